@@ -1,0 +1,215 @@
+"""
+Keep, list and move objects in any object store, with one interface.
+
+    from libstore import get_driver
+
+    driver = get_driver("local")("/srv/store")
+    photos = driver.create_container("photos", exist_ok=True)
+    cat = photos.upload_object("cat.jpg", "2026/cat.jpg")
+
+Names are loaded when they are first used: importing this package imports no provider and no HTTP.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import StorageDriver
+    from .capabilities.signing import SignedURL
+    from .errors import (
+        AccessDeniedError,
+        AuthenticationError,
+        ContainerAlreadyExistsError,
+        ContainerError,
+        ContainerNotEmptyError,
+        ContainerNotFoundError,
+        CredentialsNotFoundError,
+        IntegrityError,
+        InvalidNameError,
+        InvalidOptionError,
+        InvalidTypeError,
+        LocalFileError,
+        LocalFileExistsError,
+        LocalFileIsADirectoryError,
+        LocalFileNotFoundError,
+        LocalFilePermissionError,
+        NotSupportedError,
+        ObjectAlreadyExistsError,
+        ObjectChangedError,
+        ObjectError,
+        ObjectNameConflictError,
+        ObjectNotFoundError,
+        RateLimitedError,
+        ServiceError,
+        ServiceUnavailableError,
+        StorageError,
+        StorageFullError,
+        TransferCancelledError,
+        TransportError,
+        TransportTimeoutError,
+        UnknownDriverError,
+    )
+    from .files import ObjectReader, ObjectWriter
+    from .handles import Container, Object
+    from .listing import LazyList, fold_page
+    from .registry import get_driver, list_drivers, register_driver
+    from .retry import RetryPolicy
+    from .transfer.options import TransferOptions
+    from .transfer.payload import Payload
+    from .values import (
+        Conditions,
+        ContainerInfo,
+        CopyOptions,
+        DeleteResult,
+        Limits,
+        ListQuery,
+        ObjectInfo,
+        Page,
+        Part,
+        Prefix,
+        Reading,
+        Span,
+        Upload,
+        WriteOptions,
+    )
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "base": ("StorageDriver",),
+    "capabilities.signing": ("SignedURL",),
+    "errors": (
+        "AccessDeniedError",
+        "AuthenticationError",
+        "ContainerAlreadyExistsError",
+        "ContainerError",
+        "ContainerNotEmptyError",
+        "ContainerNotFoundError",
+        "CredentialsNotFoundError",
+        "IntegrityError",
+        "InvalidNameError",
+        "InvalidOptionError",
+        "InvalidTypeError",
+        "LocalFileError",
+        "LocalFileExistsError",
+        "LocalFileIsADirectoryError",
+        "LocalFileNotFoundError",
+        "LocalFilePermissionError",
+        "NotSupportedError",
+        "ObjectAlreadyExistsError",
+        "ObjectChangedError",
+        "ObjectError",
+        "ObjectNameConflictError",
+        "ObjectNotFoundError",
+        "RateLimitedError",
+        "ServiceError",
+        "ServiceUnavailableError",
+        "StorageError",
+        "StorageFullError",
+        "TransferCancelledError",
+        "TransportError",
+        "TransportTimeoutError",
+        "UnknownDriverError",
+    ),
+    "files": ("ObjectReader", "ObjectWriter"),
+    "handles": ("Container", "Object"),
+    "listing": ("LazyList", "fold_page"),
+    "registry": ("get_driver", "list_drivers", "register_driver"),
+    "retry": ("RetryPolicy",),
+    "transfer.options": ("TransferOptions",),
+    "transfer.payload": ("Payload",),
+    "values": (
+        "Conditions",
+        "ContainerInfo",
+        "CopyOptions",
+        "DeleteResult",
+        "Limits",
+        "ListQuery",
+        "ObjectInfo",
+        "Page",
+        "Part",
+        "Prefix",
+        "Reading",
+        "Span",
+        "Upload",
+        "WriteOptions",
+    ),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "AccessDeniedError",
+    "AuthenticationError",
+    "Conditions",
+    "Container",
+    "ContainerAlreadyExistsError",
+    "ContainerError",
+    "ContainerInfo",
+    "ContainerNotEmptyError",
+    "ContainerNotFoundError",
+    "CopyOptions",
+    "CredentialsNotFoundError",
+    "DeleteResult",
+    "IntegrityError",
+    "InvalidNameError",
+    "InvalidOptionError",
+    "InvalidTypeError",
+    "LazyList",
+    "Limits",
+    "ListQuery",
+    "LocalFileError",
+    "LocalFileExistsError",
+    "LocalFileIsADirectoryError",
+    "LocalFileNotFoundError",
+    "LocalFilePermissionError",
+    "NotSupportedError",
+    "Object",
+    "ObjectAlreadyExistsError",
+    "ObjectChangedError",
+    "ObjectError",
+    "ObjectInfo",
+    "ObjectNameConflictError",
+    "ObjectNotFoundError",
+    "ObjectReader",
+    "ObjectWriter",
+    "Page",
+    "Part",
+    "Payload",
+    "Prefix",
+    "RateLimitedError",
+    "Reading",
+    "RetryPolicy",
+    "ServiceError",
+    "ServiceUnavailableError",
+    "SignedURL",
+    "Span",
+    "StorageDriver",
+    "StorageError",
+    "StorageFullError",
+    "TransferCancelledError",
+    "TransferOptions",
+    "TransportError",
+    "TransportTimeoutError",
+    "UnknownDriverError",
+    "Upload",
+    "WriteOptions",
+    "fold_page",
+    "get_driver",
+    "list_drivers",
+    "register_driver",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _HOMES.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{room}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,153 @@
+"""Copying and moving, within a service and between services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from typing_extensions import final
+
+from .. import checks
+from ..core import DriverCore
+from ..handles import Container, Object
+from ..transfer.copy import ObjectSource
+from ..transfer.crew import Flag
+from ..transfer.progress import ProgressCallback
+from ..transfer.upload import UploadOrder, upload
+from ..values import Conditions, CopyOptions, ObjectInfo
+
+# What a copy carries along between services, beside content type and metadata.
+_CARRIED = ("cache_control", "content_disposition", "content_encoding", "content_language")
+
+
+class Copying(DriverCore):
+    """Copy and move."""
+
+    @final
+    def copy_object(
+        self,
+        obj: Object,
+        container: Container | str,
+        name: str | None = None,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: Flag | None = None,
+    ) -> Object:
+        """
+        Copy an object, and return the copy.
+
+        Within one driver the service copies by itself, if it can. To a container of another
+        driver the bytes pass through here part by part, verified on both ends.
+
+        Args:
+            container: Where the copy goes: a name, or a container of any driver.
+            name: The copy's name; the object's own by default.
+            content_type: Takes the place of the object's content type.
+            metadata: Takes the place of the object's metadata.
+            if_absent: Raise rather than replace an object of this name.
+            progress: Called with the bytes that are confirmed so far and with the total.
+            cancel: Stops the copy when set, such as a `threading.Event`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ContainerNotFoundError: There is no such container.
+            ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
+            IntegrityError: The bytes that were read do not match the object's digest.
+            TransferCancelledError: `cancel` was set.
+        """
+        source_container, source = self._target(obj)
+        target = container.driver if isinstance(container, Container) else self
+        target_container = target._container_name(container)
+        target_name = source if name is None else name
+        options = CopyOptions(
+            content_type=checks.header_value(content_type, "content_type"),
+            metadata=None if metadata is None else checks.metadata(metadata, target.limits),
+            conditions=target._conditions(if_absent, None),
+        )
+        with self._guard("copy_object", source_container, source):
+            target_name = target._object_name(target_name)
+            order = UploadOrder(
+                target_container, target_name, progress=progress, cancel=cancel
+            )
+            if target is self and self.supports("copy_object"):
+                info = self._copy_object(
+                    source_container, source, target_container, target_name, options
+                )
+                if progress is not None and info.size is not None:
+                    progress(info.size, info.size)
+            else:
+                content = ObjectSource(self, source_container, source)
+                info = _copy_through(content, target, order, options)
+        return target._object_handle(container, info)
+
+    @final
+    def move_object(
+        self,
+        obj: Object,
+        container: Container | str,
+        name: str | None = None,
+        *,
+        if_absent: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: Flag | None = None,
+    ) -> Object:
+        """
+        Move an object, and return it in its new place.
+
+        It is a copy, and then a delete of just the version that was copied where the service can
+        tell versions apart: an object that was replaced meanwhile stays. Moving an object onto
+        itself changes nothing.
+
+        Args:
+            container: Where the object goes: a name, or a container of any driver.
+            name: The new name; the object's own by default.
+            if_absent: Raise rather than replace an object of this name.
+            progress: Called with the bytes that are confirmed so far and with the total.
+            cancel: Stops the move when set, such as a `threading.Event`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ContainerNotFoundError: There is no such container.
+            ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
+            ObjectChangedError: The object was replaced after it was copied; both are there.
+        """
+        source_container, source = self._target(obj)
+        target = container.driver if isinstance(container, Container) else self
+        with self._guard("move_object", source_container, source):
+            info = self._head_object(source_container, source, None)
+            place = (target._container_name(container), source if name is None else name)
+            if target is self and place == (source_container, source):
+                return self._object_handle(obj.container, info)
+            moved = self.copy_object(
+                obj, container, name, if_absent=if_absent, progress=progress, cancel=cancel
+            )
+            pinned = info.etag if self.supports("delete_if_match") else None
+            self._delete_object(source_container, source, Conditions(if_match=pinned), None)
+        return moved
+
+
+def _copy_through(
+    source: ObjectSource, target: DriverCore, order: UploadOrder, options: CopyOptions
+) -> ObjectInfo:
+    """Read from one driver and write to another, or to the same one."""
+    info = source.info
+    headers = {
+        label: value
+        for label in _CARRIED
+        if label in target.options and isinstance(value := info.extra.get(label), str)
+    }
+    try:
+        write = target._write_options(
+            order.name,
+            options.content_type or info.content_type,
+            info.metadata if options.metadata is None else options.metadata,
+            options.conditions,
+            headers,
+        )
+    except BaseException:
+        source.close()
+        raise
+    return upload(target, replace(order, options=write), source)

@@ -1,0 +1,75 @@
+"""Uploads in parts that were begun and never ended, and that the service still keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from typing_extensions import final
+
+from ..core import DriverCore
+from ..errors import InvalidOptionError
+from ..handles import Container
+from ..listing import LazyList
+from ..values import Page, Upload
+
+
+class Uploads(DriverCore):
+    """Finding and dropping unfinished uploads."""
+
+    @final
+    def list_uploads(self, container: Container | str) -> LazyList[Upload]:
+        """
+        List the uploads in parts that were begun and neither finished nor aborted.
+
+        Raises:
+            NotSupportedError: The service takes no parts.
+        """
+        name = self._container_name(container)
+        with self._guard("list_uploads", name):
+            if not self.takes_parts:
+                raise self._unsupported("take an object in parts")
+
+        def fetch(token: str | None, limit: int) -> Page[Upload]:
+            with self._guard("list_uploads", name):
+                return self._list_uploads(name, token)
+
+        return LazyList(fetch, self.limits.page_size, f"unfinished uploads in {name!r}")
+
+    @final
+    def abort_upload(self, upload: Upload) -> None:
+        """
+        Drop one unfinished upload and its parts. One that is gone already is no error.
+
+        Raises:
+            NotSupportedError: The service takes no parts.
+        """
+        with self._guard("abort_upload", upload.container, upload.name):
+            self._abort_upload(upload)
+
+    @final
+    def abort_uploads(
+        self, container: Container | str, *, older_than: float = 0.0
+    ) -> list[Upload]:
+        """
+        Drop the unfinished uploads of a container, and return them.
+
+        Only one that nobody is working on should be dropped: give an age that no living upload
+        of yours reaches.
+
+        Args:
+            older_than: Seconds since the upload was begun; younger ones are left alone.
+
+        Raises:
+            NotSupportedError: The service takes no parts.
+        """
+        if not older_than >= 0:
+            raise InvalidOptionError(f"older_than must be 0 or more seconds, not {older_than!r}")
+        limit = datetime.now(timezone.utc) - timedelta(seconds=older_than)
+        stale = [
+            upload
+            for upload in self.list_uploads(container)
+            if upload.started is None or upload.started <= limit
+        ]
+        for upload in stale:
+            self.abort_upload(upload)
+        return stale

@@ -1,0 +1,50 @@
+"""The content type of an object, guessed from its name."""
+
+from __future__ import annotations
+
+import mimetypes
+import posixpath
+
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
+# Not `mimetypes.guess_type`: it reads the system's tables, and so differs between machines.
+_TYPES = mimetypes.MimeTypes(filenames=())
+for _extension, _type in {
+    ".7z": "application/x-7z-compressed",
+    ".avif": "image/avif",
+    ".avro": "application/vnd.apache.avro",
+    ".bz2": "application/x-bzip2",
+    ".flac": "audio/flac",
+    ".geojson": "application/geo+json",
+    ".gz": "application/gzip",
+    ".heic": "image/heic",
+    ".js": "text/javascript",
+    ".jsonl": "application/x-ndjson",
+    ".m4a": "audio/mp4",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".mkv": "video/x-matroska",
+    ".ndjson": "application/x-ndjson",
+    ".ogg": "audio/ogg",
+    ".parquet": "application/vnd.apache.parquet",
+    ".rtf": "application/rtf",
+    ".toml": "application/toml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xz": "application/x-xz",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".zst": "application/zstd",
+}.items():
+    _TYPES.add_type(_type, _extension)
+
+
+def guess_content_type(name: str) -> str:
+    """Return the type that a name's extension stands for, or ``"application/octet-stream"``."""
+    # `x.tar.gz` is kept as it is, compressed, so it is the outermost layer that counts.
+    extension = posixpath.splitext(name)[1].lower()
+    return _TYPES.types_map[True].get(extension, DEFAULT_CONTENT_TYPE)

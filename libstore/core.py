@@ -1,0 +1,202 @@
+"""
+What every public operation needs before and after its hook.
+
+The rooms that `StorageDriver` is assembled from build on this class: it checks arguments, turns
+names into handles and back, and adds to any error which operation, container and object it is
+about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import final
+
+from . import checks
+from .content_types import guess_content_type
+from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
+from .handles import Container, Object
+from .hooks import CAPABILITIES, MULTIPART_HOOKS, OPTIONS, DriverHooks
+from .values import Conditions, ContainerInfo, ObjectInfo, WriteOptions
+
+
+class DriverCore(DriverHooks):
+    """Checks, handles and errors, once for all operations."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in cls.__dict__:
+            for ancestor in cls.__mro__[1:]:
+                if getattr(ancestor.__dict__.get(name), "__final__", False):
+                    raise TypeError(
+                        f"{cls.__name__}.{name} is a public operation of {ancestor.__name__} and"
+                        " cannot be overridden; fill in the hook behind it (see libstore.hooks)"
+                    )
+        given = [name for name in MULTIPART_HOOKS if _overrides(cls, name)]
+        if given and len(given) < len(MULTIPART_HOOKS):
+            missing = ", ".join(sorted(set(MULTIPART_HOOKS) - set(given)))
+            raise TypeError(f"{cls.__name__} takes uploads in parts, but lacks {missing}")
+        unknown = ", ".join(sorted(cls.options - OPTIONS))
+        if unknown:
+            raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether the service takes an object in parts."""
+        return _overrides(type(self), "_start_upload")
+
+    @final
+    def supports(self, operation: str) -> bool:
+        """
+        Return whether the service itself has an operation or honours an option.
+
+        What it lacks may still work: `copy_object` reads and writes, `delete_objects` deletes one
+        by one. The others raise `NotSupportedError` before anything is sent.
+
+        Args:
+            operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or an
+                option: ``"if_absent"``, ``"if_match"``, ``"delete_if_match"``,
+                ``"storage_class"``, ``"cache_control"``, ``"content_disposition"``,
+                ``"content_encoding"``, ``"content_language"``.
+
+        Raises:
+            InvalidOptionError: No operation and no option has this name.
+        """
+        if operation in OPTIONS:
+            return operation in self.options
+        if operation in CAPABILITIES:
+            return _overrides(type(self), CAPABILITIES[operation])
+        if operation.startswith("_") or not callable(getattr(type(self), operation, None)):
+            known = ", ".join(sorted(OPTIONS | set(CAPABILITIES)))
+            raise InvalidOptionError(f"unknown operation {operation!r}; ask for one of {known}")
+        return True
+
+    def _guard(
+        self, operation: str, container: str | None = None, name: str | None = None
+    ) -> Guard:
+        return Guard(self.name, operation, container, name)
+
+    def _container_name(self, container: object) -> str:
+        """Return the name of a container that is given as a handle or by its name."""
+        if isinstance(container, Container):
+            if container.driver is not self:
+                raise InvalidOptionError(
+                    f"{container!r} belongs to another driver; pass its name, or use its own driver"
+                )
+            return container.name
+        if not isinstance(container, str):
+            raise InvalidTypeError(
+                f"container must be a Container or a str, not {type(container).__name__}"
+            )
+        name = checks.container_name(container)
+        self._check_container_name(name)
+        return name
+
+    def _object_name(self, name: object) -> str:
+        checked = checks.object_name(name, self.limits)
+        self._check_object_name(checked)
+        return checked
+
+    def _target(self, obj: object) -> tuple[str, str]:
+        """Return the names of an object's container and of the object."""
+        if not isinstance(obj, Object):
+            raise InvalidTypeError(
+                f"obj must be an Object, not {type(obj).__name__};"
+                " driver.object(container, name) makes one of a name"
+            )
+        if obj.driver is not self:
+            raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
+        return obj.container.name, obj.name
+
+    def _object_in(self, container: Container | str, obj: object) -> Object:
+        """Return an object of a container that is given as a handle or by its name."""
+        if not isinstance(obj, Object):
+            return self._object_handle(container, ObjectInfo(self._object_name(obj)))
+        container_name, _ = self._target(obj)
+        if container_name != self._container_name(container):
+            raise InvalidOptionError(f"{obj!r} is not in {self._container_name(container)!r}")
+        return obj
+
+    def _with_checksums(self, obj: Object) -> ObjectInfo:
+        """Return what is known of an object, digests included if they can be had."""
+        container, name = self._target(obj)
+        with self._guard("checksums", container, name):
+            return replace(obj._info, checksums=self._compute_checksums(container, name))
+
+    def _container_handle(self, container: Container | str) -> Container:
+        if isinstance(container, Container):
+            return container
+        return Container(self, ContainerInfo(container))
+
+    def _object_handle(self, container: Container | str, info: ObjectInfo) -> Object:
+        return Object(self._container_handle(container), info)
+
+    def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
+        conditions = Conditions(bool(if_absent), checks.etag(if_match, "if_match"))
+        if conditions.if_absent and conditions.if_match is not None:
+            raise InvalidOptionError("if_absent and if_match cannot both hold; give one of them")
+        self._need_option("if_absent", conditions.if_absent)
+        self._need_option("if_match", conditions.if_match is not None)
+        return conditions
+
+    def _write_options(
+        self,
+        name: str,
+        content_type: str | None,
+        metadata: Mapping[str, str] | None,
+        conditions: Conditions,
+        headers: Mapping[str, str | None],
+    ) -> WriteOptions:
+        """Return checked options; a missing content type is guessed from the name."""
+        given = {
+            label: checked
+            for label, value in headers.items()
+            if (checked := checks.header_value(value, label)) is not None
+        }
+        for label in given:
+            self._need_option(label, True)
+        options = WriteOptions(
+            content_type=checks.header_value(content_type, "content_type")
+            or guess_content_type(name),
+            metadata=checks.metadata(metadata, self.limits),
+            conditions=conditions,
+        )
+        return replace(options, **given)
+
+    def _need_option(self, option: str, wanted: bool) -> None:
+        if wanted and option not in self.options:
+            raise NotSupportedError(f"the {self.name} driver cannot honour {option}")
+
+
+class Guard:
+    """Adds to an error that passes which operation, container and object it is about."""
+
+    __slots__ = ("_container", "_driver", "_name", "_operation")
+
+    def __init__(
+        self, driver: str, operation: str, container: str | None, name: str | None
+    ) -> None:
+        self._driver = driver
+        self._operation = operation
+        self._container = container
+        self._name = name
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, StorageError):
+            self.complete(error)
+
+    def complete(self, error: StorageError) -> None:
+        """Fill in what the error does not say yet."""
+        error.driver = error.driver or self._driver
+        error.operation = error.operation or self._operation
+        error.container = error.container or self._container
+        error.object = error.object or self._name
+
+
+def _overrides(cls: type[DriverHooks], hook: str) -> bool:
+    return getattr(cls, hook) is not getattr(DriverHooks, hook)

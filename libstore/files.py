@@ -1,0 +1,379 @@
+"""
+Objects as files: real `io` objects, so that whatever takes a file takes an object.
+
+A reader asks for nothing until somebody reads, then fetches blocks that grow while the reading
+goes straight on. A writer sends parts while they are written and publishes on `close()`; when the
+block that writes is left by an exception, nothing is published.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self, TypeAlias, override
+
+from .errors import InvalidOptionError, ObjectChangedError, TransferCancelledError
+from .transfer.digests import Digests, compare, verifiable
+from .transfer.sources import bytes_view
+from .transfer.upload import Uploader
+from .values import KiB, MiB, ObjectInfo, Span
+
+Fetch: TypeAlias = Callable[[Span, "str | None"], "tuple[bytes, ObjectInfo]"]
+
+_FIRST_BLOCK = 256 * KiB
+_LARGEST_BLOCK = 8 * MiB
+#: What `io.BufferedReader` keeps in front of a reader, so that small reads and lines are fast.
+BUFFER_SIZE = 128 * KiB
+
+
+class ObjectReader(io.RawIOBase):
+    """
+    An object's bytes as a seekable, unbuffered file.
+
+    All reads are of one version of the object: if it is replaced meanwhile, the next read that
+    needs the service raises `ObjectChangedError`. Reading straight through from the beginning
+    verifies the content like a download does.
+
+    Args:
+        fetch: Returns the bytes of a span, of the version with this ETag unless it is `None`, and
+            what the answer told of the object.
+        size: The object's size, if somebody knows it already. If nobody does, the first block is
+            fetched now, which also finds out whether there is such an object.
+        etag: The version that has this size.
+    """
+
+    mode = "rb"
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        name: str,
+        size: int | None = None,
+        etag: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self._fetch_span = fetch
+        self._size = size
+        self._expected_etag = etag
+        self._size_was_used = False
+        self._etag: str | None = None
+        self._answered = False
+        self._position = 0
+        self._block = b""
+        self._block_start = 0
+        self._block_size = _FIRST_BLOCK
+        self._digests: Digests | None = None
+        self._checksums: dict[str, str] = {}
+        if size is None:
+            self._fetch(0)
+
+    @property
+    def size(self) -> int:
+        """The object's size in bytes."""
+        assert self._size is not None
+        self._size_was_used = True
+        return self._size
+
+    @override
+    def readable(self) -> bool:
+        self._check_open()
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        self._check_open()
+        return True
+
+    @override
+    def tell(self) -> int:
+        self._check_open()
+        return self._position
+
+    @override
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._check_open()
+        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+            raise InvalidOptionError(f"whence must be 0, 1 or 2, not {whence!r}")
+        position = offset
+        if whence == os.SEEK_CUR:
+            position += self._position
+        elif whence == os.SEEK_END:
+            position += self.size
+        if position < 0:
+            raise InvalidOptionError(f"cannot seek to {position}, before the object's beginning")
+        self._position = position
+        return position
+
+    @override
+    def readinto(self, buffer: Any, /) -> int:
+        self._check_open()
+        with memoryview(buffer) as flat, flat.cast("B") as view:
+            if not view.nbytes or self._at_end():
+                return 0
+            if not self._in_block():
+                self._fetch(self._position)
+            if self._at_end():
+                return 0
+            start = self._position - self._block_start
+            count = min(view.nbytes, len(self._block) - start)
+            view[:count] = memoryview(self._block)[start : start + count]
+        self._position += count
+        return count
+
+    @override
+    def close(self) -> None:
+        self._block = b""
+        super().close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def _at_end(self) -> bool:
+        # A size that we were only told of may be out of date; it counts once it was built on.
+        known = self._answered or self._size_was_used
+        return known and self._position >= self.size
+
+    def _in_block(self) -> bool:
+        return 0 <= self._position - self._block_start < len(self._block)
+
+    def _fetch(self, start: int) -> None:
+        """Fetch the block that begins at `start`; a larger one each time the last one was used up."""
+        goes_on = start == self._block_start + len(self._block)
+        if goes_on and self._block:
+            self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
+        elif self._block:
+            self._block_size = _FIRST_BLOCK
+        span = Span(start, start + self._block_size)
+        self._block = b""  # the old block need not be in memory beside the new one
+        block, info = self._fetch_span(span, self._etag)
+        if not self._answered and self._size_was_used and info.etag != self._expected_etag:
+            raise ObjectChangedError("the object was replaced after its size was learnt")
+        self._answered, self._etag, self._size = True, info.etag, info.size
+        self._verify(start, block, info)
+        self._block, self._block_start = block, start
+
+    def _verify(self, start: int, block: bytes, info: ObjectInfo) -> None:
+        if start == 0:
+            self._checksums = dict(info.checksums)
+            self._digests = Digests(verifiable(info.checksums))
+        if self._digests is None or self._digests.size != start:
+            return
+        self._digests.update(memoryview(block))
+        if self._digests.size == info.size:
+            compare(self._checksums, self._digests.hexdigests(), "the bytes that were read")
+
+
+class ObjectWriter(io.BufferedIOBase):
+    """
+    A file whose content becomes an object when it is closed.
+
+    In a ``with`` block the object is published at the block's end, and not at all if an exception
+    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Outside
+    of one, `close()` publishes, but refuses to while an exception that began after the file was
+    opened is being handled. A writer that nobody closed publishes nothing.
+
+    Attributes:
+        object: The object, once it is published.
+
+    Args:
+        uploader: Takes what is written.
+        publish: Makes an object of what the service tells after the last byte.
+        guard: Adds to errors what was being done.
+    """
+
+    mode = "wb"
+
+    def __init__(
+        self,
+        name: str,
+        uploader: Uploader,
+        publish: Callable[[ObjectInfo], Any],
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.object: Any = None
+        self._uploader: Uploader | None = uploader
+        self._publish = publish
+        self._guard = guard
+        self._buffer = bytearray(uploader.next_size)
+        self._filled = 0
+        self._sent = 0
+        self._entered = False
+        self._finished = False
+        self._error_at_opening = sys.exc_info()[1]
+        _open_writers.add(self)
+
+    @override
+    def writable(self) -> bool:
+        self._check_open()
+        return True
+
+    @override
+    def tell(self) -> int:
+        self._check_open()
+        return self._sent + self._filled
+
+    @override
+    def write(self, data: Any, /) -> int:
+        self._check_open()
+        view = bytes_view(data)
+        if view is None:
+            raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
+        size = view.nbytes
+        while view.nbytes:
+            count = min(view.nbytes, len(self._buffer) - self._filled)
+            self._buffer[self._filled : self._filled + count] = view[:count]
+            self._filled += count
+            view = view[count:]
+            if self._filled == len(self._buffer):
+                self._send()
+        return size
+
+    def _send(self) -> None:
+        assert self._uploader is not None
+        full, self._buffer = self._buffer, bytearray()
+        self._sent += self._filled
+        view, self._filled = memoryview(full)[: self._filled], 0
+        try:
+            with self._guard():
+                self._uploader.add(view)
+        except BaseException:
+            self.abort()
+            raise
+        self._buffer = bytearray(self._uploader.next_size)
+
+    @override
+    def close(self) -> None:
+        """Publish the object; in a ``with`` block, leave that to the block's end."""
+        if self._finished or self.closed:
+            return
+        if self._entered:
+            super().close()
+            return
+        error = sys.exc_info()[1]
+        if error is None or error is self._error_at_opening:
+            self._finish()
+            return
+        self.abort()
+        if isinstance(error, Exception):
+            raise TransferCancelledError(
+                f"{self.name!r} was not published, because it was closed while"
+                f" {type(error).__name__} was being handled; leave the except block first, or"
+                " write in a 'with' block of its own",
+                object=self.name,
+            )
+
+    def abort(self) -> None:
+        """Close the file and publish nothing. What was sent is taken back."""
+        uploader, self._uploader = self._uploader, None
+        self._finished = True
+        self._buffer = bytearray()
+        _open_writers.discard(self)
+        try:
+            if uploader is not None:
+                uploader.abort()
+        finally:
+            super().close()
+
+    @override
+    def __enter__(self) -> Self:
+        self._check_open()
+        self._entered = True
+        return self
+
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._finish()
+        else:
+            self.abort()
+
+    @override
+    def __del__(self) -> None:
+        # io's own finalizer would call close(), and that would publish half an object.
+        if getattr(self, "_finished", True):
+            return
+        warnings.warn(
+            f"{self!r} was never closed, so nothing was published", ResourceWarning, stacklevel=2
+        )
+        self.abort()
+
+    def _finish(self) -> None:
+        if self._finished:
+            return
+        uploader = self._uploader
+        assert uploader is not None
+        try:
+            with self._guard():
+                if self._filled:
+                    uploader.add(memoryview(self._buffer)[: self._filled])
+                info = uploader.finish()
+        except BaseException:
+            self.abort()
+            raise
+        self._uploader = None
+        self._finished = True
+        _open_writers.discard(self)
+        super().close()
+        self.object = self._publish(info)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+
+class ObjectTextWriter(io.TextIOWrapper):
+    """Text over an `ObjectWriter`, with the same rule: an exception in the block publishes nothing."""
+
+    def __init__(
+        self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None
+    ) -> None:
+        super().__init__(writer, encoding, errors, newline)
+        self._writer = writer
+
+    @override
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None and not self.closed:
+            try:
+                self.flush()
+            except BaseException:
+                self._writer.abort()
+                raise
+        self._writer.__exit__(kind, error, traceback)
+
+
+_open_writers: weakref.WeakSet[ObjectWriter] = weakref.WeakSet()
+
+
+@atexit.register
+def _abort_open_writers() -> None:
+    """Take back what open writers have sent when the interpreter ends."""
+    for writer in list(_open_writers):
+        writer.abort()

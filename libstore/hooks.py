@@ -1,0 +1,306 @@
+"""
+What a driver fills in.
+
+A hook takes strings and the frozen records of `libstore.values`, sends one request where the
+service allows it, returns records, and raises only `libstore.errors`. The base has checked all
+names and options before it calls one, adds operation, container and object to any error, and may
+call hooks from several threads at once.
+
+The hooks of the first group are required. Every other one has a default that works or says that
+the service cannot do it; `StorageDriver.supports` finds out by looking which of them a driver
+overrides.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from .errors import ContainerNotFoundError, NotSupportedError, StorageError
+from .retry import RetryPolicy
+from .transfer.crew import run_all
+from .transfer.options import TransferOptions
+from .transfer.payload import Payload
+from .values import (
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    Limits,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Reading,
+    Span,
+    Upload,
+    WriteOptions,
+)
+
+#: Options that not every service honours; a driver names in `options` those that its service does.
+OPTIONS = frozenset(
+    {
+        "if_absent",
+        "if_match",
+        "delete_if_match",
+        "storage_class",
+        "cache_control",
+        "content_disposition",
+        "content_encoding",
+        "content_language",
+    }
+)
+
+
+class DriverHooks(ABC):
+    """
+    The contract of a driver.
+
+    Attributes:
+        name: The driver's name in the registry, such as ``"s3"``.
+        limits: What the service can take, in numbers.
+        options: Which of `OPTIONS` the service honours. The base refuses the others before
+            anything is sent.
+        digests: The algorithms of the whole content's digests that the library computes while an
+            upload passes. It compares them with what the answer tells, and hands them to
+            `_finish_upload`.
+        retry: When to try again.
+        transfer: How transfers are cut up.
+    """
+
+    name: ClassVar[str]
+    limits: Limits = Limits()
+    options: ClassVar[frozenset[str]] = frozenset()
+    digests: tuple[str, ...] = ("md5",)
+    retry: RetryPolicy = RetryPolicy()
+    transfer: TransferOptions = TransferOptions()
+
+    # ------------------------------------------------------------------ required
+
+    @abstractmethod
+    def _create_container(self, name: str) -> ContainerInfo:
+        """
+        Create an empty container.
+
+        Raise `ContainerAlreadyExistsError` if there is one of this name.
+        """
+
+    @abstractmethod
+    def _delete_container(self, name: str) -> None:
+        """
+        Delete a container that has no objects.
+
+        Raise `ContainerNotFoundError` if there is none, `ContainerNotEmptyError` if it has any.
+        """
+
+    @abstractmethod
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        """Return one page of containers, sorted by name; `token` is what the last page gave."""
+
+    @abstractmethod
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """
+        Return one page of at most `limit` objects and prefixes, mixed, in the order of UTF-8 bytes.
+
+        `token` is what the last page of the same query gave. Raise `ContainerNotFoundError` if
+        there is no such container. A driver whose service cannot fold or sort by itself has
+        `libstore.listing.fold_page` for it.
+        """
+
+    @abstractmethod
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        """
+        Return all that the service knows of one object, with ``complete=True``.
+
+        `version` is `None` for the current one, here and below. Raise `ObjectNotFoundError` or
+        `ContainerNotFoundError`.
+        """
+
+    @abstractmethod
+    def _get_object(
+        self,
+        container: str,
+        name: str,
+        span: Span,
+        conditions: Conditions,
+        version: str | None,
+    ) -> Reading:
+        """
+        Open one object for reading.
+
+        The span is not empty, but may begin or end past the object's end; ``Span()`` is the whole
+        object. Report in the `Reading` the span that is really sent, and the size of the whole
+        object. Raise `ObjectNotFoundError`, `ContainerNotFoundError`, or `ObjectChangedError` if
+        ``conditions.if_match`` does not hold. The library closes the reading, reopens it where
+        it breaks off, and verifies the bytes.
+        """
+
+    @abstractmethod
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        """
+        Write one object with one request, as a whole or not at all.
+
+        The payload has at most ``limits.max_put`` bytes. Have the service check a digest if it
+        can (`Payload.digest`), and return in the info what it says that it has stored. Raise
+        `ContainerNotFoundError`, `ObjectAlreadyExistsError` if ``if_absent`` is asked for and an
+        object is there, or `ObjectChangedError` if ``if_match`` does not hold.
+        """
+
+    @abstractmethod
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        """
+        Delete one object. That there is none is no error, unless ``if_match`` is asked for.
+
+        Raise `ContainerNotFoundError`, or `ObjectChangedError` if ``if_match`` does not hold.
+        """
+
+    # ------------------------------------------------------------------ optional
+
+    def _check_container_name(self, name: str) -> None:
+        """Raise `InvalidNameError` if the service cannot have a container of this name."""
+
+    def _check_object_name(self, name: str) -> None:
+        """Raise `InvalidNameError` if the service cannot hold an object of this name."""
+
+    def _head_container(self, name: str) -> ContainerInfo:
+        """
+        Return all that the service knows of one container, with ``complete=True``.
+
+        Raise `ContainerNotFoundError` if there is none. The default lists one object.
+        """
+        self._list_objects(name, ListQuery(), None, 1)
+        return ContainerInfo(name, complete=True)
+
+    def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
+        """
+        Return digests of an object of which the service keeps none.
+
+        It is asked only when somebody wants the digest. The default knows none.
+        """
+        return {}
+
+    def _copy_object(
+        self,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo:
+        """
+        Copy an object within the service, without its bytes passing through here.
+
+        Source and target may be the same. Raise as `_get_object` and `_put_object` do. Without
+        this hook the library reads the source and writes the target.
+        """
+        raise self._unsupported("copy objects by itself")
+
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        """
+        Delete up to ``limits.batch_size`` objects; return for each why it is still there, or `None`.
+
+        The default deletes them one by one, several at once.
+        """
+
+        def delete(name: str) -> StorageError | None:
+            try:
+                self._delete_object(container, name, Conditions(), None)
+            except ContainerNotFoundError:
+                raise
+            except StorageError as error:
+                return error
+            return None
+
+        return run_all(delete, names, self.transfer.concurrency)
+
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        """
+        Replace an object's metadata, its content type or both; `None` leaves them as they are.
+
+        Whatever else the service keeps with the object must stay. Raise as `_get_object` does.
+        """
+        raise self._unsupported("change the metadata of an object")
+
+    def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
+        """Return a URL that allows GET, HEAD, PUT or DELETE of one object for `expires` seconds."""
+        raise self._unsupported("sign URLs")
+
+    # ------------------------------------------------------------------ uploads in parts
+    # All five or none.
+
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        """Begin an upload in parts and return the service's id of it. Raise as `_put_object`."""
+        raise self._unsupported("take an object in parts")
+
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        """
+        Send one part; several threads do so at once, in any order.
+
+        Numbers count from 1. A part that is sent again takes the place of the first.
+        """
+        raise self._unsupported("take an object in parts")
+
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        """
+        Publish the object that the parts, sorted by number, make up.
+
+        `checksums` has the digests of the whole content that `digests` asks for. The conditions
+        in the options must hold at this moment. Raise as `_put_object`.
+        """
+        raise self._unsupported("take an object in parts")
+
+    def _abort_upload(self, upload: Upload) -> None:
+        """Drop an upload and its parts. One that is not there is no error."""
+        raise self._unsupported("take an object in parts")
+
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        """Return one page of the uploads that were begun and neither finished nor aborted."""
+        raise self._unsupported("take an object in parts")
+
+    # ------------------------------------------------------------------ for the hooks
+
+    def _unsupported(self, what: str) -> NotSupportedError:
+        return NotSupportedError(f"the {self.name} driver cannot {what}")
+
+
+#: The hooks of uploads in parts; a driver overrides all of them or none.
+MULTIPART_HOOKS = (
+    "_start_upload",
+    "_put_part",
+    "_finish_upload",
+    "_abort_upload",
+    "_list_uploads",
+)
+
+#: What the service itself can do, by the public operation, and the hook that shows it.
+CAPABILITIES = {
+    "copy_object": "_copy_object",
+    "delete_objects": "_delete_objects",
+    "list_uploads": "_list_uploads",
+    "abort_upload": "_abort_upload",
+    "abort_uploads": "_list_uploads",
+    "sign_url": "_sign_url",
+    "update_metadata": "_set_metadata",
+}

@@ -1,0 +1,168 @@
+"""A list that asks for its items only when somebody wants them."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Generic, SupportsIndex, TypeVar, overload
+
+from typing_extensions import override
+
+from .errors import InvalidTypeError
+from .values import ListQuery, ObjectInfo, Page, Prefix
+
+T = TypeVar("T")
+
+
+class LazyList(Sequence[T], Generic[T]):
+    """
+    A listing that reads like a list and holds one page in memory.
+
+    Each iteration asks the service afresh, so it tells what is there now, and two iterations
+    differ if objects came or went in between. An index or a slice from the front asks for just
+    the pages it needs; `len()`, a negative index and `reversed()` need all of them. To keep
+    the items, make a list: ``list(container.list_objects())``.
+
+    Args:
+        fetch: Returns the page behind a token (`None` for the first), of at most so many items.
+        page_size: The most items on a page.
+        label: What is listed, for `repr()`.
+    """
+
+    __slots__ = ("__weakref__", "_fetch", "_label", "_page_size", "_unstarted")
+
+    def __init__(
+        self, fetch: Callable[[str | None, int], Page[T]], page_size: int, label: str
+    ) -> None:
+        self._fetch = fetch
+        self._page_size = page_size
+        self._label = label
+        self._unstarted: weakref.ref[_Iteration[T]] | None = None
+
+    @override
+    def __iter__(self) -> Iterator[T]:
+        iteration = _Iteration(self)
+        self._unstarted = weakref.ref(iteration)
+        return iteration
+
+    @override
+    def __len__(self) -> int:
+        # list(x) asks len(x) for a hint after it asked for the iterator. That iterator is handed
+        # what the count had to fetch, or list() would send every request twice.
+        iteration = self._unstarted() if self._unstarted else None
+        if iteration is not None and not iteration.started:
+            return iteration.prefetch()
+        return sum(1 for _ in self._items())
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self._items(1))
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> T: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[T]: ...
+    @override
+    def __getitem__(self, index: SupportsIndex | slice, /) -> T | list[T]:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if not hasattr(index, "__index__"):
+            raise InvalidTypeError(
+                f"the index of a list must be an int or a slice, not {type(index).__name__}"
+            )
+        position = index.__index__()
+        if position >= 0:
+            found = list(islice(self._items(position + 1), position, position + 1))
+        else:
+            tail = deque(self._items(), maxlen=-position)
+            found = [tail[0]] if len(tail) == -position else []
+        if not found:
+            raise IndexError(f"index {position} is out of range for {self!r}")
+        return found[0]
+
+    def _slice(self, index: slice) -> list[T]:
+        start, stop, step = index.start, index.stop, index.step
+        forward = step is None or step > 0
+        bounded = stop is not None and stop >= 0 and (start is None or start >= 0)
+        if forward and bounded:
+            return list(islice(self._items(stop), start, stop, step))
+        if forward and stop is None and start is not None and start >= 0:
+            return list(islice(self._items(), start, None, step))
+        return list(self._items())[index]
+
+    @override
+    def __reversed__(self) -> Iterator[T]:
+        return reversed(list(self._items()))
+
+    @override
+    def __repr__(self) -> str:
+        return f"<LazyList of {self._label}>"
+
+    def _items(self, wanted: int | None = None) -> Iterator[T]:
+        """Yield items; at most `wanted` of them are needed, so no page need be larger."""
+        token: str | None = None
+        while wanted is None or wanted > 0:
+            limit = self._page_size if wanted is None else min(wanted, self._page_size)
+            page = self._fetch(token, limit)
+            yield from page.items
+            if page.token is None:
+                return
+            token = page.token
+            if wanted is not None:
+                wanted -= len(page.items)
+
+
+class _Iteration(Iterator[T]):
+    """One walk over a lazy list."""
+
+    __slots__ = ("__weakref__", "_items", "started")
+
+    def __init__(self, listing: LazyList[T]) -> None:
+        self._items = listing._items()
+        self.started = False
+
+    @override
+    def __next__(self) -> T:
+        self.started = True
+        return next(self._items)
+
+    def prefetch(self) -> int:
+        """Fetch all items now and return how many there are."""
+        items = list(self._items)
+        self._items = iter(items)
+        return len(items)
+
+
+def fold_page(
+    infos: Iterable[ObjectInfo], query: ListQuery, token: str | None, limit: int
+) -> Page[ObjectInfo | Prefix]:
+    """
+    Return one page of a listing, for a driver whose service cannot fold or page by itself.
+
+    Args:
+        infos: Objects in the order of their names; those that sort before the token, or do not
+            begin with the prefix, may be left out.
+        token: What the last page gave: the last name or prefix on it.
+    """
+    items: list[ObjectInfo | Prefix] = []
+    last = query.start_after if token is None else max(token, query.start_after)
+    for info in infos:
+        if not info.name.startswith(query.prefix):
+            continue
+        item = _folded(info, query)
+        # Everything that folds into a prefix sorts behind it, so it has to be skipped by its fold.
+        if item.name <= last:
+            continue
+        if len(items) == limit:
+            return Page(items, items[-1].name)
+        items.append(item)
+        last = item.name
+    return Page(items)
+
+
+def _folded(info: ObjectInfo, query: ListQuery) -> ObjectInfo | Prefix:
+    if not query.delimiter:
+        return info
+    end = info.name.find(query.delimiter, len(query.prefix))
+    return info if end < 0 else Prefix(info.name[: end + len(query.delimiter)])

@@ -1,0 +1,105 @@
+"""
+Drivers by name.
+
+The registry holds strings: a driver's module is imported when the driver is first asked for, so
+that a program pays only for the services it uses. A package of its own adds a driver by an entry
+point of the group ``libstore.drivers``, whose name is the driver's and whose value is
+``"module:Class"``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from .errors import InvalidOptionError, UnknownDriverError
+
+if TYPE_CHECKING:
+    from .base import StorageDriver
+    from .drivers.local import LocalDriver
+    from .drivers.memory import MemoryDriver
+
+ENTRY_POINT_GROUP = "libstore.drivers"
+
+_BUILTIN = {
+    "local": "libstore.drivers.local:LocalDriver",
+    "memory": "libstore.drivers.memory:MemoryDriver",
+}
+_registered: dict[str, str] = {}
+
+
+@overload
+def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
+@overload
+def get_driver(name: Literal["memory"]) -> type[MemoryDriver]: ...
+@overload
+def get_driver(name: str) -> type[Any]: ...
+def get_driver(name: str) -> type[Any]:
+    """
+    Return the class of a driver.
+
+    Args:
+        name: Such as ``"local"``; `list_drivers` has them all.
+
+    Returns:
+        A subclass of `StorageDriver`. Its constructor takes what the service needs.
+
+    Raises:
+        UnknownDriverError: No driver has this name.
+    """
+    target = _registered.get(name) or _BUILTIN.get(name) or _entry_points().get(name)
+    if target is None:
+        raise UnknownDriverError(_unknown(name))
+    return _load(name, target)
+
+
+def register_driver(name: str, target: str) -> None:
+    """
+    Make a driver known by a name, in this process.
+
+    A name that is known already stands for the new driver from now on.
+
+    Args:
+        target: Where the class is, as ``"module:Class"``; it is imported on first use.
+
+    Raises:
+        InvalidOptionError: The target is not of that form.
+    """
+    module, colon, attribute = target.partition(":")
+    if not (name and module and colon and attribute):
+        raise InvalidOptionError(
+            f"a driver is registered by a name and 'module:Class', not {name!r} and {target!r}"
+        )
+    _registered[name] = target
+
+
+def list_drivers() -> list[str]:
+    """Return the names of all drivers, sorted."""
+    return sorted({*_BUILTIN, *_registered, *_entry_points()})
+
+
+def _entry_points() -> dict[str, str]:
+    from importlib.metadata import entry_points  # costs more than all the rest of this module
+
+    return {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _load(name: str, target: str) -> type[StorageDriver]:
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UnknownDriverError(
+            f"the driver {name!r} is registered as {target!r}, which cannot be loaded: {error}"
+        ) from error
+    cls: type[StorageDriver] = found
+    return cls
+
+
+def _unknown(name: object) -> str:
+    import difflib  # only for this message
+
+    known = list_drivers()
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"no driver is called {name!r}.{hint} There are: {', '.join(known)}"

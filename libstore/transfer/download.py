@@ -1,0 +1,219 @@
+"""
+A download into a file: parallel, verified, and there as a whole or not at all.
+
+The bytes go into a temporary file beside the destination, which takes the destination's name
+after the last byte was checked. Small objects come with one request; larger ones in ranges, all
+of the version that the first answer named.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+
+from ..errors import (
+    IntegrityError,
+    InvalidOptionError,
+    LocalFileExistsError,
+    LocalFileIsADirectoryError,
+)
+from ..values import MiB, ObjectInfo, Span
+from .crew import Crew, Flag
+from .digests import Digests, compare, verifiable
+from .localfile import local_errors
+from .plan import ranges
+from .progress import Progress, ProgressCallback
+from .reading import ObjectStream, ReadHooks
+
+
+@dataclass(frozen=True)
+class DownloadOrder:
+    """
+    Which object is to be downloaded, and how.
+
+    Attributes:
+        size: The object's size, if somebody knows it already. It may be out of date.
+        cancel: Stops the download when set.
+    """
+
+    container: str
+    name: str
+    size: int | None = None
+    progress: ProgressCallback | None = None
+    cancel: Flag | None = None
+
+
+def download(driver: ReadHooks, order: DownloadOrder, destination: str, overwrite: bool) -> str:
+    """Write the object to the destination and return its path."""
+    path = checked_destination(destination, overwrite)
+    first = _open_first(driver, order)
+    try:
+        with local_errors(path, "download destination"):
+            with _TemporaryFile(path) as temporary:
+                _Download(driver, order, first.info, temporary.descriptor).run(first)
+                temporary.publish(overwrite)
+    finally:
+        first.close()
+    return path
+
+
+def checked_destination(destination: str, overwrite: bool) -> str:
+    """
+    Return the path that a download will write; a symbolic link is followed.
+
+    Raises:
+        LocalFileIsADirectoryError: A directory is there.
+        LocalFileExistsError: A file is there, and it is not to be overwritten.
+        InvalidOptionError: Something is there that is no file, such as a device.
+    """
+    path = os.path.realpath(destination) if os.path.islink(destination) else destination
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = None
+    except OSError:
+        mode = None  # creating the temporary file says what is wrong
+    if destination.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
+        raise LocalFileIsADirectoryError(
+            f"download destination {destination!r} is a directory; give the path of a file"
+        )
+    if mode is not None and not overwrite:
+        raise LocalFileExistsError(
+            f"download destination {destination!r} exists already; overwrite=True replaces it"
+        )
+    if mode is not None and not stat.S_ISREG(mode):
+        raise InvalidOptionError(
+            f"download destination {destination!r} is no regular file; use stream() for it"
+        )
+    return path
+
+
+def _open_first(driver: ReadHooks, order: DownloadOrder) -> ObjectStream:
+    """Ask for the whole object if it is known to be small, else for what one request may carry."""
+    threshold = driver.transfer.multipart_threshold
+    small = order.size is not None and order.size <= threshold
+    span = Span() if small else Span(0, threshold)
+    stream = ObjectStream(driver, order.container, order.name, span)
+    if stream.info.etag is None and stream.span.stop != stream.info.size:
+        # Without an ETag, ranges of two versions could be mixed: let one answer bring it all.
+        stream.close()
+        stream = ObjectStream(driver, order.container, order.name, Span())
+    return stream
+
+
+class _Download:
+    """The bytes' way into one open file."""
+
+    def __init__(
+        self, driver: ReadHooks, order: DownloadOrder, info: ObjectInfo, descriptor: int
+    ) -> None:
+        self._driver = driver
+        self._order = order
+        self._info = info
+        self._descriptor = descriptor
+        self._progress = Progress(order.progress, info.size)
+        self._crew = Crew[Span](driver.transfer.concurrency, self._on_range, order.cancel)
+        algorithms = verifiable(info.checksums)
+        self._digests = Digests(algorithms) if algorithms else None
+        self._arrived: dict[int, int] = {}
+        self._hashed = 0
+
+    def run(self, first: ObjectStream) -> None:
+        with self._crew:
+            if first.span == Span(0, self._info.size):
+                self._copy(first, self._progress)
+            else:
+                self._run_ranges(first)
+            self._crew.checkpoint()
+
+    def _run_ranges(self, first: ObjectStream) -> None:
+        stop, size = first.span.stop, self._info.size
+        assert stop is not None
+        self._crew.submit(self._fetch_stream, first)
+        for span in ranges(Span(stop, size), self._driver.transfer.part_size):
+            self._crew.submit(self._fetch, span)
+        self._crew.finish()
+        if self._digests is not None:
+            computed = self._digests.hexdigests()
+            compare(self._info.checksums, computed, "the bytes that were downloaded")
+
+    def _fetch(self, span: Span) -> Span:
+        order = self._order
+        stream = ObjectStream(self._driver, order.container, order.name, span, self._info.etag)
+        return self._fetch_stream(stream)
+
+    def _fetch_stream(self, stream: ObjectStream) -> Span:
+        try:
+            self._copy(stream, None)
+        finally:
+            stream.close()
+        return stream.span
+
+    def _copy(self, stream: ObjectStream, progress: Progress | None) -> None:
+        buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
+        position = stream.span.start
+        while stream.left:
+            self._crew.checkpoint()
+            count = stream.readinto(buffer)
+            write_all(self._descriptor, buffer[:count], position)
+            position += count
+            if progress is not None:
+                progress.add(count)
+        if progress is not None and not position:
+            progress.add(0)
+
+    def _on_range(self, span: Span) -> None:
+        assert span.stop is not None
+        self._progress.add(span.stop - span.start)
+        if self._digests is None:
+            return
+        # Digests need the bytes in order: read back from the file what has no gap before it.
+        self._arrived[span.start] = span.stop
+        while self._hashed in self._arrived:
+            stop = self._arrived.pop(self._hashed)
+            while self._hashed < stop:
+                block = os.pread(self._descriptor, min(MiB, stop - self._hashed), self._hashed)
+                if not block:
+                    raise IntegrityError("the temporary file was cut while it was written")
+                self._digests.update(memoryview(block))
+                self._hashed += len(block)
+
+
+def write_all(descriptor: int, view: memoryview, offset: int) -> None:
+    """Write all bytes at an offset; `os.pwrite` alone may write fewer."""
+    while view.nbytes:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+class _TemporaryFile:
+    """A file beside the destination that becomes it, or is gone."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        directory, name = os.path.split(path)
+        stem = f".{name[:100]}.{secrets.token_hex(6)}.part"
+        self._temporary: str | None = os.path.join(directory, stem)
+
+    def __enter__(self) -> _TemporaryFile:
+        assert self._temporary is not None
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self.descriptor = os.open(self._temporary, flags, 0o666)
+        return self
+
+    def publish(self, overwrite: bool) -> None:
+        """Give the file its name."""
+        assert self._temporary is not None
+        if overwrite:
+            os.replace(self._temporary, self._path)
+            self._temporary = None
+        else:
+            # A link, unlike a rename, never takes the place of a file that came meanwhile.
+            os.link(self._temporary, self._path)
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self.descriptor)
+        if self._temporary is not None:
+            os.unlink(self._temporary)

@@ -1,0 +1,27 @@
+"""Telling the user how far a transfer has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from typing_extensions import TypeAlias
+
+#: Called with the bytes that are confirmed so far and with the total, `None` while unknown.
+ProgressCallback: TypeAlias = Callable[[int, "int | None"], object]
+
+
+class Progress:
+    """Counts confirmed bytes. Only the thread that runs the transfer may use it."""
+
+    __slots__ = ("_callback", "done", "total")
+
+    def __init__(self, callback: ProgressCallback | None, total: int | None) -> None:
+        self._callback = callback
+        self.done = 0
+        self.total = total
+
+    def add(self, size: int) -> None:
+        """Count bytes that the service, or the disk, has confirmed."""
+        self.done += size
+        if self._callback is not None:
+            self._callback(self.done, self.total)

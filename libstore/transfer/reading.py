@@ -1,0 +1,267 @@
+"""
+Reading the bytes of an object, whatever happens to the connection.
+
+A stream that breaks is opened again at the next byte, pinned to the ETag of the first answer, so
+that bytes of two versions are never mixed. A read of the whole object is compared with the digest
+that the service keeps, across such seams too.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from ..errors import IntegrityError, ObjectChangedError, ServiceError, TransportError
+from ..retry import RetryPolicy
+from ..values import Conditions, MiB, ObjectInfo, Reading, Span
+from .crew import run_all
+from .digests import Digests, compare, verifiable
+from .options import TransferOptions
+
+# A stream that broke gets its full number of tries back after it has moved on this far.
+_PROGRESS = MiB
+# Spans that lie no further apart are fetched with one request; the bytes between are dropped.
+_COALESCE = MiB
+
+
+class ReadHooks(Protocol):
+    """What reading needs of a driver."""
+
+    @property
+    def retry(self) -> RetryPolicy: ...
+    @property
+    def transfer(self) -> TransferOptions: ...
+
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading: ...
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo: ...
+
+
+class ObjectStream:
+    """
+    The bytes of one span of an object, in order.
+
+    Attributes:
+        info: What the first answer told of the object.
+        span: The span, with a known end.
+
+    Args:
+        etag: The version that must be read; `None` takes the one that is there.
+    """
+
+    def __init__(
+        self,
+        driver: ReadHooks,
+        container: str,
+        name: str,
+        span: Span,
+        etag: str | None = None,
+    ) -> None:
+        self._driver = driver
+        self._target = (container, name)
+        self._etag = etag
+        self._reading: Reading | None = None
+        self._delays = driver.retry.delays()
+        self.info, self.span = self._open(span)
+        self._etag = self.info.etag
+        self._position = self.span.start
+        self._resumed_at = self._position
+        self._digests = self._running_digests()
+
+    @property
+    def left(self) -> int:
+        """How many bytes are still to come."""
+        assert self.span.stop is not None
+        return self.span.stop - self._position
+
+    def readinto(self, view: memoryview) -> int:
+        """
+        Fill the view, as far as there are bytes, and return how many; 0 only at the end.
+
+        Raises:
+            ObjectChangedError: The object was replaced after the first byte was read.
+            IntegrityError: The object was read from end to end and does not match its digest.
+            TransportError: The bytes broke off, again and again.
+        """
+        view = view[: self.left]
+        filled = 0
+        while filled < view.nbytes:
+            count = self._read_some(view[filled:])
+            if self._digests is not None:
+                self._digests.update(view[filled : filled + count])
+            filled += count
+            self._position += count
+        if not self.left:
+            self._verify()
+        return filled
+
+    def close(self) -> None:
+        """Give back the connection. It may be called again."""
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.close()
+
+    def _running_digests(self) -> Digests | None:
+        whole = Span(0, self.info.size) == self.span
+        algorithms = verifiable(self.info.checksums) if whole else ()
+        return Digests(algorithms) if algorithms else None
+
+    def _verify(self) -> None:
+        digests, self._digests = self._digests, None
+        if digests is not None:
+            compare(self.info.checksums, digests.hexdigests(), "the bytes that were read")
+
+    def _read_some(self, view: memoryview) -> int:
+        while True:
+            try:
+                if self._reading is None:
+                    self._open(Span(self._position, self.span.stop))
+                assert self._reading is not None
+                count = self._reading.body.readinto(view)
+                if count:
+                    return count
+                raise TransportError(f"the answer ended {self.left} bytes too early")
+            except TransportError as error:
+                self.close()
+                self._wait_before_resuming(error)
+
+    def _wait_before_resuming(self, error: TransportError) -> None:
+        if self._etag is None:
+            raise error  # without an ETag nobody can tell whether the rest is of the same object
+        if self._position - self._resumed_at >= _PROGRESS:
+            self._delays = self._driver.retry.delays()
+        self._resumed_at = self._position
+        delay = next(self._delays, None)
+        if delay is None:
+            raise error
+        time.sleep(delay)
+
+    def _open(self, span: Span) -> tuple[ObjectInfo, Span]:
+        if span.start == span.stop:  # no service sends zero bytes of an object
+            info = self._driver._head_object(*self._target, None)
+            return info, span.clamp(info.size or 0)
+        reading = self._driver._get_object(
+            *self._target, span, Conditions(if_match=self._etag), None
+        )
+        self._reading = reading
+        try:
+            if reading.info.size is None:
+                raise ServiceError("the service does not tell the object's size")
+            wanted = span.clamp(reading.info.size)
+            self._check_same(reading, wanted)
+            self._skip(reading, wanted.start - reading.span.start)
+        except BaseException:
+            self.close()
+            raise
+        return reading.info, wanted
+
+    def _check_same(self, reading: Reading, wanted: Span) -> None:
+        if self._etag is not None and reading.info.etag != self._etag:
+            raise ObjectChangedError(
+                f"the object was replaced while it was read: its ETag was {self._etag},"
+                f" it is now {reading.info.etag}"
+            )
+        sent = reading.span
+        assert sent.stop is not None
+        assert wanted.stop is not None
+        if wanted.start < wanted.stop and not (
+            sent.start <= wanted.start and wanted.stop <= sent.stop
+        ):
+            raise ServiceError(
+                f"bytes {wanted.start} to {wanted.stop} were asked for, the service sends"
+                f" {sent.start} to {sent.stop}"
+            )
+
+    def _skip(self, reading: Reading, count: int) -> None:
+        """Read over the bytes that a service sends although they were not asked for."""
+        scratch = memoryview(bytearray(min(count, MiB))) if count > 0 else memoryview(b"")
+        while count > 0:
+            skipped = reading.body.readinto(scratch[:count])
+            if not skipped:
+                raise TransportError("the answer ended before the bytes that were asked for")
+            count -= skipped
+
+
+def read(
+    driver: ReadHooks, container: str, name: str, span: Span, etag: str | None = None
+) -> tuple[bytes, ObjectInfo]:
+    """Return the bytes of a span, and what the answer told of the object."""
+    stream = ObjectStream(driver, container, name, span, etag)
+    try:
+        return read_rest(stream), stream.info
+    finally:
+        stream.close()
+
+
+def read_rest(stream: ObjectStream) -> bytes:
+    """Return all bytes that are still to come, without a second copy of them in memory."""
+    size = stream.left
+    if not size:
+        return b""
+    # A BytesIO of exactly this size gives its buffer away as bytes; joining blocks would copy.
+    target = io.BytesIO()
+    target.seek(size - 1)
+    target.write(b"\0")
+    with target.getbuffer() as view:
+        filled = stream.readinto(view)
+    if filled != size:
+        raise IntegrityError(f"{size} bytes were to come, {filled} came")
+    return target.getvalue()
+
+
+def iterate(
+    driver: ReadHooks, container: str, name: str, span: Span, chunk_size: int
+) -> Iterator[bytes]:
+    """Yield the bytes of a span in chunks; only the last may be shorter than `chunk_size`."""
+    stream = ObjectStream(driver, container, name, span)
+    try:
+        buffer = memoryview(bytearray(min(chunk_size, max(stream.left, 1))))
+        while stream.left:
+            count = stream.readinto(buffer)
+            yield bytes(buffer[:count])
+    finally:
+        stream.close()
+
+
+def read_ranges(
+    driver: ReadHooks, container: str, name: str, spans: Sequence[Span]
+) -> list[bytes]:
+    """Return the bytes of each span, all of one version, with as few requests as make sense."""
+    if not spans:
+        return []
+    first, *rest = _coalesce(spans) or [Span(0, 0)]
+    block, info = read(driver, container, name, first)
+
+    def fetch(span: Span) -> bytes:
+        return read(driver, container, name, span, info.etag)[0]
+
+    size = info.size or 0
+    rest = [span for span in rest if span.start < size]
+    blocks = [block, *run_all(fetch, rest, driver.transfer.concurrency)]
+    starts = [first.start, *(span.start for span in rest)]
+    return [_cut(span.clamp(size), starts, blocks) for span in spans]
+
+
+def _coalesce(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans in their order in the object, close ones joined."""
+    joined: list[Span] = []
+    wanted = (span for span in spans if span.start != span.stop)
+    for span in sorted(wanted, key=lambda span: span.start):
+        last = joined[-1] if joined else None
+        if last is None or (last.stop is not None and span.start > last.stop + _COALESCE):
+            joined.append(span)
+        elif last.stop is not None:
+            stop = None if span.stop is None else max(last.stop, span.stop)
+            joined[-1] = Span(last.start, stop)
+    return joined
+
+
+def _cut(span: Span, starts: Sequence[int], blocks: Sequence[bytes]) -> bytes:
+    assert span.stop is not None
+    for start, block in zip(reversed(starts), reversed(blocks), strict=True):
+        if start <= span.start:
+            return block[span.start - start : span.stop - start]
+    return b""
