@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import final
 
@@ -20,6 +20,9 @@ from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, Sto
 from .handles import Container, Object
 from .hooks import CAPABILITIES, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .values import Conditions, ContainerInfo, ObjectInfo, WriteOptions
+
+if TYPE_CHECKING:
+    from .base import StorageDriver
 
 
 class DriverCore(DriverHooks):
@@ -128,7 +131,7 @@ class DriverCore(DriverHooks):
     def _container_handle(self, container: Container | str) -> Container:
         if isinstance(container, Container):
             return container
-        return Container(self, ContainerInfo(container))
+        return Container(cast("StorageDriver", self), ContainerInfo(container))
 
     def _object_handle(self, container: Container | str, info: ObjectInfo) -> Object:
         return Object(self._container_handle(container), info)
@@ -150,20 +153,20 @@ class DriverCore(DriverHooks):
         headers: Mapping[str, str | None],
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""
-        given = {
+        given: dict[str, Any] = {
             label: checked
             for label, value in headers.items()
             if (checked := checks.header_value(value, label)) is not None
         }
         for label in given:
             self._need_option(label, True)
-        options = WriteOptions(
+        return WriteOptions(
             content_type=checks.header_value(content_type, "content_type")
             or guess_content_type(name),
             metadata=checks.metadata(metadata, self.limits),
             conditions=conditions,
+            **given,
         )
-        return replace(options, **given)
 
     def _need_option(self, option: str, wanted: bool) -> None:
         if wanted and option not in self.options:

@@ -30,8 +30,8 @@ def _delete_batch(
     errors: Sequence[StorageError | None]
     try:
         errors = driver._delete_objects(container, names)
-    except StorageError as error:
-        errors = [copy(error) for _ in names]
+    except StorageError as failure:
+        errors = [copy(failure) for _ in names]
     for name, error in zip(names, errors, strict=True):
         if error is not None:
             driver._guard("delete_objects", container, name).complete(error)

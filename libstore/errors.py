@@ -121,8 +121,7 @@ class StorageError(Exception):
         if retryable is not None:
             self.retryable = retryable
         if isinstance(self, OSError):
-            self.errno = self._errno
-            self.strerror = message
+            set_os_fields(self, self._errno, message, None)
 
     def __str__(self) -> str:
         facts = [
@@ -142,15 +141,32 @@ class StorageError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by calling the class with `args`, which leaves the keywords out.
-        return _restore, (type(self), self.message, dict(self.__dict__))
+        os_fields = None
+        if isinstance(self, OSError):
+            os_fields = (self.errno, self.strerror, self.filename)
+        return _restore, (type(self), self.message, dict(self.__dict__), os_fields)
 
 
 _QUOTED = frozenset({"container", "object"})
 
 
-def _restore(kind: type[StorageError], message: str, state: dict[str, Any]) -> StorageError:
+def set_os_fields(
+    error: OSError, number: int | None, text: str | None, filename: str | None
+) -> None:
+    """Set what the operating system's own errors say of themselves."""
+    error.errno, error.strerror, error.filename = number, text, filename
+
+
+def _restore(
+    kind: type[StorageError],
+    message: str,
+    state: dict[str, Any],
+    os_fields: tuple[int | None, str | None, str | None] | None,
+) -> StorageError:
     error = kind(message)
     error.__dict__.update(state)
+    if os_fields is not None and isinstance(error, OSError):
+        set_os_fields(error, *os_fields)
     return error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from .transfer.progress import ProgressCallback
     from .transfer.sources import UploadSource
 
-T = TypeVar("T")
-
 
 class Container:
     """
@@ -58,20 +56,20 @@ class Container:
     @property
     def object_count(self) -> int | None:
         """The number of objects, where the service keeps count; `None` where it does not."""
-        return self._told("object_count")
+        return cast("int | None", self._told("object_count"))
 
     @property
     def size(self) -> int | None:
         """The bytes of all objects, where the service keeps count; `None` where it does not."""
-        return self._told("size")
+        return cast("int | None", self._told("size"))
 
     @property
     def created(self) -> datetime | None:
         """When the container was created, where the service tells."""
-        return self._told("created")
+        return cast("datetime | None", self._told("created"))
 
     @property
-    def extra(self) -> Mapping[str, object]:
+    def extra(self) -> Mapping[str, Any]:
         """What only this service tells."""
         return self._told("extra") or {}
 
@@ -209,7 +207,7 @@ class Container:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> IO[Any]:
+    ) -> Any:
         """Open an object as a file. See `StorageDriver.open_object`."""
         return self.driver.open_object(
             self,
@@ -252,11 +250,11 @@ class Container:
     def __iter__(self) -> Iterator[Object]:
         return iter(self.driver.list_objects(self))
 
-    def __contains__(self, name: object) -> bool:
-        return self.object_exists(name.name if isinstance(name, Object) else str(name))
+    def __contains__(self, name: Object | str) -> bool:
+        return self.driver.object_exists(self, name.name if isinstance(name, Object) else name)
 
     @override
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: Any) -> bool:
         if not isinstance(other, Container):
             return NotImplemented
         return self.driver is other.driver and self.name == other.name
@@ -269,7 +267,7 @@ class Container:
     def __repr__(self) -> str:
         return f"<Container {self.name!r} of {self.driver!r}>"
 
-    def _handle(self, obj: object) -> Object:
+    def _handle(self, obj: Object | str) -> Object:
         """Return an object of this container that is given as a handle or by its name."""
         return self.driver._object_in(self, obj)
 
@@ -306,8 +304,7 @@ class Object:
     @property
     def size(self) -> int:
         """The number of bytes."""
-        size: int = self._told("size")
-        return size
+        return cast("int", self._told("size"))
 
     @property
     def object_hash(self) -> str | None:
@@ -335,17 +332,17 @@ class Object:
     @property
     def etag(self) -> str | None:
         """What tells this content from another one of the same name, without quotes."""
-        return self._told("etag")
+        return cast("str | None", self._told("etag"))
 
     @property
     def last_modified(self) -> datetime | None:
         """When the object was written, in UTC."""
-        return self._told("last_modified")
+        return cast("datetime | None", self._told("last_modified"))
 
     @property
     def content_type(self) -> str | None:
         """The media type, such as ``"image/jpeg"``."""
-        return self._told("content_type")
+        return cast("str | None", self._told("content_type"))
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -355,12 +352,12 @@ class Object:
     @property
     def version(self) -> str | None:
         """The version's id, on a service that keeps versions."""
-        return self._told("version")
+        return cast("str | None", self._told("version"))
 
     @property
     def storage_class(self) -> str | None:
         """The service's name for how the object is stored."""
-        return self._told("storage_class")
+        return cast("str | None", self._told("storage_class"))
 
     @property
     def extra(self) -> Mapping[str, object]:
@@ -425,7 +422,7 @@ class Object:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> IO[Any]:
+    ) -> Any:
         """Open the object as a file. See `StorageDriver.open_object`."""
         return self.driver.open_object(
             self.container,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import IO, Any, BinaryIO, Literal, TextIO, TypedDict, cast, overload
+from typing import Any, BinaryIO, Literal, TextIO, TypedDict, overload
 
 from typing_extensions import TypeAlias, Unpack, final
 
@@ -73,7 +73,7 @@ class Files(DriverCore):
         name: Object | str,
         mode: str,
         **options: Unpack[TextKeywords],
-    ) -> IO[Any]: ...
+    ) -> Any: ...
     @final
     def open_object(
         self,
@@ -93,7 +93,7 @@ class Files(DriverCore):
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> IO[Any]:
+    ) -> Any:
         """
         Open an object as a file.
 
@@ -146,7 +146,7 @@ class Files(DriverCore):
             order = UploadOrder(container_name, obj.name, options)
             writer = self._writer(obj, order, guard)
             if binary:
-                return cast(IO[Any], writer)
+                return writer
             return ObjectTextWriter(writer, encoding or "utf-8", errors, newline)
 
     def _reader(self, obj: Object, guard: Guard) -> ObjectReader:

@@ -12,6 +12,7 @@ from ..errors import (
     LocalFileNotFoundError,
     LocalFilePermissionError,
     StorageError,
+    set_os_fields,
 )
 
 _KINDS: tuple[tuple[type[OSError], type[LocalFileError]], ...] = (
@@ -33,5 +34,5 @@ def local_errors(path: str, role: str) -> Iterator[None]:
     except OSError as error:
         kind = next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), LocalFileError)
         wrapped = kind(f"{role} {path!r}: {error.strerror or error}")
-        wrapped.errno, wrapped.filename = error.errno, path
+        set_os_fields(wrapped, error.errno, error.strerror, path)
         raise wrapped from error
