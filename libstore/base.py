@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, overload
 
-from typing_extensions import Self, final
+from typing_extensions import Self, final, override
 
 from . import checks
 from .capabilities.copying import Copying
@@ -400,7 +400,12 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
 
     @final
     def stream_object(
-        self, obj: Object, *, start: int = 0, stop: int | None = None, chunk_size: int | None = None
+        self,
+        obj: Object,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        chunk_size: int | None = None,
     ) -> Iterator[bytes]:
         """
         Yield an object's bytes in order, without holding it in memory.
@@ -451,9 +456,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             return reading.read(self, container, name, span)[0]
 
     @final
-    def read_ranges(
-        self, obj: Object, spans: Iterable[tuple[int, int | None]]
-    ) -> list[bytes]:
+    def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
         """
         Return the bytes of several ranges, in their order and all of one version.
 
@@ -522,6 +525,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
     ) -> None:
         self.close()
 
+    @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 

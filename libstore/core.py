@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from typing_extensions import final
+from typing_extensions import final, override
 
 from . import checks
 from .content_types import guess_content_type
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class DriverCore(DriverHooks):
     """Checks, handles and errors, once for all operations."""
 
+    @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in cls.__dict__:

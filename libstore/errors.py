@@ -42,6 +42,8 @@ from __future__ import annotations
 import errno
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
@@ -123,6 +125,7 @@ class StorageError(Exception):
         if isinstance(self, OSError):
             set_os_fields(self, self._errno, message, None)
 
+    @override
     def __str__(self) -> str:
         facts = [
             f"{label} {value!r}" if label in _QUOTED else f"{label} {value}"
@@ -139,6 +142,7 @@ class StorageError(Exception):
         ]
         return f"{self.message} [{', '.join(facts)}]" if facts else self.message
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by calling the class with `args`, which leaves the keywords out.
         os_fields = None

@@ -90,9 +90,7 @@ class Container:
         self, prefix: str = "", *, delimiter: str = "", start_after: str = ""
     ) -> LazyList[Any]:
         """List the objects lazily. See `StorageDriver.list_objects`."""
-        return self.driver.list_objects(
-            self, prefix, delimiter=delimiter, start_after=start_after
-        )
+        return self.driver.list_objects(self, prefix, delimiter=delimiter, start_after=start_after)
 
     def walk(
         self, prefix: str = "", *, delimiter: str = "/"

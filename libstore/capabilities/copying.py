@@ -69,9 +69,7 @@ class Copying(DriverCore):
         )
         with self._guard("copy_object", source_container, source):
             target_name = target._object_name(target_name)
-            order = UploadOrder(
-                target_container, target_name, progress=progress, cancel=cancel
-            )
+            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
             if target is self and self.supports("copy_object"):
                 info = self._copy_object(
                     source_container, source, target_container, target_name, options

@@ -140,9 +140,7 @@ class Files(DriverCore):
                     return buffered
                 return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline)
             conditions = self._conditions(if_absent or action == "x", if_match)
-            options = self._write_options(
-                obj.name, content_type, metadata, conditions, headers
-            )
+            options = self._write_options(obj.name, content_type, metadata, conditions, headers)
             order = UploadOrder(container_name, obj.name, options)
             writer = self._writer(obj, order, guard)
             if binary:

@@ -26,9 +26,7 @@ class Signing(DriverCore):
     """Signed URLs."""
 
     @final
-    def sign_url(
-        self, obj: Object, *, method: str = "GET", expires: float = 3600.0
-    ) -> SignedURL:
+    def sign_url(self, obj: Object, *, method: str = "GET", expires: float = 3600.0) -> SignedURL:
         """
         Return a URL that allows one kind of request for one object, without credentials.
 

@@ -118,9 +118,7 @@ class MemoryDriver(StorageDriver):
     def __reduce__(self) -> tuple[Any, ...]:
         return _attach, (self._id,)
 
-    def redeem_url(
-        self, url: str, *, method: str = "GET", content: bytes = b""
-    ) -> bytes:
+    def redeem_url(self, url: str, *, method: str = "GET", content: bytes = b"") -> bytes:
         """
         Do what a service would do with a signed URL, and return the body of its answer.
 
@@ -172,9 +170,7 @@ class MemoryDriver(StorageDriver):
         with self._lock:
             bucket = self._bucket(name)
             size = sum(len(content) for _, content in bucket.objects.values())
-            return ContainerInfo(
-                name, len(bucket.objects), size, bucket.created, complete=True
-            )
+            return ContainerInfo(name, len(bucket.objects), size, bucket.created, complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:
@@ -200,7 +196,9 @@ class MemoryDriver(StorageDriver):
         with self._lock:
             bucket = self._bucket(container)
             first = bisect_left(bucket.names, max(query.prefix, query.start_after, token or ""))
-            infos = (bucket.objects[name][0] for name in itertools.islice(bucket.names, first, None))
+            infos = (
+                bucket.objects[name][0] for name in itertools.islice(bucket.names, first, None)
+            )
             within = itertools.takewhile(lambda info: info.name.startswith(query.prefix), infos)
             return fold_page(within, query, token, limit)
 

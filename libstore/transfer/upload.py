@@ -208,9 +208,7 @@ class Uploader:
         offset = self._sent_bytes
         self._sent_parts += 1
         self._sent_bytes += view.nbytes
-        self._crew.submit(
-            self._driver._put_part, self._upload, self._sent_parts, offset, payload
-        )
+        self._crew.submit(self._driver._put_part, self._upload, self._sent_parts, offset, payload)
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)
@@ -239,9 +237,7 @@ class Uploader:
         if self._order.checksum is not None:
             compare(dict([self._order.checksum]), checksums, "the source is not what was expected")
 
-    def _confirmed(
-        self, info: ObjectInfo, size: int, checksums: Mapping[str, str]
-    ) -> ObjectInfo:
+    def _confirmed(self, info: ObjectInfo, size: int, checksums: Mapping[str, str]) -> ObjectInfo:
         """Return the info with what we know ourselves, after a look at what the service says."""
         if info.size is not None and info.size != size:
             raise IntegrityError(f"{size} bytes were sent, the service has stored {info.size}")

@@ -1,0 +1,360 @@
+"""
+Objects as plain files in a directory of this machine.
+
+A container is a directory below the driver's root, an object is a file in it, and the slashes of
+an object's name are directories; other programs read the files as they are, and files that they
+put there are objects. New content is written beside the object and takes its place in one step.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import ClassVar, Literal
+
+from typing_extensions import override
+
+from ...base import StorageDriver
+from ...errors import (
+    ContainerAlreadyExistsError,
+    ContainerNotEmptyError,
+    IntegrityError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectChangedError,
+    StorageError,
+)
+from ...listing import fold_page
+from ...retry import RetryPolicy
+from ...transfer.options import TransferOptions
+from ...transfer.payload import Payload
+from ...values import (
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    Limits,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Reading,
+    Span,
+    Upload,
+    WriteOptions,
+)
+from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers, write_all
+from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
+from .tree import RESERVED, Tree, closing, component_problem, locked, os_errors
+from .walk import is_text, object_names
+
+
+class LocalDriver(StorageDriver):
+    """
+    Objects as plain files in a directory of this machine.
+
+    It needs a POSIX system. Several threads and processes may work below one root.
+
+    Args:
+        root: The directory that holds the containers; made with the first container.
+        fsync: Have content and names on disk before an operation returns, so that they outlive a
+            power cut. Without it only the operating system knows them for some seconds.
+        follow_symlinks: Follow symbolic links below the root, wherever they lead. Links are not
+            there otherwise.
+        attributes: Where to keep content type, metadata and digest: in extended attributes
+            (``"xattr"``), in side files (``"file"``), or in what the file system has
+            (``"auto"``).
+        retry: When to open a file again that broke off while it was read.
+        transfer: How large transfers are cut up, and how many parts travel at once.
+
+    Raises:
+        InvalidOptionError: The root is there and is no directory, or an option is unknown.
+        NotSupportedError: The system has no directory descriptors.
+    """
+
+    name: ClassVar[str] = "local"
+    limits = Limits(page_size=5_000)
+    options: ClassVar[frozenset[str]] = frozenset(
+        {"if_absent", "if_match", "delete_if_match", *EXTRAS}
+    )
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        fsync: bool = True,
+        follow_symlinks: bool = False,
+        attributes: Literal["auto", "xattr", "file"] = "auto",
+        retry: RetryPolicy | None = None,
+        transfer: TransferOptions | None = None,
+    ) -> None:
+        super().__init__(retry=retry, transfer=transfer)
+        if os.open not in os.supports_dir_fd:
+            raise NotSupportedError("the local driver needs a POSIX system")
+        if attributes not in ("auto", "xattr", "file"):
+            raise InvalidOptionError(
+                f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"
+            )
+        self.root = os.path.abspath(os.fsdecode(root))
+        if os.path.exists(self.root) and not os.path.isdir(self.root):
+            raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
+        self._tree = Tree(self.root, follow_symlinks)
+        self._store = FileStore(self._tree, fsync, attributes)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<LocalDriver {self.root!r}>"
+
+    # ------------------------------------------------------------------ names
+
+    @override
+    def _check_container_name(self, name: str) -> None:
+        problem = component_problem(name)
+        if problem is None and name.startswith(RESERVED):
+            problem = f"names that begin with {RESERVED!r} are the driver's own"
+        if problem is not None:
+            raise InvalidNameError(f"no directory can be called {name!r}: {problem}")
+
+    @override
+    def _check_object_name(self, name: str) -> None:
+        pieces = name.split("/")
+        problem = next(filter(None, map(component_problem, pieces)), None)
+        if problem is None and pieces[0].startswith(RESERVED):
+            problem = f"names that begin with {RESERVED!r} are the driver's own"
+        if problem is not None:
+            raise InvalidNameError(f"no file can be called {name!r}: {problem}")
+
+    # ------------------------------------------------------------------ containers
+
+    @override
+    def _create_container(self, name: str) -> ContainerInfo:
+        with os_errors():
+            os.makedirs(self.root, exist_ok=True)
+            with closing(self._tree.open_root()) as root:
+                try:
+                    os.mkdir(name, dir_fd=root)
+                except FileExistsError as error:
+                    raise ContainerAlreadyExistsError(
+                        "there is a directory, or another file, of this name already"
+                    ) from error
+                self._store.sync(root)
+        return ContainerInfo(name, complete=True)
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        with self._store.container(name):
+            return ContainerInfo(name, complete=True)
+
+    @override
+    def _delete_container(self, name: str) -> None:
+        with self._store.container(name) as container:
+            if next(object_names(self._tree, container, ListQuery(), None), None) is not None:
+                raise ContainerNotEmptyError("the container still has objects")
+            remove_leftovers(container)
+            with closing(self._tree.open_root()) as root:
+                try:
+                    os.rmdir(name, dir_fd=root)
+                except OSError as error:
+                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise ContainerNotEmptyError(
+                            "there are files that are no objects, or others put objects into it"
+                        ) from error
+                    raise
+                self._store.sync(root)
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        with os_errors():
+            try:
+                root = self._tree.open_root()
+            except FileNotFoundError:
+                return Page([])
+            with closing(root), os.scandir(root) as entries:
+                names = sorted(
+                    entry.name
+                    for entry in entries
+                    if entry.is_dir(follow_symlinks=self._tree.follow_symlinks)
+                    and not entry.name.startswith(RESERVED)
+                    and is_text(entry.name)
+                    and (token is None or entry.name > token)
+                )
+        page = names[: self.limits.page_size]
+        more = page[-1] if len(names) > len(page) else None
+        return Page([ContainerInfo(name) for name in page], more)
+
+    # ------------------------------------------------------------------ objects
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        with self._store.container(container) as directory:
+            names = object_names(self._tree, directory, query, token)
+            page = fold_page((ObjectInfo(name) for name in names), query, token, limit)
+            return Page(list(self._store.with_status(directory, page.items)), page.token)
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        with self._store.opened(container, name) as (descriptor, directory):
+            return self._store.info(name, descriptor, directory)
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        with self._store.opened(container, name) as (descriptor, directory):
+            info = self._store.info(name, descriptor, directory)
+            if conditions.if_match not in (None, info.etag):
+                raise changed(conditions, info.etag)
+            assert info.size is not None
+            sent = span.clamp(info.size)
+            file = io.FileIO(os.dup(descriptor))
+            file.seek(sent.start)
+            return Reading(info, sent, FileBody(file), file.close)
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        with self._store.container(container) as directory:
+            self._store.require(directory, name, options.conditions)
+            with self._store.temporary_file(directory) as (descriptor, temporary):
+                for block in payload.blocks():
+                    write_all(descriptor, block)
+                self._store.keep_record(descriptor, directory, name, options)
+                md5 = payload.digest("md5")
+                return self._store.publish(
+                    descriptor, directory, temporary, name, options.conditions, md5
+                )
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        with self._store.container(container) as directory:
+            self._store.remove(directory, name, conditions)
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        with self._store.container(container) as directory:
+            return self._store.remove_all(directory, names)
+
+    @override
+    def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
+        with self._store.opened(container, name) as (descriptor, directory):
+            before = os.fstat(descriptor)
+            md5 = md5_of(descriptor)
+            after = os.fstat(descriptor)
+            if etag_of(before) != etag_of(after):
+                return {}  # somebody writes it right now: no digest would be true for long
+            # A file that we may read and not write is hashed each time.
+            with suppress(OSError):
+                self._store.attributes(descriptor).seal(descriptor, directory, md5, after)
+            return {"md5": md5}
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        with self._store.opened(source_container, source) as (origin, origin_directory):
+            info = self._store.info(source, origin, origin_directory)
+            wanted = Conditions(if_match=options.if_source_match)
+            if wanted.if_match not in (None, info.etag):
+                raise changed(wanted, info.etag)
+            with self._store.container(container) as directory:
+                self._store.require(directory, name, options.conditions)
+                with self._store.temporary_file(directory) as (descriptor, temporary):
+                    copy_content(origin, descriptor)
+                    if self._store.info(source, origin, origin_directory).etag != info.etag:
+                        raise ObjectChangedError("the source was changed while it was copied")
+                    write = copied_options(info, options)
+                    self._store.keep_record(descriptor, directory, name, write)
+                    md5 = info.checksums.get("md5") or md5_of(descriptor)
+                    return self._store.publish(
+                        descriptor, directory, temporary, name, options.conditions, md5
+                    )
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        with self._store.container(container) as locking:
+            with (
+                locked(locking, conditions.if_match is not None),
+                self._store.opened(container, name) as (descriptor, directory),
+            ):
+                info = self._store.info(name, descriptor, directory)
+                if conditions.if_match not in (None, info.etag):
+                    raise changed(conditions, info.etag)
+                copied = CopyOptions(content_type=content_type, metadata=metadata)
+                self._store.keep_record(descriptor, directory, name, copied_options(info, copied))
+                self._store.sync(descriptor)
+                if "md5" in info.checksums:
+                    status = os.fstat(descriptor)
+                    store = self._store.attributes(descriptor)
+                    store.seal(descriptor, directory, info.checksums["md5"], status)
+                return self._store.info(name, descriptor, directory)
+
+    # ------------------------------------------------------------------ uploads in parts
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        with self._store.container(container) as directory:
+            self._store.require(directory, name, options.conditions)
+            return self._store.create_upload(directory, name, options)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        with self._store.container(upload.container) as directory:
+            with closing(self._store.open_upload(upload, directory)) as descriptor:
+                position = offset
+                for block in payload.blocks():
+                    write_all(descriptor, block, position)
+                    position += block.nbytes
+        return Part(number, offset, payload.size)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        with self._store.container(upload.container) as directory:
+            with closing(self._store.open_upload(upload, directory)) as descriptor:
+                size, expected = os.fstat(descriptor).st_size, sum(part.size for part in parts)
+                if size != expected:
+                    raise IntegrityError(f"the parts have {expected} bytes, the file has {size}")
+                self._store.keep_record(descriptor, directory, upload.name, options)
+                info = self._store.publish(
+                    descriptor,
+                    directory,
+                    temporary_name(upload),
+                    upload.name,
+                    options.conditions,
+                    checksums.get("md5") or md5_of(descriptor),
+                )
+        return info
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        with self._store.container(upload.container) as directory:
+            self._store.remove_upload(upload, directory)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        with self._store.container(container) as directory:
+            uploads = self._store.uploads(container, directory)
+            return Page(sorted(uploads, key=lambda upload: (upload.name, upload.id)))

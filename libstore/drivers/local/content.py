@@ -1,0 +1,100 @@
+"""What is done with open files: reading, writing, copying, naming."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from contextlib import suppress
+
+from ...errors import ObjectAlreadyExistsError
+from ...values import MiB
+from .attributes import remove_side_files
+from .tree import RESERVED, os_errors
+
+
+class FileBody:
+    """The bytes of an open file, with the library's errors."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        with os_errors():
+            return self._file.readinto(buffer) or 0
+
+
+def create(name: str, directory: int) -> int:
+    """Create a file that must not be there; its mode is what the umask leaves of 0666."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(name, flags, 0o666, dir_fd=directory)
+
+
+def rename_new(temporary: str, leaf: str, directory: int, parent: int) -> None:
+    """Rename a file, unless something has the new name already, even from another program."""
+    try:
+        os.link(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent, follow_symlinks=False)
+    except FileExistsError as error:
+        raise ObjectAlreadyExistsError("there is an object of this name already") from error
+    os.unlink(temporary, dir_fd=directory)
+
+
+def etag_of(status: os.stat_result) -> str:
+    """
+    Return what tells one state of a file from another.
+
+    It is not the digest: that would have to be computed for files that others wrote.
+    """
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+
+
+def write_all(descriptor: int, view: memoryview, offset: int | None = None) -> None:
+    """Write all bytes, at the end or at an offset; one call may write fewer."""
+    while view.nbytes:
+        if offset is None:
+            written = os.write(descriptor, view)
+        else:
+            written = os.pwrite(descriptor, view, offset)
+            offset += written
+        view = view[written:]
+
+
+def copy_content(origin: int, target: int) -> None:
+    """Copy a file's content; within the kernel where that can be done."""
+    position = 0
+    if hasattr(os, "copy_file_range"):
+        with suppress(OSError):
+            while count := os.copy_file_range(origin, target, 64 * MiB, position, position):
+                position += count
+            return
+    while block := os.pread(origin, MiB, position):
+        write_all(target, memoryview(block), position)
+        position += len(block)
+
+
+def md5_of(descriptor: int) -> str:
+    """Return the digest of an open file's content."""
+    digest = hashlib.md5(usedforsecurity=False)
+    position = 0
+    while block := os.pread(descriptor, MiB, position):
+        digest.update(block)
+        position += len(block)
+    return digest.hexdigest()
+
+
+def remove_leftovers(container: int) -> None:
+    """Remove what is no object: empty directories, our own files, links and special files."""
+    remove_side_files(container)
+    for _, directories, files, directory in os.fwalk(
+        ".", topdown=False, dir_fd=container, follow_symlinks=False
+    ):
+        top = os.path.samestat(os.fstat(directory), os.fstat(container))
+        for name in files + directories:
+            # What cannot be removed keeps the container from being removed, which is then told.
+            with suppress(OSError):
+                mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode):
+                    os.rmdir(name, dir_fd=directory)
+                elif not stat.S_ISREG(mode) or (top and name.startswith(RESERVED)):
+                    os.unlink(name, dir_fd=directory)

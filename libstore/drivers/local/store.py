@@ -1,0 +1,351 @@
+"""
+The files that objects are: how they are found, described, published and removed.
+
+New content is in a file of ours at the top of its container until it is complete. It is then
+renamed under the container's lock, so that conditions hold between threads and processes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
+from typing import Any
+
+from ...content_types import guess_content_type
+from ...errors import (
+    ContainerNotFoundError,
+    InvalidOptionError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNameConflictError,
+    ObjectNotFoundError,
+    StorageError,
+)
+from ...values import Conditions, CopyOptions, ObjectInfo, Prefix, Upload, WriteOptions
+from .attributes import (
+    RECORD,
+    Attributes,
+    ExtendedAttributes,
+    Record,
+    SideFiles,
+    has_extended_attributes,
+)
+from .content import create, etag_of, rename_new
+from .tree import RESERVED, Tree, closing, locked, os_errors
+
+#: What can be kept with an object beside content type and metadata.
+EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
+
+
+_UPLOAD_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
+
+class FileStore:
+    """
+    Objects as files below one root.
+
+    Args:
+        fsync: Have content and names on disk before a method returns.
+        attributes: ``"xattr"``, ``"file"`` or ``"auto"``.
+    """
+
+    def __init__(self, tree: Tree, fsync: bool, attributes: str) -> None:
+        self.tree = tree
+        self.fsync = fsync
+        self._kind = attributes
+        self._side_files = SideFiles()
+        self._extended = ExtendedAttributes()
+
+    @contextmanager
+    def container(self, name: str) -> Iterator[int]:
+        """Open a container's directory."""
+        with os_errors():
+            try:
+                with closing(self.tree.open_root()) as root:
+                    descriptor = self.tree.open_directory(name, root)
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise ContainerNotFoundError("there is no such container") from error
+                raise
+            with closing(descriptor):
+                try:
+                    yield descriptor
+                except FileNotFoundError as error:
+                    if isinstance(error, StorageError):
+                        raise
+                    raise ContainerNotFoundError("the container was deleted meanwhile") from error
+
+    @contextmanager
+    def opened(self, container: str, name: str) -> Iterator[tuple[int, int]]:
+        """Open an object's file; give it with the directory of its container."""
+        with self.container(container) as directory:
+            try:
+                with self.tree.parent(directory, name) as (parent, leaf):
+                    descriptor = self.tree.open_file(leaf, parent)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise ObjectNotFoundError("there is no such object") from error
+            with closing(descriptor):
+                yield descriptor, directory
+
+    def info(self, name: str, descriptor: int, directory: int) -> ObjectInfo:
+        """Return all that is known of an open file."""
+        status = os.fstat(descriptor)
+        store = self.attributes(descriptor)
+        record = Record.load(store.get(descriptor, directory, RECORD))
+        md5 = store.digest(descriptor, directory, status)
+        return ObjectInfo(
+            name=name,
+            size=status.st_size,
+            etag=etag_of(status),
+            checksums={} if md5 is None else {"md5": md5},
+            last_modified=datetime.fromtimestamp(status.st_mtime, timezone.utc),
+            content_type=record.content_type if record else guess_content_type(name),
+            metadata=record.metadata if record else {},
+            extra=record.extra if record else {},
+            complete=True,
+        )
+
+    def with_status(
+        self, directory: int, items: Sequence[ObjectInfo | Prefix]
+    ) -> Iterator[ObjectInfo | Prefix]:
+        """Yield what is known of listed objects; leave out those that went away meanwhile."""
+        for item in items:
+            if isinstance(item, Prefix):
+                yield item
+                continue
+            try:
+                with self.tree.parent(directory, item.name) as (parent, leaf):
+                    with closing(self.tree.open_file(leaf, parent)) as descriptor:
+                        yield self.info(item.name, descriptor, directory)
+            except PermissionError:
+                yield item  # whoever wants to know more of it is told why that cannot be
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+
+    def require(self, directory: int, name: str, conditions: Conditions) -> os.stat_result | None:
+        """Return the status of what is there, after a look at the name and the conditions."""
+        try:
+            with self.tree.parent(directory, name) as (parent, leaf):
+                status = self.tree.file_status(leaf, parent)
+        except FileNotFoundError:
+            status = None
+        except NotADirectoryError as error:
+            raise ObjectNameConflictError(
+                f"{error.filename!r} is a file or a link on the file system, so that no object can"
+                " have a name that goes on behind it with a slash"
+            ) from error
+        if conditions.if_absent and status is not None:
+            raise ObjectAlreadyExistsError("there is an object of this name already")
+        etag = None if status is None else etag_of(status)
+        if conditions.if_match not in (None, etag):
+            raise changed(conditions, etag)
+        return status
+
+    def publish(
+        self,
+        descriptor: int,
+        directory: int,
+        temporary: str,
+        name: str,
+        conditions: Conditions,
+        md5: str,
+    ) -> ObjectInfo:
+        """Give a finished file the object's name."""
+        self.sync(descriptor)
+        written = os.fstat(descriptor)
+        conditional = conditions != Conditions()
+        with ExitStack() as stack:
+            with locked(directory, conditional):
+                replaced = self.require(directory, name, conditions)
+                try:
+                    parent, leaf = stack.enter_context(
+                        self.tree.made_parent(directory, name, self.fsync)
+                    )
+                    if conditions.if_absent:
+                        rename_new(temporary, leaf, directory, parent)
+                    else:
+                        os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
+                except BaseException:
+                    self.tree.remove_empty_parents(directory, name)
+                    raise
+            self.sync(parent)
+        if replaced is not None:
+            self._side_files.drop(replaced.st_ino, directory)
+        self.attributes(descriptor).seal(descriptor, directory, md5, written)
+        return self.info(name, descriptor, directory)
+
+    def remove(self, directory: int, name: str, conditions: Conditions) -> None:
+        """Remove an object's file, and the directories that get empty by that."""
+        with locked(directory, conditions.if_match is not None):
+            self._remove(directory, name, conditions)
+            self._sync_parents(directory, [name])
+
+    def remove_all(self, directory: int, names: Sequence[str]) -> list[StorageError | None]:
+        """Remove many objects' files, and return for each why it is still there, or `None`."""
+        errors: list[StorageError | None] = []
+        with locked(directory, needed=False):
+            for name in names:
+                try:
+                    with os_errors():
+                        self._remove(directory, name, Conditions())
+                except StorageError as error:
+                    errors.append(error)
+                else:
+                    errors.append(None)
+            self._sync_parents(directory, names)
+        return errors
+
+    def _remove(self, directory: int, name: str, conditions: Conditions) -> None:
+        wanted = conditions.if_match
+        try:
+            with self.tree.parent(directory, name) as (parent, leaf):
+                status = self.tree.file_status(leaf, parent)
+                etag = None if status is None else etag_of(status)
+                if wanted not in (None, etag):
+                    raise changed(conditions, etag)
+                if status is None:
+                    return
+                os.unlink(leaf, dir_fd=parent)
+        except (FileNotFoundError, NotADirectoryError, ObjectNameConflictError) as error:
+            if wanted is not None:
+                raise changed(conditions, None) from error
+            return
+        self._side_files.drop(status.st_ino, directory)
+        self.tree.remove_empty_parents(directory, name)
+
+    def _sync_parents(self, directory: int, names: Sequence[str]) -> None:
+        """Have on disk that files are gone: sync what is left of their directories."""
+        folders = {name.rpartition("/")[0] for name in names} if self.fsync else set()
+        while folders:
+            folder = folders.pop()
+            try:
+                with self.tree.parent(directory, f"{folder}/x" if folder else "x") as (parent, _):
+                    os.fsync(parent)
+            except (FileNotFoundError, NotADirectoryError):
+                folders.add(folder.rpartition("/")[0])
+
+    @contextmanager
+    def temporary_file(self, directory: int) -> Iterator[tuple[int, str]]:
+        """Give a new file, and remove it at the end unless it was renamed."""
+        name = RESERVED + secrets.token_hex(8)
+        with closing(create(name, directory)) as descriptor:
+            try:
+                yield descriptor, name
+            except BaseException:
+                self._side_files.drop(os.fstat(descriptor).st_ino, directory)
+                raise
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+
+    def attributes(self, descriptor: int) -> Attributes:
+        """Return where the attributes of an open file are kept."""
+        if self._kind == "auto":
+            extended = has_extended_attributes(descriptor)
+        else:
+            extended = self._kind == "xattr"
+        return self._extended if extended else self._side_files
+
+    def keep_record(
+        self,
+        descriptor: int,
+        directory: int,
+        name: str,
+        options: WriteOptions,
+        started: str | None = None,
+    ) -> None:
+        """Keep with an open file what its object has beside content."""
+        extras = {label: getattr(options, label) for label in EXTRAS}
+        record = Record(
+            name,
+            options.content_type,
+            dict(options.metadata),
+            {label: value for label, value in extras.items() if value is not None},
+            started,
+        )
+        store = self.attributes(descriptor)
+        store.set(descriptor, directory, RECORD, record.dump())
+
+    def create_upload(self, directory: int, name: str, options: WriteOptions) -> str:
+        """Create the file that an upload's parts go into, and return the upload's id."""
+        upload_id = secrets.token_hex(8)
+        temporary = RESERVED + upload_id
+        started = datetime.now(timezone.utc).isoformat()
+        with closing(create(temporary, directory)) as descriptor:
+            try:
+                self.keep_record(descriptor, directory, name, options, started)
+            except BaseException:
+                os.unlink(temporary, dir_fd=directory)
+                raise
+        return upload_id
+
+    def open_upload(self, upload: Upload, directory: int) -> int:
+        """Open the file that an upload's parts go into."""
+        try:
+            return self.tree.open_file(temporary_name(upload), directory, os.O_RDWR)
+        except FileNotFoundError as error:
+            raise InvalidOptionError(
+                f"the upload {upload.id} was finished or aborted already"
+            ) from error
+
+    def remove_upload(self, upload: Upload, directory: int) -> None:
+        """Remove the file that an upload's parts go into, if it is there."""
+        temporary = temporary_name(upload)
+        try:
+            status = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
+            os.unlink(temporary, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        self._side_files.drop(status.st_ino, directory)
+
+    def uploads(self, container: str, directory: int) -> Iterator[Upload]:
+        """Yield the uploads that have a file, whether somebody works on them or not."""
+        for temporary in os.listdir(directory):
+            upload_id = temporary[len(RESERVED) :]
+            if not temporary.startswith(RESERVED) or not _UPLOAD_ID.fullmatch(upload_id):
+                continue
+            try:
+                descriptor = self.tree.open_file(temporary, directory)
+            except FileNotFoundError:
+                continue  # it was finished meanwhile
+            with closing(descriptor):
+                store = self.attributes(descriptor)
+                record = Record.load(store.get(descriptor, directory, RECORD))
+                modified = os.fstat(descriptor).st_mtime
+            started = datetime.fromtimestamp(modified, timezone.utc)
+            if record is not None and record.started is not None:
+                started = datetime.fromisoformat(record.started)
+            yield Upload(container, record.name if record else temporary, upload_id, started)
+
+    def sync(self, descriptor: int) -> None:
+        """Have a file or directory on disk, if that was asked for."""
+        if self.fsync:
+            os.fsync(descriptor)
+
+
+def changed(conditions: Conditions, etag: str | None) -> ObjectChangedError:
+    """Return the error of an ``if_match`` that does not hold."""
+    now = "there is no such object" if etag is None else f"it is {etag}"
+    return ObjectChangedError(f"the ETag should be {conditions.if_match}, but {now}")
+
+
+def copied_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
+    """Return what is to be kept with a copy."""
+    extras: dict[str, Any] = {label: info.extra.get(label) for label in EXTRAS}
+    return WriteOptions(
+        content_type=options.content_type or info.content_type or "",
+        metadata=(info.metadata or {}) if options.metadata is None else options.metadata,
+        **extras,
+    )
+
+
+def temporary_name(upload: Upload) -> str:
+    """Return the name of the file that an upload's parts go into."""
+    if not _UPLOAD_ID.fullmatch(upload.id):
+        raise InvalidOptionError(f"{upload.id!r} is no id of an upload of this driver")
+    return RESERVED + upload.id
