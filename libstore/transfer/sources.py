@@ -138,7 +138,8 @@ class _FileSource(_FilledSource):
 class _PathSource(_FileSource):
     def __init__(self, path: str | bytes) -> None:
         self._path = os.fsdecode(path)
-        with local_errors(self._path, "upload source"):
+        # A str is a path; somebody who meant its text learns that from the role's name.
+        with local_errors(self._path, "the path of the upload source"):
             handle = open(self._path, "rb", buffering=0)
         self._handle = handle
         super().__init__(handle)
@@ -149,7 +150,7 @@ class _PathSource(_FileSource):
 
     @override
     def _fill(self, view: memoryview) -> int:
-        with local_errors(self._path, "upload source"):
+        with local_errors(self._path, "the path of the upload source"):
             return super()._fill(view)
 
     @override
