@@ -97,7 +97,7 @@ class ErrorReader(Protocol):
 
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
-    ) -> "Fault": ...
+    ) -> Fault: ...
 
 
 @dataclass(frozen=True, slots=True)

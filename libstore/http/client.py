@@ -1,0 +1,206 @@
+"""
+One request, until it has an answer: signed afresh for each try, and tried again where that helps.
+
+What may be tried again depends on what the service may have seen. A connection that could not be
+made has sent nothing. A request that was sent and not answered is sent again only if doing it
+twice does what doing it once does. An answer that refuses a request (wrong credentials, wrong
+clock, too many requests) says by itself that nothing was done.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NoReturn
+
+from ..errors import TransportError
+from ..retry import RetryPolicy
+from ..values import KiB
+from . import headers as header_rules
+from .faults import OutageError
+from .message import ErrorReader, Fault, Request, Response, Signer
+from .response import Answer
+from .transport import Transport
+
+_logger = logging.getLogger(__name__)
+
+_ERROR_LIMIT = 64 * KiB
+# However long a service asks to wait, it is asked again after this many seconds.
+_LONGEST_WAIT = 60.0
+# A clock that is wrong by less is not what a service complains of.
+_SKEW_THAT_MATTERS = 30.0
+# The first wait after an answer that asks for fewer requests, compared with other faults.
+_THROTTLED = 10.0
+
+
+class Unsigned:
+    """Sends requests as they are."""
+
+    def sign(self, request: Request, now: float) -> Mapping[str, str]:
+        """Return the request's own headers."""
+        return request.headers
+
+    def renew(self, request: Request) -> bool:
+        """Return that there are no other credentials."""
+        return False
+
+
+class Client:
+    """
+    Gets answers from a service.
+
+    Args:
+        read_error: Says what an answer with an unexpected status means.
+        clock: The time in seconds since 1970.
+        sleep: Waits for as many seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        signer: Signer,
+        read_error: ErrorReader,
+        retry: RetryPolicy,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.transport = transport
+        self.signer = signer
+        self.retry = retry
+        self.clock = clock
+        self.sleep = sleep
+        self.read_error = read_error
+        #: Seconds by which the service's clock is ahead of ours.
+        self.skew = 0.0
+
+    def now(self) -> float:
+        """Return the service's time: ours, corrected by what it told."""
+        return self.clock() + self.skew
+
+    def request(self, request: Request) -> Response:
+        """
+        Return the answer, with one of the statuses that the request expects.
+
+        Raises:
+            TransportError: There was no answer, however often it was tried.
+        """
+        tries: _Tries | None = None
+        while True:
+            skew = self.skew
+            now = self.clock()
+            headers = self.signer.sign(request, now + skew)
+            try:
+                response = self.transport.send(request, headers)
+            except OutageError as outage:
+                tries = tries or _Tries(self, request, now)
+                tries.after_outage(outage)
+                continue
+            if response.status in request.expected:
+                return response
+            tries = tries or _Tries(self, request, now)
+            tries.after_error(response, skew)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+
+class _Tries:
+    """What was tried for one request, and whether there is another try."""
+
+    def __init__(self, client: Client, request: Request, began: float) -> None:
+        self._client = client
+        self._request = request
+        self._deadline = began + client.retry.total
+        self._delays = client.retry.delays()
+        slower = replace(client.retry, base=client.retry.base * _THROTTLED)
+        self._throttled_delays = slower.delays()
+        self._renewed = False
+        self._corrected = False
+
+    def after_outage(self, outage: OutageError) -> None:
+        """Wait for the next try, or raise the error of the last one."""
+        if not outage.passing or (outage.reached and not self._request.idempotent):
+            self._give_up(outage.error)
+        self._wait(outage.error, str(outage))
+
+    def after_error(self, response: Answer, skew: float) -> None:
+        """Set right what an answer complains of, or wait, or raise its error."""
+        body = _error_body(response)
+        fault = self._client.read_error(self._request, response.status, response.headers, body)
+        if fault.skewed and self._correct_clock(response.headers, skew):
+            return
+        if fault.renew and not self._renewed:
+            self._renewed = True
+            if self._client.signer.renew(self._request):
+                _logger.debug("%s: credentials were renewed", self._request.operation)
+                return
+        # One that asks for fewer requests has not carried out this one.
+        if not fault.retry or not (self._request.idempotent or fault.throttled):
+            self._give_up(fault.error)
+        asked = header_rules.retry_after(response.headers, self._client.clock())
+        self._wait(
+            fault.error, f"status {response.status}", throttled=fault.throttled, asked=asked
+        )
+
+    def _wait(
+        self,
+        error: Exception,
+        reason: str,
+        *,
+        throttled: bool = False,
+        asked: float | None = None,
+    ) -> None:
+        # Both go on, so that each knows how many tries there were.
+        usual, slower = next(self._delays, None), next(self._throttled_delays, None)
+        delay = slower if throttled else usual
+        if delay is None:
+            self._give_up(error)
+        if asked is not None:
+            delay = max(delay, min(asked, _LONGEST_WAIT))
+        if self._client.clock() + delay > self._deadline:
+            self._give_up(error)
+        _logger.debug("%s: again in %.2f s (%s)", self._request.operation, delay, reason)
+        self._client.sleep(delay)
+
+    def _correct_clock(self, headers: Mapping[str, str], skew: float) -> bool:
+        """Return whether the service's clock is another than the one this try was signed by."""
+        when = header_rules.parse_date(headers.get("date"))
+        if when is None or self._corrected:
+            return False
+        self._corrected = True
+        found = when.timestamp() - self._client.clock()
+        if abs(found - skew) < _SKEW_THAT_MATTERS:
+            return False
+        # Other threads sign by it from now on. One that was refused meanwhile compares with what
+        # it had signed by itself, and tries again too.
+        self._client.skew = found
+        _logger.warning("our clock is off by %.0f s; the service's is used", -found)
+        return True
+
+    @staticmethod
+    def _give_up(error: Exception) -> NoReturn:
+        raise error from None
+
+
+def _error_body(response: Answer) -> bytes:
+    """Return as much of an error's text as is worth reading, even where it breaks off."""
+    buffer = bytearray(_ERROR_LIMIT if response.size is None else min(response.size, _ERROR_LIMIT))
+    view = memoryview(buffer)
+    filled = 0
+    try:
+        while filled < len(buffer):
+            count = response.readinto(view[filled:])
+            if not count:
+                break
+            filled += count
+    except TransportError:
+        pass
+    finally:
+        response.close()
+    return bytes(view[:filled])
+
+
+__all__ = ["Client", "Fault", "Unsigned"]

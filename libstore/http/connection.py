@@ -1,0 +1,325 @@
+"""
+Bytes on the socket: a request in as few sends as it takes, and what comes back.
+
+`PlainConnection` and `SecureConnection` are urllib3's connections, which know how to reach a
+service through proxies and TLS. From there on a `Channel` does the talking; the parsers of
+urllib3, http.client and email, where requests spends most of its time, are left out.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from time import monotonic
+
+from typing_extensions import override
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.wait import wait_for_read
+
+from ..errors import IntegrityError
+from ..values import KiB
+from .faults import BrokenOffError, MalformedAnswerError
+from .head import Head, parse_head
+from .message import Content
+
+_BUFFER = 64 * KiB
+# What is small enough to travel in one send with the head.
+_TOGETHER = 64 * KiB
+# `sendall` has to end within the timeout; in pieces of this size a slow line gets there too.
+_PIECE = 256 * KiB
+# A peer that sends less than this within the timeout has stalled, though it drips.
+_TRICKLE = KiB
+# More answers of status 1xx before the real one than any service has a use for.
+_MOST_INTERIM = 16
+
+#: How a connection shows that the peer has gone while something was sent.
+PEER_LEFT = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Channel:
+    """
+    One open connection, and what was received on it and not yet read.
+
+    Attributes:
+        used: Whether an answer has come on it before; only then can it have gone stale.
+        untouched: Whether certainly nothing of the last request was sent.
+        silent: Whether nothing has come since the last request.
+    """
+
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        sock.settimeout(timeout)
+        self._sock = sock
+        self._timeout = timeout
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._stop = 0
+        self._waited = 0.0
+        self._trickled = 0
+        self.used = False
+        self.untouched = False
+        self.silent = True
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes can be had without asking the socket."""
+        return self._stop - self._start
+
+    def idle(self) -> bool:
+        """Return whether the connection is open, and nothing came that was not asked for."""
+        return not (self.buffered or self._pending() or wait_for_read(self._sock, 0.0))
+
+    def clean(self) -> bool:
+        """Return whether nothing lies behind the end of the answer that was just read."""
+        return not (self.buffered or self._pending())
+
+    def _pending(self) -> int:
+        return self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
+
+    def drop(self) -> None:
+        """Close the socket without a word to the peer."""
+        self._sock.close()
+
+    # Sending
+
+    def send(self, head: bytes, content: bytes | Content | None) -> bool:
+        """
+        Send a request; return `False` if an answer came before all of it was sent.
+
+        Raises:
+            IntegrityError: The content is not as long as it said it was.
+        """
+        self._start = self._stop = self._trickled = 0
+        self._waited = 0.0
+        self.untouched = False
+        self.silent = True
+        if not content:
+            return self._send_first(head)
+        if isinstance(content, bytes):
+            if len(content) <= _TOGETHER:
+                return self._send_first(head + content)
+            pieces: Iterator[memoryview] = iter((memoryview(content),))
+        else:
+            pieces = _exactly(content)
+        first = next(pieces, memoryview(b""))
+        if first.nbytes <= _TOGETHER:
+            complete = self._send_first(b"".join((head, first)))
+        else:
+            complete = self._send_first(head) and self._send_piece(first)
+        while complete:
+            piece = next(pieces, None)
+            if piece is None:
+                return True
+            complete = self._send_piece(piece)
+        return False
+
+    def _send_first(self, data: bytes) -> bool:
+        try:
+            self._sock.sendall(data)
+        except PEER_LEFT:
+            # The peer was gone before the request was out: it cannot have acted on it. It may
+            # have said why before it left.
+            self.untouched = True
+            return False
+        return True
+
+    def _send_piece(self, piece: memoryview) -> bool:
+        for start in range(0, piece.nbytes, _PIECE):
+            if self._answered():
+                return False
+            try:
+                self._sock.sendall(piece[start : start + _PIECE])
+            except PEER_LEFT:
+                return False
+            except TimeoutError:
+                if self._answered():
+                    return False
+                raise
+        return True
+
+    def _answered(self) -> bool:
+        """Return whether an answer is there although the request is not yet sent."""
+        if not wait_for_read(self._sock, 0.0):
+            return False
+        self._sock.settimeout(0.0)
+        try:
+            count = self._sock.recv_into(self._view[self._stop :])
+        except _NOT_YET:
+            return False  # TLS had something to say to TLS
+        except PEER_LEFT:
+            return True
+        finally:
+            self._sock.settimeout(self._timeout)
+        self._stop += count
+        self.silent = self.silent and not count
+        # An interim answer does not end the sending; anything else does, an end too.
+        return not (count and self._buffer.startswith(b"HTTP/1.1 1"))
+
+    # Receiving
+
+    def receive_head(self) -> Head:
+        """
+        Return the head of the answer; what of its body came along stays here.
+
+        Raises:
+            MalformedAnswerError: This is not HTTP/1.1, or none that can be trusted.
+            BrokenOffError: The connection ended first.
+        """
+        for _ in range(_MOST_INTERIM):
+            head = parse_head(self._head_bytes())
+            if head.status >= 200:
+                self.used = True
+                return head
+            if head.status == 101:
+                raise MalformedAnswerError("it changed to a protocol that nobody asked for")
+        raise MalformedAnswerError("it sent interim answers without end")
+
+    def _head_bytes(self) -> bytes:
+        buffer = self._buffer
+        searched = self._start
+        while True:
+            end = buffer.find(b"\r\n\r\n", searched, self._stop)
+            if end >= 0:
+                head = bytes(self._view[self._start : end])
+                self._start = end + 4
+                return head
+            if self._stop and not buffer.startswith(b"HTTP/1.", self._start, self._stop):
+                start = bytes(self._view[self._start : min(self._start + 7, self._stop)])
+                if not b"HTTP/1.".startswith(start):
+                    raise MalformedAnswerError("what came does not begin with HTTP/1")
+            searched = max(self._start, self._stop - 3)
+            if self._stop == _BUFFER:
+                if not self._start:
+                    raise MalformedAnswerError(f"its head is longer than {_BUFFER} bytes")
+                searched -= self._start
+                self._move_to_front()
+            count = self._receive(self._view[self._stop :])
+            if not count:
+                raise BrokenOffError
+            self._stop += count
+
+    def fill(self) -> int:
+        """Receive more into the buffer; return how much, 0 at the end of the connection."""
+        if self._start == self._stop:
+            self._start = self._stop = 0
+        elif self._stop == _BUFFER:
+            self._move_to_front()
+        count = self._receive(self._view[self._stop :])
+        self._stop += count
+        return count
+
+    def line(self, longest: int) -> bytes:
+        """Return the next line without its end."""
+        searched = self._start
+        while True:
+            end = self._buffer.find(b"\r\n", searched, self._stop)
+            if end >= 0:
+                line = bytes(self._view[self._start : end])
+                self._start = end + 2
+                return line
+            searched = max(self._start, self._stop - 1)
+            if self.buffered > longest:
+                raise MalformedAnswerError(f"a line is longer than {longest} bytes")
+            moved = self._start
+            if not self.fill():
+                raise BrokenOffError
+            searched -= moved - self._start
+
+    def take(self, target: memoryview) -> int:
+        """Fill the target with what is there, or with the next that comes; 0 at the end."""
+        start = self._start
+        if start == self._stop:
+            return self._receive(target)
+        count = min(target.nbytes, self._stop - start)
+        target[:count] = self._view[start : start + count]
+        self._start = start + count
+        return count
+
+    def take_bytes(self, count: int) -> bytes:
+        """Return as many of the buffered bytes."""
+        start = self._start
+        self._start = start + count
+        return bytes(self._view[start : start + count])
+
+    def take_at_once(self, count: int) -> int:
+        """Drop up to as many bytes, without waiting for any; return how many were dropped."""
+        dropped = min(count, self.buffered)
+        self._start += dropped
+        self._sock.settimeout(0.0)
+        try:
+            while dropped < count:
+                got = self._sock.recv_into(self._view[: min(count - dropped, _BUFFER)])
+                if not got:
+                    break
+                dropped += got
+        except OSError:
+            pass  # nothing more is there now, or ever
+        finally:
+            self._sock.settimeout(self._timeout)
+        return dropped
+
+    def _receive(self, target: memoryview) -> int:
+        began = monotonic()
+        count = self._sock.recv_into(target)
+        self.silent = self.silent and not count
+        if count >= _TRICKLE:
+            self._trickled = 0
+            return count
+        # A drip of a byte now and then never trips the socket's timeout. What counts is the time
+        # spent waiting here, not the time that the reader takes between two calls.
+        self._waited += monotonic() - began
+        self._trickled += count
+        if self._trickled >= _TRICKLE:
+            self._waited, self._trickled = 0.0, 0
+        elif self._waited > self._timeout:
+            raise TimeoutError
+        return count
+
+    def _move_to_front(self) -> None:
+        rest = self.buffered
+        self._buffer[:rest] = self._buffer[self._start : self._stop]
+        self._start, self._stop = 0, rest
+
+
+class PlainConnection(HTTPConnection):
+    """A connection without TLS."""
+
+    channel: Channel | None = None
+    extra = False
+
+    @override
+    def close(self) -> None:
+        self.channel = None
+        super().close()
+
+
+class SecureConnection(HTTPSConnection):
+    """A connection with TLS, whose certificate is checked as the pool says."""
+
+    channel: Channel | None = None
+    extra = False
+
+    @override
+    def close(self) -> None:
+        self.channel = None
+        super().close()
+
+
+Connection = PlainConnection | SecureConnection
+
+
+def _exactly(content: Content) -> Iterator[memoryview]:
+    """Yield the content's pieces; a length that was announced is kept, or nothing is finished."""
+    left = content.size
+    for piece in content.blocks():
+        left -= piece.nbytes
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise IntegrityError(
+            f"the content has {content.size} bytes, it said, and then"
+            f" {'more' if left < 0 else f'only {content.size - left}'}"
+        )

@@ -1,0 +1,157 @@
+"""What went wrong below HTTP, said so that a reader knows what to look at."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from http.client import HTTPException
+
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+)
+
+from ..errors import TransportError, TransportTimeoutError
+
+# What the standard library says of a proxy that refuses a CONNECT. The status is all that is
+# taken over: the rest is the proxy's own text.
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+# Statuses of a proxy that mean that it, or the way behind it, is down at the moment.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+# OpenSSL's words for bytes that are no TLS.
+_NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """
+    Who is spoken to, as far as a message may tell it.
+
+    Attributes:
+        origin: ``scheme://host[:port]``.
+        proxy: ``host:port`` of the proxy that all goes through; never its credentials.
+        connect_timeout: In seconds.
+        read_timeout: In seconds.
+    """
+
+    origin: str
+    proxy: str | None
+    connect_timeout: float
+    read_timeout: float
+
+    @property
+    def hop(self) -> str:
+        """What a socket is really opened to."""
+        return f"the proxy {self.proxy}" if self.proxy else self.origin
+
+
+class OutageError(Exception):
+    """
+    A request that got no answer; it stays within the wire.
+
+    Attributes:
+        error: What the caller will see.
+        reached: Whether the service may have got the request.
+        passing: Whether another try can be any better.
+    """
+
+    def __init__(self, error: TransportError, *, reached: bool, passing: bool = True) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.reached = reached
+        self.passing = passing
+
+
+class MalformedAnswerError(Exception):
+    """What came is no answer in HTTP/1.1."""
+
+
+class BrokenOffError(Exception):
+    """The connection ended before the answer did."""
+
+
+def connecting(error: Exception, peer: Peer) -> OutageError:
+    """Return what kept a connection from being made. Nothing of the request was sent."""
+    message, passing = _connecting(error, peer)
+    kind = TransportTimeoutError if _is_timeout(error) else TransportError
+    return OutageError(kind(message, retryable=passing), reached=False, passing=passing)
+
+
+def _connecting(error: Exception, peer: Peer) -> tuple[str, bool]:
+    hop = peer.hop
+    if isinstance(error, ssl.SSLError):
+        return _tls(error, peer)
+    if isinstance(error, NameResolutionError) or isinstance(_root(error), socket.gaierror):
+        return f"no DNS entry was found for {hop}; check the host's name, and the network", True
+    if _is_timeout(error):
+        return f"{hop} did not take a connection within {peer.connect_timeout:g} s", True
+    refusal = _TUNNEL.match(str(error))
+    if refusal:
+        status = int(refusal[1])
+        hint = "; give its user and password in the proxy's URL" if status == 407 else ""
+        text = f"{hop} refused to connect to {peer.origin} and answered {status}{hint}"
+        return text, status in _PASSING
+    root = _root(error)
+    if isinstance(root, ConnectionRefusedError):
+        return f"{hop} refused the connection: nothing listens there", True
+    if isinstance(root, HTTPException):
+        return f"{hop} does not answer in HTTP: it is no proxy, or it has failed", True
+    if isinstance(root, OSError) and root.strerror:
+        return f"{hop} could not be reached: {root.strerror}", True
+    return f"{hop} could not be reached ({type(root).__name__})", not isinstance(root, HTTPError)
+
+
+def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:
+    """Return a message on a failed handshake, and whether it may succeed next time."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"TLS: the certificate of {peer.origin} is not accepted: {error.verify_message};"
+            " for a service with a certificate authority of its own, name its file with verify="
+            " or in REQUESTS_CA_BUNDLE"
+        ), False
+    reason = error.reason or type(error).__name__
+    if reason in _NO_TLS:
+        return (
+            f"TLS: {peer.hop} does not speak TLS at this port; does its URL begin with http://?"
+        ), False
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
+        return f"TLS: {peer.hop} ended the connection during the handshake", True
+    return f"TLS: no secure connection to {peer.origin} ({reason})", False
+
+
+def receiving(error: Exception, peer: Peer, what: str) -> TransportError:
+    """Return what kept an answer from coming, or from coming to its end."""
+    if _is_timeout(error):
+        return TransportTimeoutError(
+            f"{peer.hop} stalled: no more of {what} came within {peer.read_timeout:g} s"
+        )
+    if isinstance(error, BrokenOffError):
+        return TransportError(f"{what} broke off: {peer.hop} ended the connection")
+    if isinstance(error, MalformedAnswerError):
+        return TransportError(f"{peer.hop} did not answer in proper HTTP/1.1: {error}")
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or type(error).__name__
+        return TransportError(f"{what} broke off: TLS failed with {peer.hop} ({reason})")
+    if isinstance(error, ConnectionError):
+        return TransportError(f"{what} broke off: {peer.hop} reset the connection")
+    text = error.strerror if isinstance(error, OSError) else None
+    return TransportError(f"{what} broke off: {text or type(error).__name__} ({peer.hop})")
+
+
+def _is_timeout(error: Exception) -> bool:
+    # urllib3 counts a connection that was refused among those that took too long.
+    timeouts = isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError)
+    return timeouts or isinstance(_root(error), TimeoutError)
+
+
+def _root(error: Exception) -> BaseException:
+    """Return the operating system's own error, which urllib3 wraps."""
+    if isinstance(error, NewConnectionError) and error.__cause__ is not None:
+        return error.__cause__
+    return error

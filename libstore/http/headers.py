@@ -1,0 +1,151 @@
+"""What stands in headers: dates, ETags and ranges; and what must never stand there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+from ..checks import shorten
+from ..errors import InvalidOptionError
+from ..values import Span
+
+# RFC 9110 section 5.6.2 (token) and 5.5 (field-value, here without obs-text's control characters).
+_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~,-]*", re.ASCII)
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
+    )
+}
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def check(headers: Mapping[str, str]) -> None:
+    """
+    Make sure that headers are what they seem: no value can end its line and begin another.
+
+    Raises:
+        InvalidOptionError: A name or a value cannot be sent. Nothing was.
+    """
+    # Two looks at the whole take no time; only headers that fail one are looked at one by one.
+    values = "".join(headers.values())
+    if values.isascii() and values.isprintable() and _NAMES.fullmatch(",".join(headers)):
+        return
+    for name, value in headers.items():
+        if not name or "," in name or not _NAMES.fullmatch(name):
+            raise InvalidOptionError(f"no header can have the name {shorten(name)}")
+        found = _NOT_IN_A_VALUE.search(value)
+        if found:
+            raise InvalidOptionError(
+                f"the value of the header {name} has a character that cannot be sent:"
+                f" U+{ord(found[0]):04X} at index {found.start()}"
+            )
+
+
+def http_date(moment: float) -> str:
+    """Return seconds since 1970 in the form that `Date` has."""
+    when = datetime.fromtimestamp(moment, timezone.utc)
+    month = next(name for name, number in _MONTHS.items() if number == when.month)
+    return f"{_DAYS[when.weekday()]}, {when.day:02} {month} {when.year:04} {when:%H:%M:%S} GMT"
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """Return the moment that a header names, in UTC; `None` if it names none."""
+    if not text:
+        return None
+    try:
+        # Sun, 06 Nov 1994 08:49:37 GMT: what RFC 9110 asks for, without email's general parser.
+        if len(text) == 29 and text.endswith(" GMT"):
+            return datetime(
+                int(text[12:16]),
+                _MONTHS[text[8:11]],
+                int(text[5:7]),
+                int(text[17:19]),
+                int(text[20:22]),
+                int(text[23:25]),
+                tzinfo=timezone.utc,
+            )
+        when = parsedate_to_datetime(text)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (
+        when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+    )
+
+
+def parse_timestamp(text: str | None) -> datetime | None:
+    """Return the moment that an ISO 8601 text such as ``2026-01-31T23:59:59.000Z`` names, in UTC."""
+    if not text:
+        return None
+    try:
+        # Python 3.10 reads neither the Z nor fractions of other than 3 or 6 digits.
+        if text.endswith("Z"):
+            body, _, fraction = text[:-1].partition(".")
+            when = datetime.fromisoformat(f"{body}.{fraction[:6]:0<6}" if fraction else body)
+        else:
+            when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (
+        when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+    )
+
+
+def clean_etag(text: str | None) -> str | None:
+    """Return an ETag without its quotes and without the mark of a weak one."""
+    if not text:
+        return None
+    text = text.removeprefix("W/")
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    return text or None
+
+
+def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | None:
+    """
+    Return the span that is sent and the size of the whole, each if it is told.
+
+    `None` means that the header is missing or says nothing that can be understood.
+    """
+    match = _CONTENT_RANGE.fullmatch(text) if text else None
+    if not match:
+        return None
+    first, last, size = match.groups()
+    whole = None if size == "*" else int(size)
+    if first is None:
+        return None, whole
+    span = Span(int(first), int(last) + 1)
+    assert span.stop is not None
+    if span.stop <= span.start or (whole is not None and span.stop > whole):
+        return None
+    return span, whole
+
+
+def parse_size(text: str | None) -> int | None:
+    """Return a number of bytes; `None` if the text is none."""
+    if text and len(text) <= 19 and text.isascii() and text.isdigit():
+        return int(text)
+    return None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """
+    Return the seconds that a service asks to wait for, or `None`.
+
+    Besides the standard's header these are known: ``x-ms-retry-after-ms`` (Azure) and
+    ``x-amz-retry-after`` (AWS), both in milliseconds.
+    """
+    for name in ("x-ms-retry-after-ms", "x-amz-retry-after"):
+        milliseconds = parse_size(headers.get(name))
+        if milliseconds is not None:
+            return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = parse_size(text)
+    if seconds is not None:
+        return float(seconds)
+    when = parse_date(text)
+    return None if when is None else max(0.0, when.timestamp() - now)

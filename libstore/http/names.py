@@ -1,0 +1,67 @@
+"""
+Names in paths and queries, byte for byte.
+
+Only RFC 3986's unreserved characters stand for themselves, so that what a signature is computed
+of, what is sent and what the service decodes are the same. Dot segments, double slashes and
+percent signs are parts of names like any others: nothing is normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from urllib.parse import quote, urlsplit
+
+from ..errors import InvalidOptionError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def encode(text: str) -> str:
+    """Return the text with everything but ``A-Z a-z 0-9 - . _ ~`` percent-encoded."""
+    return quote(text, safe="")
+
+
+def encode_path(name: str) -> str:
+    """Return the name percent-encoded, its slashes left as they are."""
+    return quote(name, safe="/")
+
+
+def encode_query(parameters: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
+    """
+    Return ``name=value&name=value``, percent-encoded, in the given order.
+
+    A parameter without a value keeps its ``=``, as signatures want it.
+    """
+    pairs = parameters.items() if isinstance(parameters, Mapping) else parameters
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+
+
+@lru_cache(maxsize=1024)
+def host_header(url: str) -> str:
+    """Return what `Host` is for a service at this URL: without the scheme's own port."""
+    scheme, host, port = split_origin(url)
+    name = f"[{host}]" if ":" in host else host
+    return name if port == _DEFAULT_PORTS[scheme] else f"{name}:{port}"
+
+
+def split_origin(url: str) -> tuple[str, str, int]:
+    """
+    Return scheme, host and port of ``scheme://host[:port]``.
+
+    Raises:
+        InvalidOptionError: It is no such URL, or it says more than that.
+    """
+    # The URL itself is not repeated: it may be one with a password in it.
+    if not url.isascii() or not url.isprintable() or any(mark in url for mark in " @?#\\"):
+        raise InvalidOptionError("the service's URL must be scheme://host[:port], in ASCII")
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        raise InvalidOptionError("the port in the service's URL is no port number") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path not in {"", "/"}:
+        raise InvalidOptionError(
+            "the service's URL must be http://host[:port] or https://host[:port]"
+        )
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]

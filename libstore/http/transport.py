@@ -1,0 +1,346 @@
+"""
+Requests on their way: which connection each takes, and what its head is.
+
+Everything that is the same for all requests to an origin is found out once per origin: proxy,
+certificate authorities, `Host`, the form of the target.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from typing_extensions import override
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util import Timeout
+from urllib3.util.ssl_ import create_urllib3_context
+
+from ..checks import shorten
+from ..errors import InvalidOptionError, LocalFileNotFoundError
+from . import headers as header_rules
+from .connection import PEER_LEFT, Channel, Connection
+from .environment import Proxies, bundle_from, proxies_from
+from .faults import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
+from .message import Content, Request
+from .names import host_header, split_origin
+from .pool import PlainPool, SecurePool, Shelf
+from .response import Answer, answer
+
+# Each bucket of a service with virtual hosts is an origin of its own.
+_MOST_ORIGINS = 64
+_SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+]
+# The wire says these itself: said twice, they would say where one request ends in two ways.
+_RESERVED = frozenset({"content-length", "transfer-encoding", "connection", "expect", "te"})
+_METHODS_WITH_CONTENT = frozenset({"PUT", "POST", "PATCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """
+    How to reach services.
+
+    Attributes:
+        pool_size: The most connections to one origin.
+        connect_timeout: Seconds for a connection to be made, TLS and proxy included.
+        read_timeout: Seconds in which something has to come, or to be taken.
+        verify: Whether certificates are checked; a path names the authorities to check with,
+            in place of those that the environment names.
+        cert: A file with our certificate and key, or a pair of files.
+        proxies: URLs of proxies by scheme, in place of those that the environment names; an
+            empty mapping means none.
+        user_agent: How we call ourselves.
+    """
+
+    pool_size: int = 16
+    connect_timeout: float = 5.0
+    read_timeout: float = 60.0
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    proxies: Mapping[str, str] | None = None
+    user_agent: str = "libstore"
+
+    @override
+    def __repr__(self) -> str:
+        return (
+            f"TransportOptions(pool_size={self.pool_size}, connect_timeout={self.connect_timeout},"
+            f" read_timeout={self.read_timeout}, verify={self.verify!r})"
+        )
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter, whose pools make our connections."""
+
+    def __init__(self, options: TransportOptions, context: ssl.SSLContext | None) -> None:
+        self._verify = bool(options.verify)
+        self._pool_options: dict[str, Any] = {
+            "timeout": Timeout(connect=options.connect_timeout, read=options.read_timeout),
+            "socket_options": _SOCKET_OPTIONS,
+            "ssl_context": context,
+        }
+        super().__init__(pool_connections=_MOST_ORIGINS)
+
+    @override
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block=block, **self._pool_options, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    @override
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        context = self._pool_options["ssl_context"]
+        manager = super().proxy_manager_for(
+            proxy, proxy_ssl_context=context, **self._pool_options, **kwargs
+        )
+        manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+        return manager
+
+    def pool(self, url: str, proxy: str | None) -> HTTPConnectionPool:
+        """Return what makes connections to the service at this URL."""
+        request = PreparedRequest()
+        request.url = url
+        pool = self.get_connection_with_tls_context(
+            request, verify=self._verify, proxies={"all": proxy} if proxy else None
+        )
+        assert isinstance(pool, HTTPConnectionPool)
+        return pool
+
+
+class _Origin:
+    """
+    A service at one address.
+
+    Attributes:
+        shelf: Its connections.
+        before_target: What stands before the target: nothing, or the origin for a plain proxy.
+        lines: The headers that all requests have, ready to be sent, by lower-case name.
+    """
+
+    def __init__(self, shelf: Shelf, before_target: str, lines: Mapping[str, str]) -> None:
+        self.shelf = shelf
+        self.before_target = before_target
+        self._lines = lines
+        self._block = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self._names = frozenset(lines)
+
+    def lines_beside(self, headers: Mapping[str, str]) -> str:
+        """Return the lines for all requests, without those that a request has itself."""
+        if self._names.isdisjoint(headers):
+            return self._block
+        return "".join(
+            f"{name}: {value}\r\n" for name, value in self._lines.items() if name not in headers
+        )
+
+
+class Transport:
+    """
+    Sends requests and returns answers, from any number of threads.
+
+    It follows no redirects, keeps no cookies, and reads no netrc. A child process that was forked
+    gets connections of its own. A pickle carries the options; the environment is read again.
+    """
+
+    def __init__(self, options: TransportOptions | None = None, **changes: Any) -> None:
+        self.options = replace(options or TransportOptions(), **changes)
+        if self.options.pool_size < 1:
+            raise InvalidOptionError(f"pool_size must be at least 1, not {self.options.pool_size}")
+        header_rules.check({"user-agent": self.options.user_agent})
+        given = self.options.proxies
+        self._proxies = proxies_from(os.environ) if given is None else Proxies(given)
+        self._bundle = self._find_bundle()
+        self._begin()
+        _transports.add(self)
+
+    @override
+    def __reduce__(self) -> tuple[type[Transport], tuple[TransportOptions]]:
+        return type(self), (self.options,)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._origins: dict[str, _Origin] = {}
+        self._adapters: dict[bool, _Adapter] = {}
+
+    def _find_bundle(self) -> str | None:
+        verify = self.options.verify
+        if isinstance(verify, str):
+            if not os.path.exists(verify):
+                raise LocalFileNotFoundError(
+                    f"verify names {verify!r}, which does not exist; it must be a file or a"
+                    " folder of certificate authorities"
+                )
+            return verify
+        return bundle_from(os.environ) if verify else None
+
+    def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        """
+        Send one request and return its answer, whatever its status.
+
+        Raises:
+            OutageError: There is no answer; it says whether the request may have arrived.
+            InvalidOptionError: The request cannot be sent as it is. Nothing was.
+        """
+        origin = self._origins.get(request.url) or self._origin(request.url)
+        head = _head(origin, request, headers)
+        shelf = origin.shelf
+        connection = shelf.lease()
+        try:
+            channel = connection.channel or shelf.open(connection)
+            if channel.used:
+                try:
+                    return _exchange(channel, head, request, shelf, connection)
+                except _StaleError:
+                    # The service had closed the connection before it saw this request.
+                    connection.close()
+                    channel = shelf.open(connection)
+            return _exchange(channel, head, request, shelf, connection)
+        except BaseException:
+            connection.close()
+            shelf.give_back(connection)
+            raise
+
+    def close(self) -> None:
+        """Close all connections; those in use, when they are given back. It can be used again."""
+        with self._lock:
+            origins, self._origins = self._origins, {}
+            adapters, self._adapters = self._adapters, {}
+        for origin in origins.values():
+            origin.shelf.close()
+        for adapter in adapters.values():
+            adapter.close()
+
+    def _origin(self, url: str) -> _Origin:
+        """Return what is known of an origin; find it out at its first request."""
+        with self._lock:
+            origin = self._origins.get(url)
+            if origin is None:
+                origin = self._origins[url] = self._new_origin(url)
+                if len(self._origins) > _MOST_ORIGINS:
+                    self._origins.pop(next(iter(self._origins))).shelf.close()
+        return origin
+
+    def _new_origin(self, url: str) -> _Origin:
+        scheme, host, port = split_origin(url)
+        options = self.options
+        proxy = self._proxies.choose(scheme, host, port)
+        name = host_header(url)
+        lines = {
+            "host": name,
+            "user-agent": options.user_agent,
+            "accept-encoding": "identity",
+        }
+        secure = scheme == "https" or (proxy or "").startswith("https:")
+        pool = self._adapter(secure=secure).pool(f"{scheme}://{name}/", proxy)
+        hop = None
+        if proxy:
+            parts = urlsplit(proxy)
+            hop = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        forwarded = proxy is not None and scheme == "http"
+        if forwarded:
+            lines |= {name.lower(): value for name, value in pool.proxy_headers.items()}
+        peer = Peer(f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout)
+        shelf = Shelf(
+            pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
+        )
+        return _Origin(shelf, f"{scheme}://{name}" if forwarded else "", lines)
+
+    def _adapter(self, *, secure: bool) -> _Adapter:
+        adapter = self._adapters.get(secure)
+        if adapter is None:
+            context = self._context() if secure else None
+            adapter = self._adapters[secure] = _Adapter(self.options, context)
+        return adapter
+
+    def _context(self) -> ssl.SSLContext:
+        """Return what TLS needs to know, with the authorities read from their file once."""
+        options = self.options
+        if options.verify:
+            context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+            bundle = self._bundle or DEFAULT_CA_BUNDLE_PATH
+            folder = os.path.isdir(bundle)
+            context.load_verify_locations(
+                cafile=None if folder else bundle, capath=bundle if folder else None
+            )
+        else:
+            context = create_urllib3_context(cert_reqs=ssl.CERT_NONE)
+        if options.cert is not None:
+            files = (options.cert,) if isinstance(options.cert, str) else options.cert
+            context.load_cert_chain(*files)
+        return context
+
+
+class _StaleError(Exception):
+    """A connection that was kept turned out to be closed by the service."""
+
+
+def _exchange(
+    channel: Channel, head: bytes, request: Request, shelf: Shelf, connection: Connection
+) -> Answer:
+    stale = channel.used
+    try:
+        complete = channel.send(head, request.content)
+        received = channel.receive_head()
+    except (OSError, MalformedAnswerError, BrokenOffError) as error:
+        lost = isinstance(error, (*PEER_LEFT, BrokenOffError)) and channel.silent
+        if stale and lost and (request.idempotent or channel.untouched):
+            raise _StaleError from None
+        fault = receiving(error, shelf.peer, "the answer")
+        raise OutageError(fault, reached=not channel.untouched) from None
+    if not complete:
+        # The rest of the request is still to be sent; nothing else can be.
+        received = received._replace(keep=False)
+    return answer(received, request.method, shelf, connection)
+
+
+def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request, with everything in it as it goes on the wire."""
+    target = request.target
+    if not (target.startswith("/") and target.isascii() and target.isprintable()) or " " in target:
+        raise InvalidOptionError(
+            f"a request's target must be percent-encoded ASCII that begins with '/', not"
+            f" {shorten(target.partition('?')[0])}"
+        )
+    if not _RESERVED.isdisjoint(headers):
+        name = min(_RESERVED.intersection(headers))
+        raise InvalidOptionError(f"the header {name} is set by the wire, and by nobody else")
+    header_rules.check(headers)
+    size = _size(request.content)
+    length = ""
+    if size or request.method in _METHODS_WITH_CONTENT:
+        length = f"content-length: {size}\r\n"
+    own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return (
+        f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
+        f"{origin.lines_beside(headers)}{own}{length}\r\n"
+    ).encode("latin-1")
+
+
+def _size(content: bytes | Content | None) -> int:
+    if content is None:
+        return 0
+    return len(content) if isinstance(content, bytes) else content.size
+
+
+_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # Any lock may have been held by a thread that this process does not have.
+    for transport in list(_transports):
+        transport._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
