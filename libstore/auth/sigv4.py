@@ -20,6 +20,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from ..http.message import Request
+from ..http.names import host_header
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -209,7 +210,7 @@ class HeaderSigner:
 
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
         """Return the headers to send in place of the request's."""
-        host = request.url.partition("://")[2]
+        host = host_header(request.url)
         return self._sigv4.sign_headers(request.method, host, request.target, request.headers, now)
 
     def renew(self, request: Request) -> bool:

@@ -1,0 +1,330 @@
+"""
+Requests to one S3 service: addressed, signed, sent, and sent again where a bucket has moved.
+
+The wire below tries again what can be sent twice. What cannot, a write with a condition above
+all, is tried again here, by somebody who can look what became of the first try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...auth.sigv4 import (
+    EMPTY_SHA256,
+    PAYLOAD_HEADER,
+    UNSIGNED,
+    Anonymous,
+    Credentials,
+    HeaderSigner,
+    SigV4,
+)
+from ...errors import (
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    RateLimitedError,
+    ServiceError,
+    StorageError,
+    TransportError,
+)
+from ...http.client import Client
+from ...http.message import Request, Response
+from ...http.names import encode_path, encode_query, host_header
+from ...http.transport import Transport
+from ...retry import RetryPolicy
+from ...transfer.payload import Payload
+from .endpoints import Endpoint, Place, is_region
+from .errors import ErrorReader, WrongRegion
+from .markup import MAX_ANSWER, Node, parse
+
+T = TypeVar("T")
+
+_EXPECTED = frozenset({200, 204, 206})
+# How many buckets' regions are remembered.
+_MOST_PLACES = 4_096
+# A bucket is looked for in so many regions before we give up.
+_MOST_MOVES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of XML that was read."""
+
+    told: Node
+    headers: Mapping[str, str]
+
+
+class Calls:
+    """
+    Sends requests to one service, from any number of threads.
+
+    Args:
+        credentials: `None` sends requests without a signature.
+        region: Where buckets are looked for first.
+        fixed: Whether they are looked for nowhere else.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        transport: Transport,
+        credentials: Credentials | None,
+        region: str,
+        *,
+        fixed: bool,
+        retry: Callable[[], RetryPolicy],
+    ) -> None:
+        self.endpoint = endpoint
+        self.transport = transport
+        self.credentials = credentials
+        self.region = region
+        self.clock: Callable[[], float] = time.time
+        self.sleep: Callable[[float], None] = time.sleep
+        self._fixed = fixed
+        self._retry = retry
+        secrets = (credentials.secret, credentials.token) if credentials else ()
+        self.errors = ErrorReader(tuple(secret for secret in secrets if secret))
+        self._places: dict[str | None, Place] = {}
+        self._clients: dict[str, tuple[RetryPolicy, Client]] = {}
+
+    # ------------------------------------------------------------------ one request
+
+    def ask(
+        self,
+        method: str,
+        operation: str,
+        bucket: str | None,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Payload | None = None,
+        idempotent: bool = True,
+    ) -> Response:
+        """
+        Return the answer to a request for a bucket, an object in it, or neither.
+
+        Args:
+            query: Sorted by name.
+        """
+        target = encode_path(name)
+        if query:
+            target += f"?{encode_query(query)}"
+        signed = {**headers} if headers else {}
+        signed[PAYLOAD_HEADER] = UNSIGNED if self.endpoint.secure else _sha256(content)
+        moves = 0
+        while True:
+            place = self._places.get(bucket) or self.settle(bucket, self.region)
+            request = Request(
+                method, place.url, place.prefix + target, signed, content, idempotent,
+                _EXPECTED, operation,
+            )  # fmt: skip
+            try:
+                return self._client(place.region).request(request)
+            except WrongRegion as wrong:
+                found = wrong
+            moves += 1
+            if (
+                moves > _MOST_MOVES
+                or operation == "CreateBucket"
+                or not self._move(bucket, place, found.hint, method)
+            ):
+                raise found.error
+
+    def ask_xml(
+        self,
+        method: str,
+        operation: str,
+        bucket: str | None,
+        name: str = "",
+        *,
+        expected: str,
+        limit: int = MAX_ANSWER,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        idempotent: bool = True,
+    ) -> Answer:
+        """
+        Return an answer whose body decides whether it is one: status 200 may be an error.
+
+        Args:
+            expected: The name of the root element.
+            limit: The most bytes that are read of the body.
+        """
+        response = self.ask(
+            method, operation, bucket, name,
+            query=query, headers=headers, content=content, idempotent=idempotent,
+        )  # fmt: skip
+        told_id = response.headers.get("x-amz-request-id")
+        try:
+            root, told = parse(response.read(limit), expected, "Error")
+            if root == "Error":
+                raise self.errors.inside(told, response.status, told_id)
+        except StorageError as error:
+            error.status = error.status or response.status
+            error.request_id = error.request_id or told_id
+            raise
+        return Answer(told, response.headers)
+
+    # ------------------------------------------------------------------ several tries
+
+    def persist(self, send: Callable[[], T]) -> T:
+        """
+        Try again where an answer of status 200 is an error or breaks off.
+
+        All other faults are the wire's, which has tried again already.
+        """
+        delays = self._retry().delays()
+        while True:
+            try:
+                return send()
+            except (ServiceError, TransportError) as error:
+                if not _in_success(error) or not self._may_wait(delays, error):
+                    raise
+
+    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
+        """
+        Try again what must take effect once.
+
+        After a try of which nobody knows whether it took effect, a condition that does not hold
+        may be our own doing.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            look: Returns the result if the request took effect, `None` if it did not.
+        """
+        delays = self._retry().delays()
+        lost = False
+        while True:
+            try:
+                return send()
+            except (ObjectAlreadyExistsError, ObjectChangedError):
+                if not lost:
+                    raise
+                found = look()
+                if found is None:
+                    raise
+                return found
+            except (ServiceError, TransportError) as error:
+                gone = error.code == "NoSuchUpload"
+                lost = lost or gone or error.retryable
+                throttled = isinstance(error, RateLimitedError) and not _in_success(error)
+                if gone or throttled or not self._may_wait(delays, error):
+                    found = look() if lost else None
+                    if found is None:
+                        raise
+                    return found
+
+    def _may_wait(self, delays: Iterator[float], error: StorageError) -> bool:
+        delay = next(delays, None)
+        if delay is None or not error.retryable:
+            return False
+        self.sleep(delay)
+        return True
+
+    # ------------------------------------------------------------------ where
+
+    def known_region(self, bucket: str) -> str:
+        """Return the region of a bucket as far as it is known; nothing is sent."""
+        place = self._places.get(bucket)
+        return place.region if place else self.region
+
+    def settle(self, bucket: str | None, region: str) -> Place:
+        """Take note of a bucket's region."""
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        place = self._places[bucket] = self.endpoint.place(bucket, region)
+        return place
+
+    def forget(self, bucket: str) -> None:
+        """Forget where a bucket is, for it is no more."""
+        self._places.pop(bucket, None)
+
+    def signed_url(
+        self, method: str, bucket: str, name: str, expires: int, query: Mapping[str, str]
+    ) -> str:
+        """Return a URL that works without credentials."""
+        assert self.credentials is not None
+        place = self.endpoint.place(bucket, self.known_region(bucket))
+        target = place.prefix + encode_path(name)
+        if query:
+            target += f"?{encode_query(query)}"
+        sigv4 = SigV4(self.credentials, place.region)
+        now = self._client(place.region).now()
+        signed = sigv4.sign_query(method, host_header(place.url), target, {}, expires, now)
+        return place.url + signed
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.transport.close()
+
+    def _client(self, region: str) -> Client:
+        retry = self._retry()
+        known = self._clients.get(region)
+        if known is not None and known[0] is retry:
+            return known[1]
+        signer = (
+            Anonymous()
+            if self.credentials is None
+            else HeaderSigner(SigV4(self.credentials, region))
+        )
+        client = Client(
+            self.transport,
+            signer,
+            self.errors,
+            retry,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+        if known is not None:
+            client.skew = known[1].skew
+        self._clients[region] = (retry, client)
+        return client
+
+    def _move(self, bucket: str | None, place: Place, hint: str | None, method: str) -> bool:
+        """
+        Take note of where a bucket really is; return whether that is news.
+
+        The service is believed a region's name, and nothing else.
+        """
+        if bucket is None and self._fixed:
+            return False
+        if hint is None and method == "HEAD":
+            hint = self._ask_region(bucket, place)
+        if hint == "EU":  # what some services still call it:
+            hint = "eu-west-1"  # https://docs.aws.amazon.com/general/latest/gr/s3.html
+        if hint is None or not is_region(hint) or hint == place.region:
+            return False
+        self.settle(bucket, hint)
+        return True
+
+    def _ask_region(self, bucket: str | None, place: Place) -> str | None:
+        """Return the region that an error with a body tells, for one to HEAD has none."""
+        request = Request(
+            "GET", place.url, f"{place.prefix}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
+            operation="GetBucketLocation",
+        )  # fmt: skip
+        try:
+            self._client(place.region).request(request).close()
+        except WrongRegion as wrong:
+            return wrong.hint
+        except StorageError:
+            pass
+        return None
+
+
+def _sha256(content: bytes | Payload | None) -> str:
+    if content is None:
+        return EMPTY_SHA256
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    return content.digest("sha256")
+
+
+def _in_success(error: StorageError) -> bool:
+    """Return whether the error came in an answer that said that all was well."""
+    return error.status is not None and error.status < 300

@@ -1,0 +1,419 @@
+"""
+Between S3's headers and listings and the records of this library.
+
+Pure functions: what is sent is made from records here, and what comes back is read into them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import quopri
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
+
+from ...errors import InvalidNameError, InvalidOptionError, ServiceError
+from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
+from ...http.names import encode_path
+from ...values import (
+    Conditions,
+    ContainerInfo,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    Upload,
+    WriteOptions,
+)
+from .markup import Node, each
+from .services import HEADERS, Service
+
+META = "x-amz-meta-"
+_HEADER_NAMES = {option: option.replace("_", "-") for option in sorted(HEADERS)}
+_HEADER_PAIRS = (*((name, option) for option, name in _HEADER_NAMES.items()), ("expires",) * 2)
+
+# ---------------------------------------------------------------------- metadata
+
+_ENCODED = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=(?:\s+=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)*")
+_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?\s]*)\?=")
+
+
+def encode_metadata(value: str) -> str:
+    """
+    Return a value as it can stand in a header.
+
+    What ASCII cannot hold goes as an encoded word of RFC 2047, which is also how S3 hands out
+    what others stored: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    So does what a header would lose, blanks at the ends, and what looks like such a word.
+    """
+    if value.isascii() and value == value.strip() and not _ENCODED.fullmatch(value):
+        return value
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+
+
+def decode_metadata(value: str) -> str:
+    """Return what a value stands for."""
+    if not value.startswith("=?") or not _ENCODED.fullmatch(value):
+        return value
+    try:
+        return "".join(_decode_word(*match.groups()) for match in _WORD.finditer(value))
+    except (LookupError, UnicodeDecodeError, binascii.Error):
+        return value
+
+
+def _decode_word(charset: str, encoding: str, text: str) -> str:
+    if encoding in "bB":
+        return base64.b64decode(text, validate=True).decode(charset)
+    return quopri.decodestring(text.encode(), header=True).decode(charset)
+
+
+# ---------------------------------------------------------------------- sent
+
+
+def write_headers(options: WriteOptions) -> dict[str, str]:
+    """Return the headers of what is kept with an object."""
+    headers = {"content-type": options.content_type}
+    for option, name in _HEADER_NAMES.items():
+        value = getattr(options, option)
+        if value is not None:
+            headers[name] = _ascii(value, option)
+    if options.storage_class is not None:
+        headers["x-amz-storage-class"] = _ascii(options.storage_class, "storage_class")
+    for key, value in options.metadata.items():
+        headers[META + key] = encode_metadata(value)
+    _ascii(options.content_type, "content_type")
+    return headers
+
+
+def _ascii(value: str, option: str) -> str:
+    if not value.isascii():
+        raise InvalidOptionError(
+            f"{option} must be ASCII, for it stands in a header; a file name of other letters"
+            " is written filename*=UTF-8''… (RFC 6266)"
+        )
+    return value
+
+
+def condition_headers(conditions: Conditions, prefix: str = "") -> dict[str, str]:
+    """Return the headers that ask for the conditions."""
+    if conditions.if_absent:
+        return {f"{prefix}if-none-match": "*"}
+    if conditions.if_match is not None:
+        return {f"{prefix}if-match": f'"{_ascii(conditions.if_match, "if_match")}"'}
+    return {}
+
+
+def copy_source(container: str, name: str) -> str:
+    """Return the header that says what to copy."""
+    return f"/{container}/{encode_path(name)}"
+
+
+def base64_of(digest: str) -> str:
+    """Return a hexadecimal digest as S3 writes it."""
+    return base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+def composite_etag(etags: Sequence[str]) -> str | None:
+    """Return the ETag of an object that parts with these ETags make up, if they are MD5s."""
+    if not all(_MD5.fullmatch(etag) for etag in etags):
+        return None
+    joined = b"".join(bytes.fromhex(etag) for etag in etags)
+    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
+
+
+def check_tree_name(name: str) -> None:
+    """Raise `InvalidNameError` for what a service cannot hold that keeps objects like files."""
+    for piece in name.split("/"):
+        if piece in {"", ".", ".."} or "\\" in piece or len(piece.encode()) > 255:
+            raise InvalidNameError(
+                f"the service keeps objects like files, and cannot hold the name {name[:80]!r}:"
+                " its pieces between slashes must be neither empty nor '.' nor '..', have no"
+                " backslash and at most 255 bytes"
+            )
+
+
+#: What says that an upload in parts will be known by the CRC-32 of the whole.
+WHOLE_CRC32 = {"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT"}
+
+
+def whole_crc32(digest: str) -> dict[str, str]:
+    """Return the headers that say what an upload in parts comes to."""
+    return {
+        "x-amz-checksum-crc32": base64_of(digest),
+        "x-amz-checksum-type": WHOLE_CRC32["x-amz-checksum-type"],
+    }
+
+
+def body_headers(body: bytes) -> dict[str, str]:
+    """Return the headers of a body of XML; some services ask for its MD5."""
+    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return {"content-md5": base64_of(digest), "content-type": "application/xml"}
+
+
+def is_composite(etag: str | None) -> bool:
+    """Return whether an ETag looks like one of an object that came in parts."""
+    return etag is not None and _COMPOSITE.fullmatch(etag) is not None
+
+
+# ---------------------------------------------------------------------- told of one object
+
+_MD5 = re.compile("[0-9a-f]{32}")
+_COMPOSITE = re.compile("[0-9a-f]{32}-[0-9]+")
+_CHECKSUM = "x-amz-checksum-"
+_DIGEST_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+# Objects that are encrypted with these have ETags that are no MD5s:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+_OPAQUE = ("aws:kms", "aws:kms:dsse")
+_EXTRAS = {
+    "cache-control": "cache_control",
+    "content-disposition": "content_disposition",
+    "content-language": "content_language",
+    "expires": "expires",
+    "x-amz-server-side-encryption": "encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "kms_key",
+    "x-amz-server-side-encryption-customer-algorithm": "customer_encryption",
+    "x-amz-website-redirect-location": "website_redirect",
+    "x-amz-restore": "restore",
+    "x-amz-archive-status": "archive_status",
+    "x-amz-tagging-count": "tag_count",
+    "x-amz-mp-parts-count": "parts",
+    "x-amz-expiration": "expiration",
+    "x-amz-replication-status": "replication_status",
+    "x-amz-object-lock-mode": "lock_mode",
+    "x-amz-object-lock-retain-until-date": "locked_until",
+    "x-amz-object-lock-legal-hold": "legal_hold",
+}
+
+
+def object_info(
+    name: str, headers: Mapping[str, str], size: int | None, service: Service
+) -> ObjectInfo:
+    """Return all that the answer to GET or HEAD tells."""
+    metadata: dict[str, str] = {}
+    extra: dict[str, object] = {}
+    for header, value in headers.items():
+        if header.startswith(META):
+            metadata[header[len(META) :]] = decode_metadata(value)
+        elif header in _EXTRAS:
+            extra[_EXTRAS[header]] = value
+    encoding = headers.get("content-encoding")
+    if encoding is not None:
+        # Some servers keep what was only the form of the upload.
+        kept = [one.strip() for one in encoding.split(",") if one.strip() != "aws-chunked"]
+        if kept:
+            extra["content_encoding"] = ", ".join(kept)
+    etag = clean_etag(headers.get("etag"))
+    return ObjectInfo(
+        name=name,
+        size=size,
+        etag=etag,
+        checksums=checksums(headers, etag, service),
+        last_modified=parse_date(headers.get("last-modified")),
+        content_type=headers.get("content-type"),
+        metadata=metadata,
+        version=version(headers),
+        storage_class=headers.get("x-amz-storage-class", "STANDARD"),
+        extra=extra,
+        complete=True,
+    )
+
+
+def written_info(name: str, headers: Mapping[str, str], service: Service) -> ObjectInfo:
+    """Return what the answer to a write tells."""
+    etag = clean_etag(headers.get("etag"))
+    return ObjectInfo(
+        name, etag=etag, checksums=checksums(headers, etag, service), version=version(headers)
+    )
+
+
+def version(headers: Mapping[str, str]) -> str | None:
+    """Return the version; objects of buckets that keep none have one that is called null."""
+    told = headers.get("x-amz-version-id")
+    return None if told == "null" else told
+
+
+def checksums(headers: Mapping[str, str], etag: str | None, service: Service) -> dict[str, str]:
+    """Return the digests of the whole object that an answer tells."""
+    found = {}
+    if (
+        etag is not None
+        and service.md5_etags
+        and _MD5.fullmatch(md5 := etag.lower())
+        and headers.get("x-amz-server-side-encryption") not in _OPAQUE
+        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    ):
+        found["md5"] = md5
+    if headers.get("x-amz-checksum-type", "") != "COMPOSITE":
+        for algorithm in _DIGEST_BYTES:
+            digest = hex_digest(algorithm, headers.get(_CHECKSUM + algorithm))
+            if digest is not None:
+                found[algorithm] = digest
+    return found
+
+
+def hex_digest(algorithm: str, value: str | None) -> str | None:
+    """Return a digest in hexadecimal; `None` for that of parts, which has a dash at its end."""
+    if not value:
+        return None
+    try:
+        digest = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        return None
+    return digest.hex() if len(digest) == _DIGEST_BYTES[algorithm] else None
+
+
+# ---------------------------------------------------------------------- listings
+
+
+def list_query(
+    query: ListQuery, token: str | None, limit: int, service: Service
+) -> dict[str, str]:
+    """Return the parameters of one page, sorted by name as signatures want them."""
+    asked = {"max-keys": str(limit), "prefix": query.prefix, "delimiter": query.delimiter}
+    if service.encoded_lists:
+        asked["encoding-type"] = "url"
+    if service.list_version == 2:
+        asked["list-type"] = "2"
+        if token is None:
+            asked["start-after"] = query.start_after
+        else:
+            asked["continuation-token"] = token
+    else:
+        asked["marker"] = query.start_after if token is None else token
+    return {name: value for name, value in sorted(asked.items()) if value}
+
+
+def list_page(told: Node, service: Service) -> Page[ObjectInfo | Prefix]:
+    """Return the objects and prefixes of one page, in the order of their names."""
+    decode = _decoder(told)
+    objects: list[ObjectInfo | Prefix] = [_listed(one, decode) for one in each(told, "Contents")]
+    prefixes = [Prefix(decode(one.get("Prefix", ""))) for one in each(told, "CommonPrefixes")]
+    items = objects
+    if prefixes:
+        items = sorted([*objects, *prefixes], key=lambda item: item.name.encode())
+    if told.get("IsTruncated") != "true":
+        return Page(items)
+    token = told.get("NextContinuationToken") if service.list_version == 2 else None
+    if token is None and service.list_version == 1:
+        # NextMarker is told with a delimiter alone; without one the last name stands for it:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
+        token = decode(told["NextMarker"]) if "NextMarker" in told else None
+        token = token or (items[-1].name if items else None)
+    if not token:
+        raise ServiceError("the service says that there is another page, but not where")
+    return Page(items, token)
+
+
+class _Decoder:
+    """Reads names as the page says that they are written."""
+
+    def __init__(self, encoded: bool) -> None:
+        self._encoded = encoded
+
+    def __call__(self, text: str) -> str:
+        # Spaces come as plus signs: names that have a plus themselves come with %2B.
+        return unquote(text.replace("+", " ")) if self._encoded else text
+
+
+def _decoder(told: Node) -> _Decoder:
+    return _Decoder(told.get("EncodingType") == "url")
+
+
+def _listed(told: Node, decode: _Decoder) -> ObjectInfo:
+    # The ETag may be that of an encrypted object here, so it proves nothing.
+    return ObjectInfo(
+        name=decode(told.get("Key", "")),
+        size=parse_size(told.get("Size")),
+        etag=clean_etag(told.get("ETag")),
+        last_modified=parse_timestamp(told.get("LastModified")),
+        storage_class=told.get("StorageClass") or "STANDARD",
+    )
+
+
+def bucket_page(told: Node) -> Page[ContainerInfo]:
+    """Return the buckets of an answer to ListBuckets, sorted by name."""
+    buckets = [_bucket(one) for listed in each(told, "Buckets") for one in each(listed, "Bucket")]
+    token = told.get("ContinuationToken")
+    return Page(sorted(buckets, key=lambda info: info.name), token or None)
+
+
+def _bucket(told: Node) -> ContainerInfo:
+    region = told.get("BucketRegion")
+    return ContainerInfo(
+        told.get("Name", ""),
+        created=parse_timestamp(told.get("CreationDate")),
+        extra={"region": region} if region else {},
+    )
+
+
+def upload_page(told: Node, container: str) -> Page[Upload]:
+    """Return one page of the uploads that are under way."""
+    decode = _decoder(told)
+    uploads = [_upload(one, decode, container) for one in each(told, "Upload")]
+    if told.get("IsTruncated") != "true":
+        return Page(uploads)
+    marker = decode(told.get("NextKeyMarker", ""))
+    return Page(uploads, f"{told.get('NextUploadIdMarker', '')}\n{marker}")
+
+
+def _upload(told: Node, decode: _Decoder, container: str) -> Upload:
+    return Upload(
+        container,
+        decode(told.get("Key", "")),
+        told.get("UploadId", ""),
+        parse_timestamp(told.get("Initiated")),
+    )
+
+
+# ---------------------------------------------------------------------- other answers
+
+
+def result_info(name: str, told: Node, headers: Mapping[str, str], service: Service) -> ObjectInfo:
+    """Return what the answer to Complete or Copy tells, in its body and in its headers."""
+    merged = dict(headers)
+    if told.get("ETag"):
+        merged["etag"] = told["ETag"]
+    for algorithm in _DIGEST_BYTES:
+        value = told.get(f"Checksum{algorithm.upper()}")
+        if value:
+            merged[_CHECKSUM + algorithm] = value
+    merged["x-amz-checksum-type"] = told.get("ChecksumType", merged.get("x-amz-checksum-type", ""))
+    info = written_info(name, merged, service)
+    return ObjectInfo(
+        name,
+        etag=info.etag,
+        checksums=info.checksums,
+        last_modified=parse_timestamp(told.get("LastModified")),
+        version=info.version,
+    )
+
+
+def kept_headers(
+    info: ObjectInfo, metadata: Mapping[str, str] | None, content_type: str | None
+) -> dict[str, str]:
+    """Return the headers that keep all that is kept with an object, but for what is replaced."""
+    extra = info.extra
+    options = WriteOptions(
+        content_type=content_type or info.content_type or "binary/octet-stream",
+        metadata=(info.metadata or {}) if metadata is None else metadata,
+    )
+    headers = write_headers(options)
+    for header, label in (*_HEADER_PAIRS, ("x-amz-website-redirect-location", "website_redirect")):
+        value = extra.get(label)
+        if isinstance(value, str):
+            headers[header] = value
+    return headers
+
+
+def carried_headers(info: ObjectInfo) -> dict[str, str]:
+    """Return the headers of how an object is stored, which a copy loses unless they are sent."""
+    headers = {}
+    if info.storage_class not in {None, "STANDARD"}:
+        headers["x-amz-storage-class"] = str(info.storage_class)
+    if info.extra.get("encryption") in _OPAQUE:
+        headers["x-amz-server-side-encryption"] = str(info.extra["encryption"])
+        if info.extra.get("kms_key"):
+            headers["x-amz-server-side-encryption-aws-kms-key-id"] = str(info.extra["kms_key"])
+    return headers

@@ -1,0 +1,242 @@
+"""
+Where a bucket is: which host a request goes to, and what stands before the object's name.
+
+Hosts are built here and nowhere else, from an endpoint that the caller gave or a service's
+template. What a service answers never becomes a host; a region, at most, and only if it looks
+like one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from ...errors import InvalidNameError, InvalidOptionError
+from ...http.names import split_origin
+from .services import Service
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_DNS_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+# Buckets from before those rules, and of other services, may also have these.
+_ANY_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9._-]", re.ASCII)
+_AMAZON_HOST = re.compile(
+    r"s3(?:-fips)?(?:[.-]dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.(?:com|com\.cn|eu)",
+    re.ASCII,
+)
+# Regions that are no part of the public cloud have names of their own in DNS; botocore's
+# endpoints.json lists them as "partitions".
+_SUFFIXES = (
+    ("cn-", "amazonaws.com.cn"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where requests for a bucket go.
+
+    Attributes:
+        url: ``scheme://host[:port]``.
+        prefix: What the target begins with; an object's name follows it.
+    """
+
+    url: str
+    prefix: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Which of Amazon's other endpoints are asked for."""
+
+    dualstack: bool = False
+    fips: bool = False
+    accelerate: bool = False
+
+    def any(self) -> bool:
+        """Return whether one is."""
+        return self.dualstack or self.fips or self.accelerate
+
+
+class Endpoint:
+    """
+    One service's endpoint.
+
+    Args:
+        given: The endpoint that the caller names; it takes the place of the service's own.
+        path_style: Whether buckets are in the path; `None` decides by bucket and host.
+        insecure: Whether plain http is allowed to hosts other than this machine.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        given: str | None,
+        account: str | None,
+        variants: Variants,
+        path_style: bool | None,
+        insecure: bool,
+    ) -> None:
+        self._service = service
+        self._account = _account(service, given, account)
+        self._variants = variants
+        self._path_style = path_style
+        self._origin, self._path = ("", "")
+        if given is not None:
+            self._origin, self._path = _split(given, insecure)
+        elif not service.endpoint:
+            raise InvalidOptionError(
+                f"say where the service is, with endpoint='https://…'; every installation of"
+                f" {service.title} is somewhere else"
+            )
+        if variants.any() and (given is not None or service.name != "s3"):
+            raise InvalidOptionError(
+                "dualstack, fips and accelerate choose one of Amazon's own endpoints; they do not"
+                " go with another endpoint"
+            )
+
+    @property
+    def secure(self) -> bool:
+        """Whether what is sent is encrypted on its way."""
+        return not self._origin.startswith("http:")
+
+    def place(self, bucket: str | None, region: str) -> Place:
+        """Return where requests for a bucket go, or those for none."""
+        origin = self._origin or self._template(region)
+        path = self._path
+        if bucket is None:
+            return Place(origin, f"{path}/", region)
+        if self._variants.accelerate:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html
+            dual = ".dualstack" if self._variants.dualstack else ""
+            origin = f"https://s3-accelerate{dual}.amazonaws.com"
+        if self._in_path(bucket, origin):
+            return Place(origin, f"{path}/{bucket}/", region)
+        scheme, _, host = origin.partition("://")
+        return Place(f"{scheme}://{bucket}.{host}", f"{path}/", region)
+
+    def _in_path(self, bucket: str, origin: str) -> bool:
+        """Return whether the bucket stands in the path, not in the host."""
+        if not _DNS_BUCKET.fullmatch(bucket) or ".." in bucket:
+            return True
+        secure = origin.startswith("https:")
+        if secure and "." in bucket:
+            return True  # a certificate's wildcard stands for one label
+        if self._path_style is not None:
+            return self._path_style
+        return bool(self._origin) or self._service.path_style
+
+    def _template(self, region: str) -> str:
+        if self._service.name == "s3":
+            return _amazon(region, self._variants)
+        return self._service.endpoint.format(region=region, account=self._account)
+
+
+def _amazon(region: str, variants: Variants) -> str:
+    """Return https://docs.aws.amazon.com/general/latest/gr/s3.html of a region."""
+    suffix = next((name for start, name in _SUFFIXES if region.startswith(start)), "amazonaws.com")
+    host = "s3-fips" if variants.fips else "s3"
+    dual = ".dualstack" if variants.dualstack else ""
+    return f"https://{host}{dual}.{region}.{suffix}"
+
+
+def amazon_region(endpoint: str) -> str | None:
+    """Return the region in an endpoint of Amazon's, which may be empty; `None` if it is none."""
+    try:
+        _, host, _ = split_origin(endpoint.rstrip("/"))
+    except InvalidOptionError:
+        return None
+    match = _AMAZON_HOST.fullmatch(host)
+    return None if match is None else match["region"] or ""
+
+
+def is_region(text: str | None) -> bool:
+    """Return whether the text could be a region's name and nothing else."""
+    return text is not None and _LABEL.fullmatch(text) is not None
+
+
+def checked_region(region: object) -> str:
+    """Return a region that can stand in a host and in a signature."""
+    if not isinstance(region, str) or not is_region(region):
+        raise InvalidOptionError(
+            f"region must be lower-case letters, digits and hyphens, such as 'eu-west-1',"
+            f" not {region!r}"
+        )
+    return region
+
+
+def check_bucket_name(name: str) -> None:
+    """Raise `InvalidNameError` for what no bucket can be called, on any service."""
+    if not _ANY_BUCKET.fullmatch(name):
+        raise InvalidNameError(
+            f"no bucket can be called {name[:80]!r}: a name has at least 3 lower-case letters,"
+            " digits, dots and hyphens, and begins with a letter or a digit"
+        )
+
+
+def check_new_bucket_name(name: str) -> None:
+    """Raise `InvalidNameError` for what no new bucket can be called on Amazon S3."""
+    if not _DNS_BUCKET.fullmatch(name) or ".." in name or _is_address(name):
+        raise InvalidNameError(
+            f"no bucket can be called {name[:80]!r}: a name has 3 to 63 lower-case letters,"
+            " digits, dots and hyphens, begins and ends with a letter or a digit, and is no IP"
+            " address"
+        )
+
+
+def _account(service: Service, given: str | None, account: str | None) -> str | None:
+    if account is not None and not _LABEL.fullmatch(account.lower()):
+        raise InvalidOptionError(
+            "account must be letters, digits and hyphens; it becomes a part of the host's name"
+        )
+    if given is None and "{account}" in service.endpoint and account is None:
+        raise InvalidOptionError(
+            f"{service.title} has an endpoint for each account; give account=, or endpoint="
+        )
+    return account
+
+
+def _split(endpoint: str, insecure: bool) -> tuple[str, str]:
+    """Return the origin and the path of an endpoint."""
+    scheme, mark, rest = endpoint.partition("://")
+    if not mark:
+        raise InvalidOptionError("endpoint must begin with https:// (or http://)")
+    host, slash, path = rest.partition("/")
+    origin, path = f"{scheme}://{host}", f"{slash}{path}".rstrip("/")
+    parsed, name, port = split_origin(origin)
+    if not path.isascii() or not path.isprintable() or set(path) & set(" ?#%@\\"):
+        raise InvalidOptionError("the path of the endpoint must be plain: no ?, #, % or blanks")
+    if parsed == "http" and not insecure and not _is_loopback(name):
+        raise InvalidOptionError(
+            "with an endpoint of http:// everybody on the way can read and change what is sent;"
+            " use https://, or ask for it with insecure=True"
+        )
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parsed}://{shown}" + ("" if port == _PORTS[parsed] else f":{port}"), path
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

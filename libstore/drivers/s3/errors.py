@@ -1,0 +1,315 @@
+"""
+What the codes of S3 and its relatives mean in this library's terms.
+
+The codes are those of
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+and what other services add to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerAlreadyExistsError,
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    IntegrityError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    StorageFullError,
+)
+from ...http.message import Fault, Request
+from .markup import Node, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code means; `advice` says what to do, where the code alone does not."""
+
+    kind: type[StorageError]
+    advice: str = ""
+    retry: bool = False
+    renew: bool = False
+    skewed: bool = False
+    throttled: bool = False
+
+
+_KEY = (
+    "the service does not know this access key; look whether it is complete and for this service"
+)
+_MISMATCH = (
+    "the secret does not go with the access key, or something between here and the service"
+    " changes requests; look at the secret, and at proxies"
+)
+_CLOCK = "the clock of this machine is wrong; set it"
+_OLD = "the session token has expired or is not for this key; get new temporary credentials"
+_REGION = "the bucket is in another region; pass its region as region="
+_DIGEST = "the bytes that arrived are not the ones that were sent"
+_SLOWER = "the service asks for fewer requests; send fewer at once"
+_BUSY = "the service cannot answer at the moment"
+
+_throttled = Meaning(RateLimitedError, _SLOWER, retry=True, throttled=True)
+_busy = Meaning(ServiceUnavailableError, _BUSY, retry=True)
+_damaged = Meaning(IntegrityError, _DIGEST, retry=True)
+_expired = Meaning(AuthenticationError, _OLD, renew=True)
+_skewed = Meaning(AuthenticationError, _CLOCK, skewed=True)
+_denied = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
+_lacking = Meaning(NotSupportedError, "the service cannot do this")
+
+MEANINGS: Mapping[str, Meaning] = {
+    # Who asks.
+    "InvalidAccessKeyId": Meaning(AuthenticationError, _KEY),
+    "SignatureDoesNotMatch": Meaning(AuthenticationError, _MISMATCH),
+    "AuthorizationHeaderMalformed": Meaning(AuthenticationError, _REGION),
+    "AuthorizationQueryParametersError": Meaning(
+        AuthenticationError, "the signature is malformed"
+    ),
+    "InvalidSecurity": Meaning(AuthenticationError, "the credentials are not valid"),
+    "CredentialsNotSupported": Meaning(
+        AuthenticationError, "the service takes no such credentials"
+    ),
+    "MissingSecurityHeader": Meaning(AuthenticationError, "the service wants signed requests"),
+    "UnsupportedAlgorithm": Meaning(AuthenticationError, "the service wants signed requests"),
+    "ExpiredToken": _expired,
+    "ExpiredTokenException": _expired,
+    "InvalidToken": _expired,
+    "TokenRefreshRequired": _expired,
+    "RequestTimeTooSkewed": _skewed,
+    "RequestExpired": _skewed,
+    "AccessDenied": _denied,
+    "AllAccessDisabled": _denied,
+    "AccountProblem": Meaning(AccessDeniedError, "the account has a problem; ask the service"),
+    "NotSignedUp": Meaning(AccessDeniedError, "the account has not signed up for the service"),
+    "InvalidPayer": _denied,
+    "InvalidObjectState": Meaning(
+        ObjectError, "the object is archived; restore it before it can be read"
+    ),
+    # What is asked for.
+    "NoSuchBucket": Meaning(ContainerNotFoundError, "there is no such bucket"),
+    "NoSuchKey": Meaning(ObjectNotFoundError, "there is no such object"),
+    "NoSuchVersion": Meaning(ObjectNotFoundError, "there is no such version of the object"),
+    "NoSuchUpload": Meaning(
+        ServiceError, "the upload in parts is not there: it was finished or aborted"
+    ),
+    "BucketAlreadyExists": Meaning(
+        ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all accounts"
+    ),
+    "BucketAlreadyOwnedByYou": Meaning(
+        ContainerAlreadyExistsError, "you have a bucket of this name already"
+    ),
+    "BucketNotEmpty": Meaning(ContainerNotEmptyError, "the bucket still has objects or versions"),
+    "InvalidBucketName": Meaning(InvalidNameError, "the service takes no bucket of this name"),
+    "KeyTooLongError": Meaning(InvalidNameError, "the name is too long for the service"),
+    "InvalidURI": Meaning(InvalidNameError, "the service cannot read the name"),
+    "XMinioInvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
+    "TooManyBuckets": Meaning(ServiceError, "the account has as many buckets as it may have"),
+    "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service takes"),
+    "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service takes"),
+    "InvalidStorageClass": Meaning(InvalidOptionError, "the service has no such storage class"),
+    "MetadataTooLarge": Meaning(
+        InvalidOptionError, "the metadata is larger than the service takes"
+    ),
+    "QuotaExceeded": Meaning(StorageFullError, "a quota is used up"),
+    "ServiceQuotaExceededException": Meaning(StorageFullError, "a quota is used up"),
+    "XMinioStorageFull": Meaning(StorageFullError, "the service has no room left"),
+    "InsufficientCapacity": Meaning(StorageFullError, "the service has no room left"),
+    "MethodNotAllowed": _lacking,
+    "NotImplemented": _lacking,
+    # Conditions; `_condition` tells which.
+    "PreconditionFailed": Meaning(ObjectChangedError, "the object has another ETag"),
+    "ConditionalRequestConflict": Meaning(
+        ServiceUnavailableError, "another write of this object was under way", retry=True
+    ),
+    # What may pass.
+    "InternalError": _busy,
+    "ServiceUnavailable": _busy,
+    "ServerBusy": _busy,
+    "OperationAborted": _busy,
+    "RequestTimeout": Meaning(
+        ServiceUnavailableError, "the service waited too long for the request", retry=True
+    ),
+    "RequestTimeoutException": _busy,
+    "SlowDown": _throttled,
+    "SlowDownRead": _throttled,
+    "SlowDownWrite": _throttled,
+    "Throttling": _throttled,
+    "ThrottlingException": _throttled,
+    "RequestThrottled": _throttled,
+    "RequestLimitExceeded": _throttled,
+    "BandwidthLimitExceeded": _throttled,
+    "TooManyRequests": _throttled,
+    "TooManyRequestsException": _throttled,
+    "QpsLimitExceeded": _throttled,
+    # Bytes that were hurt on their way.
+    "BadDigest": _damaged,
+    "IncompleteBody": _damaged,
+    "XAmzContentSHA256Mismatch": _damaged,
+    "XAmzContentChecksumMismatch": _damaged,
+    "InvalidDigest": Meaning(IntegrityError, "the service does not accept the digest"),
+    "InvalidPart": Meaning(IntegrityError, "a part is not there, or not as it was sent"),
+}
+
+_moved = Meaning(ServiceError, _REGION)
+
+_BY_STATUS: Mapping[int, Meaning] = {
+    301: _moved,
+    307: _moved,
+    308: _moved,
+    401: Meaning(AuthenticationError, "the service does not accept these credentials", renew=True),
+    403: _denied,
+    404: MEANINGS["NoSuchKey"],
+    405: _lacking,
+    408: _busy,
+    412: MEANINGS["PreconditionFailed"],
+    429: _throttled,
+    500: _busy,
+    501: _lacking,
+    502: _busy,
+    503: _busy,
+    504: _busy,
+    507: Meaning(StorageFullError, "the service has no room left"),
+    509: _throttled,
+}
+
+_WRONG_REGION = frozenset(
+    {
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "Redirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "IncorrectEndpoint",
+    }
+)
+
+
+class WrongRegion(Exception):  # noqa: N818 - it never leaves the driver
+    """
+    The bucket is somewhere else.
+
+    Attributes:
+        error: What to raise if nobody knows where.
+        hint: The region that the service names, not looked at yet.
+    """
+
+    def __init__(self, error: StorageError, hint: str | None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.hint = hint
+
+
+class ErrorReader:
+    """
+    Turns an error answer into what to raise and whether to try again.
+
+    Args:
+        secrets: What must not stand in a message, even if the service says it.
+    """
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+
+    def __call__(
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Fault:
+        """Return what the answer means; see `libstore.http.message.ErrorReader`."""
+        told = _told(body)
+        code = told.get("Code")
+        request_id = headers.get("x-amz-request-id") or told.get("RequestId")
+        meaning = self._meaning(request, status, code)
+        error = self.error(meaning, status, code, request_id, told.get("Message"))
+        region = headers.get("x-amz-bucket-region") or told.get("Region")
+        if status in {301, 307, 308} or code in _WRONG_REGION or (status == 400 and not body):
+            return Fault(WrongRegion(error, region))
+        return Fault(
+            error,
+            retry=meaning.retry,
+            renew=meaning.renew,
+            skewed=meaning.skewed,
+            throttled=meaning.throttled,
+        )
+
+    def error(
+        self,
+        meaning: Meaning,
+        status: int | None,
+        code: str | None,
+        request_id: str | None,
+        message: str | None,
+    ) -> StorageError:
+        """Return what to raise."""
+        text = meaning.advice
+        if message:
+            for secret in self._secrets:
+                message = message.replace(secret, "***")
+            text += f" (the service says: {' '.join(message.split())[:300]})"
+        return meaning.kind(
+            text,
+            status=status,
+            code=code,
+            request_id=request_id,
+            retryable=True if meaning.retry else None,
+        )
+
+    def inside(self, told: Node, status: int | None, request_id: str | None) -> StorageError:
+        """Return what an <Error> means that comes in an answer that looked like success."""
+        code = told.get("Code")
+        meaning = MEANINGS.get(code or "", _busy)
+        return self.error(
+            meaning, status, code, request_id or told.get("RequestId"), told.get("Message")
+        )
+
+    def _meaning(self, request: Request, status: int, code: str | None) -> Meaning:
+        if status == 412 or code == "PreconditionFailed":
+            return _condition(request)
+        known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
+        if known is not None:
+            return known
+        if status >= 500:
+            return _busy
+        if code is None:
+            return Meaning(ServiceError, _foreign(status))
+        return Meaning(ServiceError, "the service does not accept the request")
+
+
+def _condition(request: Request) -> Meaning:
+    """Return what a condition that does not hold means for this request."""
+    if "if-none-match" in request.headers or any(
+        name.endswith("-if-none-match") for name in request.headers
+    ):
+        return Meaning(ObjectAlreadyExistsError, "there is an object of this name already")
+    return MEANINGS["PreconditionFailed"]
+
+
+def _foreign(status: int) -> str:
+    return (
+        f"the answer, status {status}, is not one of S3; look whether the endpoint is right, and"
+        " whether a proxy answers in its place"
+    )
+
+
+_ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")
+
+
+def _told(body: bytes) -> Node:
+    """Return what an error answer says, or nothing if it is not one of S3."""
+    if not _ERROR_ROOT.search(body[:1024]):
+        return {}
+    try:
+        return parse(body)[1]
+    except ServiceError:
+        return {}

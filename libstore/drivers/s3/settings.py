@@ -1,0 +1,236 @@
+"""What a driver is made with: checked once, and turned into what requests need."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ...auth.sigv4 import Credentials
+from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
+from ...http.transport import Transport
+from .endpoints import Endpoint, Variants, amazon_region, checked_region
+from .services import OTHER, Service
+
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
+_SECRETS = ("key", "secret", "token", "customer_key")
+_DEFAULT_TIMEOUT = (5.0, 60.0)
+# Connections that are kept to one host, unless transfers want more.
+_CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    The arguments of `S3Driver`, which describes them.
+
+    Attributes:
+        from_environment: The key was found in the environment.
+    """
+
+    key: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    region: str | None = None
+    account: str | None = None
+    endpoint: str | None = None
+    anonymous: bool = False
+    path_style: bool | None = None
+    insecure: bool = False
+    dualstack: bool = False
+    fips: bool = False
+    accelerate: bool = False
+    requester_pays: bool = False
+    encryption: str | None = None
+    kms_key: str | None = None
+    customer_key: bytes | None = field(default=None, repr=False)
+    acl: str | None = None
+    verify: bool | str = True
+    timeout: float | tuple[float, float] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    pickle_secret: bool = False
+    from_environment: bool = False
+
+    # ------------------------------------------------------------------ from the arguments
+
+    def completed(self, service: Service, environ: Mapping[str, str]) -> Settings:
+        """Return the settings with what the environment adds, and checked."""
+        found = self
+        # The names are Amazon's, so they are for Amazon's service, and for endpoints that one
+        # names oneself; another company is not told Amazon's key.
+        if service.name == "s3":
+            found = found._with_environment(environ)
+        found._check_credentials(service)
+        if found.region is not None:
+            checked_region(found.region)
+        if found.encryption is not None and found.encryption not in _ENCRYPTIONS:
+            raise InvalidOptionError(
+                f"encryption must be one of {', '.join(_ENCRYPTIONS)}, not {found.encryption!r}"
+            )
+        if found.kms_key is not None and not (found.encryption or "").startswith("aws:kms"):
+            raise InvalidOptionError("kms_key goes with encryption='aws:kms' or 'aws:kms:dsse'")
+        if found.customer_key is not None and (len(found.customer_key) != 32):
+            raise InvalidOptionError("customer_key must be 32 bytes")
+        if found.customer_key is not None and found.encryption is not None:
+            raise InvalidOptionError("encryption and customer_key exclude each other")
+        return found
+
+    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
+        # https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
+        found = self
+        if found.key is None and found.secret is None and not found.anonymous:
+            key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+            if key and secret:
+                found = replace(
+                    found,
+                    key=key,
+                    secret=secret,
+                    token=environ.get("AWS_SESSION_TOKEN") or None,
+                    from_environment=True,
+                )
+        if found.endpoint is None and not (found.dualstack or found.fips or found.accelerate):
+            endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+            found = replace(found, endpoint=endpoint or None)
+        if found.region is None:
+            region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+            found = replace(found, region=region or None)
+        return found
+
+    def _check_credentials(self, service: Service) -> None:
+        if self.anonymous:
+            if self.key or self.secret or self.token:
+                raise InvalidOptionError("anonymous=True and a key exclude each other")
+            return
+        if not self.key or not self.secret:
+            where = (
+                ", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                if service.name == "s3"
+                else ""
+            )
+            raise CredentialsNotFoundError(
+                f"give an access key and its secret{where}; anonymous=True does without them"
+            )
+        for label in ("key", "secret", "token"):
+            value = getattr(self, label)
+            if value is not None and not (
+                isinstance(value, str) and value.isascii() and value.isprintable()
+            ):
+                raise InvalidOptionError(f"{label} must be printable ASCII")
+
+    def service_of(self, service: Service) -> Service:
+        """Return the record of the service that is really spoken to."""
+        if service.name == "s3" and self.endpoint is not None:
+            return OTHER if amazon_region(self.endpoint) is None else service
+        return service
+
+    # ------------------------------------------------------------------ for requests
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Who signs; nobody, if requests are anonymous."""
+        if self.key is None or self.secret is None:
+            return None
+        return Credentials(self.key, self.secret, self.token)
+
+    def first_region(self, service: Service) -> str:
+        """Return where buckets are looked for first."""
+        named = amazon_region(self.endpoint) if self.endpoint is not None else None
+        region = self.region or named or service.region
+        if not region:
+            raise InvalidOptionError(f"say in which region of {service.title}, with region=")
+        return region
+
+    def endpoint_of(self, service: Service) -> Endpoint:
+        """Return where the service is."""
+        variants = Variants(self.dualstack, self.fips, self.accelerate)
+        return Endpoint(
+            service, self.endpoint, self.account, variants, self.path_style, self.insecure
+        )
+
+    def transport(self, concurrency: int) -> Transport:
+        """Return what makes connections."""
+        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if not (connect > 0 and read > 0):
+            raise InvalidOptionError("timeout must be above 0 seconds")
+        return Transport(
+            pool_size=max(_CONNECTIONS, concurrency),
+            connect_timeout=float(connect),
+            read_timeout=float(read),
+            verify=self.verify,
+            proxies=self.proxies,
+        )
+
+    @property
+    def payer(self) -> dict[str, str]:
+        """The header of who pays for requests to buckets of others."""
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+        return {"x-amz-request-payer": "requester"} if self.requester_pays else {}
+
+    @property
+    def customer(self) -> dict[str, str]:
+        """The headers of a key that the service does not keep."""
+        return self._customer("x-amz-server-side-encryption-customer-")
+
+    @property
+    def source_customer(self) -> dict[str, str]:
+        """The same for the source of a copy."""
+        return self._customer("x-amz-copy-source-server-side-encryption-customer-")
+
+    def _customer(self, prefix: str) -> dict[str, str]:
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-s3-c-encryption.html
+        if self.customer_key is None:
+            return {}
+        digest = hashlib.md5(self.customer_key, usedforsecurity=False).digest()
+        return {
+            f"{prefix}algorithm": "AES256",
+            f"{prefix}key": base64.b64encode(self.customer_key).decode(),
+            f"{prefix}key-md5": base64.b64encode(digest).decode(),
+        }
+
+    @property
+    def access(self) -> dict[str, str]:
+        """The headers of every read of an object."""
+        return {**self.customer, **self.payer}
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """The headers of every write of an object."""
+        headers = self.access
+        if self.encryption is not None:
+            headers["x-amz-server-side-encryption"] = self.encryption
+        if self.kms_key is not None:
+            headers["x-amz-server-side-encryption-aws-kms-key-id"] = self.kms_key
+        if self.acl is not None:
+            headers["x-amz-acl"] = self.acl
+        return headers
+
+    # ------------------------------------------------------------------ pickles
+
+    def pickled(self) -> dict[str, Any]:
+        """
+        Return the arguments that make the same driver elsewhere.
+
+        Raises:
+            NotSupportedError: They have a secret, and nobody allowed to take it along.
+        """
+        given = {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
+        found = given.pop("from_environment", False)
+        literal = [name for name in _SECRETS if name in given and name != "key"]
+        if found:
+            literal = [name for name in literal if name == "customer_key"]
+            for name in ("key", "secret", "token"):
+                given.pop(name, None)
+        if literal and not self.pickle_secret:
+            raise NotSupportedError(
+                "this driver was given a literal secret, which does not go into pickles; take"
+                " the credentials from the environment, or make the driver with"
+                " pickle_secret=True where pickles are kept as safe as the secret"
+            )
+        return given
