@@ -10,7 +10,7 @@ point of the group ``libstore.drivers``, whose name is the driver's and whose va
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
 from .errors import InvalidOptionError, UnknownDriverError
 
@@ -18,12 +18,26 @@ if TYPE_CHECKING:
     from .base import StorageDriver
     from .drivers.local import LocalDriver
     from .drivers.memory import MemoryDriver
+    from .drivers.s3 import S3Driver
 
 ENTRY_POINT_GROUP = "libstore.drivers"
+
+# Services that speak S3. Each is a class that is made of its record in drivers/s3/services.py.
+_S3Name: TypeAlias = Literal[
+    "alibaba", "b2", "ceph", "garage", "gcs-s3", "hetzner", "huawei", "ibm", "linode", "minio",
+    "oracle", "ovh", "r2", "rclone", "s3", "scaleway", "seaweedfs", "spaces", "storj", "swift-s3",
+    "tencent", "wasabi",
+]  # fmt: skip
+
+
+def _class_name(service: str) -> str:
+    return "".join(piece.capitalize() for piece in service.split("-")) + "Driver"
+
 
 _BUILTIN = {
     "local": "libstore.drivers.local:LocalDriver",
     "memory": "libstore.drivers.memory:MemoryDriver",
+    **{name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_args(_S3Name)},
 }
 _registered: dict[str, str] = {}
 
@@ -32,6 +46,8 @@ _registered: dict[str, str] = {}
 def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
 @overload
 def get_driver(name: Literal["memory"]) -> type[MemoryDriver]: ...
+@overload
+def get_driver(name: _S3Name) -> type[S3Driver]: ...
 @overload
 def get_driver(name: str) -> type[Any]: ...
 def get_driver(name: str) -> type[Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from ...auth.sigv4 import (
     EMPTY_SHA256,
@@ -38,9 +38,12 @@ from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from .endpoints import Endpoint, Place, is_region
 from .errors import ErrorReader, WrongRegion
-from .markup import MAX_ANSWER, Node, parse
+from .markup import MAX_ANSWER, parse
 
 T = TypeVar("T")
+
+#: Elements that there may be many of: each with its name, and with the texts in it by their path.
+Rows: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
 
 _EXPECTED = frozenset({200, 204, 206})
 # How many buckets' regions are remembered.
@@ -51,9 +54,16 @@ _MOST_MOVES = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of XML that was read."""
+    """
+    An answer of XML that was read.
 
-    told: Node
+    Attributes:
+        told: The texts in it, by their path below the root.
+        rows: What it has many of.
+    """
+
+    told: Mapping[str, str]
+    rows: Rows
     headers: Mapping[str, str]
 
 
@@ -142,6 +152,7 @@ class Calls:
         name: str = "",
         *,
         expected: str,
+        rows: Collection[str] = (),
         limit: int = MAX_ANSWER,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -153,6 +164,7 @@ class Calls:
 
         Args:
             expected: The name of the root element.
+            rows: The names of the elements that there may be many of.
             limit: The most bytes that are read of the body.
         """
         response = self.ask(
@@ -161,14 +173,14 @@ class Calls:
         )  # fmt: skip
         told_id = response.headers.get("x-amz-request-id")
         try:
-            root, told = parse(response.read(limit), expected, "Error")
-            if root == "Error":
-                raise self.errors.inside(told, response.status, told_id)
+            document = parse(response.read(limit), rows, expected, "Error")
+            if document.tag == "Error":
+                raise self.errors.inside(document.head, response.status, told_id)
         except StorageError as error:
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id
             raise
-        return Answer(told, response.headers)
+        return Answer(document.head, document.rows, response.headers)
 
     # ------------------------------------------------------------------ several tries
 

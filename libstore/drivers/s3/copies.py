@@ -111,7 +111,7 @@ class Copier:
                 "PUT", "CopyObject", *target,
                 expected="CopyObjectResult", headers=sent, idempotent=not bound,
             )  # fmt: skip
-            return dialect.result_info(target[1], answer.told, answer.headers, self._service)
+            return dialect.result_info(target[1], answer, self._service)
 
         def look() -> ObjectInfo | None:
             ours, theirs = self._head(*target, None), self._head(*source, None)
@@ -218,7 +218,7 @@ class Copier:
             content=body,
             idempotent=False,
         )  # fmt: skip
-        info = dialect.result_info(upload.name, answer.told, answer.headers, self._service)
+        info = dialect.result_info(upload.name, answer, self._service)
         if info.etag is None:
             raise IntegrityError("the service tells no ETag of the object that it put together")
         return info

@@ -27,7 +27,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from .markup import Node, each
+from .calls import Answer
 from .services import HEADERS, Service
 
 META = "x-amz-meta-"
@@ -285,14 +285,16 @@ def list_query(
     return {name: value for name, value in sorted(asked.items()) if value}
 
 
-def list_page(told: Node, service: Service) -> Page[ObjectInfo | Prefix]:
+def list_page(answer: Answer, service: Service) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page, in the order of their names."""
+    told = answer.told
     decode = _decoder(told)
-    objects: list[ObjectInfo | Prefix] = [_listed(one, decode) for one in each(told, "Contents")]
-    prefixes = [Prefix(decode(one.get("Prefix", ""))) for one in each(told, "CommonPrefixes")]
-    items = objects
-    if prefixes:
-        items = sorted([*objects, *prefixes], key=lambda item: item.name.encode())
+    items: list[ObjectInfo | Prefix] = [
+        Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _listed(row, decode)
+        for tag, row in answer.rows
+    ]
+    # Objects and prefixes are told one after the other.
+    items.sort(key=lambda item: item.name.encode())
     if told.get("IsTruncated") != "true":
         return Page(items)
     token = told.get("NextContinuationToken") if service.list_version == 2 else None
@@ -317,11 +319,11 @@ class _Decoder:
         return unquote(text.replace("+", " ")) if self._encoded else text
 
 
-def _decoder(told: Node) -> _Decoder:
+def _decoder(told: Mapping[str, str]) -> _Decoder:
     return _Decoder(told.get("EncodingType") == "url")
 
 
-def _listed(told: Node, decode: _Decoder) -> ObjectInfo:
+def _listed(told: Mapping[str, str], decode: _Decoder) -> ObjectInfo:
     # The ETag may be that of an encrypted object here, so it proves nothing.
     return ObjectInfo(
         name=decode(told.get("Key", "")),
@@ -332,14 +334,14 @@ def _listed(told: Node, decode: _Decoder) -> ObjectInfo:
     )
 
 
-def bucket_page(told: Node) -> Page[ContainerInfo]:
+def bucket_page(answer: Answer) -> Page[ContainerInfo]:
     """Return the buckets of an answer to ListBuckets, sorted by name."""
-    buckets = [_bucket(one) for listed in each(told, "Buckets") for one in each(listed, "Bucket")]
-    token = told.get("ContinuationToken")
+    buckets = [_bucket(row) for _, row in answer.rows]
+    token = answer.told.get("ContinuationToken")
     return Page(sorted(buckets, key=lambda info: info.name), token or None)
 
 
-def _bucket(told: Node) -> ContainerInfo:
+def _bucket(told: Mapping[str, str]) -> ContainerInfo:
     region = told.get("BucketRegion")
     return ContainerInfo(
         told.get("Name", ""),
@@ -348,17 +350,18 @@ def _bucket(told: Node) -> ContainerInfo:
     )
 
 
-def upload_page(told: Node, container: str) -> Page[Upload]:
+def upload_page(answer: Answer, container: str) -> Page[Upload]:
     """Return one page of the uploads that are under way."""
+    told = answer.told
     decode = _decoder(told)
-    uploads = [_upload(one, decode, container) for one in each(told, "Upload")]
+    uploads = [_upload(row, decode, container) for _, row in answer.rows]
     if told.get("IsTruncated") != "true":
         return Page(uploads)
     marker = decode(told.get("NextKeyMarker", ""))
     return Page(uploads, f"{told.get('NextUploadIdMarker', '')}\n{marker}")
 
 
-def _upload(told: Node, decode: _Decoder, container: str) -> Upload:
+def _upload(told: Mapping[str, str], decode: _Decoder, container: str) -> Upload:
     return Upload(
         container,
         decode(told.get("Key", "")),
@@ -370,9 +373,10 @@ def _upload(told: Node, decode: _Decoder, container: str) -> Upload:
 # ---------------------------------------------------------------------- other answers
 
 
-def result_info(name: str, told: Node, headers: Mapping[str, str], service: Service) -> ObjectInfo:
+def result_info(name: str, answer: Answer, service: Service) -> ObjectInfo:
     """Return what the answer to Complete or Copy tells, in its body and in its headers."""
-    merged = dict(headers)
+    told = answer.told
+    merged = dict(answer.headers)
     if told.get("ETag"):
         merged["etag"] = told["ETag"]
     for algorithm in _DIGEST_BYTES:

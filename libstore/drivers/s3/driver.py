@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from ...errors import (
 from ...hooks import MULTIPART_HOOKS, DriverHooks
 from ...http.headers import parse_content_range, parse_size
 from ...http.message import Response
+from ...http.xml import can_write
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...transfer.payload import Payload
@@ -42,12 +43,14 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect
-from .calls import Calls
+from .calls import Answer, Calls
 from .copies import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
-from .markup import MAX_PAGE, Node, complete_body, delete_body, each, fits, location_body
+from .markup import MAX_PAGE, complete_body, delete_body, location_body
 from .services import AWS, Service
 from .settings import Settings
+
+_LISTED = frozenset({"Contents", "CommonPrefixes"})
 
 
 class S3Driver(StorageDriver):
@@ -217,8 +220,8 @@ class S3Driver(StorageDriver):
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         query = {"continuation-token": token} if token else None
-        told = self._page("ListBuckets", None, "ListAllMyBucketsResult", query)
-        return dialect.bucket_page(told)
+        page = self._page("ListBuckets", None, "ListAllMyBucketsResult", ("Bucket",), query)
+        return dialect.bucket_page(page)
 
     # ------------------------------------------------------------------ listing
 
@@ -228,8 +231,8 @@ class S3Driver(StorageDriver):
     ) -> Page[ObjectInfo | Prefix]:
         asked = dialect.list_query(query, token, limit, self.service)
         operation = "ListObjectsV2" if self.service.list_version == 2 else "ListObjects"
-        told = self._page(operation, container, "ListBucketResult", asked)
-        return dialect.list_page(told, self.service)
+        page = self._page(operation, container, "ListBucketResult", _LISTED, asked)
+        return dialect.list_page(page, self.service)
 
     # ------------------------------------------------------------------ one object
 
@@ -403,8 +406,8 @@ class S3Driver(StorageDriver):
     ) -> Sequence[StorageError | None]:
         results: dict[str, StorageError | None] = dict.fromkeys(names)
         # What XML cannot carry goes by itself: its name would arrive as another one.
-        odd = [name for name in results if not fits(name)]
-        together = [name for name in results if fits(name)]
+        odd = [name for name in results if not can_write(name)]
+        together = [name for name in results if can_write(name)]
         if together:
             results |= self._delete_together(container, together)
         if odd:
@@ -419,11 +422,12 @@ class S3Driver(StorageDriver):
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
                 "POST", "DeleteObjects", container,
-                expected="DeleteResult", query={"delete": ""}, headers=headers, content=body,
+                expected="DeleteResult", rows=("Error",),
+                query={"delete": ""}, headers=headers, content=body,
             )
         )  # fmt: skip
         found: dict[str, StorageError | None] = {}
-        for told in each(answer.told, "Error"):
+        for _, told in answer.rows:
             error = self._calls.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
             if not isinstance(error, ObjectNotFoundError):
                 found[told.get("Key", "")] = error
@@ -541,22 +545,34 @@ class S3Driver(StorageDriver):
         if token is not None:
             query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
         query = dict(sorted(query.items()))
-        told = self._page("ListMultipartUploads", container, "ListMultipartUploadsResult", query)
-        return dialect.upload_page(told, container)
+        page = self._page(
+            "ListMultipartUploads", container, "ListMultipartUploadsResult", ("Upload",), query
+        )
+        return dialect.upload_page(page, container)
 
     # ------------------------------------------------------------------ beneath the hooks
 
     def _page(
-        self, operation: str, bucket: str | None, expected: str, query: Mapping[str, str] | None
-    ) -> Node:
+        self,
+        operation: str,
+        bucket: str | None,
+        expected: str,
+        rows: Collection[str],
+        query: Mapping[str, str] | None,
+    ) -> Answer:
         """Return one page of a listing."""
-        answer = self._calls.persist(
+        return self._calls.persist(
             lambda: self._calls.ask_xml(
-                "GET", operation, bucket,
-                expected=expected, limit=MAX_PAGE, query=query, headers=self._settings.payer,
+                "GET",
+                operation,
+                bucket,
+                expected=expected,
+                rows=rows,
+                limit=MAX_PAGE,
+                query=query,
+                headers=self._settings.payer,
             )
-        )  # fmt: skip
-        return answer.told
+        )
 
     def _ask(
         self,

@@ -33,7 +33,7 @@ from ...errors import (
     StorageFullError,
 )
 from ...http.message import Fault, Request
-from .markup import Node, parse
+from .markup import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,9 @@ class ErrorReader:
             retryable=True if meaning.retry else None,
         )
 
-    def inside(self, told: Node, status: int | None, request_id: str | None) -> StorageError:
+    def inside(
+        self, told: Mapping[str, str], status: int | None, request_id: str | None
+    ) -> StorageError:
         """Return what an <Error> means that comes in an answer that looked like success."""
         code = told.get("Code")
         meaning = MEANINGS.get(code or "", _busy)
@@ -305,11 +307,11 @@ def _foreign(status: int) -> str:
 _ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")
 
 
-def _told(body: bytes) -> Node:
+def _told(body: bytes) -> Mapping[str, str]:
     """Return what an error answer says, or nothing if it is not one of S3."""
     if not _ERROR_ROOT.search(body[:1024]):
         return {}
     try:
-        return parse(body)[1]
+        return parse(body, ()).head
     except ServiceError:
         return {}

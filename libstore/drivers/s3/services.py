@@ -110,4 +110,182 @@ OTHER = replace(
     guarded=True,
 )
 
-SERVICES: dict[str, Service] = {}
+# "rclone" below stands for https://github.com/rclone/rclone/tree/master/backend/s3/provider, where
+# its authors keep what they found out about each service.
+_RECORDS = (
+    # https://developers.cloudflare.com/r2/api/s3/api/
+    # https://developers.cloudflare.com/r2/api/s3/conditional-operations/
+    # https://developers.cloudflare.com/r2/objects/multipart-objects/: parts of one size, and an
+    # ETag that is not made of theirs.
+    Service(
+        "r2",
+        "Cloudflare R2",
+        "https://{account}.r2.cloudflarestorage.com",
+        region="auto",
+        path_style=True,
+        options=_WRITES,
+        limits=replace(_LIMITS, equal_parts=True),
+        composite_etags=False,
+        copy_condition="cf-copy-destination-",
+    ),
+    # https://docs.min.io/enterprise/aistor-object-store/developers/s3-api-compatibility: which
+    # writes take conditions differs from version to version, so they are looked at too.
+    Service(
+        "minio",
+        "MinIO",
+        path_style=True,
+        options=_WRITES,
+        copy_condition="",
+        guarded=True,
+    ),
+    # https://docs.ceph.com/en/latest/radosgw/s3/ and rclone. Conditions on writes are passed over
+    # by releases that are in use: https://github.com/open-rails/contentkit/releases/tag/v0.58.1
+    Service("ceph", "Ceph", path_style=True, list_version=1, encoded_lists=False),
+    # https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
+    Service(
+        "b2",
+        "Backblaze B2",
+        "https://s3.{region}.backblazeb2.com",
+        region="",
+        options=HEADERS,
+    ),
+    # https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/ and rclone
+    Service(
+        "spaces",
+        "DigitalOcean Spaces",
+        "https://{region}.digitaloceanspaces.com",
+        region="",
+        options=HEADERS,
+        encoded_lists=False,
+    ),
+    # https://docs.wasabi.com/docs/what-are-the-service-urls-for-wasabis-different-storage-regions
+    Service("wasabi", "Wasabi", "https://s3.{region}.wasabisys.com", options=HEADERS),
+    # https://www.scaleway.com/en/docs/object-storage/api-cli/using-conditional-writes/ and rclone
+    Service(
+        "scaleway",
+        "Scaleway",
+        "https://s3.{region}.scw.cloud",
+        region="fr-par",
+        options=_WRITES,
+        limits=replace(_LIMITS, max_parts=1_000),
+        copy_condition="",
+    ),
+    # https://help.ovhcloud.com/csm/en-public-cloud-storage-s3-location and rclone
+    Service("ovh", "OVHcloud", "https://s3.{region}.io.cloud.ovh.net", region="gra"),
+    # https://docs.hetzner.com/storage/object-storage/overview/ and rclone
+    Service(
+        "hetzner",
+        "Hetzner",
+        "https://{region}.your-objectstorage.com",
+        region="fsn1",
+        options=HEADERS,
+    ),
+    # https://techdocs.akamai.com/cloud-computing/docs/access-buckets-and-files-through-urls
+    Service(
+        "linode",
+        "Akamai (Linode)",
+        "https://{region}.linodeobjects.com",
+        options=HEADERS,
+    ),
+    # https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-endpoints and
+    # rclone
+    Service(
+        "ibm",
+        "IBM Cloud Object Storage",
+        "https://s3.{region}.cloud-object-storage.appdomain.cloud",
+        region="us-south",
+        path_style=True,
+        list_version=1,
+        encoded_lists=False,
+        composite_etags=False,
+    ),
+    # https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/s3compatibleapi.htm; the account is
+    # what Oracle calls the namespace.
+    Service(
+        "oracle",
+        "Oracle Cloud",
+        "https://{account}.compat.objectstorage.{region}.oraclecloud.com",
+        region="",
+        path_style=True,
+        options=HEADERS,
+    ),
+    # https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3:
+    # buckets are in the host only. Its DeleteObjects is another one:
+    # https://github.com/apache/arrow-rs-object-store/issues/731
+    Service(
+        "alibaba",
+        "Alibaba Cloud OSS",
+        "https://oss-{region}.aliyuncs.com",
+        region="cn-hangzhou",
+        batches=False,
+    ),
+    # https://www.tencentcloud.com/document/product/436/32537
+    Service(
+        "tencent",
+        "Tencent Cloud COS",
+        "https://cos.{region}.myqcloud.com",
+        region="ap-guangzhou",
+    ),
+    # https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0001.html
+    Service(
+        "huawei",
+        "Huawei Cloud OBS",
+        "https://obs.{region}.myhuaweicloud.com",
+        region="",
+    ),
+    # https://storj.dev/dcs/api/s3/s3-compatibility and rclone
+    Service(
+        "storj",
+        "Storj",
+        "https://gateway.storjshare.io",
+        path_style=True,
+        options=HEADERS,
+        limits=replace(_LIMITS, min_part=64 * MiB),
+        part_copies=False,
+    ),
+    # Found out on release 4.48: a name is a path, conditions are atomic.
+    Service(
+        "seaweedfs",
+        "SeaweedFS",
+        path_style=True,
+        options=_ALL,
+        recreates=False,
+        names="tree",
+    ),
+    # https://garagehq.deuxfleurs.fr/documentation/reference-manual/s3-compatibility/
+    Service("garage", "Garage", region="garage", path_style=True, options=HEADERS),
+    # https://docs.openstack.org/swift/latest/s3_compat.html; found out on release 2.38.3: If-Match
+    # of a write is refused, and storage classes are.
+    Service(
+        "swift-s3",
+        "OpenStack Swift (s3api)",
+        path_style=True,
+        options=HEADERS | {"if_absent"},
+        limits=replace(_LIMITS, max_parts=1_000),
+        recreates=False,
+    ),
+    # https://cloud.google.com/storage/docs/interoperability: conditions have other names there.
+    Service(
+        "gcs-s3",
+        "Google Cloud Storage (S3)",
+        "https://storage.googleapis.com",
+        region="auto",
+        path_style=True,
+        part_copies=False,
+    ),
+    # https://rclone.org/commands/rclone_serve_s3/; found out on release 1.75.2: numbers of parts
+    # must have no gaps, the ETag is the MD5 of the whole always.
+    Service(
+        "rclone",
+        "rclone serve s3",
+        path_style=True,
+        options=HEADERS,
+        composite_etags=False,
+        recreates=False,
+        part_copies=False,
+        names="tree",
+    ),
+)
+
+#: By name, all but Amazon's own.
+SERVICES = {service.name: service for service in _RECORDS}
