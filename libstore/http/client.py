@@ -20,7 +20,7 @@ from ..retry import RetryPolicy
 from ..values import KiB
 from . import headers as header_rules
 from .faults import OutageError
-from .message import ErrorReader, Fault, Request, Response, Signer
+from .message import ErrorReader, Request, Response, Signer
 from .response import Answer
 from .transport import Transport
 
@@ -38,11 +38,11 @@ _THROTTLED = 10.0
 class Unsigned:
     """Sends requests as they are."""
 
-    def sign(self, request: Request, now: float) -> Mapping[str, str]:
+    def sign(self, request: Request, _now: float, /) -> Mapping[str, str]:
         """Return the request's own headers."""
         return request.headers
 
-    def renew(self, request: Request) -> bool:
+    def renew(self, _request: Request, /) -> bool:
         """Return that there are no other credentials."""
         return False
 
@@ -201,6 +201,3 @@ def _error_body(response: Answer) -> bytes:
     finally:
         response.close()
     return bytes(view[:filled])
-
-
-__all__ = ["Client", "Fault", "Unsigned"]

@@ -47,7 +47,7 @@ class Proxies:
 
 
 def proxies_from(environ: Mapping[str, str]) -> Proxies:
-    """Return the proxies that ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY`` name."""
+    """Return what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name."""
     by_scheme = {}
     for scheme in ("http", "https", "all"):
         proxy = environ.get(f"{scheme}_proxy")
@@ -75,26 +75,21 @@ def _covers(entry: str, host: str, port: int) -> bool:
     """Return whether an entry of ``NO_PROXY`` means this host."""
     if entry == "*":
         return True
-    if "/" in entry or ":" not in entry.replace("[", "").replace("]", "").partition(":")[2]:
-        address = _address(host)
-        if address is not None and "/" in entry:
-            try:
-                return address in ipaddress.ip_network(entry, strict=False)
-            except ValueError:
-                return False
-    name, colon, number = entry.rpartition(":")
-    if colon and number.isdigit() and "]" not in number and _address(entry) is None:
-        if int(number) != port:
-            return False
-        entry = name
-    entry = entry.strip("[]").removeprefix("*").lstrip(".")
-    if _address(entry) is not None:
-        return _address(entry) == _address(host)
-    return bool(entry) and (host == entry or host.endswith(f".{entry}"))
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
     except ValueError:
-        return None
+        pass
+    else:
+        return _is_within(host, network)
+    name, colon, number = entry.rpartition(":")
+    if colon and number.isdigit():
+        return int(number) == port and _covers(name, host, port)
+    name = entry.removeprefix("*").lstrip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _is_within(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False

@@ -10,7 +10,6 @@ from http.client import HTTPException
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    HTTPError,
     NameResolutionError,
     NewConnectionError,
 )
@@ -84,27 +83,29 @@ def connecting(error: Exception, peer: Peer) -> OutageError:
 
 
 def _connecting(error: Exception, peer: Peer) -> tuple[str, bool]:
-    hop = peer.hop
+    """Return a message on a connection that could not be made, and whether it may be next time."""
     if isinstance(error, ssl.SSLError):
         return _tls(error, peer)
-    if isinstance(error, NameResolutionError) or isinstance(_root(error), socket.gaierror):
-        return f"no DNS entry was found for {hop}; check the host's name, and the network", True
-    if _is_timeout(error):
-        return f"{hop} did not take a connection within {peer.connect_timeout:g} s", True
     refusal = _TUNNEL.match(str(error))
     if refusal:
         status = int(refusal[1])
         hint = "; give its user and password in the proxy's URL" if status == 407 else ""
-        text = f"{hop} refused to connect to {peer.origin} and answered {status}{hint}"
+        text = f"{peer.hop} refused to connect to {peer.origin} and answered {status}{hint}"
         return text, status in _PASSING
     root = _root(error)
-    if isinstance(root, ConnectionRefusedError):
-        return f"{hop} refused the connection: nothing listens there", True
-    if isinstance(root, HTTPException):
-        return f"{hop} does not answer in HTTP: it is no proxy, or it has failed", True
-    if isinstance(root, OSError) and root.strerror:
-        return f"{hop} could not be reached: {root.strerror}", True
-    return f"{hop} could not be reached ({type(root).__name__})", not isinstance(root, HTTPError)
+    if isinstance(error, NameResolutionError) or isinstance(root, socket.gaierror):
+        text = f"no DNS entry was found for {peer.hop}; check the host's name, and the network"
+    elif _is_timeout(error):
+        text = f"{peer.hop} did not take a connection within {peer.connect_timeout:g} s"
+    elif isinstance(root, ConnectionRefusedError):
+        text = f"{peer.hop} refused the connection: nothing listens there"
+    elif isinstance(root, HTTPException):
+        text = f"{peer.hop} does not answer in HTTP: it is no proxy, or it has failed"
+    elif isinstance(root, OSError):
+        text = f"{peer.hop} could not be reached: {root.strerror or type(root).__name__}"
+    else:
+        return f"{peer.hop} could not be reached ({type(root).__name__})", False
+    return text, True
 
 
 def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:

@@ -78,7 +78,7 @@ def parse_date(text: str | None) -> datetime | None:
 
 
 def parse_timestamp(text: str | None) -> datetime | None:
-    """Return the moment that an ISO 8601 text such as ``2026-01-31T23:59:59.000Z`` names, in UTC."""
+    """Return the moment, in UTC, of a text such as ``2026-01-31T23:59:59.000Z`` (ISO 8601)."""
     if not text:
         return None
     try:

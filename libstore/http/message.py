@@ -83,11 +83,11 @@ class Response(Protocol):
 class Signer(Protocol):
     """What makes a request a caller's own. It is asked anew for each attempt."""
 
-    def sign(self, request: Request, now: float) -> Mapping[str, str]:
+    def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
         """Return the headers to send in place of the request's. `now` is corrected for skew."""
         ...
 
-    def renew(self, request: Request) -> bool:
+    def renew(self, request: Request, /) -> bool:
         """Get new credentials after a 401 or an expired token; return whether there are any."""
         ...
 
@@ -96,7 +96,7 @@ class ErrorReader(Protocol):
     """A driver's way to read an error; see `Client`."""
 
     def __call__(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes, /
     ) -> Fault: ...
 
 

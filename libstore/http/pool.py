@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from http.client import HTTPException
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from .connection import Channel, Connection, PlainConnection, SecureConnection
 from .faults import Peer, connecting
@@ -88,7 +90,7 @@ class Shelf:
             else:
                 connection.connect()
             channel = Channel(connection.sock, self.peer.read_timeout)
-        except Exception as error:
+        except (OSError, HTTPException, HTTPError, ValueError) as error:
             connection.close()
             raise connecting(error, self.peer) from None
         self._channels.add(channel)

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ..checks import shorten
 from ..errors import InvalidOptionError, ServiceError
-from ..values import MiB
+from ..values import KiB, MiB
 
 _LARGEST = 32 * MiB
 _DEEPEST = 50
@@ -97,9 +97,8 @@ def read_document(data: bytes) -> Element:
     def start(name: str, attributes: dict[str, str]) -> None:
         element = Element(_local(name), attributes)
         stack[-1].children.append(element)
+        _check_depth(len(stack))
         stack.append(element)
-        if len(stack) > _DEEPEST + 1:
-            raise _RefusedError(f"it is nested more than {_DEEPEST} deep")
 
     def end(name: str) -> None:
         stack.pop()
@@ -107,7 +106,12 @@ def read_document(data: bytes) -> Element:
     def text(data: str) -> None:
         stack[-1].text += data
 
-    _parse(data, start, end, text)
+    def prepare(parser: expat.XMLParserType) -> None:
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+        parser.CharacterDataHandler = text
+
+    _parse(data, prepare)
     return root.children[0]
 
 
@@ -121,67 +125,87 @@ def read_listing(data: bytes, rows: Collection[str]) -> Listing:
     Raises:
         ServiceError: It is no XML, or none that a storage service has a reason to send.
     """
-    # A listing has some 15 events for each of a thousand rows: this is written to do little in
-    # each of them. A text is kept when its element ends and nothing began since.
     listing = Listing()
-    found = listing.rows
-    record = listing.head
-    names = _Names()
-    path: list[str] = []
-    prefix = ""
-    row_depth = 0
-    depth = 0
-    text = ""
-    leaf = False
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, leaf, text, record, row_depth, prefix
-        if leaf:  # the element that this one is in is none with a text
-            opened = path[-1]
-            if row_depth or opened not in rows:
-                if depth > 1:
-                    prefix += f"{opened}/"
-            else:
-                row_depth, record, prefix = depth, {}, ""
-                found.append((opened, record))
-        depth += 1
-        path.append(names[name])
-        if depth > _DEEPEST:
-            raise _RefusedError(f"it is nested more than {_DEEPEST} deep")
-        text = ""
-        leaf = True
-
-    def end(name: str) -> None:
-        nonlocal depth, leaf, record, row_depth, prefix
-        tag = path.pop()
-        if leaf:
-            record[prefix + tag if prefix else tag] = text
-            leaf = False
-        elif depth == row_depth:
-            row_depth, record, prefix = 0, listing.head, ""
-        elif prefix:
-            prefix = prefix[: -len(tag) - 1]
-        depth -= 1
-        if not depth:
-            listing.tag = tag
-
-    def characters(data: str) -> None:
-        nonlocal text
-        text += data
-
-    _parse(data, start, end, characters)
+    _parse(data, _listing_handlers(listing, frozenset(rows)))
     return listing
 
 
-class _Names(dict[str, str]):
-    """Names without their prefixes; the same few come again and again."""
+def _listing_handlers(
+    listing: Listing, rows: frozenset[str]
+) -> Callable[[expat.XMLParserType], None]:
+    """
+    Return what gives a parser the handlers for a listing.
 
-    def __missing__(self, name: str) -> str:
-        local = self[name] = _local(name)
-        return local
+    There are some 17 events for each of a thousand rows, so each handler does little, and what
+    stands in a row has handlers of its own. An element without elements in it ends while it is
+    still the one that was opened last.
+    """
+    record: dict[str, str] = {}
+    above: list[str] = []  # the open elements around rows
+    within: list[str] = []  # the open elements of the row that have elements in them
+    opened = ""
+    text = ""
+
+    def prepare(parser: expat.XMLParserType) -> None:
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal record, opened, text
+            tag = _local(name)
+            if tag in rows and above:
+                record = {}
+                listing.rows.append((tag, record))
+                opened = ""
+                parser.StartElementHandler, parser.EndElementHandler = start_in_row, end_in_row
+                return
+            above.append(tag)
+            _check_depth(len(above))
+            opened, text = tag, ""
+
+        def end(name: str) -> None:
+            nonlocal opened
+            if opened:
+                listing.head["/".join(above[1:])] = text
+                opened = ""
+            listing.tag = above.pop()
+
+        def start_in_row(name: str, attributes: dict[str, str]) -> None:
+            nonlocal opened, text
+            if opened:
+                within.append(_local(opened))
+                _check_depth(len(above) + len(within) + 2)
+            opened = name
+            text = ""
+
+        def end_in_row(name: str) -> None:
+            nonlocal opened
+            if opened:
+                opened = ""
+                if within:
+                    name = "/".join((*within, _local(name)))
+                elif ":" in name:
+                    name = _local(name)
+                record[name] = text
+            elif within:
+                within.pop()
+            else:
+                parser.StartElementHandler, parser.EndElementHandler = start, end
+
+        def characters(data: str) -> None:
+            nonlocal text
+            text += data
+
+        parser.StartElementHandler, parser.EndElementHandler = start, end
+        parser.CharacterDataHandler = characters
+
+    return prepare
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise _RefusedError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _local(name: str) -> str:
+    """Return a name without its prefix."""
     return name.rpartition(":")[2]
 
 
@@ -189,19 +213,13 @@ class _RefusedError(Exception):
     """The document has something in it that none of ours has."""
 
 
-def _parse(
-    data: bytes,
-    start: Callable[[str, dict[str, str]], None],
-    end: Callable[[str], None],
-    text: Callable[[str], None],
-) -> None:
+def _parse(data: bytes, prepare: Callable[[expat.XMLParserType], None]) -> None:
     if len(data) > _LARGEST:
         raise ServiceError(f"the service sent an XML document of more than {_LARGEST} bytes")
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text
+    parser.buffer_size = 64 * KiB
+    prepare(parser)
     # Entities are declared in a document type, so this refuses them before there are any.
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
