@@ -125,78 +125,79 @@ def read_listing(data: bytes, rows: Collection[str]) -> Listing:
     Raises:
         ServiceError: It is no XML, or none that a storage service has a reason to send.
     """
-    listing = Listing()
-    _parse(data, _listing_handlers(listing, frozenset(rows)))
-    return listing
+    reader = _ListingReader(frozenset(rows))
+    _parse(data, reader.prepare)
+    return reader.listing
 
 
-def _listing_handlers(
-    listing: Listing, rows: frozenset[str]
-) -> Callable[[expat.XMLParserType], None]:
+class _ListingReader:
     """
-    Return what gives a parser the handlers for a listing.
+    Reads a listing.
 
     There are some 17 events for each of a thousand rows, so each handler does little, and what
     stands in a row has handlers of its own. An element without elements in it ends while it is
     still the one that was opened last.
     """
-    record: dict[str, str] = {}
-    above: list[str] = []  # the open elements around rows
-    within: list[str] = []  # the open elements of the row that have elements in them
-    opened = ""
-    text = ""
 
-    def prepare(parser: expat.XMLParserType) -> None:
-        def start(name: str, attributes: dict[str, str]) -> None:
-            nonlocal record, opened, text
-            tag = _local(name)
-            if tag in rows and above:
-                record = {}
-                listing.rows.append((tag, record))
-                opened = ""
-                parser.StartElementHandler, parser.EndElementHandler = start_in_row, end_in_row
-                return
-            above.append(tag)
-            _check_depth(len(above))
-            opened, text = tag, ""
+    __slots__ = ("_above", "_opened", "_parser", "_record", "_rows", "_text", "_within", "listing")
 
-        def end(name: str) -> None:
-            nonlocal opened
-            if opened:
-                listing.head["/".join(above[1:])] = text
-                opened = ""
-            listing.tag = above.pop()
+    def __init__(self, rows: frozenset[str]) -> None:
+        self.listing = Listing()
+        self._rows = rows
+        self._record: dict[str, str] = {}
+        self._above: list[str] = []  # the open elements around rows
+        self._within: list[str] = []  # the open elements of the row that have elements in them
+        self._opened = ""
+        self._text = ""
 
-        def start_in_row(name: str, attributes: dict[str, str]) -> None:
-            nonlocal opened, text
-            if opened:
-                within.append(_local(opened))
-                _check_depth(len(above) + len(within) + 2)
-            opened = name
-            text = ""
+    def prepare(self, parser: expat.XMLParserType) -> None:
+        """Give the parser its handlers."""
+        self._parser = parser
+        parser.CharacterDataHandler = self._characters
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
 
-        def end_in_row(name: str) -> None:
-            nonlocal opened
-            if opened:
-                opened = ""
-                if within:
-                    name = "/".join((*within, _local(name)))
-                elif ":" in name:
-                    name = _local(name)
-                record[name] = text
-            elif within:
-                within.pop()
-            else:
-                parser.StartElementHandler, parser.EndElementHandler = start, end
+    def _characters(self, data: str) -> None:
+        self._text += data
 
-        def characters(data: str) -> None:
-            nonlocal text
-            text += data
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        tag = _local(name)
+        if tag not in self._rows or not self._above:
+            self._above.append(tag)
+            _check_depth(len(self._above))
+            self._opened, self._text = tag, ""
+            return
+        self._record = {}
+        self._opened = ""
+        self.listing.rows.append((tag, self._record))
+        self._parser.StartElementHandler = self._start_in_row
+        self._parser.EndElementHandler = self._end_in_row
 
-        parser.StartElementHandler, parser.EndElementHandler = start, end
-        parser.CharacterDataHandler = characters
+    def _end(self, _name: str) -> None:
+        if self._opened:
+            self.listing.head["/".join(self._above[1:])] = self._text
+            self._opened = ""
+        self.listing.tag = self._above.pop()
 
-    return prepare
+    def _start_in_row(self, name: str, _attributes: dict[str, str]) -> None:
+        if self._opened:
+            self._within.append(_local(self._opened))
+            _check_depth(len(self._above) + len(self._within) + 2)
+        self._opened = name
+        self._text = ""
+
+    def _end_in_row(self, name: str) -> None:
+        if self._opened:
+            self._opened = ""
+            if self._within:
+                name = "/".join((*self._within, _local(name)))
+            elif ":" in name:
+                name = _local(name)
+            self._record[name] = self._text
+        elif self._within:
+            self._within.pop()
+        else:
+            self._parser.StartElementHandler = self._start
+            self._parser.EndElementHandler = self._end
 
 
 def _check_depth(depth: int) -> None:
