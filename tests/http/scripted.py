@@ -1,0 +1,232 @@
+"""A server on loopback that plays a list of answers, hostile ones too."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Seen:
+    """One request as it came, byte for byte, and the number of its connection."""
+
+    head: bytes
+    body: bytes
+    connection: int
+
+    @property
+    def line(self) -> str:
+        return self.head.split(b"\r\n")[0].decode("latin-1")
+
+    @property
+    def target(self) -> str:
+        return self.line.split(" ")[1]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        lines = self.head.decode("latin-1").rstrip("\r\n").split("\r\n")[1:]
+        return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+
+
+@dataclass
+class Play:
+    """
+    What to do with one request.
+
+    Attributes:
+        data: What is sent.
+        then: ``keep`` the connection, ``close`` or ``reset`` it, or ``stall`` until the end.
+        early: Send it when the head is there, before any of the body is read.
+    """
+
+    data: bytes = b""
+    then: str = "keep"
+    early: bool = False
+    after_early: bytes = field(default=b"")
+
+
+def answer(
+    body: bytes = b"", status: int = 200, then: str = "keep", early: bool = False, **headers: str
+) -> Play:
+    """Return a proper answer."""
+    lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return Play("\r\n".join([*lines, "", ""]).encode("latin-1") + body, then, early)
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", then: str = "keep") -> Play:
+    """Return an answer in chunks."""
+    data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for chunk in chunks:
+        data += b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    return Play(data + end, then)
+
+
+class Server:
+    """
+    Plays its steps, one for each request on whatever connection; then `default` for ever.
+
+    Attributes:
+        seen: The requests, in their order.
+        connections: How many were opened in all.
+        most: The most that were open at one time.
+    """
+
+    def __init__(
+        self, *steps: Play, default: Play | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.steps = deque(steps)
+        self.default = default or answer(b"ok")
+        self.seen: list[Seen] = []
+        self.connections = self.open = self.most = 0
+        self.released = threading.Event()
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._peers: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.released.set()
+        # A thread in accept() wakes up only by a shutdown.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            peers = list(self._peers)
+        for peer in peers:
+            hang_up(peer)
+
+    def hang_up_all(self) -> None:
+        """Close all connections from this side, and wait until that is done."""
+        with self._lock:
+            peers, self._peers = self._peers, []
+        for peer in peers:
+            hang_up(peer)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        with self._lock:
+            self.connections += 1
+            number = self.connections
+            self.open += 1
+            self.most = max(self.most, self.open)
+        try:
+            if self._tls is not None:
+                peer = self._tls.wrap_socket(peer, server_side=True)
+            with self._lock:
+                self._peers.append(peer)
+            with peer.makefile("rb") as stream:
+                while self._converse(peer, stream, number):
+                    pass
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self.open -= 1
+            peer.close()
+
+    def _converse(self, peer, stream, number: int) -> bool:
+        head = read_head(stream)
+        if not head:
+            return False
+        with self._lock:
+            step = self.steps.popleft() if self.steps else self.default
+        if step.early:
+            self._note(head, b"", number)
+            peer.sendall(step.data)
+        size = length_of(head)
+        body = b"" if step.early and step.then != "keep" else stream.read(size)
+        if not step.early:
+            self._note(head, body, number)
+            peer.sendall(step.data)
+        if step.then == "stall":
+            self.released.wait(30)
+        if step.then == "reset":
+            # An end without lingering is sent as RST.
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return step.then == "keep"
+
+    def _note(self, head: bytes, body: bytes, number: int) -> None:
+        with self._lock:
+            self.seen.append(Seen(head, body, number))
+
+
+class Tunnel:
+    """A proxy that opens tunnels; `refusal` is what it answers instead."""
+
+    def __init__(self, refusal: bytes | None = None) -> None:
+        self.refusal = refusal
+        self.heads: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        with peer, contextlib.suppress(OSError):
+            with peer.makefile("rb", buffering=0) as stream:
+                head = read_head(stream)
+            self.heads.append(head)
+            if self.refusal is not None:
+                peer.sendall(self.refusal)
+                return
+            host, _, port = head.split(b" ")[1].decode().rpartition(":")
+            with socket.create_connection((host, int(port))) as origin:
+                peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=relay, args=(origin, peer), daemon=True)
+                back.start()
+                relay(peer, origin)
+                back.join()
+
+
+def relay(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def read_head(stream) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            return b""
+        head += line
+    return head
+
+
+def length_of(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0
+
+
+def hang_up(peer: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        peer.shutdown(socket.SHUT_RDWR)

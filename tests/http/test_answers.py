@@ -1,0 +1,220 @@
+"""What comes back: framing, bodies that break off, answers that are none."""
+
+from __future__ import annotations
+
+import pytest
+from scripted import Play, answer, chunked
+
+from libstore.errors import ServiceError, TransportError, TransportTimeoutError
+from libstore.http.message import Request
+from libstore.retry import RetryPolicy
+
+BIG = bytes(range(256)) * 4096
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def read_all(response, step=1 << 20):
+    buffer = memoryview(bytearray(step))
+    parts = []
+    while count := response.body.readinto(buffer):
+        parts.append(bytes(buffer[:count]))
+    return b"".join(parts)
+
+
+def test_a_small_body(serve, get):
+    response = get(serve(answer(b"hello", ETag='"e"', X_Odd="a: b")))
+    assert (response.status, response.size) == (200, 5)
+    assert (response.headers["etag"], response.headers["x-odd"]) == ('"e"', "a: b")
+    assert response.read(5) == b"hello"
+    assert response.read(5) == b""
+    assert response.body.readinto(memoryview(bytearray(9))) == 0
+
+
+@pytest.mark.parametrize("step", [1 << 20, 65_536, 1_000])
+@pytest.mark.parametrize(
+    "play", [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])]
+)
+def test_a_large_body_by_pieces(serve, get, play, step):
+    assert read_all(get(serve(play)), step) == BIG
+
+
+@pytest.mark.parametrize("play", [answer(BIG), chunked(BIG[:7], BIG[7:])])
+def test_a_large_body_at_once(serve, connect, get, play):
+    server, client = serve(play), connect()
+    assert get(server, client=client).read(len(BIG)) == BIG
+    assert get(server, client=client).read(9) == b"ok"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("play", [answer(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
+def test_a_body_above_the_limit_is_refused(serve, get, play):
+    response = get(serve(play))
+    with pytest.raises(ServiceError, match="more than the 1000 bytes"):
+        response.read(1000)
+    response.close()
+
+
+def test_a_body_that_ends_with_the_connection(serve, connect, get):
+    server, client = serve(Play(OK + b"\r\n" + BIG, "close")), connect()
+    response = get(server, client=client)
+    assert response.size is None
+    assert read_all(response) == BIG
+    assert get(server, client=client).read(9) == b"ok"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        Play(OK + b"Content-Length: 0\r\n\r\n"),
+        Play(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        Play(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
+    ],
+)
+def test_no_body(serve, connect, get, play):
+    server, client = serve(play), connect()
+    response = get(server, client=client, expected=frozenset({200, 204, 304}))
+    assert (response.size, response.read(9)) == (0, b"")
+    assert get(server, client=client).read(9) == b"ok"
+    assert server.connections == 1
+
+
+def test_head_has_the_length_and_no_body(serve, connect, get):
+    server = serve(Play(OK + b"Content-Length: 5000\r\n\r\n"))
+    client = connect()
+    response = get(server, method="HEAD", client=client)
+    assert (response.headers["content-length"], response.read(9)) == ("5000", b"")
+    assert get(server, client=client).read(9) == b"ok"
+    assert server.connections == 1
+
+
+def test_interim_answers_are_skipped(serve, get):
+    play = answer(b"real")
+    play.data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + play.data
+    assert get(serve(play)).read(9) == b"real"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "does not begin with HTTP/1"),
+        (b"HTTP/1.1 2OO OK\r\n\r\n", "no status line"),
+        (b"HTTP/2 200\r\n\r\n", "no status line"),
+        (OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", "two headers content-length"),
+        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "two headers content-length"),
+        (OK + b"Content-Length: 2, 2\r\n\r\nok", "length is no number"),
+        (OK + b"Content-Length: -2\r\n\r\nok", "length is no number"),
+        (OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "both a length and"),
+        (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "transfer encoding is not known"),
+        (OK + b"Content-Length : 2\r\n\r\nok", "is no header"),
+        (OK + b"nonsense\r\n\r\n", "is no header"),
+        (OK + b": 1\r\n\r\n", "is no header"),
+        (OK + b"A: b\nContent-Length: 2\r\n\r\nok", "control characters"),
+        (OK + b"A: b\0\r\n\r\n", "control characters"),
+        (OK + b"A: " + b"b" * 70_000, "longer than 65536 bytes"),
+        (b"HTTP/1.1 101 Switching\r\n\r\n", "nobody asked for"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "interim answers without end"),
+    ],
+)
+def test_what_is_no_answer_is_refused(serve, get, data, text):
+    with pytest.raises(TransportError, match=text):
+        get(serve(Play(data, "stall")))
+
+
+def test_a_folded_line_is_one_line(serve, get):
+    response = get(serve(Play(OK + b"A: b\r\n  c\r\nContent-Length: 0\r\n\r\n")))
+    assert response.headers["a"] == "b c"
+
+
+def test_a_header_sent_twice_is_joined(serve, get):
+    response = get(serve(Play(OK + b"A: b\r\na: c\r\nContent-Length: 0\r\n\r\n")))
+    assert response.headers["a"] == "b, c"
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+@pytest.mark.parametrize("sent", [0, 10, 300_000])
+def test_a_body_that_breaks_off(serve, get, sent, then):
+    play = answer(BIG, then=then)
+    play.data = play.data[: len(play.data) - len(BIG) + sent]
+    response = get(serve(play))
+    with pytest.raises(TransportError, match="broke off"):
+        read_all(response)
+    with pytest.raises(TransportError):  # and not an end that looks like one
+        response.body.readinto(memoryview(bytearray(1)))
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b"5\r\nab", b"5\r\nabcdeXX", b"zz\r\n", b"\r\n", b"0\r\nX: y\r\n", b"-1\r\n", b"9" * 5000]
+)
+def test_chunks_that_break_off(serve, get, end):
+    response = get(serve(chunked(b"abc", end=end, then="close")))
+    with pytest.raises(TransportError):
+        read_all(response)
+
+
+def test_trailers_are_read_over(serve, connect, get):
+    server, client = serve(chunked(b"abc", end=b"0\r\nX-Sum: 1\r\n\r\n")), connect()
+    assert read_all(get(server, client=client)) == b"abc"
+    get(server, client=client).close()
+    assert server.connections == 1
+
+
+def test_a_stall_is_a_timeout(serve, get, connect):
+    client = connect(retry=RetryPolicy(attempts=1), read_timeout=0.1)
+    with pytest.raises(TransportTimeoutError, match="stalled"):
+        get(serve(Play(b"HTTP/1.1 20", "stall")), client=client)
+    play = answer(BIG, then="stall")
+    play.data = play.data[:5000]
+    response = get(serve(play), client=client)
+    with pytest.raises(TransportTimeoutError, match=r"after \d+ of 1048576 bytes"):
+        read_all(response)
+
+
+def test_bytes_behind_the_end_are_never_the_next_answer(serve, connect, get):
+    extra = answer(b"right")
+    extra.data += b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+    server, client = serve(extra, answer(b"again")), connect()
+    assert get(server, client=client).read(9) == b"right"
+    assert get(server, client=client).read(9) == b"again"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(("size", "connections"), [(100, 1), (1 << 20, 2)])
+def test_closing_keeps_a_connection_only_if_little_is_left(serve, connect, get, size, connections):
+    server, client = serve(answer(BIG[:size])), connect()
+    get(server, client=client).close()
+    get(server, client=client).close()
+    assert server.connections == connections
+
+
+def test_a_closed_answer_does_not_look_like_its_end(serve, get):
+    response = get(serve(answer(BIG)))
+    response.close()
+    response.close()
+    with pytest.raises(TransportError, match="was closed"):
+        response.body.readinto(memoryview(bytearray(9)))
+    with pytest.raises(TransportError, match="was closed"):
+        response.read(1 << 30)
+
+
+def test_a_forgotten_answer_gives_its_connection_back(serve, connect, get):
+    server, client = serve(default=answer(BIG)), connect(pool_size=1)
+    for _ in range(3):
+        get(server, client=client)
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "Connection: foo, Close"])
+def test_a_connection_that_the_service_ends(serve, connect, get, line):
+    server = serve(Play(OK + f"{line}\r\nContent-Length: 0\r\n\r\n".encode(), "close"))
+    client = connect()
+    get(server, client=client)
+    get(server, client=client).close()
+    assert server.connections == 2
+
+
+def test_http_1_0_ends_its_connection(serve, connect, get):
+    server = serve(Play(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "close"))
+    client = connect()
+    assert get(server, client=client).read(9) == b"ok"
+    assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+    assert server.connections == 2
