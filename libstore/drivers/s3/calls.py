@@ -151,7 +151,7 @@ class Calls:
         bucket: str | None,
         name: str = "",
         *,
-        expected: str,
+        expected: tuple[str, ...],
         rows: Collection[str] = (),
         limit: int = MAX_ANSWER,
         query: Mapping[str, str] | None = None,
@@ -163,7 +163,7 @@ class Calls:
         Return an answer whose body decides whether it is one: status 200 may be an error.
 
         Args:
-            expected: The name of the root element.
+            expected: The names that the root element may have.
             rows: The names of the elements that there may be many of.
             limit: The most bytes that are read of the body.
         """
@@ -173,7 +173,7 @@ class Calls:
         )  # fmt: skip
         told_id = response.headers.get("x-amz-request-id")
         try:
-            document = parse(response.read(limit), rows, expected, "Error")
+            document = parse(response.read(limit), rows, *expected, "Error")
             if document.tag == "Error":
                 raise self.errors.inside(document.head, response.status, told_id)
         except StorageError as error:

@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from ...errors import IntegrityError, NotSupportedError, ServiceError, StorageError
+from ...errors import (
+    ContainerNotFoundError,
+    IntegrityError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
 from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
@@ -26,6 +35,8 @@ Head: TypeAlias = Callable[[str, str, "str | None"], ObjectInfo]
 
 _PART = 256 * MiB
 _SIDE_BY_SIDE = 8
+# The second one is what gofakes3 says, which is in many test servers and in rclone.
+_STARTED = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
 
 
 class Copier:
@@ -41,6 +52,8 @@ class Copier:
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> ObjectInfo:
         """Copy an object; source and target are buckets and names."""
+        if source == target:
+            return self._onto_itself(source, options)
         info: ObjectInfo | None = None
         match = options.if_source_match
         headers: dict[str, str] = {}
@@ -65,6 +78,18 @@ class Copier:
         headers.pop("x-amz-metadata-directive", None)
         return self._copy_parts(source, target, replace(info, etag=match or info.etag), headers,
                                 options.conditions)  # fmt: skip
+
+    def _onto_itself(self, place: tuple[str, str], options: CopyOptions) -> ObjectInfo:
+        """Do what a copy onto itself amounts to; S3 refuses one that changes nothing."""
+        info = self._head(*place, None)
+        wanted = (options.if_source_match, options.conditions.if_match)
+        if options.conditions.if_absent:
+            raise ObjectAlreadyExistsError("there is an object of this name already")
+        if any(etag not in {None, info.etag} for etag in wanted):
+            raise ObjectChangedError(f"the object has another ETag, {info.etag}")
+        if options.metadata is None and options.content_type is None:
+            return info
+        return self.replace_metadata(place[0], info, options.metadata, options.content_type)
 
     def replace_metadata(
         self,
@@ -107,10 +132,14 @@ class Copier:
         bound = conditions != Conditions()
 
         def send() -> ObjectInfo:
-            answer = self._calls.ask_xml(
-                "PUT", "CopyObject", *target,
-                expected="CopyObjectResult", headers=sent, idempotent=not bound,
-            )  # fmt: skip
+            try:
+                answer = self._calls.ask_xml(
+                    "PUT", "CopyObject", *target,
+                    expected=("CopyObjectResult",), headers=sent, idempotent=not bound,
+                )  # fmt: skip
+            except ContainerNotFoundError as error:
+                error.container = error.container or self._missing(source[0], target[0])
+                raise
             return dialect.result_info(target[1], answer, self._service)
 
         def look() -> ObjectInfo | None:
@@ -118,6 +147,16 @@ class Copier:
             return ours if (ours.etag, ours.size) == (theirs.etag, theirs.size) else None
 
         return self._calls.persist_once(send, look) if bound else self._calls.persist(send)
+
+    def _missing(self, source: str, target: str) -> str:
+        """Return which of two buckets it is that there is not."""
+        try:
+            self._calls.ask("HEAD", "HeadBucket", target).close()
+        except (ContainerNotFoundError, ObjectNotFoundError):
+            return target
+        except StorageError:
+            pass
+        return source
 
     def _source_headers(self, source: tuple[str, str], match: str | None) -> dict[str, str]:
         headers = {"x-amz-copy-source": dialect.copy_source(*source)}
@@ -183,7 +222,7 @@ class Copier:
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
                 "PUT", "UploadPartCopy", upload.container, upload.name,
-                expected="CopyPartResult",
+                expected=("CopyPartResult",),
                 query={"partNumber": str(number), "uploadId": upload.id}, headers=ranged,
             )
         )  # fmt: skip
@@ -199,7 +238,7 @@ class Copier:
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
                 "POST", "CreateMultipartUpload", container, name,
-                expected="InitiateMultipartUploadResult", limit=MAX_ANSWER,
+                expected=_STARTED, limit=MAX_ANSWER,
                 query={"uploads": ""}, headers=headers,
             )
         )  # fmt: skip
@@ -212,7 +251,7 @@ class Copier:
         """Put the parts together; the caller tries again."""
         answer = self._calls.ask_xml(
             "POST", "CompleteMultipartUpload", upload.container, upload.name,
-            expected="CompleteMultipartUploadResult",
+            expected=("CompleteMultipartUploadResult",),
             query={"uploadId": upload.id},
             headers={"content-type": "application/xml", **headers},
             content=body,

@@ -126,11 +126,11 @@ def composite_etag(etags: Sequence[str]) -> str | None:
 def check_tree_name(name: str) -> None:
     """Raise `InvalidNameError` for what a service cannot hold that keeps objects like files."""
     for piece in name.split("/"):
-        if piece in {"", ".", ".."} or "\\" in piece or len(piece.encode()) > 255:
+        if piece in {"", ".", ".."} or set(piece) & {"\\", "\0"} or len(piece.encode()) > 255:
             raise InvalidNameError(
                 f"the service keeps objects like files, and cannot hold the name {name[:80]!r}:"
                 " its pieces between slashes must be neither empty nor '.' nor '..', have no"
-                " backslash and at most 255 bytes"
+                " backslash and no NUL, and at most 255 bytes"
             )
 
 

@@ -422,7 +422,7 @@ class S3Driver(StorageDriver):
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
                 "POST", "DeleteObjects", container,
-                expected="DeleteResult", rows=("Error",),
+                expected=("DeleteResult",), rows=("Error",),
                 query={"delete": ""}, headers=headers, content=body,
             )
         )  # fmt: skip
@@ -545,9 +545,14 @@ class S3Driver(StorageDriver):
         if token is not None:
             query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
         query = dict(sorted(query.items()))
-        page = self._page(
-            "ListMultipartUploads", container, "ListMultipartUploadsResult", ("Upload",), query
-        )
+        try:
+            page = self._page(
+                "ListMultipartUploads", container, "ListMultipartUploadsResult", ("Upload",), query
+            )
+        except ServiceError as error:
+            if error.code != "NoSuchUpload":  # what gofakes3 says where there are none
+                raise
+            return Page([])
         return dialect.upload_page(page, container)
 
     # ------------------------------------------------------------------ beneath the hooks
@@ -566,7 +571,7 @@ class S3Driver(StorageDriver):
                 "GET",
                 operation,
                 bucket,
-                expected=expected,
+                expected=(expected,),
                 rows=rows,
                 limit=MAX_PAGE,
                 query=query,
