@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass
@@ -42,12 +42,13 @@ class Play:
         data: What is sent.
         then: ``keep`` the connection, ``close`` or ``reset`` it, or ``stall`` until the end.
         early: Send it when the head is there, before any of the body is read.
+        after: What is sent when the body was read.
     """
 
     data: bytes = b""
     then: str = "keep"
     early: bool = False
-    after_early: bytes = field(default=b"")
+    after: bytes = b""
 
 
 def answer(
@@ -145,13 +146,10 @@ class Server:
         with self._lock:
             step = self.steps.popleft() if self.steps else self.default
         if step.early:
-            self._note(head, b"", number)
             peer.sendall(step.data)
-        size = length_of(head)
-        body = b"" if step.early and step.then != "keep" else stream.read(size)
-        if not step.early:
-            self._note(head, body, number)
-            peer.sendall(step.data)
+        body = b"" if step.early and step.then != "keep" else stream.read(length_of(head))
+        self._note(head, body, number)
+        peer.sendall(step.after if step.early else step.data)
         if step.then == "stall":
             self.released.wait(30)
         if step.then == "reset":

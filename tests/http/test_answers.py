@@ -32,7 +32,8 @@ def test_a_small_body(serve, get):
 
 @pytest.mark.parametrize("step", [1 << 20, 65_536, 1_000])
 @pytest.mark.parametrize(
-    "play", [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])]
+    "play",
+    [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])],
 )
 def test_a_large_body_by_pieces(serve, get, play, step):
     assert read_all(get(serve(play)), step) == BIG
@@ -144,7 +145,17 @@ def test_a_body_that_breaks_off(serve, get, sent, then):
 
 
 @pytest.mark.parametrize(
-    "end", [b"", b"5\r\nab", b"5\r\nabcdeXX", b"zz\r\n", b"\r\n", b"0\r\nX: y\r\n", b"-1\r\n", b"9" * 5000]
+    "end",
+    [
+        b"",
+        b"5\r\nab",
+        b"5\r\nabcdeXX",
+        b"zz\r\n",
+        b"\r\n",
+        b"0\r\nX: y\r\n",
+        b"-1\r\n",
+        b"9" * 5000,
+    ],
 )
 def test_chunks_that_break_off(serve, get, end):
     response = get(serve(chunked(b"abc", end=end, then="close")))

@@ -1,0 +1,262 @@
+"""What is tried again, how often and when."""
+
+from __future__ import annotations
+
+import pytest
+from scripted import Play, answer
+
+from libstore.errors import ServiceError, TransportError, TransportTimeoutError
+from libstore.http.headers import http_date
+from libstore.http.message import Request
+from libstore.retry import RetryPolicy
+
+NOTHING = Play(b"", "close")
+DEAD_PORT = "http://127.0.0.1:1"
+
+
+class Signer:
+    """Counts its signatures, and keeps the time that each was made for."""
+
+    def __init__(self, renewals=(True,)):
+        self.times = []
+        self.renewals = list(renewals)
+
+    def sign(self, request, now):
+        self.times.append(now)
+        return {**request.headers, "x-signature": str(len(self.times))}
+
+    def renew(self, request):
+        return self.renewals.pop(0) if self.renewals else False
+
+
+def put(server, **fields):
+    return Request("PUT", getattr(server, "url", server), "/x", content=b"body", **fields)
+
+
+def test_each_try_is_signed_afresh(serve, connect, time):
+    server = serve(Play(b"", "reset"), answer(b"Busy", 503), answer(b"Oops", 500))
+    client = connect(Signer())
+    assert client.request(put(server)).status == 200
+    assert [dict(seen.headers)["x-signature"] for seen in server.seen] == ["1", "2", "3", "4"]
+    assert [seen.body for seen in server.seen] == [b"body"] * 4
+    assert len(time.slept) == 3
+
+
+def test_the_number_of_tries_is_bounded(serve, connect, time):
+    server = serve(default=answer(b"Oops", 500))
+    client = connect(retry=RetryPolicy(attempts=4))
+    with pytest.raises(ServiceError, match="refused") as raised:
+        client.request(put(server))
+    assert (len(server.seen), len(time.slept)) == (4, 3)
+    assert raised.value.status == 500
+    assert raised.value.__context__ is None or raised.value.__suppress_context__
+
+
+def test_the_total_time_is_bounded(serve, connect, time):
+    server = serve(default=answer(b"Busy", 503, Retry_After="40"))
+    with pytest.raises(ServiceError):
+        connect(retry=RetryPolicy(attempts=50, total=100.0)).request(put(server))
+    assert sum(time.slept) <= 100.0
+    assert len(server.seen) == 3
+
+
+def test_waits_are_random_and_grow(serve, connect, time, monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    server = serve(*[answer(b"Oops", 500)] * 4)
+    connect(retry=RetryPolicy(attempts=5, base=0.1, cap=0.5)).request(put(server))
+    assert time.slept == pytest.approx([0.1, 0.2, 0.4, 0.5])
+
+
+def test_throttling_waits_longer(serve, connect, time, monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    server = serve(answer(b"Busy", 503), answer(b"Busy", 429))
+    connect().request(put(server))
+    assert time.slept == pytest.approx([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry_After": "7"}, 7.0),
+        ({"Retry_After": http_date(1_800_000_009.0)}, 9.0),
+        ({"Retry_After": "100000"}, 60.0),
+        ({"x_ms_retry_after_ms": "6500"}, 6.5),
+        ({"x_amz_retry_after": "6500"}, 6.5),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "-5"}, None),
+    ],
+)
+def test_the_service_says_when(serve, connect, time, headers, wait):
+    connect().request(put(serve(answer(b"Busy", 503, **headers))))
+    if wait is None:
+        assert time.slept[0] <= 1.0
+    else:
+        assert time.slept == pytest.approx([wait])
+
+
+def test_what_is_no_fault_of_the_moment_is_not_tried_again(serve, connect, time):
+    server = serve(answer(b"NoSuchKey here", 404))
+    with pytest.raises(ServiceError) as raised:
+        connect().request(put(server))
+    assert (raised.value.code, len(server.seen), time.slept) == ("NoSuchKey", 1, [])
+
+
+@pytest.mark.parametrize("play", [NOTHING, Play(b"", "reset"), Play(b"HTTP/1.1 2", "close")])
+@pytest.mark.parametrize(("idempotent", "tries"), [(True, 2), (False, 1)])
+def test_a_lost_answer(serve, connect, play, idempotent, tries):
+    server = serve(play)
+    client = connect()
+    if idempotent:
+        client.request(put(server))
+    else:
+        with pytest.raises(TransportError, match="broke off"):
+            client.request(put(server, idempotent=False))
+    assert len(server.seen) == tries
+
+
+def test_a_stall_counts_as_sent(serve, connect):
+    server = serve(Play(b"", "stall"))
+    with pytest.raises(TransportTimeoutError):
+        connect(read_timeout=0.1).request(put(server, idempotent=False))
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_refused_connection_is_always_tried_again(connect, time, idempotent):
+    with pytest.raises(TransportError, match="refused the connection"):
+        connect().request(put(DEAD_PORT, idempotent=idempotent))
+    assert len(time.slept) == 4
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, 2), (429, 2), (500, 1)])
+def test_a_refusal_of_what_must_not_be_sent_twice(serve, connect, status, tries):
+    server = serve(answer(b"Oops", status))
+    client = connect()
+    if tries == 2:
+        client.request(put(server, idempotent=False))
+    else:
+        with pytest.raises(ServiceError):
+            client.request(put(server, idempotent=False))
+    assert len(server.seen) == tries
+
+
+@pytest.mark.parametrize("renewals", [[True], [False], [True, True]])
+def test_credentials_are_renewed_once(serve, connect, time, renewals):
+    server = serve(answer(b"Expired token", 401), answer(b"Expired token", 401))
+    with pytest.raises(ServiceError):
+        connect(Signer(renewals)).request(put(server, idempotent=False))
+    assert len(server.seen) == (2 if renewals[0] else 1)
+    assert time.slept == []
+
+
+def test_new_credentials_help(serve, connect):
+    server = serve(answer(b"Expired token", 403))
+    assert connect(Signer()).request(put(server)).status == 200
+
+
+def test_a_wrong_clock_is_corrected_once_and_for_all(serve, connect, time):
+    ahead = time.now + 86_400
+    server = serve(answer(b"Skewed", 403, Date=http_date(ahead)))
+    signer = Signer()
+    client = connect(signer)
+    client.request(put(server, idempotent=False))
+    client.request(put(server))
+    assert signer.times == [time.now, ahead, ahead]
+    assert client.now() == ahead
+    assert time.slept == []
+
+
+def test_a_clock_that_is_right_is_no_reason_for_another_try(serve, connect, time):
+    server = serve(default=answer(b"Skewed", 403, Date=http_date(time.now + 3)))
+    with pytest.raises(ServiceError):
+        connect().request(put(server))
+    assert len(server.seen) == 1
+
+
+def test_a_clock_is_corrected_once_per_request(serve, connect, time):
+    days = [answer(b"Skewed", 403, Date=http_date(time.now + day * 86_400)) for day in (1, 2, 3)]
+    server = serve(*days)
+    with pytest.raises(ServiceError):
+        connect().request(put(server))
+    assert len(server.seen) == 2
+
+
+def test_a_try_under_way_uses_what_another_thread_found(serve, connect, time):
+    # Its signature is from before the correction, so the correction is news to it.
+    server = serve(answer(b"Skewed", 403, Date=http_date(time.now + 86_400)))
+    client = connect()
+
+    class Late(Signer):
+        def sign(self, request, now):
+            client.skew = 86_400.0
+            return super().sign(request, now)
+
+    client.signer = Late()
+    assert client.request(put(server)).status == 200
+
+
+def test_an_error_of_any_length_is_read_to_a_bound(serve, connect):
+    lengths = []
+
+    def read(request, status, headers, body):
+        from libstore.http.message import Fault
+
+        lengths.append(len(body))
+        return Fault(ServiceError("x"))
+
+    half = answer(b"x" * 200, 404, then="close")
+    half.data = half.data[:-100]
+    server = serve(answer(b"x" * 1_000_000, 404), half, Play(b"HTTP/1.1 404 N\r\n\r\nxy", "close"))
+    client = connect(read_error=read)
+    for _ in range(3):
+        with pytest.raises(ServiceError):
+            client.request(put(server))
+    assert lengths == [65_536, 100, 2]
+
+
+def test_a_stale_connection_costs_no_try(serve, connect, time):
+    client = connect(retry=RetryPolicy(attempts=1))
+    # The service reads the second request on the connection, and only then closes it.
+    server = serve(answer(b"1"), NOTHING, answer(b"2"))
+    assert client.request(put(server)).read(9) == b"1"
+    assert client.request(put(server)).read(9) == b"2"
+    assert (len(server.seen), time.slept) == (3, [])
+
+
+def test_a_stale_connection_is_found_before_it_is_used(serve, connect):
+    client = connect(retry=RetryPolicy(attempts=1))
+    server = serve()
+    for _ in range(20):
+        assert client.request(put(server, idempotent=False)).read(9) == b"ok"
+        server.hang_up_all()
+        shelf = client.transport._origins[server.url].shelf
+        channel = next(c for c in shelf._free if c is not None).channel
+        while channel.idle():  # until the end of the connection has arrived here
+            pass
+    assert len(server.seen) == 20
+
+
+def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(serve, connect):
+    client = connect()
+    server = serve(answer(b"1"), NOTHING)
+    client.request(put(server)).read(9)
+    with pytest.raises(TransportError):
+        client.request(put(server, idempotent=False))
+    assert len(server.seen) == 2
+
+
+def test_a_fresh_connection_that_fails_is_no_stale_one(serve, connect):
+    server = serve(NOTHING)
+    with pytest.raises(TransportError):
+        connect(retry=RetryPolicy(attempts=1)).request(put(server))
+    assert len(server.seen) == 1
+
+
+def test_a_retry_is_logged_without_the_query(serve, connect, caplog):
+    server = serve(answer(b"Oops", 500))
+    with caplog.at_level("DEBUG"):
+        connect().request(
+            Request("GET", server.url, "/x?X-Amz-Signature=abc", operation="GetObject")
+        )
+    assert "GetObject: again in" in caplog.text
+    assert "abc" not in caplog.text

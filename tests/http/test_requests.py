@@ -1,0 +1,198 @@
+"""What goes out: exact bytes, nothing smuggled in, bodies of all kinds, early answers."""
+
+from __future__ import annotations
+
+import pytest
+from scripted import Play, answer
+
+from libstore.errors import IntegrityError, InvalidOptionError, ServiceError, TransportError
+from libstore.http.message import Request
+from libstore.http.names import encode_path
+from libstore.retry import RetryPolicy
+from libstore.transfer.payload import BufferPayload, FilePayload
+
+BIG = bytes(range(256)) * 40_000  # more than the sockets' buffers take
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+class Parts:
+    """Content that says one size and has another."""
+
+    def __init__(self, size, *parts):
+        self.size = size
+        self.parts = parts
+
+    def blocks(self, block_size=0, /):
+        return (memoryview(part) for part in self.parts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", ".", "../../other/x", "a//b", "//a", "a/", "/", "%2e%2E", "a b+c", "ä/日本/🎉",
+     "?#&=;", "\x01\x7f\n", "a\\b", "~user", "*'()!@:,$", "x" * 1024],
+)  # fmt: skip
+def test_names_go_out_as_they_are(serve, get, name):
+    server = serve()
+    target = f"/bucket/{encode_path(name)}?versionId=%2e%2E&x="
+    get(server, target=target)
+    assert server.seen[0].line == f"GET {target} HTTP/1.1"
+    from urllib.parse import unquote
+
+    assert unquote(server.seen[0].target.partition("?")[0]) == f"/bucket/{name}"
+
+
+def test_the_head_has_what_the_request_has_and_little_more(serve, get):
+    server = serve()
+    get(server, method="PUT", headers={"x-b": "1", "x-a": "ä\t"}, content=b"12")
+    assert server.seen[0].headers == [
+        ("host", f"127.0.0.1:{server.port}"),
+        ("user-agent", "libstore"),
+        ("accept-encoding", "identity"),
+        ("x-b", "1"),
+        ("x-a", "ä\t"),
+        ("content-length", "2"),
+    ]
+
+
+def test_a_request_may_say_what_the_wire_says_too(serve, get):
+    server = serve()
+    get(server, headers={"host": "bucket.test", "user-agent": "me"})
+    names = [name for name, _ in server.seen[0].headers]
+    assert sorted(names) == ["accept-encoding", "host", "user-agent"]
+    assert dict(server.seen[0].headers)["host"] == "bucket.test"
+
+
+@pytest.mark.parametrize(
+    ("method", "content", "length"),
+    [("GET", None, None), ("DELETE", None, None), ("PUT", None, "0"), ("POST", b"", "0"),
+     ("PUT", BufferPayload([]), "0"), ("DELETE", b"x", "1")],
+)  # fmt: skip
+def test_the_length_is_told_where_it_counts(serve, get, method, content, length):
+    server = serve()
+    get(server, method=method, content=content)
+    assert dict(server.seen[0].headers).get("content-length") == length
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-a", "b\r\nx-evil: 1"),
+        ("x-a", "b\nx-evil: 1"),
+        ("x-a", "b\rc"),
+        ("x-a", "b\0c"),
+        ("x-a", "b\x7fc"),
+        ("x-a", "日本"),
+        ("x-a\r\nx-evil", "1"),
+        ("x a", "1"),
+        ("x-a:", "1"),
+        ("x,a", "1"),
+        ("", "1"),
+        ("ä", "1"),
+        ("content-length", "1"),
+        ("transfer-encoding", "chunked"),
+    ],
+)
+def test_no_header_brings_another_along(serve, get, name, value):
+    server = serve()
+    with pytest.raises(InvalidOptionError):
+        get(server, headers={name: value})
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("target", ["x", "", "/a b", "/a\r\nx: y", "/ä", "/a\x7f", "http://x/"])
+def test_no_target_but_an_encoded_one(serve, get, target):
+    server = serve()
+    with pytest.raises(InvalidOptionError, match="target"):
+        get(server, target=target)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a@b", "http://a/b", "http://a?b", "http://a#b", "ftp://a", "http://", "a", "http://a b",
+     "http://a:b", "http://a:99999", "http://ä", "http://a\\b", "http://a\r\nx"],
+)  # fmt: skip
+def test_no_url_but_an_origin(connect, url):
+    with pytest.raises(InvalidOptionError, match="URL") as raised:
+        connect().request(Request("GET", url, "/"))
+    assert "a@b" not in str(raised.value)
+
+
+def content_of_all_kinds(tmp_path):
+    path = tmp_path / "big"
+    path.write_bytes(b"before" + BIG)
+    file = path.open("rb")
+    return file, [
+        (b"small", b"small"),
+        (BIG, BIG),
+        (BIG[:70_000], BIG[:70_000]),
+        (BufferPayload([memoryview(BIG[:9]), memoryview(BIG[9:])]), BIG),
+        (FilePayload(file.fileno(), 6, len(BIG)), BIG),
+        (Parts(6, b"abc", b"", b"def"), b"abcdef"),
+    ]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_bodies_arrive_whole(serve, connect, tls, bundle, tmp_path, secure):
+    server = serve(tls=tls if secure else None)
+    client = connect(verify=bundle)
+    file, contents = content_of_all_kinds(tmp_path)
+    with file:
+        for content, expected in contents:
+            client.request(Request("PUT", server.url, "/x", content=content)).close()
+            assert server.seen[-1].body == expected
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_body_is_sent_again_from_its_beginning(serve, connect, tls, bundle, secure):
+    server = serve(Play(b"", "reset"), answer(b"x", 500), tls=tls if secure else None)
+    content = BufferPayload([memoryview(BIG)])
+    connect(verify=bundle).request(Request("PUT", server.url, "/x", content=content))
+    assert [seen.body == BIG for seen in server.seen] == [True] * 3
+
+
+@pytest.mark.parametrize("parts", [[b"ab"], [b"abcd"], [b"ab", b"cd"], []])
+def test_content_of_another_length_than_it_says(serve, connect, parts):
+    server, client = serve(), connect()
+    with pytest.raises(IntegrityError, match="the content has 3 bytes"):
+        client.request(Request("PUT", server.url, "/x", content=Parts(3, *parts)))
+    assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+    assert all(len(seen.body) < 3 for seen in server.seen)  # nobody takes half a body
+
+
+def test_what_the_content_raises_is_raised(serve, connect):
+    class Failing(Parts):
+        def blocks(self, block_size=0, /):
+            yield memoryview(b"ab")
+            raise KeyboardInterrupt
+
+    server, client = serve(), connect(pool_size=1)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            client.request(Request("PUT", server.url, "/x", content=Failing(4)))
+    assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+
+
+@pytest.mark.parametrize("then", ["close", "stall"])
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_early_answer_is_read(serve, connect, tls, bundle, then, secure):
+    early = answer(b"TooLarge", 413, then, early=True)
+    server = serve(early, tls=tls if secure else None)
+    client = connect(verify=bundle, retry=RetryPolicy(attempts=1))
+    with pytest.raises((ServiceError, TransportError)) as raised:
+        client.request(Request("PUT", server.url, "/x", content=BufferPayload([memoryview(BIG)])))
+    if then == "stall":  # the other one may lose its answer to the reset that follows it
+        assert raised.value.status == 413
+        assert raised.value.code == "TooLarge"
+    assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+    assert server.connections == 2
+
+
+def test_an_interim_answer_does_not_stop_a_body(serve, connect):
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    server = serve(Play(interim, early=True, after=answer(b"done").data))
+    client = connect()
+    response = client.request(Request("PUT", server.url, "/x", content=BIG))
+    assert response.read(9) == b"done"
+    assert server.seen[0].body == BIG

@@ -1,0 +1,227 @@
+"""Names, headers and XML: the parts of the wire that are pure functions."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libstore.errors import InvalidOptionError, ServiceError
+from libstore.http import headers, names, xml
+from libstore.values import Span
+
+MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
+
+
+@given(st.text())
+def test_names_are_encoded_and_nothing_else(name):
+    for encoded, kept in ((names.encode(name), ""), (names.encode_path(name), "/")):
+        assert unquote(encoded, errors="strict") == name
+        assert encoded.isascii()
+        bare = encoded.replace("%", "").translate(str.maketrans("", "", "-._~" + kept))
+        assert bare.isalnum() or not bare
+
+
+def test_what_stands_for_itself():
+    letters = "ABCXYZabcxyz0189-._~"
+    assert names.encode(letters) == letters
+    assert names.encode("/%2e +ä") == "%2F%252e%20%2B%C3%A4"
+    assert names.encode_path("../a//.") == "../a//."
+    assert names.encode_query({"b": "1 2", "a": ""}) == "b=1%202&a="
+    assert names.encode_query([("a", "/"), ("a", "?")]) == "a=%2F&a=%3F"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://a.test", "a.test"),
+        ("http://a.test:80/", "a.test"),
+        ("https://a.test:443", "a.test"),
+        ("https://a.test:80", "a.test:80"),
+        ("http://[::1]:9000", "[::1]:9000"),
+        ("HTTP://A.test", "a.test"),
+    ],
+)
+def test_the_host_header(url, host):
+    assert names.host_header(url) == host
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", MOMENT),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", MOMENT),
+        ("Sun Nov  6 08:49:37 1994", MOMENT),
+        ("Sun, 06 Nov 1994 09:49:37 +0100", MOMENT),
+        ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+        ("Sun, 36 Nov 1994 08:49:37 GMT", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_dates(text, moment):
+    assert headers.parse_date(text) == moment
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_dates_there_and_back(moment):
+    parsed = headers.parse_date(headers.http_date(moment))
+    assert parsed is not None
+    assert parsed.timestamp() == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1994-11-06T08:49:37.000Z", MOMENT),
+        ("1994-11-06T08:49:37Z", MOMENT),
+        ("1994-11-06T08:49:37.0000000Z", MOMENT),
+        ("1994-11-06T08:49:37", MOMENT),
+        ("1994-11-06T09:49:37+01:00", MOMENT),
+        ("1994-11-06T08:49:37.5Z", MOMENT.replace(microsecond=500_000)),
+        ("now", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_timestamps(text, moment):
+    assert headers.parse_timestamp(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "etag"),
+    [('"a"', "a"), ('W/"a"', "a"), ("a", "a"), ('""', None), ('"', '"'), ("", None), (None, None)],
+)
+def test_etags(text, etag):
+    assert headers.clean_etag(text) == etag
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("bytes 0-4/10", (Span(0, 5), 10)),
+        ("bytes 0-4/*", (Span(0, 5), None)),
+        ("bytes */10", (None, 10)),
+        ("bytes 5-4/10", None),
+        ("bytes 5-10/10", None),
+        ("bytes 5-/10", None),
+        ("items 0-4/10", None),
+        ("bytes 0-4/10\n", None),
+        ("bytes ٠-٤/١٠", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_content_ranges(text, parsed):
+    assert headers.parse_content_range(text) == parsed
+
+
+LISTING = b"""<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <Name>b</Name> <Prefix/> <IsTruncated>false</IsTruncated>
+  <Contents>
+    <Key>a&amp;b&#13;</Key><Size>1</Size>
+    <Owner><ID>me</ID><DisplayName></DisplayName></Owner><Last>x</Last>
+  </Contents>
+  <Contents/>
+  <CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>
+  <Outer><Inner>i</Inner></Outer>
+</ListBucketResult>"""
+ROWS = {"Contents", "CommonPrefixes"}
+
+
+@pytest.mark.parametrize("prefix", [b"", b"s3:"])
+def test_a_listing(prefix):
+    data = (
+        LISTING.replace(b"</", b"\1").replace(b"<", b"<" + prefix).replace(b"\1", b"</" + prefix)
+    )
+    listing = xml.read_listing(data.replace(b"<" + prefix + b"?", b"<?"), ROWS)
+    assert listing.tag == "ListBucketResult"
+    assert listing.head == {
+        "Name": "b", "Prefix": "", "IsTruncated": "false", "Outer/Inner": "i",
+    }  # fmt: skip
+    assert listing.rows == [
+        (
+            "Contents",
+            {"Key": "a&b\r", "Size": "1", "Owner/ID": "me", "Owner/DisplayName": "", "Last": "x"},
+        ),
+        ("Contents", {}),
+        ("CommonPrefixes", {"Prefix": "p/"}),
+    ]
+
+
+def test_rows_below_the_top():
+    data = b"<R><Blobs><Blob><Name>a</Name></Blob><Blob><Name>b</Name></Blob></Blobs><N>x</N></R>"
+    listing = xml.read_listing(data, {"Blob"})
+    assert listing.rows == [("Blob", {"Name": "a"}), ("Blob", {"Name": "b"})]
+    assert listing.head == {"N": "x"}
+
+
+def test_a_listing_and_a_document_tell_the_same():
+    texts = {
+        child.tag: child.find_text("Key") or child.text for child in xml.read_document(LISTING)
+    }
+    assert texts["Contents"] == ""  # the last one
+    assert texts["Name"] == "b"
+
+
+def test_a_document():
+    root = xml.read_document(b"<a x='1'><b>1</b>t<c><b>2</b></c><b>3</b></a>")
+    assert (root.tag, root.attributes, root.text) == ("a", {"x": "1"}, "t")
+    assert [found.text for found in root.find_all("b")] == ["1", "3"]
+    assert (root.find_text("c/b"), root.find_text("c/d", "?"), root.find("d")) == ("2", "?", None)
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]><a>&y;</a>'
+HOSTILE = [
+    BOMB,
+    b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/x"><a/>',
+    b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+    BOMB.decode().encode("utf-16"),
+    b"<a>&x;</a>",
+    b"<a>" * 51 + b"</a>" * 51,
+    b"<a>" * 1_000_000,
+    b"<R>" + b"<Contents>" * 60,
+    b"",
+    b"<a>",
+    b"<a></b>",
+    b"<a/><b/>",
+    b"\xff\xfe",
+    b"<a>\x01</a>",
+    b"<html><body><p>Bad gateway</body></html>",
+    b"{}",
+    b"<a>" + b"x" * (33 << 20) + b"</a>",
+]
+
+
+@pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("read", [xml.read_document, lambda data: xml.read_listing(data, ROWS)])
+def test_hostile_documents_are_refused(data, read):
+    began = time.process_time()
+    with pytest.raises(ServiceError):
+        read(data)
+    assert time.process_time() - began < 1
+
+
+def test_as_deep_as_allowed():
+    data = b"<a>" * 50 + b"x" + b"</a>" * 50
+    assert xml.read_document(data).tag == "a"
+    assert xml.read_listing(data, {"b"}).head == {"/".join("a" * 49): "x"}
+
+
+@given(st.text())
+def test_what_is_written_is_read(text):
+    tree = [("Object", [("Key", text)]), ("Quiet", "true")]
+    if not xml.can_write(text):
+        with pytest.raises(InvalidOptionError, match="XML cannot carry"):
+            xml.write("Delete", tree)
+        return
+    root = xml.read_document(xml.write("Delete", tree, 'http://x/"&'))
+    assert root.find_text("Object/Key") == text
+    assert root.attributes == {"xmlns": 'http://x/"&'}
+    assert root.find_text("Quiet") == "true"

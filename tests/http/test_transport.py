@@ -1,0 +1,444 @@
+"""Where requests go: hosts, proxies, TLS, processes and threads."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from scripted import Play, Tunnel, answer
+
+from libstore.errors import (
+    InvalidOptionError,
+    LocalFileNotFoundError,
+    ServiceError,
+    TransportError,
+    TransportTimeoutError,
+)
+from libstore.http.client import Client, Unsigned
+from libstore.http.environment import Proxies, proxies_from
+from libstore.http.message import Request
+from libstore.http.transport import Transport
+from libstore.retry import RetryPolicy
+
+ONCE = RetryPolicy(attempts=1)
+
+
+@pytest.fixture
+def tunnel():
+    tunnels = []
+
+    def make(refusal=None):
+        tunnels.append(Tunnel(refusal))
+        return tunnels[-1]
+
+    yield make
+    for each in tunnels:
+        each.close()
+
+
+def test_the_environment_names_the_proxy_once(serve, connect, get, monkeypatch):
+    proxy = serve()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    client = connect()
+    monkeypatch.delenv("HTTP_PROXY")
+    response = client.request(Request("GET", "http://service.test", "/a/../b//%2e%2E/%7e?q=%2f"))
+    assert response.read(9) == b"ok"
+    assert proxy.seen[0].line == "GET http://service.test/a/../b//%2e%2E/%7e?q=%2f HTTP/1.1"
+    assert ("host", "service.test") in proxy.seen[0].headers
+
+
+def test_a_plain_proxy_gets_its_password_and_the_message_does_not(serve, connect):
+    proxy = serve(Play(b"", "close"))
+    with_password = proxy.url.replace("http://", "http://joe:s%40cret@")
+    client = connect(proxies={"http": with_password}, retry=ONCE)
+    with pytest.raises(TransportError) as raised:
+        client.request(Request("GET", "http://service.test", "/"))
+    assert "cret" not in str(raised.value)
+    assert f"127.0.0.1:{proxy.port}" in str(raised.value)
+    assert ("proxy-authorization", "Basic am9lOnNAY3JldA==") in proxy.seen[0].headers
+    assert "cret" not in repr(client.transport.options)
+    assert "cret" not in repr(client.transport._proxies)
+
+
+def test_a_tunnel_leads_to_a_service_with_tls(serve, connect, tls, bundle, tunnel):
+    server, proxy = serve(tls=tls), tunnel()
+    with_password = proxy.url.replace("http://", "http://joe:secret@")
+    client = connect(proxies={"https": with_password}, verify=bundle)
+    for _ in range(2):
+        assert client.request(Request("GET", server.url, "/x")).read(9) == b"ok"
+    assert len(proxy.heads) == 1
+    assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ".encode())
+    assert b"proxy-authorization: basic" in proxy.heads[0].lower()
+    assert not any(name.startswith("proxy") for seen in server.seen for name, _ in seen.headers)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "text", "tries"),
+    [
+        (b"HTTP/1.1 407 Who are you\r\n\r\n", "answered 407; give its user and password", 1),
+        (b"HTTP/1.1 403 No\r\n\r\n", "answered 403", 1),
+        (b"HTTP/1.1 502 Bad\r\n\r\n", "answered 502", 2),
+        (b"<html>hello</html>\r\n\r\n", "does not answer in HTTP", 2),
+        (b"", "the proxy", 2),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel(connect, tunnel, refusal, text, tries):
+    proxy = tunnel(refusal)
+    client = connect(proxies={"https": proxy.url}, retry=RetryPolicy(attempts=2))
+    with pytest.raises(TransportError, match=text) as raised:
+        client.request(Request("PUT", "https://service.test", "/x?secret=1", idempotent=False))
+    assert len(proxy.heads) == tries
+    assert "secret" not in str(raised.value)
+
+
+def test_a_proxy_that_is_down(connect):
+    client = connect(proxies={"all": "http://127.0.0.1:1"}, retry=ONCE)
+    with pytest.raises(TransportError, match=r"the proxy 127\.0\.0\.1:1 refused the connection"):
+        client.request(Request("GET", "https://service.test", "/"))
+
+
+def test_socks_is_refused_with_a_word(connect):
+    client = connect(proxies={"all": "socks5://127.0.0.1:1"})
+    with pytest.raises(InvalidOptionError, match="SOCKS is not supported"):
+        client.request(Request("GET", "https://service.test", "/"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "port", "direct"),
+    [
+        ("*", "a.test", 443, True),
+        ("a.test", "a.test", 443, True),
+        ("a.test", "b.a.test", 443, True),
+        (".a.test", "b.a.test", 443, True),
+        ("*.a.test", "b.a.test", 443, True),
+        ("A.Test", "a.test", 443, True),
+        ("a.test", "ba.test", 443, False),
+        ("a.test:443", "a.test", 443, True),
+        ("a.test:444", "a.test", 443, False),
+        ("x, a.test", "a.test", 443, True),
+        ("x a.test", "a.test", 443, True),
+        ("10.0.0.0/8", "10.1.2.3", 80, True),
+        ("10.0.0.0/8", "11.1.2.3", 80, False),
+        ("10.0.0.0/8", "a.test", 80, False),
+        ("10.0.0.1", "10.0.0.1", 80, True),
+        ("10.0.0.1:81", "10.0.0.1", 80, False),
+        ("::1", "::1", 80, True),
+        ("[::1]:80", "::1", 80, True),
+        ("fe80::/10", "fe80::7", 80, True),
+        ("fe80::/10", "10.0.0.1", 80, False),
+        ("", "a.test", 80, False),
+        (",", "a.test", 80, False),
+        ("%%/%%", "a.test", 80, False),
+    ],
+)
+def test_no_proxy(entry, host, port, direct):
+    for name in ("NO_PROXY", "no_proxy"):
+        proxies = proxies_from({"ALL_PROXY": "p:1", name: entry})
+        assert proxies.choose("https", host, port) == (None if direct else "http://p:1")
+
+
+def test_which_variable_counts():
+    assert proxies_from({"http_proxy": "http://a", "HTTP_PROXY": "http://b"}).by_scheme == {
+        "http": "http://a"
+    }
+    assert proxies_from({"HTTP_PROXY": "http://b", "REQUEST_METHOD": "GET"}) == Proxies()
+    chosen = proxies_from({"HTTPS_PROXY": "http://s", "ALL_PROXY": "http://a"})
+    assert chosen.choose("https", "h", 1) == "http://s"
+    assert chosen.choose("http", "h", 1) == "http://a"
+
+
+def test_a_certificate_of_ones_own(serve, connect, get, tls, bundle, monkeypatch):
+    server = serve(tls=tls)
+    with pytest.raises(TransportError, match="certificate of https.* is not accepted") as raised:
+        get(server, client=connect())
+    assert "REQUESTS_CA_BUNDLE" in str(raised.value)
+    assert not raised.value.retryable
+    assert (server.connections, server.seen) == (1, [])  # what is wrong stays wrong
+    assert get(server, client=connect(verify=bundle)).read(9) == b"ok"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, bundle)
+            client = connect()
+        assert get(server, client=client).read(9) == b"ok"
+    assert get(server, client=connect(verify=False)).read(9) == b"ok"
+
+
+def test_verification_stays_off_only_where_it_was_turned_off(serve, connect, get, tls):
+    server = serve(tls=tls)
+    careless, careful = connect(verify=False), connect()
+    get(server, client=careless).read(9)
+    with pytest.raises(TransportError, match="is not accepted"):
+        get(server, client=careful)
+
+
+def test_a_certificate_for_another_host(serve, connect, authority, bundle):
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.test").configure_cert(context)
+    server = serve(tls=context)
+    with pytest.raises(TransportError, match="is not accepted"):
+        connect(verify=bundle).request(Request("GET", server.url, "/"))
+
+
+def test_a_bundle_that_is_not_there(monkeypatch):
+    with pytest.raises(LocalFileNotFoundError, match="does not exist"):
+        Transport(verify="/no/such/ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/ca.pem")
+    with pytest.raises(InvalidOptionError, match="REQUESTS_CA_BUNDLE names"):
+        Transport()
+
+
+def test_our_own_certificate(serve, connect, tls, bundle, authority, tmp_path):
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    ours = authority.issue_cert("joe.test")
+    path = tmp_path / "joe.pem"
+    ours.private_key_and_cert_chain_pem.write_to_path(str(path))
+    server = serve(tls=context)
+    client = connect(verify=bundle, cert=str(path))
+    assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+
+
+def test_no_tls_at_this_port(serve, connect):
+    server = serve(default=Play(b"HTTP/1.1 400 Bad\r\n\r\n", "close"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_say_hello, args=(listener,))
+        thread.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(TransportError, match="does not speak TLS"):
+            connect().request(Request("GET", url, "/"))
+        thread.join()
+    assert server.seen == []
+
+
+def _say_hello(listener):
+    peer, _ = listener.accept()
+    with peer:
+        peer.sendall(b"220 hello, this is a mail server\r\n" * 9)
+        peer.recv(65536)
+
+
+def test_no_dns(connect):
+    with pytest.raises(
+        TransportError, match=r"no DNS entry was found for https://no-such\.invalid"
+    ):
+        connect(retry=ONCE).request(Request("GET", "https://no-such.invalid", "/?secret=1"))
+
+
+def test_a_host_that_does_not_take_connections(connect):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        waiting = []
+        for _ in range(4):  # fill the queue, so that the next one gets no answer
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            waiting.append(filler)
+        client = connect(retry=ONCE, connect_timeout=0.2)
+        with pytest.raises(
+            TransportTimeoutError, match=r"did not take a connection within 0\.2 s"
+        ):
+            client.request(Request("GET", f"http://127.0.0.1:{address[1]}", "/"))
+        for filler in waiting:
+            filler.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_nothing_more(serve, connect, status):
+    other = serve()
+    server = serve(answer(b"Moved", status, Location=f"{other.url}/x"))
+    with pytest.raises(ServiceError) as raised:
+        connect().request(Request("GET", server.url, "/x", {"authorization": "secret"}))
+    assert raised.value.status == status
+    assert (len(server.seen), other.connections) == (1, 0)
+
+
+def test_a_netrc_is_not_read(serve, connect, tmp_path, monkeypatch):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login joe password x\ndefault login joe password x\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = serve()
+    client = connect()
+    client.request(Request("GET", server.url, "/", {"authorization": "ours"}))
+    client.request(Request("GET", server.url, "/"))
+    assert [dict(seen.headers).get("authorization") for seen in server.seen] == ["ours", None]
+
+
+def test_cookies_are_not_kept(serve, connect):
+    server = serve(answer(b"", Set_Cookie="a=b"))
+    client = connect()
+    for _ in range(2):
+        client.request(Request("GET", server.url, "/")).close()
+    assert not any(name == "cookie" for seen in server.seen for name, _ in seen.headers)
+
+
+def test_threads_share_at_most_as_many_connections(serve, connect):
+    server = serve(default=answer(b"x" * 3000))
+    client = connect(pool_size=16)
+
+    def work(number):
+        for count in range(100):
+            target = f"/{number}/{count}"
+            assert client.request(Request("GET", server.url, target)).read(9999) == b"x" * 3000
+
+    with ThreadPoolExecutor(16) as executor:
+        list(executor.map(work, range(16)))
+    assert len(server.seen) == 1600
+    assert server.most <= 16
+    assert server.connections <= 16
+
+
+def test_more_threads_than_connections(serve, connect):
+    server = serve()
+    client = connect(pool_size=2)
+
+    def work(_):
+        for _ in range(50):
+            assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(work, range(8)))
+    assert server.connections <= 2
+
+
+def test_streams_that_nobody_reads_on_do_not_block_for_ever(serve, connect, monkeypatch):
+    monkeypatch.setattr("libstore.http.pool._STUCK", 0.05)
+    server = serve(default=answer(b"x" * 1_000_000))
+    client = connect(pool_size=1)
+    held = [client.request(Request("GET", server.url, "/")) for _ in range(3)]
+    assert [len(each.read(1_000_000)) for each in held] == [1_000_000] * 3
+    client.request(Request("GET", server.url, "/")).read(1_000_000)
+    assert server.connections == 3
+
+
+def test_after_close_it_can_be_used_again(serve, connect, get):
+    server, client = serve(default=answer(b"x" * 200_000)), connect()
+    under_way = get(server, client=client)
+    client.close()
+    assert len(under_way.read(200_000)) == 200_000
+    assert len(get(server, client=client).read(200_000)) == 200_000
+    assert server.connections == 2
+
+
+def test_many_origins_do_not_pile_up(serve, connect, monkeypatch):
+    monkeypatch.setattr("libstore.http.transport._MOST_ORIGINS", 2)
+    servers = [serve() for _ in range(4)]
+    client = connect()
+    for server in servers * 2:
+        assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
+    assert len(client.transport._origins) == 2
+
+
+def test_a_pickle_carries_the_options(serve):
+    server = serve()
+    transport = Transport(pool_size=3, read_timeout=7.0, user_agent="me")
+    client = Client(transport, Unsigned(), None, RetryPolicy())
+    client.request(Request("GET", server.url, "/")).close()
+    copy = pickle.loads(pickle.dumps(client))
+    assert copy.transport.options == transport.options
+    assert copy.request(Request("GET", server.url, "/")).read(9) == b"ok"
+    client.close()
+    copy.close()
+
+
+def in_child(function):
+    """Return what a function says in a forked child, or its exception's text."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            said = function()
+        except BaseException as error:  # noqa: BLE001
+            said = repr(error)
+        os.write(writer, str(said).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read().decode()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_child_process_has_connections_of_its_own(serve, connect, tls, bundle, secure):
+    server = serve(tls=tls if secure else None)
+    client = connect(verify=bundle)
+    held = [client.request(Request("GET", server.url, "/")) for _ in range(4)]
+    for each in held:
+        each.read(9)
+    connections = server.connections
+
+    def child():
+        for number in range(20):
+            client.request(Request("GET", server.url, f"/child/{number}")).read(9)
+        return "done"
+
+    assert in_child(child) == "done"
+    for number in range(20):
+        client.request(Request("GET", server.url, f"/parent/{number}")).read(9)
+    by_child = {seen.connection for seen in server.seen if "/child/" in seen.target}
+    by_parent = {seen.connection for seen in server.seen if "/parent/" in seen.target}
+    assert by_child.isdisjoint(by_parent)
+    assert min(by_child) > connections
+    assert max(by_parent) <= connections
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_children_forked_while_threads_are_busy(serve, connect):
+    server = serve(default=answer(b"x" * 100_000))
+    client = connect(pool_size=2)
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            assert len(client.request(Request("GET", server.url, "/")).read(100_000)) == 100_000
+
+    def child():
+        for _ in range(10):
+            if len(client.request(Request("GET", server.url, "/")).read(100_000)) != 100_000:
+                return "wrong"
+        return "done"
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [in_child(child) for _ in range(6)] == ["done"] * 6
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_an_answer_from_before_the_fork_breaks_off_in_the_child(serve, connect):
+    server = serve(default=answer(b"x" * 3_000_000))
+    client = connect()
+    response = client.request(Request("GET", server.url, "/"))
+
+    def child():
+        try:
+            response.read(3_000_000)
+        except TransportError:
+            response.close()
+            return len(client.request(Request("GET", server.url, "/")).read(3_000_000))
+        return "no error"
+
+    assert in_child(child) == "3000000"
+    assert len(response.read(3_000_000)) == 3_000_000
+
+
+def test_a_pool_needs_room():
+    with pytest.raises(InvalidOptionError, match="pool_size"):
+        Transport(pool_size=0)
