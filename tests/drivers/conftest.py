@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from servers.moto import moto
+from servers.openstack import swift_s3
 from servers.rclone import rclone
 from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
@@ -30,4 +31,11 @@ def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Ser
 def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Run rclone."""
     with rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Run OpenStack Swift."""
+    with swift_s3(tmp_path_factory.mktemp("swift")) as server:
         yield server

@@ -57,7 +57,7 @@ _MISMATCH = (
 )
 _CLOCK = "the clock of this machine is wrong; set it"
 _OLD = "the session token has expired or is not for this key; get new temporary credentials"
-_REGION = "the bucket is in another region; pass its region as region="
+_REGION = "the service expects another region; pass it as region="
 _DIGEST = "the bytes that arrived are not the ones that were sent"
 _SLOWER = "the service asks for fewer requests; send fewer at once"
 _BUSY = "the service cannot answer at the moment"

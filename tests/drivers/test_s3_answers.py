@@ -1,0 +1,417 @@
+"""What the S3 driver makes of answers that are late, wrong, hostile or lost."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from scripted import Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerNotFoundError,
+    IntegrityError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    RetryPolicy,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    StorageFullError,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.s3 import S3Driver
+
+KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
+CONTENT = b"content of an object"
+MD5 = hashlib.md5(CONTENT).hexdigest()
+PART = 5 * 1024 * 1024
+NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(default=answer(b"", status=500))
+    yield server
+    server.close()
+
+
+def made(server: Server, **options: Any) -> S3Driver:
+    """Return a driver of a service that is known well, at the server's address."""
+    options = {"retry": RetryPolicy(3, base=0.0), **options}
+    driver = get_driver("seaweedfs")(KEY, SECRET, token=TOKEN, endpoint=server.url, **options)
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
+    return driver
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[S3Driver]:
+    with made(server) as driver:
+        yield driver
+
+
+def error(code: str, status: int, message: str = "so it is", **more: str) -> Any:
+    """Return an error as S3 tells it."""
+    extra = "".join(f"<{name}>{value}</{name}>" for name, value in more.items())
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{extra}</Error>"
+    return answer(body.encode(), status=status, x_amz_request_id="REQUEST1")
+
+
+def lost() -> Any:
+    """Return an answer that never comes, to a request that arrived."""
+    return answer(then="reset", status=200)
+
+
+def dropped() -> Any:
+    from scripted import Play
+
+    return Play(then="close")
+
+
+def stored(etag: str = MD5, **headers: str) -> Any:
+    return answer(ETag=f'"{etag}"', **headers)
+
+
+def head_of(content: bytes, etag: str) -> Any:
+    """Return the answer to HEAD; its length is that of what GET would bring."""
+    from scripted import Play
+
+    lines = f'HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nETag: "{etag}"\r\n\r\n'
+    return Play(lines.encode())
+
+
+def document(root: str, inside: str) -> Any:
+    return answer(f"<?xml version='1.0'?>\n<{root} {NAMESPACE}>{inside}</{root}>".encode())
+
+
+def methods(server: Server) -> list[str]:
+    return [seen.line.split(" ")[0] for seen in server.seen]
+
+
+# ---------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("NoSuchBucket", 404, ContainerNotFoundError),
+        ("NoSuchKey", 404, ObjectNotFoundError),
+        ("AccessDenied", 403, AccessDeniedError),
+        ("SignatureDoesNotMatch", 403, AuthenticationError),
+        ("InvalidAccessKeyId", 403, AuthenticationError),
+        ("ExpiredToken", 400, AuthenticationError),
+        ("SlowDown", 503, RateLimitedError),
+        ("InternalError", 500, ServiceUnavailableError),
+        ("ServiceUnavailable", 503, ServiceUnavailableError),
+        ("RequestTimeout", 400, ServiceUnavailableError),
+        ("QuotaExceeded", 403, StorageFullError),
+        ("BadDigest", 400, IntegrityError),
+        ("NobodyKnowsThis", 400, ServiceError),
+        ("NobodyKnowsThis", 500, ServiceUnavailableError),
+    ],
+)
+def test_a_code_becomes_a_typed_error(
+    server: Server, driver: S3Driver, code: str, status: int, kind: type[StorageError]
+) -> None:
+    """An error says what it is, about what, and what the service calls it; never a secret."""
+    server.default = error(code, status, f"because {SECRET} and {TOKEN}")
+    with pytest.raises(kind) as caught:
+        driver.object("bucket", "name").read()
+    found = caught.value
+    assert (code, status, "REQUEST1") == (found.code, found.status, found.request_id)
+    assert ("seaweedfs", "read_object", "bucket", "name") == (
+        found.driver, found.operation, found.container, found.object,
+    )  # fmt: skip
+    assert SECRET not in f"{found} {found!r}"
+    assert TOKEN not in f"{found} {found!r}"
+
+
+def test_what_may_pass_is_tried_again(server: Server, driver: S3Driver) -> None:
+    server.steps.extend(
+        [error("SlowDown", 503), error("InternalError", 500), answer(CONTENT, ETag=f'"{MD5}"')]
+    )
+    assert driver.object("bucket", "name").read() == CONTENT
+
+
+def test_a_proxy_that_answers_html_is_told(server: Server, driver: S3Driver) -> None:
+    """What is no answer of S3 is said to be none, and its text is not repeated."""
+    server.default = answer(b"<html><body>Please log in</body></html>", status=418)
+    with pytest.raises(ServiceError, match="proxy") as caught:
+        driver.object("bucket", "name").read()
+    assert "log in" not in str(caught.value)
+
+
+def test_html_in_place_of_a_listing_is_told(server: Server, driver: S3Driver) -> None:
+    server.default = answer(b"<html><body><p>Please log in</body></html>")
+    with pytest.raises(ServiceError, match="XML"):
+        list(driver.list_objects("bucket"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"<ListBucketResult>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><ListBucketResult>&b;</ListBucketResult>",
+        b"<ListBucketResult>" + b"<a>" * 1000,
+        b"<Other/>",
+        b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+    ],
+)
+def test_a_listing_that_cannot_be_read_is_a_service_error(
+    server: Server, driver: S3Driver, body: bytes
+) -> None:
+    server.default = answer(body)
+    with pytest.raises(ServiceError) as caught:
+        list(driver.list_objects("bucket"))
+    assert caught.value.container == "bucket"
+
+
+# ---------------------------------------------------------------------- conditions
+
+
+def test_a_lost_put_with_a_condition_is_judged_by_looking(
+    server: Server, driver: S3Driver
+) -> None:
+    """Our own first try is no reason to say that somebody else was faster."""
+    server.steps.extend([dropped(), error("PreconditionFailed", 412), head_of(CONTENT, MD5)])
+    obj = driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+    assert obj.etag == MD5
+    assert ["PUT", "PUT", "HEAD"] == methods(server)
+
+
+def test_a_put_that_somebody_else_was_faster_with_is_one(server: Server, driver: S3Driver) -> None:
+    other = hashlib.md5(b"other content").hexdigest()
+    server.steps.extend([dropped(), error("PreconditionFailed", 412), head_of(CONTENT, other)])
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+
+
+def test_a_condition_that_does_not_hold_is_told_without_looking(
+    server: Server, driver: S3Driver
+) -> None:
+    server.steps.append(error("PreconditionFailed", 412))
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+    server.steps.append(error("PreconditionFailed", 412))
+    with pytest.raises(ObjectChangedError):
+        driver.upload_object(CONTENT, "bucket", "name", if_match="abc")
+    assert ["PUT", "PUT"] == methods(server)
+    assert ("if-none-match", "*") in server.seen[0].headers
+    assert ("if-match", '"abc"') in server.seen[1].headers
+
+
+def test_an_unknown_service_is_not_believed_to_keep_conditions(server: Server) -> None:
+    """A server that knows no conditions would let them pass: what is there is looked at."""
+    with S3Driver(KEY, SECRET, endpoint=server.url) as driver:
+        server.steps.append(head_of(CONTENT, MD5))
+        with pytest.raises(ObjectAlreadyExistsError):
+            driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+        server.steps.append(head_of(CONTENT, MD5))
+        with pytest.raises(ObjectChangedError):
+            driver.delete_object(driver.object("bucket", "name"), if_match="other")
+    assert ["HEAD", "HEAD"] == methods(server)
+
+
+def test_a_lost_delete_with_a_condition_is_judged_by_looking(
+    server: Server, driver: S3Driver
+) -> None:
+    missing, there = answer(b"", status=404), answer()
+    server.steps.extend([dropped(), error("PreconditionFailed", 412), missing, there])
+    driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
+    assert ["DELETE", "DELETE", "HEAD"] == methods(server)[:3]
+
+
+# ---------------------------------------------------------------------- success that is none
+
+
+def started() -> Any:
+    return document("InitiateMultipartUploadResult", "<UploadId>an id</UploadId>")
+
+
+def parts_of(content: bytes) -> list[bytes]:
+    return [content[start : start + PART] for start in range(0, len(content), PART)]
+
+
+BIG = bytes(range(256)) * (PART // 256) + b"tail"
+TAGS = [hashlib.md5(part).hexdigest() for part in parts_of(BIG)]
+WHOLE = hashlib.md5(b"".join(map(bytes.fromhex, TAGS))).hexdigest() + "-2"
+
+
+def completed(etag: str = WHOLE) -> Any:
+    return document("CompleteMultipartUploadResult", f"<ETag>&quot;{etag}&quot;</ETag>")
+
+
+def test_parts_are_put_together_with_two_requests_more(server: Server, driver: S3Driver) -> None:
+    server.steps.extend([started(), *map(stored, TAGS), completed()])
+    obj = driver.upload_object(BIG, "bucket", "name")
+    assert WHOLE == obj.etag
+    assert ["POST", "PUT", "PUT", "POST"] == methods(server)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        error("InternalError", 200),
+        error("SlowDown", 200),
+        answer(b"<?xml version='1.0'?>\n<CompleteMultipartUploadResult><ETag>"),
+        answer(b""),
+        dropped(),
+        error("InternalError", 500),
+    ],
+    ids=["error", "slow down", "cut", "empty", "lost", "500"],
+)
+def test_a_complete_that_failed_is_tried_again(
+    server: Server, driver: S3Driver, wrong: Any
+) -> None:
+    server.steps.extend([started(), *map(stored, TAGS), wrong, completed()])
+    assert WHOLE == driver.upload_object(BIG, "bucket", "name").etag
+
+
+def test_a_complete_that_fails_for_good_is_aborted(server: Server, driver: S3Driver) -> None:
+    failures = [error("InternalError", 200)] * 3
+    missing = answer(b"", status=404)
+    server.steps.extend([started(), *map(stored, TAGS), *failures, missing, missing, answer()])
+    with pytest.raises(ServiceUnavailableError):
+        driver.upload_object(BIG, "bucket", "name")
+    assert server.seen[-1].line.startswith("DELETE /bucket/name?uploadId=an%20id")
+
+
+def test_a_complete_whose_answer_was_lost_is_judged_by_looking(
+    server: Server, driver: S3Driver
+) -> None:
+    """The second try finds no upload, because the first one worked."""
+    server.steps.extend(
+        [started(), *map(stored, TAGS), dropped(), error("NoSuchUpload", 404), head_of(BIG, WHOLE)]
+    )
+    assert WHOLE == driver.upload_object(BIG, "bucket", "name").etag
+    assert "DELETE" not in methods(server)
+
+
+def test_a_complete_that_somebody_aborted_is_an_error(server: Server, driver: S3Driver) -> None:
+    other = head_of(b"x" * len(BIG), "0" * 32 + "-2")
+    server.steps.extend(
+        [started(), *map(stored, TAGS), error("NoSuchUpload", 404), other, answer()]
+    )
+    with pytest.raises(ServiceError) as caught:
+        driver.upload_object(BIG, "bucket", "name")
+    assert caught.value.code == "NoSuchUpload"
+
+
+def test_another_object_than_was_sent_is_found_out(server: Server, driver: S3Driver) -> None:
+    server.steps.extend([started(), *map(stored, TAGS), completed("0" * 32 + "-2"), answer()])
+    with pytest.raises(IntegrityError):
+        driver.upload_object(BIG, "bucket", "name")
+
+
+def test_another_part_than_was_sent_is_found_out(server: Server, driver: S3Driver) -> None:
+    server.steps.extend([started(), stored("0" * 32), *[answer()] * 3])
+    with pytest.raises(IntegrityError, match="part 1"):
+        driver.upload_object(BIG, "bucket", "name")
+    assert "DELETE" in methods(server)
+
+
+def test_another_content_than_was_sent_is_found_out(server: Server, driver: S3Driver) -> None:
+    server.steps.append(stored("0" * 32))
+    with pytest.raises(IntegrityError):
+        driver.upload_object(CONTENT, "bucket", "name")
+
+
+def test_a_copy_that_failed_inside_a_success_is_tried_again(
+    server: Server, driver: S3Driver
+) -> None:
+    copied = document("CopyObjectResult", f"<ETag>{MD5}</ETag>")
+    server.steps.extend([error("InternalError", 200), copied])
+    copy = driver.copy_object(driver.object("bucket", "a b"), "bucket", "c")
+    assert copy.etag == MD5
+    assert ("x-amz-copy-source", "/bucket/a%20b") in server.seen[0].headers
+
+
+def test_a_batch_tells_of_each_failure(server: Server, driver: S3Driver) -> None:
+    failures = "".join(
+        f"<Error><Key>{name}</Key><Code>{code}</Code></Error>"
+        for name, code in (("b", "AccessDenied"), ("c", "NoSuchKey"))
+    )
+    server.steps.extend([error("InternalError", 200), document("DeleteResult", failures)])
+    results = driver.delete_objects([driver.object("bucket", name) for name in "abc"])
+    assert [True, False, True] == [result.ok for result in results]
+    assert isinstance(results[1].error, AccessDeniedError)
+
+
+def test_what_xml_cannot_carry_is_deleted_by_itself(server: Server, driver: S3Driver) -> None:
+    server.steps.extend([document("DeleteResult", ""), answer(b"", status=204)])
+    driver.transfer = TransferOptions(concurrency=1)
+    results = driver.delete_objects([driver.object("bucket", name) for name in ("a", "b\x01")])
+    assert all(result.ok for result in results)
+    assert ["POST /bucket/?delete= HTTP/1.1", "DELETE /bucket/b%01 HTTP/1.1"] == [
+        seen.line for seen in server.seen
+    ]
+    assert b"<Key>a</Key>" in server.seen[0].body
+
+
+# ---------------------------------------------------------------------- digests
+
+
+def test_a_flipped_bit_is_found_out(server: Server, driver: S3Driver) -> None:
+    server.default = answer(b"content of an ubject", ETag=f'"{MD5}"')
+    with pytest.raises(IntegrityError):
+        driver.object("bucket", "name").read()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": '"0123456789abcdef0123456789abcdef-3"'},
+        {"ETag": f'"{"0" * 32}"', "x_amz_server_side_encryption": "aws:kms"},
+        {"ETag": f'"{"0" * 32}"', "x_amz_server_side_encryption_customer_algorithm": "AES256"},
+        {"ETag": '"a"', "x_amz_checksum_crc32": "AAAAAA==-2", "x_amz_checksum_type": "COMPOSITE"},
+        {"ETag": '"a"', "x_amz_checksum_crc32": "AAAAAA==", "x_amz_checksum_type": "COMPOSITE"},
+    ],
+)
+def test_what_proves_nothing_is_not_compared(
+    server: Server, driver: S3Driver, headers: dict[str, str]
+) -> None:
+    server.default = answer(CONTENT, **headers)
+    assert driver.object("bucket", "name").read() == CONTENT
+
+
+def test_a_crc_of_the_whole_is_compared(server: Server, driver: S3Driver) -> None:
+    good = b64encode(zlib.crc32(CONTENT).to_bytes(4, "big")).decode()
+    server.steps.append(answer(CONTENT, ETag='"a-2"', x_amz_checksum_crc32=good))
+    assert driver.object("bucket", "name").read() == CONTENT
+    server.steps.append(answer(CONTENT, ETag='"a-2"', x_amz_checksum_crc32="AAAAAA=="))
+    with pytest.raises(IntegrityError):
+        driver.object("bucket", "name").read()
+
+
+def test_a_range_that_comes_with_the_wrong_status_is_a_range(
+    server: Server, driver: S3Driver
+) -> None:
+    """rclone says 200 where it sends a part."""
+    sent = answer(CONTENT[2:5], ETag=f'"{MD5}"', Content_Range=f"bytes 2-4/{len(CONTENT)}")
+    server.steps.append(sent)
+    assert CONTENT[2:5] == driver.object("bucket", "name").read(start=2, stop=5)
+
+
+def test_the_region_is_never_taken_from_a_location(server: Server, driver: S3Driver) -> None:
+    """A redirect leads nowhere: no other host hears of us."""
+    with_other = Server()
+    server.default = answer(
+        b"", status=307, Location=f"{with_other.url}/bucket/name",
+        x_amz_bucket_region="evil.example/#",
+    )  # fmt: skip
+    try:
+        with pytest.raises(StorageError):
+            driver.object("bucket", "name").read()
+        assert not with_other.seen
+    finally:
+        with_other.close()
