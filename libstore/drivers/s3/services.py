@@ -97,6 +97,7 @@ AWS = Service(
     whole_crc32=True,
     copy_condition="",
     location=True,
+    recreates=False,
 )
 
 OTHER = replace(
@@ -107,6 +108,7 @@ OTHER = replace(
     composite_etags=False,
     whole_crc32=False,
     location=False,
+    recreates=True,
     guarded=True,
 )
 

@@ -1,0 +1,406 @@
+"""Where the S3 driver's requests go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from libstore import (
+    CredentialsNotFoundError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    StorageError,
+    get_driver,
+    list_drivers,
+)
+from libstore.drivers.s3 import S3Driver, Service, driver_class
+from libstore.drivers.s3.endpoints import Endpoint, Variants
+from libstore.drivers.s3.services import AWS, OTHER, SERVICES
+
+KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret-that-nobody-sees", "a-token-that-nobody-sees"
+
+
+def url(bucket: str, region: str = "eu-west-1", **options: Any) -> str:
+    """Return what an object's URL begins with."""
+    service = options.pop("service", AWS)
+    variants = Variants(
+        *(options.pop(name, False) for name in ("dualstack", "fips", "accelerate"))
+    )
+    given = {"given": None, "account": None, "path_style": None, "insecure": False, **options}
+    place = Endpoint(service=service, variants=variants, **given).place(bucket, region)
+    return place.url + place.prefix
+
+
+@pytest.mark.parametrize(
+    ("expected", "bucket", "options"),
+    [
+        ("https://photos.s3.eu-west-1.amazonaws.com/", "photos", {}),
+        ("https://s3.eu-west-1.amazonaws.com/photos/", "photos", {"path_style": True}),
+        ("https://s3.eu-west-1.amazonaws.com/my.photos/", "my.photos", {}),
+        ("https://s3.eu-west-1.amazonaws.com/My_photos/", "My_photos", {}),
+        ("https://photos.s3.cn-north-1.amazonaws.com.cn/", "photos", {"region": "cn-north-1"}),
+        ("https://photos.s3.dualstack.eu-west-1.amazonaws.com/", "photos", {"dualstack": True}),
+        ("https://photos.s3-fips.us-east-1.amazonaws.com/", "photos", {"fips": True, "region": "us-east-1"}),
+        (
+            "https://photos.s3-fips.dualstack.us-east-1.amazonaws.com/",
+            "photos",
+            {"fips": True, "dualstack": True, "region": "us-east-1"},
+        ),
+        ("https://photos.s3-accelerate.amazonaws.com/", "photos", {"accelerate": True}),
+        (
+            "https://photos.s3-accelerate.dualstack.amazonaws.com/",
+            "photos",
+            {"accelerate": True, "dualstack": True},
+        ),
+        ("http://127.0.0.1:9000/photos/", "photos", {"given": "http://127.0.0.1:9000"}),
+        ("https://host.example/photos/", "photos", {"given": "https://host.example:443/"}),
+        (
+            "https://host.example/storage/v1/s3/photos/",
+            "photos",
+            {"given": "https://host.example/storage/v1/s3/"},
+        ),
+        (
+            "https://photos.host.example/",
+            "photos",
+            {"given": "https://host.example", "path_style": False},
+        ),
+        ("http://host.example/photos/", "photos", {"given": "http://host.example", "insecure": True}),
+        (
+            "https://abc.r2.cloudflarestorage.com/photos/",
+            "photos",
+            {"service": SERVICES["r2"], "account": "abc", "region": "auto"},
+        ),
+        (
+            "https://photos.nyc3.digitaloceanspaces.com/",
+            "photos",
+            {"service": SERVICES["spaces"], "region": "nyc3"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_bucket_has_its_place(expected: str, bucket: str, options: dict[str, Any]) -> None:
+    assert expected == url(bucket, **options)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "host.example",
+        "ftp://host.example",
+        "https://user:password@host.example",
+        "https://host.example?query",
+        "https://host.example#fragment",
+        "https://host.example/a b",
+        "https://host.example/%2e%2e",
+        "https://host.example:port",
+        "https://",
+        "http://host.example",
+        "http://127.0.0.1.example",
+        "https://host\n.example",
+    ],
+)
+def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
+    with pytest.raises(InvalidOptionError) as caught:
+        S3Driver(KEY, SECRET, endpoint=endpoint)
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        "",
+        "EU",
+        "eu west",
+        "eu-west-1\n",
+        "us-east-1.evil.example",
+        "x@evil:443/#",
+        "us-east-١",
+        "-a",
+    ],
+)
+def test_a_region_that_cannot_be_is_refused(region: str) -> None:
+    with pytest.raises(InvalidOptionError):
+        S3Driver(KEY, SECRET, region=region)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"account": "abc/def"},
+        {"account": "abc.example"},
+        {"endpoint": "https://host.example", "dualstack": True},
+        {"encryption": "ROT13"},
+        {"kms_key": "k"},
+        {"customer_key": b"short"},
+        {"customer_key": b"k" * 32, "encryption": "AES256"},
+        {"anonymous": True},
+        {"timeout": 0},
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOptionError):
+        S3Driver(KEY, SECRET, **options)
+
+
+@pytest.mark.parametrize("name", ["ab", "a" * 300, "-a-", "bu cket", "bücket", "a:b", "..", "a\n"])
+def test_a_bucket_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        S3Driver(KEY, SECRET).list_objects(name)
+
+
+@pytest.mark.parametrize("name", ["Upper", "under_score", "192.168.1.1", "a..b", "abc-"])
+def test_a_new_bucket_keeps_the_rules_of_today(name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        S3Driver(KEY, SECRET).create_container(name)
+
+
+# ---------------------------------------------------------------------- services
+
+
+def test_every_service_is_in_the_registry() -> None:
+    """The registry's names are those of the records, and each makes a class of its own."""
+    names = set(list_drivers()) - {"local", "memory", "azure", "gcs", "swift"}
+    assert names == {"s3", *SERVICES}
+    classes = {get_driver(name) for name in names}
+    assert len(classes) == len(names)
+    for name in names:
+        cls = get_driver(name)
+        assert (name, name) == (cls.name, cls.service.name)
+        assert issubclass(cls, S3Driver)
+
+
+def test_a_service_is_reached_with_what_it_needs() -> None:
+    """What a service needs is asked for, by name."""
+    assert "abc.r2.cloudflarestorage.com" in repr(get_driver("r2")(KEY, SECRET, account="abc"))
+    with pytest.raises(InvalidOptionError, match="account"):
+        get_driver("r2")(KEY, SECRET)
+    with pytest.raises(InvalidOptionError, match="region"):
+        get_driver("b2")(KEY, SECRET)
+    with pytest.raises(InvalidOptionError, match="endpoint"):
+        get_driver("minio")(KEY, SECRET)
+
+
+def test_what_a_service_lacks_is_not_claimed() -> None:
+    """`supports` tells what the record says."""
+    alibaba = get_driver("alibaba")(KEY, SECRET)
+    assert not alibaba.supports("delete_objects")
+    assert alibaba.supports("copy_object")
+    r2 = get_driver("r2")(KEY, SECRET, account="abc")
+    assert r2.supports("if_absent")
+    assert not r2.supports("delete_if_match")
+    with pytest.raises(NotSupportedError):
+        r2.delete_object(r2.object("bucket", "name"), if_match="etag")
+
+
+def test_a_record_of_ones_own_makes_a_driver() -> None:
+    service = Service("mine", "Mine", "https://{region}.mine.example", parts=False)
+    driver = driver_class(service)(KEY, SECRET, region="here")
+    assert repr(driver) == "<MineDriver https://here.mine.example>"
+    assert not driver.takes_parts
+
+
+def test_an_endpoint_of_amazon_is_amazon(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = S3Driver(KEY, SECRET, endpoint="https://s3.eu-central-1.amazonaws.com")
+    assert driver.service is AWS
+    assert driver._calls.region == "eu-central-1"
+    assert S3Driver(KEY, SECRET, endpoint="https://amazonaws.com.evil.example").service is OTHER
+
+
+# ---------------------------------------------------------------------- who asks
+
+
+def test_credentials_come_from_arguments_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CredentialsNotFoundError):
+        S3Driver()
+    with pytest.raises(CredentialsNotFoundError):
+        S3Driver(KEY)
+    assert S3Driver(anonymous=True)._calls.credentials is None
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
+    driver = S3Driver()
+    credentials = driver._calls.credentials
+    assert credentials is not None
+    assert (KEY, SECRET, TOKEN) == (credentials.key, credentials.secret, credentials.token)
+    assert repr(driver) == "<S3Driver http://localhost:9000>"
+    with pytest.raises(CredentialsNotFoundError):  # another company is not told Amazon's key
+        get_driver("wasabi")()
+
+
+def test_a_pickle_carries_no_secret_unless_it_was_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import pickle
+
+    with pytest.raises(NotSupportedError, match="pickle_secret"):
+        pickle.dumps(S3Driver(KEY, SECRET))
+    allowed = S3Driver(KEY, SECRET, region="eu-west-2", pickle_secret=True)
+    assert pickle.loads(pickle.dumps(allowed))._calls.credentials.secret == SECRET
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    found = pickle.dumps(S3Driver(region="eu-west-2"))
+    assert SECRET.encode() not in found
+    assert pickle.loads(found)._calls.region == "eu-west-2"
+    open_to_all = S3Driver(anonymous=True)
+    assert pickle.loads(pickle.dumps(open_to_all))._calls.credentials is None
+
+
+def test_no_secret_is_shown() -> None:
+    driver = S3Driver(KEY, SECRET, token=TOKEN, customer_key=b"k" * 32)
+    shown = f"{driver!r} {driver._settings!r} {driver._calls.credentials!r}"
+    assert SECRET not in shown
+    assert TOKEN not in shown
+    assert "kkk" not in shown
+
+
+# ---------------------------------------------------------------------- signed URLs
+
+
+def test_a_signed_url_is_made_of_what_is_known() -> None:
+    driver = S3Driver(KEY, SECRET, token=TOKEN, region="eu-west-1", requester_pays=True)
+    signed = driver.object("photos", "a b/../ü").sign_url(expires=60)
+    parts = urlsplit(str(signed))
+    assert (parts.netloc, unquote(parts.path)) == (
+        "photos.s3.eu-west-1.amazonaws.com", "/a b/../ü",
+    )  # fmt: skip
+    assert "X-Amz-Expires=60" in parts.query
+    assert "x-amz-request-payer=requester" in parts.query
+    assert f"X-Amz-Security-Token={TOKEN}" in parts.query
+    assert TOKEN not in repr(signed)
+    with pytest.raises(InvalidOptionError):
+        driver.object("photos", "a").sign_url(expires=8 * 86_400)
+    with pytest.raises(NotSupportedError):
+        S3Driver(anonymous=True).object("photos", "a").sign_url()
+
+
+# ---------------------------------------------------------------------- regions
+
+
+@dataclass
+class FakeAnswer:
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.size = len(self.body)
+        self.left = self.body
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(self.left), buffer.nbytes)
+        buffer[:count] = self.left[:count]
+        self.left = self.left[count:]
+        return count
+
+    def read(self, limit: int) -> bytes:
+        return self.body
+
+    def close(self) -> None:
+        return
+
+
+@dataclass
+class FakeTransport:
+    """Stands for the network: hosts of Amazon's cannot be had on loopback."""
+
+    answers: list[FakeAnswer]
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    signed: list[str] = field(default_factory=list)
+
+    def send(self, request: Any, headers: Mapping[str, str]) -> FakeAnswer:
+        self.seen.append((request.method, request.url + request.target))
+        self.signed.append(headers.get("authorization", ""))
+        return self.answers.pop(0)
+
+    def close(self) -> None:
+        return
+
+
+def moved(status: int, region: str, code: str = "PermanentRedirect") -> FakeAnswer:
+    body = f"<Error><Code>{code}</Code><Region>{region}</Region></Error>".encode()
+    return FakeAnswer(
+        status, {"x-amz-bucket-region": region, "location": "https://evil.example/"}, body
+    )
+
+
+def listing() -> FakeAnswer:
+    return FakeAnswer(
+        200, {}, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        moved(301, "eu-west-3"),
+        moved(307, "eu-west-3", "TemporaryRedirect"),
+        moved(400, "eu-west-3", "AuthorizationHeaderMalformed"),
+    ],
+)
+def test_the_region_of_a_bucket_is_found_once(answer: FakeAnswer) -> None:
+    driver = S3Driver(KEY, SECRET, region="us-east-1")
+    transport = FakeTransport([answer, listing(), listing()])
+    driver._calls.transport = transport
+    assert list(driver.list_objects("photos")) == []
+    assert list(driver.list_objects("photos")) == []
+    hosts = [urlsplit(address).netloc for _, address in transport.seen]
+    assert hosts == [
+        "photos.s3.us-east-1.amazonaws.com",
+        "photos.s3.eu-west-3.amazonaws.com",
+        "photos.s3.eu-west-3.amazonaws.com",
+    ]
+    assert "/eu-west-3/s3/aws4_request" in transport.signed[1]
+    assert "photos.s3.eu-west-3." in driver.object("photos", "a").sign_url()
+
+
+def test_the_region_is_asked_for_where_head_does_not_tell_it() -> None:
+    driver = S3Driver(KEY, SECRET, region="us-east-1")
+    told = moved(400, "eu-west-3", "AuthorizationHeaderMalformed")
+    told.headers = {}
+    found = FakeAnswer(200, {"content-length": "5", "etag": '"a"'})
+    transport = FakeTransport([FakeAnswer(400), told, found])
+    driver._calls.transport = transport
+    assert driver.get_object("photos", "a").size == 5
+    assert [method for method, _ in transport.seen] == ["HEAD", "GET", "HEAD"]
+
+
+@pytest.mark.parametrize("region", ["evil.example/#", "x@evil:443", "us-east-1", "a" * 64, ""])
+def test_a_region_that_leads_elsewhere_or_nowhere_is_not_followed(region: str) -> None:
+    driver = S3Driver(KEY, SECRET, region="us-east-1")
+    transport = FakeTransport([moved(301, region)])
+    driver._calls.transport = transport
+    with pytest.raises(StorageError, match="region"):
+        list(driver.list_objects("photos"))
+    assert len(transport.seen) == 1
+
+
+def test_services_that_send_us_in_circles_are_given_up() -> None:
+    driver = S3Driver(KEY, SECRET, region="us-east-1")
+    transport = FakeTransport([moved(301, f"eu-west-{number}") for number in range(9)])
+    driver._calls.transport = transport
+    with pytest.raises(StorageError):
+        list(driver.list_objects("photos"))
+    assert len(transport.seen) == 4
+
+
+def test_a_bucket_is_not_made_in_another_region() -> None:
+    driver = S3Driver(KEY, SECRET, region="eu-west-1")
+    missing, elsewhere = (
+        FakeAnswer(404),
+        moved(400, "eu-west-3", "IllegalLocationConstraintException"),
+    )
+    transport = FakeTransport([elsewhere])
+    driver._calls.transport = transport
+    with pytest.raises(StorageError):
+        driver.create_container("photos")
+    assert [method for method, _ in transport.seen] == ["PUT"]
