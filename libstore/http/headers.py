@@ -12,9 +12,9 @@ from ..errors import InvalidOptionError
 from ..values import Span
 
 # RFC 9110 section 5.6.2 (token) and 5.5 (field-value, here without obs-text's control characters).
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_NAME = re.compile(_TOKEN, re.ASCII)
-_NAMES = re.compile(f"{_TOKEN}(?:,{_TOKEN})*", re.ASCII)
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_NAME = re.compile(_WORD, re.ASCII)
+_NAMES = re.compile(f"{_WORD}(?:,{_WORD})*", re.ASCII)
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
 _MONTHS = {

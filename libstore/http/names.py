@@ -8,7 +8,7 @@ percent signs are parts of names like any others: nothing is normalised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -27,14 +27,13 @@ def encode_path(name: str) -> str:
     return quote(name, safe="/")
 
 
-def encode_query(parameters: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
+def encode_query(parameters: Mapping[str, str]) -> str:
     """
     Return ``name=value&name=value``, percent-encoded, in the given order.
 
     A parameter without a value keeps its ``=``, as signatures want it.
     """
-    pairs = parameters.items() if isinstance(parameters, Mapping) else parameters
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    return "&".join(f"{encode(name)}={encode(value)}" for name, value in parameters.items())
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from http.client import HTTPException
+from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -27,13 +29,13 @@ _STUCK = 5.0
 class PlainPool(HTTPConnectionPool):
     """Makes connections without TLS."""
 
-    ConnectionCls = PlainConnection
+    ConnectionCls: Any = PlainConnection
 
 
 class SecurePool(HTTPSConnectionPool):
     """Makes connections with TLS."""
 
-    ConnectionCls = SecureConnection
+    ConnectionCls: Any = SecureConnection
 
 
 class Shelf:
@@ -47,7 +49,8 @@ class Shelf:
     def __init__(self, pool: HTTPConnectionPool, peer: Peer, size: int, *, tunnel: bool) -> None:
         self.peer = peer
         self._pool = pool
-        self._tunnel = tunnel
+        # urllib3's types have it that its own connections are none.
+        self._tunnel: Callable[[Any], None] | None = pool._prepare_proxy if tunnel else None
         self._free: list[Connection | None] = [None] * size
         self._returned = 0
         self._waiting = 0
@@ -85,8 +88,8 @@ class Shelf:
             OutageError: It did not work. Nothing of the request was sent.
         """
         try:
-            if self._tunnel:
-                self._pool._prepare_proxy(connection)
+            if self._tunnel is not None:
+                self._tunnel(connection)
             else:
                 connection.connect()
             channel = Channel(connection.sock, self.peer.read_timeout)

@@ -44,6 +44,7 @@ _SOCKET_OPTIONS = [
 ]
 # The wire says these itself: said twice, they would say where one request ends in two ways.
 _RESERVED = frozenset({"content-length", "transfer-encoding", "connection", "expect", "te"})
+_POOLS: dict[str, Any] = {"http": PlainPool, "https": SecurePool}
 _METHODS_WITH_CONTENT = frozenset({"PUT", "POST", "PATCH"})
 
 
@@ -97,7 +98,7 @@ class _Adapter(HTTPAdapter):
         self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
     ) -> None:
         super().init_poolmanager(connections, maxsize, block=block, **self._pool_options, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     @override
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
@@ -105,7 +106,7 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(
             proxy, proxy_ssl_context=context, **self._pool_options, **kwargs
         )
-        manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+        manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def pool(self, url: str, proxy: str | None) -> HTTPConnectionPool:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
-from scripted import Server
+from scripted import Connect, Get, Play, Serve, Server, Time
 
 from libstore.errors import ServiceError
 from libstore.http.client import Client, Unsigned
-from libstore.http.message import Fault, Request
+from libstore.http.message import ErrorReader, Fault, Request, Response, Signer
 from libstore.http.transport import Transport
 from libstore.retry import RetryPolicy
 
 
-class Time:
-    """A clock that a sleep moves on."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-def read_error(request, status, headers, body):
+def read_error(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     """Read an error as a simple service means it: its code is the body's first word."""
     code = body.split(b" ")[0].decode("latin-1")
     return Fault(
@@ -43,7 +31,7 @@ def read_error(request, status, headers, body):
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch, tmp_path):
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep this machine's proxies, authorities and netrc out."""
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
@@ -54,11 +42,11 @@ def _bare_environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def serve():
+def serve() -> Iterator[Serve]:
     """Return a function that starts a server with the given steps."""
     servers = []
 
-    def start(*steps, **options):
+    def start(*steps: Play, **options: Any) -> Server:
         servers.append(Server(*steps, **options))
         return servers[-1]
 
@@ -68,16 +56,21 @@ def serve():
 
 
 @pytest.fixture
-def time():
+def time() -> Time:
     return Time()
 
 
 @pytest.fixture
-def connect(time):
+def connect(time: Time) -> Iterator[Connect]:
     """Return a function that makes a client with the given transport options."""
     clients = []
 
-    def make(signer=None, retry=None, read_error=read_error, **options):
+    def make(
+        signer: Signer | None = None,
+        retry: RetryPolicy | None = None,
+        read_error: ErrorReader = read_error,
+        **options: Any,
+    ) -> Client:
         client = Client(
             Transport(**{"read_timeout": 5.0, **options}),
             signer or Unsigned(),
@@ -95,10 +88,16 @@ def connect(time):
 
 
 @pytest.fixture
-def get(connect):
+def get(connect: Connect) -> Get:
     """Return a function that gets one target from a server and returns the open answer."""
 
-    def ask(server, target="/x", method="GET", client=None, **fields):
+    def ask(
+        server: Server,
+        target: str = "/x",
+        method: str = "GET",
+        client: Client | None = None,
+        **fields: Any,
+    ) -> Response:
         return (client or connect(retry=RetryPolicy(attempts=1))).request(
             Request(method, server.url, target, **fields)
         )
@@ -107,12 +106,12 @@ def get(connect):
 
 
 @pytest.fixture(scope="session")
-def authority():
+def authority() -> trustme.CA:
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
-def tls(authority):
+def tls(authority: trustme.CA) -> ssl.SSLContext:
     """Return what a server needs to speak TLS as 127.0.0.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -120,7 +119,7 @@ def tls(authority):
 
 
 @pytest.fixture(scope="session")
-def bundle(authority, tmp_path_factory):
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a file with the authority that the server's certificate is from."""
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))

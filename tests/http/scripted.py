@@ -8,7 +8,12 @@ import ssl
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
+
+from libstore.http.client import Client
+from libstore.http.message import Response
 
 
 @dataclass
@@ -52,7 +57,12 @@ class Play:
 
 
 def answer(
-    body: bytes = b"", status: int = 200, then: str = "keep", early: bool = False, **headers: str
+    body: bytes = b"",
+    status: int = 200,
+    then: str = "keep",
+    *,
+    early: bool = False,
+    **headers: str,
 ) -> Play:
     """Return a proper answer."""
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
@@ -139,7 +149,7 @@ class Server:
                 self.open -= 1
             peer.close()
 
-    def _converse(self, peer, stream, number: int) -> bool:
+    def _converse(self, peer: socket.socket, stream: BinaryIO, number: int) -> bool:
         head = read_head(stream)
         if not head:
             return False
@@ -160,6 +170,21 @@ class Server:
     def _note(self, head: bytes, body: bytes, number: int) -> None:
         with self._lock:
             self.seen.append(Seen(head, body, number))
+
+
+class Time:
+    """A clock that a sleep moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
 
 
 class Tunnel:
@@ -208,7 +233,7 @@ def relay(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def read_head(stream) -> bytes:
+def read_head(stream: BinaryIO) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         line = stream.readline()
@@ -228,3 +253,10 @@ def length_of(head: bytes) -> int:
 def hang_up(peer: socket.socket) -> None:
     with contextlib.suppress(OSError):
         peer.shutdown(socket.SHUT_RDWR)
+
+
+#: What the fixtures of these names are.
+Serve: TypeAlias = Callable[..., Server]
+Connect: TypeAlias = Callable[..., Client]
+Get: TypeAlias = Callable[..., Response]
+OpenTunnel: TypeAlias = Callable[..., Tunnel]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from itertools import count
+
 import pytest
-from scripted import Play, answer, chunked
+from scripted import Connect, Get, Play, Serve, answer, chunked
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
-from libstore.http.message import Request
+from libstore.http.connection import Channel
+from libstore.http.message import Request, Response
 from libstore.retry import RetryPolicy
 
 BIG = bytes(range(256)) * 4096
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def read_all(response, step=1 << 20):
+def read_all(response: Response, step: int = 1 << 20) -> bytes:
     buffer = memoryview(bytearray(step))
     parts = []
     while count := response.body.readinto(buffer):
@@ -21,7 +25,7 @@ def read_all(response, step=1 << 20):
     return b"".join(parts)
 
 
-def test_a_small_body(serve, get):
+def test_a_small_body(serve: Serve, get: Get) -> None:
     response = get(serve(answer(b"hello", ETag='"e"', X_Odd="a: b")))
     assert (response.status, response.size) == (200, 5)
     assert (response.headers["etag"], response.headers["x-odd"]) == ('"e"', "a: b")
@@ -35,12 +39,12 @@ def test_a_small_body(serve, get):
     "play",
     [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])],
 )
-def test_a_large_body_by_pieces(serve, get, play, step):
+def test_a_large_body_by_pieces(serve: Serve, get: Get, play: Play, step: int) -> None:
     assert read_all(get(serve(play)), step) == BIG
 
 
 @pytest.mark.parametrize("play", [answer(BIG), chunked(BIG[:7], BIG[7:])])
-def test_a_large_body_at_once(serve, connect, get, play):
+def test_a_large_body_at_once(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
     server, client = serve(play), connect()
     assert get(server, client=client).read(len(BIG)) == BIG
     assert get(server, client=client).read(9) == b"ok"
@@ -48,14 +52,14 @@ def test_a_large_body_at_once(serve, connect, get, play):
 
 
 @pytest.mark.parametrize("play", [answer(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
-def test_a_body_above_the_limit_is_refused(serve, get, play):
+def test_a_body_above_the_limit_is_refused(serve: Serve, get: Get, play: Play) -> None:
     response = get(serve(play))
     with pytest.raises(ServiceError, match="more than the 1000 bytes"):
         response.read(1000)
     response.close()
 
 
-def test_a_body_that_ends_with_the_connection(serve, connect, get):
+def test_a_body_that_ends_with_the_connection(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(Play(OK + b"\r\n" + BIG, "close")), connect()
     response = get(server, client=client)
     assert response.size is None
@@ -72,7 +76,7 @@ def test_a_body_that_ends_with_the_connection(serve, connect, get):
         Play(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
     ],
 )
-def test_no_body(serve, connect, get, play):
+def test_no_body(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
     server, client = serve(play), connect()
     response = get(server, client=client, expected=frozenset({200, 204, 304}))
     assert (response.size, response.read(9)) == (0, b"")
@@ -80,7 +84,7 @@ def test_no_body(serve, connect, get, play):
     assert server.connections == 1
 
 
-def test_head_has_the_length_and_no_body(serve, connect, get):
+def test_head_has_the_length_and_no_body(serve: Serve, connect: Connect, get: Get) -> None:
     server = serve(Play(OK + b"Content-Length: 5000\r\n\r\n"))
     client = connect()
     response = get(server, method="HEAD", client=client)
@@ -89,7 +93,7 @@ def test_head_has_the_length_and_no_body(serve, connect, get):
     assert server.connections == 1
 
 
-def test_interim_answers_are_skipped(serve, get):
+def test_interim_answers_are_skipped(serve: Serve, get: Get) -> None:
     play = answer(b"real")
     play.data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + play.data
     assert get(serve(play)).read(9) == b"real"
@@ -117,24 +121,24 @@ def test_interim_answers_are_skipped(serve, get):
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "interim answers without end"),
     ],
 )
-def test_what_is_no_answer_is_refused(serve, get, data, text):
+def test_what_is_no_answer_is_refused(serve: Serve, get: Get, data: bytes, text: str) -> None:
     with pytest.raises(TransportError, match=text):
         get(serve(Play(data, "stall")))
 
 
-def test_a_folded_line_is_one_line(serve, get):
+def test_a_folded_line_is_one_line(serve: Serve, get: Get) -> None:
     response = get(serve(Play(OK + b"A: b\r\n  c\r\nContent-Length: 0\r\n\r\n")))
     assert response.headers["a"] == "b c"
 
 
-def test_a_header_sent_twice_is_joined(serve, get):
+def test_a_header_sent_twice_is_joined(serve: Serve, get: Get) -> None:
     response = get(serve(Play(OK + b"A: b\r\na: c\r\nContent-Length: 0\r\n\r\n")))
     assert response.headers["a"] == "b, c"
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("sent", [0, 10, 300_000])
-def test_a_body_that_breaks_off(serve, get, sent, then):
+def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) -> None:
     play = answer(BIG, then=then)
     play.data = play.data[: len(play.data) - len(BIG) + sent]
     response = get(serve(play))
@@ -157,20 +161,20 @@ def test_a_body_that_breaks_off(serve, get, sent, then):
         b"9" * 5000,
     ],
 )
-def test_chunks_that_break_off(serve, get, end):
+def test_chunks_that_break_off(serve: Serve, get: Get, end: bytes) -> None:
     response = get(serve(chunked(b"abc", end=end, then="close")))
     with pytest.raises(TransportError):
         read_all(response)
 
 
-def test_trailers_are_read_over(serve, connect, get):
+def test_trailers_are_read_over(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(chunked(b"abc", end=b"0\r\nX-Sum: 1\r\n\r\n")), connect()
     assert read_all(get(server, client=client)) == b"abc"
     get(server, client=client).close()
     assert server.connections == 1
 
 
-def test_a_stall_is_a_timeout(serve, get, connect):
+def test_a_stall_is_a_timeout(serve: Serve, get: Get, connect: Connect) -> None:
     client = connect(retry=RetryPolicy(attempts=1), read_timeout=0.1)
     with pytest.raises(TransportTimeoutError, match="stalled"):
         get(serve(Play(b"HTTP/1.1 20", "stall")), client=client)
@@ -181,7 +185,9 @@ def test_a_stall_is_a_timeout(serve, get, connect):
         read_all(response)
 
 
-def test_bytes_behind_the_end_are_never_the_next_answer(serve, connect, get):
+def test_bytes_behind_the_end_are_never_the_next_answer(
+    serve: Serve, connect: Connect, get: Get
+) -> None:
     extra = answer(b"right")
     extra.data += b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
     server, client = serve(extra, answer(b"again")), connect()
@@ -191,14 +197,16 @@ def test_bytes_behind_the_end_are_never_the_next_answer(serve, connect, get):
 
 
 @pytest.mark.parametrize(("size", "connections"), [(100, 1), (1 << 20, 2)])
-def test_closing_keeps_a_connection_only_if_little_is_left(serve, connect, get, size, connections):
+def test_closing_keeps_a_connection_only_if_little_is_left(
+    serve: Serve, connect: Connect, get: Get, size: int, connections: int
+) -> None:
     server, client = serve(answer(BIG[:size])), connect()
     get(server, client=client).close()
     get(server, client=client).close()
     assert server.connections == connections
 
 
-def test_a_closed_answer_does_not_look_like_its_end(serve, get):
+def test_a_closed_answer_does_not_look_like_its_end(serve: Serve, get: Get) -> None:
     response = get(serve(answer(BIG)))
     response.close()
     response.close()
@@ -208,14 +216,18 @@ def test_a_closed_answer_does_not_look_like_its_end(serve, get):
         response.read(1 << 30)
 
 
-def test_a_forgotten_answer_gives_its_connection_back(serve, connect, get):
+def test_a_forgotten_answer_gives_its_connection_back(
+    serve: Serve, connect: Connect, get: Get
+) -> None:
     server, client = serve(default=answer(BIG)), connect(pool_size=1)
     for _ in range(3):
         get(server, client=client)
 
 
 @pytest.mark.parametrize("line", ["Connection: close", "Connection: foo, Close"])
-def test_a_connection_that_the_service_ends(serve, connect, get, line):
+def test_a_connection_that_the_service_ends(
+    serve: Serve, connect: Connect, get: Get, line: str
+) -> None:
     server = serve(Play(OK + f"{line}\r\nContent-Length: 0\r\n\r\n".encode(), "close"))
     client = connect()
     get(server, client=client)
@@ -223,9 +235,32 @@ def test_a_connection_that_the_service_ends(serve, connect, get, line):
     assert server.connections == 2
 
 
-def test_http_1_0_ends_its_connection(serve, connect, get):
+def test_http_1_0_ends_its_connection(serve: Serve, connect: Connect, get: Get) -> None:
     server = serve(Play(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "close"))
     client = connect()
     assert get(server, client=client).read(9) == b"ok"
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
     assert server.connections == 2
+
+
+def test_a_drip_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each byte comes in time for the socket's own timeout; ten seconds pass while each is awaited.
+    times = count(step=10.0)
+    monkeypatch.setattr("libstore.http.connection.monotonic", lambda: next(times))
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        there.sendall(b"x" * 100)
+        view = memoryview(bytearray(1))
+        assert [channel.take(view) for _ in range(6)] == [1] * 6
+        with pytest.raises(TimeoutError):
+            channel.take(view)
+
+
+def test_small_reads_of_what_is_there_are_no_drip() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        there.sendall(b"x" * 5000)
+        view = memoryview(bytearray(1))
+        assert sum(channel.take(view) for _ in range(5000)) == 5000

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from scripted import Play, answer
+from scripted import Connect, Play, Serve, Server, Time, answer
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.headers import http_date
-from libstore.http.message import Request
+from libstore.http.message import Fault, Request
 from libstore.retry import RetryPolicy
 
 NOTHING = Play(b"", "close")
@@ -17,23 +19,23 @@ DEAD_PORT = "http://127.0.0.1:1"
 class Signer:
     """Counts its signatures, and keeps the time that each was made for."""
 
-    def __init__(self, renewals=(True,)):
+    def __init__(self, renewals: list[bool] = (True,)) -> None:
         self.times = []
         self.renewals = list(renewals)
 
-    def sign(self, request, now):
+    def sign(self, request: Request, now: float) -> dict[str, str]:
         self.times.append(now)
         return {**request.headers, "x-signature": str(len(self.times))}
 
-    def renew(self, request):
+    def renew(self, request: Request) -> bool:
         return self.renewals.pop(0) if self.renewals else False
 
 
-def put(server, **fields):
+def put(server: Server, **fields: Any) -> Request:
     return Request("PUT", getattr(server, "url", server), "/x", content=b"body", **fields)
 
 
-def test_each_try_is_signed_afresh(serve, connect, time):
+def test_each_try_is_signed_afresh(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(Play(b"", "reset"), answer(b"Busy", 503), answer(b"Oops", 500))
     client = connect(Signer())
     assert client.request(put(server)).status == 200
@@ -42,7 +44,7 @@ def test_each_try_is_signed_afresh(serve, connect, time):
     assert len(time.slept) == 3
 
 
-def test_the_number_of_tries_is_bounded(serve, connect, time):
+def test_the_number_of_tries_is_bounded(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(default=answer(b"Oops", 500))
     client = connect(retry=RetryPolicy(attempts=4))
     with pytest.raises(ServiceError, match="refused") as raised:
@@ -52,7 +54,7 @@ def test_the_number_of_tries_is_bounded(serve, connect, time):
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
-def test_the_total_time_is_bounded(serve, connect, time):
+def test_the_total_time_is_bounded(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(default=answer(b"Busy", 503, Retry_After="40"))
     with pytest.raises(ServiceError):
         connect(retry=RetryPolicy(attempts=50, total=100.0)).request(put(server))
@@ -60,14 +62,18 @@ def test_the_total_time_is_bounded(serve, connect, time):
     assert len(server.seen) == 3
 
 
-def test_waits_are_random_and_grow(serve, connect, time, monkeypatch):
+def test_waits_are_random_and_grow(
+    serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     server = serve(*[answer(b"Oops", 500)] * 4)
     connect(retry=RetryPolicy(attempts=5, base=0.1, cap=0.5)).request(put(server))
     assert time.slept == pytest.approx([0.1, 0.2, 0.4, 0.5])
 
 
-def test_throttling_waits_longer(serve, connect, time, monkeypatch):
+def test_throttling_waits_longer(
+    serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     server = serve(answer(b"Busy", 503), answer(b"Busy", 429))
     connect().request(put(server))
@@ -86,7 +92,9 @@ def test_throttling_waits_longer(serve, connect, time, monkeypatch):
         ({"Retry_After": "-5"}, None),
     ],
 )
-def test_the_service_says_when(serve, connect, time, headers, wait):
+def test_the_service_says_when(
+    serve: Serve, connect: Connect, time: Time, headers: dict[str, str], wait: float | None
+) -> None:
     connect().request(put(serve(answer(b"Busy", 503, **headers))))
     if wait is None:
         assert time.slept[0] <= 1.0
@@ -94,7 +102,9 @@ def test_the_service_says_when(serve, connect, time, headers, wait):
         assert time.slept == pytest.approx([wait])
 
 
-def test_what_is_no_fault_of_the_moment_is_not_tried_again(serve, connect, time):
+def test_what_is_no_fault_of_the_moment_is_not_tried_again(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     server = serve(answer(b"NoSuchKey here", 404))
     with pytest.raises(ServiceError) as raised:
         connect().request(put(server))
@@ -103,7 +113,9 @@ def test_what_is_no_fault_of_the_moment_is_not_tried_again(serve, connect, time)
 
 @pytest.mark.parametrize("play", [NOTHING, Play(b"", "reset"), Play(b"HTTP/1.1 2", "close")])
 @pytest.mark.parametrize(("idempotent", "tries"), [(True, 2), (False, 1)])
-def test_a_lost_answer(serve, connect, play, idempotent, tries):
+def test_a_lost_answer(
+    serve: Serve, connect: Connect, play: Play, idempotent: bool, tries: int
+) -> None:
     server = serve(play)
     client = connect()
     if idempotent:
@@ -114,7 +126,7 @@ def test_a_lost_answer(serve, connect, play, idempotent, tries):
     assert len(server.seen) == tries
 
 
-def test_a_stall_counts_as_sent(serve, connect):
+def test_a_stall_counts_as_sent(serve: Serve, connect: Connect) -> None:
     server = serve(Play(b"", "stall"))
     with pytest.raises(TransportTimeoutError):
         connect(read_timeout=0.1).request(put(server, idempotent=False))
@@ -122,14 +134,18 @@ def test_a_stall_counts_as_sent(serve, connect):
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-def test_a_refused_connection_is_always_tried_again(connect, time, idempotent):
+def test_a_refused_connection_is_always_tried_again(
+    connect: Connect, time: Time, idempotent: bool
+) -> None:
     with pytest.raises(TransportError, match="refused the connection"):
         connect().request(put(DEAD_PORT, idempotent=idempotent))
     assert len(time.slept) == 4
 
 
 @pytest.mark.parametrize(("status", "tries"), [(503, 2), (429, 2), (500, 1)])
-def test_a_refusal_of_what_must_not_be_sent_twice(serve, connect, status, tries):
+def test_a_refusal_of_what_must_not_be_sent_twice(
+    serve: Serve, connect: Connect, status: int, tries: int
+) -> None:
     server = serve(answer(b"Oops", status))
     client = connect()
     if tries == 2:
@@ -141,7 +157,9 @@ def test_a_refusal_of_what_must_not_be_sent_twice(serve, connect, status, tries)
 
 
 @pytest.mark.parametrize("renewals", [[True], [False], [True, True]])
-def test_credentials_are_renewed_once(serve, connect, time, renewals):
+def test_credentials_are_renewed_once(
+    serve: Serve, connect: Connect, time: Time, renewals: list[bool]
+) -> None:
     server = serve(answer(b"Expired token", 401), answer(b"Expired token", 401))
     with pytest.raises(ServiceError):
         connect(Signer(renewals)).request(put(server, idempotent=False))
@@ -149,12 +167,14 @@ def test_credentials_are_renewed_once(serve, connect, time, renewals):
     assert time.slept == []
 
 
-def test_new_credentials_help(serve, connect):
+def test_new_credentials_help(serve: Serve, connect: Connect) -> None:
     server = serve(answer(b"Expired token", 403))
     assert connect(Signer()).request(put(server)).status == 200
 
 
-def test_a_wrong_clock_is_corrected_once_and_for_all(serve, connect, time):
+def test_a_wrong_clock_is_corrected_once_and_for_all(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     ahead = time.now + 86_400
     server = serve(answer(b"Skewed", 403, Date=http_date(ahead)))
     signer = Signer()
@@ -166,14 +186,16 @@ def test_a_wrong_clock_is_corrected_once_and_for_all(serve, connect, time):
     assert time.slept == []
 
 
-def test_a_clock_that_is_right_is_no_reason_for_another_try(serve, connect, time):
+def test_a_clock_that_is_right_is_no_reason_for_another_try(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     server = serve(default=answer(b"Skewed", 403, Date=http_date(time.now + 3)))
     with pytest.raises(ServiceError):
         connect().request(put(server))
     assert len(server.seen) == 1
 
 
-def test_a_clock_is_corrected_once_per_request(serve, connect, time):
+def test_a_clock_is_corrected_once_per_request(serve: Serve, connect: Connect, time: Time) -> None:
     days = [answer(b"Skewed", 403, Date=http_date(time.now + day * 86_400)) for day in (1, 2, 3)]
     server = serve(*days)
     with pytest.raises(ServiceError):
@@ -181,13 +203,15 @@ def test_a_clock_is_corrected_once_per_request(serve, connect, time):
     assert len(server.seen) == 2
 
 
-def test_a_try_under_way_uses_what_another_thread_found(serve, connect, time):
+def test_a_try_under_way_uses_what_another_thread_found(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     # Its signature is from before the correction, so the correction is news to it.
     server = serve(answer(b"Skewed", 403, Date=http_date(time.now + 86_400)))
     client = connect()
 
     class Late(Signer):
-        def sign(self, request, now):
+        def sign(self, request: Request, now: float) -> dict[str, str]:
             client.skew = 86_400.0
             return super().sign(request, now)
 
@@ -195,12 +219,10 @@ def test_a_try_under_way_uses_what_another_thread_found(serve, connect, time):
     assert client.request(put(server)).status == 200
 
 
-def test_an_error_of_any_length_is_read_to_a_bound(serve, connect):
+def test_an_error_of_any_length_is_read_to_a_bound(serve: Serve, connect: Connect) -> None:
     lengths = []
 
-    def read(request, status, headers, body):
-        from libstore.http.message import Fault
-
+    def read(request: Request, status: int, headers: dict[str, str], body: bytes) -> Fault:
         lengths.append(len(body))
         return Fault(ServiceError("x"))
 
@@ -214,7 +236,7 @@ def test_an_error_of_any_length_is_read_to_a_bound(serve, connect):
     assert lengths == [65_536, 100, 2]
 
 
-def test_a_stale_connection_costs_no_try(serve, connect, time):
+def test_a_stale_connection_costs_no_try(serve: Serve, connect: Connect, time: Time) -> None:
     client = connect(retry=RetryPolicy(attempts=1))
     # The service reads the second request on the connection, and only then closes it.
     server = serve(answer(b"1"), NOTHING, answer(b"2"))
@@ -223,7 +245,7 @@ def test_a_stale_connection_costs_no_try(serve, connect, time):
     assert (len(server.seen), time.slept) == (3, [])
 
 
-def test_a_stale_connection_is_found_before_it_is_used(serve, connect):
+def test_a_stale_connection_is_found_before_it_is_used(serve: Serve, connect: Connect) -> None:
     client = connect(retry=RetryPolicy(attempts=1))
     server = serve()
     for _ in range(20):
@@ -236,7 +258,9 @@ def test_a_stale_connection_is_found_before_it_is_used(serve, connect):
     assert len(server.seen) == 20
 
 
-def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(serve, connect):
+def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(
+    serve: Serve, connect: Connect
+) -> None:
     client = connect()
     server = serve(answer(b"1"), NOTHING)
     client.request(put(server)).read(9)
@@ -245,14 +269,16 @@ def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(ser
     assert len(server.seen) == 2
 
 
-def test_a_fresh_connection_that_fails_is_no_stale_one(serve, connect):
+def test_a_fresh_connection_that_fails_is_no_stale_one(serve: Serve, connect: Connect) -> None:
     server = serve(NOTHING)
     with pytest.raises(TransportError):
         connect(retry=RetryPolicy(attempts=1)).request(put(server))
     assert len(server.seen) == 1
 
 
-def test_a_retry_is_logged_without_the_query(serve, connect, caplog):
+def test_a_retry_is_logged_without_the_query(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
     server = serve(answer(b"Oops", 500))
     with caplog.at_level("DEBUG"):
         connect().request(

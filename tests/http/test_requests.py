@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
 import pytest
-from scripted import Play, answer
+from scripted import Connect, Get, Play, Serve, answer
 
 from libstore.errors import IntegrityError, InvalidOptionError, ServiceError, TransportError
 from libstore.http.message import Request
@@ -18,11 +23,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
 class Parts:
     """Content that says one size and has another."""
 
-    def __init__(self, size, *parts):
+    def __init__(self, size: int, *parts: bytes) -> None:
         self.size = size
         self.parts = parts
 
-    def blocks(self, block_size=0, /):
+    def blocks(self, block_size: int = 0, /) -> Iterator[memoryview]:
         return (memoryview(part) for part in self.parts)
 
 
@@ -31,7 +36,7 @@ class Parts:
     ["..", ".", "../../other/x", "a//b", "//a", "a/", "/", "%2e%2E", "a b+c", "ä/日本/🎉",
      "?#&=;", "\x01\x7f\n", "a\\b", "~user", "*'()!@:,$", "x" * 1024],
 )  # fmt: skip
-def test_names_go_out_as_they_are(serve, get, name):
+def test_names_go_out_as_they_are(serve: Serve, get: Get, name: str) -> None:
     server = serve()
     target = f"/bucket/{encode_path(name)}?versionId=%2e%2E&x="
     get(server, target=target)
@@ -41,7 +46,7 @@ def test_names_go_out_as_they_are(serve, get, name):
     assert unquote(server.seen[0].target.partition("?")[0]) == f"/bucket/{name}"
 
 
-def test_the_head_has_what_the_request_has_and_little_more(serve, get):
+def test_the_head_has_what_the_request_has_and_little_more(serve: Serve, get: Get) -> None:
     server = serve()
     get(server, method="PUT", headers={"x-b": "1", "x-a": "ä\t"}, content=b"12")
     assert server.seen[0].headers == [
@@ -54,7 +59,7 @@ def test_the_head_has_what_the_request_has_and_little_more(serve, get):
     ]
 
 
-def test_a_request_may_say_what_the_wire_says_too(serve, get):
+def test_a_request_may_say_what_the_wire_says_too(serve: Serve, get: Get) -> None:
     server = serve()
     get(server, headers={"host": "bucket.test", "user-agent": "me"})
     names = [name for name, _ in server.seen[0].headers]
@@ -67,7 +72,9 @@ def test_a_request_may_say_what_the_wire_says_too(serve, get):
     [("GET", None, None), ("DELETE", None, None), ("PUT", None, "0"), ("POST", b"", "0"),
      ("PUT", BufferPayload([]), "0"), ("DELETE", b"x", "1")],
 )  # fmt: skip
-def test_the_length_is_told_where_it_counts(serve, get, method, content, length):
+def test_the_length_is_told_where_it_counts(
+    serve: Serve, get: Get, method: str, content: Any, length: str | None
+) -> None:
     server = serve()
     get(server, method=method, content=content)
     assert dict(server.seen[0].headers).get("content-length") == length
@@ -92,7 +99,7 @@ def test_the_length_is_told_where_it_counts(serve, get, method, content, length)
         ("transfer-encoding", "chunked"),
     ],
 )
-def test_no_header_brings_another_along(serve, get, name, value):
+def test_no_header_brings_another_along(serve: Serve, get: Get, name: str, value: str) -> None:
     server = serve()
     with pytest.raises(InvalidOptionError):
         get(server, headers={name: value})
@@ -100,7 +107,7 @@ def test_no_header_brings_another_along(serve, get, name, value):
 
 
 @pytest.mark.parametrize("target", ["x", "", "/a b", "/a\r\nx: y", "/ä", "/a\x7f", "http://x/"])
-def test_no_target_but_an_encoded_one(serve, get, target):
+def test_no_target_but_an_encoded_one(serve: Serve, get: Get, target: str) -> None:
     server = serve()
     with pytest.raises(InvalidOptionError, match="target"):
         get(server, target=target)
@@ -109,16 +116,16 @@ def test_no_target_but_an_encoded_one(serve, get, target):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://a@b", "http://a/b", "http://a?b", "http://a#b", "ftp://a", "http://", "a", "http://a b",
-     "http://a:b", "http://a:99999", "http://ä", "http://a\\b", "http://a\r\nx"],
+    ["http://a@b", "http://a/b", "http://a?b", "http://a#b", "ftp://a", "http://", "a",
+     "http://a b", "http://a:b", "http://a:99999", "http://ä", "http://a\\b", "http://a\r\nx"],
 )  # fmt: skip
-def test_no_url_but_an_origin(connect, url):
+def test_no_url_but_an_origin(connect: Connect, url: str) -> None:
     with pytest.raises(InvalidOptionError, match="URL") as raised:
         connect().request(Request("GET", url, "/"))
     assert "a@b" not in str(raised.value)
 
 
-def content_of_all_kinds(tmp_path):
+def content_of_all_kinds(tmp_path: Path) -> tuple[BinaryIO, list[tuple[Any, bytes]]]:
     path = tmp_path / "big"
     path.write_bytes(b"before" + BIG)
     file = path.open("rb")
@@ -133,7 +140,9 @@ def content_of_all_kinds(tmp_path):
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_bodies_arrive_whole(serve, connect, tls, bundle, tmp_path, secure):
+def test_bodies_arrive_whole(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, tmp_path: Path, secure: bool
+) -> None:
     server = serve(tls=tls if secure else None)
     client = connect(verify=bundle)
     file, contents = content_of_all_kinds(tmp_path)
@@ -145,7 +154,9 @@ def test_bodies_arrive_whole(serve, connect, tls, bundle, tmp_path, secure):
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_body_is_sent_again_from_its_beginning(serve, connect, tls, bundle, secure):
+def test_a_body_is_sent_again_from_its_beginning(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, secure: bool
+) -> None:
     server = serve(Play(b"", "reset"), answer(b"x", 500), tls=tls if secure else None)
     content = BufferPayload([memoryview(BIG)])
     connect(verify=bundle).request(Request("PUT", server.url, "/x", content=content))
@@ -153,7 +164,9 @@ def test_a_body_is_sent_again_from_its_beginning(serve, connect, tls, bundle, se
 
 
 @pytest.mark.parametrize("parts", [[b"ab"], [b"abcd"], [b"ab", b"cd"], []])
-def test_content_of_another_length_than_it_says(serve, connect, parts):
+def test_content_of_another_length_than_it_says(
+    serve: Serve, connect: Connect, parts: list[bytes]
+) -> None:
     server, client = serve(), connect()
     with pytest.raises(IntegrityError, match="the content has 3 bytes"):
         client.request(Request("PUT", server.url, "/x", content=Parts(3, *parts)))
@@ -161,9 +174,9 @@ def test_content_of_another_length_than_it_says(serve, connect, parts):
     assert all(len(seen.body) < 3 for seen in server.seen)  # nobody takes half a body
 
 
-def test_what_the_content_raises_is_raised(serve, connect):
+def test_what_the_content_raises_is_raised(serve: Serve, connect: Connect) -> None:
     class Failing(Parts):
-        def blocks(self, block_size=0, /):
+        def blocks(self, block_size: int = 0, /) -> Iterator[memoryview]:
             yield memoryview(b"ab")
             raise KeyboardInterrupt
 
@@ -176,7 +189,9 @@ def test_what_the_content_raises_is_raised(serve, connect):
 
 @pytest.mark.parametrize("then", ["close", "stall"])
 @pytest.mark.parametrize("secure", [False, True])
-def test_an_early_answer_is_read(serve, connect, tls, bundle, then, secure):
+def test_an_early_answer_is_read(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, then: str, secure: bool
+) -> None:
     early = answer(b"TooLarge", 413, then, early=True)
     server = serve(early, tls=tls if secure else None)
     client = connect(verify=bundle, retry=RetryPolicy(attempts=1))
@@ -189,7 +204,7 @@ def test_an_early_answer_is_read(serve, connect, tls, bundle, then, secure):
     assert server.connections == 2
 
 
-def test_an_interim_answer_does_not_stop_a_body(serve, connect):
+def test_an_interim_answer_does_not_stop_a_body(serve: Serve, connect: Connect) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     server = serve(Play(interim, early=True, after=answer(b"done").data))
     client = connect()

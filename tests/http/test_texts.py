@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,7 +20,7 @@ MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
 
 
 @given(st.text())
-def test_names_are_encoded_and_nothing_else(name):
+def test_names_are_encoded_and_nothing_else(name: str) -> None:
     for encoded, kept in ((names.encode(name), ""), (names.encode_path(name), "/")):
         assert unquote(encoded, errors="strict") == name
         assert encoded.isascii()
@@ -26,13 +28,13 @@ def test_names_are_encoded_and_nothing_else(name):
         assert bare.isalnum() or not bare
 
 
-def test_what_stands_for_itself():
+def test_what_stands_for_itself() -> None:
     letters = "ABCXYZabcxyz0189-._~"
     assert names.encode(letters) == letters
     assert names.encode("/%2e +ä") == "%2F%252e%20%2B%C3%A4"
     assert names.encode_path("../a//.") == "../a//."
     assert names.encode_query({"b": "1 2", "a": ""}) == "b=1%202&a="
-    assert names.encode_query([("a", "/"), ("a", "?")]) == "a=%2F&a=%3F"
+    assert names.encode_query({"a/": "?&"}) == "a%2F=%3F%26"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_what_stands_for_itself():
         ("HTTP://A.test", "a.test"),
     ],
 )
-def test_the_host_header(url, host):
+def test_the_host_header(url: str, host: str) -> None:
     assert names.host_header(url) == host
 
 
@@ -64,12 +66,12 @@ def test_the_host_header(url, host):
         (None, None),
     ],
 )
-def test_dates(text, moment):
+def test_dates(text: str | None, moment: datetime | None) -> None:
     assert headers.parse_date(text) == moment
 
 
 @given(st.integers(0, 4_000_000_000))
-def test_dates_there_and_back(moment):
+def test_dates_there_and_back(moment: int) -> None:
     parsed = headers.parse_date(headers.http_date(moment))
     assert parsed is not None
     assert parsed.timestamp() == moment
@@ -89,7 +91,7 @@ def test_dates_there_and_back(moment):
         (None, None),
     ],
 )
-def test_timestamps(text, moment):
+def test_timestamps(text: str | None, moment: datetime | None) -> None:
     assert headers.parse_timestamp(text) == moment
 
 
@@ -97,7 +99,7 @@ def test_timestamps(text, moment):
     ("text", "etag"),
     [('"a"', "a"), ('W/"a"', "a"), ("a", "a"), ('""', None), ('"', '"'), ("", None), (None, None)],
 )
-def test_etags(text, etag):
+def test_etags(text: str | None, etag: str | None) -> None:
     assert headers.clean_etag(text) == etag
 
 
@@ -112,12 +114,12 @@ def test_etags(text, etag):
         ("bytes 5-/10", None),
         ("items 0-4/10", None),
         ("bytes 0-4/10\n", None),
-        ("bytes ٠-٤/١٠", None),
+        ("bytes \u0660-\u0664/10", None),
         ("", None),
         (None, None),
     ],
 )
-def test_content_ranges(text, parsed):
+def test_content_ranges(text: str | None, parsed: Any) -> None:
     assert headers.parse_content_range(text) == parsed
 
 
@@ -136,7 +138,7 @@ ROWS = {"Contents", "CommonPrefixes"}
 
 
 @pytest.mark.parametrize("prefix", [b"", b"s3:"])
-def test_a_listing(prefix):
+def test_a_listing(prefix: bytes) -> None:
     data = (
         LISTING.replace(b"</", b"\1").replace(b"<", b"<" + prefix).replace(b"\1", b"</" + prefix)
     )
@@ -155,14 +157,14 @@ def test_a_listing(prefix):
     ]
 
 
-def test_rows_below_the_top():
+def test_rows_below_the_top() -> None:
     data = b"<R><Blobs><Blob><Name>a</Name></Blob><Blob><Name>b</Name></Blob></Blobs><N>x</N></R>"
     listing = xml.read_listing(data, {"Blob"})
     assert listing.rows == [("Blob", {"Name": "a"}), ("Blob", {"Name": "b"})]
     assert listing.head == {"N": "x"}
 
 
-def test_a_listing_and_a_document_tell_the_same():
+def test_a_listing_and_a_document_tell_the_same() -> None:
     texts = {
         child.tag: child.find_text("Key") or child.text for child in xml.read_document(LISTING)
     }
@@ -170,7 +172,7 @@ def test_a_listing_and_a_document_tell_the_same():
     assert texts["Name"] == "b"
 
 
-def test_a_document():
+def test_a_document() -> None:
     root = xml.read_document(b"<a x='1'><b>1</b>t<c><b>2</b></c><b>3</b></a>")
     assert (root.tag, root.attributes, root.text) == ("a", {"x": "1"}, "t")
     assert [found.text for found in root.find_all("b")] == ["1", "3"]
@@ -201,21 +203,21 @@ HOSTILE = [
 
 @pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("read", [xml.read_document, lambda data: xml.read_listing(data, ROWS)])
-def test_hostile_documents_are_refused(data, read):
+def test_hostile_documents_are_refused(data: bytes, read: Callable[[bytes], object]) -> None:
     began = time.process_time()
     with pytest.raises(ServiceError):
         read(data)
     assert time.process_time() - began < 1
 
 
-def test_as_deep_as_allowed():
+def test_as_deep_as_allowed() -> None:
     data = b"<a>" * 50 + b"x" + b"</a>" * 50
     assert xml.read_document(data).tag == "a"
     assert xml.read_listing(data, {"b"}).head == {"/".join("a" * 49): "x"}
 
 
 @given(st.text())
-def test_what_is_written_is_read(text):
+def test_what_is_written_is_read(text: str) -> None:
     tree = [("Object", [("Key", text)]), ("Quiet", "true")]
     if not xml.can_write(text):
         with pytest.raises(InvalidOptionError, match="XML cannot carry"):

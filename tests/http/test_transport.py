@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import ssl
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from scripted import Play, Tunnel, answer
+from scripted import Connect, Get, OpenTunnel, Play, Serve, Tunnel, answer
 
 from libstore.errors import (
     InvalidOptionError,
@@ -24,14 +28,17 @@ from libstore.http.message import Request
 from libstore.http.transport import Transport
 from libstore.retry import RetryPolicy
 
+if TYPE_CHECKING:
+    from trustme import CA
+
 ONCE = RetryPolicy(attempts=1)
 
 
 @pytest.fixture
-def tunnel():
+def tunnel() -> Iterator[OpenTunnel]:
     tunnels = []
 
-    def make(refusal=None):
+    def make(refusal: bytes | None = None) -> Client:
         tunnels.append(Tunnel(refusal))
         return tunnels[-1]
 
@@ -40,7 +47,9 @@ def tunnel():
         each.close()
 
 
-def test_the_environment_names_the_proxy_once(serve, connect, get, monkeypatch):
+def test_the_environment_names_the_proxy_once(
+    serve: Serve, connect: Connect, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy = serve()
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     client = connect()
@@ -51,7 +60,9 @@ def test_the_environment_names_the_proxy_once(serve, connect, get, monkeypatch):
     assert ("host", "service.test") in proxy.seen[0].headers
 
 
-def test_a_plain_proxy_gets_its_password_and_the_message_does_not(serve, connect):
+def test_a_plain_proxy_gets_its_password_and_the_message_does_not(
+    serve: Serve, connect: Connect
+) -> None:
     proxy = serve(Play(b"", "close"))
     with_password = proxy.url.replace("http://", "http://joe:s%40cret@")
     client = connect(proxies={"http": with_password}, retry=ONCE)
@@ -64,7 +75,9 @@ def test_a_plain_proxy_gets_its_password_and_the_message_does_not(serve, connect
     assert "cret" not in repr(client.transport._proxies)
 
 
-def test_a_tunnel_leads_to_a_service_with_tls(serve, connect, tls, bundle, tunnel):
+def test_a_tunnel_leads_to_a_service_with_tls(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, tunnel: OpenTunnel
+) -> None:
     server, proxy = serve(tls=tls), tunnel()
     with_password = proxy.url.replace("http://", "http://joe:secret@")
     client = connect(proxies={"https": with_password}, verify=bundle)
@@ -86,7 +99,9 @@ def test_a_tunnel_leads_to_a_service_with_tls(serve, connect, tls, bundle, tunne
         (b"", "the proxy", 2),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel(connect, tunnel, refusal, text, tries):
+def test_a_proxy_that_opens_no_tunnel(
+    connect: Connect, tunnel: OpenTunnel, refusal: bytes, text: str, tries: int
+) -> None:
     proxy = tunnel(refusal)
     client = connect(proxies={"https": proxy.url}, retry=RetryPolicy(attempts=2))
     with pytest.raises(TransportError, match=text) as raised:
@@ -95,13 +110,13 @@ def test_a_proxy_that_opens_no_tunnel(connect, tunnel, refusal, text, tries):
     assert "secret" not in str(raised.value)
 
 
-def test_a_proxy_that_is_down(connect):
+def test_a_proxy_that_is_down(connect: Connect) -> None:
     client = connect(proxies={"all": "http://127.0.0.1:1"}, retry=ONCE)
     with pytest.raises(TransportError, match=r"the proxy 127\.0\.0\.1:1 refused the connection"):
         client.request(Request("GET", "https://service.test", "/"))
 
 
-def test_socks_is_refused_with_a_word(connect):
+def test_socks_is_refused_with_a_word(connect: Connect) -> None:
     client = connect(proxies={"all": "socks5://127.0.0.1:1"})
     with pytest.raises(InvalidOptionError, match="SOCKS is not supported"):
         client.request(Request("GET", "https://service.test", "/"))
@@ -135,13 +150,13 @@ def test_socks_is_refused_with_a_word(connect):
         ("%%/%%", "a.test", 80, False),
     ],
 )
-def test_no_proxy(entry, host, port, direct):
+def test_no_proxy(entry: str, host: str, port: int, direct: bool) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         proxies = proxies_from({"ALL_PROXY": "p:1", name: entry})
         assert proxies.choose("https", host, port) == (None if direct else "http://p:1")
 
 
-def test_which_variable_counts():
+def test_which_variable_counts() -> None:
     assert proxies_from({"http_proxy": "http://a", "HTTP_PROXY": "http://b"}).by_scheme == {
         "http": "http://a"
     }
@@ -151,9 +166,16 @@ def test_which_variable_counts():
     assert chosen.choose("http", "h", 1) == "http://a"
 
 
-def test_a_certificate_of_ones_own(serve, connect, get, tls, bundle, monkeypatch):
+def test_a_certificate_of_ones_own(
+    serve: Serve,
+    connect: Connect,
+    get: Get,
+    tls: ssl.SSLContext,
+    bundle: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     server = serve(tls=tls)
-    with pytest.raises(TransportError, match="certificate of https.* is not accepted") as raised:
+    with pytest.raises(TransportError, match=r"certificate of https.* is not accepted") as raised:
         get(server, client=connect())
     assert "REQUESTS_CA_BUNDLE" in str(raised.value)
     assert not raised.value.retryable
@@ -167,7 +189,9 @@ def test_a_certificate_of_ones_own(serve, connect, get, tls, bundle, monkeypatch
     assert get(server, client=connect(verify=False)).read(9) == b"ok"
 
 
-def test_verification_stays_off_only_where_it_was_turned_off(serve, connect, get, tls):
+def test_verification_stays_off_only_where_it_was_turned_off(
+    serve: Serve, connect: Connect, get: Get, tls: ssl.SSLContext
+) -> None:
     server = serve(tls=tls)
     careless, careful = connect(verify=False), connect()
     get(server, client=careless).read(9)
@@ -175,8 +199,9 @@ def test_verification_stays_off_only_where_it_was_turned_off(serve, connect, get
         get(server, client=careful)
 
 
-def test_a_certificate_for_another_host(serve, connect, authority, bundle):
-    import ssl
+def test_a_certificate_for_another_host(
+    serve: Serve, connect: Connect, authority: CA, bundle: str
+) -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.test").configure_cert(context)
@@ -185,7 +210,7 @@ def test_a_certificate_for_another_host(serve, connect, authority, bundle):
         connect(verify=bundle).request(Request("GET", server.url, "/"))
 
 
-def test_a_bundle_that_is_not_there(monkeypatch):
+def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LocalFileNotFoundError, match="does not exist"):
         Transport(verify="/no/such/ca.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/ca.pem")
@@ -193,8 +218,14 @@ def test_a_bundle_that_is_not_there(monkeypatch):
         Transport()
 
 
-def test_our_own_certificate(serve, connect, tls, bundle, authority, tmp_path):
-    import ssl
+def test_our_own_certificate(
+    serve: Serve,
+    connect: Connect,
+    tls: ssl.SSLContext,
+    bundle: str,
+    authority: CA,
+    tmp_path: Path,
+) -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -208,7 +239,7 @@ def test_our_own_certificate(serve, connect, tls, bundle, authority, tmp_path):
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
 
 
-def test_no_tls_at_this_port(serve, connect):
+def test_no_tls_at_this_port(serve: Serve, connect: Connect) -> None:
     server = serve(default=Play(b"HTTP/1.1 400 Bad\r\n\r\n", "close"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_say_hello, args=(listener,))
@@ -220,21 +251,21 @@ def test_no_tls_at_this_port(serve, connect):
     assert server.seen == []
 
 
-def _say_hello(listener):
+def _say_hello(listener: socket.socket) -> None:
     peer, _ = listener.accept()
     with peer:
         peer.sendall(b"220 hello, this is a mail server\r\n" * 9)
         peer.recv(65536)
 
 
-def test_no_dns(connect):
+def test_no_dns(connect: Connect) -> None:
     with pytest.raises(
         TransportError, match=r"no DNS entry was found for https://no-such\.invalid"
     ):
         connect(retry=ONCE).request(Request("GET", "https://no-such.invalid", "/?secret=1"))
 
 
-def test_a_host_that_does_not_take_connections(connect):
+def test_a_host_that_does_not_take_connections(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         waiting = []
@@ -253,7 +284,9 @@ def test_a_host_that_does_not_take_connections(connect):
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_nothing_more(serve, connect, status):
+def test_a_redirect_is_an_answer_and_nothing_more(
+    serve: Serve, connect: Connect, status: int
+) -> None:
     other = serve()
     server = serve(answer(b"Moved", status, Location=f"{other.url}/x"))
     with pytest.raises(ServiceError) as raised:
@@ -262,7 +295,9 @@ def test_a_redirect_is_an_answer_and_nothing_more(serve, connect, status):
     assert (len(server.seen), other.connections) == (1, 0)
 
 
-def test_a_netrc_is_not_read(serve, connect, tmp_path, monkeypatch):
+def test_a_netrc_is_not_read(
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login joe password x\ndefault login joe password x\n")
     netrc.chmod(0o600)
@@ -274,7 +309,7 @@ def test_a_netrc_is_not_read(serve, connect, tmp_path, monkeypatch):
     assert [dict(seen.headers).get("authorization") for seen in server.seen] == ["ours", None]
 
 
-def test_cookies_are_not_kept(serve, connect):
+def test_cookies_are_not_kept(serve: Serve, connect: Connect) -> None:
     server = serve(answer(b"", Set_Cookie="a=b"))
     client = connect()
     for _ in range(2):
@@ -282,11 +317,11 @@ def test_cookies_are_not_kept(serve, connect):
     assert not any(name == "cookie" for seen in server.seen for name, _ in seen.headers)
 
 
-def test_threads_share_at_most_as_many_connections(serve, connect):
+def test_threads_share_at_most_as_many_connections(serve: Serve, connect: Connect) -> None:
     server = serve(default=answer(b"x" * 3000))
     client = connect(pool_size=16)
 
-    def work(number):
+    def work(number: int) -> None:
         for count in range(100):
             target = f"/{number}/{count}"
             assert client.request(Request("GET", server.url, target)).read(9999) == b"x" * 3000
@@ -298,11 +333,11 @@ def test_threads_share_at_most_as_many_connections(serve, connect):
     assert server.connections <= 16
 
 
-def test_more_threads_than_connections(serve, connect):
+def test_more_threads_than_connections(serve: Serve, connect: Connect) -> None:
     server = serve()
     client = connect(pool_size=2)
 
-    def work(_):
+    def work(_: int) -> None:
         for _ in range(50):
             assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
 
@@ -311,7 +346,9 @@ def test_more_threads_than_connections(serve, connect):
     assert server.connections <= 2
 
 
-def test_streams_that_nobody_reads_on_do_not_block_for_ever(serve, connect, monkeypatch):
+def test_streams_that_nobody_reads_on_do_not_block_for_ever(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("libstore.http.pool._STUCK", 0.05)
     server = serve(default=answer(b"x" * 1_000_000))
     client = connect(pool_size=1)
@@ -321,7 +358,7 @@ def test_streams_that_nobody_reads_on_do_not_block_for_ever(serve, connect, monk
     assert server.connections == 3
 
 
-def test_after_close_it_can_be_used_again(serve, connect, get):
+def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(default=answer(b"x" * 200_000)), connect()
     under_way = get(server, client=client)
     client.close()
@@ -330,7 +367,9 @@ def test_after_close_it_can_be_used_again(serve, connect, get):
     assert server.connections == 2
 
 
-def test_many_origins_do_not_pile_up(serve, connect, monkeypatch):
+def test_many_origins_do_not_pile_up(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("libstore.http.transport._MOST_ORIGINS", 2)
     servers = [serve() for _ in range(4)]
     client = connect()
@@ -339,7 +378,7 @@ def test_many_origins_do_not_pile_up(serve, connect, monkeypatch):
     assert len(client.transport._origins) == 2
 
 
-def test_a_pickle_carries_the_options(serve):
+def test_a_pickle_carries_the_options(serve: Serve) -> None:
     server = serve()
     transport = Transport(pool_size=3, read_timeout=7.0, user_agent="me")
     client = Client(transport, Unsigned(), None, RetryPolicy())
@@ -351,7 +390,7 @@ def test_a_pickle_carries_the_options(serve):
     copy.close()
 
 
-def in_child(function):
+def in_child(function: Callable[[], object]) -> str:
     """Return what a function says in a forked child, or its exception's text."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -371,7 +410,9 @@ def in_child(function):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_child_process_has_connections_of_its_own(serve, connect, tls, bundle, secure):
+def test_a_child_process_has_connections_of_its_own(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, secure: bool
+) -> None:
     server = serve(tls=tls if secure else None)
     client = connect(verify=bundle)
     held = [client.request(Request("GET", server.url, "/")) for _ in range(4)]
@@ -379,7 +420,7 @@ def test_a_child_process_has_connections_of_its_own(serve, connect, tls, bundle,
         each.read(9)
     connections = server.connections
 
-    def child():
+    def child() -> object:
         for number in range(20):
             client.request(Request("GET", server.url, f"/child/{number}")).read(9)
         return "done"
@@ -395,16 +436,16 @@ def test_a_child_process_has_connections_of_its_own(serve, connect, tls, bundle,
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_children_forked_while_threads_are_busy(serve, connect):
+def test_children_forked_while_threads_are_busy(serve: Serve, connect: Connect) -> None:
     server = serve(default=answer(b"x" * 100_000))
     client = connect(pool_size=2)
     stop = threading.Event()
 
-    def work():
+    def work() -> None:
         while not stop.is_set():
             assert len(client.request(Request("GET", server.url, "/")).read(100_000)) == 100_000
 
-    def child():
+    def child() -> object:
         for _ in range(10):
             if len(client.request(Request("GET", server.url, "/")).read(100_000)) != 100_000:
                 return "wrong"
@@ -422,12 +463,14 @@ def test_children_forked_while_threads_are_busy(serve, connect):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_an_answer_from_before_the_fork_breaks_off_in_the_child(serve, connect):
+def test_an_answer_from_before_the_fork_breaks_off_in_the_child(
+    serve: Serve, connect: Connect
+) -> None:
     server = serve(default=answer(b"x" * 3_000_000))
     client = connect()
     response = client.request(Request("GET", server.url, "/"))
 
-    def child():
+    def child() -> object:
         try:
             response.read(3_000_000)
         except TransportError:
@@ -439,6 +482,6 @@ def test_an_answer_from_before_the_fork_breaks_off_in_the_child(serve, connect):
     assert len(response.read(3_000_000)) == 3_000_000
 
 
-def test_a_pool_needs_room():
+def test_a_pool_needs_room() -> None:
     with pytest.raises(InvalidOptionError, match="pool_size"):
         Transport(pool_size=0)
