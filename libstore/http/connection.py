@@ -247,17 +247,18 @@ class Channel:
         """Drop up to as many bytes, without waiting for any; return how many were dropped."""
         dropped = min(count, self.buffered)
         self._start += dropped
-        self._sock.settimeout(0.0)
+        if dropped == count:
+            return dropped
         try:
+            self._sock.settimeout(0.0)
             while dropped < count:
                 got = self._sock.recv_into(self._view[: min(count - dropped, _BUFFER)])
                 if not got:
                     break
                 dropped += got
-        except OSError:
-            pass  # nothing more is there now, or ever
-        finally:
             self._sock.settimeout(self._timeout)
+        except OSError:
+            pass  # no more is there; whoever wanted more closes the connection now
         return dropped
 
     def _receive(self, target: memoryview) -> int:
@@ -283,11 +284,23 @@ class Channel:
         self._start, self._stop = 0, rest
 
 
-class PlainConnection(HTTPConnection):
-    """A connection without TLS."""
+class _Leased:
+    """
+    What a `Shelf` keeps with a connection.
+
+    Attributes:
+        channel: What talks on it, while it is open.
+        extra: Whether it is one beyond the shelf's size, and will not be kept.
+        lease: Which lease this is. Only who knows it can give the connection back, and once.
+    """
 
     channel: Channel | None = None
     extra = False
+    lease = 0
+
+
+class PlainConnection(_Leased, HTTPConnection):
+    """A connection without TLS."""
 
     @override
     def close(self) -> None:
@@ -295,11 +308,8 @@ class PlainConnection(HTTPConnection):
         super().close()
 
 
-class SecureConnection(HTTPSConnection):
+class SecureConnection(_Leased, HTTPSConnection):
     """A connection with TLS, whose certificate is checked as the pool says."""
-
-    channel: Channel | None = None
-    extra = False
 
     @override
     def close(self) -> None:

@@ -68,17 +68,27 @@ class Shelf:
         except IndexError:
             connection = self._wait()
         if connection is None:
-            return self._make(extra=self._closed)
+            return self._make(extra=False)
         if connection.channel is not None and not connection.channel.idle():
             connection.close()
         return connection
 
-    def give_back(self, connection: Connection) -> None:
-        """Take a connection back, open or closed."""
-        if connection.extra or self._closed:
-            connection.close()
+    def give_back(self, connection: Connection, lease: int, *, keep: bool) -> None:
+        """
+        Take a connection back; one that was given back already is left alone.
+
+        An interrupt can come at any moment, so both an answer and who was about to make it may
+        believe that the connection is theirs. Were it kept twice, two threads would share it.
+        """
+        if connection.lease != lease:
             return
-        self._put(connection)
+        connection.lease += 1
+        if not keep or connection.extra or self._closed:
+            connection.close()
+        if not connection.extra:
+            self._put(connection)
+        if self._closed:  # perhaps since a moment ago
+            self.close()
 
     def open(self, connection: Connection) -> Channel:
         """
@@ -103,12 +113,17 @@ class Shelf:
     def close(self) -> None:
         """Close the connections that nobody uses, and the others when they are given back."""
         self._closed = True
-        while self._free:
-            connection = self._free.pop()
+        emptied = 0
+        while True:
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                break
+            emptied += 1
             if connection is not None:
                 connection.close()
-        with self._condition:
-            self._condition.notify_all()
+        for _ in range(emptied):
+            self._put(None)
 
     def abandon(self) -> None:
         """In a new process: let go of everything, for it belongs to the parent."""
@@ -142,14 +157,13 @@ class Shelf:
         with self._condition:
             self._waiting += 1
             try:
-                while not self._closed:
-                    if self._free:
+                while True:
+                    try:
                         return self._free.pop()
-                    returned = self._returned
+                    except IndexError:
+                        returned = self._returned
                     if not self._condition.wait(_STUCK) and returned == self._returned:
                         break
-            except IndexError:  # another thread was faster
-                return self._wait()
             finally:
                 self._waiting -= 1
         return self._make(extra=True)

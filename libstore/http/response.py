@@ -38,7 +38,17 @@ class Answer:
     As soon as the last byte was read, the connection is given back.
     """
 
-    __slots__ = ("_connection", "_keep", "_left", "_shelf", "_whole", "headers", "size", "status")
+    __slots__ = (
+        "_connection",
+        "_keep",
+        "_lease",
+        "_left",
+        "_shelf",
+        "_whole",
+        "headers",
+        "size",
+        "status",
+    )
 
     def __init__(self, head: Head, size: int | None, shelf: Shelf, connection: Connection) -> None:
         self.status = head.status
@@ -49,6 +59,7 @@ class Answer:
         self._whole = False
         self._shelf = shelf
         self._connection: Connection | None = connection
+        self._lease = connection.lease
         if size == 0:
             self._end()
 
@@ -69,7 +80,10 @@ class Answer:
                 raise TransportError("the answer was closed before it was read to its end")
             return 0
         try:
-            return self._receive(self._channel(), buffer)
+            channel = self._held()
+            if channel is None:
+                raise BrokenOffError
+            return self._receive(channel, buffer)
         except (OSError, MalformedAnswerError, BrokenOffError) as error:
             self._fail(error)
         except BaseException:
@@ -85,7 +99,7 @@ class Answer:
             return self._read_all(limit)
         if left > limit:
             self._too_long(limit)
-        channel = self._connection.channel
+        channel = self._held()
         if channel is None or channel.buffered < left:
             return self._read_all(limit)
         data = channel.take_bytes(left)
@@ -124,7 +138,7 @@ class Answer:
     def _skip_rest(self) -> bool:
         if not self._keep or self._left > _SKIP:
             return False
-        channel = self._connection.channel if self._connection is not None else None
+        channel = self._held()
         return channel is not None and channel.take_at_once(self._left) == self._left
 
     def _receive(self, channel: Channel, buffer: memoryview) -> int:
@@ -138,11 +152,11 @@ class Answer:
             self._end()
         return count
 
-    def _channel(self) -> Channel:
-        channel = self._connection.channel if self._connection is not None else None
-        if channel is None:
-            raise BrokenOffError
-        return channel
+    def _held(self) -> Channel | None:
+        connection = self._connection
+        if connection is None or connection.lease != self._lease:
+            return None
+        return connection.channel
 
     def _end(self) -> None:
         self._whole = True
@@ -154,15 +168,13 @@ class Answer:
             return
         # What comes behind the end of an answer was not asked for and must not be taken for the
         # beginning of the next one.
-        if not self._keep or connection.channel is None or not connection.channel.clean():
-            connection.close()
-        self._shelf.give_back(connection)
+        keep = self._keep and connection.channel is not None and connection.channel.clean()
+        self._shelf.give_back(connection, self._lease, keep=keep)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
-            self._shelf.give_back(connection)
+            self._shelf.give_back(connection, self._lease, keep=False)
 
     def _fail(self, error: Exception) -> NoReturn:
         done = "" if self.size is None else f" after {self.size - self._left} of {self.size} bytes"

@@ -197,6 +197,7 @@ class Transport:
         head = _head(origin, request, headers)
         shelf = origin.shelf
         connection = shelf.lease()
+        lease = connection.lease
         try:
             channel = connection.channel or shelf.open(connection)
             if channel.used:
@@ -208,8 +209,7 @@ class Transport:
                     channel = shelf.open(connection)
             return _exchange(channel, head, request, shelf, connection)
         except BaseException:
-            connection.close()
-            shelf.give_back(connection)
+            shelf.give_back(connection, lease, keep=False)
             raise
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -264,3 +266,98 @@ def test_small_reads_of_what_is_there_are_no_drip() -> None:
         there.sendall(b"x" * 5000)
         view = memoryview(bytearray(1))
         assert sum(channel.take(view) for _ in range(5000)) == 5000
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Channel, socket.socket]]:
+    here, there = socket.socketpair()
+    with here, there:
+        yield Channel(here, 1.0), there
+
+
+def test_a_peer_that_left_before_the_request(pair: tuple[Channel, socket.socket]) -> None:
+    channel, there = pair
+    there.sendall(answer(b"bye", 503).data)
+    there.close()
+    assert not channel.send(b"PUT / HTTP/1.1\r\n\r\n", None)
+    assert channel.untouched
+    assert channel.receive_head().status == 503
+
+
+def test_a_peer_that_left_with_an_answer(pair: tuple[Channel, socket.socket]) -> None:
+    channel, there = pair
+
+    def blocks() -> Iterator[memoryview]:
+        yield memoryview(bytes(100_000))
+        there.sendall(answer(b"bye", 503).data)
+        there.close()
+        yield memoryview(bytes(100_000))
+
+    assert not channel.send(b"PUT / HTTP/1.1\r\n\r\n", Blocks(200_000, blocks))
+    assert not channel.untouched
+    assert channel.receive_head().status == 503
+
+
+def test_an_answer_without_an_ear_for_the_rest(pair: tuple[Channel, socket.socket]) -> None:
+    # It answers when the first bytes are there, and reads no more; nor does it close.
+    channel, there = pair
+
+    def speak() -> None:
+        there.recv(10)
+        there.sendall(answer(b"no", 413).data)
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    assert not channel.send(b"PUT / HTTP/1.1\r\n\r\n", bytes(10_000_000))
+    assert channel.receive_head().status == 413
+    speaker.join()
+
+
+def test_a_peer_that_stops_reading(pair: tuple[Channel, socket.socket]) -> None:
+    here, there = socket.socketpair()
+    with here, there, pytest.raises(TimeoutError):
+        Channel(here, 0.1).send(b"PUT / HTTP/1.1\r\n\r\n", bytes(10_000_000))
+
+
+def test_lines_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket]) -> None:
+    channel, there = pair
+    lines = [b"%d" % number * 300 for number in range(400)]
+    sender = threading.Thread(target=there.sendall, args=(b"\r\n".join(lines) + b"\r\n",))
+    sender.start()
+    assert [channel.line(4096) for _ in lines] == lines
+    sender.join()
+
+
+def test_heads_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket]) -> None:
+    channel, there = pair
+    interim = b"HTTP/1.1 103 Early\r\nlink: " + b"x" * 30_000 + b"\r\n\r\n"
+    data = interim * 5 + answer(b"real").data
+    sender = threading.Thread(target=there.sendall, args=(data,))
+    sender.start()
+    assert channel.receive_head().size == 4
+    sender.join()
+
+
+class Blocks:
+    def __init__(self, size: int, blocks: Callable[[], Iterator[memoryview]]) -> None:
+        self.size = size
+        self._blocks = blocks
+
+    def blocks(self, block_size: int = 0, /) -> Iterator[memoryview]:
+        return self._blocks()
+
+
+def test_a_connection_is_given_back_once(serve: Serve, connect: Connect, get: Get) -> None:
+    server, client = serve(default=answer(BIG)), connect(pool_size=2)
+    first = get(server, client=client)
+    shelf, connection, lease = first._shelf, first._connection, first._lease
+    # As when an interrupt comes just as an answer is made: both it and its maker give back.
+    shelf.give_back(connection, lease, keep=False)
+    again = get(server, client=client)
+    assert again._connection is connection
+    with pytest.raises(TransportError):
+        first.read(len(BIG))
+    first.close()
+    del first
+    assert again.read(len(BIG)) == BIG
+    assert len(shelf._free) == 2

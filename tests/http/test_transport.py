@@ -479,6 +479,7 @@ def test_an_answer_from_before_the_fork_breaks_off_in_the_child(
         return "no error"
 
     assert in_child(child) == "3000000"
+    assert in_child(response.close) == "None"
     assert len(response.read(3_000_000)) == 3_000_000
 
 
