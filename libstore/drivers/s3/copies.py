@@ -138,7 +138,7 @@ class Copier:
                     expected=("CopyObjectResult",), headers=sent, idempotent=not bound,
                 )  # fmt: skip
             except ContainerNotFoundError as error:
-                error.container = error.container or self._missing(source[0], target[0])
+                error.container = self._missing(source[0], target[0])
                 raise
             return dialect.result_info(target[1], answer, self._service)
 

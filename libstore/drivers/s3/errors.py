@@ -232,8 +232,6 @@ class ErrorReader:
         request_id = headers.get("x-amz-request-id") or told.get("RequestId")
         meaning = self._meaning(request, status, code)
         error = self.error(meaning, status, code, request_id, told.get("Message"))
-        if isinstance(error, ContainerNotFoundError):
-            error.container = told.get("BucketName") or None
         region = headers.get("x-amz-bucket-region") or told.get("Region")
         if status in {301, 307, 308} or code in _WRONG_REGION or (status == 400 and not body):
             return Fault(WrongRegion(error, region))
