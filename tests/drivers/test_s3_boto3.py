@@ -1,0 +1,121 @@
+"""What this library writes Amazon's own client reads, and the other way round."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from libstore import Container, TransferOptions, get_driver
+from servers.s3 import S3Server
+
+boto3 = pytest.importorskip("boto3")
+
+PART = 5 * 1024 * 1024
+CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
+LARGE = bytes(range(256)) * (11 * 1024 * 4) + b"and a little more"
+NAMES = (
+    "plain.txt",
+    "a b+c%20&d?e#f",
+    "ünïcödé/日本/😀",
+    "per%25cent",
+    "~tilde'(quote)*!",
+    "semi;co,lon:@=",
+)
+
+
+@pytest.fixture(params=["seaweedfs", "moto", "swift"])
+def server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+def container(server: S3Server) -> Iterator[Container]:
+    with get_driver("s3")(server.key, server.secret, endpoint=server.endpoint) as driver:
+        driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        yield container
+        container.delete()
+
+
+@pytest.fixture
+def client(server: S3Server) -> Any:
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.key,
+        aws_secret_access_key=server.secret,
+        region_name=server.region,
+        config=Config(s3={"addressing_style": "path"}),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_we_write_boto3_reads(container: Container, client: Any, name: str) -> None:
+    """Name, content, type, metadata, headers and hash arrive."""
+    obj = container.upload_object(
+        CONTENT, name, content_type="text/x-fox", metadata={"owner": "me", "n": "1 2"}
+    )
+    answer = client.get_object(Bucket=container.name, Key=name)
+    assert answer["Body"].read() == CONTENT
+    assert answer["ContentType"] == "text/x-fox"
+    assert {"owner": "me", "n": "1 2"} == answer["Metadata"]
+    assert f'"{obj.etag}"' == answer["ETag"]
+    listed = client.list_objects_v2(Bucket=container.name)["Contents"]
+    assert [(name, len(CONTENT))] == [(item["Key"], item["Size"]) for item in listed]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_boto3_writes_we_read(container: Container, client: Any, name: str) -> None:
+    """Also with the checksum that it adds by itself, which is verified."""
+    client.put_object(
+        Bucket=container.name, Key=name, Body=CONTENT, ContentType="text/x-fox",
+        Metadata={"Owner": "me"}, CacheControl="no-cache",
+    )  # fmt: skip
+    obj = container.get_object(name)
+    assert obj.read() == CONTENT
+    assert ("text/x-fox", {"owner": "me"}) == (obj.content_type, obj.metadata)
+    assert obj.extra["cache_control"] == "no-cache"
+    assert hashlib.md5(CONTENT).hexdigest() == obj.checksums["md5"]
+    assert [name] == [item.name for item in container.list_objects()]
+
+
+def test_parts_go_both_ways(container: Container, client: Any, tmp_path: Any) -> None:
+    """Large objects, in parts of either client, and read in ranges."""
+    container.upload_object(LARGE, "ours")
+    assert LARGE == client.get_object(Bucket=container.name, Key="ours")["Body"].read()
+    source = tmp_path / "large"
+    source.write_bytes(LARGE)
+    client.upload_file(str(source), container.name, "theirs")
+    path = container.get_object("theirs").download(tmp_path / "back")
+    assert LARGE == path.read_bytes()
+    assert container.get_object("theirs").etag != hashlib.md5(LARGE).hexdigest()
+
+
+def test_signed_urls_are_those_of_boto3(
+    container: Container, server: S3Server, client: Any
+) -> None:
+    """The same request, time and credentials make the same URL, but for the order of its query."""
+    import datetime
+    from unittest import mock
+    from urllib.parse import parse_qs, urlsplit
+
+    frozen = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    container.driver._calls.clock = frozen.timestamp
+    container.driver._calls._clients.clear()
+    ours = container.object("a b/ü+%").sign_url(expires=60)
+    with mock.patch(
+        "botocore.auth.get_current_datetime", return_value=frozen.replace(tzinfo=None)
+    ):
+        theirs = client.generate_presigned_url(
+            "get_object", {"Bucket": container.name, "Key": "a b/ü+%"}, ExpiresIn=60
+        )
+    assert urlsplit(theirs).path == urlsplit(ours).path
+    if "X-Amz-Algorithm" in theirs:
+        assert parse_qs(urlsplit(theirs).query) == parse_qs(urlsplit(ours).query)
