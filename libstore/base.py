@@ -182,11 +182,12 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ContainerNotFoundError: There is no such container; when the list is read.
         """
         name = self._container_name(container)
-        query = ListQuery(
-            checks.text(prefix, "prefix"),
-            checks.text(delimiter, "delimiter"),
-            checks.text(start_after, "start_after"),
-        )
+        with self._guard("list_objects", name):
+            query = ListQuery(
+                checks.text(prefix, "prefix"),
+                checks.text(delimiter, "delimiter"),
+                checks.text(start_after, "start_after"),
+            )
         handle = self._container_handle(container)
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
@@ -213,13 +214,13 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         Args:
             prefix: Where to begin; ``"2026/"``, with the delimiter, is what a folder would be.
         """
-        name = self._container_name(container)
-        if not checks.text(delimiter, "delimiter"):
-            raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
-        return self._walk(container, name, checks.text(prefix, "prefix"), delimiter)
+        with self._guard("walk", self._container_name(container)):
+            if not checks.text(delimiter, "delimiter"):
+                raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
+            return self._walk(container, checks.text(prefix, "prefix"), delimiter)
 
     def _walk(
-        self, container: Container | str, name: str, prefix: str, delimiter: str
+        self, container: Container | str, prefix: str, delimiter: str
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
         waiting = [prefix]
         while waiting:

@@ -87,7 +87,7 @@ class DriverCore(DriverHooks):
         if isinstance(container, Container):
             if container.driver is not self:
                 raise InvalidOptionError(
-                    f"{container!r} belongs to another driver; pass its name, or use its own driver"
+                    f"{container!r} belongs to another driver; pass its name, or use its driver"
                 )
             return container.name
         if not isinstance(container, str):

@@ -17,9 +17,9 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
-from typing_extensions import Self, TypeAlias, override
+from typing_extensions import Self, override
 
 from .errors import InvalidOptionError, ObjectChangedError, TransferCancelledError
 from .transfer.digests import Digests, compare, verifiable
@@ -148,7 +148,7 @@ class ObjectReader(io.RawIOBase):
         return 0 <= self._position - self._block_start < len(self._block)
 
     def _fetch(self, start: int) -> None:
-        """Fetch the block that begins at `start`; a larger one each time the last one was used up."""
+        """Fetch the block that begins at `start`; a larger one if the last one was used up."""
         goes_on = start == self._block_start + len(self._block)
         if goes_on and self._block:
             self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
@@ -179,7 +179,7 @@ class ObjectWriter(io.BufferedIOBase):
     A file whose content becomes an object when it is closed.
 
     In a ``with`` block the object is published at the block's end, and not at all if an exception
-    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Outside
+    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Out
     of one, `close()` publishes, but refuses to while an exception that began after the file was
     opened is being handled. A writer that nobody closed publishes nothing.
 
@@ -340,7 +340,7 @@ class ObjectWriter(io.BufferedIOBase):
 
 
 class ObjectTextWriter(io.TextIOWrapper):
-    """Text over an `ObjectWriter`, with the same rule: an exception in the block publishes nothing."""
+    """Text over an `ObjectWriter`; here too, an exception in the block publishes nothing."""
 
     def __init__(
         self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None

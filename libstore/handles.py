@@ -7,6 +7,7 @@ one call of the driver, so ``obj.delete()`` and ``driver.delete_object(obj)`` ar
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -252,7 +253,7 @@ class Container:
         return self.driver.object_exists(self, name.name if isinstance(name, Object) else name)
 
     @override
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: builtins.object) -> bool:
         if not isinstance(other, Container):
             return NotImplemented
         return self.driver is other.driver and self.name == other.name
@@ -359,7 +360,7 @@ class Object:
 
     @property
     def extra(self) -> Mapping[str, object]:
-        """What only this service tells, and ``"cache_control"`` and its like where they are set."""
+        """What only this service tells, and ``"cache_control"`` and its like if they are set."""
         return self._told("extra") or {}
 
     def refresh(self) -> Self:

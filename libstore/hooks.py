@@ -103,9 +103,9 @@ class DriverHooks(ABC):
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         """
-        Return one page of at most `limit` objects and prefixes, mixed, in the order of UTF-8 bytes.
+        Return one page of at most `limit` objects and prefixes, mixed.
 
-        `token` is what the last page of the same query gave. Raise `ContainerNotFoundError` if
+        They come in the order of their names' UTF-8 bytes. `token` is what the last page of the same query gave. Raise `ContainerNotFoundError` if
         there is no such container. A driver whose service cannot fold or sort by itself has
         `libstore.listing.fold_page` for it.
         """
@@ -206,9 +206,9 @@ class DriverHooks(ABC):
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:
         """
-        Delete up to ``limits.batch_size`` objects; return for each why it is still there, or `None`.
+        Delete up to ``limits.batch_size`` objects.
 
-        The default deletes them one by one, several at once.
+        Return for each, in their order, why it is still there, or `None`. The default deletes them one by one, several at once.
         """
 
         def delete(name: str) -> StorageError | None:
@@ -238,7 +238,7 @@ class DriverHooks(ABC):
         raise self._unsupported("change the metadata of an object")
 
     def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
-        """Return a URL that allows GET, HEAD, PUT or DELETE of one object for `expires` seconds."""
+        """Return a URL that allows a method on one object for `expires` seconds."""
         raise self._unsupported("sign URLs")
 
     # ------------------------------------------------------------------ uploads in parts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Literal, TextIO, TypedDict, overload
+from typing import Any, BinaryIO, Literal, TextIO, TypeAlias, TypedDict, overload
 
-from typing_extensions import TypeAlias, Unpack, final
+from typing_extensions import Unpack, final
 
 from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError

@@ -13,6 +13,8 @@ import secrets
 import stat
 from dataclasses import dataclass
 
+from typing_extensions import Self
+
 from ..errors import (
     IntegrityError,
     InvalidOptionError,
@@ -197,7 +199,7 @@ class _TemporaryFile:
         stem = f".{name[:100]}.{secrets.token_hex(6)}.part"
         self._temporary: str | None = os.path.join(directory, stem)
 
-    def __enter__(self) -> _TemporaryFile:
+    def __enter__(self) -> Self:
         assert self._temporary is not None
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         self.descriptor = os.open(self._temporary, flags, 0o666)

@@ -96,7 +96,7 @@ class Seal:
 
 
 class Attributes(ABC):
-    """Where values are kept with a file. `container` is the descriptor of the directory it is in."""
+    """Where values are kept with a file; `container` is the descriptor of its container."""
 
     @abstractmethod
     def get(self, descriptor: int, container: int, key: str) -> bytes | None:
