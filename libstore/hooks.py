@@ -105,9 +105,9 @@ class DriverHooks(ABC):
         """
         Return one page of at most `limit` objects and prefixes, mixed.
 
-        They come in the order of their names' UTF-8 bytes. `token` is what the last page of the same query gave. Raise `ContainerNotFoundError` if
-        there is no such container. A driver whose service cannot fold or sort by itself has
-        `libstore.listing.fold_page` for it.
+        They come in the order of their names' UTF-8 bytes; `token` is what the last page of the
+        same query gave. Raise `ContainerNotFoundError` if there is no such container. A driver
+        whose service cannot fold or page by itself has `libstore.fold_page` for it.
         """
 
     @abstractmethod
@@ -208,7 +208,8 @@ class DriverHooks(ABC):
         """
         Delete up to ``limits.batch_size`` objects.
 
-        Return for each, in their order, why it is still there, or `None`. The default deletes them one by one, several at once.
+        Return for each, in their order, why it is still there, or `None`. The default deletes them
+        one by one, several at once.
         """
 
         def delete(name: str) -> StorageError | None:
