@@ -213,6 +213,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._entered = False
         self._finished = False
         self._error_at_opening = sys.exc_info()[1]
+        self._process = os.getpid()
         _open_writers.add(self)
 
     @override
@@ -278,6 +279,8 @@ class ObjectWriter(io.BufferedIOBase):
     def abort(self) -> None:
         """Close the file and publish nothing. What was sent is taken back."""
         uploader, self._uploader = self._uploader, None
+        if self._process != os.getpid():
+            uploader = None  # a forked child has no part in its parent's uploads
         self._finished = True
         self._buffer = bytearray()
         _open_writers.discard(self)
@@ -310,9 +313,12 @@ class ObjectWriter(io.BufferedIOBase):
         # io's own finalizer would call close(), and that would publish half an object.
         if getattr(self, "_finished", True):
             return
-        warnings.warn(
-            f"{self!r} was never closed, so nothing was published", ResourceWarning, stacklevel=2
-        )
+        if self._process == os.getpid():
+            warnings.warn(
+                f"{self!r} was never closed, so nothing was published",
+                ResourceWarning,
+                stacklevel=2,
+            )
         self.abort()
 
     def _finish(self) -> None:

@@ -9,6 +9,7 @@ from typing_extensions import final
 
 from .. import checks
 from ..core import DriverCore
+from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError
 from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag
@@ -71,14 +72,20 @@ class Copying(DriverCore):
             target_name = target._object_name(target_name)
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
             if target is self and self.supports("copy_object"):
-                info = self._copy_object(
-                    source_container, source, target_container, target_name, options
-                )
+                try:
+                    info = self._copy_object(
+                        source_container, source, target_container, target_name, options
+                    )
+                except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
+                    target._guard("copy_object", target_container, target_name).complete(error)
+                    raise
                 if progress is not None and info.size is not None:
                     progress(info.size, info.size)
             else:
-                content = ObjectSource(self, source_container, source)
-                info = _copy_through(content, target, order, options)
+                guard = self._guard("copy_object", source_container, source)
+                content = ObjectSource(self, source_container, source, guard)
+                with target._guard("copy_object", target_container, target_name):
+                    info = _copy_through(content, target, order, options)
         return target._object_handle(container, info)
 
     @final

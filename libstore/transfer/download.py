@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from typing_extensions import Self
@@ -24,7 +25,7 @@ from ..errors import (
 from ..values import MiB, ObjectInfo, Span
 from .crew import Crew, Flag
 from .digests import Digests, compare, verifiable
-from .localfile import local_errors
+from .localfile import local_errors, rename_new, write_all
 from .plan import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks
@@ -183,13 +184,6 @@ class _Download:
                 self._hashed += len(block)
 
 
-def write_all(descriptor: int, view: memoryview, offset: int) -> None:
-    """Write all bytes at an offset; `os.pwrite` alone may write fewer."""
-    while view.nbytes:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
-
-
 class _TemporaryFile:
     """A file beside the destination that becomes it, or is gone."""
 
@@ -210,12 +204,12 @@ class _TemporaryFile:
         assert self._temporary is not None
         if overwrite:
             os.replace(self._temporary, self._path)
-            self._temporary = None
         else:
-            # A link, unlike a rename, never takes the place of a file that came meanwhile.
-            os.link(self._temporary, self._path)
+            rename_new(self._temporary, self._path)
+        self._temporary = None
 
     def __exit__(self, *exception: object) -> None:
         os.close(self.descriptor)
         if self._temporary is not None:
-            os.unlink(self._temporary)
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)

@@ -75,7 +75,11 @@ class UploadOrder:
 
 def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInfo:
     """Upload all that the source gives, and close the source."""
-    uploader = Uploader(driver, order, source.size)
+    try:
+        uploader = Uploader(driver, order, source.size)
+    except BaseException:
+        source.close()
+        raise
     try:
         descriptor = source.descriptor()
         if descriptor is not None and source.size is not None and not driver.takes_parts:

@@ -24,12 +24,13 @@ from ...errors import (
     IntegrityError,
     InvalidNameError,
     InvalidOptionError,
-    NotSupportedError,
+    InvalidTypeError,
     ObjectChangedError,
     StorageError,
 )
 from ...listing import fold_page
 from ...retry import RetryPolicy
+from ...transfer.localfile import write_all
 from ...transfer.options import TransferOptions
 from ...transfer.payload import Payload
 from ...values import (
@@ -47,7 +48,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers, write_all
+from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
 from .tree import RESERVED, Tree, closing, component_problem, locked, os_errors
 from .walk import is_text, object_names
@@ -73,7 +74,6 @@ class LocalDriver(StorageDriver):
 
     Raises:
         InvalidOptionError: The root is there and is no directory, or an option is unknown.
-        NotSupportedError: The system has no directory descriptors.
     """
 
     name: ClassVar[str] = "local"
@@ -93,13 +93,15 @@ class LocalDriver(StorageDriver):
         transfer: TransferOptions | None = None,
     ) -> None:
         super().__init__(retry=retry, transfer=transfer)
-        if os.open not in os.supports_dir_fd:
-            raise NotSupportedError("the local driver needs a POSIX system")
         if attributes not in ("auto", "xattr", "file"):
             raise InvalidOptionError(
                 f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"
             )
-        self.root = os.path.abspath(os.fsdecode(root))
+        if not isinstance(root, (str, os.PathLike)):
+            raise InvalidTypeError(f"root must be a path, not {type(root).__name__}")
+        if not os.fspath(root):
+            raise InvalidOptionError("root must not be empty; '.' is the current directory")
+        self.root = os.path.abspath(root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
         self._tree = Tree(self.root, follow_symlinks)

@@ -26,6 +26,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ...transfer.localfile import rename_new
 from ...values import Conditions, CopyOptions, ObjectInfo, Prefix, Upload, WriteOptions
 from .attributes import (
     RECORD,
@@ -35,7 +36,7 @@ from .attributes import (
     SideFiles,
     has_extended_attributes,
 )
-from .content import create, etag_of, rename_new
+from .content import create, etag_of
 from .tree import RESERVED, Tree, closing, locked, os_errors
 
 #: What can be kept with an object beside content type and metadata.
@@ -70,7 +71,9 @@ class FileStore:
                     descriptor = self.tree.open_directory(name, root)
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                    raise ContainerNotFoundError("there is no such container") from error
+                    raise ContainerNotFoundError(
+                        "there is no such container", container=name
+                    ) from error
                 raise
             with closing(descriptor):
                 try:
@@ -78,7 +81,9 @@ class FileStore:
                 except FileNotFoundError as error:
                     if isinstance(error, StorageError):
                         raise
-                    raise ContainerNotFoundError("the container was deleted meanwhile") from error
+                    raise ContainerNotFoundError(
+                        "the container was deleted meanwhile", container=name
+                    ) from error
 
     @contextmanager
     def opened(self, container: str, name: str) -> Iterator[tuple[int, int]]:
@@ -167,7 +172,7 @@ class FileStore:
                         self.tree.made_parent(directory, name, self.fsync)
                     )
                     if conditions.if_absent:
-                        rename_new(temporary, leaf, directory, parent)
+                        self._rename_new(temporary, leaf, directory, parent)
                     else:
                         os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
                 except BaseException:
@@ -178,6 +183,13 @@ class FileStore:
             self._side_files.drop(replaced.st_ino, directory)
         self.attributes(descriptor).seal(descriptor, directory, md5, written)
         return self.info(name, descriptor, directory)
+
+    @staticmethod
+    def _rename_new(temporary: str, leaf: str, directory: int, parent: int) -> None:
+        try:
+            rename_new(temporary, leaf, directory, parent)
+        except FileExistsError as error:
+            raise ObjectAlreadyExistsError("there is an object of this name already") from error
 
     def remove(self, directory: int, name: str, conditions: Conditions) -> None:
         """Remove an object's file, and the directories that get empty by that."""
