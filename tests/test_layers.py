@@ -57,7 +57,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "drivers": "values errors content_types retry listing base http"
-        " transfer.options transfer.payload",
+        " transfer.localfile transfer.options transfer.payload",
     },
     {
         "libstore": "",

@@ -1,12 +1,23 @@
-"""The example that the README runs does what it says, as a program of its own."""
+"""The examples work: the program that the README runs, and what stands in the pages."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+PROJECT = Path(__file__).parents[1]
+# Python that is shown to be read, not run: the body of a docstring, a driver that is no file here.
+NOT_RUN = {"docs/contributing.md", "docs/writing-a-driver.md"}
+PAGES = [
+    page
+    for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    if "```python" in page.read_text("utf-8")
+    and page.relative_to(PROJECT).as_posix() not in NOT_RUN
+]
 
 
 @pytest.fixture
@@ -96,3 +107,20 @@ def test_help_names_the_arguments(quickstart: Path) -> None:
 
     assert 0 == result.returncode
     assert all(name in result.stdout for name in ("FOLDER", "DRIVER", "ARGUMENT", "--keep"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_the_examples_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They run from top to bottom, in an empty directory that has just a picture of a cat."""
+    monkeypatch.chdir(tmp_path)
+    Path("cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    names = {"__name__": "example"}
+
+    for block in blocks:
+        code = block.replace('"/srv/store"', '"store"')
+        exec(compile("from __future__ import annotations\n" + code, str(page), "exec"), names)
