@@ -59,12 +59,7 @@ _SMALL_PART = 64 * 1024
 
 
 class Topic:
-    """The fixtures that the tests of all topics share."""
-
-    @pytest.fixture
-    def driver(self) -> StorageDriver:
-        """Return the driver under test. Every adopter supplies this one."""
-        raise NotImplementedError("supply a fixture named 'driver' that returns your driver")
+    """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
 
     @pytest.fixture
     def container(self, driver: StorageDriver) -> Iterator[Container]:
