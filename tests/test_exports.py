@@ -111,3 +111,10 @@ def test_no_two_topics_of_the_conformance_suite_share_a_test() -> None:
     )
 
     assert [] == [name for name, count in names.items() if count > 1]
+
+
+def test_the_reference_has_every_public_name(project: Path) -> None:
+    reference = (project / "docs/api.md").read_text("utf-8")
+
+    missing = [name for name in libstore.__all__ if f":: {name}\n" not in reference]
+    assert [] == missing
