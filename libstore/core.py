@@ -8,7 +8,7 @@ about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -122,6 +122,15 @@ class DriverCore(DriverHooks):
         if container_name != self._container_name(container):
             raise InvalidOptionError(f"{obj!r} is not in {self._container_name(container)!r}")
         return obj
+
+    def _objects_in(self, container: Container | str, objs: object) -> list[Object]:
+        """Return objects of a container that are given as handles or by their names."""
+        if isinstance(objs, (str, Object)) or not isinstance(objs, Iterable):
+            raise InvalidTypeError(
+                f"objs must be an iterable of objects or names, not {type(objs).__name__};"
+                " delete_object() deletes a single one"
+            )
+        return [self._object_in(container, obj) for obj in objs]
 
     def _with_checksums(self, obj: Object) -> ObjectInfo:
         """Return what is known of an object, digests included if they can be had."""

@@ -232,7 +232,7 @@ class Container:
 
     def delete_objects(self, objs: Iterable[Object | str]) -> list[DeleteResult]:
         """Delete many objects. See `StorageDriver.delete_objects`."""
-        return self.driver.delete_objects(self._handle(obj) for obj in objs)
+        return self.driver.delete_objects(self.driver._objects_in(self, objs))
 
     def list_uploads(self) -> LazyList[Upload]:
         """List unfinished uploads in parts. See `StorageDriver.list_uploads`."""

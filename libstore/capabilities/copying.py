@@ -12,7 +12,7 @@ from ..core import DriverCore
 from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError
 from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
-from ..transfer.crew import Flag
+from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
 from ..transfer.upload import UploadOrder, upload
 from ..values import Conditions, CopyOptions, ObjectInfo
@@ -59,34 +59,19 @@ class Copying(DriverCore):
             IntegrityError: The bytes that were read do not match the object's digest.
             TransferCancelledError: `cancel` was set.
         """
-        source_container, source = self._target(obj)
-        target = container.driver if isinstance(container, Container) else self
-        target_container = target._container_name(container)
-        target_name = source if name is None else name
-        options = CopyOptions(
-            content_type=checks.header_value(content_type, "content_type"),
-            metadata=None if metadata is None else checks.metadata(metadata, target.limits),
-            conditions=target._conditions(if_absent, None),
+        return self._copied(
+            "copy_object",
+            obj,
+            container,
+            name,
+            CopyOptions(
+                content_type=checks.header_value(content_type, "content_type"),
+                metadata=metadata,
+                conditions=Conditions(if_absent=if_absent),
+            ),
+            progress,
+            cancel,
         )
-        with self._guard("copy_object", source_container, source):
-            target_name = target._object_name(target_name)
-            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
-            if target is self and self.supports("copy_object"):
-                try:
-                    info = self._copy_object(
-                        source_container, source, target_container, target_name, options
-                    )
-                except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
-                    target._guard("copy_object", target_container, target_name).complete(error)
-                    raise
-                if progress is not None and info.size is not None:
-                    progress(info.size, info.size)
-            else:
-                guard = self._guard("copy_object", source_container, source)
-                content = ObjectSource(self, source_container, source, guard)
-                with target._guard("copy_object", target_container, target_name):
-                    info = _copy_through(content, target, order, options)
-        return target._object_handle(container, info)
 
     @final
     def move_object(
@@ -126,12 +111,56 @@ class Copying(DriverCore):
             place = (target._container_name(container), source if name is None else name)
             if target is self and place == (source_container, source):
                 return self._object_handle(obj.container, info)
-            moved = self.copy_object(
-                obj, container, name, if_absent=if_absent, progress=progress, cancel=cancel
-            )
+            options = CopyOptions(conditions=Conditions(if_absent=if_absent))
+            moved = self._copied("move_object", obj, container, name, options, progress, cancel)
             pinned = info.etag if self.supports("delete_if_match") else None
             self._delete_object(source_container, source, Conditions(if_match=pinned), None)
         return moved
+
+    def _copied(
+        self,
+        operation: str,
+        obj: Object,
+        container: Container | str,
+        name: str | None,
+        options: CopyOptions,
+        progress: ProgressCallback | None,
+        cancel: Flag | None,
+    ) -> Object:
+        """Return a copy; `options` are checked here, for it is the target that has limits."""
+        source_container, source = self._target(obj)
+        target = container.driver if isinstance(container, Container) else self
+        target_container = target._container_name(container)
+        reading = self._guard(operation, source_container, source)
+        writing = target._guard(operation, target_container, source if name is None else name)
+        with writing:
+            target_name = target._object_name(source if name is None else name)
+            options = replace(
+                options,
+                metadata=None
+                if options.metadata is None
+                else checks.metadata(options.metadata, target.limits),
+                conditions=target._conditions(options.conditions.if_absent, None),
+            )
+        if target is not self or not self.supports("copy_object"):
+            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
+            with reading:
+                content = ObjectSource(self, source_container, source, reading)
+            with writing:
+                info = _copy_through(content, target, order, options)
+            return target._object_handle(container, info)
+        with reading:
+            check_cancelled(cancel)
+            try:
+                info = self._copy_object(
+                    source_container, source, target_container, target_name, options
+                )
+            except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
+                writing.complete(error)
+                raise
+        if progress is not None and info.size is not None:
+            progress(info.size, info.size)
+        return target._object_handle(container, info)
 
 
 def _copy_through(

@@ -13,11 +13,12 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, Protocol
 
-from ..errors import IntegrityError, NotSupportedError, StorageError, TransferCancelledError
+from ..errors import IntegrityError, NotSupportedError, StorageError
 from ..values import Limits, ObjectInfo, Part, Upload, WriteOptions
-from .crew import Crew, Flag
+from .crew import Crew, Flag, check_cancelled
 from .digests import Digests, compare
 from .options import TransferOptions
 from .payload import BufferPayload, FilePayload, Payload
@@ -258,6 +259,7 @@ class _PartsUpload:
 
 def _put(driver: UploadHooks, order: UploadOrder, payload: Payload) -> ObjectInfo:
     """Publish an object with one request."""
+    check_cancelled(order.cancel)
     if order.checksum is not None:
         _check_expected(order, {order.checksum[0]: payload.digest(order.checksum[0])})
     info = driver._put_object(order.container, order.name, payload, order.options)
@@ -288,12 +290,7 @@ def _check_expected(order: UploadOrder, checksums: Mapping[str, str]) -> None:
 
 def _checkpoint_of(cancel: Flag | None) -> Callable[[], None]:
     """Return what raises once the user has cancelled."""
-
-    def checkpoint() -> None:
-        if cancel is not None and cancel.is_set():
-            raise TransferCancelledError("the transfer was cancelled")
-
-    return checkpoint
+    return partial(check_cancelled, cancel)
 
 
 def _threshold(driver: UploadHooks) -> int:
