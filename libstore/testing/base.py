@@ -16,6 +16,7 @@ from libstore import (
     Container,
     ContainerNotFoundError,
     Object,
+    ObjectWriter,
     Prefix,
     StorageDriver,
     TransferOptions,
@@ -58,6 +59,10 @@ CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 _SMALL_PART = 64 * 1024
 
 
+class _GivenUp(Exception):
+    """What ends an upload that was begun so that it could be seen."""
+
+
 class Topic:
     """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
 
@@ -79,6 +84,14 @@ class Topic:
         driver.transfer = TransferOptions(part_size=size, multipart_threshold=size, concurrency=4)
         yield size
         driver.transfer = before
+
+    @pytest.fixture
+    def half_written(self, container: Container, part_size: int) -> Iterator[ObjectWriter]:
+        """Begin an upload of three parts, and give it up when the test has ended."""
+        with suppress(_GivenUp), container.open("half/of it", "wb") as file:
+            file.write(noise(3 * part_size))
+            yield file
+            raise _GivenUp
 
     @pytest.fixture
     def two_by_two(self, driver: StorageDriver) -> Iterator[None]:

@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
-from libstore import Container, InvalidTypeError, LazyList, Object, Prefix
+from libstore import (
+    Container,
+    InvalidTypeError,
+    LazyList,
+    Object,
+    ObjectNameConflictError,
+    Prefix,
+)
 
 from .base import CONTENT, Topic, fill, fresh_name, names_of
 
 _TREE = (
-    "a",
+    "1",
     "a-b",
     "a/1",
     "a/2",
@@ -125,8 +132,19 @@ class Listings(Topic):
 
     def test_prefixes_and_objects_come_in_one_order(self, tree: Container) -> None:
         """A Prefix is listed where its name sorts, between the objects."""
-        expected = ["a", "a-b", "a/", "a0", "b", "b--1", "b--2--3", "c/", "z"]
+        expected = ["1", "a-b", "a/", "a0", "b", "b--1", "b--2--3", "c/", "z"]
         assert expected == names_of(tree.list_objects(delimiter="/"))
+
+    def test_a_prefix_may_have_the_name_of_an_object(self, container: Container) -> None:
+        """An object beside what is below its name is listed beside it, or it is refused."""
+        fill(container, "a/1")
+        try:
+            fill(container, "a")
+        except ObjectNameConflictError:
+            assert ["a/1"] == names_of(container.list_objects())
+        else:
+            assert ["a", "a/1"] == names_of(container.list_objects())
+            assert ["a", "a/"] == names_of(container.list_objects(delimiter="/"))
 
     @pytest.mark.parametrize("start", ["", "a", "a/", "a/1", "a/zzz", "b--", "z", "zz", "\0"])
     def test_start_after_leaves_out_what_sorts_before(self, tree: Container, start: str) -> None:
@@ -250,8 +268,8 @@ class Listings(Topic):
         """Iterators of one list have places of their own."""
         listing = tree.list_objects()
         first, second = iter(listing), iter(listing)
-        assert ["a", "a-b", "a/1"] == [next(first).name for _ in range(3)]
-        assert "a" == next(second).name
+        assert ["1", "a-b", "a/1"] == [next(first).name for _ in range(3)]
+        assert "1" == next(second).name
         assert "a/2" == next(first).name
 
     @pytest.mark.usefixtures("two_by_two")

@@ -12,6 +12,7 @@ from libstore import (
     InvalidOptionError,
     NotSupportedError,
     StorageDriver,
+    StorageError,
     TransferCancelledError,
 )
 
@@ -171,61 +172,68 @@ class Uploads(Topic):
 
     # ------------------------------------------------------------------ unfinished uploads
 
-    def test_unfinished_uploads_are_listed_and_dropped(
-        self, driver: StorageDriver, container: Container, part_size: int
-    ) -> None:
-        """list_uploads tells of an upload that goes on; abort_uploads takes it back."""
+    @pytest.fixture
+    def takes_parts(self, driver: StorageDriver) -> None:
+        """Skip a test on a service that takes no parts."""
         if not driver.supports("list_uploads"):
-            with pytest.raises(NotSupportedError):
-                container.list_uploads()
-            with pytest.raises(NotSupportedError):
-                container.abort_uploads()
-            return
-        writer = container.open("half/of it", "wb")
-        writer.write(noise(3 * part_size))
+            pytest.skip("the service takes no objects in parts")
+
+    def test_a_service_without_parts_says_so(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """Without parts there are no unfinished uploads to list or to drop."""
+        if driver.supports("list_uploads"):
+            pytest.skip("the service takes objects in parts")
+        with pytest.raises(NotSupportedError):
+            container.list_uploads()
+        with pytest.raises(NotSupportedError):
+            container.abort_uploads()
+
+    @pytest.mark.usefixtures("takes_parts", "half_written")
+    def test_unfinished_uploads_are_listed_and_dropped(self, container: Container) -> None:
+        """list_uploads tells of an upload that goes on; abort_uploads takes it back."""
         found = list(container.list_uploads())
         assert [(container.name, "half/of it")] == [(up.container, up.name) for up in found]
         assert found == container.abort_uploads()
         assert [] == list(container.list_uploads())
-        writer.abort()
         assert not container.object_exists("half/of it")
 
+    @pytest.mark.usefixtures("takes_parts", "half_written")
     def test_an_upload_is_dropped_twice_without_an_error(
-        self, driver: StorageDriver, container: Container, part_size: int
+        self, driver: StorageDriver, container: Container
     ) -> None:
         """abort_upload of one that is gone already succeeds."""
-        if not driver.supports("abort_upload"):
-            pytest.skip("the service takes no objects in parts")
-        writer = container.open("a", "wb")
-        writer.write(noise(3 * part_size))
         (upload,) = container.list_uploads()
         driver.abort_upload(upload)
         driver.abort_upload(upload)
         assert [] == list(container.list_uploads())
-        writer.abort()
 
-    def test_young_uploads_are_left_alone(
-        self, driver: StorageDriver, container: Container, part_size: int
-    ) -> None:
+    @pytest.mark.usefixtures("takes_parts", "half_written")
+    def test_young_uploads_are_left_alone(self, container: Container) -> None:
         """abort_uploads drops only what is older than was asked for."""
-        if not driver.supports("abort_uploads"):
-            pytest.skip("the service takes no objects in parts")
-        writer = container.open("a", "wb")
-        writer.write(noise(3 * part_size))
         (upload,) = container.list_uploads()
         expected = [upload] if upload.started is None else []
         assert expected == container.abort_uploads(older_than=86_400.0)
-        writer.abort()
-        assert [] == unfinished(container)
+
+    @pytest.mark.usefixtures("takes_parts")
+    def test_an_upload_that_was_dropped_cannot_be_finished(
+        self, container: Container, part_size: int
+    ) -> None:
+        """What was taken from under a writer is an error when it closes, and no object."""
+        writer = container.open("a", "wb")
+        writer.write(noise(3 * part_size))
+        container.abort_uploads()
+        with pytest.raises(StorageError):
+            writer.close()
+        assert not container.object_exists("a")
 
     def test_a_negative_age_is_refused(self, container: Container) -> None:
         """An age is 0 or more seconds."""
         with pytest.raises(InvalidOptionError):
             container.abort_uploads(older_than=-1.0)
 
+    @pytest.mark.usefixtures("takes_parts")
     def test_uploads_of_a_missing_container_raise(self, driver: StorageDriver) -> None:
         """A missing container is no container without uploads."""
-        if not driver.supports("list_uploads"):
-            pytest.skip("the service takes no objects in parts")
         with pytest.raises(FileNotFoundError):
             list(driver.list_uploads(fresh_name()))
