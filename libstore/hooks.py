@@ -6,6 +6,10 @@ service allows it, returns records, and raises only `libstore.errors`. The base 
 names and options before it calls one, adds operation, container and object to any error, and may
 call hooks from several threads at once.
 
+Names and metadata come back exactly as they were given: what a header cannot carry, such as text
+beyond ASCII, outer spaces or an empty value, the driver encodes and decodes. A driver works again
+after `close()`.
+
 The hooks of the first group are required. Every other one has a default that works or says that
 the service cannot do it; `StorageDriver.supports` finds out by looking which of them a driver
 overrides.
@@ -59,7 +63,7 @@ class DriverHooks(ABC):
 
     Attributes:
         name: The driver's name in the registry, such as ``"s3"``.
-        limits: What the service can take, in numbers.
+        limits: What the service can take, in numbers. It and `transfer` may be set on an instance.
         options: Which of `OPTIONS` the service honours. The base refuses the others before
             anything is sent.
         digests: The algorithms of the whole content's digests that the library computes while an

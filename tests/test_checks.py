@@ -66,7 +66,7 @@ def test_text_may_be_empty_but_must_be_text() -> None:
     assert "" == checks.text("", "prefix")
     with pytest.raises(InvalidTypeError, match="delimiter must be a str, not NoneType"):
         checks.text(None, "delimiter")
-    with pytest.raises(InvalidNameError, match=r"prefix .* lone surrogate"):
+    with pytest.raises(InvalidOptionError, match=r"prefix .* lone surrogate"):
         checks.text("\udfff", "prefix")
 
 
@@ -139,7 +139,7 @@ def test_header_values_are_text_that_is_not_empty() -> None:
         checks.header_value("", "x")
     with pytest.raises(InvalidTypeError, match="x must be a str, not bytes"):
         checks.header_value(b"a", "x")
-    with pytest.raises(InvalidNameError, match="surrogate"):
+    with pytest.raises(InvalidOptionError, match="surrogate"):
         checks.header_value("\ud800", "x")
 
 

@@ -59,19 +59,12 @@ class Copying(DriverCore):
             IntegrityError: The bytes that were read do not match the object's digest.
             TransferCancelledError: `cancel` was set.
         """
-        return self._copied(
-            "copy_object",
-            obj,
-            container,
-            name,
-            CopyOptions(
-                content_type=checks.header_value(content_type, "content_type"),
-                metadata=metadata,
-                conditions=Conditions(if_absent=if_absent),
-            ),
-            progress,
-            cancel,
+        options = CopyOptions(
+            content_type=content_type,
+            metadata=metadata,
+            conditions=Conditions(if_absent=if_absent),
         )
+        return self._copied("copy_object", obj, container, name, options, progress, cancel)
 
     @final
     def move_object(
@@ -104,9 +97,9 @@ class Copying(DriverCore):
             ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
             ObjectChangedError: The object was replaced after it was copied; both are there.
         """
-        source_container, source = self._target(obj)
-        target = container.driver if isinstance(container, Container) else self
-        with self._guard("move_object", source_container, source):
+        with self._guard("move_object", obj):
+            source_container, source = self._target(obj)
+            target = container.driver if isinstance(container, Container) else self
             info = self._head_object(source_container, source, None)
             place = (target._container_name(container), source if name is None else name)
             if target is self and place == (source_container, source):
@@ -128,15 +121,17 @@ class Copying(DriverCore):
         cancel: Flag | None,
     ) -> Object:
         """Return a copy; `options` are checked here, for it is the target that has limits."""
-        source_container, source = self._target(obj)
+        reading = self._guard(operation, obj)
+        with reading:
+            source_container, source = self._target(obj)
         target = container.driver if isinstance(container, Container) else self
-        target_container = target._container_name(container)
-        reading = self._guard(operation, source_container, source)
-        writing = target._guard(operation, target_container, source if name is None else name)
+        writing = target._guard(operation, container, source if name is None else name)
         with writing:
+            target_container = target._container_name(container)
             target_name = target._object_name(source if name is None else name)
             options = replace(
                 options,
+                content_type=checks.header_value(options.content_type, "content_type"),
                 metadata=None
                 if options.metadata is None
                 else checks.metadata(options.metadata, target.limits),

@@ -99,8 +99,10 @@ class Attributes(ABC):
     """Where values are kept with a file; `container` is the descriptor of its container."""
 
     @abstractmethod
-    def get(self, descriptor: int, container: int, key: str) -> bytes | None:
-        """Return a value, or `None`."""
+    def get(
+        self, descriptor: int, container: int, key: str, *, growing: bool = False
+    ) -> bytes | None:
+        """Return a value, or `None`. A `growing` file of ours is written after its values."""
 
     @abstractmethod
     def set(self, descriptor: int, container: int, key: str, value: bytes) -> None:
@@ -124,7 +126,9 @@ class ExtendedAttributes(Attributes):
     """Values in the file's own extended attributes."""
 
     @override
-    def get(self, descriptor: int, container: int, key: str) -> bytes | None:
+    def get(
+        self, descriptor: int, container: int, key: str, *, growing: bool = False
+    ) -> bytes | None:
         try:
             return os.getxattr(descriptor, key)
         except OSError as error:
@@ -159,11 +163,14 @@ class SideFiles(Attributes):
     """
 
     @override
-    def get(self, descriptor: int, container: int, key: str) -> bytes | None:
+    def get(
+        self, descriptor: int, container: int, key: str, *, growing: bool = False
+    ) -> bytes | None:
         status = os.fstat(descriptor)
+        not_before = 0 if growing else status.st_mtime_ns
         try:
             with _side_directory(container) as directory:
-                return _read(_side_name(status.st_ino, key), directory, status.st_mtime_ns)
+                return _read(_side_name(status.st_ino, key), directory, not_before)
         except FileNotFoundError:
             return None
 

@@ -327,7 +327,7 @@ class FileStore:
                 continue  # it was finished meanwhile
             with closing(descriptor):
                 store = self.attributes(descriptor)
-                record = Record.load(store.get(descriptor, directory, RECORD))
+                record = Record.load(store.get(descriptor, directory, RECORD, growing=True))
                 modified = os.fstat(descriptor).st_mtime
             started = datetime.fromtimestamp(modified, timezone.utc)
             if record is not None and record.started is not None:
