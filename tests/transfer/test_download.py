@@ -302,6 +302,7 @@ def test_an_object_that_is_replaced_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, answers: int
 ) -> None:
     """Ranges of two versions are never put together."""
+    driver.transfer = TransferOptions(PART, 2 * PART, 1)
     replace_after(driver, answers, LARGE[::-1], cut=None)
     with pytest.raises(ObjectChangedError):
         container.download_object("large", folder / "a")
