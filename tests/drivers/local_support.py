@@ -8,7 +8,8 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,15 +78,20 @@ def names(objects: Iterable[Object]) -> list[str]:
     return [obj.name for obj in objects]
 
 
-def start_python(program: str, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a Python program that can import the library; it talks through its pipes."""
-    return subprocess.Popen(
+@contextmanager
+def python_running(program: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python program that talks through its pipes, and end it at the block's end."""
+    with subprocess.Popen(
         _command(program, arguments),
+        bufsize=0,
         env=_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        **options,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run_python(program: str, *arguments: object, prefix: Iterable[str] = ()) -> str:

@@ -17,8 +17,8 @@ from drivers.local_support import (
     names,
     new_container,
     picture,
+    python_running,
     shown,
-    start_python,
 )
 
 from libstore import (
@@ -245,20 +245,16 @@ def test_no_race_opens_the_door(container: Container, tmp_path: Path, kind: str)
     (top / "link").symlink_to(tmp_path / "outside" / kind)
     door = [f"door/{name}" for name in (*_NAMES, "secret", "x", "sub/x")]
     door = [name for name in door if not _is_refused(container, name)]
-    swapper = start_python(_SWAPPER, top)
-    try:
+    outcomes: set[str] = set()
+    with python_running(_SWAPPER, top) as swapper:
         assert swapper.stdout is not None
         assert b"on\n" == swapper.stdout.readline()
-        outcomes: set[str] = set()
         for _ in range(50):
             for name in door:
                 outcomes |= _pass_through(container, name)
             if {"stored", "ObjectNameConflictError"} <= outcomes:
                 break
         printed, _ = swapper.communicate(timeout=PATIENCE)
-    finally:
-        swapper.kill()
-        swapper.wait()
     assert {"stored", "ObjectNameConflictError"} <= outcomes
     assert int(printed) > 1000
     assert len(door) >= 100

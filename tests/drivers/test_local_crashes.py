@@ -19,7 +19,7 @@ from drivers.local_support import (
     names,
     new_container,
     picture,
-    start_python,
+    python_running,
 )
 
 from libstore import Container, Object, StorageDriver, TransferOptions
@@ -48,11 +48,8 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def lender() -> Iterator[subprocess.Popen[bytes]]:
     """Return the program that lends us processes."""
-    lender = start_python(_LENDER, bufsize=0)
-    try:
-        yield lender
-    finally:
-        lender.communicate()
+    with python_running(_LENDER) as process:
+        yield process
 
 
 def _lend(lender: subprocess.Popen[bytes], line: str) -> int:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drivers.local_support import (
+    PATIENCE,
     Kept,
     has_extended_attributes,
     new_container,
     picture,
-    start_python,
+    python_running,
 )
 
 from libstore import Container, StorageError, StorageFullError, TransferOptions
@@ -265,19 +265,11 @@ except KeyboardInterrupt:
 @_NAMES
 def test_a_process_that_is_interrupted(tmp_path: Path, kept: Kept, name: str) -> None:
     """Ctrl-C in the middle of a large upload of another process leaves nothing."""
-    process = start_python(_UPLOADER, tmp_path / "root", kept, name)
-    try:
+    with python_running(_UPLOADER, tmp_path / "root", kept, name) as process:
         assert process.stdout is not None
         for _ in range(5):
             assert process.stdout.readline().strip().isdigit()
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=60)
-    finally:
-        _end(process)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert b"interrupted" == printed.split()[-1]
     assert 0 == process.returncode
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
