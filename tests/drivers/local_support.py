@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import libstore
-from libstore import Container, Object, StorageDriver, get_driver
+from libstore import Container, Object, get_driver
+from libstore.drivers.local import LocalDriver
 
-Kept = Literal["xattr", "file"]
+Kept = Literal["auto", "xattr", "file"]
 
 # How long a program of ours may take before a test gives up on it.
 PATIENCE = 60.0
 
 
-def local_driver(root: str | Path, **options: Any) -> StorageDriver:
-    """Return a local driver; the type that the registry gives away is the general one."""
-    return get_driver("local")(str(root), **options)
+def local_driver(root: str | Path, **options: Any) -> LocalDriver:
+    """Return a local driver, found by its name as users find it."""
+    return get_driver("local")(root, **options)
 
 
 def new_container(root: Path, **options: Any) -> Container:

@@ -17,6 +17,7 @@ from drivers.local_support import (
 
 from libstore import Container, StorageDriver, TransferOptions
 from libstore.drivers import local
+from libstore.drivers.local import content
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 
@@ -34,7 +35,7 @@ def attributes(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
 def hashings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets an item whenever the driver hashes a file."""
     calls: list[int] = []
-    real = local.md5_of
+    real = content.md5_of
 
     def counting(descriptor: int) -> str:
         calls.append(descriptor)
