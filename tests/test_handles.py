@@ -322,6 +322,40 @@ def _for_handle(scene: _Scene, cls: type, method: str, operation: str) -> dict[s
     return given
 
 
+class _Switchboard:
+    """Stands where a driver does, and notes which operation is called with what."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if name.startswith("_"):  # names become objects here, which changes nothing
+                return arguments[-1]
+            bound = inspect.signature(_operations()[name]).bind(self, *arguments, **options)
+            self.calls.append((name, bound.arguments))
+            return Container(self, ContainerInfo("c"))
+
+        return call
+
+
+@pytest.mark.parametrize(("cls", "method", "operation"), _PAIRS)
+def test_every_argument_is_passed_on(cls: type, method: str, operation: str) -> None:
+    """A handle drops no option and mixes none up: each arrives under its own name."""
+    driver: Any = _Switchboard()
+    container = Container(driver, ContainerInfo("c"))
+    handle: Any = container if cls is Container else Object(container, ObjectInfo("a"))
+    given = {name: f"the {name}" for name in _parameters(getattr(cls, method))}
+    getattr(handle, method)(**given)
+    ((called, arguments),) = driver.calls
+    assert operation == called
+    handles = {
+        name: value for name, value in arguments.items() if name != "self" and name not in given
+    }
+    assert given == {name: arguments[name] for name in given}
+    assert set(handles.values()) <= {"c", "a", "rb", handle, container}
+
+
 # ---------------------------------------------------------------------- names in place of handles
 
 

@@ -51,6 +51,23 @@ def test_as_many_jobs_run_as_allowed_and_no_more(size: int) -> None:
     assert [] == _crew_threads()
 
 
+def test_a_further_job_waits_outside() -> None:
+    """What a job needs, such as a part in memory, is not queued up beyond the size."""
+    submitted = threading.Event()
+    too_early: list[bool] = []
+
+    def slow() -> int:
+        too_early.append(submitted.wait(0.2))
+        return 0
+
+    with Crew[int](1, lambda _: None) as crew:
+        crew.submit(slow)
+        crew.submit(int, 1)
+        submitted.set()
+        crew.finish()
+    assert [False] == too_early
+
+
 def test_results_arrive_in_the_thread_that_submits() -> None:
     """What takes the results needs no lock."""
     threads: list[str] = []

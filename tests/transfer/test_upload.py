@@ -423,18 +423,26 @@ def test_an_upload_that_failed_can_be_done_again(driver: FaultyDriver) -> None:
 
 def test_no_part_is_sent_after_the_abort(driver: FaultyDriver) -> None:
     """The abort waits for the parts that are under way, or it would leave them behind."""
-    begun = threading.Event()
+    begun, aborted = threading.Event(), threading.Event()
+    too_early: list[bool] = []
 
     def put(real: Callable[..., Part], upload: Any, number: int, *rest: Any) -> Part:
         if number == 1:
-            begun.wait(_PATIENCE)
+            begun.set()
+            too_early.append(aborted.wait(0.2))
             return real(upload, number, *rest)
-        begun.set()
+        begun.wait(_PATIENCE)
         raise ServiceError("no")
 
+    def abort(real: Callable[..., None], *arguments: Any) -> None:
+        aborted.set()
+        real(*arguments)
+
     driver.around("_put_part", put)
+    driver.around("_abort_upload", abort)
     with pytest.raises(ServiceError):
         driver.upload_object(_noise(8 * PART), "c", "a")
+    assert [False] == too_early
     assert "_abort_upload" == driver.hooks()[-1]
     _old_and_nothing_else(driver)
 
