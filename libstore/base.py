@@ -88,7 +88,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ContainerAlreadyExistsError: There is a container of this name.
             InvalidNameError: The service cannot have a container of this name.
         """
-        with self._guard("create_container", _shown(name)):
+        with self._guard("create_container", name):
             checked = self._container_name(name)
             try:
                 info = self._create_container(checked)
@@ -106,7 +106,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         Raises:
             ContainerNotFoundError: There is none of this name.
         """
-        with self._guard("get_container", _shown(name)):
+        with self._guard("get_container", name):
             return Container(self, self._head_container(self._container_name(name)))
 
     @final
@@ -133,8 +133,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ContainerNotEmptyError: It has objects, and `recursive` is false; or others put
                 objects into it faster than they could be deleted.
         """
-        name = self._container_name(container)
-        with self._guard("delete_container", name):
+        with self._guard("delete_container", container):
+            name = self._container_name(container)
             if recursive:
                 delete_all(self, name)
             else:
@@ -181,12 +181,13 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         Raises:
             ContainerNotFoundError: There is no such container; when the list is read.
         """
-        name = self._container_name(container)
-        query = ListQuery(
-            checks.text(prefix, "prefix"),
-            checks.text(delimiter, "delimiter"),
-            checks.text(start_after, "start_after"),
-        )
+        with self._guard("list_objects", container):
+            name = self._container_name(container)
+            query = ListQuery(
+                checks.text(prefix, "prefix"),
+                checks.text(delimiter, "delimiter"),
+                checks.text(start_after, "start_after"),
+            )
         handle = self._container_handle(container)
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
@@ -213,13 +214,14 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         Args:
             prefix: Where to begin; ``"2026/"``, with the delimiter, is what a folder would be.
         """
-        name = self._container_name(container)
-        if not checks.text(delimiter, "delimiter"):
-            raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
-        return self._walk(container, name, checks.text(prefix, "prefix"), delimiter)
+        with self._guard("walk", container):
+            self._container_name(container)
+            if not checks.text(delimiter, "delimiter"):
+                raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
+            return self._walk(container, checks.text(prefix, "prefix"), delimiter)
 
     def _walk(
-        self, container: Container | str, name: str, prefix: str, delimiter: str
+        self, container: Container | str, prefix: str, delimiter: str
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
         waiting = [prefix]
         while waiting:
@@ -245,8 +247,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ObjectNotFoundError: There is no such object.
             ContainerNotFoundError: There is no such container.
         """
-        container_name = self._container_name(container)
-        with self._guard("get_object", container_name, _shown(name)):
+        with self._guard("get_object", container, name):
+            container_name = self._container_name(container)
             info = self._head_object(container_name, self._object_name(name), None)
         return self._object_handle(container, info)
 
@@ -259,8 +261,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ContainerNotFoundError: There is no such container.
             AccessDeniedError: The service does not tell.
         """
-        container_name = self._container_name(container)
-        with self._guard("object_exists", container_name, _shown(name)):
+        with self._guard("object_exists", container, name):
+            container_name = self._container_name(container)
             try:
                 self._head_object(container_name, self._object_name(name), None)
             except ObjectNotFoundError:
@@ -274,7 +276,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
 
         What the handle does not know, it asks for when somebody wants it.
         """
-        with self._guard("object", None, _shown(name)):
+        with self._guard("object", container, name):
             self._container_name(container)
             return self._object_handle(container, ObjectInfo(self._object_name(name)))
 
@@ -333,8 +335,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             NotSupportedError: The service cannot honour an option or hold so large an object.
             TransferCancelledError: `cancel` was set.
         """
-        container_name = self._container_name(container)
-        with self._guard("upload_object", container_name, _shown(name)):
+        with self._guard("upload_object", container, name):
+            container_name = self._container_name(container)
             checked = self._object_name(name)
             options = self._write_options(
                 checked,
@@ -386,8 +388,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             LocalFileError: The destination exists, is a directory or cannot be written.
             TransferCancelledError: `cancel` was set.
         """
-        container, name = self._target(obj)
-        with self._guard("download_object", container, name):
+        with self._guard("download_object", obj):
+            container, name = self._target(obj)
             if not isinstance(destination, (str, os.PathLike)):
                 raise InvalidTypeError(
                     f"destination must be a path, not {type(destination).__name__};"
@@ -423,9 +425,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ObjectChangedError: It was replaced while it was read.
             IntegrityError: The bytes do not match the digest that the service keeps.
         """
-        container, name = self._target(obj)
-        guard = self._guard("stream_object", container, name)
+        guard = self._guard("stream_object", obj)
         with guard:
+            container, name = self._target(obj)
             span = checks.span(start, stop)
             size = _CHUNK_SIZE
             if chunk_size is not None:
@@ -450,8 +452,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ObjectNotFoundError: There is no such object.
             IntegrityError: The object does not match the digest that the service keeps.
         """
-        container, name = self._target(obj)
-        with self._guard("read_object", container, name):
+        with self._guard("read_object", obj):
+            container, name = self._target(obj)
             span = checks.span(start, stop)
             return reading.read(self, container, name, span)[0]
 
@@ -469,8 +471,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ObjectNotFoundError: There is no such object.
             ObjectChangedError: It was replaced between two requests.
         """
-        container, name = self._target(obj)
-        with self._guard("read_ranges", container, name):
+        with self._guard("read_ranges", obj):
+            container, name = self._target(obj)
             checked = [checks.span(*checks.pair(span)) for span in spans]
             return reading.read_ranges(self, container, name, checked)
 
@@ -489,8 +491,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             ObjectChangedError: `if_match` does not hold.
             NotSupportedError: The service cannot honour `if_match`.
         """
-        container, name = self._target(obj)
-        with self._guard("delete_object", container, name):
+        with self._guard("delete_object", obj):
+            container, name = self._target(obj)
             self._need_option("delete_if_match", if_match is not None)
             conditions = Conditions(if_match=checks.etag(if_match, "if_match"))
             self._delete_object(container, name, conditions, None)
@@ -506,7 +508,13 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             One result for each object, in their order; `DeleteResult.error` is `None` where the
             object is gone.
         """
-        return delete_many(self, [self._target(obj) for obj in objs])
+        with self._guard("delete_objects"):
+            if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
+                raise InvalidTypeError(
+                    f"objs must be an iterable of objects, not {type(objs).__name__};"
+                    " delete_object() deletes a single one"
+                )
+            return delete_many(self, [self._target(obj) for obj in objs])
 
     # ------------------------------------------------------------------ the driver itself
 
@@ -528,8 +536,3 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
     @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
-
-
-def _shown(name: object) -> str | None:
-    """Return what can stand in an error as a name, before it is known to be one."""
-    return name if isinstance(name, str) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError
+from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError, StorageError
 from .values import Limits, Span
 
 # RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
@@ -43,7 +43,7 @@ def _name(name: object, what: str) -> str:
         raise InvalidTypeError(f"the name of {what} must be a str, not {_kind(name)}")
     if not name:
         raise InvalidNameError(f"the name of {what} must not be empty")
-    _encodable(name, f"the name of {what}")
+    _encodable(name, f"the name of {what}", InvalidNameError)
     return name
 
 
@@ -55,11 +55,13 @@ def text(value: object, label: str) -> str:
     return value
 
 
-def _encodable(value: str, label: str) -> None:
+def _encodable(
+    value: str, label: str, error_type: type[StorageError] = InvalidOptionError
+) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidNameError(
+        raise error_type(
             f"{label} must be text that UTF-8 can hold; {shorten(value)} has a lone surrogate"
             f" at index {error.start}"
         ) from None
@@ -100,6 +102,15 @@ def positive_size(value: object, label: str) -> int:
     if value < 1:
         raise InvalidOptionError(f"{label} must be at least 1, not {value}")
     return value
+
+
+def seconds(value: object, label: str) -> float:
+    """Return a time of 0 or more seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidTypeError(f"{label} must be a number of seconds, not {_kind(value)}")
+    if not value >= 0:
+        raise InvalidOptionError(f"{label} must be 0 or more seconds, not {value!r}")
+    return float(value)
 
 
 def header_value(value: object, label: str) -> str | None:

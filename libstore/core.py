@@ -8,7 +8,7 @@ about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,17 +77,25 @@ class DriverCore(DriverHooks):
             raise InvalidOptionError(f"unknown operation {operation!r}; ask for one of {known}")
         return True
 
-    def _guard(
-        self, operation: str, container: str | None = None, name: str | None = None
-    ) -> Guard:
-        return Guard(self.name, operation, container, name)
+    def _guard(self, operation: str, container: object = None, name: object = None) -> Guard:
+        """Return what adds to errors which operation they are about, and on what it was called."""
+        if isinstance(container, Object):
+            container, name = container.container, container.name
+        if isinstance(container, Container):
+            container = container.name
+        return Guard(
+            self.name,
+            operation,
+            container if isinstance(container, str) else None,
+            name if isinstance(name, str) else None,
+        )
 
     def _container_name(self, container: object) -> str:
         """Return the name of a container that is given as a handle or by its name."""
         if isinstance(container, Container):
             if container.driver is not self:
                 raise InvalidOptionError(
-                    f"{container!r} belongs to another driver; pass its name, or use its own driver"
+                    f"{container!r} belongs to another driver; pass its name, or use its driver"
                 )
             return container.name
         if not isinstance(container, str):
@@ -114,19 +122,29 @@ class DriverCore(DriverHooks):
             raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
         return obj.container.name, obj.name
 
-    def _object_in(self, container: Container | str, obj: object) -> Object:
+    def _object_in(self, operation: str, container: Container | str, obj: object) -> Object:
         """Return an object of a container that is given as a handle or by its name."""
-        if not isinstance(obj, Object):
-            return self._object_handle(container, ObjectInfo(self._object_name(obj)))
-        container_name, _ = self._target(obj)
-        if container_name != self._container_name(container):
-            raise InvalidOptionError(f"{obj!r} is not in {self._container_name(container)!r}")
-        return obj
+        with self._guard(operation, container, obj):
+            container_name = self._container_name(container)
+            if not isinstance(obj, Object):
+                return self._object_handle(container, ObjectInfo(self._object_name(obj)))
+            if self._target(obj)[0] != container_name:
+                raise InvalidOptionError(f"{obj!r} is not in {container_name!r}")
+            return obj
+
+    def _objects_in(
+        self, operation: str, container: Container | str, objs: object
+    ) -> Iterable[Object]:
+        """Return objects of a container that are given as handles or by their names."""
+        if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
+            # It is the operation that refuses what is no list at all.
+            return cast("Iterable[Object]", objs)
+        return [self._object_in(operation, container, obj) for obj in objs]
 
     def _with_checksums(self, obj: Object) -> ObjectInfo:
         """Return what is known of an object, digests included if they can be had."""
-        container, name = self._target(obj)
-        with self._guard("checksums", container, name):
+        with self._guard("checksums", obj):
+            container, name = self._target(obj)
             return replace(obj._info, checksums=self._compute_checksums(container, name))
 
     def _container_handle(self, container: Container | str) -> Container:

@@ -17,9 +17,9 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
-from typing_extensions import Self, TypeAlias, override
+from typing_extensions import Self, override
 
 from .errors import InvalidOptionError, ObjectChangedError, TransferCancelledError
 from .transfer.digests import Digests, compare, verifiable
@@ -148,7 +148,7 @@ class ObjectReader(io.RawIOBase):
         return 0 <= self._position - self._block_start < len(self._block)
 
     def _fetch(self, start: int) -> None:
-        """Fetch the block that begins at `start`; a larger one each time the last one was used up."""
+        """Fetch the block that begins at `start`; a larger one if the last one was used up."""
         goes_on = start == self._block_start + len(self._block)
         if goes_on and self._block:
             self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
@@ -179,7 +179,7 @@ class ObjectWriter(io.BufferedIOBase):
     A file whose content becomes an object when it is closed.
 
     In a ``with`` block the object is published at the block's end, and not at all if an exception
-    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Outside
+    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Out
     of one, `close()` publishes, but refuses to while an exception that began after the file was
     opened is being handled. A writer that nobody closed publishes nothing.
 
@@ -213,6 +213,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._entered = False
         self._finished = False
         self._error_at_opening = sys.exc_info()[1]
+        self._process = os.getpid()
         _open_writers.add(self)
 
     @override
@@ -278,6 +279,8 @@ class ObjectWriter(io.BufferedIOBase):
     def abort(self) -> None:
         """Close the file and publish nothing. What was sent is taken back."""
         uploader, self._uploader = self._uploader, None
+        if self._process != os.getpid():
+            uploader = None  # a forked child has no part in its parent's uploads
         self._finished = True
         self._buffer = bytearray()
         _open_writers.discard(self)
@@ -310,9 +313,12 @@ class ObjectWriter(io.BufferedIOBase):
         # io's own finalizer would call close(), and that would publish half an object.
         if getattr(self, "_finished", True):
             return
-        warnings.warn(
-            f"{self!r} was never closed, so nothing was published", ResourceWarning, stacklevel=2
-        )
+        if self._process == os.getpid():
+            warnings.warn(
+                f"{self!r} was never closed, so nothing was published",
+                ResourceWarning,
+                stacklevel=2,
+            )
         self.abort()
 
     def _finish(self) -> None:
@@ -340,7 +346,7 @@ class ObjectWriter(io.BufferedIOBase):
 
 
 class ObjectTextWriter(io.TextIOWrapper):
-    """Text over an `ObjectWriter`, with the same rule: an exception in the block publishes nothing."""
+    """Text over an `ObjectWriter`; here too, an exception in the block publishes nothing."""
 
     def __init__(
         self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None

@@ -7,6 +7,7 @@ one call of the driver, so ``obj.delete()`` and ``driver.delete_object(obj)`` ar
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -158,7 +159,11 @@ class Container:
     ) -> Path:
         """Write an object to a file. See `StorageDriver.download_object`."""
         return self.driver.download_object(
-            self._handle(obj), destination, overwrite=overwrite, progress=progress, cancel=cancel
+            self._handle("download_object", obj),
+            destination,
+            overwrite=overwrite,
+            progress=progress,
+            cancel=cancel,
         )
 
     def stream_object(
@@ -171,12 +176,12 @@ class Container:
     ) -> Iterator[bytes]:
         """Yield an object's bytes in order. See `StorageDriver.stream_object`."""
         return self.driver.stream_object(
-            self._handle(obj), start=start, stop=stop, chunk_size=chunk_size
+            self._handle("stream_object", obj), start=start, stop=stop, chunk_size=chunk_size
         )
 
     def read_object(self, obj: Object | str, *, start: int = 0, stop: int | None = None) -> bytes:
         """Return an object's bytes. See `StorageDriver.read_object`."""
-        return self.driver.read_object(self._handle(obj), start=start, stop=stop)
+        return self.driver.read_object(self._handle("read_object", obj), start=start, stop=stop)
 
     @overload
     def open(self, name: Object | str, mode: BinaryReadMode = "rb") -> BinaryIO: ...
@@ -227,11 +232,11 @@ class Container:
 
     def delete_object(self, obj: Object | str, *, if_match: str | None = None) -> None:
         """Delete an object. See `StorageDriver.delete_object`."""
-        self.driver.delete_object(self._handle(obj), if_match=if_match)
+        self.driver.delete_object(self._handle("delete_object", obj), if_match=if_match)
 
     def delete_objects(self, objs: Iterable[Object | str]) -> list[DeleteResult]:
         """Delete many objects. See `StorageDriver.delete_objects`."""
-        return self.driver.delete_objects(self._handle(obj) for obj in objs)
+        return self.driver.delete_objects(self.driver._objects_in("delete_objects", self, objs))
 
     def list_uploads(self) -> LazyList[Upload]:
         """List unfinished uploads in parts. See `StorageDriver.list_uploads`."""
@@ -252,7 +257,7 @@ class Container:
         return self.driver.object_exists(self, name.name if isinstance(name, Object) else name)
 
     @override
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: builtins.object) -> bool:
         if not isinstance(other, Container):
             return NotImplemented
         return self.driver is other.driver and self.name == other.name
@@ -265,9 +270,9 @@ class Container:
     def __repr__(self) -> str:
         return f"<Container {self.name!r} of {self.driver!r}>"
 
-    def _handle(self, obj: Object | str) -> Object:
+    def _handle(self, operation: str, obj: Object | str) -> Object:
         """Return an object of this container that is given as a handle or by its name."""
-        return self.driver._object_in(self, obj)
+        return self.driver._object_in(operation, self, obj)
 
     def _told(self, field: str) -> Any:
         if _untold(self._info, field):
@@ -359,7 +364,7 @@ class Object:
 
     @property
     def extra(self) -> Mapping[str, object]:
-        """What only this service tells, and ``"cache_control"`` and its like where they are set."""
+        """What only this service tells, and ``"cache_control"`` and its like if they are set."""
         return self._told("extra") or {}
 
     def refresh(self) -> Self:

@@ -6,6 +6,10 @@ service allows it, returns records, and raises only `libstore.errors`. The base 
 names and options before it calls one, adds operation, container and object to any error, and may
 call hooks from several threads at once.
 
+Names and metadata come back exactly as they were given: what a header cannot carry, such as text
+beyond ASCII, outer spaces or an empty value, the driver encodes and decodes. A driver works again
+after `close()`.
+
 The hooks of the first group are required. Every other one has a default that works or says that
 the service cannot do it; `StorageDriver.supports` finds out by looking which of them a driver
 overrides.
@@ -59,7 +63,7 @@ class DriverHooks(ABC):
 
     Attributes:
         name: The driver's name in the registry, such as ``"s3"``.
-        limits: What the service can take, in numbers.
+        limits: What the service can take, in numbers. It and `transfer` may be set on an instance.
         options: Which of `OPTIONS` the service honours. The base refuses the others before
             anything is sent.
         digests: The algorithms of the whole content's digests that the library computes while an
@@ -103,11 +107,11 @@ class DriverHooks(ABC):
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         """
-        Return one page of at most `limit` objects and prefixes, mixed, in the order of UTF-8 bytes.
+        Return one page of at most `limit` objects and prefixes, mixed.
 
-        `token` is what the last page of the same query gave. Raise `ContainerNotFoundError` if
-        there is no such container. A driver whose service cannot fold or sort by itself has
-        `libstore.listing.fold_page` for it.
+        They come in the order of their names' UTF-8 bytes; `token` is what the last page of the
+        same query gave. Raise `ContainerNotFoundError` if there is no such container. A driver
+        whose service cannot fold or page by itself has `libstore.fold_page` for it.
         """
 
     @abstractmethod
@@ -206,9 +210,10 @@ class DriverHooks(ABC):
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:
         """
-        Delete up to ``limits.batch_size`` objects; return for each why it is still there, or `None`.
+        Delete up to ``limits.batch_size`` objects.
 
-        The default deletes them one by one, several at once.
+        Return for each, in their order, why it is still there, or `None`. The default deletes them
+        one by one, several at once.
         """
 
         def delete(name: str) -> StorageError | None:
@@ -238,7 +243,7 @@ class DriverHooks(ABC):
         raise self._unsupported("change the metadata of an object")
 
     def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
-        """Return a URL that allows GET, HEAD, PUT or DELETE of one object for `expires` seconds."""
+        """Return a URL that allows a method on one object for `expires` seconds."""
         raise self._unsupported("sign URLs")
 
     # ------------------------------------------------------------------ uploads in parts

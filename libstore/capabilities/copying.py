@@ -9,9 +9,10 @@ from typing_extensions import final
 
 from .. import checks
 from ..core import DriverCore
+from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError
 from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
-from ..transfer.crew import Flag
+from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
 from ..transfer.upload import UploadOrder, upload
 from ..values import Conditions, CopyOptions, ObjectInfo
@@ -58,28 +59,12 @@ class Copying(DriverCore):
             IntegrityError: The bytes that were read do not match the object's digest.
             TransferCancelledError: `cancel` was set.
         """
-        source_container, source = self._target(obj)
-        target = container.driver if isinstance(container, Container) else self
-        target_container = target._container_name(container)
-        target_name = source if name is None else name
         options = CopyOptions(
-            content_type=checks.header_value(content_type, "content_type"),
-            metadata=None if metadata is None else checks.metadata(metadata, target.limits),
-            conditions=target._conditions(if_absent, None),
+            content_type=content_type,
+            metadata=metadata,
+            conditions=Conditions(if_absent=if_absent),
         )
-        with self._guard("copy_object", source_container, source):
-            target_name = target._object_name(target_name)
-            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
-            if target is self and self.supports("copy_object"):
-                info = self._copy_object(
-                    source_container, source, target_container, target_name, options
-                )
-                if progress is not None and info.size is not None:
-                    progress(info.size, info.size)
-            else:
-                content = ObjectSource(self, source_container, source)
-                info = _copy_through(content, target, order, options)
-        return target._object_handle(container, info)
+        return self._copied("copy_object", obj, container, name, options, progress, cancel)
 
     @final
     def move_object(
@@ -112,19 +97,65 @@ class Copying(DriverCore):
             ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
             ObjectChangedError: The object was replaced after it was copied; both are there.
         """
-        source_container, source = self._target(obj)
-        target = container.driver if isinstance(container, Container) else self
-        with self._guard("move_object", source_container, source):
+        with self._guard("move_object", obj):
+            source_container, source = self._target(obj)
+            target = container.driver if isinstance(container, Container) else self
             info = self._head_object(source_container, source, None)
             place = (target._container_name(container), source if name is None else name)
             if target is self and place == (source_container, source):
                 return self._object_handle(obj.container, info)
-            moved = self.copy_object(
-                obj, container, name, if_absent=if_absent, progress=progress, cancel=cancel
-            )
+            options = CopyOptions(conditions=Conditions(if_absent=if_absent))
+            moved = self._copied("move_object", obj, container, name, options, progress, cancel)
             pinned = info.etag if self.supports("delete_if_match") else None
             self._delete_object(source_container, source, Conditions(if_match=pinned), None)
         return moved
+
+    def _copied(
+        self,
+        operation: str,
+        obj: Object,
+        container: Container | str,
+        name: str | None,
+        options: CopyOptions,
+        progress: ProgressCallback | None,
+        cancel: Flag | None,
+    ) -> Object:
+        """Return a copy; `options` are checked here, for it is the target that has limits."""
+        reading = self._guard(operation, obj)
+        with reading:
+            source_container, source = self._target(obj)
+        target = container.driver if isinstance(container, Container) else self
+        writing = target._guard(operation, container, source if name is None else name)
+        with writing:
+            target_container = target._container_name(container)
+            target_name = target._object_name(source if name is None else name)
+            options = replace(
+                options,
+                content_type=checks.header_value(options.content_type, "content_type"),
+                metadata=None
+                if options.metadata is None
+                else checks.metadata(options.metadata, target.limits),
+                conditions=target._conditions(options.conditions.if_absent, None),
+            )
+        if target is not self or not self.supports("copy_object"):
+            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
+            with reading:
+                content = ObjectSource(self, source_container, source, reading)
+            with writing:
+                info = _copy_through(content, target, order, options)
+            return target._object_handle(container, info)
+        with reading:
+            check_cancelled(cancel)
+            try:
+                info = self._copy_object(
+                    source_container, source, target_container, target_name, options
+                )
+            except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
+                writing.complete(error)
+                raise
+        if progress is not None and info.size is not None:
+            progress(info.size, info.size)
+        return target._object_handle(container, info)
 
 
 def _copy_through(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Literal, TextIO, TypedDict, overload
+from typing import Any, BinaryIO, Literal, TextIO, TypeAlias, TypedDict, overload
 
-from typing_extensions import TypeAlias, Unpack, final
+from typing_extensions import Unpack, final
 
 from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError
@@ -115,10 +115,9 @@ class Files(DriverCore):
             ObjectNotFoundError: There is no such object to read.
             InvalidOptionError: The mode is none of these, or an option does not go with it.
         """
-        container_name = self._container_name(container)
-        obj = self._object_in(container, name)
-        guard = self._guard("open_object", container_name, obj.name)
+        guard = self._guard("open_object", container, name)
         with guard:
+            obj = self._object_in("open_object", container, name)
             action, binary = _parse_mode(mode)
             if binary and (encoding, errors, newline) != (None, None, None):
                 raise InvalidOptionError(
@@ -141,7 +140,7 @@ class Files(DriverCore):
                 return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline)
             conditions = self._conditions(if_absent or action == "x", if_match)
             options = self._write_options(obj.name, content_type, metadata, conditions, headers)
-            order = UploadOrder(container_name, obj.name, options)
+            order = UploadOrder(obj.container.name, obj.name, options)
             writer = self._writer(obj, order, guard)
             if binary:
                 return writer

@@ -38,8 +38,8 @@ class Metadata(DriverCore):
             ObjectNotFoundError: There is no such object.
             ObjectChangedError: `if_match` does not hold.
         """
-        container, name = self._target(obj)
-        with self._guard("update_metadata", container, name):
+        with self._guard("update_metadata", obj):
+            container, name = self._target(obj)
             if metadata is None and content_type is None:
                 raise InvalidOptionError("give metadata, content_type or both")
             info = self._set_metadata(

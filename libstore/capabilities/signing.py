@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing_extensions import final, override
 
+from .. import checks
 from ..core import DriverCore
-from ..errors import InvalidOptionError, InvalidTypeError
+from ..errors import InvalidOptionError
 from ..handles import Object
 
 _METHODS = ("GET", "HEAD", "PUT", "DELETE")
@@ -40,19 +41,16 @@ class Signing(DriverCore):
             NotSupportedError: The service has no signed URLs.
             InvalidOptionError: The method is none of these, or the service signs for less long.
         """
-        container, name = self._target(obj)
-        with self._guard("sign_url", container, name):
+        with self._guard("sign_url", obj):
+            container, name = self._target(obj)
             if method not in _METHODS:
                 raise InvalidOptionError(
                     f"method must be one of {', '.join(_METHODS)}, not {method!r}"
                 )
-            if isinstance(expires, bool) or not isinstance(expires, (int, float)):
-                raise InvalidTypeError(
-                    f"expires must be a number of seconds, not {type(expires).__name__}"
-                )
-            if not 0 < expires <= self.limits.max_expires:
+            seconds = checks.seconds(expires, "expires")
+            if not 0 < seconds <= self.limits.max_expires:
                 raise InvalidOptionError(
                     f"expires must be above 0 and at most {self.limits.max_expires:g} seconds,"
                     f" not {expires!r}"
                 )
-            return SignedURL(self._sign_url(container, name, method, float(expires)))
+            return SignedURL(self._sign_url(container, name, method, seconds))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from typing_extensions import final
 
+from .. import checks
 from ..core import DriverCore
-from ..errors import InvalidOptionError
+from ..errors import InvalidTypeError
 from ..handles import Container
 from ..listing import LazyList
 from ..values import Page, Upload
@@ -24,8 +25,8 @@ class Uploads(DriverCore):
         Raises:
             NotSupportedError: The service takes no parts.
         """
-        name = self._container_name(container)
-        with self._guard("list_uploads", name):
+        with self._guard("list_uploads", container):
+            name = self._container_name(container)
             if not self.takes_parts:
                 raise self._unsupported("take an object in parts")
 
@@ -43,6 +44,9 @@ class Uploads(DriverCore):
         Raises:
             NotSupportedError: The service takes no parts.
         """
+        with self._guard("abort_upload"):
+            if not isinstance(upload, Upload):
+                raise InvalidTypeError(f"upload must be an Upload, not {type(upload).__name__}")
         with self._guard("abort_upload", upload.container, upload.name):
             self._abort_upload(upload)
 
@@ -62,13 +66,13 @@ class Uploads(DriverCore):
         Raises:
             NotSupportedError: The service takes no parts.
         """
-        if not older_than >= 0:
-            raise InvalidOptionError(f"older_than must be 0 or more seconds, not {older_than!r}")
-        limit = datetime.now(timezone.utc) - timedelta(seconds=older_than)
+        with self._guard("abort_uploads", container):
+            age = checks.seconds(older_than, "older_than")
+        now = datetime.now(timezone.utc)
         stale = [
             upload
             for upload in self.list_uploads(container)
-            if upload.started is None or upload.started <= limit
+            if upload.started is None or (now - upload.started).total_seconds() >= age
         ]
         for upload in stale:
             self.abort_upload(upload)

@@ -340,7 +340,7 @@ class MemoryDriver(StorageDriver):
     def _bucket(self, name: str) -> _Bucket:
         bucket = self._buckets.get(name)
         if bucket is None:
-            raise ContainerNotFoundError("there is no such container")
+            raise ContainerNotFoundError("there is no such container", container=name)
         return bucket
 
     def _find(self, container: str, name: str) -> tuple[ObjectInfo, bytes]:

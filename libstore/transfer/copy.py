@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from typing_extensions import override
 
 from ..values import ObjectInfo, Span
@@ -15,19 +17,24 @@ class ObjectSource(Source):
 
     Attributes:
         info: What the service tells of the object.
+
+    Args:
+        guard: Adds to errors of reading which object they are about.
     """
 
     def __init__(
-        self, driver: ReadHooks, container: str, name: str, etag: str | None = None
+        self, driver: ReadHooks, container: str, name: str, guard: AbstractContextManager[object]
     ) -> None:
-        self._stream = ObjectStream(driver, container, name, Span(), etag)
+        self._guard = guard
+        self._stream = ObjectStream(driver, container, name, Span())
         self.info: ObjectInfo = self._stream.info
         self.size = self._stream.left
 
     @override
     def take(self, size: int) -> memoryview:
         view = memoryview(bytearray(min(size, self._stream.left)))
-        self._stream.readinto(view)
+        with self._guard:
+            self._stream.readinto(view)
         return view
 
     @override

@@ -22,6 +22,12 @@ class Flag(Protocol):
     def is_set(self) -> bool: ...
 
 
+def check_cancelled(flag: Flag | None) -> None:
+    """Raise `TransferCancelledError` if the flag is set."""
+    if flag is not None and flag.is_set():
+        raise TransferCancelledError("the transfer was cancelled")
+
+
 class Crew(Generic[R]):
     """
     Run jobs side by side, at most `size` at once, and stop at the first failure.
@@ -65,8 +71,8 @@ class Crew(Generic[R]):
         Raises:
             TransferCancelledError: Another job failed, or the caller cancelled.
         """
-        if self._stopped.is_set() or (self._cancel is not None and self._cancel.is_set()):
-            raise TransferCancelledError("the transfer was cancelled")
+        check_cancelled(self._stopped)
+        check_cancelled(self._cancel)
 
     def submit(self, job: Callable[..., R], *arguments: object) -> None:
         """Start a job as soon as fewer than `size` are running."""

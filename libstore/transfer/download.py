@@ -11,7 +11,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
+
+from typing_extensions import Self
 
 from ..errors import (
     IntegrityError,
@@ -22,7 +25,7 @@ from ..errors import (
 from ..values import MiB, ObjectInfo, Span
 from .crew import Crew, Flag
 from .digests import Digests, compare, verifiable
-from .localfile import local_errors
+from .localfile import local_errors, rename_new, write_all
 from .plan import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks
@@ -181,13 +184,6 @@ class _Download:
                 self._hashed += len(block)
 
 
-def write_all(descriptor: int, view: memoryview, offset: int) -> None:
-    """Write all bytes at an offset; `os.pwrite` alone may write fewer."""
-    while view.nbytes:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
-
-
 class _TemporaryFile:
     """A file beside the destination that becomes it, or is gone."""
 
@@ -197,7 +193,7 @@ class _TemporaryFile:
         stem = f".{name[:100]}.{secrets.token_hex(6)}.part"
         self._temporary: str | None = os.path.join(directory, stem)
 
-    def __enter__(self) -> _TemporaryFile:
+    def __enter__(self) -> Self:
         assert self._temporary is not None
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         self.descriptor = os.open(self._temporary, flags, 0o666)
@@ -208,12 +204,12 @@ class _TemporaryFile:
         assert self._temporary is not None
         if overwrite:
             os.replace(self._temporary, self._path)
-            self._temporary = None
         else:
-            # A link, unlike a rename, never takes the place of a file that came meanwhile.
-            os.link(self._temporary, self._path)
+            rename_new(self._temporary, self._path)
+        self._temporary = None
 
     def __exit__(self, *exception: object) -> None:
         os.close(self.descriptor)
         if self._temporary is not None:
-            os.unlink(self._temporary)
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from typing_extensions import TypeAlias
+from typing import TypeAlias
 
 #: Called with the bytes that are confirmed so far and with the total, `None` while unknown.
 ProgressCallback: TypeAlias = Callable[[int, "int | None"], object]

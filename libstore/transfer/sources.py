@@ -7,9 +7,9 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO, TypeAlias, Union
 
-from typing_extensions import Buffer, TypeAlias, override
+from typing_extensions import Buffer, override
 
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
 from ..values import MiB
@@ -181,7 +181,7 @@ class _IterableSource(_FilledSource):
 
 
 def bytes_view(value: Any) -> memoryview | None:
-    """Return a flat view of a buffer's bytes, whatever its items and shape; `None` if it is none."""
+    """Return a flat view of a buffer's bytes; `None` if the value is no buffer."""
     try:
         view = memoryview(value)
     except TypeError:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, Protocol
 
 from ..errors import IntegrityError, NotSupportedError, StorageError
 from ..values import Limits, ObjectInfo, Part, Upload, WriteOptions
-from .crew import Crew, Flag
+from .crew import Crew, Flag, check_cancelled
 from .digests import Digests, compare
 from .options import TransferOptions
 from .payload import BufferPayload, FilePayload, Payload
@@ -75,11 +76,32 @@ class UploadOrder:
 
 def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInfo:
     """Upload all that the source gives, and close the source."""
-    uploader = Uploader(driver, order, source.size)
     try:
-        descriptor = source.descriptor()
-        if descriptor is not None and source.size is not None and not driver.takes_parts:
-            return uploader.put_file(descriptor, source.size)
+        payload = _single_payload(driver, order, source)
+        if payload is not None:
+            return _put(driver, order, payload)
+        return _upload_pieces(Uploader(driver, order, source.size), source)
+    finally:
+        source.close()
+
+
+def _single_payload(driver: UploadHooks, order: UploadOrder, source: Source) -> Payload | None:
+    """Return what one request carries, if it is known beforehand that one will do."""
+    size = source.size
+    if size is None:
+        return None
+    _refuse_if_too_large(driver, size)
+    checkpoint = _checkpoint_of(order.cancel)
+    descriptor = source.descriptor()
+    if descriptor is not None and not driver.takes_parts:
+        return FilePayload(descriptor, 0, size, checkpoint)
+    if size > _threshold(driver):
+        return None
+    return BufferPayload([source.take(size)], checkpoint)
+
+
+def _upload_pieces(uploader: Uploader, source: Source) -> ObjectInfo:
+    try:
         while True:
             view = source.take(uploader.next_size)
             if not view.nbytes:
@@ -89,8 +111,6 @@ def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInf
     except BaseException:
         uploader.abort()
         raise
-    finally:
-        source.close()
 
 
 class Uploader:
@@ -104,60 +124,120 @@ class Uploader:
     def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
         self._driver = driver
         self._order = order
-        self._progress = Progress(order.progress, size)
-        self._threshold = min(driver.transfer.multipart_threshold, driver.limits.max_put)
-        self._refuse_if_too_large(size)
+        self._total = size
+        self._checkpoint = _checkpoint_of(order.cancel)
         self._sizes = part_sizes(size, driver.transfer, driver.limits)
-        self.next_size = self._first_size(size)
-        algorithms = set(driver.digests) | ({order.checksum[0]} if order.checksum else set())
-        self._digests = Digests(sorted(algorithms))
-        self._crew = Crew[Part](driver.transfer.concurrency, self._keep, order.cancel)
+        self.next_size = next(self._sizes)
         self._held: list[memoryview] = []
         self._spool: IO[bytes] | None = None
+        self._parts: _PartsUpload | None = None
         self._size = 0
-        self._upload: Upload | None = None
-        self._sent_parts = 0
-        self._sent_bytes = 0
-        self._parts: list[Part] = []
 
     def add(self, view: memoryview) -> None:
         """Take the next piece. It must not be changed any more."""
-        self._crew.checkpoint()
+        self._checkpoint()
         self._size += view.nbytes
-        if self._upload is not None:
-            self._send(view)
-        elif self._spool is not None:
-            self._refuse_if_too_large(self._size)
-            self._spool.write(view)
+        if self._parts is not None or self._spool is not None:
+            self._pass_on(view)
         else:
             self._held.append(view)
-            if self._size > self._threshold:
+            if self._size > _threshold(self._driver):
                 self._go_large()
         if self._driver.takes_parts:
             self.next_size = next(self._sizes, 1)
 
     def finish(self) -> ObjectInfo:
         """Publish the object and return what the service tells of it."""
-        self._crew.checkpoint()
-        if self._upload is None:
-            return self._put(self._payload())
-        self._crew.finish()
-        checksums = self._digests.hexdigests()
-        self._check_expected(checksums)
-        self._crew.checkpoint()
-        parts = sorted(self._parts, key=lambda part: part.number)
-        info = self._driver._finish_upload(self._upload, parts, self._order.options, checksums)
-        self._upload = None
+        self._checkpoint()
+        if self._parts is not None:
+            return self._parts.finish()
+        if self._spool is None:
+            payload: Payload = BufferPayload(self._held, self._checkpoint)
+        else:
+            self._spool.flush()
+            payload = FilePayload(self._spool.fileno(), 0, self._size, self._checkpoint)
+        info = _put(self._driver, self._order, payload)
         self._release()
-        return self._confirmed(info, self._size, checksums)
-
-    def put_file(self, descriptor: int, size: int) -> ObjectInfo:
-        """Publish the content of an open file with one request."""
-        return self._put(FilePayload(descriptor, 0, size, self._crew.checkpoint))
+        return info
 
     def abort(self) -> None:
         """Give up: nothing is published, and parts that were sent are taken back."""
         self._release()
+        if self._parts is not None:
+            self._parts.abort()
+
+    def _go_large(self) -> None:
+        """Leave the hope for a single small request."""
+        if self._driver.takes_parts:
+            self._parts = _PartsUpload(self._driver, self._order, self._total)
+            self._parts.start()
+        else:
+            self._spool = tempfile.TemporaryFile()
+        while self._held:
+            self._pass_on(self._held.pop(0))
+
+    def _pass_on(self, view: memoryview) -> None:
+        if self._parts is not None:
+            self._parts.send(view)
+        elif self._spool is not None:
+            _refuse_if_too_large(self._driver, self._size)
+            self._spool.write(view)
+
+    def _release(self) -> None:
+        self._held.clear()
+        if self._spool is not None:
+            self._spool.close()
+
+
+class _PartsUpload:
+    """An upload in parts: the caller's thread computes digests, a crew sends."""
+
+    def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
+        self._driver = driver
+        self._order = order
+        self._upload: Upload | None = None
+        algorithms = set(driver.digests) | ({order.checksum[0]} if order.checksum else set())
+        self._digests = Digests(sorted(algorithms))
+        self._progress = Progress(order.progress, size)
+        self._crew = Crew[Part](driver.transfer.concurrency, self._keep, order.cancel)
+        self._sent = 0
+        self._parts: list[Part] = []
+
+    def start(self) -> None:
+        """Have the service begin the upload."""
+        order = self._order
+        upload_id = self._driver._start_upload(order.container, order.name, order.options)
+        self._upload = Upload(order.container, order.name, upload_id)
+
+    def send(self, view: memoryview) -> None:
+        """Send the next part as soon as a thread is free."""
+        if self._sent == self._driver.limits.max_parts:
+            raise NotSupportedError(
+                f"the source goes on after {self._sent} parts, which is all that this service"
+                " takes; give a larger part_size in TransferOptions"
+            )
+        offset = self._digests.size
+        self._digests.update(view)
+        self._sent += 1
+        payload = BufferPayload([view], self._crew.checkpoint)
+        self._crew.submit(self._driver._put_part, self._upload, self._sent, offset, payload)
+
+    def finish(self) -> ObjectInfo:
+        """Publish the object when the last part has arrived."""
+        self._crew.finish()
+        checksums = self._digests.hexdigests()
+        _check_expected(self._order, checksums)
+        parts = sorted(self._parts, key=lambda part: part.number)
+        upload = self._upload
+        assert upload is not None
+        info = self._driver._finish_upload(upload, parts, self._order.options, checksums)
+        self._upload = None
+        self._crew.stop()
+        return _confirmed(self._order, info, self._digests.size, checksums)
+
+    def abort(self) -> None:
+        """Stop the threads and have the service drop the parts."""
+        self._crew.stop()
         upload, self._upload = self._upload, None
         if upload is None:
             return
@@ -172,83 +252,54 @@ class Uploader:
                 error,
             )
 
-    def _first_size(self, size: int | None) -> int:
-        if size is not None and size <= self._threshold:
-            return max(size, 1)
-        return next(self._sizes)
-
-    def _refuse_if_too_large(self, size: int | None) -> None:
-        limit = self._driver.limits.max_put
-        if size is not None and size > limit and not self._driver.takes_parts:
-            raise NotSupportedError(
-                f"this service takes objects of up to {limit} bytes; the source has {size}"
-            )
-
-    def _go_large(self) -> None:
-        """Leave the hope for a single small request."""
-        order = self._order
-        if not self._driver.takes_parts:
-            self._spool = tempfile.TemporaryFile()
-            while self._held:
-                self._spool.write(self._held.pop(0))
-            return
-        upload_id = self._driver._start_upload(order.container, order.name, order.options)
-        self._upload = Upload(order.container, order.name, upload_id)
-        while self._held:
-            self._send(self._held.pop(0))
-
-    def _send(self, view: memoryview) -> None:
-        if self._sent_parts == self._driver.limits.max_parts:
-            raise NotSupportedError(
-                f"the source goes on after {self._sent_parts} parts, which is all that this"
-                " service takes; give a larger part_size in TransferOptions"
-            )
-        self._digests.update(view)
-        payload = BufferPayload([view], self._crew.checkpoint)
-        offset = self._sent_bytes
-        self._sent_parts += 1
-        self._sent_bytes += view.nbytes
-        self._crew.submit(self._driver._put_part, self._upload, self._sent_parts, offset, payload)
-
     def _keep(self, part: Part) -> None:
         self._parts.append(part)
         self._progress.add(part.size)
 
-    def _payload(self) -> Payload:
-        if self._spool is None:
-            return BufferPayload(self._held, self._crew.checkpoint)
-        self._spool.flush()
-        return FilePayload(self._spool.fileno(), 0, self._size, self._crew.checkpoint)
 
-    def _put(self, payload: Payload) -> ObjectInfo:
-        order = self._order
-        if order.checksum is not None:
-            self._check_expected({order.checksum[0]: payload.digest(order.checksum[0])})
-        info = self._driver._put_object(order.container, order.name, payload, order.options)
-        told = [name for name in self._driver.digests if name in info.checksums]
-        confirmed = self._confirmed(
-            info, payload.size, {name: payload.digest(name) for name in told}
+def _put(driver: UploadHooks, order: UploadOrder, payload: Payload) -> ObjectInfo:
+    """Publish an object with one request."""
+    check_cancelled(order.cancel)
+    if order.checksum is not None:
+        _check_expected(order, {order.checksum[0]: payload.digest(order.checksum[0])})
+    info = driver._put_object(order.container, order.name, payload, order.options)
+    told = [name for name in driver.digests if name in info.checksums]
+    computed = {name: payload.digest(name) for name in told}
+    info = _confirmed(order, info, payload.size, computed)
+    Progress(order.progress, payload.size).add(payload.size)
+    return info
+
+
+def _confirmed(
+    order: UploadOrder, info: ObjectInfo, size: int, checksums: Mapping[str, str]
+) -> ObjectInfo:
+    """Return the info with what we know ourselves, after a look at what the service says."""
+    if info.size is not None and info.size != size:
+        raise IntegrityError(f"{size} bytes were sent, the service has stored {info.size}")
+    compare(checksums, info.checksums, "the service has stored something else than was sent")
+    content_type, metadata = order.options.content_type, order.options.metadata
+    if (info.size, info.content_type, info.metadata) == (size, content_type, metadata):
+        return info
+    return replace(info, size=size, content_type=content_type, metadata=metadata)
+
+
+def _check_expected(order: UploadOrder, checksums: Mapping[str, str]) -> None:
+    if order.checksum is not None:
+        compare(dict([order.checksum]), checksums, "the source is not what was expected")
+
+
+def _checkpoint_of(cancel: Flag | None) -> Callable[[], None]:
+    """Return what raises once the user has cancelled."""
+    return partial(check_cancelled, cancel)
+
+
+def _threshold(driver: UploadHooks) -> int:
+    return min(driver.transfer.multipart_threshold, driver.limits.max_put)
+
+
+def _refuse_if_too_large(driver: UploadHooks, size: int) -> None:
+    limit = driver.limits.max_put
+    if size > limit and not driver.takes_parts:
+        raise NotSupportedError(
+            f"this service takes objects of up to {limit} bytes; the source has {size} or more"
         )
-        self._release()
-        self._progress.add(payload.size)
-        return confirmed
-
-    def _check_expected(self, checksums: Mapping[str, str]) -> None:
-        if self._order.checksum is not None:
-            compare(dict([self._order.checksum]), checksums, "the source is not what was expected")
-
-    def _confirmed(self, info: ObjectInfo, size: int, checksums: Mapping[str, str]) -> ObjectInfo:
-        """Return the info with what we know ourselves, after a look at what the service says."""
-        if info.size is not None and info.size != size:
-            raise IntegrityError(f"{size} bytes were sent, the service has stored {info.size}")
-        compare(checksums, info.checksums, "the service has stored something else than was sent")
-        options = self._order.options
-        return replace(
-            info, size=size, content_type=options.content_type, metadata=options.metadata
-        )
-
-    def _release(self) -> None:
-        self._crew.stop()
-        self._held.clear()
-        if self._spool is not None:
-            self._spool.close()

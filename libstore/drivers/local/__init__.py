@@ -24,12 +24,13 @@ from ...errors import (
     IntegrityError,
     InvalidNameError,
     InvalidOptionError,
-    NotSupportedError,
+    InvalidTypeError,
     ObjectChangedError,
     StorageError,
 )
 from ...listing import fold_page
 from ...retry import RetryPolicy
+from ...transfer.localfile import write_all
 from ...transfer.options import TransferOptions
 from ...transfer.payload import Payload
 from ...values import (
@@ -47,7 +48,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers, write_all
+from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
 from .tree import RESERVED, Tree, closing, component_problem, locked, os_errors
 from .walk import is_text, object_names
@@ -73,7 +74,6 @@ class LocalDriver(StorageDriver):
 
     Raises:
         InvalidOptionError: The root is there and is no directory, or an option is unknown.
-        NotSupportedError: The system has no directory descriptors.
     """
 
     name: ClassVar[str] = "local"
@@ -93,13 +93,17 @@ class LocalDriver(StorageDriver):
         transfer: TransferOptions | None = None,
     ) -> None:
         super().__init__(retry=retry, transfer=transfer)
-        if os.open not in os.supports_dir_fd:
-            raise NotSupportedError("the local driver needs a POSIX system")
         if attributes not in ("auto", "xattr", "file"):
             raise InvalidOptionError(
                 f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"
             )
-        self.root = os.path.abspath(os.fsdecode(root))
+        if not isinstance(root, (str, os.PathLike)):
+            raise InvalidTypeError(f"root must be a path, not {type(root).__name__}")
+        if not os.fspath(root):
+            raise InvalidOptionError("root must not be empty; '.' is the current directory")
+        if "\0" in os.fspath(root):
+            raise InvalidOptionError(f"no directory can be called {root!r}")
+        self.root = os.path.abspath(root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
         self._tree = Tree(self.root, follow_symlinks)
@@ -133,7 +137,7 @@ class LocalDriver(StorageDriver):
     @override
     def _create_container(self, name: str) -> ContainerInfo:
         with os_errors():
-            os.makedirs(self.root, exist_ok=True)
+            self._tree.make_root(self._store.fsync)
             with closing(self._tree.open_root()) as root:
                 try:
                     os.mkdir(name, dir_fd=root)
@@ -195,19 +199,20 @@ class LocalDriver(StorageDriver):
         with self._store.container(container) as directory:
             names = object_names(self._tree, directory, query, token)
             page = fold_page((ObjectInfo(name) for name in names), query, token, limit)
-            return Page(list(self._store.with_status(directory, page.items)), page.token)
+            with self._store.steady(directory):
+                items = list(self._store.with_status(directory, page.items))
+            return Page(items, page.token)
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        with self._store.opened(container, name) as (descriptor, directory):
-            return self._store.info(name, descriptor, directory)
+        with self._store.opened(container, name) as (_, _, info):
+            return info
 
     @override
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        with self._store.opened(container, name) as (descriptor, directory):
-            info = self._store.info(name, descriptor, directory)
+        with self._store.opened(container, name) as (descriptor, _, info):
             if conditions.if_match not in (None, info.etag):
                 raise changed(conditions, info.etag)
             assert info.size is not None
@@ -247,7 +252,7 @@ class LocalDriver(StorageDriver):
 
     @override
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
-        with self._store.opened(container, name) as (descriptor, directory):
+        with self._store.opened(container, name) as (descriptor, directory, _):
             before = os.fstat(descriptor)
             md5 = md5_of(descriptor)
             after = os.fstat(descriptor)
@@ -255,15 +260,14 @@ class LocalDriver(StorageDriver):
                 return {}  # somebody writes it right now: no digest would be true for long
             # A file that we may read and not write is hashed each time.
             with suppress(OSError):
-                self._store.attributes(descriptor).seal(descriptor, directory, md5, after)
+                self._store.attributes(directory).seal(descriptor, directory, md5, after)
             return {"md5": md5}
 
     @override
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        with self._store.opened(source_container, source) as (origin, origin_directory):
-            info = self._store.info(source, origin, origin_directory)
+        with self._store.opened(source_container, source) as (origin, _, info):
             wanted = Conditions(if_match=options.if_source_match)
             if wanted.if_match not in (None, info.etag):
                 raise changed(wanted, info.etag)
@@ -271,7 +275,7 @@ class LocalDriver(StorageDriver):
                 self._store.require(directory, name, options.conditions)
                 with self._store.temporary_file(directory) as (descriptor, temporary):
                     copy_content(origin, descriptor)
-                    if self._store.info(source, origin, origin_directory).etag != info.etag:
+                    if etag_of(os.fstat(origin)) != info.etag:
                         raise ObjectChangedError("the source was changed while it was copied")
                     write = copied_options(info, options)
                     self._store.keep_record(descriptor, directory, name, write)
@@ -291,10 +295,9 @@ class LocalDriver(StorageDriver):
     ) -> ObjectInfo:
         with self._store.container(container) as locking:
             with (
-                locked(locking, conditions.if_match is not None),
-                self._store.opened(container, name) as (descriptor, directory),
+                locked(locking, needed=conditions.if_match is not None),
+                self._store.opened(container, name, in_lock=True) as (descriptor, directory, info),
             ):
-                info = self._store.info(name, descriptor, directory)
                 if conditions.if_match not in (None, info.etag):
                     raise changed(conditions, info.etag)
                 copied = CopyOptions(content_type=content_type, metadata=metadata)
@@ -302,7 +305,7 @@ class LocalDriver(StorageDriver):
                 self._store.sync(descriptor)
                 if "md5" in info.checksums:
                     status = os.fstat(descriptor)
-                    store = self._store.attributes(descriptor)
+                    store = self._store.attributes(directory)
                     store.seal(descriptor, directory, info.checksums["md5"], status)
                 return self._store.info(name, descriptor, directory)
 

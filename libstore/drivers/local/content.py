@@ -8,7 +8,7 @@ import os
 import stat
 from contextlib import suppress
 
-from ...errors import ObjectAlreadyExistsError
+from ...transfer.localfile import write_all
 from ...values import MiB
 from .attributes import remove_side_files
 from .tree import RESERVED, os_errors
@@ -31,15 +31,6 @@ def create(name: str, directory: int) -> int:
     return os.open(name, flags, 0o666, dir_fd=directory)
 
 
-def rename_new(temporary: str, leaf: str, directory: int, parent: int) -> None:
-    """Rename a file, unless something has the new name already, even from another program."""
-    try:
-        os.link(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent, follow_symlinks=False)
-    except FileExistsError as error:
-        raise ObjectAlreadyExistsError("there is an object of this name already") from error
-    os.unlink(temporary, dir_fd=directory)
-
-
 def etag_of(status: os.stat_result) -> str:
     """
     Return what tells one state of a file from another.
@@ -47,17 +38,6 @@ def etag_of(status: os.stat_result) -> str:
     It is not the digest: that would have to be computed for files that others wrote.
     """
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
-
-
-def write_all(descriptor: int, view: memoryview, offset: int | None = None) -> None:
-    """Write all bytes, at the end or at an offset; one call may write fewer."""
-    while view.nbytes:
-        if offset is None:
-            written = os.write(descriptor, view)
-        else:
-            written = os.pwrite(descriptor, view, offset)
-            offset += written
-        view = view[written:]
 
 
 def copy_content(origin: int, target: int) -> None:

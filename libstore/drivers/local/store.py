@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,6 +26,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ...transfer.localfile import rename_new
 from ...values import Conditions, CopyOptions, ObjectInfo, Prefix, Upload, WriteOptions
 from .attributes import (
     RECORD,
@@ -35,13 +36,15 @@ from .attributes import (
     SideFiles,
     has_extended_attributes,
 )
-from .content import create, etag_of, rename_new
+from .content import create, etag_of
 from .tree import RESERVED, Tree, closing, locked, os_errors
 
 #: What can be kept with an object beside content type and metadata.
 EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
 
 
+# Opening a file only to hold it needs no permission to read it, where the system has that.
+_HOLD = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | getattr(os, "O_PATH", os.O_RDONLY)
 _UPLOAD_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -58,7 +61,7 @@ class FileStore:
         self.tree = tree
         self.fsync = fsync
         self._kind = attributes
-        self._side_files = SideFiles()
+        self._side_files = SideFiles(fsync)
         self._extended = ExtendedAttributes()
 
     @contextmanager
@@ -70,7 +73,9 @@ class FileStore:
                     descriptor = self.tree.open_directory(name, root)
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                    raise ContainerNotFoundError("there is no such container") from error
+                    raise ContainerNotFoundError(
+                        "there is no such container", container=name
+                    ) from error
                 raise
             with closing(descriptor):
                 try:
@@ -78,25 +83,46 @@ class FileStore:
                 except FileNotFoundError as error:
                     if isinstance(error, StorageError):
                         raise
-                    raise ContainerNotFoundError("the container was deleted meanwhile") from error
+                    raise ContainerNotFoundError(
+                        "the container was deleted meanwhile", container=name
+                    ) from error
 
     @contextmanager
-    def opened(self, container: str, name: str) -> Iterator[tuple[int, int]]:
-        """Open an object's file; give it with the directory of its container."""
-        with self.container(container) as directory:
-            try:
-                with self.tree.parent(directory, name) as (parent, leaf):
-                    descriptor = self.tree.open_file(leaf, parent)
-            except (FileNotFoundError, NotADirectoryError) as error:
-                raise ObjectNotFoundError("there is no such object") from error
-            with closing(descriptor):
-                yield descriptor, directory
+    def opened(
+        self, container: str, name: str, *, in_lock: bool = False
+    ) -> Iterator[tuple[int, int, ObjectInfo]]:
+        """
+        Open an object's file; give it with its container's directory and what is known of it.
+
+        Args:
+            in_lock: The caller has the container's lock.
+        """
+        with ExitStack() as stack:
+            directory = stack.enter_context(self.container(container))
+            with nullcontext() if in_lock else self.steady(directory):
+                try:
+                    with self.tree.parent(directory, name) as (parent, leaf):
+                        descriptor = self.tree.open_file(leaf, parent)
+                except (FileNotFoundError, NotADirectoryError) as error:
+                    raise ObjectNotFoundError("there is no such object") from error
+                stack.enter_context(closing(descriptor))
+                info = self.info(name, descriptor, directory)
+            yield descriptor, directory, info
+
+    @contextmanager
+    def steady(self, directory: int) -> Iterator[None]:
+        """Keep files and their side files together meanwhile; attributes in files need no help."""
+        if self.attributes(directory) is self._extended:
+            yield
+        else:
+            with locked(directory, needed=False, shared=True):
+                yield
 
     def info(self, name: str, descriptor: int, directory: int) -> ObjectInfo:
         """Return all that is known of an open file."""
         status = os.fstat(descriptor)
-        store = self.attributes(descriptor)
-        record = Record.load(store.get(descriptor, directory, RECORD))
+        store = self.attributes(directory)
+        record = store.record(name, descriptor, directory)
         md5 = store.digest(descriptor, directory, status)
         return ObjectInfo(
             name=name,
@@ -160,28 +186,55 @@ class FileStore:
         written = os.fstat(descriptor)
         conditional = conditions != Conditions()
         with ExitStack() as stack:
-            with locked(directory, conditional):
-                replaced = self.require(directory, name, conditions)
+            with locked(directory, needed=conditional):
+                self.require(directory, name, conditions)
                 try:
                     parent, leaf = stack.enter_context(
                         self.tree.made_parent(directory, name, self.fsync)
                     )
-                    if conditions.if_absent:
-                        rename_new(temporary, leaf, directory, parent)
-                    else:
-                        os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
+                    with self._forgetting(directory, parent, leaf):
+                        self._rename(temporary, leaf, directory, parent, conditions.if_absent)
                 except BaseException:
                     self.tree.remove_empty_parents(directory, name)
                     raise
             self.sync(parent)
-        if replaced is not None:
-            self._side_files.drop(replaced.st_ino, directory)
-        self.attributes(descriptor).seal(descriptor, directory, md5, written)
+        with suppress(OSError):  # the object is there; its digest can be computed again
+            self.attributes(directory).seal(descriptor, directory, md5, written)
         return self.info(name, descriptor, directory)
+
+    def _rename(
+        self, temporary: str, leaf: str, directory: int, parent: int, is_new: bool
+    ) -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.tree.make_way(leaf, parent)
+        if not is_new:
+            os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
+            return
+        try:
+            rename_new(temporary, leaf, directory, parent)
+        except FileExistsError as error:
+            raise ObjectAlreadyExistsError("there is an object of this name already") from error
+
+    @contextmanager
+    def _forgetting(self, directory: int, parent: int, leaf: str) -> Iterator[None]:
+        """Forget what is kept in side files with a file that is replaced or removed meanwhile."""
+        store = self.attributes(directory)
+        if store is self._extended:
+            yield
+            return
+        try:
+            # While it is open, its inode's number is not given to another file.
+            descriptor = os.open(leaf, _HOLD, dir_fd=parent)
+        except OSError:
+            yield  # nothing is there
+            return
+        with closing(descriptor):
+            yield
+            store.drop(os.fstat(descriptor).st_ino, directory)
 
     def remove(self, directory: int, name: str, conditions: Conditions) -> None:
         """Remove an object's file, and the directories that get empty by that."""
-        with locked(directory, conditions.if_match is not None):
+        with locked(directory, needed=conditions.if_match is not None):
             self._remove(directory, name, conditions)
             self._sync_parents(directory, [name])
 
@@ -210,12 +263,12 @@ class FileStore:
                     raise changed(conditions, etag)
                 if status is None:
                     return
-                os.unlink(leaf, dir_fd=parent)
+                with self._forgetting(directory, parent, leaf):
+                    os.unlink(leaf, dir_fd=parent)
         except (FileNotFoundError, NotADirectoryError, ObjectNameConflictError) as error:
             if wanted is not None:
                 raise changed(conditions, None) from error
             return
-        self._side_files.drop(status.st_ino, directory)
         self.tree.remove_empty_parents(directory, name)
 
     def _sync_parents(self, directory: int, names: Sequence[str]) -> None:
@@ -236,17 +289,21 @@ class FileStore:
         with closing(create(name, directory)) as descriptor:
             try:
                 yield descriptor, name
-            except BaseException:
-                self._side_files.drop(os.fstat(descriptor).st_ino, directory)
-                raise
             finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=directory)
+                self._discard(name, descriptor, directory)
 
-    def attributes(self, descriptor: int) -> Attributes:
-        """Return where the attributes of an open file are kept."""
+    def _discard(self, temporary: str, descriptor: int, directory: int) -> None:
+        """Remove a file of ours, unless it is an object by now."""
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
+        status = os.fstat(descriptor)
+        if not status.st_nlink:
+            self.attributes(directory).drop(status.st_ino, directory)
+
+    def attributes(self, directory: int) -> Attributes:
+        """Return where the attributes of the files in a container are kept."""
         if self._kind == "auto":
-            extended = has_extended_attributes(descriptor)
+            extended = has_extended_attributes(directory)
         else:
             extended = self._kind == "xattr"
         return self._extended if extended else self._side_files
@@ -257,7 +314,7 @@ class FileStore:
         directory: int,
         name: str,
         options: WriteOptions,
-        started: str | None = None,
+        started: datetime | None = None,
     ) -> None:
         """Keep with an open file what its object has beside content."""
         extras = {label: getattr(options, label) for label in EXTRAS}
@@ -268,19 +325,19 @@ class FileStore:
             {label: value for label, value in extras.items() if value is not None},
             started,
         )
-        store = self.attributes(descriptor)
+        store = self.attributes(directory)
         store.set(descriptor, directory, RECORD, record.dump())
 
     def create_upload(self, directory: int, name: str, options: WriteOptions) -> str:
         """Create the file that an upload's parts go into, and return the upload's id."""
         upload_id = secrets.token_hex(8)
         temporary = RESERVED + upload_id
-        started = datetime.now(timezone.utc).isoformat()
+        started = datetime.now(timezone.utc)
         with closing(create(temporary, directory)) as descriptor:
             try:
                 self.keep_record(descriptor, directory, name, options, started)
             except BaseException:
-                os.unlink(temporary, dir_fd=directory)
+                self._discard(temporary, descriptor, directory)
                 raise
         return upload_id
 
@@ -296,12 +353,9 @@ class FileStore:
     def remove_upload(self, upload: Upload, directory: int) -> None:
         """Remove the file that an upload's parts go into, if it is there."""
         temporary = temporary_name(upload)
-        try:
-            status = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
-            os.unlink(temporary, dir_fd=directory)
-        except FileNotFoundError:
-            return
-        self._side_files.drop(status.st_ino, directory)
+        with suppress(FileNotFoundError):
+            with closing(self.tree.open_file(temporary, directory)) as descriptor:
+                self._discard(temporary, descriptor, directory)
 
     def uploads(self, container: str, directory: int) -> Iterator[Upload]:
         """Yield the uploads that have a file, whether somebody works on them or not."""
@@ -314,12 +368,12 @@ class FileStore:
             except FileNotFoundError:
                 continue  # it was finished meanwhile
             with closing(descriptor):
-                store = self.attributes(descriptor)
-                record = Record.load(store.get(descriptor, directory, RECORD))
+                kept = self.attributes(directory).get(descriptor, directory, RECORD)
                 modified = os.fstat(descriptor).st_mtime
+            record = Record.load(kept)
             started = datetime.fromtimestamp(modified, timezone.utc)
             if record is not None and record.started is not None:
-                started = datetime.fromisoformat(record.started)
+                started = record.started
             yield Upload(container, record.name if record else temporary, upload_id, started)
 
     def sync(self, descriptor: int) -> None:

@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ...errors import (
     AccessDeniedError,
@@ -98,6 +98,20 @@ class Tree:
         self.follow_symlinks = follow_symlinks
         self._no_follow = 0 if follow_symlinks else os.O_NOFOLLOW
         self._folds: bool | None = None
+
+    def make_root(self, sync: bool) -> None:
+        """Make the root, and what is missing of the way to it."""
+        missing: list[str] = []
+        path = self.root
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for directory in reversed(missing):
+            with suppress(FileExistsError):
+                os.mkdir(directory)
+            if sync:
+                with closing(os.open(os.path.dirname(directory), os.O_RDONLY)) as above:
+                    os.fsync(above)
 
     def open_root(self) -> int:
         """Open the root."""
@@ -186,12 +200,16 @@ class Tree:
         """
         Return the status of a regular file in a directory, `None` where nothing is.
 
+        Directories without any file are nothing; `make_way` removes them.
+
         Raises:
             ObjectNameConflictError: Something else is there.
         """
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=self.follow_symlinks)
         except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(status.st_mode) and self._has_no_files(name, directory):
             return None
         if not stat.S_ISREG(status.st_mode):
             raise ObjectNameConflictError(
@@ -212,6 +230,22 @@ class Tree:
                 return
             directories.pop()
 
+    def make_way(self, name: str, directory: int) -> None:
+        """Remove a directory in which there are no files but only directories."""
+        with closing(self.open_directory(name, directory)) as descriptor:
+            for entry in os.listdir(descriptor):
+                self.make_way(entry, descriptor)
+        os.rmdir(name, dir_fd=directory)
+
+    def _has_no_files(self, name: str, directory: int) -> bool:
+        with closing(self.open_directory(name, directory)) as descriptor:
+            with os.scandir(descriptor) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            return all(
+                is_directory and self._has_no_files(below, descriptor)
+                for below, is_directory in found
+            )
+
     def _refuse_other_spelling(self, name: str, directory: int) -> None:
         if not self._is_exact(name, directory):
             raise ObjectNameConflictError(
@@ -227,15 +261,16 @@ class Tree:
 
 
 @contextmanager
-def locked(container: int, needed: bool) -> Iterator[None]:
+def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[None]:
     """
     Let no other thread or process change names in a container meanwhile.
 
     Args:
         needed: Raise where the file system has no locks; otherwise go on without.
+        shared: Let others do so who only read, too.
     """
     try:
-        fcntl.flock(container, fcntl.LOCK_EX)
+        fcntl.flock(container, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     except OSError as error:
         if needed or error.errno not in _NO_LOCKS:
             raise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ...values import ListQuery
-from .tree import RESERVED, Tree, closing
+from .tree import RESERVED, Tree
 
 
 def object_names(tree: Tree, container: int, query: ListQuery, token: str | None) -> Iterator[str]:
@@ -16,7 +17,16 @@ def object_names(tree: Tree, container: int, query: ListQuery, token: str | None
     What sorts before the token or `query.start_after` is left out as far as that saves work, and
     of a directory that the query folds only the first name is given.
     """
-    return _Walk(tree, query, max(token or "", query.start_after)).below(container, "", ())
+    return _Walk(tree, query, max(token or "", query.start_after)).names(container)
+
+
+@dataclass
+class _Level:
+    """A directory that the walk is in."""
+
+    descriptor: int
+    folder: str
+    entries: Iterator[tuple[str, bool]]
 
 
 class _Walk:
@@ -25,35 +35,48 @@ class _Walk:
         self._query = query
         self._after = after
 
-    def below(
-        self, directory: int, here: str, ancestors: tuple[tuple[int, int], ...]
-    ) -> Iterator[str]:
-        ancestors = (*ancestors, _identity(directory))
-        for name, is_directory in self._entries(directory, top=not here):
-            full = here + name
-            if not is_directory:
-                if full > self._after and full.startswith(self._query.prefix):
-                    yield full
-            elif self._is_wanted(full + "/"):
-                yield from self._inside(directory, name, full + "/", ancestors)
-
-    def _inside(
-        self, directory: int, name: str, folder: str, ancestors: tuple[tuple[int, int], ...]
-    ) -> Iterator[str]:
+    def names(self, container: int) -> Iterator[str]:
+        # No recursion: names may go deeper than Python's stack.
+        levels = [self._level(os.dup(container), "")]
         try:
-            descriptor = self._tree.open_directory(name, directory)
+            while levels:
+                here = levels[-1]
+                name, is_directory = next(here.entries, ("", False))
+                if not name:
+                    os.close(levels.pop().descriptor)
+                elif is_directory:
+                    self._enter(name, levels)
+                elif self._is_listed(here.folder + name):
+                    yield here.folder + name
+                    self._leave_folded(levels)
+        finally:
+            for level in levels:
+                os.close(level.descriptor)
+
+    def _level(self, descriptor: int, folder: str) -> _Level:
+        return _Level(descriptor, folder, iter(self._entries(descriptor, top=not folder)))
+
+    def _enter(self, name: str, levels: list[_Level]) -> None:
+        folder = levels[-1].folder + name + "/"
+        if not self._is_wanted(folder):
+            return
+        try:
+            descriptor = self._tree.open_directory(name, levels[-1].descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return  # it went away, or became something else, after we saw it
-        with closing(descriptor):
-            if _identity(descriptor) in ancestors:
-                return  # a link that leads back up
-            names = self.below(descriptor, folder, ancestors)
-            if self._is_folded(folder):
-                first = next(names, None)
-                if first is not None:
-                    yield first
-            else:
-                yield from names
+        if _identity(descriptor) in [_identity(level.descriptor) for level in levels]:
+            os.close(descriptor)  # a link that leads back up
+            return
+        levels.append(self._level(descriptor, folder))
+
+    def _leave_folded(self, levels: list[_Level]) -> None:
+        """Leave the directory that the query folds; its first name was all that is needed."""
+        folded = [index for index, level in enumerate(levels) if self._is_folded(level.folder)]
+        while folded and len(levels) > folded[0]:
+            os.close(levels.pop().descriptor)
+
+    def _is_listed(self, full: str) -> bool:
+        return full > self._after and full.startswith(self._query.prefix)
 
     def _is_wanted(self, folder: str) -> bool:
         prefix = self._query.prefix
@@ -75,13 +98,20 @@ class _Walk:
                 for entry in entries
                 if not (top and entry.name.startswith(RESERVED))
                 and is_text(entry.name)
-                and (
-                    (is_directory := entry.is_dir(follow_symlinks=follow))
-                    or entry.is_file(follow_symlinks=follow)
-                )
+                and (is_directory := _is_directory(entry, follow)) is not None
             ]
         found.sort(key=lambda entry: entry[0] + "/" if entry[1] else entry[0])
         return found
+
+
+def _is_directory(entry: os.DirEntry[str], follow: bool) -> bool | None:
+    """Return whether an entry is a directory or, if not, a regular file; `None` for the rest."""
+    try:
+        if entry.is_dir(follow_symlinks=follow):
+            return True
+        return False if entry.is_file(follow_symlinks=follow) else None
+    except OSError:
+        return None  # a link that leads to itself
 
 
 def is_text(name: str) -> bool:

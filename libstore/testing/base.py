@@ -1,0 +1,143 @@
+"""What every topic of the suite builds on: its fixtures, and the few words it speaks in."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import random
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TypeVar
+
+import pytest
+
+from libstore import (
+    Container,
+    ContainerNotFoundError,
+    Object,
+    ObjectWriter,
+    Prefix,
+    StorageDriver,
+    TransferOptions,
+    Upload,
+)
+
+# Assertions outside of test modules show both sides only where pytest was told before the import.
+pytest.register_assert_rewrite(
+    *(
+        f"{__package__}.{topic}"
+        for topic in (
+            "concurrency",
+            "conditions",
+            "containers",
+            "copying",
+            "deleting",
+            "downloads",
+            "errors",
+            "handles",
+            "integrity",
+            "listing",
+            "metadata",
+            "names",
+            "objects",
+            "pickling",
+            "ranges",
+            "readers",
+            "signing",
+            "sources",
+            "uploads",
+            "walking",
+            "writers",
+        )
+    )
+)
+
+T = TypeVar("T")
+
+CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
+_SMALL_PART = 64 * 1024
+
+
+class _GivenUp(Exception):
+    """What ends an upload that was begun so that it could be seen."""
+
+
+class Topic:
+    """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
+
+    @pytest.fixture
+    def container(self, driver: StorageDriver) -> Iterator[Container]:
+        """Create a container, and delete it with all that the test left in it."""
+        yield from _lent(driver)
+
+    @pytest.fixture
+    def other_container(self, driver: StorageDriver) -> Iterator[Container]:
+        """Create a second container, and delete it with all that the test left in it."""
+        yield from _lent(driver)
+
+    @pytest.fixture
+    def part_size(self, driver: StorageDriver) -> Iterator[int]:
+        """Have whatever is larger than one small part travel in parts; return a part's size."""
+        before = driver.transfer
+        size = max(driver.limits.min_part, _SMALL_PART)
+        driver.transfer = TransferOptions(part_size=size, multipart_threshold=size, concurrency=4)
+        yield size
+        driver.transfer = before
+
+    @pytest.fixture
+    def half_written(self, container: Container, part_size: int) -> Iterator[ObjectWriter]:
+        """Begin an upload of three parts, and give it up when the test has ended."""
+        with suppress(_GivenUp), container.open("half/of it", "wb") as file:
+            file.write(noise(3 * part_size))
+            yield file
+            raise _GivenUp
+
+    @pytest.fixture
+    def two_by_two(self, driver: StorageDriver) -> Iterator[None]:
+        """Have listings come in pages of two, and batches go in twos."""
+        before = driver.limits
+        driver.limits = dataclasses.replace(before, page_size=2, batch_size=2)
+        yield
+        driver.limits = before
+
+
+def _lent(driver: StorageDriver) -> Iterator[Container]:
+    container = driver.create_container(fresh_name())
+    yield container
+    with suppress(ContainerNotFoundError):
+        driver.delete_container(container)
+
+
+def fresh_name() -> str:
+    """Return a name that no container has yet, and that every service takes."""
+    return f"libstore-{uuid.uuid4().hex}"
+
+
+def noise(size: int) -> bytes:
+    """Return bytes in which no two stretches are alike, the same ones for the same size."""
+    return random.Random(size).randbytes(size)
+
+
+def names_of(items: Iterable[Object | Prefix]) -> list[str]:
+    """Return the names of what a listing gave."""
+    return [item.name for item in items]
+
+
+def fill(container: Container, *names: str) -> None:
+    """Put an object with its own name as content into the container for each name."""
+    for name in names:
+        container.upload_object(name.encode(), name)
+
+
+def pickled(value: T) -> T:
+    """Return what comes out of a pickle of a value."""
+    again: T = pickle.loads(pickle.dumps(value))  # noqa: S301 - a pickle that was just made
+    return again
+
+
+def unfinished(container: Container) -> list[Upload]:
+    """Return the uploads in parts that the service still keeps; none if it takes no parts."""
+    if not container.driver.supports("list_uploads"):
+        return []
+    return list(container.list_uploads())

@@ -1,0 +1,168 @@
+"""Handles: every operation reads both ways, and a handle alone costs no request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from libstore import Container, InvalidOptionError, StorageDriver, get_driver
+
+from .base import CONTENT, Topic, fill, fresh_name, names_of
+
+
+class Handles(Topic):
+    """Containers and objects as handles."""
+
+    def test_upload_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The container and the driver upload the same."""
+        assert driver.upload_object(CONTENT, container, "a") == container.upload_object(
+            CONTENT, "a"
+        )
+
+    def test_read_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The object, the container and the driver read the same."""
+        obj = container.upload_object(CONTENT, "a")
+        assert CONTENT == obj.read() == container.read_object("a") == driver.read_object(obj)
+        assert CONTENT[2:5] == obj.read(start=2, stop=5)
+        assert CONTENT[2:5] == container.read_object(obj, start=2, stop=5)
+        assert CONTENT[2:5] == driver.read_object(obj, start=2, stop=5)
+
+    def test_stream_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The object, the container and the driver stream the same."""
+        obj = container.upload_object(CONTENT, "a")
+        expected = list(driver.stream_object(obj, start=1, stop=40, chunk_size=7))
+        assert CONTENT[1:40] == b"".join(expected)
+        assert expected == list(obj.stream(start=1, stop=40, chunk_size=7))
+        assert expected == list(container.stream_object("a", start=1, stop=40, chunk_size=7))
+
+    def test_download_reads_both_ways(
+        self, driver: StorageDriver, container: Container, tmp_path: Path
+    ) -> None:
+        """The object, the container and the driver download the same."""
+        obj = container.upload_object(CONTENT, "a")
+        paths = [
+            obj.download(tmp_path / "1"),
+            container.download_object("a", tmp_path / "2"),
+            driver.download_object(obj, tmp_path / "3"),
+        ]
+        assert [CONTENT] * 3 == [path.read_bytes() for path in paths]
+
+    def test_open_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The object, the container and the driver open the same file."""
+        obj = container.upload_object(CONTENT, "a")
+        for file in (
+            obj.as_file(),
+            obj.open(),
+            container.open("a"),
+            container.open(obj),
+            driver.open_object(container, "a"),
+        ):
+            with file:
+                assert CONTENT == file.read()
+
+    def test_finding_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The container and the driver find the same objects."""
+        fill(container, "a/1", "b")
+        assert driver.get_object(container, "b") == container.get_object("b")
+        assert driver.object(container, "b") == container.object("b")
+        assert driver.object_exists(container, "b")
+        assert container.object_exists("b")
+        assert names_of(driver.list_objects(container, "a/")) == names_of(
+            container.list_objects("a/")
+        )
+        assert list(driver.walk(container)) == list(container.walk())
+
+    def test_copy_and_move_read_both_ways(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """The object and the driver copy and move the same."""
+        obj = container.upload_object(CONTENT, "a")
+        assert obj.copy(container, "b") == driver.copy_object(obj, container, "b")
+        assert "c" == obj.move(container, "c").name
+        assert "d" == driver.move_object(container.object("c"), container, "d").name
+        assert ["b", "d"] == names_of(container.list_objects())
+
+    def test_delete_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+        """The object, the container and the driver delete the same."""
+        fill(container, "a", "b", "c", "d", "e", "kept")
+        container.get_object("a").delete()
+        container.delete_object("b")
+        container.delete_object(container.object("c"))
+        driver.delete_object(container.object("d"))
+        driver.delete_objects([container.object("e")])
+        assert ["kept"] == names_of(container.list_objects())
+
+    def test_containers_compare_by_what_they_stand_for(
+        self, driver: StorageDriver, container: Container, other_container: Container
+    ) -> None:
+        """Two handles of one container are equal and have one hash; of two, they are not."""
+        again = driver.get_container(container.name)
+        assert again == container
+        assert hash(again) == hash(container)
+        assert container != other_container
+        assert container != container.name
+
+    def test_objects_compare_by_what_they_stand_for(
+        self, container: Container, other_container: Container
+    ) -> None:
+        """Two handles of one object are equal, however they were got; of two, they are not."""
+        obj = container.upload_object(CONTENT, "a")
+        others = {container.object("a"), container.get_object("a"), container.list_objects()[0]}
+        assert {obj} == others
+        assert obj != container.object("b")
+        assert obj != other_container.object("a")
+        assert obj != "a"
+
+    def test_handles_of_two_drivers_differ(self, container: Container) -> None:
+        """The same names at another driver stand for something else."""
+        elsewhere = get_driver("memory")()
+        with elsewhere.create_container(container.name).driver:
+            twin = elsewhere.get_container(container.name)
+            assert container != twin
+            assert container.object("a") != twin.object("a")
+
+    def test_a_handle_alone_asks_for_nothing(self, driver: StorageDriver) -> None:
+        """To compare, hash or show the handle of what is not there raises nothing."""
+        obj = driver.object(fresh_name(), "missing")
+        assert obj == obj.container.object("missing")
+        assert hash(obj) == hash(obj.container.object("missing"))
+        assert "missing" in repr(obj)
+        assert obj.container.name in repr(obj)
+        assert obj.container.name in repr(obj.container)
+
+    def test_a_handle_of_another_driver_is_refused(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """A driver does not take another driver's handles for its own."""
+        elsewhere = get_driver("memory")()
+        foreign = elsewhere.create_container(container.name)
+        obj = foreign.upload_object(CONTENT, "a")
+        with pytest.raises(InvalidOptionError):
+            driver.list_objects(foreign)
+        with pytest.raises(InvalidOptionError):
+            driver.read_object(obj)
+        with pytest.raises(InvalidOptionError):
+            driver.delete_object(obj)
+        with pytest.raises(InvalidOptionError):
+            container.delete_objects([obj])
+        assert CONTENT == obj.read()
+
+    def test_an_object_of_another_container_is_refused(
+        self, container: Container, other_container: Container
+    ) -> None:
+        """A container's operations take that container's objects."""
+        obj = other_container.upload_object(CONTENT, "a")
+        with pytest.raises(InvalidOptionError):
+            container.read_object(obj)
+        with pytest.raises(InvalidOptionError):
+            container.delete_object(obj)
+        assert CONTENT == obj.read()
+
+    def test_a_driver_closes_more_than_once(self, driver: StorageDriver) -> None:
+        """close() may be called at any time and again."""
+        with driver as entered:
+            assert entered is driver
+        driver.close()
+        driver.close()
+        assert driver.name in repr(driver).lower() or type(driver).__name__ in repr(driver)

@@ -1,0 +1,119 @@
+"""Integrity: what is stored is what was sent, and everybody can see that it is."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import Any
+
+import pytest
+
+from libstore import Container, IntegrityError, InvalidOptionError
+
+from .base import CONTENT, Topic, noise, unfinished
+
+_ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "crc32")
+_SIZES = pytest.mark.parametrize(
+    "parts", [pytest.param(0.1, id="small"), pytest.param(2.5, id="in parts")]
+)
+
+
+def _digest(algorithm: str, content: bytes) -> str:
+    if algorithm == "crc32":
+        return f"{zlib.crc32(content):08x}"
+    return hashlib.new(algorithm, content).hexdigest()
+
+
+class Integrity(Topic):
+    """Digests."""
+
+    @_SIZES
+    def test_the_hash_is_that_of_the_content(
+        self, container: Container, part_size: int, parts: float
+    ) -> None:
+        """object_hash, where there is one, is the digest of the whole content."""
+        content = noise(int(parts * part_size))
+        uploaded = container.upload_object(content, "a")
+        for obj in (uploaded, container.get_object("a"), container.list_objects()[0]):
+            algorithm = obj.hash_algorithm
+            assert (algorithm is None) == (obj.object_hash is None)
+            if algorithm in _ALGORITHMS:
+                assert _digest(algorithm, content) == obj.object_hash
+
+    def test_all_checksums_are_those_of_the_content(self, container: Container) -> None:
+        """Each digest that the service tells is that of the content, in hexadecimal."""
+        container.upload_object(CONTENT, "a")
+        obj = container.get_object("a")
+        for algorithm, digest in obj.checksums.items():
+            assert digest == digest.lower()
+            if algorithm in _ALGORITHMS:
+                assert _digest(algorithm, CONTENT) == digest
+        assert obj.hash_algorithm is None or obj.hash_algorithm in obj.checksums
+
+    def test_the_hash_of_an_empty_object_is_that_of_nothing(self, container: Container) -> None:
+        """An object of 0 bytes has a digest like any other."""
+        container.upload_object(b"", "a")
+        obj = container.get_object("a")
+        if obj.hash_algorithm in _ALGORITHMS:
+            assert _digest(obj.hash_algorithm, b"") == obj.object_hash
+
+    def test_a_copy_has_the_hash_of_its_source(self, container: Container) -> None:
+        """The same content has the same digest."""
+        obj = container.upload_object(CONTENT, "a")
+        copied = obj.copy(container, "b")
+        if obj.hash_algorithm == copied.hash_algorithm:
+            assert obj.object_hash == copied.object_hash
+        assert CONTENT == copied.read()
+
+    @pytest.mark.parametrize("algorithm", _ALGORITHMS)
+    def test_a_checksum_that_matches_lets_the_upload_through(
+        self, container: Container, algorithm: str
+    ) -> None:
+        """Checksum takes each of the algorithms, in either case of letters."""
+        checksum = f"{algorithm}:{_digest(algorithm, CONTENT).upper()}"
+        assert CONTENT == container.upload_object(CONTENT, "a", checksum=checksum).read()
+
+    @pytest.mark.parametrize("algorithm", _ALGORITHMS)
+    def test_a_checksum_that_does_not_match_stops_the_upload(
+        self, container: Container, algorithm: str
+    ) -> None:
+        """Another content than was expected is IntegrityError, and is not stored."""
+        checksum = f"{algorithm}:{_digest(algorithm, CONTENT)}"
+        with pytest.raises(IntegrityError):
+            container.upload_object(CONTENT + b"!", "a", checksum=checksum)
+        assert not container.object_exists("a")
+
+    @pytest.mark.parametrize("known", [True, False], ids=["known length", "unknown length"])
+    def test_a_checksum_holds_for_an_upload_in_parts(
+        self, container: Container, part_size: int, known: bool
+    ) -> None:
+        """The digest is that of the whole, and the parts are dropped if it is another."""
+        content = noise(2 * part_size + 9)
+
+        def upload(checksum: str) -> None:
+            container.upload_object(content if known else iter([content]), "a", checksum=checksum)
+
+        with pytest.raises(IntegrityError):
+            upload(f"sha256:{_digest('sha256', CONTENT)}")
+        assert not container.object_exists("a")
+        assert [] == unfinished(container)
+        upload(f"sha256:{_digest('sha256', content)}")
+        assert content == container.read_object("a")
+
+    def test_a_wrong_checksum_leaves_the_old_object(self, container: Container) -> None:
+        """What was there stays when the new content is not what was expected."""
+        container.upload_object(CONTENT, "a")
+        with pytest.raises(IntegrityError):
+            container.upload_object(b"other", "a", checksum=f"md5:{_digest('md5', CONTENT)}")
+        assert CONTENT == container.read_object("a")
+
+    @pytest.mark.parametrize(
+        "checksum",
+        ["", "md5", "md5:", "md5:abc", "md5:" + "g" * 32, "sha3:" + "0" * 64, "0" * 32, 5, b"md5"],
+        ids=ascii,
+    )
+    def test_what_is_no_checksum_is_refused(self, container: Container, checksum: Any) -> None:
+        """A checksum is an algorithm, a colon and a digest; anything else is refused."""
+        with pytest.raises(InvalidOptionError):
+            container.upload_object(CONTENT, "a", checksum=checksum)
+        assert not container.object_exists("a")

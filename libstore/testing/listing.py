@@ -1,0 +1,307 @@
+"""Listings: order, prefixes, delimiters, pages, and a list that is lazy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from libstore import (
+    Container,
+    InvalidTypeError,
+    LazyList,
+    Object,
+    ObjectNameConflictError,
+    Prefix,
+)
+
+from .base import CONTENT, Topic, fill, fresh_name, names_of
+
+_TREE = (
+    "1",
+    "a-b",
+    "a/1",
+    "a/2",
+    "a/b/3",
+    "a0",
+    "b",
+    "b--1",
+    "b--2--3",
+    "c/d/e/4",
+    "c/d/f/5",
+    "z",
+)
+_INDICES = (
+    slice(None),
+    slice(0, 0),
+    slice(0, 1),
+    slice(3),
+    slice(3, 7),
+    slice(5, None),
+    slice(0, 100),
+    slice(50, 60),
+    slice(None, None, 2),
+    slice(1, 9, 3),
+    slice(-2, None),
+    slice(None, -2),
+    slice(2, -2),
+    slice(-5, 9),
+    slice(None, None, -1),
+    slice(8, 2, -2),
+)
+
+
+class Listings(Topic):
+    """Listing objects."""
+
+    @pytest.fixture
+    def tree(self, container: Container) -> Container:
+        """Return a container with a small tree of names."""
+        fill(container, *reversed(_TREE))
+        return container
+
+    def test_an_empty_container_lists_nothing(self, container: Container) -> None:
+        """The list of an empty container is empty, false, and of length 0."""
+        listing = container.list_objects()
+        assert [] == list(listing)
+        assert 0 == len(listing)
+        assert not listing
+        with pytest.raises(IndexError):
+            listing[0]
+
+    def test_every_object_is_listed_once_in_order(self, tree: Container) -> None:
+        """A listing has all objects in the order of their names."""
+        assert list(_TREE) == names_of(tree.list_objects())
+
+    def test_the_order_is_that_of_utf8_bytes(self, container: Container) -> None:
+        """Names sort by the bytes of UTF-8: not by case, locale or UTF-16."""
+        names = ["B", "a", "ab", "b", "z", "~", "é", "\uff5e", "\U0001f600"]
+        fill(container, *reversed(names))
+        assert names == sorted(names, key=str.encode)
+        assert names == names_of(container.list_objects())
+
+    def test_a_listing_tells_size_and_time(self, container: Container) -> None:
+        """Listed objects know their size, a time in UTC, and an ETag without quotes."""
+        uploaded = container.upload_object(CONTENT, "a")
+        obj = container.list_objects()[0]
+        assert len(CONTENT) == obj.size
+        assert obj.last_modified is not None
+        assert obj.last_modified.utcoffset() == timedelta(0)
+        assert uploaded.etag == obj.etag
+
+    @pytest.mark.parametrize(
+        "prefix", ["a", "a/", "a/b", "b--", "c/d/", "z", "zz", "A", "", "/", "a/2", "c/d/e/45"]
+    )
+    def test_a_prefix_is_what_names_begin_with(self, tree: Container, prefix: str) -> None:
+        """Only names that begin with the prefix are listed, whatever the prefix ends with."""
+        expected = [name for name in _TREE if name.startswith(prefix)]
+        assert expected == names_of(tree.list_objects(prefix))
+
+    @pytest.mark.parametrize("prefix", ["100%", "a b", "a+b", "ä", "a&b", "[x]", "*", "_", "#"])
+    def test_a_prefix_is_taken_literally(self, container: Container, prefix: str) -> None:
+        """No character of a prefix is a pattern or an escape."""
+        fill(container, f"{prefix}/1", "x", "other", "a-b")
+        assert [f"{prefix}/1"] == names_of(container.list_objects(prefix))
+
+    @pytest.mark.parametrize(
+        ("prefix", "delimiter"),
+        [
+            ("", "/"),
+            ("a", "/"),
+            ("a/", "/"),
+            ("a/b", "/"),
+            ("c/", "/"),
+            ("c/d/", "/"),
+            ("none/", "/"),
+            ("", "-"),
+            ("", "--"),
+            ("b", "--"),
+            ("b--", "--"),
+            ("", "/d/"),
+            ("", "a"),
+            ("", "not there"),
+        ],
+    )
+    def test_a_delimiter_folds_what_goes_on_behind_it(
+        self, tree: Container, prefix: str, delimiter: str
+    ) -> None:
+        """Names are cut after the first delimiter behind the prefix; each cut is one Prefix."""
+        listing = tree.list_objects(prefix, delimiter=delimiter)
+        assert _folded(prefix, delimiter) == [(item.name, type(item)) for item in listing]
+
+    def test_prefixes_and_objects_come_in_one_order(self, tree: Container) -> None:
+        """A Prefix is listed where its name sorts, between the objects."""
+        expected = ["1", "a-b", "a/", "a0", "b", "b--1", "b--2--3", "c/", "z"]
+        assert expected == names_of(tree.list_objects(delimiter="/"))
+
+    def test_a_prefix_may_have_the_name_of_an_object(self, container: Container) -> None:
+        """An object beside what is below its name is listed beside it, or it is refused."""
+        fill(container, "a/1")
+        try:
+            fill(container, "a")
+        except ObjectNameConflictError:
+            assert ["a/1"] == names_of(container.list_objects())
+        else:
+            assert ["a", "a/1"] == names_of(container.list_objects())
+            assert ["a", "a/"] == names_of(container.list_objects(delimiter="/"))
+
+    @pytest.mark.parametrize("start", ["", "a", "a/", "a/1", "a/zzz", "b--", "z", "zz", "\0"])
+    def test_start_after_leaves_out_what_sorts_before(self, tree: Container, start: str) -> None:
+        """Only names behind start_after are listed; it need not be one that is there."""
+        expected = [name for name in _TREE if name > start]
+        assert expected == names_of(tree.list_objects(start_after=start))
+
+    def test_start_after_goes_with_a_prefix(self, tree: Container) -> None:
+        """A prefix and start_after both hold, on whichever side of the prefix it sorts."""
+        assert ["a/2", "a/b/3"] == names_of(tree.list_objects("a/", start_after="a/1"))
+        assert ["a/1", "a/2", "a/b/3"] == names_of(tree.list_objects("a/", start_after="Z"))
+        assert [] == names_of(tree.list_objects("a/", start_after="b"))
+
+    @pytest.mark.parametrize("start", ["a", "a/", "a/1", "b", "c/", "c/d/"])
+    def test_start_after_goes_with_a_delimiter(self, tree: Container, start: str) -> None:
+        """Objects and prefixes are listed if they sort behind start_after."""
+        expected = [name for name, _ in _folded("", "/") if name > start]
+        assert expected == names_of(tree.list_objects(delimiter="/", start_after=start))
+
+    @pytest.mark.usefixtures("two_by_two")
+    @pytest.mark.parametrize(
+        ("prefix", "delimiter", "start"),
+        [
+            ("", "", ""),
+            ("a", "", ""),
+            ("a/", "", "a/1"),
+            ("", "/", ""),
+            ("", "--", ""),
+            ("c/", "/", ""),
+            ("", "/", "a"),
+            ("", "/", "a/"),
+        ],
+    )
+    def test_pages_do_not_show(
+        self, tree: Container, prefix: str, delimiter: str, start: str
+    ) -> None:
+        """A listing of many pages has each item once, with any of the arguments."""
+        expected = [name for name, _ in _folded(prefix, delimiter) if name > start]
+        listing = tree.list_objects(prefix, delimiter=delimiter, start_after=start)
+        assert expected == names_of(listing)
+        assert len(expected) == len(listing)
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_many_objects_behind_one_prefix_are_one_item(self, container: Container) -> None:
+        """A prefix that spans pages is listed once, and nothing behind it is lost."""
+        fill(container, *(f"f/{number}" for number in range(5)), "g", "h/1", "h/2", "h/3")
+        assert ["f/", "g", "h/"] == names_of(container.list_objects(delimiter="/"))
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_pages_go_on_behind_awkward_names(self, container: Container) -> None:
+        """The place where a page ends is kept exactly, whatever characters the name has."""
+        names = sorted(["a b", "a%20b", "a&b", "a+b", "a#b", "ä", "日本", "😀", "<x>", "a=b?"])
+        fill(container, *names)
+        assert names == names_of(container.list_objects())
+        assert names[3:] == names_of(container.list_objects(start_after=names[2]))
+
+    # ------------------------------------------------------------------ the lazy list
+
+    def test_nothing_is_asked_before_the_list_is_read(self, container: Container) -> None:
+        """To make a list of a missing container is no error; to read it is."""
+        listing = container.driver.list_objects(fresh_name())
+        assert isinstance(listing, LazyList)
+        with pytest.raises(FileNotFoundError):
+            list(listing)
+
+    @pytest.mark.parametrize("index", [0, 1, 5, 11, -1, -3, -12])
+    def test_an_index_gives_one_item(self, tree: Container, index: int) -> None:
+        """An index counts from the front, and a negative one from the end."""
+        assert _TREE[index] == tree.list_objects()[index].name
+
+    @pytest.mark.parametrize("index", [12, 500, -13, -500])
+    def test_an_index_out_of_range_raises(self, tree: Container, index: int) -> None:
+        """There is no item at an index past either end."""
+        with pytest.raises(IndexError):
+            tree.list_objects()[index]
+
+    @pytest.mark.parametrize("index", ["a", 1.0, None], ids=ascii)
+    def test_an_index_of_another_type_raises(self, tree: Container, index: Any) -> None:
+        """An index is an int or a slice."""
+        with pytest.raises(TypeError):
+            tree.list_objects()[index]
+
+    @pytest.mark.usefixtures("two_by_two")
+    @pytest.mark.parametrize("index", _INDICES, ids=str)
+    def test_a_slice_is_that_of_a_list(self, tree: Container, index: slice) -> None:
+        """A slice is a list of the items that it is of any list."""
+        sliced = tree.list_objects()[index]
+        assert isinstance(sliced, list)
+        assert list(_TREE[index]) == names_of(sliced)
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_length_truth_and_reversal_are_those_of_a_list(self, tree: Container) -> None:
+        """len(), bool() and reversed() tell what they tell of a list."""
+        listing = tree.list_objects()
+        assert len(_TREE) == len(listing)
+        assert listing
+        assert list(reversed(_TREE)) == names_of(reversed(listing))
+
+    def test_an_object_is_in_the_list(self, tree: Container) -> None:
+        """`in`, index() and count() find a handle by what it stands for."""
+        listing = tree.list_objects()
+        assert tree.object("a/2") in listing
+        assert tree.object("missing") not in listing
+        assert 3 == listing.index(tree.object("a/2"))
+        assert 1 == listing.count(tree.object("z"))
+
+    def test_a_list_can_be_read_again_and_tells_what_is_there_now(
+        self, container: Container
+    ) -> None:
+        """Each iteration asks the service: what came and went meanwhile shows."""
+        fill(container, "a", "b")
+        listing = container.list_objects()
+        assert ["a", "b"] == names_of(listing)
+        fill(container, "c")
+        container.delete_object("a")
+        assert ["b", "c"] == names_of(listing)
+        assert 2 == len(listing)
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_two_iterations_do_not_disturb_each_other(self, tree: Container) -> None:
+        """Iterators of one list have places of their own."""
+        listing = tree.list_objects()
+        first, second = iter(listing), iter(listing)
+        assert ["1", "a-b", "a/1"] == [next(first).name for _ in range(3)]
+        assert "1" == next(second).name
+        assert "a/2" == next(first).name
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_objects_can_be_deleted_while_they_are_listed(self, tree: Container) -> None:
+        """To delete what was listed loses nothing of what comes behind it."""
+        seen = []
+        for obj in tree.list_objects():
+            obj.delete()
+            seen.append(obj.name)
+        assert list(_TREE) == seen
+        assert [] == list(tree.list_objects())
+
+    def test_its_repr_says_what_it_lists(self, container: Container) -> None:
+        """The repr of a list names its container, and asks for nothing."""
+        assert container.name in repr(container.list_objects())
+
+    @pytest.mark.parametrize("argument", ["prefix", "delimiter", "start_after"])
+    @pytest.mark.parametrize("value", [None, 5, b"a"], ids=ascii)
+    def test_an_argument_of_another_type_is_refused(
+        self, container: Container, argument: str, value: Any
+    ) -> None:
+        """Prefix, delimiter and start_after are str; anything else is InvalidTypeError."""
+        arguments: dict[str, Any] = {argument: value}
+        with pytest.raises(InvalidTypeError):
+            container.list_objects(**arguments)
+
+
+def _folded(prefix: str, delimiter: str) -> list[tuple[str, type[Object | Prefix]]]:
+    """Return what a listing of the tree should give: names, and what they are of."""
+    items: dict[str, type[Object | Prefix]] = {}
+    for name in _TREE:
+        if name.startswith(prefix):
+            head, found, _ = name[len(prefix) :].partition(delimiter or name + ".")
+            items[prefix + head + found if found else name] = Prefix if found else Object
+    return list(items.items())

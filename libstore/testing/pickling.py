@@ -1,0 +1,39 @@
+"""Pickles: a driver goes to another process, or says why it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from libstore import Container, Object, StorageDriver, StorageError
+
+from .base import CONTENT, Topic, pickled
+
+
+class Pickles(Topic):
+    """Drivers and handles in pickles."""
+
+    @pytest.fixture
+    def obj(self, driver: StorageDriver, container: Container) -> Object:
+        """Return an object, if its driver pickles; what refuses has to be a StorageError."""
+        try:
+            pickled(driver).close()
+        except StorageError as error:
+            pytest.skip(f"the driver does not go into a pickle: {error}")
+        return container.upload_object(CONTENT, "a")
+
+    def test_a_driver_pickles_or_says_why_not(self, obj: Object) -> None:
+        """A copy of a driver reaches the same objects; one that cannot be made is StorageError."""
+        with pickled(obj.driver) as driver:
+            assert CONTENT == driver.get_object(obj.container.name, "a").read()
+
+    def test_a_handle_pickles_like_its_driver(self, obj: Object) -> None:
+        """A copy of a handle reaches the same object, with what was told of it."""
+        again = pickled(obj)
+        assert ("a", len(CONTENT)) == (again.name, again.size)
+        assert CONTENT == again.read()
+        assert ["a"] == [found.name for found in pickled(obj.container)]
+
+    def test_results_pickle(self, container: Container) -> None:
+        """What became of a batch can be told elsewhere."""
+        results = container.delete_objects(["a", "b"])
+        assert results == pickled(results)

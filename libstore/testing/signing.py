@@ -1,0 +1,139 @@
+"""Signed URLs: one kind of request for one object, for a while."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from libstore import (
+    Container,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    SignedURL,
+    StorageDriver,
+)
+
+from .base import CONTENT, Topic
+
+#: Sends a request with a method to a URL and returns the body of the answer.
+_Redeem = Callable[[str, str], bytes]
+
+
+class Signatures(Topic):
+    """sign_url."""
+
+    @pytest.fixture
+    def redeem(self) -> _Redeem:
+        """Return what sends a request to a signed URL, and raises PermissionError if refused."""
+
+        def send(url: str, method: str) -> bytes:
+            parts = urlsplit(url)
+            assert parts.hostname is not None
+            secure = parts.scheme == "https"
+            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+            with closing(kind(parts.hostname, parts.port, timeout=60.0)) as connection:
+                connection.request(method, f"{parts.path}?{parts.query}")
+                answer = connection.getresponse()
+                body = answer.read()
+            if answer.status >= 300:
+                raise PermissionError(f"the answer is {answer.status} {answer.reason}")
+            return body
+
+        return send
+
+    @pytest.fixture
+    def signs(self, driver: StorageDriver) -> None:
+        """Skip a test on a service without signed URLs."""
+        if not driver.supports("sign_url"):
+            pytest.skip("the service has no signed URLs")
+
+    def test_a_service_without_signed_urls_says_so(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """Without signed URLs, sign_url is NotSupportedError."""
+        if driver.supports("sign_url"):
+            pytest.skip("the service has signed URLs")
+        with pytest.raises(NotSupportedError):
+            container.object("a").sign_url()
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("name", ["a", "folder/a b", "100%", "a+b?c#d&e", "ä/日本/😀", "%2F"])
+    def test_a_signed_url_gives_the_object(
+        self, container: Container, redeem: _Redeem, name: str
+    ) -> None:
+        """Whoever has the URL can read the object, whatever its name."""
+        obj = container.upload_object(CONTENT, name)
+        assert CONTENT == redeem(obj.sign_url(), "GET")
+
+    @pytest.mark.usefixtures("signs")
+    def test_a_signed_url_deletes_the_object(self, container: Container, redeem: _Redeem) -> None:
+        """A URL for DELETE deletes."""
+        obj = container.upload_object(CONTENT, "a")
+        redeem(obj.sign_url(method="DELETE"), "DELETE")
+        assert not container.object_exists("a")
+
+    @pytest.mark.usefixtures("signs")
+    def test_a_signed_url_is_for_one_method(self, container: Container, redeem: _Redeem) -> None:
+        """A URL for GET does not delete."""
+        obj = container.upload_object(CONTENT, "a")
+        with pytest.raises(PermissionError):
+            redeem(obj.sign_url(method="GET"), "DELETE")
+        assert container.object_exists("a")
+
+    @pytest.mark.usefixtures("signs")
+    def test_a_signed_url_is_for_one_object(self, container: Container, redeem: _Redeem) -> None:
+        """A URL that was changed to mean another object is refused."""
+        mine = container.upload_object(CONTENT, "object-one")
+        container.upload_object(b"secret", "object-two")
+        with pytest.raises(PermissionError):
+            redeem(mine.sign_url().replace("object-one", "object-two"), "GET")
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+    def test_signing_asks_for_nothing(self, driver: StorageDriver, method: str) -> None:
+        """A URL is signed for an object that is not there, in a container that is not there."""
+        url = driver.object("libstore-missing", "a").sign_url(method=method)
+        assert isinstance(url, SignedURL)
+        assert isinstance(url, str)
+        assert "libstore-missing" in url
+
+    @pytest.mark.usefixtures("signs")
+    def test_its_repr_hides_what_is_secret(self, driver: StorageDriver) -> None:
+        """The query of a signed URL, which is a permission, is not in its repr."""
+        url = driver.object("libstore-missing", "a").sign_url()
+        query = url.partition("?")[2]
+        assert query
+        assert query not in repr(url)
+        assert "libstore-missing" in repr(url)
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("method", ["POST", "get", "", "PATCH"])
+    def test_a_method_that_cannot_be_signed_is_refused(
+        self, driver: StorageDriver, method: str
+    ) -> None:
+        """GET, HEAD, PUT and DELETE can be signed, and nothing else."""
+        with pytest.raises(InvalidOptionError):
+            driver.object("libstore-missing", "a").sign_url(method=method)
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("expires", [0, -1, float("nan"), float("inf")])
+    def test_a_time_that_cannot_be_is_refused(self, driver: StorageDriver, expires: float) -> None:
+        """A URL lives for more than 0 seconds, and for no longer than the limits tell."""
+        obj = driver.object("libstore-missing", "a")
+        with pytest.raises(InvalidOptionError):
+            obj.sign_url(expires=expires)
+        with pytest.raises(InvalidOptionError):
+            obj.sign_url(expires=driver.limits.max_expires + 1)
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("expires", ["60", None, True], ids=ascii)
+    def test_a_time_of_another_type_is_refused(self, driver: StorageDriver, expires: Any) -> None:
+        """The life of a URL is a number of seconds."""
+        with pytest.raises(InvalidTypeError):
+            driver.object("libstore-missing", "a").sign_url(expires=expires)

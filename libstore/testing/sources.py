@@ -1,0 +1,218 @@
+"""Sources: whatever has bytes can be uploaded, and what has none is refused."""
+
+from __future__ import annotations
+
+import array
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from libstore import (
+    Container,
+    InvalidOptionError,
+    InvalidTypeError,
+    LocalFileError,
+    LocalFileIsADirectoryError,
+    LocalFileNotFoundError,
+)
+
+from .base import CONTENT, Topic, noise
+
+
+class _Dribbling:
+    """A file that cannot seek, and gives no more than 7 bytes at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = content
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int, /) -> bytes:
+        taken, self._left = self._left[: min(size, 7)], self._left[min(size, 7) :]
+        return taken
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        taken = self.read(len(buffer))
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+class _OnlyReads:
+    """Something with read(), and nothing else of a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self._file = io.BytesIO(content)
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+
+def _generator(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), 10):
+        yield content[start : start + 10]
+
+
+_SOURCES: dict[str, Callable[[bytes], Any]] = {
+    "bytes": bytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "a slice of a memoryview": lambda content: memoryview(b"xx" + content)[2:],
+    "an array of wide items": lambda content: array.array("H", content + bytes(len(content) % 2)),
+    "a two-dimensional buffer": lambda content: memoryview(content).cast("B", [5, 9]),
+    "BytesIO": io.BytesIO,
+    "a buffered file": lambda content: io.BufferedReader(io.BytesIO(content)),
+    "a file that cannot seek": _Dribbling,
+    "an object with read() alone": _OnlyReads,
+    "a generator": _generator,
+    "a list": lambda content: [content[:5], content[5:]],
+    "a tuple of buffers": lambda content: (bytearray(content[:9]), memoryview(content)[9:]),
+    "blocks of which some are empty": lambda content: [b"", content[:1], b"", content[1:], b""],
+    "single bytes": lambda content: (content[n : n + 1] for n in range(len(content))),
+}
+
+
+class Sources(Topic):
+    """What upload_object takes."""
+
+    @pytest.mark.parametrize("kind", _SOURCES)
+    def test_any_source_of_bytes_can_be_uploaded(self, container: Container, kind: str) -> None:
+        """Buffers, binary files and iterables of buffers give the object their bytes."""
+        source = _SOURCES[kind](CONTENT)
+        expected = source.tobytes() if isinstance(source, array.array) else CONTENT
+        assert expected == container.upload_object(source, "a").read()
+
+    @pytest.mark.parametrize("make", [str, Path, os.fsencode], ids=["str", "Path", "fsencode"])
+    def test_a_path_gives_the_content_of_its_file(
+        self, container: Container, tmp_path: Path, make: Callable[[Path], Any]
+    ) -> None:
+        """A str or a PathLike is a path; bytes are content, also if they spell a path."""
+        path = tmp_path / "source"
+        path.write_bytes(CONTENT)
+        source = make(path)
+        expected = source if isinstance(source, bytes) else CONTENT
+        assert expected == container.upload_object(source, "a").read()
+
+    def test_an_empty_file_becomes_an_empty_object(
+        self, container: Container, tmp_path: Path
+    ) -> None:
+        """A path of an empty file is an object of 0 bytes."""
+        path = tmp_path / "empty"
+        path.touch()
+        assert 0 == container.upload_object(path, "a").size
+
+    @pytest.mark.parametrize("source", [(), [b""], iter(()), io.BytesIO()], ids=repr)
+    def test_a_source_without_bytes_becomes_an_empty_object(
+        self, container: Container, source: Any
+    ) -> None:
+        """Nothing to read is an object of 0 bytes."""
+        assert b"" == container.upload_object(source, "a").read()
+
+    def test_a_file_is_read_from_its_position_and_left_open(self, container: Container) -> None:
+        """A file object gives what is behind its position, and stays open at its end."""
+        source = io.BytesIO(CONTENT)
+        source.seek(10)
+        obj = container.upload_object(source, "a")
+        assert CONTENT[10:] == obj.read()
+        assert not source.closed
+        assert len(CONTENT) == source.tell()
+
+    def test_an_open_file_is_read_from_its_position(
+        self, container: Container, tmp_path: Path
+    ) -> None:
+        """A file of the operating system is read from its position too."""
+        path = tmp_path / "source"
+        path.write_bytes(CONTENT)
+        source: BinaryIO
+        with path.open("rb") as source:
+            source.read(4)
+            assert CONTENT[4:] == container.upload_object(source, "a").read()
+            assert not source.closed
+
+    def test_a_file_at_its_end_becomes_an_empty_object(self, container: Container) -> None:
+        """A file that was read already gives nothing more."""
+        source = io.BytesIO(CONTENT)
+        source.read()
+        assert 0 == container.upload_object(source, "a").size
+
+    def test_a_pipe_is_read_to_its_end(self, container: Container) -> None:
+        """A pipe, whose length nobody knows, is uploaded whole."""
+        read_end, write_end = os.pipe()
+        with open(read_end, "rb") as source:
+            with open(write_end, "wb") as sink:
+                sink.write(CONTENT)
+            assert CONTENT == container.upload_object(source, "a").read()
+
+    def test_an_object_can_be_the_source_of_another(self, container: Container) -> None:
+        """A file or a stream of an object is a source like any other."""
+        obj = container.upload_object(CONTENT, "a")
+        with obj.as_file() as source:
+            assert CONTENT == container.upload_object(source, "b").read()
+        assert CONTENT == container.upload_object(obj.stream(chunk_size=5), "c").read()
+
+    @pytest.mark.parametrize("name", ["b", "a"])
+    def test_a_large_object_can_be_the_source_of_another(
+        self, container: Container, part_size: int, name: str
+    ) -> None:
+        """An object that is read while it is written, itself included, is copied whole."""
+        content = noise(2 * part_size + 5)
+        obj = container.upload_object(content, "a")
+        assert content == container.upload_object(obj.stream(), name).read()
+
+    @pytest.mark.parametrize(
+        "source",
+        [None, 5, 1.5, object(), ["text"], [5], [b"bytes", "text"], io.StringIO("text")],
+        ids=["None", "int", "float", "object", "str items", "int items", "mixed", "StringIO"],
+    )
+    def test_what_has_no_bytes_is_refused(self, container: Container, source: Any) -> None:
+        """A source without bytes is InvalidTypeError, a TypeError, and nothing is stored."""
+        with pytest.raises(InvalidTypeError) as caught:
+            container.upload_object(source, "a")
+        assert isinstance(caught.value, TypeError)
+        assert [] == list(container.list_objects())
+
+    def test_a_text_file_is_refused(self, container: Container, tmp_path: Path) -> None:
+        """A file in text mode has no bytes."""
+        path = tmp_path / "text"
+        path.write_text("text")
+        source: Any
+        with path.open() as source:
+            with pytest.raises(InvalidTypeError):
+                container.upload_object(source, "a")
+        assert not container.object_exists("a")
+
+    def test_a_closed_file_is_refused(self, container: Container) -> None:
+        """A file that was closed cannot be read."""
+        source = io.BytesIO(CONTENT)
+        source.close()
+        with pytest.raises(InvalidOptionError):
+            container.upload_object(source, "a")
+        assert not container.object_exists("a")
+
+    def test_a_file_that_cannot_be_read_is_refused(
+        self, container: Container, tmp_path: Path
+    ) -> None:
+        """A file that was opened for writing is no source."""
+        with (tmp_path / "out").open("wb") as source, pytest.raises(InvalidOptionError):
+            container.upload_object(source, "a")
+        assert not container.object_exists("a")
+
+    def test_a_missing_path_raises(self, container: Container, tmp_path: Path) -> None:
+        """A path that is not there is LocalFileNotFoundError, and FileNotFoundError."""
+        path = tmp_path / "missing"
+        with pytest.raises(LocalFileNotFoundError) as caught:
+            container.upload_object(path, "a")
+        assert isinstance(caught.value, FileNotFoundError)
+        assert str(path) == caught.value.filename
+        assert not container.object_exists("a")
+
+    def test_a_directory_raises(self, container: Container, tmp_path: Path) -> None:
+        """A directory is LocalFileIsADirectoryError."""
+        with pytest.raises(LocalFileIsADirectoryError) as caught:
+            container.upload_object(tmp_path, "a")
+        assert isinstance(caught.value, LocalFileError)
+        assert not container.object_exists("a")

@@ -1,0 +1,147 @@
+"""The local driver passes the suite of all drivers, and is set up as its docstring says."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drivers.local_support import local_driver, picture
+
+from libstore import (
+    ContainerNotFoundError,
+    InvalidOptionError,
+    InvalidTypeError,
+    RetryPolicy,
+    StorageDriver,
+    TransferOptions,
+)
+from libstore.testing import DriverConformance
+
+
+class TestLocalDriver(DriverConformance):
+    """With what the file system has for attributes, and everything on disk."""
+
+    @pytest.fixture
+    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+        return local_driver(tmp_path_factory.mktemp("root"))
+
+
+class TestLocalDriverWithSideFiles(DriverConformance):
+    """With side files for attributes, and without fsync."""
+
+    @pytest.fixture
+    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+        return local_driver(tmp_path_factory.mktemp("root"), attributes="file", fsync=False)
+
+
+def test_constructing_a_driver_writes_nothing(tmp_path: Path) -> None:
+    """The root is made with the first container, not before."""
+    driver = local_driver(tmp_path / "a" / "root")
+    assert [] == list(driver.list_containers())
+    assert {} == picture(tmp_path)
+    driver.create_container("c")
+    assert (tmp_path / "a" / "root" / "c").is_dir()
+
+
+def test_a_missing_root_has_no_containers(tmp_path: Path) -> None:
+    """Where there is no root, each container is missing, which is not an error of the root."""
+    driver = local_driver(tmp_path / "root")
+    with pytest.raises(ContainerNotFoundError):
+        driver.get_container("c")
+    with pytest.raises(ContainerNotFoundError):
+        list(driver.list_objects("c"))
+    with pytest.raises(ContainerNotFoundError):
+        driver.upload_object(b"x", "c", "a")
+    assert {} == picture(tmp_path)
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """A root must be a directory, and the error names it."""
+    file = tmp_path / "file"
+    file.write_bytes(b"mine")
+    with pytest.raises(InvalidOptionError, match=str(file)):
+        local_driver(file)
+    assert b"mine" == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attributes": "sidecar"},
+        {"attributes": None},
+        {"attributes": ""},
+    ],
+    ids=repr,
+)
+def test_a_bad_option_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    """An option that is none is InvalidOptionError, a ValueError, and says what would be right."""
+    with pytest.raises(InvalidOptionError, match="xattr") as caught:
+        local_driver(tmp_path, **options)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_root_may_be_a_link(tmp_path: Path) -> None:
+    """The root itself may be a symbolic link to a directory, also where links are not followed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to("real")
+    local_driver(tmp_path / "root").create_container("c").upload_object(b"x", "a")
+    assert b"x" == (tmp_path / "real" / "c" / "a").read_bytes()
+
+
+def test_a_relative_root_stays_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative root is meant from where the driver was made."""
+    monkeypatch.chdir(tmp_path)
+    driver = local_driver("root")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    driver.create_container("c")
+    assert (tmp_path / "root" / "c").is_dir()
+
+
+def test_the_root_may_be_a_path_object(tmp_path: Path) -> None:
+    """A path as str and one as PathLike mean the same."""
+    assert repr(local_driver(tmp_path)) == repr(local_driver(str(tmp_path)))
+
+
+@pytest.mark.parametrize("root", [5, None, b"/srv", ["/srv"]], ids=repr)
+def test_a_root_that_is_no_path_is_refused(root: Any) -> None:
+    """What is no path is InvalidTypeError, a TypeError, before anything is made."""
+    with pytest.raises(InvalidTypeError) as caught:
+        local_driver(root)
+    assert isinstance(caught.value, TypeError)
+
+
+def test_an_empty_root_is_refused() -> None:
+    """An empty path is not taken for the current directory."""
+    with pytest.raises(InvalidOptionError, match="empty"):
+        local_driver("")
+
+
+def test_repr_names_the_root(tmp_path: Path) -> None:
+    """A driver shows itself by class and root."""
+    assert f"<LocalDriver {str(tmp_path)!r}>" == repr(local_driver(tmp_path))
+
+
+def test_a_pickled_driver_is_set_up_alike(tmp_path: Path) -> None:
+    """A driver and its handles pickle, and what comes back has the same settings."""
+    driver = local_driver(
+        tmp_path,
+        fsync=False,
+        follow_symlinks=True,
+        attributes="file",
+        retry=RetryPolicy(attempts=1),
+        transfer=TransferOptions(part_size=7, multipart_threshold=9, concurrency=2),
+    )
+    obj = driver.create_container("c").upload_object(b"content", "a/b", metadata={"k": "v"})
+    again = pickle.loads(pickle.dumps(driver))
+    assert repr(driver) == repr(again)
+    assert (driver.retry, driver.transfer) == (again.retry, again.transfer)
+    (tmp_path / "c" / "link").symlink_to("a/b")
+    assert b"content" == again.get_container("c").read_object("link")
+    again_obj = pickle.loads(pickle.dumps(obj))
+    assert b"content" == again_obj.read()
+    assert {"k": "v"} == again_obj.refresh().metadata

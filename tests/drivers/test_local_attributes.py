@@ -1,0 +1,250 @@
+"""What the local driver keeps with a file: content type, metadata and headers, wherever it can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drivers.local_support import (
+    Kept,
+    has_extended_attributes,
+    local_driver,
+    md5,
+    new_container,
+    picture,
+    run_python,
+)
+
+from libstore import Container, Object, TransferOptions
+
+_SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
+_KEPT: dict[str, Any] = {
+    "content_type": "text/x-test; charset=utf-8",
+    "metadata": {"key": "value", "quoted": '"\\', "other": "Grüße 🎈", "empty": ""},
+    "cache_control": "max-age=60",
+    "content_disposition": 'attachment; filename="x"',
+    "content_encoding": "identity",
+    "content_language": "de",
+}
+_HEADERS = {
+    label: value
+    for label, value in _KEPT.items()
+    if label
+    not in (
+        "content_type",
+        "metadata",
+    )
+}
+
+
+@pytest.fixture(params=["xattr", "file"])
+def attributes(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """Return where attributes are kept."""
+    kept: Kept = request.param
+    if kept == "xattr" and not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    return kept
+
+
+def _seen(obj: Object) -> dict[str, Any]:
+    return {"content_type": obj.content_type, "metadata": obj.metadata, **obj.extra}
+
+
+def _side_files(container: Path) -> list[str]:
+    return sorted(os.listdir(container / ".libstore-attributes"))
+
+
+@pytest.mark.parametrize("size", [5, 2500], ids=["put", "parts"])
+def test_everything_is_kept(tmp_path: Path, attributes: Kept, size: int) -> None:
+    """All that can be kept with an object is there for another driver, in head and listing."""
+    container = new_container(tmp_path, attributes=attributes, transfer=_SMALL_PARTS)
+    container.upload_object(bytes(size), "a/b", **_KEPT)
+    again = local_driver(tmp_path, attributes=attributes).get_container("c")
+    assert _KEPT == _seen(again.get_object("a/b"))
+    assert _KEPT == _seen(again.list_objects()[0])
+
+
+@pytest.mark.parametrize("size", [5, 2500], ids=["small", "large"])
+@pytest.mark.parametrize("verb", ["copy", "move"])
+def test_everything_goes_along(tmp_path: Path, attributes: Kept, verb: str, size: int) -> None:
+    """A copy, and an object that is moved, have all that the object had."""
+    container = new_container(tmp_path, attributes=attributes, transfer=_SMALL_PARTS)
+    container.driver.create_container("d")
+    obj = container.upload_object(bytes(size), "a", **_KEPT)
+    getattr(obj, verb)("d", "sub/b")
+    got = local_driver(tmp_path, attributes=attributes).get_object("d", "sub/b")
+    assert _KEPT == _seen(got)
+    assert md5(bytes(size)) == got.object_hash
+    assert (verb == "copy") == container.object_exists("a")
+
+
+def test_a_copy_between_kinds_keeps_everything(tmp_path: Path, attributes: Kept) -> None:
+    """A copy from a driver with one kind of attributes to one with the other keeps all."""
+    if not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    other: Kept = "file" if attributes == "xattr" else "xattr"
+    source = new_container(tmp_path / "1", attributes=attributes)
+    target = new_container(tmp_path / "2", attributes=other)
+    source.upload_object(b"content", "a", **_KEPT).copy(target)
+    assert _KEPT == _seen(target.get_object("a"))
+
+
+def test_a_replaced_object_has_only_what_is_new(tmp_path: Path, attributes: Kept) -> None:
+    """What was kept with an object does not outlive its replacement."""
+    container = new_container(tmp_path, attributes=attributes)
+    container.upload_object(b"old", "a.txt", **_KEPT)
+    container.upload_object(b"new", "a.txt")
+    assert {"content_type": "text/plain", "metadata": {}} == _seen(container.get_object("a.txt"))
+
+
+def test_a_deleted_object_leaves_nothing_to_its_successor(
+    tmp_path: Path, attributes: Kept
+) -> None:
+    """A file of another program under a freed name has nothing of the old object."""
+    container = new_container(tmp_path, attributes=attributes)
+    container.upload_object(b"old", "a.txt", **_KEPT).delete()
+    (tmp_path / "c" / "a.txt").write_bytes(b"new")
+    assert {"content_type": "text/plain", "metadata": {}} == _seen(container.get_object("a.txt"))
+
+
+def test_updates_keep_what_they_do_not_name(tmp_path: Path, attributes: Kept) -> None:
+    """update_metadata changes metadata or content type, and everything else stays."""
+    container = new_container(tmp_path, attributes=attributes)
+    obj = container.upload_object(b"content", "a", **_KEPT)
+    obj = obj.update_metadata({"new": "1"})
+    assert {**_KEPT, "metadata": {"new": "1"}} == _seen(obj)
+    obj = obj.update_metadata(content_type="x/y")
+    expected = {**_HEADERS, "metadata": {"new": "1"}, "content_type": "x/y"}
+    assert expected == _seen(obj)
+    again = local_driver(tmp_path, attributes=attributes).get_object("c", "a")
+    assert expected == _seen(again)
+    assert (b"content", md5(b"content")) == (again.read(), again.object_hash)
+
+
+def test_metadata_can_be_changed_by_if_match(tmp_path: Path, attributes: Kept) -> None:
+    """The ETag tells of the content: it outlives a change of metadata, on which it is a lock."""
+    container = new_container(tmp_path, attributes=attributes)
+    obj = container.upload_object(b"content", "a", **_KEPT)
+    again = obj.update_metadata({"n": "1"}, if_match=obj.etag)
+    assert again.etag == obj.etag
+    assert {"n": "1"} == container.get_object("a").metadata
+
+
+@pytest.mark.parametrize("name", ["a", "d/e/b"])
+def test_side_files_go_with_their_object(tmp_path: Path, name: str) -> None:
+    """A deleted object leaves no side file, and a replaced one leaves those of the new one."""
+    container = new_container(tmp_path, attributes="file")
+    container.upload_object(b"stays", "z")
+    before = _side_files(tmp_path / "c")
+    container.upload_object(b"1", name)
+    both = _side_files(tmp_path / "c")
+    assert set(before) < set(both)
+    for number in range(5):
+        container.upload_object(b"%d" % number, name)
+    assert len(both) == len(_side_files(tmp_path / "c"))
+    container.delete_object(name)
+    assert before == _side_files(tmp_path / "c")
+    container.upload_object(b"1", name)
+    container.delete_objects([name])
+    assert before == _side_files(tmp_path / "c")
+
+
+def test_side_files_are_no_objects(tmp_path: Path) -> None:
+    """Side files are in no listing, with or without delimiter, and no name reaches them."""
+    container = new_container(tmp_path, attributes="file")
+    container.upload_object(b"1", "a", **_KEPT)
+    assert ["a"] == [item.name for item in container.list_objects()]
+    assert ["a"] == [item.name for item in container.list_objects(delimiter="/")]
+    assert [] == list(container.list_objects(".libstore-"))
+    [(_, prefixes, [_])] = list(container.walk())
+    assert [] == prefixes
+
+
+def test_failed_uploads_leave_no_side_files(tmp_path: Path) -> None:
+    """An upload that fails takes back its side files, small or in parts."""
+    container = new_container(tmp_path, attributes="file", transfer=_SMALL_PARTS)
+    container.upload_object(b"1", "a", **_KEPT)
+    before = picture(tmp_path)
+    for size in (10, 5000):
+        with pytest.raises(FileExistsError):
+            container.upload_object(iter([bytes(size)]), "a", if_absent=True)
+        with pytest.raises(ZeroDivisionError):
+            container.upload_object(_broken(size), "b")
+    assert before == picture(tmp_path)
+
+
+def _broken(size: int) -> Iterator[bytes]:
+    yield bytes(size)
+    raise ZeroDivisionError
+
+
+def test_a_container_goes_with_its_side_files(tmp_path: Path) -> None:
+    """A container that had objects with side files is deleted as a whole, recursive or not."""
+    for recursive in (True, False):
+        container = new_container(tmp_path, attributes="file")
+        container.upload_object(b"1", "a", **_KEPT)
+        if not recursive:
+            container.delete_object("a")
+        container.delete(recursive=recursive)
+        assert {} == picture(tmp_path)
+
+
+def test_a_drive_without_attributes_has_side_files(tmp_path: Path) -> None:
+    """attributes="auto" keeps everything, on a file system without extended attributes too."""
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare, which gives us a file system of our own, is not there")
+    program = """
+import os, subprocess, sys
+if subprocess.run(["mount", "-t", "ramfs", "ramfs", sys.argv[1]], capture_output=True).returncode:
+    sys.exit(print("no mount"))
+from libstore import get_driver
+open(sys.argv[1] + "/probe", "w").close()
+try:
+    os.setxattr(sys.argv[1] + "/probe", "user.x", b"1")
+    sys.exit(print("has attributes"))
+except OSError:
+    os.unlink(sys.argv[1] + "/probe")
+container = get_driver("local")(sys.argv[1]).create_container("c")
+container.upload_object(b"content", "a", metadata={"k": "v"}, content_type="x/y")
+obj = get_driver("local")(sys.argv[1]).get_object("c", "a")
+print(obj.metadata, obj.content_type, obj.object_hash, len(container.list_objects()))
+container.delete()
+print(os.listdir(sys.argv[1]))
+"""
+    try:
+        printed = run_python(program, tmp_path, prefix=["unshare", "-Urm"])
+    except AssertionError as error:
+        if "unshare" in str(error):
+            pytest.skip("this machine lets us have no name space of our own")
+        raise
+    if printed.strip() in ("no mount", "has attributes"):
+        pytest.skip(f"no file system without extended attributes: {printed.strip()}")
+    assert [f"{{'k': 'v'}} x/y {md5(b'content')} 1", "[]"] == printed.splitlines()
+
+
+@pytest.mark.parametrize("key", ["user.libstore", "user.libstore.hash"])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\xff\xfe", b"{", b"[]", b"7", b'"x"', b"{}", b'{"x":1}', b"null"], ids=repr
+)
+def test_attributes_that_are_not_ours_are_ignored(
+    tmp_path: Path, key: str, garbage: bytes
+) -> None:
+    """An attribute that we did not write is as good as none, and a new upload mends it."""
+    if not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    container = new_container(tmp_path, attributes="xattr")
+    container.upload_object(b"content", "a.txt")
+    os.setxattr(tmp_path / "c" / "a.txt", key, garbage)
+    _check_plain(container)
+    container.upload_object(b"content", "a.txt")
+    _check_plain(container)
+
+
+def _check_plain(container: Container) -> None:
+    obj = container.get_object("a.txt")
+    assert {"content_type": "text/plain", "metadata": {}} == _seen(obj)
+    assert (md5(b"content"), b"content") == (obj.object_hash, obj.read())

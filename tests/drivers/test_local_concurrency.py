@@ -1,0 +1,259 @@
+"""Threads and processes on one tree of the local driver do not see each other half-way."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from drivers.local_support import (
+    Kept,
+    local_driver,
+    md5,
+    names,
+    new_container,
+    picture,
+    python_running,
+)
+
+from libstore import (
+    Container,
+    ContainerNotEmptyError,
+    ObjectChangedError,
+    StorageDriver,
+    TransferOptions,
+)
+
+_PARTS = TransferOptions(part_size=16_000, multipart_threshold=16_000, concurrency=2)
+_SIZES = (1, 5_000, 70_000)
+_SECONDS = 1.5
+
+# Writes versions that can be told whole from their content alone, until its input ends.
+_WRITER = """
+import random, sys, threading
+from libstore import TransferOptions, get_driver
+root, kept, seed = sys.argv[1:4]
+transfer = TransferOptions(part_size=16_000, multipart_threshold=16_000, concurrency=2)
+driver = get_driver("local")(root, attributes=kept, fsync=False, transfer=transfer)
+dice = random.Random(seed)
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set())).start()
+print("ready", flush=True)
+count = 0
+while not ended.is_set():
+    letter = bytes([dice.randrange(65, 91)])
+    content = letter * dice.choice([1, 5_000, 70_000])
+    metadata = {"version": f"{letter.decode()}{len(content)}"}
+    driver.upload_object(content, "c", "d/a", metadata=metadata)
+    count += 1
+print(count, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kept", ["auto", "file"])
+def test_readers_see_whole_versions(tmp_path: Path, kept: Kept) -> None:
+    """While four processes overwrite an object, no reader gets a short or a mixed version."""
+    container = new_container(tmp_path / "root", attributes=kept, transfer=_PARTS)
+    container.upload_object(b"A", "d/a", metadata={"version": "A1"})
+    seen: set[str] = set()
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(python_running(_WRITER, tmp_path / "root", kept, seed))
+            for seed in range(4)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None
+            assert b"ready\n" == writer.stdout.readline()
+        until = monotonic() + _SECONDS
+
+        def read(number: int) -> None:
+            driver = local_driver(tmp_path / "root", attributes=kept, transfer=_PARTS)
+            while monotonic() < until:
+                for content in _readings(driver.get_container("c"), tmp_path / str(number)):
+                    seen.add(_version(content))
+                assert ["d/a"] == names(driver.list_objects("c"))
+                if kept == "auto":
+                    version = driver.get_object("c", "d/a").metadata["version"]
+                    assert version[0].isupper()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(read, range(4)))
+        counts = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    assert min(counts) > 3
+    assert len(seen) > 10
+    assert [] == list(container.list_uploads())
+    assert {"c", "c/d", "c/d/a"} == {
+        path for path in picture(tmp_path / "root") if ".libstore-attributes" not in path
+    }
+
+
+def _readings(container: Container, destination: Path) -> Iterator[bytes]:
+    """Read an object in every way that is one version's by contract."""
+    yield container.read_object("d/a")
+    yield b"".join(container.stream_object("d/a", chunk_size=1000))
+    # Who reads in several requests has to be told when the object was replaced between two.
+    with suppress(ObjectChangedError):
+        yield container.download_object("d/a", destination, overwrite=True).read_bytes()
+    with suppress(ObjectChangedError), container.open("d/a") as file:
+        yield file.read()
+
+
+def _version(content: bytes) -> str:
+    assert len(content) in _SIZES
+    assert content == content[:1] * len(content)
+    return f"{content[:1].decode()}{len(content)}"
+
+
+@pytest.mark.parametrize("kept", ["auto", "file"])
+def test_writers_and_deleters_of_one_directory(tmp_path: Path, kept: Kept) -> None:
+    """Threads that fill and empty the same directories never fail for each other's sake."""
+    container = new_container(tmp_path, attributes=kept, fsync=False)
+    folders = ("d", "d/e", "d/e/f")
+
+    def work(seed: int) -> None:
+        dice = random.Random(seed)
+        for number in range(60):
+            name = f"{dice.choice(folders)}/{seed}"
+            content = b"%d" % number
+            container.upload_object(content, name)
+            assert content == container.read_object(name)
+            if number % 3:
+                container.delete_object(name)
+            else:
+                assert [None] == [found.error for found in container.delete_objects([name])]
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert [] == names(container)
+    assert {"c"} == {path for path in picture(tmp_path) if ".libstore-attributes" not in path}
+
+
+_DELETER = """
+import sys
+from libstore import get_driver
+driver = get_driver("local")(sys.argv[1], attributes=sys.argv[2], fsync=False)
+me = sys.argv[3]
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
+    driver.upload_object(b"1", "c", f"d/e/{me}")
+    driver.delete_object(driver.object("c", f"d/e/{me}"))
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("kept", ["auto", "file"])
+def test_processes_in_one_directory(tmp_path: Path, kept: Kept) -> None:
+    """Processes that fill and empty the same directory never fail for each other's sake."""
+    new_container(tmp_path)
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(python_running(_DELETER, tmp_path, kept, me)) for me in range(3)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert b"ready\n" == process.stdout.readline()
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+        for process in processes:
+            printed, _ = process.communicate(timeout=60)
+            assert b"done\n" == printed
+            assert 0 == process.returncode
+    assert {"c"} == {path for path in picture(tmp_path) if ".libstore-attributes" not in path}
+
+
+def test_metadata_stays_with_its_content(tmp_path: Path) -> None:
+    """Threads that replace and delete neighbours do not mix up what is kept with the files."""
+    check_metadata_stays(new_container(tmp_path, fsync=False))
+
+
+def check_metadata_stays(container: Container) -> None:
+    """Replace and delete objects in several threads, each of which knows what its own has."""
+
+    def work(seed: int) -> None:
+        for number in range(80):
+            content = b"%d.%d" % (seed, number)
+            metadata = {"of": content.decode()}
+            container.upload_object(content, f"{seed}", metadata=metadata, content_type="x/y")
+            obj = container.get_object(f"{seed}")
+            assert (metadata, "x/y", md5(content)) == (
+                obj.metadata,
+                obj.content_type,
+                obj.object_hash,
+            )
+            if number % 2:
+                obj.delete()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
+def test_listing_while_files_come_and_go(tmp_path: Path) -> None:
+    """A listing tells of all that stays, whatever else comes and goes while it is read."""
+    container = new_container(tmp_path, fsync=False)
+    stay = sorted(f"{folder}/stay" for folder in ("a", "b/c", "d/e/f"))
+    for name in stay:
+        container.upload_object(b"1", name)
+    ended = threading.Event()
+
+    def churn(seed: int) -> int:
+        dice = random.Random(seed)
+        count = 0
+        while not ended.is_set():
+            name = f"{dice.choice(['a', 'b', 'b/c', 'd', 'd/e/f', 'x/y'])}/{seed}{count % 7}"
+            container.upload_object(b"1", name)
+            container.delete_object(name)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(churn, seed) for seed in range(3)]
+        try:
+            for _ in range(100):
+                found = [(obj.name, obj.size) for obj in container.list_objects()]
+                assert sorted(found) == found
+                assert {(name, 1) for name in stay} <= set(found)
+                assert {size for _, size in found} == {1}
+        finally:
+            ended.set()
+        assert min(future.result() for future in running) > 0
+
+
+def test_a_container_is_deleted_while_others_write(tmp_path: Path) -> None:
+    """One who deletes a container again and again and others who fill it get our errors alone."""
+    check_deleting_and_filling(local_driver(tmp_path, fsync=False))
+
+
+def check_deleting_and_filling(driver: StorageDriver) -> None:
+    """Delete and make a container again and again, while two threads fill it."""
+    ended = threading.Event()
+
+    def fill(seed: int) -> int:
+        stored = 0
+        while not ended.is_set():
+            try:
+                driver.upload_object(b"1", "c", f"d{stored % 3}/{seed}", metadata={"k": "v"})
+                stored += 1
+            except FileNotFoundError:
+                continue  # the container is gone
+        return stored
+
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(fill, seed) for seed in range(2)]
+        deleted = 0
+        try:
+            for _ in range(60):
+                driver.create_container("c", exist_ok=True)
+                with suppress(ContainerNotEmptyError):
+                    driver.delete_container("c")
+                    deleted += 1
+        finally:
+            ended.set()
+        assert sum(future.result() for future in running) > 0
+    assert deleted > 0

@@ -1,0 +1,189 @@
+"""Conditional writes on the local driver are right between processes and between threads."""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from drivers.local_support import Kept, local_driver, new_container, picture, python_running
+
+from libstore import (
+    Container,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    TransferOptions,
+)
+
+_PROCESSES = 4
+_ROUNDS = 25
+_STEPS = 25
+
+# Each program says that it is ready and waits for a word, so that all begin at once.
+_RACE = """
+import sys
+from libstore import ObjectAlreadyExistsError, TransferOptions, get_driver
+root, kept, fsync, size, me = sys.argv[1:6]
+transfer = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=2)
+driver = get_driver("local")(root, attributes=kept, fsync=fsync == "1", transfer=transfer)
+print("ready", flush=True)
+for line in sys.stdin:
+    content = me.encode() * int(size)
+    try:
+        driver.upload_object(content, "c", line.strip(), if_absent=True, metadata={"by": me})
+        print("won", flush=True)
+    except ObjectAlreadyExistsError:
+        print("lost", flush=True)
+"""
+
+_COUNT = """
+import sys
+from libstore import ObjectChangedError, get_driver
+root, kept, fsync, steps = sys.argv[1:5]
+driver = get_driver("local")(root, attributes=kept, fsync=fsync == "1")
+print("ready", flush=True)
+sys.stdin.readline()
+done = lost = 0
+while done < int(steps):
+    obj = driver.get_object("c", "counter")
+    try:
+        value = b"%06d" % (int(obj.read()) + 1)
+        driver.upload_object(value, "c", "counter", if_match=obj.etag)
+        done += 1
+    except ObjectChangedError:
+        lost += 1
+print(lost, flush=True)
+"""
+
+_KINDS = pytest.mark.parametrize(
+    ("kept", "fsync"), [("auto", 1), ("auto", 0), ("file", 0)], ids=["", "no fsync", "side files"]
+)
+
+
+def _start(stack: ExitStack, program: str, *arguments: object) -> list[subprocess.Popen[bytes]]:
+    processes = [
+        stack.enter_context(python_running(program, *arguments, number))
+        for number in range(_PROCESSES)
+    ]
+    for process in processes:
+        assert "ready" == _line(process)
+    return processes
+
+
+def _line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().decode().strip()
+
+
+def _tell(process: subprocess.Popen[bytes], word: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{word}\n".encode())
+
+
+@_KINDS
+@pytest.mark.parametrize("size", [10, 3500], ids=["put", "parts"])
+def test_one_process_gets_a_free_name(tmp_path: Path, kept: Kept, fsync: int, size: int) -> None:
+    """Of processes that write one name with if_absent, exactly one wins, and its object stays."""
+    container = new_container(tmp_path, attributes=kept)
+    with ExitStack() as stack:
+        processes = _start(stack, _RACE, tmp_path, kept, fsync, size)
+        for number in range(_ROUNDS):
+            name = f"d{number % 3}/{number}"
+            for process in processes:
+                _tell(process, name)
+            told = [_line(process) for process in processes]
+            assert 1 == told.count("won")
+            assert _PROCESSES - 1 == told.count("lost")
+            winner = str(told.index("won"))
+            obj = container.get_object(name)
+            assert (winner.encode() * size, {"by": winner}) == (obj.read(), obj.metadata)
+    assert [] == list(container.list_uploads())
+    assert _ROUNDS == len(container.list_objects())
+
+
+@_KINDS
+def test_no_update_is_lost(tmp_path: Path, kept: Kept, fsync: int) -> None:
+    """A counter that processes add to with if_match comes to the number of additions."""
+    container = new_container(tmp_path, attributes=kept)
+    container.upload_object(b"%06d" % 0, "counter")
+    with ExitStack() as stack:
+        processes = _start(stack, _COUNT, tmp_path, kept, fsync, _STEPS)
+        for process in processes:
+            _tell(process, "go")
+        lost = sum(int(_line(process)) for process in processes)
+    assert _PROCESSES * _STEPS == int(container.read_object("counter"))
+    assert lost > 0, "the processes never met"
+    assert [] == list(container.list_uploads())
+
+
+@pytest.mark.parametrize("kept", ["auto", "file"])
+def test_threads_lose_no_update(tmp_path: Path, kept: Kept) -> None:
+    """A counter that threads of one driver add to with if_match loses nothing either."""
+    container = new_container(tmp_path, attributes=kept, fsync=False)
+    container.upload_object(b"0", "counter")
+
+    def add(_: int) -> None:
+        while True:
+            obj = container.get_object("counter")
+            try:
+                value = b"%d" % (int(obj.read()) + 1)
+                container.upload_object(value, "counter", if_match=obj.etag)
+            except ObjectChangedError:
+                continue
+            return
+
+    with ThreadPoolExecutor(_PROCESSES) as pool:
+        list(pool.map(add, range(100)))
+    assert b"100" == container.read_object("counter")
+
+
+@pytest.mark.parametrize("kept", ["auto", "file"])
+def test_no_two_versions_have_one_etag(tmp_path: Path, kept: Kept) -> None:
+    """Versions of one size that follow each other within a clock's tick have their own ETags."""
+    container = new_container(tmp_path, attributes=kept, fsync=False)
+    tags = [container.upload_object(b"%06d" % number, "a").etag for number in range(500)]
+    assert 500 == len(set(tags))
+
+
+def test_a_foreign_change_has_a_new_etag(tmp_path: Path) -> None:
+    """A file that another program changed is not replaced by who knows the old content."""
+    container = new_container(tmp_path)
+    obj = container.upload_object(b"ours", "a")
+    (tmp_path / "c" / "a").write_bytes(b"theirs")
+    with pytest.raises(ObjectChangedError):
+        container.upload_object(b"new", "a", if_match=obj.etag)
+    with pytest.raises(ObjectChangedError):
+        obj.delete(if_match=obj.etag)
+    with pytest.raises(ObjectChangedError):
+        obj.update_metadata({"k": "v"}, if_match=obj.etag)
+    assert b"theirs" == container.read_object("a")
+    container.upload_object(b"new", "a", if_match=container.get_object("a").etag)
+    assert b"new" == container.read_object("a")
+
+
+@pytest.mark.parametrize("size", [10, 3500], ids=["put", "parts"])
+def test_a_foreign_file_is_not_replaced_by_if_absent(tmp_path: Path, size: int) -> None:
+    """A file that another program puts there before the last byte is not replaced."""
+    transfer = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=2)
+    container = new_container(tmp_path, transfer=transfer)
+    with pytest.raises(ObjectAlreadyExistsError):
+        _write_too_late(container, tmp_path / "c" / "a", size)
+    assert {"c", "c/a"} == set(picture(tmp_path))
+    assert b"theirs" == container.read_object("a")
+
+
+def _write_too_late(container: Container, path: Path, size: int) -> None:
+    with container.open("a", "xb") as file:
+        file.write(bytes(size))
+        path.write_bytes(b"theirs")
+
+
+def test_a_failed_condition_makes_no_directory(tmp_path: Path) -> None:
+    """A condition that does not hold leaves no directory behind."""
+    container = new_container(tmp_path)
+    with pytest.raises(ObjectChangedError):
+        container.upload_object(b"1", "x/y/a", if_match="none")
+    assert {"c"} == set(picture(tmp_path))
+    assert [] == list(local_driver(tmp_path).list_objects("c"))

@@ -1,0 +1,192 @@
+"""Containers of the local driver: what goes with them, what stays, and what never blocks."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from drivers.local_support import Kept, local_driver, names, new_container, picture
+
+from libstore import (
+    Container,
+    ContainerAlreadyExistsError,
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    ObjectNameConflictError,
+    ObjectNotFoundError,
+    StorageError,
+    TransferOptions,
+)
+
+
+@pytest.fixture
+def specials(tmp_path: Path) -> Iterator[list[str]]:
+    """Return the names of special files: a FIFO, a socket, and a FIFO further down."""
+    container = tmp_path / "root" / "c"
+    (container / "d").mkdir(parents=True)
+    os.mkfifo(container / "fifo")
+    os.mkfifo(container / "d" / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(container)  # the path of a socket must be short
+        try:
+            server.bind("socket")
+        finally:
+            os.chdir(here)
+        yield ["fifo", "d/fifo", "socket"]
+
+
+@pytest.mark.parametrize("attributes", ["auto", "file"])
+def test_a_container_goes_with_all_that_is_in_it(tmp_path: Path, attributes: Kept) -> None:
+    """Deleting a container removes objects, leftovers, and directories that were empty."""
+    transfer = TransferOptions(part_size=10, multipart_threshold=10)
+    container = new_container(tmp_path, attributes=attributes, transfer=transfer)
+    for name in ("a", "d/b", "d/e/c"):
+        container.upload_object(b"1", name, metadata={"k": "v"})
+    (tmp_path / "c" / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "c" / ".libstore-0123456789abcdef").write_bytes(b"left by a crash")
+    writer = container.open("never closed", "wb")
+    writer.write(bytes(1000))
+    container.delete()
+    assert {} == picture(tmp_path)
+    with suppress(StorageError):
+        writer.close()
+    assert {} == picture(tmp_path)
+
+
+def test_a_full_container_is_left_alone(tmp_path: Path) -> None:
+    """With recursive=False a container with objects is ContainerNotEmptyError, and unchanged."""
+    container = new_container(tmp_path)
+    container.upload_object(b"1", "d/a")
+    before = picture(tmp_path)
+    with pytest.raises(ContainerNotEmptyError):
+        container.delete(recursive=False)
+    assert before == picture(tmp_path)
+    (tmp_path / "c" / "d" / "a").unlink()
+    container.delete(recursive=False)
+    assert {} == picture(tmp_path)
+
+
+def test_a_container_that_is_no_directory_is_none(tmp_path: Path) -> None:
+    """A file below the root is no container, and cannot become one."""
+    driver = local_driver(tmp_path)
+    (tmp_path / "c").write_bytes(b"theirs")
+    with pytest.raises(ContainerNotFoundError):
+        driver.get_container("c")
+    with pytest.raises(ContainerNotFoundError):
+        driver.delete_container("c")
+    with pytest.raises(ContainerAlreadyExistsError):
+        driver.create_container("c")
+    with pytest.raises(ContainerNotFoundError):
+        driver.upload_object(b"1", "c", "a")
+    assert b"theirs" == (tmp_path / "c").read_bytes()
+
+
+def test_empty_directories_go_with_the_last_object(tmp_path: Path) -> None:
+    """The last object below a directory takes it away, and never the container."""
+    container = new_container(tmp_path)
+    for name in ("d/e/f/a", "d/e/b", "g/c"):
+        container.upload_object(b"1", name)
+    container.delete_object("d/e/f/a")
+    assert {"c", "c/d", "c/d/e", "c/d/e/b", "c/g", "c/g/c"} == set(picture(tmp_path))
+    container.delete_objects(["d/e/b"])
+    assert {"c", "c/g", "c/g/c"} == set(picture(tmp_path))
+    container.get_object("g/c").move(container, "h/c")
+    assert {"c", "c/h", "c/h/c"} == set(picture(tmp_path))
+    container.delete_object("h/c")
+    assert {"c"} == set(picture(tmp_path))
+
+
+def test_a_directory_with_foreign_things_stays(tmp_path: Path) -> None:
+    """A directory that has more than the deleted object stays, with what it has."""
+    container = new_container(tmp_path)
+    container.upload_object(b"1", "d/a")
+    (tmp_path / "c" / "d" / "link").symlink_to("nowhere")
+    container.delete_object("d/a")
+    assert {"c", "c/d", "c/d/link"} == set(picture(tmp_path))
+
+
+def test_special_files_are_no_objects(tmp_path: Path, specials: list[str]) -> None:
+    """A FIFO or a socket is in no listing, cannot be read, and blocks neither."""
+    container = local_driver(tmp_path / "root").get_container("c")
+    container.upload_object(b"1", "d/a")
+    assert ["d/a"] == names(container)
+    for name in specials:
+        assert not container.object_exists(name)
+        with pytest.raises(ObjectNotFoundError):
+            container.read_object(name)
+        with pytest.raises(ObjectNotFoundError):
+            container.open(name).read()
+        with pytest.raises(ObjectNotFoundError):
+            container.object(name).copy(container, "copy")
+        with pytest.raises(ObjectNameConflictError):
+            container.upload_object(b"1", name)
+        container.delete_object(name)
+    assert {*specials, "d/a", "d"} == {path[2:] for path in picture(tmp_path / "root")} - {""}
+
+
+def test_special_files_go_with_their_container(tmp_path: Path, specials: list[str]) -> None:
+    """A container with special files is deleted as a whole."""
+    container = local_driver(tmp_path / "root").get_container("c")
+    container.upload_object(b"1", "a")
+    container.delete()
+    assert {} == picture(tmp_path / "root")
+
+
+def test_a_special_file_is_no_leftover(tmp_path: Path) -> None:
+    """A FIFO in the place of an unfinished upload does not block the listing of uploads."""
+    container = new_container(tmp_path)
+    os.mkfifo(tmp_path / "c" / ".libstore-0123456789abcdef")
+    assert [] == list(container.list_uploads())
+    assert [] == container.abort_uploads()
+
+
+def test_a_container_that_goes_away(tmp_path: Path) -> None:
+    """Operations on a container that was deleted meanwhile are ContainerNotFoundError."""
+    container = new_container(tmp_path)
+    obj = container.upload_object(b"1", "d/a")
+    (tmp_path / "c" / "d" / "a").unlink()
+    (tmp_path / "c" / "d").rmdir()
+    (tmp_path / "c").rmdir()
+    operations: list[Callable[[], object]] = [
+        *(obj.read, obj.refresh, obj.delete, container.delete, container.refresh),
+        lambda: container.upload_object(b"1", "a"),
+        lambda: list(container),
+        lambda: list(container.list_uploads()),
+    ]
+    for operation in operations:
+        with pytest.raises(ContainerNotFoundError):
+            operation()
+    [result] = container.delete_objects(["a"])
+    assert isinstance(result.error, ContainerNotFoundError)
+    assert {} == picture(tmp_path)
+
+
+def test_a_container_that_goes_away_while_it_is_written(tmp_path: Path) -> None:
+    """An upload into a container that is deleted meanwhile fails, and makes no container."""
+    transfer = TransferOptions(part_size=10, multipart_threshold=10)
+    container = new_container(tmp_path, transfer=transfer)
+
+    def chunks() -> Iterator[bytes]:
+        yield bytes(100)
+        container.delete()
+        yield bytes(100)
+
+    with pytest.raises(StorageError):
+        container.upload_object(chunks(), "d/a")
+    assert {} == picture(tmp_path)
+
+
+def test_handles_of_one_container_are_of_one_place(tmp_path: Path) -> None:
+    """A container that was deleted and made again is empty for handles of before too."""
+    before: Container = new_container(tmp_path)
+    before.upload_object(b"1", "a")
+    before.driver.delete_container("c")
+    new_container(tmp_path)
+    assert [] == names(before)
+    before.upload_object(b"2", "b")
+    assert ["b"] == names(before)

@@ -1,0 +1,257 @@
+"""The local driver's digest is computed once per content, and never that of another content."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from drivers.local_support import (
+    Kept,
+    has_extended_attributes,
+    local_driver,
+    md5,
+    new_container,
+    run_python,
+)
+
+from libstore import Container, StorageDriver, TransferOptions
+from libstore.drivers import local
+from libstore.drivers.local import content
+
+_SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
+
+
+@pytest.fixture(params=["xattr", "file"])
+def attributes(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """Return where attributes are kept."""
+    kept: Kept = request.param
+    if kept == "xattr" and not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    return kept
+
+
+@pytest.fixture
+def hashings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets an item whenever the driver hashes a file."""
+    calls: list[int] = []
+    real = content.md5_of
+
+    def counting(descriptor: int) -> str:
+        calls.append(descriptor)
+        return real(descriptor)
+
+    monkeypatch.setattr(local, "md5_of", counting)
+    return calls
+
+
+def _digest(driver: StorageDriver, name: str = "a") -> str | None:
+    return driver.get_object("c", name).object_hash
+
+
+def _age(path: Path) -> os.stat_result:
+    """Return a file's status after the clock that stamps files has moved on."""
+    status = path.stat()
+    probe = path.parent / "clock"
+    while True:
+        probe.touch()
+        if probe.stat().st_mtime_ns > status.st_ctime_ns + 1_000_000:
+            probe.unlink()
+            return status
+
+
+def _change(path: Path, content: bytes, restore: os.stat_result | None = None) -> None:
+    """Write into a file in place, and set its times back."""
+    with open(path, "r+b", buffering=0) as file:
+        file.write(content)
+    if restore is not None:
+        os.utime(path, ns=(restore.st_atime_ns, restore.st_mtime_ns))
+        assert restore.st_mtime_ns == path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("foreign", [False, True], ids=["ours", "foreign"])
+@pytest.mark.parametrize("restored", [False, True], ids=["", "times set back"])
+def test_a_changed_file_has_a_new_digest(
+    tmp_path: Path, attributes: Kept, foreign: bool, restored: bool
+) -> None:
+    """A file changed in place, to the same size and with its times set back, is hashed again."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    container = driver.create_container("c")
+    path = tmp_path / "c" / "a"
+    if foreign:
+        path.write_bytes(b"before")
+    else:
+        container.upload_object(b"before", "a")
+    assert md5(b"before") == _digest(driver)
+    status = _age(path)
+    _change(path, b"behind", status if restored else None)
+    assert md5(b"behind") == _digest(driver)
+    assert md5(b"behind") == _digest(local_driver(tmp_path, attributes=attributes))
+    assert md5(b"behind") == container.list_objects()[0].object_hash
+    assert b"behind" == container.read_object("a")
+
+
+def test_a_change_and_a_change_back_is_not_missed(tmp_path: Path, attributes: Kept) -> None:
+    """The digest follows the content through many changes with the times set back."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    path = tmp_path / "c" / "a"
+    driver.create_container("c").upload_object(b"0000", "a")
+    first = path.stat()
+    for number in (1, 2, 1, 3, 1):
+        _age(path)
+        _change(path, b"%04d" % number, first)
+        assert md5(b"%04d" % number) == _digest(driver)
+
+
+def test_a_file_that_takes_another_ones_place_has_its_own_digest(
+    tmp_path: Path, attributes: Kept
+) -> None:
+    """A rename over an object, with equal size and times, does not leave the old digest."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    driver.create_container("c").upload_object(b"before", "a")
+    path = tmp_path / "c" / "a"
+    status = path.stat()
+    other = tmp_path / "other"
+    other.write_bytes(b"behind")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.replace(other, path)
+    assert md5(b"behind") == _digest(driver)
+
+
+def test_a_file_on_the_number_of_a_deleted_one_has_its_own_digest(
+    tmp_path: Path, attributes: Kept
+) -> None:
+    """A file that gets the inode number of one that others deleted does not get its digest."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    container = driver.create_container("c")
+    path = tmp_path / "c" / "a"
+    reused = 0
+    for _ in range(10):
+        container.upload_object(b"before", "a")
+        assert md5(b"before") == _digest(driver)
+        status = path.stat()
+        path.unlink()
+        path.write_bytes(b"behind")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        reused += path.stat().st_ino == status.st_ino
+        assert md5(b"behind") == _digest(driver)
+        path.unlink()
+    if not reused:
+        pytest.skip("this file system did not use an inode number again")
+
+
+@pytest.mark.parametrize("how", ["put", "parts", "writer", "copy", "parts copied"])
+def test_what_was_uploaded_is_not_hashed_again(
+    tmp_path: Path, attributes: Kept, hashings: list[int], how: str
+) -> None:
+    """The digest of an upload is computed while the bytes pass, and known to every driver."""
+    container = new_container(tmp_path, attributes=attributes, transfer=_SMALL_PARTS)
+    content = os.urandom(300 if how in ("put", "copy") else 5_500)
+    _store(container, content, how)
+    again = local_driver(tmp_path, attributes=attributes)
+    assert [md5(content)] * 3 == [_digest(again), _digest(container.driver), _digest(again)]
+    assert [] == hashings
+
+
+def _store(container: Container, content: bytes, how: str) -> None:
+    if how == "writer":
+        with container.open("a", "wb") as file:
+            file.write(content)
+    elif "cop" in how:
+        container.upload_object(content, "b").copy(container, "a")
+    else:
+        container.upload_object(content, "a")
+
+
+def test_a_foreign_file_is_hashed_once(
+    tmp_path: Path, attributes: Kept, hashings: list[int]
+) -> None:
+    """A file that others wrote is hashed when its digest is first asked for, and never again."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    container = driver.create_container("c")
+    path = tmp_path / "c" / "a"
+    path.write_bytes(b"foreign")
+    _age(path)
+    for obj in container.list_objects():
+        assert (7, "a") == (obj.size, obj.name)
+    assert [] == hashings
+    assert md5(b"foreign") == _digest(driver)
+    assert 1 == len(hashings)
+    assert md5(b"foreign") == _digest(driver)
+    assert md5(b"foreign") == _digest(local_driver(tmp_path, attributes=attributes))
+    assert md5(b"foreign") == container.list_objects()[0].object_hash
+    assert 1 == len(hashings)
+
+
+def test_a_foreign_file_is_hashed_once_by_all_processes(
+    tmp_path: Path, attributes: Kept, hashings: list[int]
+) -> None:
+    """What one process hashed, the others need not hash."""
+    new_container(tmp_path)
+    path = tmp_path / "c" / "a"
+    path.write_bytes(b"foreign")
+    _age(path)
+    program = """
+import sys
+from libstore import get_driver
+driver = get_driver("local")(sys.argv[1], attributes=sys.argv[2])
+print(driver.get_object("c", "a").object_hash)
+"""
+    assert md5(b"foreign") == run_python(program, tmp_path, attributes).strip()
+    assert md5(b"foreign") == _digest(local_driver(tmp_path, attributes=attributes))
+    assert [] == hashings
+
+
+def test_metadata_can_change_without_hashing_again(
+    tmp_path: Path, attributes: Kept, hashings: list[int]
+) -> None:
+    """Changing metadata keeps the digest, also when the attributes around it move."""
+    container = new_container(tmp_path, attributes=attributes)
+    obj = container.upload_object(b"content", "a")
+    for number in range(5):
+        obj.update_metadata({"n": str(number)})
+    assert md5(b"content") == _digest(local_driver(tmp_path, attributes=attributes))
+    assert [] == hashings
+
+
+def test_a_file_with_a_new_mode_or_link_keeps_a_right_digest(
+    tmp_path: Path, attributes: Kept
+) -> None:
+    """What moves a file's time of change, but not its content, never makes the digest wrong."""
+    container = new_container(tmp_path, attributes=attributes)
+    container.upload_object(b"content", "a")
+    path = tmp_path / "c" / "a"
+    path.chmod(0o600)
+    assert md5(b"content") == _digest(container.driver)
+    os.link(path, tmp_path / "c" / "b")
+    assert md5(b"content") == _digest(container.driver, "b")
+
+
+def test_a_file_that_cannot_be_written_has_a_digest(tmp_path: Path, attributes: Kept) -> None:
+    """A file that we may read and not write is hashed, though the digest cannot be kept."""
+    if os.getuid() == 0:
+        tmp_path.chmod(0o755)
+    new_container(tmp_path)
+    path = tmp_path / "c" / "a"
+    path.write_bytes(b"content")
+    path.chmod(0o444)
+    (tmp_path / "c").chmod(0o555)
+    program = """
+import os, sys
+from libstore import get_driver
+root = os.open(sys.argv[1], os.O_RDONLY)
+driver = get_driver("local")(f"/proc/self/fd/{root}", attributes=sys.argv[2])
+if os.getuid() == 0:  # who may do everything has to become somebody else
+    driver.get_object("c", "a").refresh()
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    open(f"/proc/self/fd/{root}/c/a", "r+b")
+except PermissionError:
+    print(driver.get_object("c", "a").object_hash, driver.get_object("c", "a").object_hash)
+"""
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("the system does not show descriptors as paths")
+    digest = md5(b"content")
+    assert f"{digest} {digest}" == run_python(program, tmp_path, attributes).strip()

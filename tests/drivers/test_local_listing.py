@@ -1,0 +1,194 @@
+"""Listings of the local driver: in the order of UTF-8 bytes, whatever the directories hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from drivers.local_support import local_driver, names, new_container
+
+from libstore import Container, Object, Prefix
+
+
+def _fill(top: Path, wanted: list[str]) -> None:
+    for name in wanted:
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+def _paged(container: Container, size: int) -> Container:
+    container.driver.limits = dataclasses.replace(container.driver.limits, page_size=size)
+    return container
+
+
+# Names in whose order the slash matters: a directory sorts as its name with a slash does.
+_TRICKY = [
+    *("a", "a!", "a-b", "a.b", "a0", "aa", "b", "b!/x", "b-/x", "b/", "b0/x", "c!", "c/d", "c0"),
+    *("c-d/e", "c.d/e", "c/d-e", "c.", "d/é", "d/z", "d/\U0001f388", "d/\uff5e", "e\u0301", "é"),
+    *(" ", "d/ ", "d/\x7f", "d/\x01", "~", "A", "Z/a", "_", "\U0001f388/x", "\uffee/x"),
+    *("\ud7ff/x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 7, 1000])
+def test_names_come_in_the_order_of_their_bytes(tmp_path: Path, page_size: int) -> None:
+    """Pages of any size go through nested directories in the order of the names' UTF-8 bytes."""
+    container = _paged(new_container(tmp_path), page_size)
+    wanted = [name for name in _TRICKY if not name.endswith("/") and name != "b"]
+    _fill(tmp_path / "c", wanted)
+    expected = sorted(wanted, key=lambda name: name.encode())
+    assert expected == names(container)
+    assert [name.encode() for name in expected] == [obj.read() for obj in container]
+    assert expected[3:9] == names(container.list_objects()[3:9])
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
+def test_each_beginning_is_found(tmp_path: Path, page_size: int) -> None:
+    """A prefix and start_after of any form give just the names that they should."""
+    container = _paged(new_container(tmp_path), page_size)
+    wanted = sorted(name for name in _TRICKY if not name.endswith("/") and name != "b")
+    _fill(tmp_path / "c", wanted)
+    for name in [
+        *_TRICKY,
+        "",
+        "b",
+        "b/",
+        "d/",
+        "c",
+        "c/d/",
+        "x",
+        "a/b",
+        "d",
+        "c.d/",
+        "\U0010ffff",
+    ]:
+        expected = [found for found in wanted if found.startswith(name)]
+        assert expected == names(container.list_objects(name)), ascii(name)
+        expected = [found for found in wanted if found > name]
+        assert expected == names(container.list_objects(start_after=name)), ascii(name)
+        expected = [found for found in expected if found.startswith("d")]
+        assert expected == names(container.list_objects("d", start_after=name)), ascii(name)
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 1000])
+@pytest.mark.parametrize("delimiter", ["/", "-", "d/"])
+def test_folders_are_folded(tmp_path: Path, delimiter: str, page_size: int) -> None:
+    """With a delimiter, a listing has objects and prefixes in order, as the names alone say."""
+    container = _paged(new_container(tmp_path), page_size)
+    wanted = sorted(name for name in _TRICKY if not name.endswith("/") and name != "b")
+    _fill(tmp_path / "c", wanted)
+    (tmp_path / "c" / "empty" / "folder").mkdir(parents=True)
+    for prefix in ("", "a", "b", "c", "c/", "c.d/", "d/", "Z", "empty/"):
+        listed = container.list_objects(prefix, delimiter=delimiter)
+        found = [(type(item), item.name) for item in listed]
+        assert list(_folded(wanted, prefix, delimiter)) == found, prefix
+
+
+def _folded(wanted: list[str], prefix: str, delimiter: str) -> Iterator[tuple[type, str]]:
+    seen = set()
+    for name in wanted:
+        if not name.startswith(prefix):
+            continue
+        head, found, _ = name[len(prefix) :].partition(delimiter)
+        item = (Prefix, prefix + head + found) if found else (Object, name)
+        if item not in seen:
+            seen.add(item)
+            yield item
+
+
+def test_a_large_tree_in_random_order(tmp_path: Path) -> None:
+    """Two thousand files in a random tree are listed once each, in order, on many pages."""
+    dice = random.Random(8)
+    container = _paged(new_container(tmp_path), 97)
+    wanted = sorted(
+        {
+            "/".join(f"{dice.choice('aàz-.!0')}{dice.randrange(4)}" for _ in range(depth)) + ".x"
+            for depth in dice.choices(range(1, 6), k=2500)
+        }
+    )
+    assert len(wanted) > 1000
+    _fill(tmp_path / "c", wanted)
+    assert wanted == names(container)
+    assert wanted[-1] == container.list_objects()[-1].name
+    [total] = {len(container.list_objects())}
+    assert len(wanted) == total
+
+
+@pytest.mark.parametrize("depth", [1, 20, 200, 300])
+def test_deep_trees(tmp_path: Path, depth: int) -> None:
+    """Objects below hundreds of directories are stored, listed, folded and deleted."""
+    container = new_container(tmp_path, fsync=False)
+    folder = "d/" * depth
+    container.upload_object(b"deep", f"{folder}a")
+    container.upload_object(b"flat", "e")
+    assert [f"{folder}a", "e"] == names(container)
+    assert ["d/", "e"] == [item.name for item in container.list_objects(delimiter="/")]
+    assert [f"{folder}a"] == names(container.list_objects(folder))
+    assert b"deep" == container.read_object(f"{folder}a")
+    if depth <= 20:
+        assert depth + 1 == len(list(container.walk()))
+    container.delete_object(f"{folder}a")
+    assert ["e"] == os.listdir(tmp_path / "c")
+    container.upload_object(b"deep", f"{folder}a")
+    container.delete()
+    assert [] == os.listdir(tmp_path)
+
+
+def test_names_that_are_no_text_are_left_out(tmp_path: Path) -> None:
+    """Files, directories and containers whose names are not UTF-8 are no objects."""
+    container = new_container(tmp_path)
+    container.upload_object(b"1", "a")
+    top = os.fsencode(tmp_path / "c")
+    try:
+        os.mkdir(os.path.join(top, b"\xff"))
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 alone")
+    for name in (b"\xe9t\xe9", b"\xff/a", b"b\x80", b"\xed\xa0\x80"):
+        with open(os.path.join(top, name), "wb") as file:
+            file.write(b"theirs")
+    os.mkdir(os.path.join(os.fsencode(tmp_path), b"\xfe"))
+    assert ["a"] == names(container)
+    assert ["a"] == [item.name for item in container.list_objects(delimiter="/")]
+    assert ["c"] == [found.name for found in container.driver.list_containers()]
+
+
+def test_files_that_vanish_while_listing(tmp_path: Path) -> None:
+    """Files and directories that go away between two pages are left out of the second."""
+    container = _paged(new_container(tmp_path), 2)
+    _fill(tmp_path / "c", ["a", "b", "c/d", "c/e", "f", "g/h", "i"])
+    listing = iter(container.list_objects())
+    found = [next(listing).name, next(listing).name]
+    (tmp_path / "c" / "c" / "d").unlink()
+    (tmp_path / "c" / "c" / "e").unlink()
+    (tmp_path / "c" / "c").rmdir()
+    (tmp_path / "c" / "f").unlink()
+    (tmp_path / "c" / "f").mkdir()
+    (tmp_path / "c" / "f" / "new").write_bytes(b"1")
+    found += [obj.name for obj in listing]
+    assert ["a", "b", "f/new", "g/h", "i"] == found
+
+
+def test_an_iteration_survives_the_deletion_of_what_it_gave(tmp_path: Path) -> None:
+    """Objects can be deleted one by one while they are listed, page after page."""
+    container = _paged(new_container(tmp_path, fsync=False), 3)
+    _fill(tmp_path / "c", [f"{number % 5}/{number}" for number in range(20)])
+    for obj in container.list_objects():
+        obj.delete()
+    assert [] == names(container)
+    assert [] == os.listdir(tmp_path / "c")
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 1000])
+def test_containers_come_in_order(tmp_path: Path, page_size: int) -> None:
+    """Containers are listed in the order of their names, on pages of any size."""
+    driver = local_driver(tmp_path)
+    driver.limits = dataclasses.replace(driver.limits, page_size=page_size)
+    wanted = sorted(["b", "a", "a-b", "a.b", "Z", "é", "e\u0301", "\U0001f388", "\uff5e", "a b"])
+    for name in random.Random(1).sample(wanted, len(wanted)):
+        driver.create_container(name)
+    assert wanted == [container.name for container in driver.list_containers()]

@@ -1,0 +1,164 @@
+"""Names on the local driver: each one is a file of its own, and none is changed on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from drivers.local_support import Kept, hostile_names, names, new_container, picture, shown
+
+from libstore import (
+    Container,
+    InvalidNameError,
+    ObjectNameConflictError,
+    ObjectNotFoundError,
+    TransferOptions,
+)
+
+_SMALL_PARTS = TransferOptions(part_size=4, multipart_threshold=4, concurrency=2)
+
+
+@pytest.fixture
+def naughty(shared_vectors: Path) -> list[str]:
+    """Return the published strings that break programs."""
+    file = shared_vectors / "naughty-strings" / "blns.json"
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not among the test data")
+    strings: list[str] = json.loads(file.read_text(encoding="utf-8"))
+    assert len(strings) > 500
+    return list(dict.fromkeys(strings))
+
+
+def _store_all(container: Container, candidates: list[str]) -> set[str]:
+    """Store each name with itself as content, and return those that were taken."""
+    taken: set[str] = set()
+    for name in candidates:
+        content = name.encode(errors="surrogatepass")
+        try:
+            container.upload_object(content, name)
+        except InvalidNameError:
+            continue
+        except ObjectNameConflictError:
+            assert _collides(name, taken), shown(name)
+            continue
+        taken.add(name)
+    return taken
+
+
+def _collides(name: str, taken: set[str]) -> bool:
+    """Return whether one of two names goes on behind the other with a slash."""
+    return any(other.startswith(f"{name}/") or name.startswith(f"{other}/") for other in taken)
+
+
+def _check_all(container: Container, root: Path, taken: set[str]) -> None:
+    expected = sorted(taken, key=lambda name: name.encode())
+    assert expected == names(container)
+    for name in taken:
+        assert name.encode() == container.read_object(name), shown(name)
+    files = [look for look in picture(root).values() if look.startswith("-")]
+    assert len(taken) == len(files)
+
+
+def test_hostile_names_live_side_by_side(tmp_path: Path) -> None:
+    """All names that are taken keep their own content, and the listing has them all, sorted."""
+    container = new_container(tmp_path, fsync=False, transfer=_SMALL_PARTS, attributes="xattr")
+    taken = _store_all(container, hostile_names())
+    assert len(taken) > 100
+    _check_all(container, tmp_path, taken)
+
+
+def test_naughty_strings_live_side_by_side(tmp_path: Path, naughty: list[str]) -> None:
+    """The published awkward strings are exact, or refused, and no two are on one file."""
+    container = new_container(tmp_path, fsync=False, attributes="xattr")
+    taken = _store_all(container, naughty)
+    assert len(taken) > 400
+    _check_all(container, tmp_path, taken)
+    for name in set(naughty) - taken - {""}:
+        pieces = name.split("/")
+        impossible = {"", ".", ".."} & set(pieces) or any(len(p.encode()) > 255 for p in pieces)
+        assert impossible or "\0" in name or _collides(name, taken), shown(name)
+
+
+def test_refused_names_change_nothing(tmp_path: Path, naughty: list[str]) -> None:
+    """A name that the file system cannot hold is refused before anything is written."""
+    container = new_container(tmp_path)
+    before = picture(tmp_path)
+    refused = 0
+    for name in naughty + hostile_names():
+        try:
+            container.object(name)
+        except InvalidNameError:
+            with pytest.raises(InvalidNameError):
+                container.upload_object(b"x", name)
+            refused += 1
+    assert before == picture(tmp_path)
+    assert refused > 80
+
+
+@pytest.mark.parametrize("attributes", ["xattr", "file"])
+@pytest.mark.parametrize("content", [b"1", b"123456789"], ids=["put", "parts"])
+@pytest.mark.parametrize(
+    ("taken", "wanted"),
+    [
+        ("a", "a/b"),
+        ("a", "a/b/c"),
+        ("a/b", "a"),
+        ("a/b/c", "a"),
+        ("a/b/c", "a/b"),
+        ("a/b", "a/b/c"),
+    ],
+)
+def test_a_name_cannot_go_on_behind_another(
+    tmp_path: Path, attributes: Kept, taken: str, wanted: str, content: bytes
+) -> None:
+    """`a` and `a/b` are a conflict both ways, and everything stays as it was."""
+    container = new_container(tmp_path, transfer=_SMALL_PARTS, attributes=attributes)
+    first = container.upload_object(content, taken)
+    other = container.upload_object(content, "other")
+    before = picture(tmp_path)
+    with pytest.raises(ObjectNameConflictError) as caught:
+        container.upload_object(content, wanted)
+    assert isinstance(caught.value, FileExistsError)
+    assert wanted == caught.value.object
+    with pytest.raises(ObjectNameConflictError):
+        container.upload_object(content, wanted, if_absent=True)
+    with pytest.raises(ObjectNameConflictError):
+        other.copy(container, wanted)
+    with pytest.raises(ObjectNameConflictError):
+        other.move(container, wanted)
+    with pytest.raises(ObjectNameConflictError):
+        first.move(container, wanted)
+    with pytest.raises(ObjectNameConflictError), container.open(wanted, "wb") as file:
+        file.write(content)
+    with pytest.raises(ObjectNotFoundError):
+        container.get_object(wanted)
+    container.delete_object(wanted)
+    assert before == picture(tmp_path)
+
+
+def test_a_freed_name_is_free_for_both(tmp_path: Path) -> None:
+    """Once `a` is gone there can be `a/b`, and once that is gone there can be `a` again."""
+    container = new_container(tmp_path)
+    for name in ("a", "a/b", "a/b/c", "a"):
+        container.upload_object(b"1", name)
+        assert [name] == names(container)
+        container.delete_object(name)
+    assert {"c"} == set(picture(tmp_path))
+
+
+def test_names_that_differ_in_form_only_are_two(tmp_path: Path) -> None:
+    """Names that differ in case or composition only are two objects, or the second is refused."""
+    container = new_container(tmp_path)
+    for first, second in (("readme", "README"), ("é", "e\u0301"), ("d/x", "D/x")):
+        container.upload_object(b"1", first)
+        try:
+            container.upload_object(b"2", second)
+        except ObjectNameConflictError:
+            assert [first] == names(container)
+        else:
+            assert sorted([first, second]) == names(container)
+            assert b"2" == container.read_object(second)
+            container.delete_object(second)
+        assert b"1" == container.read_object(first)
+        container.delete_object(first)

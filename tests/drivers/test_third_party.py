@@ -1,0 +1,103 @@
+"""A driver of somebody else's: the one of docs/writing-a-driver.md, and how it is found."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libstore import StorageDriver
+from libstore.hooks import DriverHooks
+from libstore.testing import DriverConformance
+
+_EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def _load() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "worked_third_party_driver", _EXAMPLES / "third_party_driver.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that its drivers pickle
+    spec.loader.exec_module(module)
+    return module
+
+
+SQLiteDriver = _load().SQLiteDriver
+
+
+class TestThirdParty(DriverConformance):
+    """The suite."""
+
+    @pytest.fixture
+    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+        """Return a driver with a file of its own."""
+        driver: StorageDriver = SQLiteDriver(tmp_path_factory.mktemp("sqlite") / "objects.db")
+        return driver
+
+
+def test_it_fills_in_the_required_hooks_and_no_others() -> None:
+    """The worked example shows what is enough."""
+    given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
+    attributes = {"options", "limits", "digests"}
+    dunders = {name for name in given if name.startswith(("__", "_abc"))}
+    assert DriverHooks.__abstractmethods__ | attributes == given - dunders
+
+
+def test_objects_outlive_the_driver(tmp_path: Path) -> None:
+    """Another driver on the same file has the same objects."""
+    first = SQLiteDriver(tmp_path / "objects.db")
+    first.create_container("box").upload_object(b"content", "a", metadata={"owner": "me"})
+    found = SQLiteDriver(tmp_path / "objects.db").get_object("box", "a")
+    assert (b"content", {"owner": "me"}) == (found.read(), dict(found.metadata))
+
+
+_USE = """
+import sys
+import libstore
+{register}
+assert "sqlite" in libstore.list_drivers(), libstore.list_drivers()
+assert "third_party_driver" not in sys.modules
+driver = libstore.get_driver("sqlite")(sys.argv[1])
+print(driver.create_container("box").upload_object(b"content", "a").read().decode())
+"""
+
+
+def _run(program: str, tmp_path: Path, *paths: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "objects.db")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, paths), *sys.path[1:]])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "" == done.stderr
+    return done.stdout
+
+
+def test_it_is_found_once_it_is_registered(tmp_path: Path) -> None:
+    """register_driver makes the name known; the module is imported on first use."""
+    register = 'libstore.register_driver("sqlite", "third_party_driver:SQLiteDriver")'
+    assert "content\n" == _run(_USE.format(register=register), tmp_path, _EXAMPLES)
+
+
+def test_it_is_found_by_its_entry_point(tmp_path: Path) -> None:
+    """A package that is installed makes its driver known without a call."""
+    metadata = tmp_path / "site" / "third_party_driver-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: third-party-driver\nVersion: 1.0\n"
+    )
+    (metadata / "entry_points.txt").write_text(
+        "[libstore.drivers]\nsqlite = third_party_driver:SQLiteDriver\n"
+    )
+    program = _USE.format(register="")
+    assert "content\n" == _run(program, tmp_path, metadata.parent, _EXAMPLES)

@@ -1,0 +1,348 @@
+"""
+A driver that keeps count of what its hooks are asked for, and that fails where a test tells it to.
+
+It is a `MemoryDriver` with hooks of its own and nothing else, so that the library above the hooks
+is the one that users have.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
+
+from libstore import (
+    Container,
+    Limits,
+    Payload,
+    Reading,
+    RetryPolicy,
+    Span,
+    TransferOptions,
+    TransportError,
+)
+from libstore.drivers.memory import MemoryDriver
+from libstore.hooks import MULTIPART_HOOKS, DriverHooks
+
+KiB = 1024
+MiB = 1024 * KiB
+
+#: Takes the hook as it would be, and its arguments; returns what the hook is to return.
+Around = Callable[..., Any]
+
+REQUESTS = (
+    "_create_container",
+    "_delete_container",
+    "_head_container",
+    "_list_containers",
+    "_list_objects",
+    "_head_object",
+    "_get_object",
+    "_put_object",
+    "_delete_object",
+    "_delete_objects",
+    "_copy_object",
+    "_set_metadata",
+    "_sign_url",
+    *MULTIPART_HOOKS,
+)
+
+
+class Call(NamedTuple):
+    """One call of a hook."""
+
+    hook: str
+    arguments: tuple[Any, ...]
+
+
+def _light(argument: Any) -> Any:
+    """Return what can be kept of an argument: of a payload its size, as its bytes are to go."""
+    return argument.size if isinstance(argument, Payload) else argument
+
+
+def _hook(name: str) -> Any:
+    """Return a hook that tells of each call and goes through what the test put around it."""
+
+    def hook(self: FaultyDriver, *arguments: Any) -> Any:
+        def real(*passed: Any) -> Any:
+            # What one hook of the memory driver asks of another is no request.
+            self._within.hook = True
+            try:
+                return getattr(MemoryDriver, name)(self, *passed)
+            finally:
+                self._within.hook = False
+
+        if getattr(self._within, "hook", False):
+            return getattr(MemoryDriver, name)(self, *arguments)
+        with self._counting:
+            self.calls.append(Call(name, tuple(map(_light, arguments))))
+        around = self._around.get(name)
+        return real(*arguments) if around is None else around(real, *arguments)
+
+    return hook
+
+
+class FaultyDriver(MemoryDriver):
+    """
+    Objects in memory, behind hooks that can be made to fail. It retries without waiting.
+
+    Attributes:
+        calls: All calls of hooks, in the order in which they began.
+    """
+
+    name: ClassVar[str] = "faulty"
+
+    def __init__(
+        self, *, retry: RetryPolicy | None = None, transfer: TransferOptions | None = None
+    ) -> None:
+        super().__init__(retry=retry or RetryPolicy(base=0.0), transfer=transfer)
+        self.calls: list[Call] = []
+        self._counting = threading.Lock()
+        self._within = threading.local()
+        self._around: dict[str, Around] = {}
+
+    _create_container = _hook("_create_container")
+    _delete_container = _hook("_delete_container")
+    _head_container = _hook("_head_container")
+    _list_containers = _hook("_list_containers")
+    _list_objects = _hook("_list_objects")
+    _head_object = _hook("_head_object")
+    _get_object = _hook("_get_object")
+    _put_object = _hook("_put_object")
+    _delete_object = _hook("_delete_object")
+    _delete_objects = _hook("_delete_objects")
+    _copy_object = _hook("_copy_object")
+    _set_metadata = _hook("_set_metadata")
+    _sign_url = _hook("_sign_url")
+    _start_upload = _hook("_start_upload")
+    _put_part = _hook("_put_part")
+    _finish_upload = _hook("_finish_upload")
+    _abort_upload = _hook("_abort_upload")
+    _list_uploads = _hook("_list_uploads")
+
+    def around(self, hook: str, interceptor: Around) -> None:
+        """Have a hook do what `interceptor(real_hook, *arguments)` does, from now on."""
+        self._around[hook] = interceptor
+
+    def hooks(self) -> list[str]:
+        """Return which hooks were called, in order."""
+        return [call.hook for call in self.calls]
+
+    def asked(self, hook: str) -> list[tuple[Any, ...]]:
+        """Return the arguments of all calls of one hook."""
+        return [call.arguments for call in self.calls if call.hook == hook]
+
+    def spans(self) -> list[tuple[int, int | None]]:
+        """Return the spans that `_get_object` was asked for."""
+        return [(span.start, span.stop) for _, _, span, *_ in self.asked("_get_object")]
+
+
+class OnePutDriver(FaultyDriver):
+    """A service without parts and without copies of its own."""
+
+    name: ClassVar[str] = "one-put"
+
+    _start_upload = DriverHooks._start_upload
+    _put_part = DriverHooks._put_part
+    _finish_upload = DriverHooks._finish_upload
+    _abort_upload = DriverHooks._abort_upload
+    _list_uploads = DriverHooks._list_uploads
+    _copy_object = DriverHooks._copy_object
+
+
+def small_parts(
+    concurrency: int = 4, part_size: int = 10 * KiB, threshold: int | None = None
+) -> TransferOptions:
+    """Return options under which a few kilobytes travel in parts."""
+    return TransferOptions(part_size, threshold or part_size, concurrency)
+
+
+def stored(driver: MemoryDriver, content: bytes, name: str = "a") -> Container:
+    """Return a container with one object; what that took is not counted."""
+    container = driver.create_container("c", exist_ok=True)
+    container.upload_object(content, name)
+    if isinstance(driver, FaultyDriver):
+        driver.calls.clear()
+    return container
+
+
+# ---------------------------------------------------------------------- bodies
+
+
+class _Body:
+    """The bytes of an answer, up to where they break off."""
+
+    def __init__(self, reading: Reading, after: int, error: Exception | None) -> None:
+        self._body = reading.body
+        self._left = after
+        self._error = error
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if not self._left:
+            if self._error is None:
+                return 0
+            raise self._error
+        count = self._body.readinto(buffer[: self._left])
+        self._left -= count
+        return count
+
+
+class _Trickle:
+    """The bytes of an answer, a few at a time, as a slow connection gives them."""
+
+    def __init__(self, reading: Reading, most: int) -> None:
+        self._body = reading.body
+        self._most = most
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return self._body.readinto(buffer[: self._most])
+
+
+class _Flipped:
+    """The bytes of an answer, one bit of them changed."""
+
+    def __init__(self, reading: Reading, position: int) -> None:
+        self._body = reading.body
+        self._left = position - reading.span.start
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._body.readinto(buffer)
+        if 0 <= self._left < count:
+            buffer[self._left] ^= 1
+        self._left -= count
+        return count
+
+
+# ---------------------------------------------------------------------- faults
+
+
+def break_off(driver: FaultyDriver, *cuts: int, ends: bool = False) -> None:
+    """
+    Have the bodies of the next answers break off, each after so many bytes.
+
+    Args:
+        ends: Have them end without an error, as a body that is too short does.
+    """
+    left = list(cuts)
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        if not left:
+            return reading
+        error = None if ends else TransportError("the connection was reset")
+        return replace(reading, body=_Body(reading, left.pop(0), error))
+
+    driver.around("_get_object", get)
+
+
+def break_always(driver: FaultyDriver, after: int) -> None:
+    """Have the bodies of all answers break off after so many bytes."""
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, body=_Body(reading, after, TransportError("reset, once more")))
+
+    driver.around("_get_object", get)
+
+
+def trickle(driver: FaultyDriver, most: int) -> None:
+    """Have bodies give no more than so many bytes at a time."""
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, body=_Trickle(reading, most))
+
+    driver.around("_get_object", get)
+
+
+def flip_bit(driver: FaultyDriver, position: int) -> None:
+    """Change one bit at a position of the object, in whichever answer has it."""
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, body=_Flipped(reading, position))
+
+    driver.around("_get_object", get)
+
+
+def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int | None) -> None:
+    """Replace the object after so many answers, whose bodies break off if `cut` says where."""
+    counted = iter(range(1, 1_000_000))
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        number = next(counted)
+        reading = real(*arguments)
+        if number == answers:
+            container, name, *_ = arguments
+            driver._store(container, name, content, _plain_options())
+        if cut is None or number > answers:
+            return reading
+        return replace(reading, body=_Body(reading, cut, TransportError("reset")))
+
+    driver.around("_get_object", get)
+
+
+def _plain_options() -> Any:
+    from libstore import WriteOptions
+
+    return WriteOptions()
+
+
+def send_more(driver: FaultyDriver, before: int, after: int) -> None:
+    """Have answers begin earlier and end later than they were asked to."""
+
+    def get(real: Around, container: str, name: str, span: Span, *rest: Any) -> Reading:
+        stop = None if span.stop is None else span.stop + after
+        return real(container, name, Span(max(0, span.start - before), stop), *rest)
+
+    driver.around("_get_object", get)
+
+
+def without_etag(driver: FaultyDriver) -> None:
+    """Have the service tell no ETags when an object is read."""
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, info=replace(reading.info, etag=None))
+
+    driver.around("_get_object", get)
+
+
+def tell_digest(driver: FaultyDriver, hook: str, **checksums: str) -> None:
+    """Have a hook's answer tell digests that may be wrong."""
+
+    def answer(real: Around, *arguments: Any) -> Any:
+        found = real(*arguments)
+        if isinstance(found, Reading):
+            return replace(found, info=replace(found.info, checksums=checksums))
+        return replace(found, checksums=checksums)
+
+    driver.around(hook, answer)
+
+
+def fail(driver: FaultyDriver, hook: str, error: BaseException, after: int = 0) -> None:
+    """Have a hook raise, once it was carried out as often as `after` says."""
+    counted = iter(range(1_000_000))
+
+    def broken(real: Around, *arguments: Any) -> Any:
+        if next(counted) < after:
+            return real(*arguments)
+        raise error
+
+    driver.around(hook, broken)
+
+
+# ---------------------------------------------------------------------- sources
+
+
+def breaking(content: bytes, error: BaseException, block: int = 3_000) -> Iterator[bytes]:
+    """Yield the content in blocks, and raise behind it."""
+    for start in range(0, len(content), block):
+        yield content[start : start + block]
+    raise error
+
+
+def narrow(**limits: Any) -> Limits:
+    """Return limits that a test can reach."""
+    return replace(Limits(), **limits)

@@ -1,0 +1,510 @@
+"""What every operation does before and after its hook: seals, checks, requests, capabilities."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faulty import FaultyDriver, OnePutDriver, small_parts, stored
+
+from libstore import (
+    Container,
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+    InvalidNameError,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    Object,
+    ObjectNotFoundError,
+    RetryPolicy,
+    SignedURL,
+    StorageDriver,
+    StorageError,
+    TransferOptions,
+)
+from libstore.drivers.memory import MemoryDriver
+from libstore.hooks import CAPABILITIES, MULTIPART_HOOKS, OPTIONS, DriverHooks
+
+_SEALED = sorted(
+    name
+    for name, value in inspect.getmembers(StorageDriver)
+    if not name.startswith("_") and getattr(value, "__final__", False)
+)
+
+
+@pytest.fixture
+def driver() -> FaultyDriver:
+    """Return a driver with one object."""
+    driver = FaultyDriver()
+    stored(driver, b"content")
+    return driver
+
+
+# ---------------------------------------------------------------------- what a driver may be
+
+
+@pytest.mark.parametrize("operation", _SEALED)
+def test_a_public_operation_cannot_be_overridden(operation: str) -> None:
+    """What an operation means is the same everywhere; the message says where to go instead."""
+    with pytest.raises(TypeError, match=rf"Own\.{operation} is a public operation.*hook"):
+        type("Own", (MemoryDriver,), {"name": "own", operation: lambda self: None})
+
+
+def test_all_public_operations_are_sealed() -> None:
+    """A new operation that somebody forgot to seal fails here."""
+    functions = inspect.getmembers(StorageDriver, inspect.isfunction)
+    assert {"close"} == {name for name, _ in functions if name[0] != "_"} - set(_SEALED)
+
+
+@pytest.mark.parametrize("missing", MULTIPART_HOOKS)
+def test_parts_are_taken_wholly_or_not_at_all(missing: str) -> None:
+    """A driver with some of the hooks of uploads in parts is told which it lacks."""
+    with pytest.raises(TypeError, match=f"lacks {missing}$"):
+        type("Own", (MemoryDriver,), {"name": "own", missing: getattr(DriverHooks, missing)})
+    none = {hook: getattr(DriverHooks, hook) for hook in MULTIPART_HOOKS}
+    assert not type("Own", (MemoryDriver,), {"name": "own", **none})().takes_parts
+
+
+def test_unknown_options_are_refused() -> None:
+    """A misspelt option would be one that is silently not honoured."""
+    with pytest.raises(TypeError, match="unknown names: colour, if_none"):
+        type("Own", (MemoryDriver,), {"options": frozenset({"if_none", "colour", "if_match"})})
+
+
+def test_a_driver_without_a_required_hook_is_abstract() -> None:
+    """The hooks that are required cannot be forgotten."""
+    own = type("Own", (StorageDriver,), {"name": "own"})
+    with pytest.raises(TypeError, match="_delete_object"):
+        own()
+    required = {name for name, value in vars(DriverHooks).items() if _is_abstract(value)}
+    assert required == set(StorageDriver.__abstractmethods__)
+    assert 8 == len(required)
+
+
+def _is_abstract(value: object) -> bool:
+    return getattr(value, "__isabstractmethod__", False)
+
+
+# ---------------------------------------------------------------------- what it can do
+
+
+@pytest.mark.parametrize("operation", CAPABILITIES)
+def test_supports_looks_at_the_hooks(operation: str) -> None:
+    """Whether a service can do something is what its driver overrides, so that it cannot lie."""
+    assert MemoryDriver().supports(operation)
+    hook = CAPABILITIES[operation]
+    taken = MULTIPART_HOOKS if hook in MULTIPART_HOOKS else (hook,)
+    without = {name: getattr(DriverHooks, name) for name in taken}
+    assert not type("Own", (MemoryDriver,), {"name": "own", **without})().supports(operation)
+
+
+def test_supports_knows_operations_and_options(driver: FaultyDriver) -> None:
+    """Any operation and any option may be asked for, and nothing else."""
+    for operation in _SEALED:
+        assert isinstance(driver.supports(operation), bool)
+    for option in OPTIONS:
+        assert (option in driver.options) == driver.supports(option)
+    for unknown in ("", "upload", "_put_object", "name", "__init__", "colour"):
+        with pytest.raises(InvalidOptionError, match="unknown operation"):
+            driver.supports(unknown)
+
+
+def test_what_a_service_cannot_do_is_said_before_anything_is_sent() -> None:
+    """No request is made for an option that would not be honoured."""
+
+    class Plain(OnePutDriver):
+        name = "plain"
+        options = frozenset()
+        _sign_url = DriverHooks._sign_url
+        _set_metadata = DriverHooks._set_metadata
+
+    driver = Plain()
+    container = stored(driver, b"content")
+    obj = container.object("a")
+    refused: list[Callable[[], object]] = [
+        *(
+            lambda option=option: container.upload_object(b"", "b", **{option: "x"})
+            for option in sorted(OPTIONS - {"delete_if_match", "if_absent"})
+        ),
+        lambda: container.upload_object(b"", "b", if_absent=True),
+        lambda: container.open("b", "xb"),
+        lambda: container.open("b", "w", storage_class="COLD"),
+        lambda: obj.delete(if_match="x"),
+        lambda: obj.copy("c", "b", if_absent=True),
+        lambda: obj.update_metadata({"a": "b"}, if_match="x"),
+        container.list_uploads,
+        container.abort_uploads,
+    ]
+    for call in refused:
+        with pytest.raises(NotSupportedError, match="plain driver cannot") as caught:
+            call()
+        assert "plain" == caught.value.driver
+        assert caught.value.operation
+    assert [] == driver.calls
+    for call in (obj.sign_url, lambda: obj.update_metadata({})):
+        with pytest.raises(NotSupportedError):
+            call()
+
+
+# ---------------------------------------------------------------------- requests
+
+
+@pytest.mark.parametrize(
+    ("call", "hooks"),
+    [
+        (lambda d, c: c.upload_object(b"x", "b"), ["_put_object"]),
+        (lambda d, c: c.read_object("a"), ["_get_object"]),
+        (lambda d, c: list(c.stream_object("a")), ["_get_object"]),
+        (lambda d, c: c.object("a").read_ranges([(0, 1), (3, 5)]), ["_get_object"]),
+        (lambda d, c: c.get_object("a").read(), ["_head_object", "_get_object"]),
+        (lambda d, c: c.list_objects()[:20], ["_list_objects"]),
+        (lambda d, c: c.object("a").delete(), ["_delete_object"]),
+        (lambda d, c: c.delete_object("a"), ["_delete_object"]),
+        (lambda d, c: c.delete_objects([str(n) for n in range(1000)]), ["_delete_objects"]),
+        (lambda d, c: c.delete_objects([str(n) for n in range(1001)]), ["_delete_objects"] * 2),
+        (lambda d, c: c.delete_objects([]), []),
+        (lambda d, c: c.object("a").copy("c", "b"), ["_copy_object"]),
+        (lambda d, c: c.object("a").update_metadata({"k": "v"}), ["_set_metadata"]),
+        (lambda d, c: c.object("a").sign_url(), ["_sign_url"]),
+        (lambda d, c: c.object_exists("a"), ["_head_object"]),
+        (lambda d, c: c.object("a"), []),
+        (lambda d, c: c.list_objects(), []),
+        (lambda d, c: c.walk(), []),
+        (lambda d, c: d.create_container("d"), ["_create_container"]),
+        (lambda d, c: d.get_container("c"), ["_head_container"]),
+        (lambda d, c: d.list_containers()[0], ["_list_containers"]),
+        (
+            lambda d, c: (c.delete_object("a"), c.delete(recursive=False)),
+            ["_delete_object", "_delete_container"],
+        ),
+    ],
+)
+def test_an_operation_costs_the_requests_it_needs(
+    driver: FaultyDriver, call: Callable[[Any, Any], object], hooks: list[str]
+) -> None:
+    """One request where the service needs one, and no HEAD before anything."""
+    container = driver.object("c", "a").container
+    call(driver, container)
+    assert hooks == driver.hooks()
+
+
+@pytest.mark.parametrize("parts", [2, 7])
+def test_an_upload_of_n_parts_costs_n_and_two(parts: int) -> None:
+    """One request begins, n carry, one ends."""
+    driver = FaultyDriver(transfer=small_parts(part_size=1000))
+    container = driver.create_container("c")
+    driver.calls.clear()
+    container.upload_object(bytes(parts * 1000), "a")
+    assert parts + 2 == len(driver.calls)
+
+
+def test_a_hook_gets_plain_values(driver: FaultyDriver) -> None:
+    """No handle crosses the line to a driver."""
+    container = driver.get_container("c")
+    container.upload_object(b"x", "b")
+    container.object("b").copy(container, "d").delete()
+    container.delete_objects(["b"])
+    list(container.list_objects())
+    for argument in itertools.chain.from_iterable(call.arguments for call in driver.calls):
+        assert not isinstance(argument, (Container, Object))
+
+
+# ---------------------------------------------------------------------- containers
+
+
+def test_a_container_that_exists_is_taken_if_asked(driver: FaultyDriver) -> None:
+    """`exist_ok` costs a request only where there is one."""
+    with pytest.raises(ContainerAlreadyExistsError) as caught:
+        driver.create_container("c")
+    assert ("create_container", "c") == (caught.value.operation, caught.value.container)
+    assert driver.create_container("c", exist_ok=True) == driver.get_container("c")
+    assert driver.object_exists("c", "a")
+
+
+def test_a_missing_container_is_told_by_every_operation() -> None:
+    """The error names operation and container, whichever way the container was given."""
+    driver = FaultyDriver()
+    obj = driver.object("gone", "a")
+    calls: dict[str, Callable[[], object]] = {
+        "get_container": lambda: driver.get_container("gone"),
+        "delete_container": lambda: driver.delete_container("gone"),
+        "list_objects": lambda: list(driver.list_objects("gone")),
+        "get_object": lambda: driver.get_object("gone", "a"),
+        "object_exists": lambda: driver.object_exists("gone", "a"),
+        "upload_object": lambda: driver.upload_object(b"", "gone", "a"),
+        "download_object": lambda: driver.download_object(obj, "no/such/place"),
+        "stream_object": lambda: list(driver.stream_object(obj)),
+        "read_object": lambda: driver.read_object(obj),
+        "read_ranges": lambda: driver.read_ranges(obj, [(0, 1)]),
+        "open_object": lambda: driver.open_object("gone", "a"),
+        "delete_object": lambda: driver.delete_object(obj),
+        "copy_object": lambda: driver.copy_object(obj, "gone", "b"),
+        "move_object": lambda: driver.move_object(obj, "gone", "b"),
+        "update_metadata": lambda: driver.update_metadata(obj, {"k": "v"}),
+        "list_uploads": lambda: list(driver.list_uploads("gone")),
+    }
+    for operation, call in calls.items():
+        with pytest.raises(ContainerNotFoundError) as caught:
+            call()
+        error = caught.value
+        assert (operation, "gone", "faulty") == (error.operation, error.container, error.driver)
+
+
+def test_a_missing_object_is_told_by_every_operation(driver: FaultyDriver) -> None:
+    """Reading one raises, deleting one does not."""
+    obj = driver.object("c", "missing")
+    calls: dict[str, Callable[[], object]] = {
+        "get_object": obj.refresh,
+        "download_object": lambda: obj.download("no/such/place"),
+        "stream_object": lambda: list(obj.stream()),
+        "read_object": obj.read,
+        "read_ranges": lambda: obj.read_ranges([(0, 1)]),
+        "open_object": lambda: driver.open_object("c", "missing"),
+        "copy_object": lambda: obj.copy("c", "b"),
+        "move_object": lambda: obj.move("c", "b"),
+        "update_metadata": lambda: obj.update_metadata({"k": "v"}),
+    }
+    for operation, call in calls.items():
+        with pytest.raises(ObjectNotFoundError) as caught:
+            call()
+        error = caught.value
+        assert (operation, "c", "missing") == (error.operation, error.container, error.object)
+    obj.delete()
+    obj.delete()
+    assert not driver.object_exists("c", "missing")
+
+
+# ---------------------------------------------------------------------- wrong arguments
+
+_WRONG_NAMES: list[tuple[Any, type[StorageError]]] = [
+    ("", InvalidNameError),
+    ("a\ud800", InvalidNameError),
+    ("x" * 1025, InvalidNameError),
+    (None, InvalidTypeError),
+    (5, InvalidTypeError),
+    (b"a", InvalidTypeError),
+    (["a"], InvalidTypeError),
+]
+
+
+@pytest.mark.parametrize(("name", "error"), _WRONG_NAMES, ids=lambda value: repr(value)[:12])
+def test_a_wrong_name_is_refused_everywhere(
+    driver: FaultyDriver, name: Any, error: type[StorageError]
+) -> None:
+    """No hook is called with a name that cannot be; the error says of which operation."""
+    container = driver.object("c", "a").container
+    obj = container.object("a")
+    calls: dict[str, Callable[[], object]] = {
+        "get_object": lambda: container.get_object(name),
+        "object_exists": lambda: container.object_exists(name),
+        "object": lambda: container.object(name),
+        "upload_object": lambda: container.upload_object(b"", name),
+        "download_object": lambda: container.download_object(name, "x"),
+        "stream_object": lambda: container.stream_object(name),
+        "read_object": lambda: container.read_object(name),
+        "open_object": lambda: container.open(name),
+        "delete_object": lambda: container.delete_object(name),
+        "delete_objects": lambda: container.delete_objects([name]),
+        "copy_object": lambda: obj.copy(container, name),
+        "move_object": lambda: obj.move(container, name),
+    }
+    for operation, call in calls.items():
+        if name is None and operation in {"copy_object", "move_object"}:
+            continue
+        driver.calls.clear()
+        with pytest.raises(error) as caught:
+            call()
+        assert (operation, "faulty") == (caught.value.operation, caught.value.driver)
+        assert set(driver.hooks()) <= ({"_head_object"} if operation == "move_object" else set())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ("", InvalidNameError),
+        ("a/b", InvalidNameError),
+        ("a\ud800", InvalidNameError),
+        (None, InvalidTypeError),
+        (5, InvalidTypeError),
+        (b"c", InvalidTypeError),
+    ],
+    ids=repr,
+)
+def test_a_wrong_container_is_refused_everywhere(
+    driver: FaultyDriver, wrong: Any, error: type[StorageError]
+) -> None:
+    """Every operation that takes a container looks at it before anything is sent."""
+    given: dict[str, Any] = {"name": "a", "source": b"", "obj": driver.object("c", "a")}
+    looked_at = 0
+    for operation in _SEALED:
+        signature = inspect.signature(getattr(StorageDriver, operation))
+        parameters = list(signature.parameters)
+        where = "container" if "container" in parameters else "name"
+        if operation not in {"create_container", "get_container"} and where == "name":
+            continue
+        if operation == "abort_uploads":
+            continue  # it lists first
+        arguments = {
+            name: given[name]
+            for name, parameter in signature.parameters.items()
+            if name in given and parameter.default is parameter.empty
+        }
+        with pytest.raises(error) as caught:
+            getattr(driver, operation)(**{**arguments, where: wrong})
+        assert operation == caught.value.operation
+        looked_at += 1
+    assert looked_at >= 12
+    assert [] == [hook for hook in driver.hooks() if hook != "_head_object"]
+
+
+_WRONG_OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("list_objects", {"prefix": None}),
+    ("list_objects", {"delimiter": 5}),
+    ("list_objects", {"start_after": b"a"}),
+    ("list_objects", {"prefix": "\ud800"}),
+    ("walk", {"delimiter": ""}),
+    ("walk", {"delimiter": None}),
+    ("walk", {"prefix": 5}),
+    ("upload_object", {"source": None}),
+    ("upload_object", {"source": 5}),
+    ("upload_object", {"content_type": 5}),
+    ("upload_object", {"content_type": "a\nb"}),
+    ("upload_object", {"content_type": ""}),
+    ("upload_object", {"metadata": [("a", "b")]}),
+    ("upload_object", {"metadata": {"a": 1}}),
+    ("upload_object", {"metadata": {"a b": "c"}}),
+    ("upload_object", {"metadata": {"a": "x" * 3000}}),
+    ("upload_object", {"storage_class": 5}),
+    ("upload_object", {"cache_control": "a\rb"}),
+    ("upload_object", {"content_encoding": b"gzip"}),
+    ("upload_object", {"if_match": 5}),
+    ("upload_object", {"if_match": ""}),
+    ("upload_object", {"if_match": "x", "if_absent": True}),
+    ("upload_object", {"checksum": "nonsense"}),
+    ("upload_object", {"checksum": 5}),
+    ("download_object", {"destination": 5}),
+    ("download_object", {"destination": None}),
+    ("stream_object", {"start": -1}),
+    ("stream_object", {"start": 5, "stop": 4}),
+    ("stream_object", {"chunk_size": 0}),
+    ("stream_object", {"chunk_size": "1"}),
+    ("read_object", {"start": -1}),
+    ("read_object", {"stop": -1}),
+    ("read_object", {"start": "0"}),
+    ("read_object", {"start": 1.0}),
+    ("read_ranges", {"spans": [(5, 4)]}),
+    ("read_ranges", {"spans": [5]}),
+    ("read_ranges", {"spans": [(0, "1")]}),
+    ("open_object", {"mode": "a"}),
+    ("open_object", {"mode": 5}),
+    ("copy_object", {"metadata": 5}),
+    ("copy_object", {"content_type": ""}),
+    ("move_object", {"name": 5}),
+    ("delete_object", {"if_match": 5}),
+    ("update_metadata", {}),
+    ("update_metadata", {"metadata": 5}),
+    ("update_metadata", {"metadata": {"A": "1", "a": "2"}}),
+    ("update_metadata", {"content_type": "a\nb"}),
+    ("update_metadata", {"content_type": "a/b", "if_match": ""}),
+    ("sign_url", {"method": "POST"}),
+    ("sign_url", {"method": None}),
+    ("sign_url", {"expires": 0}),
+    ("sign_url", {"expires": -1.0}),
+    ("sign_url", {"expires": math.nan}),
+    ("sign_url", {"expires": math.inf}),
+    ("sign_url", {"expires": "60"}),
+    ("sign_url", {"expires": True}),
+    ("sign_url", {"expires": 8 * 86_400}),
+    ("delete_objects", {"objs": ["a"]}),
+    ("delete_objects", {"objs": "a"}),
+    ("abort_uploads", {"older_than": -1}),
+    ("abort_uploads", {"older_than": math.nan}),
+]
+
+
+@pytest.mark.parametrize(
+    ("operation", "wrong"), _WRONG_OPTIONS, ids=[f"{name}-{w!r:.30}" for name, w in _WRONG_OPTIONS]
+)
+def test_a_wrong_option_is_refused_before_anything_is_sent(
+    driver: FaultyDriver, operation: str, wrong: dict[str, Any]
+) -> None:
+    """A typed error, which is also a ValueError, and no call of any hook."""
+    given: dict[str, Any] = {
+        "container": "c",
+        "name": "a",
+        "source": b"",
+        "obj": driver.object("c", "a"),
+        "destination": "x",
+        "spans": [],
+        "mode": "rb",
+    }
+    signature = inspect.signature(getattr(StorageDriver, operation))
+    arguments = {
+        name: given[name]
+        for name, parameter in signature.parameters.items()
+        if name in given and parameter.default is parameter.empty
+    }
+    with pytest.raises((InvalidOptionError, InvalidNameError)) as caught:
+        getattr(driver, operation)(**{**arguments, **wrong})
+    assert isinstance(caught.value, ValueError)
+    assert set(driver.hooks()) <= ({"_head_object"} if operation == "move_object" else set())
+
+
+def test_what_is_no_object_is_refused_everywhere(driver: FaultyDriver) -> None:
+    """A driver's operation on an object takes an Object; the message says how to get one."""
+    for operation in _SEALED:
+        signature = inspect.signature(getattr(StorageDriver, operation))
+        if "obj" not in signature.parameters:
+            continue
+        extra = {"container": "c", "destination": "x", "spans": []}
+        arguments = {name: extra[name] for name in extra if name in signature.parameters}
+        for wrong in ("a", None, 5, driver.get_container):
+            with pytest.raises(InvalidTypeError, match=r"must be an Object.*driver\.object"):
+                getattr(driver, operation)(wrong, **arguments)
+    assert [] == driver.calls
+
+
+# ---------------------------------------------------------------------- the driver itself
+
+
+def test_a_driver_is_a_context_manager() -> None:
+    """It closes at the end, and may be closed again."""
+    closed: list[int] = []
+
+    class Closing(FaultyDriver):
+        name = "closing"
+
+        def close(self) -> None:
+            closed.append(1)
+
+    with Closing() as driver:
+        assert isinstance(driver, Closing)
+        assert [] == closed
+    assert [1] == closed
+    plain = MemoryDriver()
+    plain.close()
+    plain.close()
+
+
+def test_settings_are_the_drivers_own() -> None:
+    """What one driver is given, another one does not get."""
+    retry, transfer = RetryPolicy(attempts=1), TransferOptions(concurrency=1)
+    driver = MemoryDriver(retry=retry, transfer=transfer)
+    assert (retry, transfer) == (driver.retry, driver.transfer)
+    assert (RetryPolicy(), TransferOptions()) == (MemoryDriver().retry, MemoryDriver().transfer)
+
+
+def test_a_signed_url_hides_its_secret(driver: FaultyDriver) -> None:
+    """It is a str in every way but its repr, which has no query."""
+    url = driver.object("c", "a b").sign_url(expires=60)
+    assert isinstance(url, SignedURL)
+    assert isinstance(url, str)
+    assert "signature=" in str(url)
+    assert "signature" not in repr(url)
+    assert "signature" not in repr([url])
+    assert "a%20b" in repr(url)

@@ -1,0 +1,299 @@
+"""Deleting many objects, and containers with all that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from faulty import FaultyDriver, OnePutDriver, fail, narrow, small_parts
+
+from libstore import (
+    AccessDeniedError,
+    Container,
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    ObjectAlreadyExistsError,
+    Page,
+    ServiceUnavailableError,
+    StorageError,
+    TransportError,
+)
+from libstore.hooks import DriverHooks
+
+
+def _filled(driver: FaultyDriver, count: int, name: str = "c") -> Container:
+    container = driver.create_container(name)
+    for number in range(count):
+        container.upload_object(b"x", f"{number:04}")
+    driver.calls.clear()
+    return container
+
+
+@pytest.fixture
+def driver() -> FaultyDriver:
+    """Return a driver with small pages and batches."""
+    driver = FaultyDriver(transfer=small_parts())
+    driver.limits = narrow(page_size=7, batch_size=5)
+    return driver
+
+
+class _OneByOne(OnePutDriver):
+    """A service that deletes one object with each request."""
+
+    name = "one-by-one"
+    _delete_objects = DriverHooks._delete_objects
+
+
+# ---------------------------------------------------------------------- many objects
+
+
+def test_batches_are_as_large_as_the_service_takes(driver: FaultyDriver) -> None:
+    """Few requests, none of them too large, and a result for each in its place."""
+    container = _filled(driver, 12)
+    names = [f"{number:04}" for number in reversed(range(12))]
+    results = container.delete_objects(names)
+    assert names == [result.name for result in results]
+    assert {("c", True, None)} == {(r.container, r.ok, r.error) for r in results}
+    assert [5, 5, 2] == [len(names) for _, names in driver.asked("_delete_objects")]
+    assert not container.list_objects()
+
+
+def test_what_is_gone_is_a_success(driver: FaultyDriver) -> None:
+    """Deleting a missing object is no error, twice in one call neither."""
+    container = _filled(driver, 1)
+    results = container.delete_objects(["0000", "missing", "0000"])
+    assert [True] * 3 == [result.ok for result in results]
+
+
+def test_objects_of_several_containers_keep_their_order(driver: FaultyDriver) -> None:
+    """Batches are by container; the results are as the objects were given."""
+    one, two = _filled(driver, 3, "one"), _filled(driver, 3, "two")
+    objs = [one.object("0000"), two.object("0000"), two.object("0001"), one.object("0001")]
+    results = driver.delete_objects(iter(objs))
+    assert [(obj.container.name, obj.name) for obj in objs] == [
+        (result.container, result.name) for result in results
+    ]
+    assert ["0002"] == [obj.name for obj in one.list_objects()]
+    assert ["0002"] == [obj.name for obj in two.list_objects()]
+
+
+def test_one_failure_does_not_keep_the_others(driver: FaultyDriver) -> None:
+    """What cannot be deleted has its own error, which says all it is about."""
+    container = _filled(driver, 4)
+
+    def delete(real: Callable[..., Any], name: str, names: Sequence[str]) -> Any:
+        allowed = [key for key in names if key != "0002"]
+        real(name, allowed)
+        return [None if key in allowed else AccessDeniedError("locked") for key in names]
+
+    driver.around("_delete_objects", delete)
+    results = container.delete_objects([f"{number:04}" for number in range(4)])
+    assert [True, True, False, True] == [result.ok for result in results]
+    error = results[2].error
+    assert isinstance(error, PermissionError)
+    assert ("delete_objects", "c", "0002", "faulty") == (
+        error.operation,
+        error.container,
+        error.object,
+        error.driver,
+    )
+    assert ["0002"] == [obj.name for obj in container.list_objects()]
+
+
+def test_a_batch_that_fails_gives_each_its_own_error(driver: FaultyDriver) -> None:
+    """The other batches go on; the errors of the failed one are not one shared object."""
+    container = _filled(driver, 12)
+    counted = iter(range(10))
+
+    def delete(real: Callable[..., Any], *arguments: Any) -> Any:
+        if next(counted) == 1:
+            raise ServiceUnavailableError("busy", status=503, code="SlowDown")
+        return real(*arguments)
+
+    driver.around("_delete_objects", delete)
+    results = container.delete_objects([f"{number:04}" for number in range(12)])
+    failed = results[5:10]
+    assert [True] * 5 + [False] * 5 + [True] * 2 == [result.ok for result in results]
+    errors = [result.error for result in failed]
+    assert 5 == len({id(error) for error in errors})
+    for result in failed:
+        error = result.error
+        assert error is not None
+        assert result.name == error.object
+        assert (503, "SlowDown", True) == (error.status, error.code, error.retryable)
+
+
+@pytest.mark.parametrize("driver_class", [FaultyDriver, _OneByOne])
+def test_a_missing_container_is_told_for_each(driver_class: type[FaultyDriver]) -> None:
+    """A container that is not there keeps none of its objects."""
+    driver = driver_class()
+    objs = [driver.object("gone", name) for name in ("a", "b")]
+    results = driver.delete_objects(objs)
+    assert [ContainerNotFoundError] * 2 == [type(result.error) for result in results]
+
+
+def test_without_batches_objects_go_one_by_one() -> None:
+    """Each has its own request and its own result, several at once."""
+    driver = _OneByOne()
+    container = _filled(driver, 20)
+    assert not driver.supports("delete_objects")
+
+    def delete(real: Callable[..., Any], name: str, key: str, *rest: Any) -> Any:
+        if key in {"0003", "0017"}:
+            raise AccessDeniedError("locked")
+        return real(name, key, *rest)
+
+    driver.around("_delete_object", delete)
+    results = container.delete_objects([f"{number:04}" for number in range(20)])
+    assert {"0003", "0017"} == {result.name for result in results if not result.ok}
+    assert {"0003", "0017"} == {obj.name for obj in container.list_objects()}
+    assert 20 == len(driver.asked("_delete_object"))
+
+
+def test_what_is_no_object_is_refused_before_anything_is_deleted(driver: FaultyDriver) -> None:
+    """All are looked at before the first request."""
+    container = _filled(driver, 2)
+    with pytest.raises(TypeError):
+        container.delete_objects(["0000", 5])
+    with pytest.raises(ValueError, match="empty"):
+        container.delete_objects(["0000", ""])
+    with pytest.raises(TypeError):
+        driver.delete_objects([container.object("0000"), "0001"])
+    assert [] == driver.calls
+
+
+# ---------------------------------------------------------------------- containers
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 36])
+def test_a_container_goes_with_all_that_is_in_it(driver: FaultyDriver, count: int) -> None:
+    """However many pages the objects fill."""
+    container = _filled(driver, count)
+    kept = _filled(driver, 1, "kept")
+    container.delete()
+    assert ["kept"] == [found.name for found in driver.list_containers()]
+    assert 1 == len(kept.list_objects())
+    pages = [call for call in driver.asked("_list_objects") if call[0] == "c"]
+    assert len(pages) <= count // 7 + 1
+
+
+@pytest.mark.parametrize("count", [1, 36])
+def test_without_batches_a_container_goes_too(count: int) -> None:
+    """A service that deletes one by one, and takes no parts."""
+    driver = _OneByOne()
+    driver.limits = narrow(page_size=7, batch_size=5)
+    container = _filled(driver, count)
+    container.delete()
+    assert not driver.list_containers()
+    assert count == len(driver.asked("_delete_object"))
+
+
+def test_unfinished_uploads_go_with_it(driver: FaultyDriver) -> None:
+    """Parts that nobody can see do not stay behind and cost money, on however many pages."""
+    container = _filled(driver, 1)
+    writers = [container.open(f"w{number}", "wb") for number in range(3)]
+    for writer in writers:
+        writer.write(bytes(50_000))
+    assert 3 == len(container.list_uploads())
+
+    def paged(real: Callable[..., Any], name: str, token: str | None) -> Page[Any]:
+        first, *rest = real(name, None).items or [None]
+        return Page([] if first is None else [first], "more" if rest else None)
+
+    driver.around("_list_uploads", paged)
+    container.delete()
+    assert not driver.list_containers()
+    assert {} == driver._uploads
+    for writer in writers:
+        writer.abort()
+
+
+def test_a_full_container_stays_unless_asked(driver: FaultyDriver) -> None:
+    """`recursive=False` is one request, and deletes only what is empty."""
+    container = _filled(driver, 1)
+    with pytest.raises(ContainerNotEmptyError) as caught:
+        container.delete(recursive=False)
+    assert ("delete_container", "c") == (caught.value.operation, caught.value.container)
+    assert ["_delete_container"] == driver.hooks()
+    assert container.object_exists("0000")
+    container.delete_object("0000")
+    container.delete(recursive=False)
+    assert not driver.list_containers()
+
+
+def test_others_may_add_objects_meanwhile(driver: FaultyDriver) -> None:
+    """A container that is filled while it is emptied is emptied again."""
+    container = _filled(driver, 3)
+    late = iter(["late", "later"])
+
+    def delete(real: Callable[..., Any], name: str) -> None:
+        added = next(late, None)
+        if added is not None:
+            container.upload_object(b"x", added)
+        real(name)
+
+    driver.around("_delete_container", delete)
+    container.delete()
+    assert not driver.list_containers()
+
+
+def test_a_container_that_is_filled_for_ever_is_given_up(driver: FaultyDriver) -> None:
+    """Nobody waits endlessly for somebody who does not stop."""
+    container = _filled(driver, 3)
+
+    def delete(real: Callable[..., Any], name: str) -> None:
+        container.upload_object(b"x", "again")
+        real(name)
+
+    driver.around("_delete_container", delete)
+    with pytest.raises(ContainerNotEmptyError):
+        container.delete()
+    assert ["again"] == [obj.name for obj in container.list_objects()]
+    assert len(driver.asked("_delete_container")) <= 5
+
+
+@pytest.mark.parametrize("hook", ["_list_objects", "_delete_objects", "_delete_container"])
+def test_a_request_that_fails_is_told(driver: FaultyDriver, hook: str) -> None:
+    """The container stays, and the error says of which it is."""
+    container = _filled(driver, 12)
+    fail(driver, hook, TransportError("reset"))
+    with pytest.raises(TransportError) as caught:
+        container.delete()
+    assert ("delete_container", "c") == (caught.value.operation, caught.value.container)
+    driver._around.clear()
+    container.delete()
+    assert not driver.list_containers()
+
+
+def test_an_object_that_cannot_be_deleted_keeps_the_container(driver: FaultyDriver) -> None:
+    """What is locked is told, rather than found out as "not empty"."""
+    container = _filled(driver, 3)
+
+    def locked(real: Callable[..., Any], name: str, names: Sequence[str]) -> list[StorageError]:
+        return [AccessDeniedError("locked") for _ in names]
+
+    driver.around("_delete_objects", locked)
+    with pytest.raises(AccessDeniedError):
+        container.delete()
+    assert 3 == len(container.list_objects())
+
+
+def test_a_missing_container_cannot_be_deleted(driver: FaultyDriver) -> None:
+    """Containers are not like objects: deleting one that is not there is an error."""
+    for recursive in (True, False):
+        with pytest.raises(ContainerNotFoundError):
+            driver.delete_container("gone", recursive=recursive)
+
+
+def test_a_condition_is_looked_at_by_the_one_who_asks(driver: FaultyDriver) -> None:
+    """`if_match` deletes one version; what it does not hold for stays."""
+    container = _filled(driver, 1)
+    obj = container.get_object("0000")
+    container.upload_object(b"newer", "0000")
+    with pytest.raises(StorageError) as caught:
+        obj.delete(if_match=obj.etag)
+    assert not isinstance(caught.value, ObjectAlreadyExistsError)
+    assert b"newer" == obj.read()
+    obj.delete(if_match=obj.refresh().etag)
+    assert not container.object_exists("0000")

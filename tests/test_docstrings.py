@@ -1,0 +1,178 @@
+"""
+Docstrings of public names have the form that contributing.md describes.
+
+A docstring of one line is one sentence. In a longer one the quotes have lines of their own, the
+first sentence stands in the first line alone, and sections are Google's, without types. The
+drivers' classes are public too, though `get_driver` is the way to them; and hooks are documented
+for those who write drivers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import libstore
+from libstore import get_driver, registry
+
+SECTIONS = {"Args", "Attributes", "Raises", "Returns", "Yields"}
+#: What other styles, or a slip of the finger, would write.
+MISSPELT = re.compile(
+    r"^(args|arg|arguments?|params?|parameters?|raise|raises|returns?|yields?|notes?|examples?|"
+    r"attributes?|attrs?|todo|warnings?) ?:?$",
+    re.IGNORECASE,
+)
+ENTRY = re.compile(r"(\*{0,2}[A-Za-z_]\w*)( \([^)]*\))?:(?: |$)")
+MAX_WIDTH = 99
+
+
+def public_classes() -> list[type]:
+    exported = [getattr(libstore, name) for name in libstore.__all__]
+    drivers = [get_driver(name) for name in registry._BUILTIN]
+    return [value for value in [*exported, *drivers] if isinstance(value, type)]
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """Yield the public things that must have a docstring, by a name to show."""
+    for name in libstore.__all__:
+        value = getattr(libstore, name)
+        if not isinstance(value, type):
+            yield name, value
+    for cls in public_classes():
+        yield cls.__name__, cls
+        for name, member in members(cls):
+            if not (name.startswith("_") or overrides(cls, name)):
+                yield f"{cls.__name__}.{name}", member
+
+
+def members(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield what is defined in a class of ours or in a base that is not public itself."""
+    public = set(public_classes())
+    for ancestor in cls.__mro__:
+        if not ancestor.__module__.startswith("libstore"):
+            continue
+        if ancestor is not cls and ancestor in public:
+            continue
+        for name, value in vars(ancestor).items():
+            plain = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+            if isinstance(plain, property) or inspect.isfunction(plain):
+                yield name, plain
+
+
+def overrides(cls: type, name: str) -> bool:
+    """Return whether a method is described where it comes from."""
+    owner = next(ancestor for ancestor in cls.__mro__ if name in vars(ancestor))
+    return any(name in vars(ancestor) for ancestor in owner.__mro__[1:])
+
+
+THINGS = dict(documented())
+HOOKS = {
+    name: member
+    for name, member in members(libstore.StorageDriver)
+    if getattr(member, "__qualname__", "").startswith("DriverHooks._")
+    and name != "_unsupported"  # it is there for hooks, and is none itself
+}
+every_thing = pytest.mark.parametrize("name", [*THINGS, *HOOKS])
+
+
+def docstring(name: str) -> str:
+    found = (THINGS | HOOKS)[name].__doc__
+    assert found, f"{name} has no docstring"
+    return str(found)
+
+
+def sections(text: str) -> dict[str, list[str]]:
+    """Return the lines of each section, by its title; "" for those before the first."""
+    found: dict[str, list[str]] = {"": []}
+    title = ""
+    for line in inspect.cleandoc(text).splitlines():
+        if line.endswith(":") and line[:-1] in SECTIONS:
+            title = line[:-1]
+            assert title not in found, f"two sections {title!r}"
+            found[title] = []
+        else:
+            found[title].append(line)
+    return found
+
+
+def entries(lines: list[str]) -> list[str]:
+    """Return what the entries of a section are about."""
+    tops = [line for line in lines if line.startswith("    ") and not line.startswith("     ")]
+    matches = [ENTRY.match(line.strip()) for line in tops]
+    for line, match in zip(tops, matches, strict=True):
+        assert match, f"not of the form 'name: text': {line!r}"
+        assert match[2] is None, f"annotations have the types: {line!r}"
+    return [match[1].lstrip("*") for match in matches if match]
+
+
+@every_thing
+def test_the_first_sentence_is_a_line_of_its_own(name: str) -> None:
+    lines = inspect.cleandoc(docstring(name)).splitlines()
+
+    assert lines[0].endswith(".")
+    assert lines[0][0].isupper() or not lines[0][0].isalpha()
+    assert not lines[1:] or lines[1] == ""
+
+
+@every_thing
+def test_the_quotes_of_a_long_one_are_on_their_own_lines(name: str) -> None:
+    text = docstring(name)
+
+    if "\n" in text:
+        assert text.startswith("\n")
+        assert text.rstrip(" ").endswith("\n")
+    assert not text.startswith(" ")
+
+
+@every_thing
+def test_sections_are_known_and_not_empty(name: str) -> None:
+    text = inspect.cleandoc(docstring(name))
+    odd = [
+        line for line in text.splitlines() if MISSPELT.match(line) and line[:-1] not in SECTIONS
+    ]
+
+    assert [] == odd
+    for title, lines in sections(text).items():
+        assert "".join(lines).strip(), f"the section {title!r} is empty"
+
+
+@every_thing
+def test_what_is_described_exists(name: str) -> None:
+    thing = (THINGS | HOOKS)[name]
+    found = sections(docstring(name))
+
+    if "Args" in found:
+        assert set(entries(found["Args"])) <= set(inspect.signature(thing).parameters)
+    if "Raises" in found:
+        for error in entries(found["Raises"]):
+            assert error in libstore.__all__, f"{error} is no public error"
+    if "Attributes" in found:
+        assert isinstance(thing, type)
+        entries(found["Attributes"])
+
+
+@pytest.mark.parametrize("cls", public_classes(), ids=lambda cls: cls.__name__)
+def test_described_attributes_exist(cls: type) -> None:
+    lines = sections(cls.__doc__ or "").get("Attributes", [])
+    source = inspect.getsource(cls)
+
+    for attribute in entries(lines):
+        assert hasattr(cls, attribute) or re.search(rf"\b(self\.)?{attribute}\b *[:=]", source)
+
+
+def test_operations_of_the_handles_say_where_they_are_described() -> None:
+    """A handle's method is the driver's; one description is enough, and a second would drift."""
+    for name, function in {**methods(libstore.Container), **methods(libstore.Object)}.items():
+        target = f"StorageDriver.{name}"
+        if "See `StorageDriver." in (function.__doc__ or ""):
+            match = re.search(r"See `StorageDriver\.(\w+)`", function.__doc__ or "")
+            assert match, target
+            assert hasattr(libstore.StorageDriver, match[1])
+
+
+def methods(cls: type) -> dict[str, Callable[..., Any]]:
+    return {name: member for name, member in vars(cls).items() if inspect.isfunction(member)}

@@ -1,0 +1,922 @@
+"""Objects as files: what takes a file takes an object, and half a file is never published."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tarfile
+import textwrap
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty import (
+    FaultyDriver,
+    KiB,
+    MiB,
+    fail,
+    flip_bit,
+    replace_after,
+    small_parts,
+    stored,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libstore import (
+    Container,
+    IntegrityError,
+    InvalidOptionError,
+    Object,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ObjectReader,
+    ObjectWriter,
+    ServiceError,
+    TransferCancelledError,
+)
+from libstore.drivers.local import LocalDriver
+
+PART = 10 * KiB
+CONTENT = hashlib.shake_128(b"libstore").digest(3 * MiB)
+TEXT = "".join(f"line {number}: grüße\n" for number in range(20_000))
+
+
+class _OwnError(Exception):
+    """What the code that writes raises."""
+
+
+@pytest.fixture
+def driver() -> FaultyDriver:
+    """Return a driver with one object."""
+    driver = FaultyDriver(transfer=small_parts(part_size=PART))
+    stored(driver, CONTENT)
+    return driver
+
+
+@pytest.fixture
+def container(driver: FaultyDriver) -> Container:
+    """Return the container with the object; nothing was asked yet."""
+    return driver.object("c", "a").container
+
+
+@pytest.fixture
+def obj(driver: FaultyDriver) -> Object:
+    """Return the object, with all that is known of it."""
+    obj = driver.get_object("c", "a")
+    driver.calls.clear()
+    return obj
+
+
+# ---------------------------------------------------------------------- requests of reading
+
+
+def test_a_byte_by_name_is_one_request(driver: FaultyDriver, container: Container) -> None:
+    """Opening by name fetches the first block, which has the byte."""
+    with container.open("a") as file:
+        assert CONTENT[:1] == file.read(1)
+        assert CONTENT[1:1000] == file.read(999)
+    assert ["_get_object"] == driver.hooks()
+
+
+def test_the_end_of_a_known_object_is_one_request(driver: FaultyDriver, obj: Object) -> None:
+    """With the size known, what lies at the end is asked for at once."""
+    with obj.as_file() as file:
+        assert [] == driver.calls
+        assert len(CONTENT) - 128 == file.seek(-128, os.SEEK_END)
+        assert CONTENT[-128:] == file.read()
+    assert ["_get_object"] == driver.hooks()
+    assert len(CONTENT) - 128 == driver.spans()[0][0]
+
+
+def test_nothing_is_asked_before_something_is_read(driver: FaultyDriver, obj: Object) -> None:
+    """Opening, telling, seeking and closing a known object send nothing."""
+    with obj.as_file() as file:
+        assert file.readable()
+        assert file.seekable()
+        assert not file.writable()
+        file.seek(0, os.SEEK_END)
+        assert len(CONTENT) == file.tell()
+        file.seek(-5, os.SEEK_CUR)
+        assert b"" == file.read(0)
+    assert [] == driver.calls
+
+
+def test_blocks_grow_while_reading_goes_on(driver: FaultyDriver, obj: Object) -> None:
+    """A file that is read through is fetched in ever larger blocks, each byte once."""
+    with obj.as_file() as file:
+        while file.read(10_000):
+            pass
+    spans = [(start, min(stop or 0, len(CONTENT))) for start, stop in driver.spans()]
+    assert [0, *(stop for _, stop in spans)] == [*(start for start, _ in spans), len(CONTENT)]
+    sizes = [stop - start for start, stop in spans]
+    assert sorted(sizes[:-1]) == sizes[:-1]
+    assert sizes[0] <= 256 * KiB
+    assert len(spans) <= 5
+
+
+def test_a_jump_begins_small_again(driver: FaultyDriver, obj: Object) -> None:
+    """Who reads here and there does not fetch megabytes each time."""
+    with obj.as_file() as file:
+        file.read(MiB)
+        driver.calls.clear()
+        file.seek(2 * MiB)
+        file.read(10)
+        file.seek(MiB + 5)
+        file.read(10)
+    assert all((stop or 0) - start <= 256 * KiB for start, stop in driver.spans())
+
+
+def test_what_was_fetched_is_not_fetched_again(driver: FaultyDriver, obj: Object) -> None:
+    """Moving about within a block asks for nothing."""
+    with obj.as_file() as file:
+        file.read(1)
+        for position in (0, 200_000, 5, 130_000, 100):
+            file.seek(position)
+            assert CONTENT[position : position + 7] == file.read(7)
+    assert 1 == len(driver.calls)
+
+
+def test_a_missing_object_is_told_at_opening(driver: FaultyDriver, container: Container) -> None:
+    """By name a missing object is found out by `open`, as with files."""
+    for mode in ("rb", "r"):
+        with pytest.raises(FileNotFoundError) as caught:
+            container.open("missing", mode)
+        assert isinstance(caught.value, ObjectNotFoundError)
+        assert ("open_object", "c", "missing") == (
+            caught.value.operation,
+            caught.value.container,
+            caught.value.object,
+        )
+
+
+# ---------------------------------------------------------------------- reading
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("read"), st.integers(-1, 120)),
+            st.tuples(st.just("seek"), st.integers(0, 150)),
+            st.tuples(st.just("end"), st.integers(-100, 20)),
+            st.tuples(st.just("skip"), st.integers(-50, 50)),
+            st.tuples(st.just("line"), st.just(0)),
+            st.tuples(st.just("peek"), st.just(0)),
+            st.tuples(st.just("into"), st.integers(0, 60)),
+            st.tuples(st.just("read1"), st.integers(0, 60)),
+        ),
+        max_size=15,
+    ),
+    size=st.integers(0, 100),
+    block=st.integers(1, 64),
+    known=st.booleans(),
+)
+@settings(max_examples=200)
+def test_any_use_is_that_of_a_file(
+    steps: list[tuple[str, int]], size: int, block: int, known: bool
+) -> None:
+    """Whatever is done, in whichever order, a reader behaves as BytesIO does."""
+    from libstore import files
+
+    content = bytes(byte % 17 for byte in CONTENT[:size])
+    driver = FaultyDriver()
+    container = stored(driver, content)
+    first, files._FIRST_BLOCK = files._FIRST_BLOCK, block
+    try:
+        raw = container.open("a") if not known else container.get_object("a").as_file()
+        assert isinstance(raw, io.BufferedReader)
+        ours, real = io.BufferedReader(raw.detach(), 16), io.BufferedReader(io.BytesIO(content))
+        for step, number in steps:
+            _compare(step, number, ours, real)
+    finally:
+        files._FIRST_BLOCK = first
+
+
+def _compare(step: str, number: int, ours: Any, real: Any) -> None:
+    if step == "read":
+        assert real.read(number) == ours.read(number)
+    elif step == "read1":
+        ours.seek(real.tell())
+        data = ours.read1(number)
+        assert real.read(len(data)) == data
+        assert bool(data) == bool(number and data) or not real.peek()
+    elif step == "seek":
+        assert real.seek(number) == ours.seek(number)
+    elif step == "end" and real.seek(0, 2) + number >= 0:
+        assert real.seek(number, 2) == ours.seek(number, 2)
+    elif step == "skip" and real.tell() + number >= 0:
+        assert real.seek(number, 1) == ours.seek(number, 1)
+    elif step == "line":
+        assert real.readline() == ours.readline()
+    elif step == "peek":
+        assert bool(real.peek()) == bool(ours.peek())
+    elif step == "into":
+        left, right = bytearray(number), bytearray(number)
+        assert real.readinto(left) == ours.readinto(right)
+        assert left == right
+    if step != "end":
+        assert real.tell() == ours.tell()
+    else:
+        ours.seek(real.tell())
+
+
+def test_a_reader_is_a_raw_file(obj: Object) -> None:
+    """What wraps files can wrap a reader of its own."""
+    with obj.as_file() as file:
+        raw = file.raw
+        assert isinstance(raw, ObjectReader)
+        assert ("a", "rb", len(CONTENT)) == (raw.name, raw.mode, raw.size)
+        assert isinstance(raw, io.RawIOBase)
+        with pytest.raises(io.UnsupportedOperation):
+            raw.fileno()
+        with pytest.raises(io.UnsupportedOperation):
+            file.write(b"x")
+        with pytest.raises(io.UnsupportedOperation):
+            file.truncate(0)
+    assert raw.closed
+
+
+def test_a_closed_reader_says_so(obj: Object) -> None:
+    """All uses of a closed file are a ValueError, closing it again is none."""
+    file = obj.as_file()
+    raw = file.raw
+    file.close()
+    file.close()
+    for use in (raw.tell, raw.readable, raw.seekable, raw.readall, lambda: raw.seek(0)):
+        with pytest.raises(ValueError, match="closed file"):
+            use()
+
+
+@pytest.mark.parametrize(("offset", "whence"), [(-1, 0), (-1, 1), (-(10**9), 2), (0, 3), (0, -1)])
+def test_a_seek_that_cannot_be_is_refused(obj: Object, offset: int, whence: int) -> None:
+    """No position lies before the beginning, and there are three origins."""
+    with obj.as_file() as file, pytest.raises(ValueError):
+        file.raw.seek(offset, whence)
+
+
+def test_an_object_that_is_replaced_is_told(driver: FaultyDriver, obj: Object) -> None:
+    """All reads are of one version; the next one that needs the service raises."""
+    replace_after(driver, 1, CONTENT[::-1], cut=None)
+    with obj.as_file() as file:
+        assert CONTENT[:10] == file.read(10)
+        assert CONTENT[10:20] == file.read(10)
+        with pytest.raises(ObjectChangedError):
+            file.read()
+
+
+def test_a_size_that_was_used_must_be_true(driver: FaultyDriver, obj: Object) -> None:
+    """Who sought from a known end and finds another object is told."""
+    stored(driver, CONTENT[::-1])
+    with obj.as_file() as file:
+        file.seek(-128, os.SEEK_END)
+        with pytest.raises(ObjectChangedError):
+            file.read()
+
+
+def test_a_size_that_is_out_of_date_does_no_harm(driver: FaultyDriver, obj: Object) -> None:
+    """Who reads from the front reads what is there now."""
+    for content in (CONTENT * 2, CONTENT[:10]):
+        stored(driver, content)
+        with obj.as_file() as file:
+            assert content == file.read()
+
+
+@pytest.mark.parametrize("position", [0, 300_000, len(CONTENT) - 1])
+@pytest.mark.parametrize("piece", [-1, 1_000, 300_000])
+def test_reading_through_verifies(
+    driver: FaultyDriver, obj: Object, position: int, piece: int
+) -> None:
+    """A file that is read from its beginning to its end is compared with the digest."""
+    flip_bit(driver, position)
+
+    def read_through() -> None:
+        with obj.as_file() as file:
+            while file.read(piece):
+                pass
+
+    with pytest.raises(IntegrityError, match="md5"):
+        read_through()
+
+
+def test_reading_about_does_not_verify_by_chance(driver: FaultyDriver, obj: Object) -> None:
+    """Pieces read in any order are not taken for the whole."""
+    with obj.as_file() as file:
+        for start in (2 * MiB, 0, MiB, 5, 0):
+            file.seek(start)
+            assert CONTENT[start : start + MiB] == file.read(MiB)
+        file.seek(0)
+        assert CONTENT == file.read()
+
+
+# ---------------------------------------------------------------------- what takes files
+
+
+def _text(container: Container, name: str, text: str) -> None:
+    container.upload_object(text.encode(), name)
+
+
+def test_text_is_utf_8_everywhere(container: Container) -> None:
+    """Neither the machine's locale nor its line ends play a part, unless asked for."""
+    _text(container, "t", TEXT)
+    with container.open("t", "r") as file:
+        assert TEXT == file.read()
+    with container.open("t", "r") as file:
+        assert TEXT.splitlines(keepends=True) == list(file)
+    container.upload_object("é\r\nb".encode("latin-1"), "l")
+    with container.open("l", "r", encoding="latin-1") as file:
+        assert "é\nb" == file.read()
+    with container.open("l", "r", encoding="latin-1", newline="") as file:
+        assert "é\r\nb" == file.read()
+    with container.open("l", "r", errors="replace") as file:
+        assert "\ufffd\nb" == file.read()
+
+
+def test_text_can_be_written(container: Container) -> None:
+    """Encoding, errors and newline are those of `open`."""
+    with container.open("t", "w") as file:
+        file.write(TEXT)
+    assert TEXT.encode() == container.read_object("t")
+    with container.open("t", "wt", encoding="ascii", errors="replace", newline="\r\n") as file:
+        print("é", "b", file=file)
+    assert b"? b\r\n" == container.read_object("t")
+
+
+def test_zip(container: Container) -> None:
+    """An archive is written through a file object, and one member of it is read."""
+    with container.open("z.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("content", CONTENT)
+        archive.writestr("text", TEXT, zipfile.ZIP_DEFLATED)
+    with container.open("z.zip") as file, zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert TEXT == archive.read("text").decode()
+
+
+def test_the_directory_of_a_zip_is_not_the_whole(
+    driver: FaultyDriver, container: Container
+) -> None:
+    """Reading what is in an archive of 30 MiB fetches its end a few times, not its content."""
+    with container.open("z.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        for number in range(10):
+            archive.writestr(str(number), CONTENT)
+    obj = container.get_object("z.zip")
+    driver.calls.clear()
+    with obj.as_file() as file, zipfile.ZipFile(file) as archive:
+        assert 10 == len(archive.namelist())
+    assert len(driver.calls) <= 3
+    assert all(start > 29 * MiB for start, _ in driver.spans())
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_tar(container: Container, tmp_path: Path, compression: str) -> None:
+    """Archives of both kinds, seeking and streaming."""
+    member = tmp_path / "member"
+    member.write_bytes(CONTENT)
+    with container.open("t.tar", "wb") as file:
+        with tarfile.open(fileobj=file, mode=f"w|{compression}") as archive:
+            archive.add(member, "member")
+    for mode in ("r:*", "r|*"):
+        with container.open("t.tar") as file, tarfile.open(fileobj=file, mode=mode) as archive:
+            info = archive.next()
+            assert info is not None
+            extracted = archive.extractfile(info)
+            assert extracted is not None
+            assert CONTENT == extracted.read()
+
+
+def test_gzip(container: Container) -> None:
+    """Compressed while written, decompressed while read."""
+    with container.open("g.gz", "wb") as file, gzip.open(file, "wb") as packed:
+        packed.write(CONTENT)
+    with container.open("g.gz") as file, gzip.open(file) as packed:
+        assert CONTENT == packed.read()
+    assert CONTENT == gzip.decompress(container.read_object("g.gz"))
+
+
+def test_csv(container: Container) -> None:
+    """Rows with line ends and quotes survive, with `newline=""` as the module asks for."""
+    rows = [["a", "1"], ["b\nc", '"quoted"'], ["grüße", ""]]
+    with container.open("t.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    with container.open("t.csv", "r", newline="") as file:
+        assert rows == list(csv.reader(file))
+
+
+def test_json_and_pickle(container: Container) -> None:
+    """What dumps to and loads from files."""
+    data = {"a": [1, 2, None], "b": "grüße"}
+    with container.open("t.json", "w") as text:
+        json.dump(data, text)
+    with container.open("t.json", "r") as text:
+        assert data == json.load(text)
+    with container.open("t.json") as file:
+        assert data == json.load(file)
+    with container.open("t.pickle", "wb") as file:
+        pickle.dump(data, file)
+    with container.open("t.pickle") as file:
+        assert data == pickle.load(file)
+
+
+def test_shutil(container: Container) -> None:
+    """From file to object, from object to object, from object to file."""
+    with container.open("b", "wb") as target:
+        shutil.copyfileobj(io.BytesIO(CONTENT), target)
+    with container.open("b") as source, container.open("d", "wb") as target:
+        shutil.copyfileobj(source, target)
+    local = io.BytesIO()
+    with container.open("d") as source:
+        shutil.copyfileobj(source, local)
+    assert CONTENT == local.getvalue()
+
+
+def test_a_wrapper_of_the_users_own(container: Container) -> None:
+    """`io.TextIOWrapper` around either end does what it does around a file."""
+    with container.open("t", "wb") as file:
+        wrapper = io.TextIOWrapper(file, "utf-8", newline="\n")
+        wrapper.write(TEXT)
+        wrapper.close()
+    assert TEXT.encode() == container.read_object("t")
+    with io.TextIOWrapper(container.open("t"), "utf-8") as text:
+        assert TEXT == text.read()
+
+
+def test_a_reader_is_a_source(container: Container) -> None:
+    """A file that was opened here can be uploaded there."""
+    with container.open("a") as file:
+        file.seek(100)
+        assert CONTENT[100:] == container.upload_object(file, "b").read()
+
+
+def test_pillow(container: Container) -> None:
+    """An image is saved to an object and read from one."""
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    image = image_module.new("RGB", (64, 48), (200, 30, 90))
+    with container.open("i.png", "wb") as file:
+        image.save(file, "PNG")
+    with container.open("i.png") as file, image_module.open(file) as loaded:
+        assert (64, 48) == loaded.size
+        assert (200, 30, 90) == loaded.getpixel((5, 5))
+
+
+def test_pandas(container: Container) -> None:
+    """A table is written as CSV and read back, both ways."""
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pandas.DataFrame({"a": range(1000), "b": [f"grüße {n}" for n in range(1000)]})
+    with container.open("t.csv", "w", newline="") as text:
+        table.to_csv(text, index=False)
+    with container.open("b.csv", "wb") as file:
+        table.to_csv(file, index=False)
+    for name in ("t.csv", "b.csv"):
+        with container.open(name) as file:
+            assert table.equals(pandas.read_csv(file))
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def test_a_writer_publishes_once_at_the_end(driver: FaultyDriver, container: Container) -> None:
+    """Until the block ends there is no object; then there is the whole."""
+    with container.open("b", "wb") as file:
+        assert isinstance(file, ObjectWriter)
+        assert ("b", "wb") == (file.name, file.mode)
+        assert file.writable()
+        assert not file.readable()
+        assert not file.seekable()
+        for start in range(0, 5 * PART, 999):
+            assert start == file.tell()
+            assert 999 == file.write(CONTENT[start : start + 999])
+        file.flush()
+        assert not container.object_exists("b")
+        assert file.object is None
+    assert isinstance(file.object, Object)
+    assert file.object.size == len(range(0, 5 * PART, 999)) * 999
+    assert CONTENT[: file.object.size] == container.read_object("b")
+    assert driver.asked("_put_part")
+
+
+@pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART, 20 * PART + 7])
+@pytest.mark.parametrize("piece", [1000, PART, 10**9])
+def test_a_writer_sends_what_an_upload_would(
+    driver: FaultyDriver, container: Container, size: int, piece: int
+) -> None:
+    """Small content is one put; more goes in whole parts, whatever the pieces."""
+    with container.open("b", "wb") as file:
+        for start in range(0, size, piece):
+            file.write(CONTENT[start : min(start + piece, size)])
+    assert CONTENT[:size] == container.read_object("b")
+    if size <= PART:
+        assert ["_put_object"] == driver.hooks()[:-1]
+    else:
+        sizes = [size for *_, size in sorted(driver.asked("_put_part"), key=lambda call: call[1])]
+        assert {PART} == set(sizes[:-1])
+        assert 2 + len(sizes) == len(driver.hooks()) - 1
+
+
+def test_a_writer_takes_any_buffer(container: Container) -> None:
+    """What is written may be changed by its owner at once."""
+    scratch = bytearray(b"first")
+    with container.open("b", "wb") as file:
+        file.write(scratch)
+        scratch[:] = b"other"
+        assert 8 == file.write(memoryview(b"12345678").cast("d"))
+        file.writelines([b"a", bytearray(b"b")])
+        with pytest.raises(TypeError, match="bytes-like"):
+            file.write("text")
+    assert b"first12345678ab" == container.read_object("b")
+
+
+def test_a_closed_writer_says_so(container: Container) -> None:
+    """Closing twice is no error; writing afterwards is a ValueError."""
+    file = container.open("b", "wb")
+    file.write(b"x")
+    file.close()
+    file.close()
+    for use in (lambda: file.write(b"y"), file.tell, file.writable, file.flush, file.__enter__):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+    assert b"x" == container.read_object("b")
+    file.abort()
+    assert b"x" == container.read_object("b")
+
+
+def test_closing_in_the_block_waits_for_its_end(container: Container) -> None:
+    """What a wrapper closes is published when the block has ended well."""
+    with container.open("b", "wb") as file:
+        file.write(b"x")
+        file.close()
+        assert file.closed
+        with pytest.raises(ValueError, match="closed"):
+            file.write(b"y")
+        assert not container.object_exists("b")
+    assert b"x" == container.read_object("b")
+
+    def closes_and_raises() -> None:
+        with container.open("d", "wb") as file:
+            file.close()
+            raise _OwnError
+
+    with pytest.raises(_OwnError):
+        closes_and_raises()
+    assert not container.object_exists("d")
+
+
+def test_abort_takes_back(driver: FaultyDriver, container: Container) -> None:
+    """abort() closes the file and leaves nothing, in a block and out of one."""
+    with container.open("b", "wb") as file:
+        file.write(CONTENT)
+        file.abort()
+        assert file.closed
+        file.abort()
+    outside = container.open("b", "wb")
+    outside.write(CONTENT)
+    outside.abort()
+    assert not container.object_exists("b")
+    assert [] == list(container.list_uploads())
+
+
+def test_exclusive_creation(container: Container) -> None:
+    """Mode `x` is `if_absent`: an object that is there stays."""
+    with container.open("b", "xb") as file:
+        file.write(b"first")
+    for mode in ("xb", "x"):
+
+        def write_again(mode: str = mode) -> None:
+            with container.open("b", mode) as file:
+                file.write(b"12" if "b" in mode else "12")
+
+        with pytest.raises(ObjectAlreadyExistsError) as caught:
+            write_again()
+        assert "open_object" == caught.value.operation
+    assert b"first" == container.read_object("b")
+
+
+@pytest.mark.parametrize("mode", ["wb", "w"])
+@pytest.mark.parametrize("size", [1, 5 * PART])
+def test_options_are_those_of_an_upload(container: Container, mode: str, size: int) -> None:
+    """What is kept with the object is passed on, for puts and for parts."""
+    with container.open(
+        "b.html", mode, metadata={"Owner": "me"}, cache_control="no-store", storage_class="COLD"
+    ) as file:
+        file.write(b"x" * size if mode == "wb" else "x" * size)
+    found = container.get_object("b.html")
+    assert ("text/html", {"owner": "me"}, "COLD") == (
+        found.content_type,
+        dict(found.metadata),
+        found.storage_class,
+    )
+    assert "no-store" == found.extra["cache_control"]
+
+    def replaces_another() -> None:
+        with container.open("b.html", "wb", if_match="another"):
+            pass
+
+    with pytest.raises(ObjectChangedError):
+        replaces_another()
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("a", {}),
+        ("ab", {}),
+        ("r+", {}),
+        ("rb+", {}),
+        ("w+b", {}),
+        ("rw", {}),
+        ("", {}),
+        ("b", {}),
+        ("t", {}),
+        ("rbt", {}),
+        ("rr", {}),
+        ("U", {}),
+        (None, {}),
+        (5, {}),
+        ("rb", {"encoding": "utf-8"}),
+        ("wb", {"newline": ""}),
+        ("rb", {"errors": "strict"}),
+        ("rb", {"content_type": "text/plain"}),
+        ("r", {"metadata": {}}),
+        ("rb", {"if_absent": True}),
+        ("r", {"if_match": "x"}),
+        ("x", {"if_match": "x"}),
+        ("wb", {"if_match": "x", "if_absent": True}),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    driver: FaultyDriver, container: Container, mode: Any, options: dict[str, Any]
+) -> None:
+    """The message says which modes there are, or which option is out of place."""
+    with pytest.raises(InvalidOptionError) as caught:
+        container.open("a", mode, **options)
+    assert "open_object" == caught.value.operation
+    assert [] == driver.calls
+
+
+# ---------------------------------------------------------------------- half a file
+
+
+_DRIVERS = ["memory", "local"]
+
+
+@pytest.fixture(params=_DRIVERS)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Container:
+    """Return a container whose object `b` is to be replaced."""
+    transfer = small_parts(part_size=PART)
+    driver: Any = FaultyDriver(transfer=transfer)
+    if request.param == "local":
+        driver = LocalDriver(tmp_path / "root", fsync=False, transfer=transfer)
+    container = driver.create_container("c")
+    container.upload_object(b"old", "b")
+    return container
+
+
+def _untouched(container: Container) -> None:
+    assert b"old" == container.read_object("b")
+    assert ["b"] == [obj.name for obj in container.list_objects()]
+    assert [] == list(container.list_uploads())
+    if isinstance(container.driver, LocalDriver):
+        files = [path for path in Path(container.driver.root).rglob("*") if path.is_file()]
+        assert ["b"] == [path.name for path in files]
+
+
+def _plain(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "wb") as file:
+        file.write(CONTENT[:size])
+        raise error
+
+
+def _in_text(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "w") as file:
+        file.write(TEXT[:size])
+        raise error
+
+
+def _wrapped(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "wb") as file, io.TextIOWrapper(file, "utf-8") as text:
+        text.write(TEXT[:size])
+        raise error
+
+
+def _zipped(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a", CONTENT[:size])
+        raise error
+
+
+def _tarred(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "wb") as file, tarfile.open(fileobj=file, mode="w|") as archive:
+        archive.addfile(tarfile.TarInfo("a"), io.BytesIO(CONTENT[:size]))
+        raise error
+
+
+def _gzipped(container: Container, size: int, error: BaseException) -> None:
+    with container.open("b", "wb") as file, gzip.open(file, "wb") as packed:
+        packed.write(CONTENT[:size])
+        raise error
+
+
+def _stacked(container: Container, size: int, error: BaseException) -> None:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(container.open("b", "wb"))
+        file.write(CONTENT[:size])
+        raise error
+
+
+def _as_generator(container: Container, size: int, error: BaseException) -> None:
+    def writes() -> Iterator[int]:
+        with container.open("b", "wb") as file:
+            file.write(CONTENT[:size])
+            yield 1
+            file.write(b"more")
+
+    generator = writes()
+    next(generator)
+    generator.close()
+    raise error
+
+
+_BLOCKS = pytest.mark.parametrize(
+    "block",
+    [_plain, _in_text, _wrapped, _zipped, _tarred, _gzipped, _stacked, _as_generator],
+    ids=lambda block: block.__name__.strip("_"),
+)
+_ERRORS = pytest.mark.parametrize(
+    "error", [_OwnError(), KeyboardInterrupt(), GeneratorExit()], ids=lambda e: type(e).__name__
+)
+_SIZES = pytest.mark.parametrize("size", [0, 10, 5 * PART])
+
+
+@_BLOCKS
+@_ERRORS
+@_SIZES
+def test_an_exception_in_the_block_publishes_nothing(
+    old: Container, block: Callable[..., None], error: BaseException, size: int
+) -> None:
+    """However the file is wrapped, the exception comes out and the old object stays."""
+    with pytest.raises(type(error)):
+        block(old, size, error)
+    _untouched(old)
+
+
+@pytest.mark.parametrize("mode", ["wb", "w"])
+@_ERRORS
+@_SIZES
+def test_closing_while_an_exception_passes_publishes_nothing(
+    old: Container, mode: str, error: BaseException, size: int
+) -> None:
+    """`finally: file.close()` and `contextlib.closing` do not publish half a file."""
+    data: Any = CONTENT[:size] if mode == "wb" else TEXT[:size]
+
+    def in_finally() -> None:
+        file = old.open("b", mode)
+        try:
+            file.write(data)
+            raise error
+        finally:
+            file.close()
+
+    def in_closing() -> None:
+        with contextlib.closing(old.open("b", mode)) as file:
+            file.write(data)
+            raise error
+
+    for write in (in_finally, in_closing):
+        expected = TransferCancelledError if isinstance(error, Exception) else type(error)
+        with pytest.raises(expected):
+            write()
+        _untouched(old)
+
+
+def test_a_wrapper_that_is_left_by_an_exception_publishes_nothing(old: Container) -> None:
+    """A wrapper of the user's that owns the writer closes it, but does not publish."""
+
+    def wrapper() -> None:
+        with io.TextIOWrapper(old.open("b", "wb"), "utf-8") as text:
+            text.write(TEXT)
+            raise _OwnError
+
+    with pytest.raises(TransferCancelledError, match="'b' was not published") as caught:
+        wrapper()
+    assert isinstance(caught.value.__context__, _OwnError)
+    _untouched(old)
+
+
+def test_a_file_opened_while_an_error_is_handled_is_published(old: Container) -> None:
+    """Only an exception that began after the file was opened keeps it from being published."""
+    try:
+        raise _OwnError
+    except _OwnError:
+        file = old.open("b", "wb")
+        file.write(b"report of the failure")
+        file.close()
+    assert b"report of the failure" == old.read_object("b")
+
+
+@_SIZES
+def test_a_writer_that_nobody_closed_publishes_nothing(old: Container, size: int) -> None:
+    """Dropping the file warns and takes back what was sent."""
+    file = old.open("b", "wb")
+    file.write(CONTENT[:size])
+    with pytest.warns(ResourceWarning, match="never closed, so nothing was published"):
+        del file
+    _untouched(old)
+
+
+@pytest.mark.parametrize("hook", ["_start_upload", "_put_part", "_finish_upload", "_put_object"])
+@_ERRORS
+def test_a_request_that_fails_publishes_nothing(hook: str, error: BaseException) -> None:
+    """The writer is closed by the failure, and what was sent is taken back."""
+    driver = FaultyDriver(transfer=small_parts(part_size=PART))
+    container = stored(driver, b"old", "b")
+    fail(driver, hook, error)
+
+    def write() -> None:
+        with container.open("b", "wb") as file:
+            file.write(CONTENT[: PART if hook == "_put_object" else 6 * PART])
+
+    with pytest.raises(type(error)):
+        write()
+    driver._around.clear()
+    _untouched(container)
+
+
+def test_an_error_of_writing_tells_what_it_is_about(driver: FaultyDriver) -> None:
+    """A failing part names operation, container and object."""
+    fail(driver, "_put_part", ServiceError("no"))
+    file = driver.open_object("c", "b", "wb")
+    with pytest.raises(ServiceError) as caught:
+        file.write(CONTENT)
+    error = caught.value
+    assert ("open_object", "c", "b") == (error.operation, error.container, error.object)
+    assert file.closed
+    file.close()
+    assert not driver.object_exists("c", "b")
+
+
+_EXITS = {
+    "runs off its end": "",
+    "calls sys.exit": "sys.exit(0)",
+    "raises": "raise KeyError('x')",
+    "is interrupted": "raise KeyboardInterrupt",
+}
+
+
+@pytest.mark.parametrize("how", _EXITS)
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_the_end_of_the_interpreter_publishes_nothing(tmp_path: Path, mode: str, how: str) -> None:
+    """A program that ends with an open writer leaves the old object and nothing else."""
+    script = f"""
+    import sys
+    from libstore import TransferOptions
+    from libstore.drivers.local import LocalDriver
+    driver = LocalDriver(sys.argv[1], transfer=TransferOptions(1000, 1000))
+    container = driver.create_container("c")
+    container.upload_object(b"old", "b")
+    file = container.open("b", {mode!r})
+    file.write("x" * 10_000 if {mode!r} == "w" else b"x" * 10_000)
+    assert list(container.list_uploads()) or {mode!r} == "w"
+    {_EXITS[how]}
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    subprocess.run(command, check=False, capture_output=True)
+    container = LocalDriver(tmp_path).get_container("c")
+    _untouched(container)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
+    """A child that ends in the usual way does not take back what its parent is writing."""
+    script = """
+    import os, sys
+    from libstore import TransferOptions
+    from libstore.drivers.local import LocalDriver
+    driver = LocalDriver(sys.argv[1], transfer=TransferOptions(1000, 1000))
+    container = driver.create_container("c")
+    reader = container.upload_object(b"read me", "r").as_file()
+    file = container.open("b", "wb")
+    file.write(b"x" * 10_000)
+    child = os.fork()
+    if not child:
+        assert b"read me" == reader.read()
+        container.upload_object(b"child" * 1000, "d")
+        sys.exit(7)
+    _, status = os.waitpid(child, 0)
+    assert 7 == os.waitstatus_to_exitcode(status), status
+    file.close()
+    assert b"x" * 10_000 == container.read_object("b")
+    assert b"child" * 1000 == container.read_object("d")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (0, "") == (done.returncode, done.stderr)

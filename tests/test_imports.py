@@ -1,0 +1,41 @@
+"""What importing the library brings along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+WIRE = {"requests", "urllib3", "ssl", "http.client"}
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after some code."""
+    report = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run(
+        [sys.executable, "-I", "-c", f"{code}\n{report}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return set(json.loads(output))
+
+
+def test_a_driver_without_a_wire_imports_no_http() -> None:
+    loaded = modules_after("import libstore; libstore.get_driver('local')")
+
+    assert set() == loaded & WIRE
+    assert "libstore.drivers.memory" not in loaded
+
+
+def test_importing_the_library_imports_none_of_its_rooms() -> None:
+    loaded = modules_after("import libstore")
+
+    assert {"libstore"} == {name for name in loaded if name.startswith("libstore")}
+
+
+def test_the_values_and_errors_import_nothing_of_the_library() -> None:
+    loaded = modules_after("import libstore.values, libstore.errors")
+
+    ours = {name for name in loaded if name.startswith("libstore")}
+    assert {"libstore", "libstore.values", "libstore.errors"} == ours

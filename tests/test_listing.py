@@ -1,0 +1,446 @@
+"""Lazy lists: what they are as lists, what they ask for, and what they hold."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from faulty import FaultyDriver, narrow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libstore import (
+    Container,
+    ContainerNotFoundError,
+    InvalidTypeError,
+    LazyList,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    WriteOptions,
+    fold_page,
+)
+
+_MANY = 20_000
+
+
+class _Pages:
+    """A listing of given items that counts what it is asked for."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items = items
+        self.limits: list[int] = []
+
+    def fetch(self, token: str | None, limit: int) -> Page[Any]:
+        self.limits.append(limit)
+        start = int(token or 0)
+        stop = start + limit
+        return Page(self.items[start:stop], str(stop) if stop < len(self.items) else None)
+
+    def as_list(self, page_size: int = 10) -> LazyList[Any]:
+        return LazyList(self.fetch, page_size, "test items")
+
+
+@pytest.fixture(scope="module")
+def full_driver() -> FaultyDriver:
+    """Return a driver with 20,000 objects in one container."""
+    driver = FaultyDriver()
+    container = driver.create_container("c")
+    for number in range(_MANY):
+        driver._store(container.name, f"{number:06}", b"", WriteOptions())
+    return driver
+
+
+@pytest.fixture
+def full(full_driver: FaultyDriver) -> Container:
+    """Return a container of 20,000 objects; nothing was asked yet."""
+    full_driver.calls.clear()
+    return full_driver.get_container("c")
+
+
+def _limits(container: Container) -> list[int]:
+    driver = container.driver
+    assert isinstance(driver, FaultyDriver)
+    return [arguments[3] for arguments in driver.asked("_list_objects")]
+
+
+# ---------------------------------------------------------------------- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("use", "pages"),
+    [
+        (lambda lst: lst[0], [1]),
+        (lambda lst: lst[999], [1000]),
+        (lambda lst: lst[1000], [1000, 1]),
+        (lambda lst: lst[:20], [20]),
+        (lambda lst: lst[:20:3], [20]),
+        (lambda lst: lst[5:20], [20]),
+        (lambda lst: lst[:0], []),
+        (lambda lst: lst[:1500], [1000, 500]),
+        (bool, [1]),
+        (repr, []),
+        (lambda lst: next(iter(lst)), [1000]),
+        (lambda lst: list(itertools.islice(lst, 1001)), [1000, 1000]),
+    ],
+    ids=[
+        "[0]",
+        "[999]",
+        "[1000]",
+        "[:20]",
+        "[:20:3]",
+        "[5:20]",
+        "[:0]",
+        "[:1500]",
+        "bool",
+        "repr",
+        "next",
+        "islice",
+    ],
+)
+def test_no_more_is_asked_for_than_is_needed(
+    full: Container, use: Callable[[Any], object], pages: list[int]
+) -> None:
+    """An index or a slice from the front asks for its pages, none larger than it needs."""
+    use(full.list_objects())
+    assert pages == _limits(full)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        len,
+        list,
+        tuple,
+        lambda lst: sorted(lst, key=lambda obj: obj.name),
+        set,
+        lambda lst: [*lst],
+        lambda lst: list(reversed(lst)),
+        lambda lst: lst[-1],
+        lambda lst: lst[-20:],
+        lambda lst: lst[::-1],
+        lambda lst: lst[10:],
+        lambda lst: lst[:],
+        lambda lst: lst[-1] in lst[:0],
+        lambda lst: lst.count(None),
+        lambda lst: sum(1 for _ in lst),
+    ],
+    ids=[
+        "len",
+        "list",
+        "tuple",
+        "sorted",
+        "set",
+        "unpack",
+        "reversed",
+        "[-1]",
+        "[-20:]",
+        "[::-1]",
+        "[10:]",
+        "[:]",
+        "in",
+        "count",
+        "for",
+    ],
+)
+def test_each_page_is_asked_for_once(full: Container, use: Callable[[Any], object]) -> None:
+    """What needs all items asks for every page, and for none of them twice."""
+    use(full.list_objects())
+    assert [1000] * 20 == _limits(full)
+
+
+def test_list_of_a_list_does_not_count_first(full: Container) -> None:
+    """list() asks for the length as a hint; that costs no requests of its own."""
+    lst = full.list_objects()
+    assert _MANY == len(list(lst))
+    assert _MANY == len(list(lst))
+    assert 40 == len(_limits(full))
+
+
+def test_a_length_amid_an_iteration_disturbs_nothing(full: Container) -> None:
+    """len() while a loop runs counts for itself; the loop goes on where it was."""
+    lst = full.list_objects()
+    loop = iter(lst)
+    assert "000000" == next(loop).name
+    assert _MANY == len(lst)
+    assert "000001" == next(loop).name
+    assert _MANY - 2 == sum(1 for _ in loop)
+
+
+def test_two_iterations_are_independent(full: Container) -> None:
+    """A list is no iterator: each loop begins at the front, nested ones too."""
+    lst = full.list_objects()
+    names = [obj.name for obj in lst]
+    assert names == [obj.name for obj in lst]
+    assert _MANY == len(names)
+    pairs = zip(lst, lst, strict=True)
+    assert all(left.name == right.name for left, right in itertools.islice(pairs, 2500))
+
+
+def test_a_list_tells_what_is_there_now() -> None:
+    """Nothing is kept: the same list asked again tells of new objects."""
+    container = FaultyDriver().create_container("c")
+    lst = container.list_objects()
+    assert not lst
+    assert 0 == len(lst)
+    container.upload_object(b"", "a")
+    assert lst
+    assert ["a"] == [obj.name for obj in lst]
+
+
+def test_a_missing_container_is_told_when_the_list_is_read() -> None:
+    """Making a list sends nothing; reading it does."""
+    driver = FaultyDriver()
+    lst = driver.list_objects("nowhere")
+    assert [] == driver.calls
+    with pytest.raises(ContainerNotFoundError) as caught:
+        bool(lst)
+    assert ("list_objects", "nowhere") == (caught.value.operation, caught.value.container)
+
+
+def test_listed_objects_share_the_handle_that_was_asked(full: Container) -> None:
+    """An object from a list belongs to the container that listed it."""
+    assert full is full.list_objects()[0].container
+
+
+_PEAK = """
+import sys, tracemalloc
+from libstore import WriteOptions
+from libstore.drivers.memory import MemoryDriver
+driver = MemoryDriver()
+container = driver.create_container("c")
+for number in range({count}):
+    driver._store("c", f"{{number:06}}", b"", WriteOptions())
+tracemalloc.start()
+seen = sum(1 for _ in container.list_objects())
+assert {count} == seen
+print(tracemalloc.get_traced_memory()[1])
+"""
+
+
+def test_plain_iteration_holds_one_page() -> None:
+    """The peak of memory is the same for 2,000 objects and for 20,000."""
+    peaks = []
+    for count in (2_000, _MANY):
+        script = [sys.executable, "-c", _PEAK.format(count=count)]
+        out = subprocess.run(script, check=True, capture_output=True, text=True)
+        peaks.append(int(out.stdout))
+    few, many = peaks
+    assert many < few * 1.1 + 16 * 1024
+
+
+def test_a_slice_from_the_front_holds_what_it_returns(full: Container) -> None:
+    """A short slice does not keep the pages that it does not need."""
+    lst = full.list_objects()
+    tracemalloc.start()
+    try:
+        found = lst[:20]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 20 == len(found)
+    assert peak < 128 * 1024
+
+
+# ---------------------------------------------------------------------- what they are as lists
+
+_INDEX = st.none() | st.integers(-60, 60)
+_ITEMS = st.integers(0, 45).map(range)
+
+
+@given(items=_ITEMS, page=st.integers(1, 50), start=_INDEX, stop=_INDEX, step=_INDEX)
+@settings(max_examples=300)
+def test_every_slice_is_that_of_a_list(
+    items: range, page: int, start: int | None, stop: int | None, step: int | None
+) -> None:
+    """Whatever the bounds and the step, and however the pages fall."""
+    lazy = _Pages(items).as_list(page)
+    wanted = slice(start, stop, step)
+    if step == 0:
+        with pytest.raises(ValueError, match="zero"):
+            lazy[wanted]
+    else:
+        assert list(items)[wanted] == lazy[wanted]
+
+
+@given(items=_ITEMS, page=st.integers(1, 50), index=st.integers(-60, 60))
+def test_every_index_is_that_of_a_list(items: range, page: int, index: int) -> None:
+    """Also the one that is out of range."""
+    lazy = _Pages(items).as_list(page)
+    if -len(items) <= index < len(items):
+        assert items[index] == lazy[index]
+    else:
+        with pytest.raises(IndexError, match=f"index {index} is out of range"):
+            lazy[index]
+
+
+@given(items=_ITEMS, page=st.integers(1, 50))
+def test_the_rest_is_that_of_a_list(items: range, page: int) -> None:
+    """Length, truth, order and membership."""
+    lazy = _Pages(items).as_list(page)
+    real = list(items)
+    assert real == list(lazy)
+    assert len(real) == len(lazy)
+    assert bool(real) == bool(lazy)
+    assert real[::-1] == list(reversed(lazy))
+    assert (44 in real) == (44 in lazy)
+    assert real.count(3) == lazy.count(3)
+
+
+@given(items=_ITEMS, page=st.integers(1, 50), start=_INDEX, stop=st.integers(0, 60))
+def test_a_bounded_slice_asks_for_no_more_than_its_end(
+    items: range, page: int, start: int | None, stop: int
+) -> None:
+    """The pages of a slice from the front have no more items together than the slice reaches."""
+    pages = _Pages(items)
+    pages.as_list(page)[slice(abs(start or 0), stop)]
+    assert sum(pages.limits) <= stop
+    assert all(limit <= page for limit in pages.limits)
+
+
+def test_any_integer_is_an_index() -> None:
+    """What has `__index__`, such as a number of NumPy's, is an index."""
+
+    class Two:
+        def __index__(self) -> int:
+            return 2
+
+    lazy = _Pages(range(5)).as_list()
+    assert 2 == lazy[Two()]
+    assert 1 == lazy[True]
+    for index in ("0", 1.0, None):
+        with pytest.raises(InvalidTypeError, match="must be an int or a slice"):
+            lazy[index]
+
+
+def test_a_page_may_be_empty_and_not_the_last() -> None:
+    """Services answer empty pages with a token when they had to look at much."""
+    pages = {None: Page([], "1"), "1": Page([7], "2"), "2": Page([], "3"), "3": Page([8])}
+    lazy: LazyList[int] = LazyList(lambda token, limit: pages[token], 10, "x")
+    assert [7, 8] == list(lazy)
+    assert lazy
+    assert 7 == lazy[0]
+    assert [7, 8] == lazy[:2]
+    assert 8 == lazy[-1]
+
+
+def test_a_page_may_be_shorter_than_asked_for() -> None:
+    """What the service gives counts, not what it was asked for."""
+    items = list(range(10))
+
+    def fetch(token: str | None, limit: int) -> Page[int]:
+        start = int(token or 0)
+        return Page(items[start : start + 2], str(start + 2) if start + 2 < 10 else None)
+
+    lazy: LazyList[int] = LazyList(fetch, 10, "x")
+    assert items[:5] == lazy[:5]
+    assert 7 == lazy[7]
+    assert items == list(lazy)
+
+
+def test_repr_says_what_is_listed() -> None:
+    """Looking at a list in a debugger sends nothing."""
+    driver = FaultyDriver()
+    lst = driver.list_objects("c", "2026/")
+    assert "<LazyList of objects in 'c' below '2026/'>" == repr(lst)
+    assert "<LazyList of containers of <FaultyDriver>>" == repr(driver.list_containers())
+    assert [] == driver.calls
+
+
+# ---------------------------------------------------------------------- fold_page
+
+_NAME = st.text("ab/", min_size=1, max_size=6)
+_WILD = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
+
+
+def _reference(names: set[str], query: ListQuery) -> list[str]:
+    """Return what a listing has, by its definition and without regard to cost."""
+    found: set[str] = set()
+    for name in names:
+        if not name.startswith(query.prefix):
+            continue
+        rest = name[len(query.prefix) :]
+        head, delimiter, _ = rest.partition(query.delimiter) if query.delimiter else (rest, "", "")
+        found.add(query.prefix + head + delimiter)
+    return sorted(
+        (item for item in found if item > query.start_after), key=lambda item: item.encode()
+    )
+
+
+def _all_pages(names: set[str], query: ListQuery, limit: int) -> Iterator[Page[Any]]:
+    infos = [ObjectInfo(name) for name in sorted(names)]
+    token = None
+    for _ in range(len(names) + 1):
+        page = fold_page(iter(infos), query, token, limit)
+        yield page
+        token = page.token
+        if token is None:
+            return
+    raise AssertionError("the pages do not come to an end")
+
+
+@given(
+    names=st.sets(_NAME, max_size=25) | st.sets(_WILD, max_size=25),
+    prefix=st.just("") | _NAME | _WILD,
+    delimiter=st.sampled_from(["", "/", "//", "a", "ab"]),
+    start_after=st.just("") | _NAME | _WILD,
+    limit=st.integers(1, 30),
+)
+@settings(max_examples=400)
+def test_folding_is_what_its_definition_says(
+    names: set[str], prefix: str, delimiter: str, start_after: str, limit: int
+) -> None:
+    """The pages together are the folded names behind the marker, each once, in UTF-8 order."""
+    query = ListQuery(prefix, delimiter, start_after)
+    pages = list(_all_pages(names, query, limit))
+    assert _reference(names, query) == [item.name for page in pages for item in page.items]
+    assert all(len(page.items) == limit for page in pages[:-1])
+    assert len(pages[-1].items) <= limit
+
+
+@given(
+    names=st.sets(_NAME, min_size=1, max_size=25),
+    delimiter=st.sampled_from(["", "/", "b"]),
+    prefix=st.sampled_from(["", "a", "a/"]),
+)
+def test_prefixes_and_objects_are_told_apart(names: set[str], delimiter: str, prefix: str) -> None:
+    """A prefix ends with the delimiter; an object is one that is there."""
+    query = ListQuery(prefix, delimiter)
+    (page,) = _all_pages(names, query, 100)
+    for item in page.items:
+        if isinstance(item, Prefix):
+            assert item.name.endswith(delimiter)
+            assert any(name.startswith(item.name) for name in names)
+        else:
+            assert item.name in names
+
+
+def test_no_page_ends_with_a_token_for_nothing() -> None:
+    """A listing whose items just fill a page is not asked again."""
+    infos = [ObjectInfo(name) for name in ("a", "b")]
+    assert Page(infos, None) == fold_page(infos, ListQuery(), None, 2)
+    assert "a" == fold_page(infos, ListQuery(), None, 1).token
+
+
+@given(names=st.sets(_NAME, max_size=30), page_size=st.integers(1, 9))
+@settings(max_examples=60)
+def test_walk_visits_every_object_once(names: set[str], page_size: int) -> None:
+    """The tree that the delimiter makes has each object in exactly one place."""
+    driver = FaultyDriver()
+    driver.limits = narrow(page_size=page_size)
+    container = driver.create_container("c")
+    for name in names:
+        container.upload_object(b"", name)
+    seen: list[str] = []
+    for prefix, prefixes, objects in container.walk():
+        for obj in objects:
+            assert prefix == obj.name[: obj.name.rfind("/") + 1]
+            seen.append(obj.name)
+        assert sorted(set(prefixes)) == prefixes
+    assert sorted(names) == sorted(seen)

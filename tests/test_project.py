@@ -1,0 +1,115 @@
+"""The project around the code: versions, requirements and commands are said once, or agree."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import libstore
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+    def load_toml(path: Path) -> dict[str, Any]:
+        return tomllib.loads(path.read_text("utf-8"))
+else:
+
+    def load_toml(path: Path) -> dict[str, Any]:
+        pytest.skip("Python 3.10 cannot read TOML by itself")
+
+
+@pytest.fixture
+def pyproject(project: Path) -> dict[str, Any]:
+    return load_toml(project / "pyproject.toml")
+
+
+@pytest.fixture
+def tox(project: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(project / "tox.ini", "utf-8")
+    return parser
+
+
+def lowest_pins(tox: configparser.ConfigParser) -> dict[str, str]:
+    pins = tox["testenv:lowest"]["deps"].split()
+    return dict(pin.split("==") for pin in pins)
+
+
+def test_the_lowest_environment_has_the_lower_bounds(
+    pyproject: dict[str, Any], tox: configparser.ConfigParser
+) -> None:
+    bounds = dict(bound.split(">=") for bound in pyproject["project"]["dependencies"])
+
+    assert bounds == lowest_pins(tox)
+
+
+@pytest.mark.skipif(
+    "LIBSTORE_EXPECT_LOWEST" not in os.environ, reason="only in the environment 'lowest' of tox"
+)
+def test_the_lowest_versions_are_the_ones_that_run(tox: configparser.ConfigParser) -> None:
+    pins = lowest_pins(tox)
+
+    assert pins == {name: metadata.version(name) for name in pins}
+
+
+def test_only_two_packages_are_required(pyproject: dict[str, Any]) -> None:
+    names = {
+        re.split("[<>=!~]", bound)[0].strip() for bound in pyproject["project"]["dependencies"]
+    }
+
+    assert {"requests", "typing-extensions"} == names
+
+
+def test_the_version_has_one_source(pyproject: dict[str, Any], project: Path) -> None:
+    assert "version" in pyproject["project"]["dynamic"]
+    assert "libstore/__init__.py" == pyproject["tool"]["hatch"]["version"]["path"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", libstore.__version__)
+    assert f"## {libstore.__version__} " in (project / "docs/changelog.md").read_text("utf-8")
+
+
+def test_every_python_we_name_has_an_environment(
+    pyproject: dict[str, Any], tox: configparser.ConfigParser
+) -> None:
+    pattern = re.compile(r"Programming Language :: Python :: 3\.(\d+)")
+    named = filter(None, map(pattern.fullmatch, pyproject["project"]["classifiers"]))
+    environments = {name.strip() for name in tox["tox"]["env_list"].split(",")}
+
+    assert {f"py3{match[1]}" for match in named} == {
+        name for name in environments if re.fullmatch(r"py3\d+", name)
+    }
+
+
+def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
+    command = "pip install tox && tox"
+
+    assert f"\n{command}\n" in (project / "README.md").read_text("utf-8")
+    assert command == (project / ".ci/run").read_text("utf-8").splitlines()[-1]
+
+
+def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
+    names = {path.name for path in project.iterdir() if not path.name.startswith(".")}
+    made = {"build", "dist", "__pycache__"}
+
+    assert {
+        *("libstore", "tests", "docs"),
+        *("pyproject.toml", "README.md", "LICENSE", "tox.ini"),
+    } == names - made
+
+
+def test_links_between_pages_lead_somewhere(project: Path) -> None:
+    pages = [project / "README.md", *(project / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(project)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
+
+    assert [] == broken

@@ -1,0 +1,126 @@
+"""The examples work: the program that the README runs, and what stands in the pages."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+# Python that is shown to be read, not run: the body of a docstring, a driver that is no file here.
+NOT_RUN = {"docs/contributing.md", "docs/writing-a-driver.md"}
+PAGES = [
+    page
+    for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    if "```python" in page.read_text("utf-8")
+    and page.relative_to(PROJECT).as_posix() not in NOT_RUN
+]
+
+
+@pytest.fixture
+def quickstart(project: Path) -> Path:
+    return project / "docs/examples/quickstart.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of a few files, one of them hidden and one large enough for parts."""
+    folder = tmp_path / "folder"
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "empty.bin").write_bytes(b"")
+    (folder / "deep/er/notes.txt").write_text("first\nlast\n", "utf-8")
+    (folder / "deep/large.bin").write_bytes(bytes(range(256)) * 70_000)
+    (folder / ".hidden").write_text("not for the store", "utf-8")
+    return folder
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_without_arguments_it_stores_the_docs(quickstart: Path) -> None:
+    result = run(quickstart)
+
+    assert "" == result.stderr
+    assert 0 == result.returncode
+    assert "Verified" in result.stdout
+
+
+@pytest.mark.parametrize("driver", ["local", "memory"])
+def test_it_takes_a_folder_and_a_driver(quickstart: Path, folder: Path, driver: str) -> None:
+    result = run(quickstart, folder, driver)
+
+    assert "" == result.stderr
+    assert 0 == result.returncode
+    assert "Stored   3 files (17,920,011 bytes)" in result.stdout
+    assert "Listed   3 objects" in result.stdout
+    assert "Opened   deep/large.bin" in result.stdout
+    assert "Verified 3 downloads" in result.stdout
+    assert "Deleted" in result.stdout
+
+
+def test_arguments_go_to_the_driver_and_nothing_stays(
+    quickstart: Path, folder: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+
+    result = run(quickstart, folder, "local", store, "fsync=false")
+
+    assert 0 == result.returncode
+    assert [] == list(store.iterdir())
+
+
+def test_kept_objects_are_files(quickstart: Path, folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+
+    result = run(quickstart, "--keep", folder, "local", store)
+
+    assert 0 == result.returncode
+    assert ["first\nlast\n"] == [path.read_text("utf-8") for path in store.rglob("notes.txt")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-folder"], "is no folder"),
+        ([".", "locl"], "Did you mean 'local'?"),
+        ([".", "memory", "surplus"], "positional argument"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line(
+    quickstart: Path, arguments: list[str], message: str
+) -> None:
+    result = run(quickstart, *arguments)
+
+    assert 0 != result.returncode
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_names_the_arguments(quickstart: Path) -> None:
+    result = run(quickstart, "--help")
+
+    assert 0 == result.returncode
+    assert all(name in result.stdout for name in ("FOLDER", "DRIVER", "ARGUMENT", "--keep"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_the_examples_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They run from top to bottom, in an empty directory that has just a picture of a cat."""
+    monkeypatch.chdir(tmp_path)
+    Path("cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    names = {"__name__": "example"}
+
+    for block in blocks:
+        code = block.replace('"/srv/store"', '"store"')
+        exec(compile("from __future__ import annotations\n" + code, str(page), "exec"), names)

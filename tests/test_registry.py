@@ -1,0 +1,131 @@
+"""Drivers by name: builtin, registered, and of other packages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from libstore import (
+    InvalidOptionError,
+    UnknownDriverError,
+    get_driver,
+    list_drivers,
+    register_driver,
+    registry,
+)
+from libstore.drivers.local import LocalDriver
+from libstore.drivers.memory import MemoryDriver
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test's registrations end with it."""
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+def test_a_name_stands_for_a_class() -> None:
+    """What get_driver returns is the class itself."""
+    assert MemoryDriver is get_driver("memory")
+    assert LocalDriver is get_driver("local")
+
+
+@pytest.mark.parametrize("name", ["local", "memory"])
+def test_the_name_is_also_the_attribute_and_the_module(name: str) -> None:
+    """Module, key of the registry and `driver.name` are one word."""
+    cls = get_driver(name)
+    assert name == cls.name
+    assert f"libstore.drivers.{name}" == cls.__module__
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    """The message lists the drivers and the one that was probably meant."""
+    with pytest.raises(UnknownDriverError, match=r"'memroy'.*Did you mean 'memory'\?.*local"):
+        get_driver("memroy")
+    with pytest.raises(LookupError, match="no driver is called 'zzz'"):
+        get_driver("zzz")
+    with pytest.raises(UnknownDriverError):
+        get_driver("")
+
+
+def test_a_registered_driver_is_imported_on_first_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registration imports nothing; a later one of the same name takes its place."""
+    (tmp_path / "own_driver_of_a_test.py").write_text("class Own: ...\nclass Other: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    register_driver("own", "own_driver_of_a_test:Own")
+    assert "own_driver_of_a_test" not in sys.modules
+    assert "own" in list_drivers()
+    assert "Own" == get_driver("own").__name__
+    register_driver("own", "own_driver_of_a_test:Other")
+    assert "Other" == get_driver("own").__name__
+    monkeypatch.delitem(sys.modules, "own_driver_of_a_test")
+
+
+def test_a_registered_driver_goes_before_a_builtin() -> None:
+    """A program can put its own driver in a builtin's place."""
+    register_driver("local", "libstore.drivers.memory:MemoryDriver")
+    assert MemoryDriver is get_driver("local")
+    assert 1 == list_drivers().count("local")
+
+
+@pytest.mark.parametrize(
+    "target", ["", "module", "module:", ":Class", ":", "libstore.drivers.memory.MemoryDriver"]
+)
+def test_a_target_of_another_form_is_refused(target: str) -> None:
+    """Registration fails at once rather than at first use."""
+    with pytest.raises(InvalidOptionError, match="'module:Class'"):
+        register_driver("own", target)
+    assert "own" not in list_drivers()
+
+
+def test_a_driver_without_a_name_is_refused() -> None:
+    """The empty name cannot be registered."""
+    with pytest.raises(InvalidOptionError):
+        register_driver("", "libstore.drivers.memory:MemoryDriver")
+
+
+@pytest.mark.parametrize(
+    "target", ["no_such_module_anywhere:X", "libstore.drivers.memory:NoSuchDriver"]
+)
+def test_a_driver_that_cannot_be_loaded_says_why(target: str) -> None:
+    """The cause, which may be a missing dependency, is told and kept."""
+    register_driver("own", target)
+    with pytest.raises(UnknownDriverError, match=r"cannot be loaded.*No") as caught:
+        get_driver("own")
+    assert isinstance(caught.value.__cause__, (ImportError, AttributeError))
+
+
+def _install(site: Path, name: str, entry: str) -> None:
+    folder = site / f"{name}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[libstore.drivers]\n{entry}\n")
+
+
+def test_another_package_adds_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package's entry point makes its driver known, without importing it."""
+    (tmp_path / "foreign_driver_of_a_test.py").write_text("class Foreign: ...\n")
+    _install(tmp_path, "foreign", "foreign = foreign_driver_of_a_test:Foreign")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "foreign" in list_drivers()
+    assert "foreign_driver_of_a_test" not in sys.modules
+    assert "Foreign" == get_driver("foreign").__name__
+    monkeypatch.delitem(sys.modules, "foreign_driver_of_a_test")
+
+
+def test_another_package_cannot_take_a_builtin_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed beside this library does not change what its own names mean."""
+    _install(tmp_path, "hostile", "local = libstore.drivers.memory:MemoryDriver")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert LocalDriver is get_driver("local")
+
+
+def test_drivers_are_listed_sorted() -> None:
+    """The list is the same on every machine that has the same packages."""
+    assert sorted(list_drivers()) == list_drivers()
+    assert {"local", "memory"} <= set(list_drivers())

@@ -1,0 +1,203 @@
+"""A bounded crew of threads: how many, in which order, and how it stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from libstore import TransferCancelledError
+from libstore.transfer.crew import Crew, run_all
+
+_PATIENCE = 30
+
+
+def _run(crew: Crew[int], *jobs: Callable[[], int]) -> None:
+    with crew:
+        for job in jobs:
+            crew.submit(job)
+        crew.finish()
+
+
+def _crew_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("libstore")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_as_many_jobs_run_as_allowed_and_no_more(size: int) -> None:
+    """The crew fills up, and a further job waits for a place."""
+    running, most = 0, 0
+    lock = threading.Lock()
+    together = threading.Barrier(size)
+
+    def job(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        together.wait(_PATIENCE)
+        with lock:
+            running -= 1
+        return number
+
+    results: list[int] = []
+    with Crew[int](size, results.append) as crew:
+        for number in range(size * 4):
+            crew.submit(job, number)
+        crew.finish()
+    assert size == most
+    assert list(range(size * 4)) == sorted(results)
+    assert [] == _crew_threads()
+
+
+def test_a_further_job_waits_outside() -> None:
+    """What a job needs, such as a part in memory, is not queued up beyond the size."""
+    submitted = threading.Event()
+    too_early: list[bool] = []
+
+    def slow() -> int:
+        too_early.append(submitted.wait(0.2))
+        return 0
+
+    with Crew[int](1, lambda _: None) as crew:
+        crew.submit(slow)
+        crew.submit(int, 1)
+        submitted.set()
+        crew.finish()
+    assert [False] == too_early
+
+
+def test_results_arrive_in_the_thread_that_submits() -> None:
+    """What takes the results needs no lock."""
+    threads: list[str] = []
+    with Crew[int](3, lambda _: threads.append(threading.current_thread().name)) as crew:
+        for number in range(9):
+            crew.submit(int, number)
+        crew.finish()
+    assert {threading.current_thread().name} == set(threads)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
+def test_the_first_failure_reaches_the_caller(error: BaseException) -> None:
+    """What a job raises comes out as it is, and the crew's threads end."""
+
+    def job() -> int:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        _run(Crew[int](2, lambda _: None), job)
+    assert error is caught.value
+    assert [] == _crew_threads()
+
+
+def test_a_failure_stops_the_jobs_that_look() -> None:
+    """Jobs at a checkpoint end early, and no further job begins."""
+    begun = threading.Event()
+    ended: list[str] = []
+
+    def long_job() -> int:
+        begun.set()
+        try:
+            for _ in range(10**9):
+                crew.checkpoint()
+        except TransferCancelledError:
+            ended.append("early")
+            raise
+        return 0
+
+    def broken_job() -> int:
+        begun.wait(_PATIENCE)
+        raise ValueError("broken")
+
+    crew = Crew[int](2, lambda _: None)
+    with pytest.raises(ValueError, match="broken"):
+        _run(crew, long_job, broken_job)
+    assert ["early"] == ended
+
+
+def test_an_exception_in_the_block_waits_for_the_jobs() -> None:
+    """Nothing runs behind the back of whoever handles the exception."""
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def job() -> int:
+        begun.set()
+        go_on.wait(_PATIENCE)
+        done.append(1)
+        return 1
+
+    def interrupted() -> None:
+        with Crew[int](1, lambda _: None) as crew:
+            crew.submit(job)
+            begun.wait(_PATIENCE)
+            threading.Timer(0.01, go_on.set).start()
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        interrupted()
+    assert [1] == done
+
+
+def test_a_flag_cancels() -> None:
+    """The flag is looked at before each job, at the end, and at each checkpoint."""
+    flag = threading.Event()
+    crew = Crew[int](2, lambda _: None, flag)
+    with crew:
+        crew.submit(int, 1)
+        crew.checkpoint()
+        flag.set()
+        for step in (lambda: crew.submit(int, 1), crew.finish, crew.checkpoint):
+            with pytest.raises(TransferCancelledError):
+                step()
+
+
+def test_a_stopped_crew_takes_no_jobs() -> None:
+    """stop() may be called again, and is for good."""
+    crew = Crew[int](2, lambda _: None)
+    crew.stop()
+    crew.stop()
+    with pytest.raises(TransferCancelledError):
+        crew.submit(int, 1)
+
+
+def test_no_thread_is_started_for_nothing() -> None:
+    """A crew that is given no job costs no thread."""
+    before = threading.active_count()
+    with Crew[int](8, lambda _: None) as crew:
+        crew.finish()
+        assert before == threading.active_count()
+
+
+def test_run_all_keeps_the_order() -> None:
+    """Results come in the order of the items, whichever is ready first."""
+    second_done = threading.Event()
+
+    def job(number: int) -> int:
+        if number == 0:
+            second_done.wait(_PATIENCE)
+        if number == 1:
+            second_done.set()
+        return number * 10
+
+    assert [0, 10, 20, 30] == run_all(job, range(4), 2)
+    assert [] == run_all(job, [], 2)
+
+
+def test_run_all_reads_its_items_as_they_are_needed() -> None:
+    """An endless iterator is not drained before the first failure."""
+    drawn: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(10**9):
+            drawn.append(number)
+            yield number
+
+    def job(number: int) -> int:
+        if number == 5:
+            raise ValueError("enough")
+        return number
+
+    with pytest.raises(ValueError, match="enough"):
+        run_all(job, items(), 3)
+    assert len(drawn) < 20

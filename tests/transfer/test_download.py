@@ -1,0 +1,659 @@
+"""A download: parallel, verified, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty import (
+    FaultyDriver,
+    KiB,
+    break_always,
+    break_off,
+    fail,
+    flip_bit,
+    replace_after,
+    send_more,
+    stored,
+    tell_digest,
+    trickle,
+    without_etag,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libstore import (
+    Container,
+    IntegrityError,
+    InvalidOptionError,
+    InvalidTypeError,
+    LocalFileError,
+    LocalFileExistsError,
+    LocalFileIsADirectoryError,
+    LocalFileNotFoundError,
+    Object,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    Reading,
+    RetryPolicy,
+    ServiceError,
+    TransferCancelledError,
+    TransferOptions,
+    TransportError,
+)
+
+PART = 10 * KiB
+SMALL = hashlib.shake_128(b"small").digest(2 * PART)
+LARGE = hashlib.shake_128(b"large").digest(9 * PART + 5)
+_PATIENCE = 30
+
+
+@pytest.fixture
+def driver() -> FaultyDriver:
+    """Return a driver with a small object and with one that is fetched in ranges."""
+    driver = FaultyDriver(transfer=TransferOptions(PART, 2 * PART, 4))
+    stored(driver, SMALL, "small")
+    stored(driver, LARGE, "large")
+    return driver
+
+
+@pytest.fixture
+def container(driver: FaultyDriver) -> Container:
+    """Return the container with the objects."""
+    container = driver.get_container("c")
+    driver.calls.clear()
+    return container
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty folder to download into."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return folder
+
+
+_BOTH = pytest.mark.parametrize("name", ["small", "large"])
+
+
+def _content(name: str) -> bytes:
+    return {"small": SMALL, "large": LARGE}[name]
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+# ---------------------------------------------------------------------- requests
+
+
+def test_a_small_object_is_one_request(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """By name and by handle, with and without a known size."""
+    path = container.download_object("small", folder / "a")
+    assert folder / "a" == path
+    assert SMALL == path.read_bytes()
+    assert ["_get_object"] == driver.hooks()
+    container.list_objects("small")[0].download(str(folder / "b"))
+    assert ["_get_object", "_list_objects", "_get_object"] == driver.hooks()
+    assert [(0, 2 * PART), (0, None)] == driver.spans()
+
+
+def test_a_large_object_comes_in_ranges(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """The first answer tells the size; the rest is asked for in parts of that version."""
+    container.download_object("large", folder / "a")
+    assert LARGE == (folder / "a").read_bytes()
+    expected = [(0, 2 * PART)] + [
+        (start, min(start + PART, len(LARGE))) for start in range(2 * PART, len(LARGE), PART)
+    ]
+    assert expected == sorted(driver.spans())
+    assert {"_get_object"} == set(driver.hooks())
+    etag = container.get_object("large").etag
+    pins = [call[3].if_match for call in driver.asked("_get_object")]
+    assert [None] + [etag] * (len(expected) - 1) == pins
+
+
+@given(
+    size=st.integers(0, 100),
+    part=st.integers(1, 40),
+    threshold=st.integers(1, 50),
+    concurrency=st.integers(1, 4),
+    most=st.integers(1, 30),
+    known=st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_any_size_under_any_options_arrives(
+    tmp_path_factory: pytest.TempPathFactory,
+    size: int,
+    part: int,
+    threshold: int,
+    concurrency: int,
+    most: int,
+    known: bool,
+) -> None:
+    """The file has the object's bytes, each of which was asked for once."""
+    driver = FaultyDriver(transfer=TransferOptions(part, threshold, concurrency))
+    content = LARGE[:size]
+    container = stored(driver, content)
+    obj = container.get_object("a") if known else container.object("a")
+    driver.calls.clear()
+    trickle(driver, most)
+    path = obj.download(tmp_path_factory.mktemp("any") / "a")
+    assert content == path.read_bytes()
+    asked = sorted((start, size if stop is None else stop) for start, stop in driver.spans())
+    assert asked[0][0] == 0
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(asked))
+    assert asked[-1][1] >= size
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_ranges_travel_side_by_side(
+    driver: FaultyDriver, container: Container, folder: Path, concurrency: int
+) -> None:
+    """As many are under way as the options allow, and no more."""
+    driver.transfer = TransferOptions(PART, PART, concurrency)
+    together = threading.Barrier(concurrency)
+    lock = threading.Lock()
+    running = most = 0
+
+    class Body:
+        def __init__(self, body: Any) -> None:
+            self._body = body
+            self._begun = False
+
+        def readinto(self, buffer: memoryview, /) -> int:
+            nonlocal running, most
+            if not self._begun:
+                self._begun = True
+                with lock:
+                    running += 1
+                    most = max(most, running)
+                together.wait(_PATIENCE)
+                with lock:
+                    running -= 1
+            return self._body.readinto(buffer)
+
+    content = bytes(PART * concurrency * 3)
+    container.upload_object(content, "even")
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, body=Body(reading.body))
+
+    driver.around("_get_object", get)
+    container.download_object("even", folder / "a")
+    assert content == (folder / "a").read_bytes()
+    assert concurrency == most
+
+
+def test_without_an_etag_it_is_one_answer(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """Ranges of two versions could be mixed, so that one request brings it all."""
+    without_etag(driver)
+    container.download_object("large", folder / "a")
+    assert LARGE == (folder / "a").read_bytes()
+    assert (0, None) == driver.spans()[-1]
+    assert len(driver.spans()) <= 2
+
+
+def test_a_size_that_is_out_of_date_does_no_harm(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """An object that grew or shrank since it was listed is downloaded as it is now."""
+    small, large = container.get_object("small"), container.get_object("large")
+    stored(driver, LARGE, "small")
+    stored(driver, SMALL, "large")
+    assert LARGE == small.download(folder / "a").read_bytes()
+    assert SMALL == large.download(folder / "b").read_bytes()
+
+
+def test_an_empty_object_makes_an_empty_file(container: Container, folder: Path) -> None:
+    """Nothing is downloaded as nothing, and told."""
+    container.upload_object(b"", "empty")
+    calls: list[Any] = []
+    container.download_object("empty", folder / "a", progress=lambda *call: calls.append(call))
+    assert b"" == (folder / "a").read_bytes()
+    assert [(0, 0)] == calls
+
+
+# ---------------------------------------------------------------------- faults
+
+
+def _is_clean(folder: Path) -> None:
+    assert [] == _files(folder), "a download that failed left something behind"
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [("small", 0), ("small", 2 * PART - 1), ("large", 5), ("large", 5 * PART), ("large", 92164)],
+)
+def test_one_changed_bit_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path, name: str, position: int
+) -> None:
+    """Also what came in ranges is verified as a whole, wherever the bit is."""
+    flip_bit(driver, position)
+    with pytest.raises(IntegrityError, match="md5"):
+        container.download_object(name, folder / "a")
+    _is_clean(folder)
+
+
+@_BOTH
+def test_a_wrong_digest_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """Bytes that do not match what the service keeps are not handed over."""
+    tell_digest(driver, "_get_object", sha256="0" * 64)
+    with pytest.raises(IntegrityError, match="sha256"):
+        container.download_object(name, folder / "a")
+    _is_clean(folder)
+
+
+def test_broken_bodies_are_resumed(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """Each range goes on at its own next byte."""
+    break_off(driver, 15_000, 100, 200, 300)
+    container.download_object("large", folder / "a")
+    assert LARGE == (folder / "a").read_bytes()
+    asked = sum((stop or len(LARGE)) - start for start, stop in driver.spans())
+    assert asked == len(LARGE) + sum(
+        (stop or 0) - start
+        for start, stop in driver.spans()
+        if (start, stop) not in _plan() and stop is not None
+    )
+
+
+def _plan() -> set[tuple[int, int | None]]:
+    pieces = {(start, min(start + PART, len(LARGE))) for start in range(0, len(LARGE), PART)}
+    return {*pieces, (0, 2 * PART)}
+
+
+@_BOTH
+def test_a_connection_that_stays_broken_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """The transport's error is raised, with what it is about."""
+    driver.retry = RetryPolicy(attempts=3, base=0)
+    break_always(driver, 10)
+    with pytest.raises(TransportError) as caught:
+        container.download_object(name, folder / "a")
+    assert ("download_object", "c", name) == (
+        caught.value.operation,
+        caught.value.container,
+        caught.value.object,
+    )
+    _is_clean(folder)
+
+
+@pytest.mark.parametrize("answers", [1, 2, 4])
+def test_an_object_that_is_replaced_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path, answers: int
+) -> None:
+    """Ranges of two versions are never put together."""
+    driver.transfer = TransferOptions(PART, 2 * PART, 1)
+    replace_after(driver, answers, LARGE[::-1], cut=None)
+    with pytest.raises(ObjectChangedError):
+        container.download_object("large", folder / "a")
+    _is_clean(folder)
+
+
+def test_an_object_that_is_replaced_before_a_resume_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """Nor are the halves of one body."""
+    replace_after(driver, 1, SMALL[::-1], cut=100)
+    with pytest.raises(ObjectChangedError):
+        container.download_object("small", folder / "a")
+    _is_clean(folder)
+
+
+@pytest.mark.parametrize(("before", "after"), [(10**9, 10**9), (7, 7)])
+@_BOTH
+def test_a_service_that_ignores_spans_is_understood(
+    driver: FaultyDriver, container: Container, folder: Path, name: str, before: int, after: int
+) -> None:
+    """Bytes that were not asked for do not get into the file."""
+    send_more(driver, before, after)
+    container.download_object(name, folder / "a")
+    assert _content(name) == (folder / "a").read_bytes()
+
+
+def test_a_missing_object_leaves_no_file(container: Container, folder: Path) -> None:
+    """Nothing is made before the first answer."""
+    with pytest.raises(ObjectNotFoundError):
+        container.download_object("missing", folder / "a")
+    _is_clean(folder)
+
+
+@pytest.mark.parametrize("error", [ServiceError("no"), KeyboardInterrupt(), SystemExit(1)])
+def test_one_failed_range_stops_the_others(
+    driver: FaultyDriver, container: Container, folder: Path, error: BaseException
+) -> None:
+    """What any thread raises comes out as it is, and nothing is left."""
+    fail(driver, "_get_object", error, after=3)
+    with pytest.raises(type(error)) as caught:
+        container.download_object("large", folder / "a")
+    assert error is caught.value
+    _is_clean(folder)
+    assert [] == [t.name for t in threading.enumerate() if t.name.startswith("libstore")]
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), KeyboardInterrupt()])
+@_BOTH
+def test_progress_that_raises_leaves_no_file(
+    container: Container, folder: Path, name: str, error: BaseException
+) -> None:
+    """A callback stops the download by what it raises; the old file stays."""
+    (folder / "a").write_bytes(b"old")
+
+    def progress(done: int, total: int | None) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        container.download_object(name, folder / "a", overwrite=True, progress=progress)
+    assert ["a"] == _files(folder)
+    assert b"old" == (folder / "a").read_bytes()
+
+
+@_BOTH
+def test_a_flag_that_is_set_leaves_no_file(container: Container, folder: Path, name: str) -> None:
+    """A download that is cancelled before it begins makes no file."""
+    flag = threading.Event()
+    flag.set()
+    with pytest.raises(TransferCancelledError):
+        container.download_object(name, folder / "a", cancel=flag)
+    _is_clean(folder)
+
+
+@_BOTH
+def test_another_thread_cancels(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """A flag that is set while bytes come stops them."""
+    flag = threading.Event()
+    trickle(driver, 100)
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = real(*arguments)
+
+        class Body:
+            def readinto(self, buffer: memoryview, /) -> int:
+                thread = threading.Thread(target=flag.set)
+                thread.start()
+                thread.join()
+                return reading.body.readinto(buffer)
+
+        return replace(reading, body=Body())
+
+    driver.around("_get_object", get)
+    with pytest.raises(TransferCancelledError) as caught:
+        container.download_object(name, folder / "a", cancel=flag)
+    assert "download_object" == caught.value.operation
+    _is_clean(folder)
+
+
+def test_connections_are_given_back(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """Each answer is closed once, after success and after failure."""
+    for position in (None, 50_000):
+        opened: list[list[int]] = []
+
+        def get(
+            real: Callable[..., Reading],
+            *arguments: Any,
+            opened: list[list[int]] = opened,
+        ) -> Reading:
+            closes: list[int] = []
+            opened.append(closes)
+            return replace(real(*arguments), close=lambda: closes.append(1))
+
+        driver.around("_get_object", get)
+        try:
+            if position is not None:
+                flip_bit(driver, position)
+                flipped = driver._around["_get_object"]
+                driver.around(
+                    "_get_object",
+                    lambda real, *rest, flipped=flipped, get=get: flipped(
+                        lambda *arguments: get(real, *arguments), *rest
+                    ),
+                )
+            container.download_object("large", folder / "a", overwrite=True)
+        except IntegrityError:
+            assert position is not None
+        assert opened
+        assert all(closes == [1] for closes in opened)
+
+
+# ---------------------------------------------------------------------- progress
+
+
+@_BOTH
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_progress_tells_bytes_that_are_on_disk(
+    driver: FaultyDriver, container: Container, folder: Path, name: str, concurrency: int
+) -> None:
+    """It grows and ends with the size, which it knows from the first answer."""
+    driver.transfer = TransferOptions(PART, 2 * PART, concurrency)
+    calls: list[tuple[int, int | None]] = []
+
+    def progress(done: int, total: int | None) -> None:
+        (temporary,) = folder.iterdir()
+        assert done <= temporary.stat().st_size
+        calls.append((done, total))
+
+    container.download_object(name, folder / "a", progress=progress)
+    done = [call[0] for call in calls]
+    assert sorted(set(done)) == done
+    assert len(_content(name)) == done[-1]
+    assert {len(_content(name))} == {total for _, total in calls}
+
+
+# ---------------------------------------------------------------------- the destination
+
+
+@_BOTH
+def test_a_file_that_is_there_stays(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """Without `overwrite` nothing is asked for and nothing is touched."""
+    (folder / "a").write_bytes(b"old")
+    with pytest.raises(LocalFileExistsError, match="overwrite=True") as caught:
+        container.download_object(name, folder / "a")
+    assert "download_object" == caught.value.operation
+    assert [] == driver.calls
+    assert b"old" == (folder / "a").read_bytes()
+    container.download_object(name, folder / "a", overwrite=True)
+    assert _content(name) == (folder / "a").read_bytes()
+    assert ["a"] == _files(folder)
+
+
+def test_overwrite_makes_a_file_that_is_not_there(container: Container, folder: Path) -> None:
+    """`overwrite` allows, it does not demand."""
+    container.download_object("small", folder / "a", overwrite=True)
+    assert SMALL == (folder / "a").read_bytes()
+
+
+def test_a_file_that_appears_meanwhile_stays(container: Container, folder: Path) -> None:
+    """Without `overwrite` a race is lost, and the other's file is whole."""
+
+    def progress(done: int, total: int | None) -> None:
+        (folder / "a").write_bytes(b"other")
+
+    with pytest.raises(LocalFileExistsError):
+        container.download_object("small", folder / "a", progress=progress)
+    assert b"other" == (folder / "a").read_bytes()
+    assert ["a"] == _files(folder)
+
+
+def test_many_downloads_to_one_path_have_one_winner(container: Container, folder: Path) -> None:
+    """Of several that want a new file, one gets it, and the others are told."""
+    start = threading.Barrier(8)
+    outcomes: list[str] = []
+
+    def run() -> None:
+        start.wait(_PATIENCE)
+        try:
+            container.download_object("large", folder / "a")
+        except LocalFileExistsError:
+            outcomes.append("lost")
+        else:
+            outcomes.append("won")
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ["lost"] * 7 + ["won"] == sorted(outcomes)
+    assert LARGE == (folder / "a").read_bytes()
+    assert ["a"] == _files(folder)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_directory_is_no_destination(
+    driver: FaultyDriver, container: Container, folder: Path, overwrite: bool
+) -> None:
+    """Said before anything is sent; a slash at the end asks for a directory, too."""
+    for destination in (folder, f"{folder}/", f"{folder}/new/"):
+        with pytest.raises(LocalFileIsADirectoryError, match="path of a file"):
+            container.download_object("small", destination, overwrite=overwrite)
+    assert [] == driver.calls
+    _is_clean(folder)
+
+
+def test_a_missing_folder_is_told(container: Container, folder: Path) -> None:
+    """Folders are not made up; the error names the path."""
+    destination = folder / "missing" / "a"
+    with pytest.raises(LocalFileNotFoundError) as caught:
+        container.download_object("small", destination)
+    assert str(destination) == caught.value.filename
+    assert errno.ENOENT == caught.value.errno
+    _is_clean(folder)
+
+
+def test_a_file_is_no_folder(container: Container, folder: Path) -> None:
+    """A path below a file is refused."""
+    (folder / "file").write_bytes(b"old")
+    with pytest.raises(LocalFileError):
+        container.download_object("small", folder / "file" / "a")
+    assert ["file"] == _files(folder)
+
+
+def test_a_device_or_pipe_is_no_destination(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """What is no regular file is not replaced by one."""
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(InvalidOptionError, match="no regular file"):
+        container.download_object("small", folder / "pipe", overwrite=True)
+    with pytest.raises(LocalFileExistsError):
+        container.download_object("small", folder / "pipe")
+    assert [] == driver.calls
+    assert (folder / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_symbolic_link_is_followed(container: Container, folder: Path, dangling: bool) -> None:
+    """The link stays a link; the file that it names gets the content."""
+    if not dangling:
+        (folder / "real").write_bytes(b"old")
+    (folder / "link").symlink_to("real")
+    container.download_object("small", folder / "link", overwrite=True)
+    assert (folder / "link").is_symlink()
+    assert SMALL == (folder / "real").read_bytes()
+    with pytest.raises(LocalFileExistsError):
+        container.download_object("small", folder / "link")
+    assert ["link", "real"] == _files(folder)
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    """Return what sets the umask until the test ends."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o027, 0o077])
+@_BOTH
+def test_the_mode_is_what_the_umask_leaves(
+    container: Container, folder: Path, umask: Callable[[int], int], mask: int, name: str
+) -> None:
+    """As with every new file; never wider."""
+    umask(mask)
+    container.download_object(name, folder / "a")
+    assert 0o666 & ~mask == (folder / "a").stat().st_mode & 0o777
+
+
+def test_a_relative_destination_is_relative_to_here(
+    container: Container, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare name is a file in the working directory."""
+    monkeypatch.chdir(folder)
+    assert Path("a") == container.download_object("small", "a")
+    assert SMALL == (folder / "a").read_bytes()
+
+
+@pytest.mark.parametrize("destination", [None, 5, b"a", object()], ids=repr)
+def test_a_destination_is_a_path(
+    driver: FaultyDriver, container: Container, destination: Any
+) -> None:
+    """A file object is not one; the message says what takes it instead."""
+    with pytest.raises(InvalidTypeError, match=r"must be a path.*stream_object"):
+        container.download_object("small", destination)
+    assert [] == driver.calls
+
+
+def test_a_disk_that_is_full_is_told(
+    driver: FaultyDriver, container: Container, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is of this side and has the system's number; nothing is left."""
+
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    for name in ("small", "large"):
+        with pytest.raises(LocalFileError) as caught:
+            container.download_object(name, folder / "a")
+        assert errno.ENOSPC == caught.value.errno
+    _is_clean(folder)
+
+
+def test_nothing_is_visible_before_the_end(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """While it comes, the file has another name, which begins with a dot."""
+    seen: list[list[str]] = []
+    container.download_object(
+        "large", folder / "a", progress=lambda *_: seen.append(_files(folder))
+    )
+    assert len(seen) > 1
+    for names in seen:
+        (name,) = names
+        assert name.startswith(".a.")
+
+
+def test_an_object_and_a_name_are_the_same(container: Container, folder: Path) -> None:
+    """A handle and a name download alike, from the container and from the object."""
+    obj: Object = container.object("small")
+    for number, path in enumerate(
+        (container.download_object(obj, folder / "0"), obj.download(folder / "1"))
+    ):
+        assert str(number) == path.name
+        assert SMALL == path.read_bytes()

@@ -1,0 +1,197 @@
+"""
+Typical code of a user, for type checkers alone: it is never run.
+
+What is asserted here is part of the public interface. mypy and pyright read it in their strict
+modes (``tox -e typing``), so that an annotation that is lost, or widened to `Any`, is an error.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from typing_extensions import assert_type
+
+import libstore
+from libstore import (
+    Container,
+    DeleteResult,
+    LazyList,
+    Object,
+    ObjectNotFoundError,
+    ObjectWriter,
+    Prefix,
+    RetryPolicy,
+    SignedURL,
+    StorageDriver,
+    StorageError,
+    TransferOptions,
+    Upload,
+    get_driver,
+    list_drivers,
+    register_driver,
+)
+from libstore.drivers.local import LocalDriver
+from libstore.drivers.memory import MemoryDriver
+
+
+def drivers(name: str) -> None:
+    assert_type(get_driver("local"), type[LocalDriver])
+    assert_type(get_driver("memory"), type[MemoryDriver])
+    assert_type(get_driver(name), type[Any])
+    assert_type(list_drivers(), list[str])
+    assert_type(libstore.__version__, str)
+    register_driver("mine", "mine.store:Driver")
+
+    local = get_driver("local")("/srv/store", fsync=False, attributes="file")
+    assert_type(local, LocalDriver)
+    get_driver("local")(Path("/srv/store"), transfer=TransferOptions(part_size=1 << 20))
+    memory = get_driver("memory")(retry=RetryPolicy(attempts=1))
+    assert_type(memory.redeem_url("memory://..."), bytes)
+
+    any_driver: StorageDriver = get_driver(name)("key", "secret", region="eu-west-1")
+    with any_driver as entered:
+        assert_type(entered, StorageDriver)
+    with local as same:
+        assert_type(same, LocalDriver)
+    assert_type(local.supports("copy_object"), bool)
+    assert_type(local.limits.max_name, int)
+
+
+def containers(driver: StorageDriver) -> None:
+    container = driver.create_container("photos", exist_ok=True)
+    assert_type(container, Container)
+    assert_type(driver.get_container("photos"), Container)
+    assert_type(driver.list_containers(), LazyList[Container])
+    assert_type(container.name, str)
+    assert_type(container.driver, StorageDriver)
+    assert_type(container.object_count, int | None)
+    assert_type(container.created, datetime | None)
+    assert_type(container.refresh(), Container)
+    assert_type("cat.jpg" in container, bool)
+    assert_type(next(iter(container)), Object)
+    container.delete(recursive=False)
+    driver.delete_container("photos")
+
+
+def lists(driver: StorageDriver, container: Container) -> None:
+    objects = container.list_objects(prefix="2026/", start_after="2026/03")
+    assert_type(objects, LazyList[Object])
+    assert_type(objects[0], Object)
+    assert_type(objects[:20], list[Object])
+    assert_type(len(objects), int)
+    for obj in objects:
+        assert_type(obj, Object)
+
+    assert_type(driver.list_objects("photos"), LazyList[Object])
+    folders = driver.list_objects("photos", delimiter="/")
+    assert_type(folders, LazyList[Object | Prefix])
+    names = [item.name for item in folders]
+    assert_type(names, list[str])
+
+    for prefix, prefixes, found in container.walk("2026/"):
+        assert_type(prefix, str)
+        assert_type(prefixes, list[str])
+        assert_type(found, list[Object])
+
+
+def objects(obj: Object) -> None:
+    assert_type(obj.name, str)
+    assert_type(obj.size, int)
+    assert_type(obj.container, Container)
+    assert_type(obj.driver, StorageDriver)
+    assert_type(obj.object_hash, str | None)
+    assert_type(obj.hash_algorithm, str | None)
+    assert_type(obj.checksums, Mapping[str, str])
+    assert_type(obj.etag, str | None)
+    assert_type(obj.last_modified, datetime | None)
+    assert_type(obj.metadata, Mapping[str, str])
+    assert_type(obj.refresh(), Object)
+    assert_type(obj.sign_url(method="PUT", expires=60), SignedURL)
+    assert_type(obj.update_metadata({"author": "me"}, if_match=obj.etag), Object)
+
+
+def uploads(container: Container, blocks: Iterator[bytes], pipe: BinaryIO) -> None:
+    def show(done: int, total: int | None) -> None:
+        print(done, total)
+
+    cancel = threading.Event()
+    assert_type(container.upload_object("cat.jpg", "cat.jpg"), Object)
+    container.upload_object(Path("cat.jpg"), "cat.jpg", content_type="image/jpeg")
+    container.upload_object(b"meow", "cat.txt", metadata={"language": "cat"}, if_absent=True)
+    container.upload_object(bytearray(4), "cat.bin", checksum="crc32:2144df1c")
+    container.upload_object(memoryview(b"meow"), "cat.bin", progress=show, cancel=cancel)
+    container.upload_object(io.BytesIO(b"meow"), "cat.bin")
+    container.upload_object(pipe, "cat.bin")
+    container.upload_object(blocks, "cat.bin")
+    container.upload_object((block.encode() for block in ("me", "ow")), "cat.bin")
+    with open("cat.jpg", "rb") as file:
+        container.driver.upload_object(file, container, "cat.jpg")
+    assert_type(container.list_uploads(), LazyList[Upload])
+    assert_type(container.abort_uploads(older_than=86_400), list[Upload])
+
+
+def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
+    assert_type(obj.download("copy.jpg", overwrite=True), Path)
+    assert_type(container.download_object("cat.jpg", Path("copy.jpg")), Path)
+    assert_type(driver.download_object(obj, "copy.jpg"), Path)
+    assert_type(obj.read(start=10, stop=20), bytes)
+    assert_type(container.read_object(obj), bytes)
+    assert_type(obj.stream(chunk_size=1 << 16), Iterator[bytes])
+    assert_type(obj.read_ranges([(0, 10), (1_000, None)]), list[bytes])
+
+
+def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -> None:
+    assert_type(obj.as_file(), BinaryIO)
+    assert_type(obj.open(), BinaryIO)
+    assert_type(obj.open("rb"), BinaryIO)
+    assert_type(obj.open("wb"), ObjectWriter)
+    assert_type(obj.open("r"), TextIO)
+    assert_type(obj.open("w"), TextIO)
+    assert_type(container.open("cat.jpg"), BinaryIO)
+    assert_type(container.open("cat.jpg", "rb"), BinaryIO)
+    assert_type(container.open("cat.jpg", "xb", content_type="image/jpeg"), ObjectWriter)
+    assert_type(container.open("cat.txt", "rt", encoding="latin-1"), TextIO)
+    assert_type(container.open("cat.txt", "w", newline="", metadata={"a": "b"}), TextIO)
+    assert_type(driver.open_object("photos", "cat.jpg"), BinaryIO)
+    assert_type(driver.open_object(container, obj, "wb", if_match=obj.etag), ObjectWriter)
+    assert_type(driver.open_object(container, "cat.txt", "r"), TextIO)
+    driver.open_object(container, "cat.txt", mode).close()
+
+    with container.open("cat.zip", "rb") as remote, zipfile.ZipFile(remote) as archive:
+        assert_type(archive.namelist(), list[str])
+    with container.open("cats.csv", "w", newline="") as text:
+        csv.writer(text).writerow(["name", "size"])
+    with container.open("cat.bin", "wb") as writer:
+        assert_type(writer.write(b"meow"), int)
+    with obj.open("r") as lines:
+        assert_type([line.strip() for line in lines], list[str])
+
+
+def copies_and_deletes(driver: StorageDriver, other: Container, obj: Object) -> None:
+    assert_type(obj.copy(other, "copy.jpg", if_absent=True), Object)
+    assert_type(driver.copy_object(obj, "other"), Object)
+    assert_type(obj.move("other"), Object)
+    obj.delete(if_match=obj.etag)
+    results = driver.delete_objects([obj, driver.object("photos", "cat.jpg")])
+    assert_type(results, list[DeleteResult])
+    assert_type(other.delete_objects(["a", obj]), list[DeleteResult])
+    for result in results:
+        assert_type(result.ok, bool)
+        assert_type(result.error, StorageError | None)
+
+
+def errors(container: Container) -> None:
+    try:
+        container.get_object("cat.jpg")
+    except ObjectNotFoundError as error:
+        assert_type(error.container, str | None)
+        assert_type(error.retryable, bool)
+        os_error: FileNotFoundError = error
+        print(os_error)
