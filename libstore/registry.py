@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "libstore.drivers"
 
-# Services that speak S3. Each is a class that is made of its record in drivers/s3/services.py.
-_S3Name: TypeAlias = Literal[
+#: Services that speak S3. Each is a class that is made of its record in drivers/s3/services.py.
+S3Service: TypeAlias = Literal[
     "alibaba", "b2", "ceph", "garage", "gcs-s3", "hetzner", "huawei", "ibm", "linode", "minio",
-    "oracle", "ovh", "r2", "rclone", "s3", "scaleway", "seaweedfs", "spaces", "storj", "swift-s3",
+    "oracle", "ovh", "r2", "rclone", "scaleway", "seaweedfs", "spaces", "storj", "swift-s3",
     "tencent", "wasabi",
 ]  # fmt: skip
 
@@ -37,8 +37,9 @@ def _class_name(service: str) -> str:
 _BUILTIN = {
     "local": "libstore.drivers.local:LocalDriver",
     "memory": "libstore.drivers.memory:MemoryDriver",
-    **{name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_args(_S3Name)},
+    "s3": "libstore.drivers.s3:S3Driver",
 }
+_SERVICES = {name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_args(S3Service)}
 _registered: dict[str, str] = {}
 
 
@@ -47,7 +48,9 @@ def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
 @overload
 def get_driver(name: Literal["memory"]) -> type[MemoryDriver]: ...
 @overload
-def get_driver(name: _S3Name) -> type[S3Driver]: ...
+def get_driver(name: Literal["s3"]) -> type[S3Driver]: ...
+@overload
+def get_driver(name: S3Service) -> type[S3Driver]: ...
 @overload
 def get_driver(name: str) -> type[Any]: ...
 def get_driver(name: str) -> type[Any]:
@@ -63,7 +66,12 @@ def get_driver(name: str) -> type[Any]:
     Raises:
         UnknownDriverError: No driver has this name.
     """
-    target = _registered.get(name) or _BUILTIN.get(name) or _entry_points().get(name)
+    target = (
+        _registered.get(name)
+        or _BUILTIN.get(name)
+        or _SERVICES.get(name)
+        or _entry_points().get(name)
+    )
     if target is None:
         raise UnknownDriverError(_unknown(name))
     return _load(name, target)
@@ -91,7 +99,7 @@ def register_driver(name: str, target: str) -> None:
 
 def list_drivers() -> list[str]:
     """Return the names of all drivers, sorted."""
-    return sorted({*_BUILTIN, *_registered, *_entry_points()})
+    return sorted({*_BUILTIN, *_SERVICES, *_registered, *_entry_points()})
 
 
 def _entry_points() -> dict[str, str]:

@@ -39,6 +39,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "http": "values errors checks retry",
     },
     {
+        "auth": "http",
         "files": "values errors transfer",
         "handles": "values errors",
     },
@@ -56,8 +57,8 @@ FLOORS: tuple[dict[str, str], ...] = (
         "base": "values errors checks retry listing transfer handles core capabilities deleting",
     },
     {
-        "drivers": "values errors content_types retry listing base http"
-        " transfer.localfile transfer.options transfer.payload",
+        "drivers": "values errors content_types retry listing hooks base http auth"
+        " transfer.crew transfer.localfile transfer.options transfer.payload transfer.plan",
     },
     {
         "libstore": "",

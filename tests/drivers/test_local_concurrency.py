@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+
 from drivers.local_support import (
     Kept,
     local_driver,
@@ -20,7 +21,6 @@ from drivers.local_support import (
     picture,
     python_running,
 )
-
 from libstore import (
     Container,
     ContainerNotEmptyError,

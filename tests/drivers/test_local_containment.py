@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from drivers.local_support import (
     PATIENCE,
     hostile_names,
@@ -20,7 +21,6 @@ from drivers.local_support import (
     python_running,
     shown,
 )
-
 from libstore import (
     Container,
     ContainerNotFoundError,

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from drivers.local_support import (
     Kept,
     local_driver,
@@ -16,7 +17,6 @@ from drivers.local_support import (
     picture,
     run_python,
 )
-
 from libstore import ObjectNotFoundError, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import Server, answer
 
 from libstore import (
     AccessDeniedError,
@@ -29,6 +28,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
+from scripted import Server, answer
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
 CONTENT = b"content of an object"
@@ -61,7 +61,8 @@ def driver(server: Server) -> Iterator[S3Driver]:
 def error(code: str, status: int, message: str = "so it is", **more: str) -> Any:
     """Return an error as S3 tells it."""
     extra = "".join(f"<{name}>{value}</{name}>" for name, value in more.items())
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{extra}</Error>"
+    told = f"<Code>{code}</Code><Message>{message}</Message>{extra}"
+    body = f"<?xml version='1.0'?><Error>{told}</Error>"
     return answer(body.encode(), status=status, x_amz_request_id="REQUEST1")
 
 
@@ -396,7 +397,7 @@ def test_a_crc_of_the_whole_is_compared(server: Server, driver: S3Driver) -> Non
 def test_a_range_that_comes_with_the_wrong_status_is_a_range(
     server: Server, driver: S3Driver
 ) -> None:
-    """rclone says 200 where it sends a part."""
+    """Status 200 is what rclone says where it sends a part."""
     sent = answer(CONTENT[2:5], ETag=f'"{MD5}"', Content_Range=f"bytes 2-4/{len(CONTENT)}")
     server.steps.append(sent)
     assert CONTENT[2:5] == driver.object("bucket", "name").read(start=2, stop=5)

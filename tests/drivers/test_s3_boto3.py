@@ -102,11 +102,11 @@ def test_signed_urls_are_those_of_boto3(
     container: Container, server: S3Server, client: Any
 ) -> None:
     """The same request, time and credentials make the same URL, but for the order of its query."""
-    import datetime
+    from datetime import datetime, timezone
     from unittest import mock
     from urllib.parse import parse_qs, urlsplit
 
-    frozen = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    frozen = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     container.driver._calls.clock = frozen.timestamp
     container.driver._calls._clients.clear()
     ours = container.object("a b/ü+%").sign_url(expires=60)

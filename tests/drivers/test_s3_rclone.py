@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-from drivers.s3_faults import Faulty
 
+from drivers.s3_faults import Faulty
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
@@ -50,7 +50,9 @@ class TestRclone(Faulty, DriverConformance):
         "test_a_name_is_not_found_under_another": _FORMS,
         "test_an_ordinary_name_comes_back_unchanged": _BACKSLASH,
         "test_parts_are_put_together_in_order": "rclone keeps no composite ETag",
-        "test_start_after_leaves_out_what_sorts_before": "rclone repeats start-after in XML that cannot carry it",
+        "test_start_after_leaves_out_what_sorts_before": (
+            "rclone repeats start-after in XML that cannot carry it"
+        ),
         "test_deleting_a_folder_deletes_nothing": _FOLDER,
         "test_progress_ends_at_the_size": _SIZE,
     }

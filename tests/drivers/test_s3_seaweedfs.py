@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-from drivers.s3_faults import Faulty
 
+from drivers.s3_faults import Faulty
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
@@ -46,10 +46,14 @@ class TestSeaweedFS(Faulty, DriverConformance):
         "test_a_move_into_a_missing_container_leaves_the_source": _NO_TARGET,
         "test_a_missing_container_is_told_by_every_operation[copy into]": _NO_TARGET,
         "test_a_missing_container_is_told_by_every_operation[move into]": _NO_TARGET,
-        "test_the_content_type_is_guessed_from_the_name[.html-application/octet-stream]": "SeaweedFS does not keep application/octet-stream, and guesses by the name",
+        "test_the_content_type_is_guessed_from_the_name[.html-application/octet-stream]": (
+            "SeaweedFS does not keep application/octet-stream, and guesses by the name"
+        ),
         "test_an_ordinary_name_comes_back_unchanged['back\\\\\\\\slash']": _BACKSLASH,
         "test_an_ordinary_name_comes_back_unchanged['back\\\\\\\\..\\\\\\\\slash']": _BACKSLASH,
-        "test_the_last_object_of_a_folder_leaves_nothing_behind": "SeaweedFS lists folders that are empty",
+        "test_the_last_object_of_a_folder_leaves_nothing_behind": (
+            "SeaweedFS lists folders that are empty"
+        ),
         "test_progress_ends_at_the_size": _SIZE,
     }
 

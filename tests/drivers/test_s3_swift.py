@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import pytest
 
+from drivers.s3_faults import Faulty
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
 from servers.s3 import S3Server
+
+_NUL = "Swift takes no NUL, not even in what a listing begins behind"
+_SIZE = "the answer to CopyObject tells no size, so there is nothing to report progress of"
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +25,14 @@ def shared_driver(swift_server: S3Server) -> Iterator[S3Driver]:
         yield driver
 
 
-class TestSwift(DriverConformance):
+class TestSwift(Faulty, DriverConformance):
     """All that the driver does, on the strictest server."""
+
+    faults: ClassVar[Mapping[str, str]] = {
+        "test_progress_ends_at_the_size": _SIZE,
+        "test_start_after_leaves_out_what_sorts_before[\\x00]": _NUL,
+        "test_one_thread_wins_a_free_name": "Swift looks, and then writes: two may win",
+    }
 
     @pytest.fixture
     def driver(self, shared_driver: S3Driver) -> S3Driver:

@@ -37,7 +37,7 @@ from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from .endpoints import Endpoint, Place, is_region
-from .errors import ErrorReader, WrongRegion
+from .errors import ErrorReader, WrongRegionError
 from .markup import MAX_ANSWER, parse
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Calls:
             )  # fmt: skip
             try:
                 return self._client(place.region).request(request)
-            except WrongRegion as wrong:
+            except WrongRegionError as wrong:
                 found = wrong
             moves += 1
             if (
@@ -322,7 +322,7 @@ class Calls:
         )  # fmt: skip
         try:
             self._client(place.region).request(request).close()
-        except WrongRegion as wrong:
+        except WrongRegionError as wrong:
             return wrong.hint
         except StorageError:
             pass

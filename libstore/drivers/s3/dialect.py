@@ -123,15 +123,21 @@ def composite_etag(etags: Sequence[str]) -> str | None:
     return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
 
 
-def check_tree_name(name: str) -> None:
-    """Raise `InvalidNameError` for what a service cannot hold that keeps objects like files."""
-    for piece in name.split("/"):
-        if piece in {"", ".", ".."} or set(piece) & {"\\", "\0"} or len(piece.encode()) > 255:
-            raise InvalidNameError(
-                f"the service keeps objects like files, and cannot hold the name {name[:80]!r}:"
-                " its pieces between slashes must be neither empty nor '.' nor '..', have no"
-                " backslash and no NUL, and at most 255 bytes"
-            )
+def check_name(name: str, service: Service) -> None:
+    """Raise `InvalidNameError` for what the service cannot hold."""
+    if not set(service.forbidden).isdisjoint(name):
+        raise InvalidNameError(
+            f"{service.title} cannot hold the name {name[:80]!r}: it has one of the characters"
+            f" {' '.join(map(repr, service.forbidden))}"
+        )
+    if service.tree and not all(
+        piece not in {"", ".", ".."} and len(piece.encode()) <= 255 for piece in name.split("/")
+    ):
+        raise InvalidNameError(
+            f"{service.title} keeps objects like files, and cannot hold the name {name[:80]!r}:"
+            " its pieces between slashes must be neither empty nor '.' nor '..', and have at"
+            " most 255 bytes"
+        )
 
 
 #: What says that an upload in parts will be known by the CRC-32 of the whole.
@@ -285,7 +291,7 @@ def list_query(
     return {name: value for name, value in sorted(asked.items()) if value}
 
 
-def list_page(answer: Answer, service: Service) -> Page[ObjectInfo | Prefix]:
+def list_page(answer: Answer, query: ListQuery, service: Service) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page, in the order of their names."""
     told = answer.told
     decode = _decoder(told)
@@ -293,8 +299,10 @@ def list_page(answer: Answer, service: Service) -> Page[ObjectInfo | Prefix]:
         Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _listed(row, decode)
         for tag, row in answer.rows
     ]
-    # Objects and prefixes are told one after the other.
-    items.sort(key=lambda item: item.name.encode())
+    # Objects and prefixes are told one after the other, and a prefix also where it sorts before
+    # what names below it do. Strings sort by code points, which is how UTF-8 sorts.
+    items = [item for item in items if item.name > query.start_after]
+    items.sort(key=lambda item: item.name)
     if told.get("IsTruncated") != "true":
         return Page(items)
     token = told.get("NextContinuationToken") if service.list_version == 2 else None

@@ -197,7 +197,7 @@ _WRONG_REGION = frozenset(
 )
 
 
-class WrongRegion(Exception):  # noqa: N818 - it never leaves the driver
+class WrongRegionError(Exception):
     """
     The bucket is somewhere else.
 
@@ -234,7 +234,7 @@ class ErrorReader:
         error = self.error(meaning, status, code, request_id, told.get("Message"))
         region = headers.get("x-amz-bucket-region") or told.get("Region")
         if status in {301, 307, 308} or code in _WRONG_REGION or (status == 400 and not body):
-            return Fault(WrongRegion(error, region))
+            return Fault(WrongRegionError(error, region))
         return Fault(
             error,
             retry=meaning.retry,

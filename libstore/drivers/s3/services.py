@@ -55,7 +55,8 @@ class Service:
         part_copies: It has UploadPartCopy.
         location: CreateBucket is told the region.
         recreates: Creating a bucket that one has already may be answered as a success.
-        names: ``"tree"`` if it keeps objects like files, so that names are paths.
+        tree: It keeps objects like files, so that names are paths.
+        forbidden: Characters that no name may have.
         guarded: Look whether conditions hold, for nobody knows whether the service does.
     """
 
@@ -78,7 +79,8 @@ class Service:
     part_copies: bool = True
     location: bool = False
     recreates: bool = True
-    names: Literal["any", "tree"] = "any"
+    tree: bool = False
+    forbidden: str = ""
     guarded: bool = False
 
 
@@ -252,7 +254,8 @@ _RECORDS = (
         path_style=True,
         options=_ALL,
         recreates=False,
-        names="tree",
+        tree=True,
+        forbidden="\0\\",
     ),
     # https://garagehq.deuxfleurs.fr/documentation/reference-manual/s3-compatibility/
     Service("garage", "Garage", region="garage", path_style=True, options=HEADERS),
@@ -265,6 +268,7 @@ _RECORDS = (
         options=HEADERS | {"if_absent"},
         limits=replace(_LIMITS, max_parts=1_000),
         recreates=False,
+        forbidden="\0",
     ),
     # https://cloud.google.com/storage/docs/interoperability: conditions have other names there.
     Service(
@@ -285,7 +289,8 @@ _RECORDS = (
         composite_etags=False,
         recreates=False,
         part_copies=False,
-        names="tree",
+        tree=True,
+        forbidden="\0\\",
     ),
 )
 

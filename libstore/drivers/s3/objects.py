@@ -1,0 +1,339 @@
+"""What the hooks of single objects ask of S3."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from typing_extensions import override
+
+from ...base import StorageDriver
+from ...errors import (
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ...http.headers import parse_content_range, parse_size
+from ...http.message import Response
+from ...http.xml import can_write
+from ...transfer.payload import Payload
+from ...values import (
+    Conditions,
+    CopyOptions,
+    ObjectInfo,
+    Reading,
+    Span,
+    WriteOptions,
+)
+from . import dialect
+from .calls import Answer, Calls
+from .copies import Copier
+from .markup import MAX_PAGE, delete_body
+from .services import AWS, Service
+from .settings import Settings
+
+
+class ObjectHooks(StorageDriver):
+    """
+    The hooks of single objects, and what all hooks build on.
+
+    Attributes:
+        service: The record of the service; an endpoint that is not Amazon's has another than the
+            class.
+    """
+
+    service: Service = AWS
+    _calls: Calls
+    _settings: Settings
+    _copier: Copier
+    _reads: Mapping[str, str]
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        query = {"versionId": version} if version else None
+        try:
+            response = self._ask(
+                "HEAD", "HeadObject", container, name, query=query, headers=self._reads
+            )
+        except ObjectNotFoundError as error:
+            if error.code is None:  # an answer to HEAD cannot tell what it is that is missing
+                self._head_container(container)
+            raise
+        response.close()
+        told = response.headers
+        return dialect.object_info(
+            name, told, parse_size(told.get("content-length")), self.service
+        )
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        headers = {**self._reads}
+        whole = span.start == 0 and span.stop is None
+        if not whole:
+            last = "" if span.stop is None else span.stop - 1
+            headers["range"] = f"bytes={span.start}-{last}"
+        if conditions.if_match is not None:
+            headers |= dialect.condition_headers(conditions)
+        query = {"versionId": version} if version else None
+        try:
+            response = self._ask("GET", "GetObject", container, name, query=query, headers=headers)
+        except StorageError as error:
+            if error.status != 416:
+                raise
+            return self._past_the_end(container, name, conditions, version)
+        sent, size = _sent(response)
+        info = dialect.object_info(name, response.headers, size, self.service)
+        if self._wants_whole_digest(span, conditions, info):
+            info = replace(info, checksums=self._digests_of(container, name, info.etag, version))
+        return Reading(info, sent, response.body, response.close)
+
+    def _past_the_end(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> Reading:
+        info = self._head_object(container, name, version)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError("the object has another ETag")
+        size = info.size or 0
+        return Reading(info, Span(size, size), _Nothing())
+
+    def _wants_whole_digest(self, span: Span, conditions: Conditions, info: ObjectInfo) -> bool:
+        """Return whether a large download begins here, whose ranges are told no digest."""
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the checksum of a
+        # whole object does not come with a range of it.
+        return (
+            self.service.whole_crc32
+            and not info.checksums
+            and conditions.if_match is None
+            and span == Span(0, self.transfer.multipart_threshold)
+            and (info.size or 0) > self.transfer.multipart_threshold
+        )
+
+    def _digests_of(
+        self, container: str, name: str, etag: str | None, version: str | None
+    ) -> Mapping[str, str]:
+        info = self._head_object(container, name, version)
+        return info.checksums if info.etag == etag else {}
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        conditions = options.conditions
+        self._look_before(container, name, conditions)
+        headers = {**dialect.write_headers(options), **self._settings.kept}
+        headers |= self._digest_headers(payload)
+        headers |= dialect.condition_headers(conditions)
+        bound = conditions != Conditions()
+
+        def put() -> ObjectInfo:
+            response = self._ask(
+                "PUT", "PutObject", container, name,
+                headers=headers, content=payload, idempotent=not bound,
+            )  # fmt: skip
+            response.close()
+            return dialect.written_info(name, response.headers, self.service)
+
+        def look() -> ObjectInfo | None:
+            return self._ours(
+                container, name, payload.size, {"md5": payload.digest("md5"),
+                                                "crc32": payload.digest("crc32")}, None,
+            )  # fmt: skip
+
+        return self._calls.persist_once(put, look) if bound else put()
+
+    def _look_before(self, container: str, name: str, conditions: Conditions) -> None:
+        """Look whether conditions hold, if nobody knows whether the service does."""
+        if not self.service.guarded or conditions == Conditions():
+            return
+        try:
+            etag = self._head_object(container, name, None).etag
+        except ObjectNotFoundError:
+            if conditions.if_match is not None:
+                raise ObjectChangedError("there is no such object") from None
+            return
+        if conditions.if_absent:
+            raise ObjectAlreadyExistsError("there is an object of this name already")
+        if etag != conditions.if_match:
+            raise ObjectChangedError(f"the object has another ETag, {etag}")
+
+    def _ours(
+        self,
+        container: str,
+        name: str,
+        size: int,
+        checksums: Mapping[str, str],
+        etag: str | None,
+    ) -> ObjectInfo | None:
+        """Return what the service has, if it is what we sent."""
+        try:
+            info = self._head_object(container, name, None)
+        except StorageError:
+            return None
+        if info.size != size:
+            return None
+        known = [digest for digest in info.checksums if digest in checksums]
+        same = known and all(info.checksums[digest] == checksums[digest] for digest in known)
+        return info if same or (etag is not None and info.etag == etag) else None
+
+    def _digest_headers(self, payload: Payload) -> dict[str, str]:
+        """Return the header by which the service checks what arrives."""
+        if self.service.digest == "crc32":
+            return {"x-amz-checksum-crc32": dialect.base64_of(payload.digest("crc32"))}
+        return {"content-md5": dialect.base64_of(payload.digest("md5"))}
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._look_before(container, name, conditions)
+        query = {"versionId": version} if version else None
+        headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
+        bound = conditions.if_match is not None
+
+        def delete() -> bool:
+            self._ask(
+                "DELETE", "DeleteObject", container, name,
+                query=query, headers=headers, idempotent=not bound,
+            ).close()  # fmt: skip
+            return True
+
+        def look() -> bool | None:
+            try:
+                self._head_object(container, name, version)
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        try:
+            _ = self._calls.persist_once(delete, look) if bound else delete()
+        except ObjectNotFoundError:
+            if bound:
+                raise ObjectChangedError("there is no such object") from None
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        results: dict[str, StorageError | None] = dict.fromkeys(names)
+        # What XML cannot carry goes by itself: its name would arrive as another one.
+        odd = [name for name in results if not can_write(name)]
+        together = [name for name in results if can_write(name)]
+        if together:
+            results |= self._delete_together(container, together)
+        if odd:
+            results.update(zip(odd, super()._delete_objects(container, odd), strict=True))
+        return [results[name] for name in names]
+
+    def _delete_together(
+        self, container: str, names: Sequence[str]
+    ) -> dict[str, StorageError | None]:
+        body = delete_body(names)
+        headers = {**self._settings.payer, **dialect.body_headers(body)}
+        answer = self._calls.persist(
+            lambda: self._calls.ask_xml(
+                "POST", "DeleteObjects", container,
+                expected=("DeleteResult",), rows=("Error",),
+                query={"delete": ""}, headers=headers, content=body,
+            )
+        )  # fmt: skip
+        found: dict[str, StorageError | None] = {}
+        for _, told in answer.rows:
+            error = self._calls.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
+            if not isinstance(error, ObjectNotFoundError):
+                found[told.get("Key", "")] = error
+        strangers = found.keys() - set(names)
+        if strangers:
+            raise ServiceError("the service tells of objects that it was not asked to delete")
+        return found
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        self._look_before(container, name, options.conditions)
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        info = self._head_object(container, name, None)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError(f"the object has another ETag, {info.etag}")
+        return self._copier.replace_metadata(container, info, metadata, content_type)
+
+    @override
+    def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
+        if self._calls.credentials is None:
+            raise NotSupportedError("an anonymous driver has nothing to sign URLs with")
+        payer = {"x-amz-request-payer": "requester"} if self._settings.payer else {}
+        return self._calls.signed_url(method, container, name, max(1, int(expires)), payer)
+
+    # ------------------------------------------------------------------ beneath the hooks
+
+    def _page(
+        self,
+        operation: str,
+        bucket: str | None,
+        expected: str,
+        rows: Collection[str],
+        query: Mapping[str, str] | None,
+    ) -> Answer:
+        """Return one page of a listing."""
+        return self._calls.persist(
+            lambda: self._calls.ask_xml(
+                "GET",
+                operation,
+                bucket,
+                expected=(expected,),
+                rows=rows,
+                limit=MAX_PAGE,
+                query=query,
+                headers=self._settings.payer,
+            )
+        )
+
+    def _ask(
+        self,
+        method: str,
+        operation: str,
+        bucket: str | None,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Payload | None = None,
+        idempotent: bool = True,
+    ) -> Response:
+        return self._calls.ask(
+            method, operation, bucket, name,
+            query=query, headers=headers, content=content, idempotent=idempotent,
+        )  # fmt: skip
+
+
+class _Nothing:
+    """The body of an answer that has none."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return 0
+
+
+def _sent(response: Response) -> tuple[Span, int | None]:
+    """Return which bytes an answer has, and the size of the whole object."""
+    told = parse_content_range(response.headers.get("content-range"))
+    if told is not None and told[0] is not None:  # whatever the status is: some say 200
+        return told[0], told[1]
+    if response.status == 206:
+        response.close()
+        raise ServiceError("the service sends a range and does not say which", status=206)
+    return Span(0, response.size), response.size

@@ -1,0 +1,116 @@
+"""What the hooks of uploads in parts ask of S3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from typing_extensions import override
+
+from ...errors import (
+    IntegrityError,
+    ServiceError,
+)
+from ...transfer.payload import Payload
+from ...values import (
+    ObjectInfo,
+    Page,
+    Part,
+    Upload,
+    WriteOptions,
+)
+from . import dialect
+from .markup import complete_body
+from .objects import ObjectHooks
+
+
+class PartHooks(ObjectHooks):
+    """The hooks of uploads in parts."""
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        headers = {**dialect.write_headers(options), **self._settings.kept}
+        if self.service.whole_crc32:
+            headers |= dialect.WHOLE_CRC32
+        return self._copier.start(container, name, headers)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        headers = self._settings.access
+        headers |= self._digest_headers(payload)
+        response = self._ask(
+            "PUT", "UploadPart", upload.container, upload.name,
+            query={"partNumber": str(number), "uploadId": upload.id},
+            headers=headers, content=payload,
+        )  # fmt: skip
+        response.close()
+        info = dialect.written_info(upload.name, response.headers, self.service)
+        if info.etag is None:
+            raise ServiceError("the service tells no ETag of a part", retryable=True)
+        for algorithm in self.digests:
+            told, digest = info.checksums.get(algorithm), payload.digest(algorithm)
+            if told is not None and told != digest:
+                raise IntegrityError(
+                    f"the service has stored another part {number} than was sent: its"
+                    f" {algorithm} should be {digest}, but is {told}"
+                )
+        known = {algorithm: payload.digest(algorithm) for algorithm in self.digests}
+        return Part(number, offset, payload.size, info.etag, known)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        container, name = upload.container, upload.name
+        self._look_before(container, name, options.conditions)
+        crc = self.service.whole_crc32
+        body = complete_body(
+            (part.number, part.token, dialect.base64_of(part.checksums["crc32"]) if crc else None)
+            for part in parts
+        )
+        headers = self._settings.access
+        headers |= dialect.condition_headers(options.conditions)
+        if crc:
+            headers |= dialect.whole_crc32(checksums["crc32"])
+        etag = dialect.composite_etag([part.token for part in parts])
+        size = sum(part.size for part in parts)
+        info = self._calls.persist_once(
+            lambda: self._copier.complete(upload, body, headers),
+            lambda: self._ours(container, name, size, checksums, etag),
+        )
+        if (
+            self.service.composite_etags
+            and etag is not None
+            and dialect.is_composite(info.etag)
+            and info.etag != etag
+        ):
+            raise IntegrityError(
+                f"the service has put together other parts than were sent: the ETag should be"
+                f" {etag}, but is {info.etag}"
+            )
+        return info
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        self._copier.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        query = {"max-uploads": "1000", "uploads": ""}
+        if self.service.encoded_lists:
+            query["encoding-type"] = "url"
+        if token is not None:
+            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+        query = dict(sorted(query.items()))
+        try:
+            page = self._page(
+                "ListMultipartUploads", container, "ListMultipartUploadsResult", ("Upload",), query
+            )
+        except ServiceError as error:
+            if error.code != "NoSuchUpload":  # what gofakes3 says where there are none
+                raise
+            return Page([])
+        return dialect.upload_page(page, container)
