@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from drivers.local_support import (
     Kept,
     has_extended_attributes,
@@ -19,6 +18,7 @@ from drivers.local_support import (
     picture,
     run_python,
 )
+
 from libstore import Container, Object, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-
 from drivers.local_support import (
     Kept,
     local_driver,
@@ -21,6 +20,7 @@ from drivers.local_support import (
     picture,
     python_running,
 )
+
 from libstore import (
     Container,
     ContainerNotEmptyError,

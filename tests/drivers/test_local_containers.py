@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import Kept, local_driver, names, new_container, picture
+
 from libstore import (
     Container,
     ContainerAlreadyExistsError,

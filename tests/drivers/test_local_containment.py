@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from drivers.local_support import (
     PATIENCE,
     hostile_names,
@@ -21,6 +20,7 @@ from drivers.local_support import (
     python_running,
     shown,
 )
+
 from libstore import (
     Container,
     ContainerNotFoundError,

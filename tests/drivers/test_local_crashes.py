@@ -13,7 +13,6 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-
 from drivers.local_support import (
     Kept,
     local_driver,
@@ -23,6 +22,7 @@ from drivers.local_support import (
     picture,
     python_running,
 )
+
 from libstore import Container, Object, TransferOptions
 
 _SIZES = (3_000, 40_000, 150_000)

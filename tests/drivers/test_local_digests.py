@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import (
     Kept,
     has_extended_attributes,
@@ -15,6 +14,7 @@ from drivers.local_support import (
     new_container,
     run_python,
 )
+
 from libstore import Container, StorageDriver, TransferOptions
 from libstore.drivers import local
 from libstore.drivers.local import content

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import (
     Kept,
     local_driver,
@@ -17,6 +16,7 @@ from drivers.local_support import (
     picture,
     run_python,
 )
+
 from libstore import ObjectNotFoundError, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from drivers.local_support import local_driver, new_container
+
 from libstore import Container, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)

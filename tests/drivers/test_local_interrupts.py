@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-
 from drivers.local_support import (
     PATIENCE,
     Kept,
@@ -19,6 +18,7 @@ from drivers.local_support import (
     picture,
     python_running,
 )
+
 from libstore import Container, StorageError, StorageFullError, TransferOptions
 
 _PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)

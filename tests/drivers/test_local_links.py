@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import md5, names, new_container, picture
+
 from libstore import Container, ObjectNameConflictError, ObjectNotFoundError
 
 

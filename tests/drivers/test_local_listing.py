@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import local_driver, names, new_container
+
 from libstore import Container, Object, Prefix
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import Kept, hostile_names, names, new_container, picture, shown
+
 from libstore import (
     Container,
     InvalidNameError,

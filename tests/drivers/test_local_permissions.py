@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from drivers.local_support import Kept, run_python
 
 _PROGRAM = """

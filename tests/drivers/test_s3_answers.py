@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from scripted import Server, answer
 
 from libstore import (
     AccessDeniedError,
@@ -28,7 +29,6 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
-from scripted import Server, answer
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
 CONTENT = b"content of an object"

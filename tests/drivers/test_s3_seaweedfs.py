@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-
 from drivers.s3_faults import Faulty
+
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
