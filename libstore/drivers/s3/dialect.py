@@ -169,6 +169,7 @@ _MD5 = re.compile("[0-9a-f]{32}")
 _COMPOSITE = re.compile("[0-9a-f]{32}-[0-9]+")
 _CHECKSUM = "x-amz-checksum-"
 _DIGEST_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+_CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGEST_BYTES}
 # Objects that are encrypted with these have ETags that are no MD5s:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 _OPAQUE = ("aws:kms", "aws:kms:dsse")
@@ -200,10 +201,10 @@ def object_info(
     metadata: dict[str, str] = {}
     extra: dict[str, object] = {}
     for header, value in headers.items():
-        if header.startswith(META):
-            metadata[header[len(META) :]] = decode_metadata(value)
-        elif header in _EXTRAS:
+        if header in _EXTRAS:
             extra[_EXTRAS[header]] = value
+        elif header.startswith(META):
+            metadata[header[len(META) :]] = decode_metadata(value)
     encoding = headers.get("content-encoding")
     if encoding is not None:
         # Some servers keep what was only the form of the upload.
@@ -251,9 +252,9 @@ def checksums(headers: Mapping[str, str], etag: str | None, service: Service) ->
         and "x-amz-server-side-encryption-customer-algorithm" not in headers
     ):
         found["md5"] = md5
-    if headers.get("x-amz-checksum-type", "") != "COMPOSITE":
-        for algorithm in _DIGEST_BYTES:
-            digest = hex_digest(algorithm, headers.get(_CHECKSUM + algorithm))
+    for header, algorithm in _CHECKSUM_HEADERS.items():
+        if header in headers and headers.get("x-amz-checksum-type") != "COMPOSITE":
+            digest = hex_digest(algorithm, headers[header])
             if digest is not None:
                 found[algorithm] = digest
     return found
