@@ -215,9 +215,7 @@ class Calls:
             try:
                 return send()
             except (ObjectAlreadyExistsError, ObjectChangedError):
-                if not lost:
-                    raise
-                found = look()
+                found = _seen(look) if lost else None
                 if found is None:
                     raise
                 return found
@@ -226,7 +224,7 @@ class Calls:
                 lost = lost or gone or error.retryable
                 throttled = isinstance(error, RateLimitedError) and not _in_success(error)
                 if gone or throttled or not self._may_wait(delays, error):
-                    found = look() if lost else None
+                    found = _seen(look) if lost else None
                     if found is None:
                         raise
                     return found
@@ -340,3 +338,11 @@ def _sha256(content: bytes | Payload | None) -> str:
 def _in_success(error: StorageError) -> bool:
     """Return whether the error came in an answer that said that all was well."""
     return error.status is not None and error.status < 300
+
+
+def _seen(look: Callable[[], T | None]) -> T | None:
+    """Return what is found; an error in looking is not the one to be told."""
+    try:
+        return look()
+    except StorageError:
+        return None
