@@ -40,7 +40,6 @@ class TestSeaweedFS(Faulty, DriverConformance):
         "test_an_object_is_in_the_list": _ORDER,
         "test_two_iterations_do_not_disturb_each_other": _ORDER,
         "test_objects_can_be_deleted_while_they_are_listed": _ORDER,
-        "test_the_order_is_that_of_utf8_bytes": _ORDER,
         "test_a_list_is_iterated_again_and_again": _ORDER,
         "test_a_copy_into_a_missing_container_raises": _NO_TARGET,
         "test_a_move_into_a_missing_container_leaves_the_source": _NO_TARGET,
