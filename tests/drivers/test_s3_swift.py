@@ -14,6 +14,7 @@ from libstore.testing import DriverConformance
 from servers.s3 import S3Server
 
 _NUL = "Swift takes no NUL, not even in what a listing begins behind"
+_AHEAD = "Swift rounds the second up in which an upload was begun: it may lie ahead of now"
 _SIZE = "the answer to CopyObject tells no size, so there is nothing to report progress of"
 
 
@@ -31,7 +32,11 @@ class TestSwift(Faulty, DriverConformance):
     faults: ClassVar[Mapping[str, str]] = {
         "test_progress_ends_at_the_size": _SIZE,
         "test_start_after_leaves_out_what_sorts_before[\\x00]": _NUL,
+    }
+    sometimes: ClassVar[Mapping[str, str]] = {
         "test_one_thread_wins_a_free_name": "Swift looks, and then writes: two may win",
+        "test_unfinished_uploads_are_listed_and_dropped": _AHEAD,
+        "test_an_upload_that_was_dropped_cannot_be_finished": _AHEAD,
     }
 
     @pytest.fixture
