@@ -137,8 +137,8 @@ class Copying(DriverCore):
                 else checks.metadata(options.metadata, target.limits),
                 conditions=target._conditions(options.conditions.if_absent, None),
             )
-        if target is not self or not self.supports("copy_object"):
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
+        if target is not self or not self.supports("copy_object"):
             with reading:
                 content = ObjectSource(self, source_container, source, reading)
             with writing:
@@ -174,7 +174,7 @@ def _copy_through(
             options.content_type or info.content_type,
             info.metadata if options.metadata is None else options.metadata,
             options.conditions,
-            headers,
+            **headers,
         )
     except BaseException:
         source.close()
