@@ -917,6 +917,6 @@ def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
     assert b"x" * 10_000 == container.read_object("b")
     assert b"child" * 1000 == container.read_object("d")
     """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (0, "") == (done.returncode, done.stderr)

@@ -147,3 +147,15 @@ def test_a_deleted_container_leaves_what_links_lead_to(
     container.delete()
     assert {} == picture(tmp_path / "root")
     assert before == picture(elsewhere)
+
+
+def test_an_empty_directory_behind_a_link_stays(tmp_path: Path) -> None:
+    """An upload to the name of a link to an empty directory leaves what the link led to."""
+    following = new_container(tmp_path / "root", follow_symlinks=True)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "root" / "c" / "a").symlink_to(elsewhere / "empty")
+    before = picture(elsewhere)
+    with pytest.raises(ObjectNameConflictError):
+        following.upload_object(b"1", "a")
+    assert before == picture(elsewhere)

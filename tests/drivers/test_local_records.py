@@ -158,3 +158,15 @@ def test_a_planted_side_directory_is_no_obstacle(tmp_path: Path, planted: str) -
     assert [] == names(container)
     container.delete()
     assert {} == picture(tmp_path)
+
+
+def test_a_naive_time_in_an_upload_record_is_no_trap(tmp_path: Path) -> None:
+    """An unfinished upload whose record has a time without a zone is found and dropped."""
+    container = new_container(tmp_path, attributes="xattr")
+    path = tmp_path / "c" / ".libstore-0123456789abcdef"
+    path.write_bytes(b"")
+    if not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    os.setxattr(path, "user.libstore", b"1\0a\0x/y\x002026-01-01T00:00:00\x000")
+    assert ["a"] == [upload.name for upload in container.list_uploads()]
+    assert 1 == len(container.abort_uploads())
