@@ -70,9 +70,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         self, *, retry: RetryPolicy | None = None, transfer: TransferOptions | None = None
     ) -> None:
         if retry is not None:
-            self.retry = retry
+            self.retry = checks.instance(retry, RetryPolicy, "retry")
         if transfer is not None:
-            self.transfer = transfer
+            self.transfer = checks.instance(transfer, TransferOptions, "transfer")
 
     # ------------------------------------------------------------------ containers
 
@@ -305,55 +305,42 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         """
         Store an object, and return it.
 
-        A large source travels in parts, several at once; at most ``concurrency + 1`` parts are
-        in memory (see `TransferOptions`). The object appears as a whole after the last byte, or
-        not at all; until then an object that it replaces stays as it was.
+        A large source travels in parts, several at once, of which ``concurrency + 1`` are in
+        memory (see `TransferOptions`). The object appears as a whole after the last byte, or not
+        at all; until then an object that it replaces stays as it was.
 
         Args:
             source: A path (`str` or `os.PathLike`), the content itself (bytes or any buffer), a
-                binary file object (read from its position, and left open) or an iterable of
-                bytes.
+                binary file object (read from its position, left open) or an iterable of bytes.
             content_type: The media type; guessed from the name by default.
             metadata: Pairs of your own. Keys are ASCII and become lower-case.
-            storage_class: The service's name for how to store the object.
-            cache_control: How long others may keep a copy, as in the header of this name. It and
-                the three that follow are handed out with the object.
+            cache_control: It and the three that follow are headers to hand out with the object.
             if_absent: Raise rather than replace an object of this name.
             if_match: Raise unless the object to be replaced has this ETag.
-            checksum: What the content must come to, such as ``"sha256:9f86…"``: an algorithm
-                (md5, sha1, sha256, sha512 or crc32), a colon and the hexadecimal digest.
-            progress: Called with the bytes that are confirmed so far and with the total, `None`
-                while it is unknown. What it raises stops the upload.
+            checksum: What the content must come to, such as ``"sha256:9f86…"``, hexadecimal.
+            progress: Called with the bytes that are confirmed so far and with the total or `None`.
             cancel: Stops the upload when set, such as a `threading.Event`.
 
         Raises:
             ContainerNotFoundError: There is no such container.
-            ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
+            ObjectAlreadyExistsError: `if_absent` does not hold.
             ObjectChangedError: `if_match` does not hold.
             IntegrityError: The source or what was stored does not match its digest.
-            LocalFileError: The source is a path that cannot be read.
-            NotSupportedError: The service cannot honour an option or hold so large an object.
-            TransferCancelledError: `cancel` was set.
         """
         with self._guard("upload_object", container, name):
-            container_name = self._container_name(container)
-            checked = self._object_name(name)
+            target = self._container_name(container), self._object_name(name)
             options = self._write_options(
-                checked,
+                name,
                 content_type,
                 metadata,
                 self._conditions(if_absent, if_match),
-                {
-                    "storage_class": storage_class,
-                    "cache_control": cache_control,
-                    "content_disposition": content_disposition,
-                    "content_encoding": content_encoding,
-                    "content_language": content_language,
-                },
+                storage_class=storage_class,
+                cache_control=cache_control,
+                content_disposition=content_disposition,
+                content_encoding=content_encoding,
+                content_language=content_language,
             )
-            order = UploadOrder(
-                container_name, checked, options, parse_checksum(checksum), progress, cancel
-            )
+            order = UploadOrder(*target, options, parse_checksum(checksum), progress, cancel)
             info = upload(self, order, open_source(source))
         return self._object_handle(container, info)
 
@@ -473,6 +460,10 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         """
         with self._guard("read_ranges", obj):
             container, name = self._target(obj)
+            if not isinstance(spans, Iterable):
+                raise InvalidTypeError(
+                    f"spans must be an iterable of pairs, not {type(spans).__name__}"
+                )
             checked = [checks.span(*checks.pair(span)) for span in spans]
             return reading.read_ranges(self, container, name, checked)
 

@@ -7,11 +7,15 @@ that says what was wrong and what would be right.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError, StorageError
 from .values import Limits, Span
+
+T = TypeVar("T")
 
 # RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
 _METADATA_KEY = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -148,7 +152,7 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidTypeError(f"metadata must map str to str, not {key!r} to {_kind(value)}")
         lower = key.lower()
-        if not _METADATA_KEY.fullmatch(lower):
+        if not key.isascii() or not _METADATA_KEY.fullmatch(lower):
             raise InvalidOptionError(
                 f"the metadata key {shorten(key)} cannot be sent: use ASCII letters, digits,"
                 " '-', '_' and '.'"
@@ -165,6 +169,43 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
             f"the metadata has {size} bytes; this service takes at most {limits.max_metadata}"
         )
     return checked
+
+
+def instance(value: T, kind: type[T], label: str) -> T:
+    """Return a value that is of a class."""
+    if not isinstance(value, kind):
+        raise InvalidTypeError(f"{label} must be a {kind.__name__}, not {_kind(value)}")
+    return value
+
+
+def callback(value: object, label: str) -> None:
+    """Refuse what cannot be called."""
+    if value is not None and not callable(value):
+        raise InvalidTypeError(f"{label} must be a function, not {_kind(value)}")
+
+
+def flag(value: object, label: str) -> None:
+    """Refuse what cannot be asked whether it is set."""
+    if value is not None and not callable(getattr(value, "is_set", None)):
+        raise InvalidTypeError(
+            f"{label} must have a method is_set(), as a threading.Event has, not be a"
+            f" {_kind(value)}"
+        )
+
+
+def text_settings(encoding: object, errors: object, newline: object) -> str:
+    """Return the encoding, if text can be read and written with these settings."""
+    for label, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if value is not None and not isinstance(value, str):
+            raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
+    if newline not in (None, "", "\n", "\r", "\r\n"):
+        raise InvalidOptionError(f"newline must be '', '\\n', '\\r' or '\\r\\n', not {newline!r}")
+    try:
+        codecs.lookup(str(encoding or "utf-8"))
+        codecs.lookup_error(str(errors or "strict"))
+    except LookupError as error:
+        raise InvalidOptionError(f"encoding or errors cannot work: {error}") from None
+    return str(encoding or "utf-8")
 
 
 def shorten(value: str) -> str:

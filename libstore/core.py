@@ -31,9 +31,10 @@ class DriverCore(DriverHooks):
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in cls.__dict__:
-            for ancestor in cls.__mro__[1:]:
-                if getattr(ancestor.__dict__.get(name), "__final__", False):
+        for ancestor in cls.__mro__[1:]:
+            for name, operation in vars(ancestor).items():
+                sealed = getattr(operation, "__final__", False)
+                if sealed and _attribute(cls, name) is not operation:
                     raise TypeError(
                         f"{cls.__name__}.{name} is a public operation of {ancestor.__name__} and"
                         " cannot be overridden; fill in the hook behind it (see libstore.hooks)"
@@ -68,6 +69,8 @@ class DriverCore(DriverHooks):
         Raises:
             InvalidOptionError: No operation and no option has this name.
         """
+        if not isinstance(operation, str):
+            raise InvalidTypeError(f"operation must be a str, not {type(operation).__name__}")
         if operation in OPTIONS:
             return operation in self.options
         if operation in CAPABILITIES:
@@ -83,6 +86,8 @@ class DriverCore(DriverHooks):
             container, name = container.container, container.name
         if isinstance(container, Container):
             container = container.name
+        if isinstance(name, Object):
+            name = name.name
         return Guard(
             self.name,
             operation,
@@ -169,7 +174,7 @@ class DriverCore(DriverHooks):
         content_type: str | None,
         metadata: Mapping[str, str] | None,
         conditions: Conditions,
-        headers: Mapping[str, str | None],
+        **headers: str | None,
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""
         given: dict[str, Any] = {
@@ -222,3 +227,8 @@ class Guard:
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:
     return getattr(cls, hook) is not getattr(DriverHooks, hook)
+
+
+def _attribute(cls: type, name: str) -> object:
+    """Return what a class has under a name, as it stands there."""
+    return next(vars(ancestor)[name] for ancestor in cls.__mro__ if name in vars(ancestor))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import logging
 import os
 import sys
 import warnings
@@ -28,6 +29,8 @@ from .transfer.upload import Uploader
 from .values import KiB, MiB, ObjectInfo, Span
 
 Fetch: TypeAlias = Callable[[Span, "str | None"], "tuple[bytes, ObjectInfo]"]
+
+_log = logging.getLogger("libstore")
 
 _FIRST_BLOCK = 256 * KiB
 _LARGEST_BLOCK = 8 * MiB
@@ -148,12 +151,15 @@ class ObjectReader(io.RawIOBase):
         return 0 <= self._position - self._block_start < len(self._block)
 
     def _fetch(self, start: int) -> None:
-        """Fetch the block that begins at `start`; a larger one if the last one was used up."""
-        goes_on = start == self._block_start + len(self._block)
-        if goes_on and self._block:
+        """Fetch a block with the byte at `start`; a larger one if the last one was used up."""
+        goes_on = self._block and start == self._block_start + len(self._block)
+        if goes_on:
             self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
-        elif self._block:
+        else:
             self._block_size = _FIRST_BLOCK
+            if self._size is not None:
+                # Who reads near the end, such as a reader of archives, soon wants more of it.
+                start = max(0, min(start, self._size - self._block_size))
         span = Span(start, start + self._block_size)
         self._block = b""  # the old block need not be in memory beside the new one
         block, info = self._fetch_span(span, self._etag)
@@ -374,6 +380,13 @@ class ObjectTextWriter(io.TextIOWrapper):
                 raise
         self._writer.__exit__(kind, error, traceback)
 
+    @override
+    def __del__(self) -> None:
+        # As of the writer: the finalizer of io would publish half a text.
+        writer = getattr(self, "_writer", None)
+        if writer is not None:
+            writer.__del__()
+
 
 _open_writers: weakref.WeakSet[ObjectWriter] = weakref.WeakSet()
 
@@ -382,4 +395,7 @@ _open_writers: weakref.WeakSet[ObjectWriter] = weakref.WeakSet()
 def _abort_open_writers() -> None:
     """Take back what open writers have sent when the interpreter ends."""
     for writer in list(_open_writers):
-        writer.abort()
+        try:
+            writer.abort()
+        except Exception:  # the others must have their turn
+            _log.exception("could not abort the writing of %r", writer.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,9 +73,10 @@ class LazyList(Sequence[T], Generic[T]):
                 f"the index of a list must be an int or a slice, not {type(index).__name__}"
             )
         position = index.__index__()
-        if position >= 0:
+        found: list[T] = []
+        if 0 <= position < sys.maxsize:
             found = list(islice(self._items(position + 1), position, position + 1))
-        else:
+        elif -sys.maxsize <= position < 0:
             tail = deque(self._items(), maxlen=-position)
             found = [tail[0]] if len(tail) == -position else []
         if not found:
@@ -86,10 +88,20 @@ class LazyList(Sequence[T], Generic[T]):
         forward = step is None or step > 0
         bounded = stop is not None and stop >= 0 and (start is None or start >= 0)
         if forward and bounded:
-            return list(islice(self._items(stop), start, stop, step))
+            return list(islice(self._items(stop), *_within(start, stop, step)))
         if forward and stop is None and start is not None and start >= 0:
-            return list(islice(self._items(), start, None, step))
+            return list(islice(self._items(), *_within(start, None, step)))
         return list(self._items())[index]
+
+    @override
+    def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the first index of a value, as a list does; it looks through the list once."""
+        items = enumerate(self._items()) if start >= 0 else enumerate(list(self._items()))
+        first, last, _ = slice(start, stop).indices(sys.maxsize if start >= 0 else len(self))
+        for position, item in items:
+            if first <= position < last and (item is value or item == value):
+                return position
+        raise ValueError(f"{value!r} is not in {self!r}")
 
     @override
     def __reversed__(self) -> Iterator[T]:
@@ -111,6 +123,11 @@ class LazyList(Sequence[T], Generic[T]):
             token = page.token
             if wanted is not None:
                 wanted -= len(page.items)
+
+
+def _within(*bounds: int | None) -> Iterator[int | None]:
+    """Yield bounds of a slice that `islice` takes; a list takes any."""
+    return (None if bound is None else min(bound, sys.maxsize) for bound in bounds)
 
 
 class _Iteration(Iterator[T]):

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .errors import InvalidOptionError
+from . import checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,9 @@ class RetryPolicy:
     total: float = 180.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InvalidOptionError(f"attempts must be at least 1, not {self.attempts!r}")
+        checks.positive_size(self.attempts, "attempts")
         for label in ("base", "cap", "total"):
-            if not getattr(self, label) >= 0:
-                raise InvalidOptionError(
-                    f"{label} must be 0 or more seconds, not {getattr(self, label)!r}"
-                )
+            checks.seconds(getattr(self, label), label)
 
     def delays(self) -> Iterator[float]:
         """Yield the seconds to wait before the second try, the third, and so on."""

@@ -30,9 +30,11 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "checks": "values errors",
-        "retry": "errors",
+    },
+    {
+        "retry": "checks",
         "listing": "values errors",
-        "registry": "errors",
+        "registry": "checks errors",
     },
     {
         "transfer": "values errors checks retry",
@@ -208,11 +210,6 @@ def is_module(parts: list[str]) -> bool:
 
 
 def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the lines of a function without those of its docstring."""
+    """Return the lines of a function, with those of its docstring."""
     assert node.end_lineno is not None
-    length = node.end_lineno - node.lineno + 1
-    if ast.get_docstring(node) is not None:
-        docstring = node.body[0]
-        assert docstring.end_lineno is not None
-        length -= docstring.end_lineno - docstring.lineno + 1
-    return length
+    return node.end_lineno - node.lineno + 1

@@ -137,8 +137,8 @@ class Copying(DriverCore):
                 else checks.metadata(options.metadata, target.limits),
                 conditions=target._conditions(options.conditions.if_absent, None),
             )
-        if target is not self or not self.supports("copy_object"):
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
+        if target is not self or not self.supports("copy_object"):
             with reading:
                 content = ObjectSource(self, source_container, source, reading)
             with writing:
@@ -153,8 +153,9 @@ class Copying(DriverCore):
             except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
                 writing.complete(error)
                 raise
-        if progress is not None and info.size is not None:
-            progress(info.size, info.size)
+        size = info.size if info.size is not None else obj._info.size
+        if progress is not None and size is not None:
+            progress(size, size)
         return target._object_handle(container, info)
 
 
@@ -174,7 +175,7 @@ def _copy_through(
             options.content_type or info.content_type,
             info.metadata if options.metadata is None else options.metadata,
             options.conditions,
-            headers,
+            **headers,
         )
     except BaseException:
         source.close()

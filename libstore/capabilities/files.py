@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Literal, TextIO, TypeAlias, TypedDict, overload
+from typing import Any, BinaryIO, Literal, NamedTuple, TextIO, TypeAlias, TypedDict, overload
 
 from typing_extensions import Unpack, final
 
+from .. import checks
 from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError
 from ..files import BUFFER_SIZE, ObjectReader, ObjectTextWriter, ObjectWriter
@@ -39,6 +40,14 @@ class TextKeywords(WriteKeywords, total=False):
     """The options of opening an object as text."""
 
     encoding: str | None
+    errors: str | None
+    newline: str | None
+
+
+class _Text(NamedTuple):
+    """How text becomes bytes."""
+
+    encoding: str
     errors: str | None
     newline: str | None
 
@@ -102,27 +111,20 @@ class Files(DriverCore):
         appears when the file is closed, and not at all if an exception leaves its ``with`` block.
 
         Args:
-            name: The object's name, or an `Object`. For reading by name, the first bytes are
-                fetched at once, so that a missing object is found out here.
-            mode: ``"rb"``, ``"wb"``, ``"r"`` or ``"w"``; ``"x"`` in place of ``"w"`` is
-                ``if_absent=True``.
+            name: The object's name, or an `Object`. Reading by name fetches the first bytes at
+                once, so that a missing object is found out here.
+            mode: ``"rb"``, ``"wb"``, ``"r"`` or ``"w"``; ``"x"`` for ``"w"`` is `if_absent`.
             encoding: Of text; UTF-8 by default, on every machine.
-            errors: What to do with text that does not decode or encode, as in `open`.
-            newline: How line ends are translated, as in `open`.
+            errors: As in `open`, and so is `newline`.
             content_type: And the options after it are those of `upload_object`.
 
         Raises:
             ObjectNotFoundError: There is no such object to read.
-            InvalidOptionError: The mode is none of these, or an option does not go with it.
+            InvalidOptionError: The mode is unknown, or an option does not go with it.
         """
         guard = self._guard("open_object", container, name)
         with guard:
             obj = self._object_in("open_object", container, name)
-            action, binary = _parse_mode(mode)
-            if binary and (encoding, errors, newline) != (None, None, None):
-                raise InvalidOptionError(
-                    f"encoding, errors and newline are for text; mode is {mode!r}"
-                )
             headers = {
                 "storage_class": storage_class,
                 "cache_control": cache_control,
@@ -130,21 +132,31 @@ class Files(DriverCore):
                 "content_encoding": content_encoding,
                 "content_language": content_language,
             }
+            action, text = _parse_mode(mode, encoding, errors, newline)
             if action == "r":
-                given = [content_type, metadata, if_match, *headers.values()]
-                if if_absent or any(value is not None for value in given):
-                    raise InvalidOptionError(f"options of a write do not go with mode {mode!r}")
-                buffered = io.BufferedReader(self._reader(obj, guard), BUFFER_SIZE)
-                if binary:
-                    return buffered
-                return io.TextIOWrapper(buffered, encoding or "utf-8", errors, newline)
+                _refuse_options(
+                    mode, if_absent, content_type, metadata, if_match, *headers.values()
+                )
+                return self._open_reader(obj, guard, text)
             conditions = self._conditions(if_absent or action == "x", if_match)
-            options = self._write_options(obj.name, content_type, metadata, conditions, headers)
-            order = UploadOrder(obj.container.name, obj.name, options)
-            writer = self._writer(obj, order, guard)
-            if binary:
-                return writer
-            return ObjectTextWriter(writer, encoding or "utf-8", errors, newline)
+            options = self._write_options(obj.name, content_type, metadata, conditions, **headers)
+            return self._open_writer(
+                obj, UploadOrder(obj.container.name, obj.name, options), guard, text
+            )
+
+    def _open_reader(self, obj: Object, guard: Guard, text: _Text | None) -> Any:
+        buffered = io.BufferedReader(self._reader(obj, guard), BUFFER_SIZE)
+        return buffered if text is None else io.TextIOWrapper(buffered, *text)
+
+    def _open_writer(
+        self, obj: Object, order: UploadOrder, guard: Guard, text: _Text | None
+    ) -> Any:
+        def publish(info: ObjectInfo) -> Object:
+            return self._object_handle(obj.container, info)
+
+        uploader = Uploader(self, order, None)
+        writer = ObjectWriter(obj.name, uploader, publish, lambda: guard)
+        return writer if text is None else ObjectTextWriter(writer, *text)
 
     def _reader(self, obj: Object, guard: Guard) -> ObjectReader:
         container, name, known = obj.container.name, obj.name, obj._info
@@ -155,15 +167,11 @@ class Files(DriverCore):
 
         return ObjectReader(fetch, name, known.size, known.etag)
 
-    def _writer(self, obj: Object, order: UploadOrder, guard: Guard) -> ObjectWriter:
-        def publish(info: ObjectInfo) -> Object:
-            return self._object_handle(obj.container, info)
 
-        return ObjectWriter(obj.name, Uploader(self, order, None), publish, lambda: guard)
-
-
-def _parse_mode(mode: object) -> tuple[str, bool]:
-    """Return the action, ``"r"``, ``"w"`` or ``"x"``, and whether the file is binary."""
+def _parse_mode(
+    mode: object, encoding: str | None, errors: str | None, newline: str | None
+) -> tuple[str, _Text | None]:
+    """Return the action, ``"r"``, ``"w"`` or ``"x"``, and the settings of text, if it is text."""
     letters = sorted(mode) if isinstance(mode, str) else []
     binary = "b" in letters
     rest = [letter for letter in letters if letter not in "bt"]
@@ -172,4 +180,13 @@ def _parse_mode(mode: object) -> tuple[str, bool]:
             f"mode must be 'rb', 'wb', 'xb', 'r', 'w' or 'x', not {mode!r};"
             " objects cannot be appended to or changed in place"
         )
-    return rest[0], binary
+    if not binary:
+        return rest[0], _Text(checks.text_settings(encoding, errors, newline), errors, newline)
+    if (encoding, errors, newline) != (None, None, None):
+        raise InvalidOptionError(f"encoding, errors and newline are for text; mode is {mode!r}")
+    return rest[0], None
+
+
+def _refuse_options(mode: str, if_absent: bool, *options: object) -> None:
+    if if_absent or any(option is not None for option in options):
+        raise InvalidOptionError(f"options of a write do not go with mode {mode!r}")

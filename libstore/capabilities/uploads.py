@@ -25,16 +25,7 @@ class Uploads(DriverCore):
         Raises:
             NotSupportedError: The service takes no parts.
         """
-        with self._guard("list_uploads", container):
-            name = self._container_name(container)
-            if not self.takes_parts:
-                raise self._unsupported("take an object in parts")
-
-        def fetch(token: str | None, limit: int) -> Page[Upload]:
-            with self._guard("list_uploads", name):
-                return self._list_uploads(name, token)
-
-        return LazyList(fetch, self.limits.page_size, f"unfinished uploads in {name!r}")
+        return self._unfinished("list_uploads", container)
 
     @final
     def abort_upload(self, upload: Upload) -> None:
@@ -71,9 +62,22 @@ class Uploads(DriverCore):
         now = datetime.now(timezone.utc)
         stale = [
             upload
-            for upload in self.list_uploads(container)
-            if upload.started is None or (now - upload.started).total_seconds() >= age
+            for upload in self._unfinished("abort_uploads", container)
+            # An age of 0 is any: the service's clock may be ahead of ours.
+            if not age or upload.started is None or (now - upload.started).total_seconds() >= age
         ]
         for upload in stale:
             self.abort_upload(upload)
         return stale
+
+    def _unfinished(self, operation: str, container: Container | str) -> LazyList[Upload]:
+        with self._guard(operation, container):
+            name = self._container_name(container)
+            if not self.takes_parts:
+                raise self._unsupported("take an object in parts")
+
+        def fetch(token: str | None, limit: int) -> Page[Upload]:
+            with self._guard(operation, name):
+                return self._list_uploads(name, token)
+
+        return LazyList(fetch, self.limits.page_size, f"unfinished uploads in {name!r}")

@@ -38,6 +38,8 @@ class _Crc32:
 def _hasher(algorithm: str) -> _Hasher:
     if algorithm == "crc32":
         return _Crc32()
+    if algorithm == "md5":
+        return hashlib.md5(usedforsecurity=False)  # several times as fast as new("md5")
     return hashlib.new(algorithm, usedforsecurity=False)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from typing_extensions import Self
 
+from .. import checks
 from ..errors import (
     IntegrityError,
     InvalidOptionError,
@@ -29,6 +30,8 @@ from .localfile import local_errors, rename_new, write_all
 from .plan import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks
+
+_ROLE = "download destination"
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,19 @@ class DownloadOrder:
     progress: ProgressCallback | None = None
     cancel: Flag | None = None
 
+    def __post_init__(self) -> None:
+        checks.callback(self.progress, "progress")
+        checks.flag(self.cancel, "cancel")
+
 
 def download(driver: ReadHooks, order: DownloadOrder, destination: str, overwrite: bool) -> str:
     """Write the object to the destination and return its path."""
     path = checked_destination(destination, overwrite)
     first = _open_first(driver, order)
     try:
-        with local_errors(path, "download destination"):
-            with _TemporaryFile(path) as temporary:
-                _Download(driver, order, first.info, temporary.descriptor).run(first)
-                temporary.publish(overwrite)
+        with _TemporaryFile(path) as temporary:
+            _Download(driver, order, first.info, temporary).run(first)
+            temporary.publish(overwrite)
     finally:
         first.close()
     return path
@@ -71,13 +77,12 @@ def checked_destination(destination: str, overwrite: bool) -> str:
         LocalFileExistsError: A file is there, and it is not to be overwritten.
         InvalidOptionError: Something is there that is no file, such as a device.
     """
+    if "\0" in destination:
+        raise InvalidOptionError(f"no file can be called {destination!r}: it has a NUL character")
     path = os.path.realpath(destination) if os.path.islink(destination) else destination
-    try:
+    mode = None
+    with local_errors(destination, _ROLE), suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = None
-    except OSError:
-        mode = None  # creating the temporary file says what is wrong
     if destination.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
         raise LocalFileIsADirectoryError(
             f"download destination {destination!r} is a directory; give the path of a file"
@@ -110,12 +115,12 @@ class _Download:
     """The bytes' way into one open file."""
 
     def __init__(
-        self, driver: ReadHooks, order: DownloadOrder, info: ObjectInfo, descriptor: int
+        self, driver: ReadHooks, order: DownloadOrder, info: ObjectInfo, file: _TemporaryFile
     ) -> None:
         self._driver = driver
         self._order = order
         self._info = info
-        self._descriptor = descriptor
+        self._file = file
         self._progress = Progress(order.progress, info.size)
         self._crew = Crew[Span](driver.transfer.concurrency, self._on_range, order.cancel)
         algorithms = verifiable(info.checksums)
@@ -160,7 +165,7 @@ class _Download:
         while stream.left:
             self._crew.checkpoint()
             count = stream.readinto(buffer)
-            write_all(self._descriptor, buffer[:count], position)
+            self._file.write(buffer[:count], position)
             position += count
             if progress is not None:
                 progress.add(count)
@@ -177,9 +182,7 @@ class _Download:
         while self._hashed in self._arrived:
             stop = self._arrived.pop(self._hashed)
             while self._hashed < stop:
-                block = os.pread(self._descriptor, min(MiB, stop - self._hashed), self._hashed)
-                if not block:
-                    raise IntegrityError("the temporary file was cut while it was written")
+                block = self._file.read(min(MiB, stop - self._hashed), self._hashed)
                 self._digests.update(memoryview(block))
                 self._hashed += len(block)
 
@@ -190,26 +193,43 @@ class _TemporaryFile:
     def __init__(self, path: str) -> None:
         self._path = path
         directory, name = os.path.split(path)
-        stem = f".{name[:100]}.{secrets.token_hex(6)}.part"
-        self._temporary: str | None = os.path.join(directory, stem)
+        stem = os.fsdecode(os.fsencode(name)[:100])
+        self._temporary: str | None = os.path.join(
+            directory, f".{stem}.{secrets.token_hex(6)}.part"
+        )
 
     def __enter__(self) -> Self:
         assert self._temporary is not None
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        self.descriptor = os.open(self._temporary, flags, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with local_errors(self._path, _ROLE):
+            self._descriptor = os.open(self._temporary, flags, 0o666)
         return self
+
+    def write(self, view: memoryview, offset: int) -> None:
+        """Write bytes to their place."""
+        with local_errors(self._path, _ROLE):
+            write_all(self._descriptor, view, offset)
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Return bytes that were written."""
+        with local_errors(self._path, _ROLE):
+            block = os.pread(self._descriptor, size, offset)
+        if not block:
+            raise IntegrityError("the temporary file was cut while it was written")
+        return block
 
     def publish(self, overwrite: bool) -> None:
         """Give the file its name."""
         assert self._temporary is not None
-        if overwrite:
-            os.replace(self._temporary, self._path)
-        else:
-            rename_new(self._temporary, self._path)
+        with local_errors(self._path, _ROLE):
+            if overwrite:
+                os.replace(self._temporary, self._path)
+            else:
+                rename_new(self._temporary, self._path)
         self._temporary = None
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self.descriptor)
+        os.close(self._descriptor)
         if self._temporary is not None:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)

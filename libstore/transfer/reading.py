@@ -64,12 +64,16 @@ class ObjectStream:
         self._target = (container, name)
         self._etag = etag
         self._reading: Reading | None = None
-        self._delays = driver.retry.delays()
+        self._surplus = 0
+        self._delays: Iterator[float] | None = None
         self.info, self.span = self._open(span)
         self._etag = self.info.etag
         self._position = self.span.start
         self._resumed_at = self._position
         self._digests = self._running_digests()
+        if not self.left:
+            self.close()
+            self._verify()
 
     @property
     def left(self) -> int:
@@ -86,12 +90,14 @@ class ObjectStream:
             IntegrityError: The object was read from end to end and does not match its digest.
             TransportError: The bytes broke off, again and again.
         """
-        view = view[: self.left]
+        wanted = min(view.nbytes, self.left)
         filled = 0
-        while filled < view.nbytes:
-            count = self._read_some(view[filled:])
-            if self._digests is not None:
-                self._digests.update(view[filled : filled + count])
+        while filled < wanted:
+            # Slices are released at once: a traceback that keeps one would keep the buffer.
+            with view[filled:wanted] as rest:
+                count = self._read_some(rest)
+                if self._digests is not None:
+                    self._digests.update(rest[:count])
             filled += count
             self._position += count
         if not self.left:
@@ -120,6 +126,8 @@ class ObjectStream:
                 if self._reading is None:
                     self._open(Span(self._position, self.span.stop))
                 assert self._reading is not None
+                if self._surplus:
+                    self._skip(self._reading)
                 count = self._reading.body.readinto(view)
                 if count:
                     return count
@@ -131,7 +139,7 @@ class ObjectStream:
     def _wait_before_resuming(self, error: TransportError) -> None:
         if self._etag is None:
             raise error  # without an ETag nobody can tell whether the rest is of the same object
-        if self._position - self._resumed_at >= _PROGRESS:
+        if self._delays is None or self._position - self._resumed_at >= _PROGRESS:
             self._delays = self._driver.retry.delays()
         self._resumed_at = self._position
         delay = next(self._delays, None)
@@ -152,7 +160,7 @@ class ObjectStream:
                 raise ServiceError("the service does not tell the object's size")
             wanted = span.clamp(reading.info.size)
             self._check_same(reading, wanted)
-            self._skip(reading, wanted.start - reading.span.start)
+            self._surplus = wanted.start - reading.span.start
         except BaseException:
             self.close()
             raise
@@ -175,14 +183,14 @@ class ObjectStream:
                 f" {sent.start} to {sent.stop}"
             )
 
-    def _skip(self, reading: Reading, count: int) -> None:
+    def _skip(self, reading: Reading) -> None:
         """Read over the bytes that a service sends although they were not asked for."""
-        scratch = memoryview(bytearray(min(count, MiB))) if count > 0 else memoryview(b"")
-        while count > 0:
-            skipped = reading.body.readinto(scratch[:count])
+        scratch = memoryview(bytearray(min(self._surplus, MiB)))
+        while self._surplus > 0:
+            skipped = reading.body.readinto(scratch[: self._surplus])
             if not skipped:
                 raise TransportError("the answer ended before the bytes that were asked for")
-            count -= skipped
+            self._surplus -= skipped
 
 
 def read(

@@ -24,6 +24,9 @@ _ACCEPTED = (
 )
 
 
+_END = object()
+
+
 class Source(ABC):
     """
     Bytes that are read once, in order.
@@ -56,7 +59,7 @@ def open_source(source: object) -> Source:
         LocalFileError: It is a path that cannot be opened.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _PathSource(os.fspath(source))
+        return _PathSource(os.fsdecode(source))
     if isinstance(source, io.TextIOBase):
         raise InvalidTypeError(
             "the source is a text file; open it in binary mode ('rb'), or upload its .buffer"
@@ -136,8 +139,10 @@ class _FileSource(_FilledSource):
 
 
 class _PathSource(_FileSource):
-    def __init__(self, path: str | bytes) -> None:
-        self._path = os.fsdecode(path)
+    def __init__(self, path: str) -> None:
+        if "\0" in path:
+            raise InvalidOptionError(f"no file can be called {path!r}: it has a NUL character")
+        self._path = path
         # A str is a path; somebody who meant its text learns that from the role's name.
         with local_errors(self._path, "the path of the upload source"):
             handle = open(self._path, "rb", buffering=0)
@@ -170,8 +175,8 @@ class _IterableSource(_FilledSource):
     @override
     def _fill(self, view: memoryview) -> int:
         while not self._left.nbytes:
-            block = next(self._blocks, None)
-            if block is None:
+            block = next(self._blocks, _END)
+            if block is _END:
                 return 0
             self._left = _bytes_of(block, "the source")
         count = min(len(view), self._left.nbytes)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, Protocol
 
+from .. import checks
 from ..errors import IntegrityError, NotSupportedError, StorageError
 from ..values import Limits, ObjectInfo, Part, Upload, WriteOptions
 from .crew import Crew, Flag, check_cancelled
@@ -73,6 +74,10 @@ class UploadOrder:
     progress: ProgressCallback | None = None
     cancel: Flag | None = None
 
+    def __post_init__(self) -> None:
+        checks.callback(self.progress, "progress")
+        checks.flag(self.cancel, "cancel")
+
 
 def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInfo:
     """Upload all that the source gives, and close the source."""
@@ -129,6 +134,7 @@ class Uploader:
         self._sizes = part_sizes(size, driver.transfer, driver.limits)
         self.next_size = next(self._sizes)
         self._held: list[memoryview] = []
+        self._most_held = self._threshold(size)
         self._spool: IO[bytes] | None = None
         self._parts: _PartsUpload | None = None
         self._size = 0
@@ -141,7 +147,7 @@ class Uploader:
             self._pass_on(view)
         else:
             self._held.append(view)
-            if self._size > _threshold(self._driver):
+            if self._size > self._most_held:
                 self._go_large()
         if self._driver.takes_parts:
             self.next_size = next(self._sizes, 1)
@@ -165,6 +171,15 @@ class Uploader:
         self._release()
         if self._parts is not None:
             self._parts.abort()
+
+    def _threshold(self, size: int | None) -> int:
+        """Return how many bytes may wait for the decision how to send them."""
+        threshold = _threshold(self._driver)
+        if not self._driver.takes_parts:
+            return threshold
+        if size is not None and size > threshold:
+            return 0
+        return min(threshold, self._driver.transfer.concurrency * self.next_size)
 
     def _go_large(self) -> None:
         """Leave the hope for a single small request."""

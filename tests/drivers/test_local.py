@@ -121,6 +121,12 @@ def test_an_empty_root_is_refused() -> None:
         local_driver("")
 
 
+def test_a_root_with_a_nul_is_refused() -> None:
+    """A path that no directory can have is InvalidOptionError before anything is made."""
+    with pytest.raises(InvalidOptionError):
+        local_driver("a\0b")
+
+
 def test_repr_names_the_root(tmp_path: Path) -> None:
     """A driver shows itself by class and root."""
     assert f"<LocalDriver {str(tmp_path)!r}>" == repr(local_driver(tmp_path))

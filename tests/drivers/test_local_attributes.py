@@ -19,7 +19,7 @@ from drivers.local_support import (
     run_python,
 )
 
-from libstore import Container, Object, TransferOptions
+from libstore import Object, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 _KEPT: dict[str, Any] = {
@@ -224,27 +224,3 @@ print(os.listdir(sys.argv[1]))
     if printed.strip() in ("no mount", "has attributes"):
         pytest.skip(f"no file system without extended attributes: {printed.strip()}")
     assert [f"{{'k': 'v'}} x/y {md5(b'content')} 1", "[]"] == printed.splitlines()
-
-
-@pytest.mark.parametrize("key", ["user.libstore", "user.libstore.hash"])
-@pytest.mark.parametrize(
-    "garbage", [b"", b"\xff\xfe", b"{", b"[]", b"7", b'"x"', b"{}", b'{"x":1}', b"null"], ids=repr
-)
-def test_attributes_that_are_not_ours_are_ignored(
-    tmp_path: Path, key: str, garbage: bytes
-) -> None:
-    """An attribute that we did not write is as good as none, and a new upload mends it."""
-    if not has_extended_attributes(tmp_path):
-        pytest.skip("the file system of the temporary directory has no extended attributes")
-    container = new_container(tmp_path, attributes="xattr")
-    container.upload_object(b"content", "a.txt")
-    os.setxattr(tmp_path / "c" / "a.txt", key, garbage)
-    _check_plain(container)
-    container.upload_object(b"content", "a.txt")
-    _check_plain(container)
-
-
-def _check_plain(container: Container) -> None:
-    obj = container.get_object("a.txt")
-    assert {"content_type": "text/plain", "metadata": {}} == _seen(obj)
-    assert (md5(b"content"), b"content") == (obj.object_hash, obj.read())

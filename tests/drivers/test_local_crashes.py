@@ -201,7 +201,7 @@ _ACTS: dict[str, Callable[[Container], object]] = {
     "delete": lambda container: container.delete_object("d/a"),
     "batch": lambda container: container.delete_objects(["d/a", "d/b"]),
 }
-_WITH_SIDE_FILES = ("put", "overwrite", "parts", "update", "delete")
+_WITH_SIDE_FILES = ("put", "overwrite", "parts", "absent", "update", "delete")
 
 
 def act_until(root: str, attributes: Kept, act: str, calls: str) -> None:
@@ -237,13 +237,6 @@ def test_killed_at_each_call(
     tmp_path: Path, attributes: Kept, act: str, lender: subprocess.Popen[bytes]
 ) -> None:
     """Whichever call is the last one before kill -9, each object is whole or not there."""
-    kill_at_each_call(tmp_path, attributes, act, lender)
-
-
-def kill_at_each_call(
-    tmp_path: Path, attributes: Kept, act: str, lender: subprocess.Popen[bytes]
-) -> None:
-    """Kill a victim behind its first call, its second, and so on, until it survives."""
     for calls in range(500):
         root = tmp_path / str(calls)
         container = new_container(root, attributes=attributes, fsync=False)

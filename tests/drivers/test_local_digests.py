@@ -18,6 +18,7 @@ from drivers.local_support import (
 from libstore import Container, StorageDriver, TransferOptions
 from libstore.drivers import local
 from libstore.drivers.local import content
+from libstore.drivers.local.attributes import Attributes, ExtendedAttributes, SideFiles
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 
@@ -89,6 +90,28 @@ def test_a_changed_file_has_a_new_digest(
     assert md5(b"behind") == _digest(local_driver(tmp_path, attributes=attributes))
     assert md5(b"behind") == container.list_objects()[0].object_hash
     assert b"behind" == container.read_object("a")
+
+
+@pytest.mark.parametrize(
+    "store", [ExtendedAttributes(), SideFiles(fsync=False)], ids=["xattr", "file"]
+)
+def test_a_change_right_behind_the_seal(tmp_path: Path, store: Attributes) -> None:
+    """A change right after the digest was kept, with the times set back, is not missed."""
+    if not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    missed = 0
+    for number in range(300):
+        descriptor = os.open(tmp_path / str(number), os.O_RDWR | os.O_CREAT)
+        os.write(descriptor, b"before")
+        status = os.fstat(descriptor)
+        store.seal(descriptor, directory, md5(b"before"), status)
+        os.pwrite(descriptor, b"behind", 0)
+        os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
+        missed += store.digest(descriptor, directory, os.fstat(descriptor)) is not None
+        os.close(descriptor)
+    os.close(directory)
+    assert 0 == missed
 
 
 def test_a_change_and_a_change_back_is_not_missed(tmp_path: Path, attributes: Kept) -> None:

@@ -114,6 +114,29 @@ def test_a_new_container_is_on_disk(tmp_path: Path, calls: list[Call]) -> None:
     assert ("fsync", ".") == calls[-1]
 
 
+def test_a_new_root_is_on_disk(tmp_path: Path, calls: list[Call]) -> None:
+    """Of each directory that is made for the root, the one that it is in is synced."""
+    local_driver(tmp_path / "root" / "a" / "b").create_container("c")
+    for made, parent in ((".", ".."), ("a", "."), ("a/b", "a"), ("a/b/c", "a/b")):
+        assert calls.index(("mkdir", made)) < _position(calls, ("fsync", parent))
+
+
+def test_side_files_are_on_disk(tmp_path: Path, calls: list[Call]) -> None:
+    """A side file is synced before it is renamed, and its directory behind that."""
+    container = new_container(tmp_path / "root", attributes="file")
+    container.upload_object(b"1", "a", metadata={"k": "v"})
+    inode = (tmp_path / "root" / "c" / "a").stat().st_ino
+    side = f"c/.libstore-attributes/{inode:x}"
+    renamed = calls.index(("replace", side))
+    [synced] = [index for index, call in enumerate(calls) if _is_sync_of_new(call, side)]
+    assert synced < renamed < _position(calls, ("fsync", "c/.libstore-attributes"))
+    assert renamed < calls.index(("replace", "c/a"))
+
+
+def _is_sync_of_new(call: Call, side: str) -> bool:
+    return call[0] == "fsync" and call[1].startswith(f"{side}.") and ".hash" not in call[1]
+
+
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_deletion_is_on_disk(container: Container, calls: list[Call], batch: bool) -> None:
     """What is left of a deleted object's directories is synced after it was removed."""

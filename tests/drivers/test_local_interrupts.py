@@ -203,7 +203,6 @@ def test_a_call_that_fails(
 
 @_NAMES
 @_AMOUNTS
-@pytest.mark.parametrize("kept", ["auto"], indirect=True)
 def test_a_rename_that_fails(
     container: Container, monkeypatch: pytest.MonkeyPatch, name: str, size: int
 ) -> None:

@@ -121,6 +121,15 @@ def test_links_that_lead_nowhere_are_left_out(following: Container, tmp_path: Pa
         following.read_object("dangling")
 
 
+def test_a_link_to_itself_is_no_object(following: Container, tmp_path: Path) -> None:
+    """A link that leads to itself is left out of a listing."""
+    following.upload_object(b"1", "a")
+    _link(tmp_path, "self", "self")
+    assert ["a"] == names(following)
+    with pytest.raises(ObjectNotFoundError):
+        following.read_object("self")
+
+
 @pytest.mark.parametrize("follow", [False, True])
 def test_a_deleted_container_leaves_what_links_lead_to(
     tmp_path: Path, elsewhere: Path, follow: bool
@@ -137,4 +146,16 @@ def test_a_deleted_container_leaves_what_links_lead_to(
     before = picture(elsewhere)
     container.delete()
     assert {} == picture(tmp_path / "root")
+    assert before == picture(elsewhere)
+
+
+def test_an_empty_directory_behind_a_link_stays(tmp_path: Path) -> None:
+    """An upload to the name of a link to an empty directory leaves what the link led to."""
+    following = new_container(tmp_path / "root", follow_symlinks=True)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "empty" / "below").mkdir(parents=True)
+    (tmp_path / "root" / "c" / "a").symlink_to(elsewhere / "empty")
+    before = picture(elsewhere)
+    with pytest.raises(ObjectNameConflictError):
+        following.upload_object(b"1", "a")
     assert before == picture(elsewhere)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drivers.local_support import local_driver, names, new_container
+from drivers.local_support import local_driver, names, new_container, picture
 
 from libstore import Container, Object, Prefix
 
@@ -137,6 +137,17 @@ def test_deep_trees(tmp_path: Path, depth: int) -> None:
     container.upload_object(b"deep", f"{folder}a")
     container.delete()
     assert [] == os.listdir(tmp_path)
+
+
+def test_the_deepest_name(tmp_path: Path) -> None:
+    """A name of as many pieces as fit into 1,024 bytes is listed and goes with its container."""
+    container = new_container(tmp_path, fsync=False)
+    name = "/".join("v" * 512)
+    container.upload_object(b"deep", name)
+    assert [name] == names(container)
+    assert b"deep" == container.read_object(name)
+    container.delete()
+    assert {} == picture(tmp_path)
 
 
 def test_names_that_are_no_text_are_left_out(tmp_path: Path) -> None:

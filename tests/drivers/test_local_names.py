@@ -147,6 +147,14 @@ def test_a_freed_name_is_free_for_both(tmp_path: Path) -> None:
     assert {"c"} == set(picture(tmp_path))
 
 
+def test_empty_directories_do_not_take_a_name(tmp_path: Path) -> None:
+    """An empty directory holds no object, so its name is free for one."""
+    container = new_container(tmp_path)
+    (tmp_path / "c" / "a" / "b").mkdir(parents=True)
+    container.upload_object(b"1", "a")
+    assert ["a"] == names(container)
+
+
 def test_names_that_differ_in_form_only_are_two(tmp_path: Path) -> None:
     """Names that differ in case or composition only are two objects, or the second is refused."""
     container = new_container(tmp_path)

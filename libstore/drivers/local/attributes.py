@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from itertools import chain
 
 from typing_extensions import override
@@ -80,7 +80,7 @@ class Record:
                 content_type,
                 dict(pairs[: int(count)]),
                 dict(pairs[int(count) :]),
-                datetime.fromisoformat(started) if started else None,
+                datetime.fromisoformat(started).astimezone(timezone.utc) if started else None,
             )
         except ValueError:
             return None

@@ -37,7 +37,7 @@ from .attributes import (
     has_extended_attributes,
 )
 from .content import create, etag_of
-from .tree import RESERVED, Tree, closing, locked, os_errors
+from .tree import RESERVED, Tree, closing, locked, make_way, os_errors
 
 #: What can be kept with an object beside content type and metadata.
 EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
@@ -205,8 +205,8 @@ class FileStore:
     def _rename(
         self, temporary: str, leaf: str, directory: int, parent: int, is_new: bool
     ) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            self.tree.make_way(leaf, parent)
+        with suppress(OSError):  # mostly there is no directory; if one stays, the rename says so
+            make_way(leaf, parent)
         if not is_new:
             os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
             return

@@ -30,6 +30,7 @@ RESERVED = ".libstore-"
 #: POSIX file systems take names of this many bytes.
 MAX_COMPONENT = 255
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # What opening a piece of a name says when it is no directory, or a link that is not followed.
@@ -209,7 +210,7 @@ class Tree:
             status = os.stat(name, dir_fd=directory, follow_symlinks=self.follow_symlinks)
         except FileNotFoundError:
             return None
-        if stat.S_ISDIR(status.st_mode) and self._has_no_files(name, directory):
+        if stat.S_ISDIR(status.st_mode) and _has_no_files(name, directory):
             return None
         if not stat.S_ISREG(status.st_mode):
             raise ObjectNameConflictError(
@@ -229,22 +230,6 @@ class Tree:
             except OSError:
                 return
             directories.pop()
-
-    def make_way(self, name: str, directory: int) -> None:
-        """Remove a directory in which there are no files but only directories."""
-        with closing(self.open_directory(name, directory)) as descriptor:
-            for entry in os.listdir(descriptor):
-                self.make_way(entry, descriptor)
-        os.rmdir(name, dir_fd=directory)
-
-    def _has_no_files(self, name: str, directory: int) -> bool:
-        with closing(self.open_directory(name, directory)) as descriptor:
-            with os.scandir(descriptor) as entries:
-                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-            return all(
-                is_directory and self._has_no_files(below, descriptor)
-                for below, is_directory in found
-            )
 
     def _refuse_other_spelling(self, name: str, directory: int) -> None:
         if not self._is_exact(name, directory):
@@ -280,6 +265,23 @@ def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[No
         yield
     finally:
         fcntl.flock(container, fcntl.LOCK_UN)
+
+
+def make_way(name: str, directory: int) -> None:
+    """Remove a directory in which there are no files but only directories; no link is followed."""
+    with closing(os.open(name, _DIRECTORY, dir_fd=directory)) as descriptor:
+        for entry in os.listdir(descriptor):
+            make_way(entry, descriptor)
+    os.rmdir(name, dir_fd=directory)
+
+
+def _has_no_files(name: str, directory: int) -> bool:
+    try:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+    except OSError:
+        return False  # a link, which is something
+    with closing(descriptor):
+        return all(_has_no_files(below, descriptor) for below in os.listdir(descriptor))
 
 
 def _folds_case(path: str) -> bool:
