@@ -13,6 +13,14 @@ from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs one of the servers, so that it can be run, or left out, as one."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if any(name.endswith("_server") for name in fixtures):
+            item.add_marker("server")
+
+
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Run moto."""
