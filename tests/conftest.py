@@ -9,6 +9,11 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a value whose `repr()` has an address by its type: processes must agree on names."""
+    return f"{argname}-{type(val).__name__}" if " at 0x" in repr(val) else None
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """Return the root of the repository."""

@@ -105,7 +105,11 @@ class Sources(Topic):
         path.touch()
         assert 0 == container.upload_object(path, "a").size
 
-    @pytest.mark.parametrize("source", [(), [b""], iter(()), io.BytesIO()], ids=repr)
+    @pytest.mark.parametrize(
+        "source",
+        [(), [b""], iter(()), io.BytesIO()],
+        ids=["no blocks", "an empty block", "an iterator", "a file"],
+    )
     def test_a_source_without_bytes_becomes_an_empty_object(
         self, container: Container, source: Any
     ) -> None:
