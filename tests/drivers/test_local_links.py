@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,18 +128,6 @@ def test_a_link_to_itself_is_no_object(following: Container, tmp_path: Path) -> 
     assert ["a"] == names(following)
     with pytest.raises(ObjectNotFoundError):
         following.read_object("self")
-
-
-def test_an_empty_directory_behind_a_link_stays(
-    following: Container, tmp_path: Path, elsewhere: Path
-) -> None:
-    """An upload to the name of a link to an empty directory leaves what the link led to."""
-    (elsewhere / "empty" / "below").mkdir(parents=True)
-    _link(tmp_path, "a", elsewhere / "empty")
-    before = picture(elsewhere)
-    with suppress(ObjectNameConflictError):
-        following.upload_object(b"1", "a")
-    assert before == picture(elsewhere)
 
 
 @pytest.mark.parametrize("follow", [False, True])

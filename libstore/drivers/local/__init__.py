@@ -301,7 +301,8 @@ class LocalDriver(StorageDriver):
                 if conditions.if_match not in (None, info.etag):
                     raise changed(conditions, info.etag)
                 copied = CopyOptions(content_type=content_type, metadata=metadata)
-                self._store.keep_record(descriptor, directory, name, copied_options(info, copied))
+                options = copied_options(info, copied)
+                self._store.keep_record(descriptor, directory, name, options, same_content=True)
                 self._store.sync(descriptor)
                 if "md5" in info.checksums:
                     status = os.fstat(descriptor)

@@ -264,6 +264,8 @@ class SideFiles(Attributes):
         descriptor = os.open(name, flags, 0o666, dir_fd=directory)
         try:
             write_all(descriptor, memoryview(value))
+            now = time.time_ns()
+            os.utime(descriptor, ns=(now, now))  # as exact as the time of the file it is about
             self._sync(descriptor)
         finally:
             os.close(descriptor)

@@ -6,12 +6,13 @@ import hashlib
 import io
 import os
 import stat
+import time
 from contextlib import suppress
 
 from ...transfer.localfile import write_all
 from ...values import MiB
 from .attributes import remove_side_files
-from .tree import RESERVED, os_errors
+from .tree import RESERVED, directories_below, opened_down, os_errors, remove_directories
 
 
 class FileBody:
@@ -29,6 +30,17 @@ def create(name: str, directory: int) -> int:
     """Create a file that must not be there; its mode is what the umask leaves of 0666."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     return os.open(name, flags, 0o666, dir_fd=directory)
+
+
+def stamp(descriptor: int) -> None:
+    """
+    Set a file's time to this nanosecond.
+
+    The clock that stamps writes moves in steps of up to 10 ms on many systems; two versions could
+    have one ETag.
+    """
+    now = time.time_ns()
+    os.utime(descriptor, ns=(now, now))
 
 
 def etag_of(status: os.stat_result) -> str:
@@ -66,15 +78,15 @@ def md5_of(descriptor: int) -> str:
 def remove_leftovers(container: int) -> None:
     """Remove what is no object: empty directories, our own files, links and special files."""
     remove_side_files(container)
-    for _, directories, files, directory in os.fwalk(
-        ".", topdown=False, dir_fd=container, follow_symlinks=False
-    ):
-        top = os.path.samestat(os.fstat(directory), os.fstat(container))
-        for name in files + directories:
+    trees = list(directories_below(container, "."))
+    for pieces, names in trees:
+        for name in names:
             # What cannot be removed keeps the container from being removed, which is then told.
-            with suppress(OSError):
+            with suppress(OSError), opened_down(container, pieces) as directory:
                 mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-                if stat.S_ISDIR(mode):
-                    os.rmdir(name, dir_fd=directory)
-                elif not stat.S_ISREG(mode) or (top and name.startswith(RESERVED)):
+                ours = pieces == ["."] and name.startswith(RESERVED)
+                if ours or not stat.S_ISREG(mode):
                     os.unlink(name, dir_fd=directory)
+    for pieces, _ in reversed(trees[1:]):
+        with suppress(OSError):
+            remove_directories(container, [pieces])

@@ -36,7 +36,7 @@ from .attributes import (
     SideFiles,
     has_extended_attributes,
 )
-from .content import create, etag_of
+from .content import create, etag_of, stamp
 from .tree import RESERVED, Tree, closing, locked, make_way, os_errors
 
 #: What can be kept with an object beside content type and metadata.
@@ -314,9 +314,11 @@ class FileStore:
         directory: int,
         name: str,
         options: WriteOptions,
+        *,
         started: datetime | None = None,
+        same_content: bool = False,
     ) -> None:
-        """Keep with an open file what its object has beside content."""
+        """Keep with an open file what its object has beside content, which is new or the same."""
         extras = {label: getattr(options, label) for label in EXTRAS}
         record = Record(
             name,
@@ -325,6 +327,8 @@ class FileStore:
             {label: value for label, value in extras.items() if value is not None},
             started,
         )
+        if not same_content:
+            stamp(descriptor)
         store = self.attributes(directory)
         store.set(descriptor, directory, RECORD, record.dump())
 
@@ -335,7 +339,7 @@ class FileStore:
         started = datetime.now(timezone.utc)
         with closing(create(temporary, directory)) as descriptor:
             try:
-                self.keep_record(descriptor, directory, name, options, started)
+                self.keep_record(descriptor, directory, name, options, started=started)
             except BaseException:
                 self._discard(temporary, descriptor, directory)
                 raise

@@ -13,7 +13,7 @@ import fcntl
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from ...errors import (
@@ -267,21 +267,53 @@ def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[No
         fcntl.flock(container, fcntl.LOCK_UN)
 
 
+def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], list[str]]]:
+    """
+    Yield a directory in a directory and all below it, each before what is in it.
+
+    Each comes as the pieces of its path, with the names of what is in it and is no directory. No
+    link is followed, and there is no recursion: trees may go deeper than Python's stack.
+    """
+    waiting = [[name]]
+    while waiting:
+        pieces = waiting.pop()
+        with opened_down(directory, pieces) as descriptor, os.scandir(descriptor) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        yield pieces, [below for below, is_directory in found if not is_directory]
+        waiting += [[*pieces, below] for below, is_directory in found if is_directory]
+
+
+def remove_directories(directory: int, trees: Iterable[list[str]]) -> None:
+    """Remove empty directories, given as the pieces of their paths, parents first."""
+    for pieces in reversed(list(trees)):
+        with opened_down(directory, pieces[:-1]) as descriptor:
+            os.rmdir(pieces[-1], dir_fd=descriptor)
+
+
 def make_way(name: str, directory: int) -> None:
-    """Remove a directory in which there are no files but only directories; no link is followed."""
-    with closing(os.open(name, _DIRECTORY, dir_fd=directory)) as descriptor:
-        for entry in os.listdir(descriptor):
-            make_way(entry, descriptor)
-    os.rmdir(name, dir_fd=directory)
+    """Remove a directory in which there are no files but only directories."""
+    remove_directories(directory, [pieces for pieces, _ in directories_below(directory, name)])
 
 
 def _has_no_files(name: str, directory: int) -> bool:
     try:
-        descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+        return not any(files for _, files in directories_below(directory, name))
     except OSError:
         return False  # a link, which is something
-    with closing(descriptor):
-        return all(_has_no_files(below, descriptor) for below in os.listdir(descriptor))
+
+
+@contextmanager
+def opened_down(directory: int, pieces: Iterable[str]) -> Iterator[int]:
+    """Open a directory piece by piece, without following links."""
+    descriptor = os.dup(directory)
+    try:
+        for piece in pieces:
+            below = os.open(piece, _DIRECTORY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _folds_case(path: str) -> bool:

@@ -26,6 +26,7 @@ class _Level:
 
     descriptor: int
     folder: str
+    identity: tuple[int, int]
     entries: Iterator[tuple[str, bool]]
 
 
@@ -54,7 +55,12 @@ class _Walk:
                 os.close(level.descriptor)
 
     def _level(self, descriptor: int, folder: str) -> _Level:
-        return _Level(descriptor, folder, iter(self._entries(descriptor, top=not folder)))
+        try:
+            entries = self._entries(descriptor, top=not folder)
+            return _Level(descriptor, folder, _identity(descriptor), iter(entries))
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def _enter(self, name: str, levels: list[_Level]) -> None:
         folder = levels[-1].folder + name + "/"
@@ -64,10 +70,11 @@ class _Walk:
             descriptor = self._tree.open_directory(name, levels[-1].descriptor)
         except (FileNotFoundError, NotADirectoryError):
             return  # it went away, or became something else, after we saw it
-        if _identity(descriptor) in [_identity(level.descriptor) for level in levels]:
+        level = self._level(descriptor, folder)
+        if level.identity in [above.identity for above in levels]:
             os.close(descriptor)  # a link that leads back up
-            return
-        levels.append(self._level(descriptor, folder))
+        else:
+            levels.append(level)
 
     def _leave_folded(self, levels: list[_Level]) -> None:
         """Leave the directory that the query folds; its first name was all that is needed."""
