@@ -132,7 +132,7 @@ def fill(container: Container, *names: str) -> None:
 
 def pickled(value: T) -> T:
     """Return what comes out of a pickle of a value."""
-    again: T = pickle.loads(pickle.dumps(value))  # noqa: S301 - a pickle that was just made
+    again: T = pickle.loads(pickle.dumps(value))
     return again
 
 

@@ -397,7 +397,7 @@ def in_child(function: Callable[[], object]) -> str:
     if not child:
         try:
             said = function()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             said = repr(error)
         os.write(writer, str(said).encode())
         os._exit(0)
