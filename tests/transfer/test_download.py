@@ -609,7 +609,9 @@ def test_a_relative_destination_is_relative_to_here(
     assert SMALL == (folder / "a").read_bytes()
 
 
-@pytest.mark.parametrize("destination", [None, 5, b"a", object()], ids=["None", "int", "bytes", "object"])
+@pytest.mark.parametrize(
+    "destination", [None, 5, b"a", object()], ids=["None", "int", "bytes", "object"]
+)
 def test_a_destination_is_a_path(
     driver: FaultyDriver, container: Container, destination: Any
 ) -> None:
