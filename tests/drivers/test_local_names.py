@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from libstore import (
     ObjectNotFoundError,
     TransferOptions,
 )
+from libstore.drivers.local import LocalDriver
 
 _SMALL_PARTS = TransferOptions(part_size=4, multipart_threshold=4, concurrency=2)
 
@@ -170,3 +172,24 @@ def test_names_that_differ_in_form_only_are_two(tmp_path: Path) -> None:
             container.delete_object(second)
         assert b"1" == container.read_object(first)
         container.delete_object(first)
+
+
+def test_a_file_system_that_folds_case_is_found_out(tmp_path: Path) -> None:
+    """Where another spelling of a name finds the file, entries are compared letter by letter."""
+    container = new_container(tmp_path)
+    (tmp_path / "c" / "TWIN").write_bytes(b"")
+    (tmp_path / "c" / "twin").write_bytes(b"")
+    assert isinstance(container.driver, LocalDriver)
+    tree = container.driver._tree
+    directory = os.open(tmp_path / "c", os.O_RDONLY)
+    try:
+        tree.probe("twin", directory)
+    finally:
+        os.close(directory)
+    assert tree._folds
+    container.upload_object(b"1", "d/a")
+    container.upload_object(b"2", "d/A")
+    assert [b"2", b"1"] == [container.read_object(name) for name in ("d/A", "d/a")]
+    with pytest.raises(ObjectNotFoundError):
+        container.read_object("D/a")
+    assert ["TWIN", "d/A", "d/a", "twin"] == names(container)

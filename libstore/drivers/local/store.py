@@ -287,6 +287,7 @@ class FileStore:
         """Give a new file, and remove it at the end unless it was renamed."""
         name = RESERVED + secrets.token_hex(8)
         with closing(create(name, directory)) as descriptor:
+            self.tree.probe(name, directory)
             try:
                 yield descriptor, name
             finally:
@@ -338,6 +339,7 @@ class FileStore:
         temporary = RESERVED + upload_id
         started = datetime.now(timezone.utc)
         with closing(create(temporary, directory)) as descriptor:
+            self.tree.probe(temporary, directory)
             try:
                 self.keep_record(descriptor, directory, name, options, started=started)
             except BaseException:

@@ -99,6 +99,7 @@ class Tree:
         self.follow_symlinks = follow_symlinks
         self._no_follow = 0 if follow_symlinks else os.O_NOFOLLOW
         self._folds: bool | None = None
+        self._probed = False
 
     def make_root(self, sync: bool) -> None:
         """Make the root, and what is missing of the way to it."""
@@ -230,6 +231,17 @@ class Tree:
             except OSError:
                 return
             directories.pop()
+
+    def probe(self, name: str, directory: int) -> None:
+        """Find out, by a file that was just made, whether names that differ in case are one."""
+        if not self._probed:
+            try:
+                os.stat(name.upper(), dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                self._folds = False
+            else:
+                self._folds = True
+            self._probed = True
 
     def _refuse_other_spelling(self, name: str, directory: int) -> None:
         if not self._is_exact(name, directory):
