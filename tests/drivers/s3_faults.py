@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -30,10 +31,16 @@ class Faulty:
         item = request.node
         if item.originalname in self.unfit:
             pytest.skip(self.unfit[item.originalname])
-        exact = self.faults.get(item.name)
+        exact_faults = {_plain(name): reason for name, reason in self.faults.items()}
+        exact = exact_faults.get(_plain(item.name))
         if exact is not None:
             request.applymarker(pytest.mark.xfail(reason=exact, strict=True))
         loose = {**self.faults, **self.sometimes}
         if exact is None and item.originalname in loose:
             reason = loose[item.originalname]
             request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+
+
+def _plain(name: str) -> str:
+    """Return the name of a test without the number of backslashes, in which pytests differ."""
+    return re.sub(r"\\+", "", name)

@@ -19,7 +19,6 @@ _BACKSLASH = "rclone's names are paths, and a backslash is none of theirs"
 _FOLDER = "rclone keeps files: where one is, no folder can be"
 _UPLOADS = "rclone forgets unfinished uploads and cannot delete their bucket any more"
 _FORMS = "rclone takes the normal forms of Unicode for one another"
-_SIZE = "the answer to CopyObject tells no size, so there is nothing to report progress of"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,6 @@ class TestRclone(Faulty, DriverConformance):
             "rclone repeats start-after in XML that cannot carry it"
         ),
         "test_deleting_a_folder_deletes_nothing": _FOLDER,
-        "test_progress_ends_at_the_size": _SIZE,
     }
     unfit: ClassVar[Mapping[str, str]] = {
         "test_a_prefix_may_have_the_name_of_an_object": _FOLDER,

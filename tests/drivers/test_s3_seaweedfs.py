@@ -16,7 +16,6 @@ from servers.s3 import S3Server
 _ORDER = "SeaweedFS sorts a folder by its name without the slash: a/1 comes behind a-b"
 _NO_TARGET = "SeaweedFS answers 500 where the bucket to copy to is missing"
 _BACKSLASH = "SeaweedFS makes slashes of backslashes"
-_SIZE = "the answer to CopyObject tells no size, so there is nothing to report progress of"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,6 @@ class TestSeaweedFS(Faulty, DriverConformance):
         "test_the_last_object_of_a_folder_leaves_nothing_behind": (
             "SeaweedFS lists folders that are empty"
         ),
-        "test_progress_ends_at_the_size": _SIZE,
     }
 
     @pytest.fixture

@@ -15,7 +15,6 @@ from servers.s3 import S3Server
 
 _NUL = "Swift takes no NUL, not even in what a listing begins behind"
 _AHEAD = "Swift rounds the second up in which an upload was begun: it may lie ahead of now"
-_SIZE = "the answer to CopyObject tells no size, so there is nothing to report progress of"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,6 @@ class TestSwift(Faulty, DriverConformance):
     """All that the driver does, on the strictest server."""
 
     faults: ClassVar[Mapping[str, str]] = {
-        "test_progress_ends_at_the_size": _SIZE,
         "test_start_after_leaves_out_what_sorts_before[\\x00]": _NUL,
     }
     sometimes: ClassVar[Mapping[str, str]] = {
