@@ -289,8 +289,13 @@ def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], li
     waiting = [[name]]
     while waiting:
         pieces = waiting.pop()
-        with opened_down(directory, pieces) as descriptor, os.scandir(descriptor) as entries:
-            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        try:
+            with opened_down(directory, pieces) as descriptor, os.scandir(descriptor) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except (FileNotFoundError, NotADirectoryError):
+            if len(pieces) == 1:
+                raise
+            continue  # it went away after we saw it
         yield pieces, [below for below, is_directory in found if not is_directory]
         waiting += [[*pieces, below] for below, is_directory in found if is_directory]
 
