@@ -157,7 +157,8 @@ class ObjectReader(io.RawIOBase):
             self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
         else:
             self._block_size = _FIRST_BLOCK
-            if self._size is not None:
+            # A size that is out of date may lie before what is asked for.
+            if self._size is not None and start < self._size:
                 # Who reads near the end, such as a reader of archives, soon wants more of it.
                 start = max(0, min(start, self._size - self._block_size))
         span = Span(start, start + self._block_size)

@@ -920,3 +920,12 @@ def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_a_stale_size_does_not_hide_what_lies_behind_it(container: Container) -> None:
+    """A handle that knows a smaller size still reads where it is told to."""
+    stale = container.upload_object(b"small", "grows")
+    container.upload_object(CONTENT, "grows")
+    with stale.as_file() as file:
+        file.seek(len(CONTENT) // 2)
+        assert CONTENT[len(CONTENT) // 2 :] == file.read()
