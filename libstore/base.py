@@ -23,6 +23,7 @@ from .capabilities.files import Files
 from .capabilities.metadata import Metadata
 from .capabilities.signing import Signing
 from .capabilities.uploads import Uploads
+from .core import several
 from .deleting import delete_all, delete_many
 from .errors import (
     ContainerAlreadyExistsError,
@@ -500,12 +501,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             object is gone.
         """
         with self._guard("delete_objects"):
-            if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
-                raise InvalidTypeError(
-                    f"objs must be an iterable of objects, not {type(objs).__name__};"
-                    " delete_object() deletes a single one"
-                )
-            return delete_many(self, [self._target(obj) for obj in objs])
+            return delete_many(self, [self._target(obj) for obj in several(objs)])
 
     # ------------------------------------------------------------------ the driver itself
 

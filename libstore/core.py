@@ -141,10 +141,8 @@ class DriverCore(DriverHooks):
         self, operation: str, container: Container | str, objs: object
     ) -> Iterable[Object]:
         """Return objects of a container that are given as handles or by their names."""
-        if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
-            # It is the operation that refuses what is no list at all.
-            return cast("Iterable[Object]", objs)
-        return [self._object_in(operation, container, obj) for obj in objs]
+        with self._guard(operation, container):
+            return [self._object_in(operation, container, obj) for obj in several(objs)]
 
     def _with_checksums(self, obj: Object) -> ObjectInfo:
         """Return what is known of an object, digests included if they can be had."""
@@ -227,6 +225,16 @@ class Guard:
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:
     return getattr(cls, hook) is not getattr(DriverHooks, hook)
+
+
+def several(objs: object) -> Iterable[object]:
+    """Return what is no single object or name, but a number of them."""
+    if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
+        raise InvalidTypeError(
+            f"objs must be an iterable of objects, not {type(objs).__name__};"
+            " delete_object() deletes a single one"
+        )
+    return objs
 
 
 def _attribute(cls: type, name: str) -> object:

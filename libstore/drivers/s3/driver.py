@@ -163,7 +163,7 @@ class S3Driver(PartHooks):
         located = self.service.location and region != "us-east-1"
         headers = {"content-type": "application/xml"} if located else {}
         self._calls.forget(name)
-        self._ask(
+        self._calls.ask(
             "PUT", "CreateBucket", name,
             headers=headers, content=location_body(region) if located else None,
         ).close()  # fmt: skip
@@ -191,7 +191,7 @@ class S3Driver(PartHooks):
 
     def _missing_is_bucket(self, method: str, operation: str, name: str) -> Response:
         try:
-            return self._ask(method, operation, name)
+            return self._calls.ask(method, operation, name)
         except ObjectNotFoundError as error:  # status 404 without a code
             raise ContainerNotFoundError(
                 "there is no such bucket", status=error.status, request_id=error.request_id

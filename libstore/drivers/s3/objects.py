@@ -55,7 +55,7 @@ class ObjectHooks(StorageDriver):
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         query = {"versionId": version} if version else None
         try:
-            response = self._ask(
+            response = self._calls.ask(
                 "HEAD", "HeadObject", container, name, query=query, headers=self._reads
             )
         except ObjectNotFoundError as error:
@@ -81,7 +81,9 @@ class ObjectHooks(StorageDriver):
             headers |= dialect.condition_headers(conditions)
         query = {"versionId": version} if version else None
         try:
-            response = self._ask("GET", "GetObject", container, name, query=query, headers=headers)
+            response = self._calls.ask(
+                "GET", "GetObject", container, name, query=query, headers=headers
+            )
         except StorageError as error:
             if error.status != 416:
                 raise
@@ -131,7 +133,7 @@ class ObjectHooks(StorageDriver):
         bound = conditions != Conditions()
 
         def put() -> ObjectInfo:
-            response = self._ask(
+            response = self._calls.ask(
                 "PUT", "PutObject", container, name,
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
@@ -196,7 +198,7 @@ class ObjectHooks(StorageDriver):
         bound = conditions.if_match is not None
 
         def delete() -> bool:
-            self._ask(
+            self._calls.ask(
                 "DELETE", "DeleteObject", container, name,
                 query=query, headers=headers, idempotent=not bound,
             ).close()  # fmt: skip
@@ -302,23 +304,6 @@ class ObjectHooks(StorageDriver):
                 headers=self._settings.payer,
             )
         )
-
-    def _ask(
-        self,
-        method: str,
-        operation: str,
-        bucket: str | None,
-        name: str = "",
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | Payload | None = None,
-        idempotent: bool = True,
-    ) -> Response:
-        return self._calls.ask(
-            method, operation, bucket, name,
-            query=query, headers=headers, content=content, idempotent=idempotent,
-        )  # fmt: skip
 
 
 class _Nothing:

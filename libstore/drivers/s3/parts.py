@@ -37,7 +37,7 @@ class PartHooks(ObjectHooks):
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         headers = self._settings.access
         headers |= self._digest_headers(payload)
-        response = self._ask(
+        response = self._calls.ask(
             "PUT", "UploadPart", upload.container, upload.name,
             query={"partNumber": str(number), "uploadId": upload.id},
             headers=headers, content=payload,
