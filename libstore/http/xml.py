@@ -71,7 +71,8 @@ class Listing:
     A long document of many like things, flattened.
 
     Texts are found by their path below the root, or below the row: ``"Key"``, ``"Owner/ID"``. Of
-    several at one path the last one counts.
+    several at one path the last one counts. Attributes of what stands directly in a row are found
+    as ``"Name@Encoded"``.
 
     Attributes:
         tag: The root's name.
@@ -178,10 +179,13 @@ class _ListingReader:
             self._opened = ""
         self.listing.tag = self._above.pop()
 
-    def _start_in_row(self, name: str, _attributes: dict[str, str]) -> None:
+    def _start_in_row(self, name: str, attributes: dict[str, str]) -> None:
         if self._opened:
             self._within.append(_local(self._opened))
             _check_depth(len(self._above) + len(self._within) + 2)
+        if attributes and not self._within:
+            tag = _local(name)
+            self._record |= {f"{tag}@{label}": value for label, value in attributes.items()}
         self._opened = name
         self._text = ""
 

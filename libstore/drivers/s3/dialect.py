@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import quopri
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
@@ -27,47 +26,13 @@ from ...values import (
     Upload,
     WriteOptions,
 )
+from .._texts import decode_text, encode_text
 from .calls import Answer
 from .services import HEADERS, Service
 
 META = "x-amz-meta-"
 _HEADER_NAMES = {option: option.replace("_", "-") for option in sorted(HEADERS)}
 _HEADER_PAIRS = (*((name, option) for option, name in _HEADER_NAMES.items()), ("expires",) * 2)
-
-# ---------------------------------------------------------------------- metadata
-
-_ENCODED = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=(?:\s+=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)*")
-_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?\s]*)\?=")
-
-
-def encode_metadata(value: str) -> str:
-    """
-    Return a value as it can stand in a header.
-
-    What ASCII cannot hold goes as an encoded word of RFC 2047, which is also how S3 hands out
-    what others stored: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-    So does what a header would lose, blanks at the ends, and what looks like such a word.
-    """
-    if value.isascii() and value == value.strip() and not _ENCODED.fullmatch(value):
-        return value
-    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
-
-
-def decode_metadata(value: str) -> str:
-    """Return what a value stands for."""
-    if not value.startswith("=?") or not _ENCODED.fullmatch(value):
-        return value
-    try:
-        return "".join(_decode_word(*match.groups()) for match in _WORD.finditer(value))
-    except (LookupError, UnicodeDecodeError, binascii.Error):
-        return value
-
-
-def _decode_word(charset: str, encoding: str, text: str) -> str:
-    if encoding in "bB":
-        return base64.b64decode(text, validate=True).decode(charset)
-    return quopri.decodestring(text.encode(), header=True).decode(charset)
-
 
 # ---------------------------------------------------------------------- sent
 
@@ -82,7 +47,7 @@ def write_headers(options: WriteOptions) -> dict[str, str]:
     if options.storage_class is not None:
         headers["x-amz-storage-class"] = _ascii(options.storage_class, "storage_class")
     for key, value in options.metadata.items():
-        headers[META + key] = encode_metadata(value)
+        headers[META + key] = encode_text(value)
     _ascii(options.content_type, "content_type")
     return headers
 
@@ -204,7 +169,7 @@ def object_info(
         if header in _EXTRAS:
             extra[_EXTRAS[header]] = value
         elif header.startswith(META):
-            metadata[header[len(META) :]] = decode_metadata(value)
+            metadata[header[len(META) :]] = decode_text(value)
     encoding = headers.get("content-encoding")
     if encoding is not None:
         # Some servers keep what was only the form of the upload.

@@ -1,0 +1,67 @@
+"""
+Many deletes in one request.
+
+https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from ...errors import ServiceError
+from ...http.message import Request
+from .calls import MAX_ANSWER, Calls
+
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
+_CONTENT_ID = re.compile(rb"content-id:\s*(\d+)", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+
+
+def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[int | None]:
+    """
+    Delete blobs with one request, and return the status of each; `None` where none was told.
+
+    Raises:
+        StorageError: The service did not take the batch; nobody knows what it did.
+    """
+    boundary = f"batch_{secrets.token_hex(16)}"
+    pieces = [
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        f"Content-ID: {number}\r\n\r\n{_request(calls, container, name)}\r\n"
+        for number, name in enumerate(names)
+    ]
+    body = "".join([*pieces, f"--{boundary}--\r\n"]).encode("ascii")
+    response = calls.ask(
+        "POST", "DeleteBatch", container,
+        query={"comp": "batch", "restype": "container"},
+        headers={"content-type": f"multipart/mixed; boundary={boundary}"}, content=body,
+    )  # fmt: skip
+    kind = _BOUNDARY.search(response.headers.get("content-type", ""))
+    answer = response.read(MAX_ANSWER)
+    if not kind:
+        raise ServiceError("the service's answer to a batch is not one of many parts")
+    return _statuses(answer, kind[1].encode("latin-1"), len(names))
+
+
+def _request(calls: Calls, container: str, name: str) -> str:
+    """Return one request of a batch; each is signed for itself, and has no version."""
+    request = Request(
+        "DELETE",
+        calls.access.place.url,
+        calls.target(container, name, None),
+        {"x-ms-delete-snapshots": "include"},
+    )
+    headers = calls.access.signer.sign(request, calls.client.now())
+    lines = [f"{label}: {value}" for label, value in headers.items()]
+    return "\r\n".join([f"DELETE {request.target} HTTP/1.1", *lines, "content-length: 0", "", ""])
+
+
+def _statuses(answer: bytes, boundary: bytes, count: int) -> list[int | None]:
+    statuses: list[int | None] = [None] * count
+    for piece in answer.split(b"--" + boundary):
+        number, status = _CONTENT_ID.search(piece), _STATUS.search(piece)
+        if number and status and int(number[1]) < count:
+            statuses[int(number[1])] = int(status[1])
+    return statuses

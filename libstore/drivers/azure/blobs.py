@@ -1,0 +1,203 @@
+"""What the hooks of single blobs ask of Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing_extensions import override
+
+from ...base import StorageDriver
+from ...errors import (
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ...http.headers import parse_content_range, parse_size
+from ...http.message import Response
+from ...transfer.payload import Payload
+from ...values import (
+    Conditions,
+    CopyOptions,
+    ObjectInfo,
+    Reading,
+    Span,
+    WriteOptions,
+)
+from . import dialect
+from .calls import Calls
+from .copies import Copier
+from .places import check_root_name
+
+
+class BlobHooks(StorageDriver):
+    """
+    The hooks of single blobs, and what all hooks build on.
+
+    Attributes:
+        _access: The headers of how what is read or changed is encrypted.
+        _encryption: The headers of how what is written is encrypted, unless an upload says so.
+    """
+
+    _calls: Calls
+    _copier: Copier
+    _access: Mapping[str, str]
+    _encryption: Mapping[str, str]
+
+    # ------------------------------------------------------------------ read
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        response = self._calls.ask(
+            "HEAD", "GetBlobProperties", container, name,
+            query=_of_version(version), headers=self._access,
+        )  # fmt: skip
+        response.close()
+        size = parse_size(response.headers.get("content-length"))
+        return dialect.object_info(name, response.headers, size)
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        headers = {**self._access, **dialect.condition_headers(conditions)}
+        if span != Span():
+            last = "" if span.stop is None else span.stop - 1
+            headers["range"] = f"bytes={span.start}-{last}"
+        try:
+            response = self._calls.ask(
+                "GET", "GetBlob", container, name, query=_of_version(version), headers=headers
+            )
+        except StorageError as error:
+            if error.status != 416:
+                raise
+            return self._past_the_end(container, name, conditions, version)
+        if response.status == 206 and not response.size:  # what Azurite says at the very end
+            response.close()
+            return self._past_the_end(container, name, conditions, version)
+        sent, size = _sent(response)
+        info = dialect.object_info(name, response.headers, size)
+        return Reading(info, sent, response.body, response.close)
+
+    def _past_the_end(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> Reading:
+        info = self._head_object(container, name, version)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError("the blob has another ETag")
+        size = info.size or 0
+        return Reading(info, Span(size, size), _Nothing())
+
+    # ------------------------------------------------------------------ written
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        check_root_name(container, name)
+        conditions = options.conditions
+        md5 = payload.digest("md5")
+        headers = {
+            "x-ms-blob-type": "BlockBlob",
+            "content-md5": dialect.base64_of(md5),
+            **dialect.kept_headers(options),
+            **(dialect.encryption_headers(options.extra) or self._encryption),
+            **dialect.condition_headers(conditions),
+        }
+        bound = conditions != Conditions()
+
+        def put() -> ObjectInfo:
+            response = self._calls.ask(
+                "PUT", "PutBlob", container, name,
+                headers=headers, content=payload, idempotent=not bound,
+            )  # fmt: skip
+            response.close()
+            told = dialect.hex_md5(response.headers.get("content-md5"))
+            return dialect.written_info(name, response.headers, told)
+
+        def look() -> ObjectInfo | None:
+            return self._ours(container, name, payload.size, md5)
+
+        return self._calls.persist_once(put, look) if bound else put()
+
+    def _ours(self, container: str, name: str, size: int, md5: str | None) -> ObjectInfo | None:
+        """Return what the service has, if it is what we sent."""
+        info = self._head_object(container, name, None)
+        same = info.size == size and md5 is not None and info.checksums.get("md5") == md5
+        return info if same else None
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        headers = dialect.condition_headers(conditions)
+        if version is None:
+            # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: without
+            # this a blob that has snapshots stays.
+            headers["x-ms-delete-snapshots"] = "include"
+        bound = conditions.if_match is not None
+
+        def delete() -> bool:
+            self._calls.ask(
+                "DELETE", "DeleteBlob", container, name,
+                query=_of_version(version), headers=headers, idempotent=not bound,
+            ).close()  # fmt: skip
+            return True
+
+        def look() -> bool | None:
+            try:
+                self._head_object(container, name, version)
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        try:
+            _ = self._calls.persist_once(delete, look) if bound else delete()
+        except ObjectNotFoundError:
+            if bound:
+                raise ObjectChangedError("there is no such blob") from None
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        check_root_name(container, name)
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        if metadata is not None:
+            info = self._copier.replace_metadata((container, name), metadata, conditions)
+            conditions = Conditions(if_match=info.etag)
+        if content_type is not None:
+            self._copier.replace_type((container, name), content_type, conditions)
+        return self._head_object(container, name, None)
+
+
+def _of_version(version: str | None) -> dict[str, str] | None:
+    return {"versionid": version} if version else None
+
+
+class _Nothing:
+    """The body of an answer that has none."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return 0
+
+
+def _sent(response: Response) -> tuple[Span, int | None]:
+    """Return which bytes an answer has, and the size of the whole blob."""
+    told = parse_content_range(response.headers.get("content-range"))
+    if told is not None and told[0] is not None:
+        return told[0], told[1]
+    if response.status == 206:
+        response.close()
+        raise ServiceError("the service sends a range and does not say which", status=206)
+    return Span(0, response.size), response.size

@@ -1,0 +1,228 @@
+"""
+Requests to one account: addressed, signed, sent.
+
+The wire below tries again what can be sent twice. What cannot, a write with a condition above
+all, is tried again here, by somebody who can look what became of the first try.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TypeVar
+
+from ...errors import (
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    RateLimitedError,
+    ServiceError,
+    StorageError,
+    TransportError,
+)
+from ...http.client import Client
+from ...http.message import Content, Request, Response
+from ...http.names import encode_query
+from ...http.transport import Transport
+from ...http.xml import Listing, read_listing
+from ...retry import RetryPolicy
+from ...values import MiB
+from .errors import ErrorReader
+from .settings import Access
+
+T = TypeVar("T")
+
+#: The version of the interface that all requests are made in. It is the oldest one that has all
+#: that is used here: the tier Cold since 2021-12-02, names that XML cannot carry since 2021-02-12,
+#: tokens for sources of copies since 2020-10-02, blocks of 4,000 MiB and tags since 2019-12-12.
+#: An older one is understood by more services: emulators, Azure Stack, other clouds.
+#: https://learn.microsoft.com/en-us/rest/api/storageservices/previous-azure-storage-service-versions
+VERSION = "2021-12-02"
+
+#: The largest page of a listing: 5,000 names of 1,024 characters, and what stands around them.
+MAX_PAGE = 32 * MiB
+#: A list of 50,000 blocks has the most bytes of all other answers.
+MAX_ANSWER = 16 * MiB
+
+_EXPECTED = frozenset({200, 201, 202, 204, 206})
+
+
+class Calls:
+    """Sends requests to one account, from any number of threads."""
+
+    def __init__(
+        self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
+    ) -> None:
+        self.access = access
+        self.transport = transport
+        self.clock: Callable[[], float] = time.time
+        self.sleep: Callable[[float], None] = time.sleep
+        self.errors = ErrorReader(access.secrets)
+        self._retry = retry
+        self._client: tuple[RetryPolicy, Client] | None = None
+
+    # ------------------------------------------------------------------ one request
+
+    def ask(
+        self,
+        method: str,
+        operation: str,
+        container: str = "",
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Content | None = None,
+        idempotent: bool = True,
+    ) -> Response:
+        """Return the answer to a request for a container, a blob in it, or the account."""
+        request = Request(
+            method,
+            self.access.place.url,
+            self.target(container, name, query),
+            {"x-ms-version": VERSION, **(headers or {})},
+            content,
+            idempotent,
+            _EXPECTED,
+            operation,
+        )
+        return self.client.request(request)
+
+    def ask_xml(
+        self,
+        method: str,
+        operation: str,
+        container: str = "",
+        name: str = "",
+        *,
+        root: str,
+        rows: Collection[str] = (),
+        limit: int = MAX_ANSWER,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Listing:
+        """
+        Return an answer of XML; it is asked for again where it breaks off or makes no sense.
+
+        Args:
+            root: The name of the root element.
+            rows: The names of the elements that there may be many of.
+            limit: The most bytes that are read.
+        """
+
+        def send() -> Listing:
+            response = self.ask(
+                method, operation, container, name, query=query, headers=headers, content=content
+            )
+            try:
+                # A byte order mark stands before what the service itself writes.
+                body = response.read(limit).removeprefix(b"\xef\xbb\xbf")
+                document = read_listing(body, rows)
+                if document.tag != root:
+                    raise ServiceError(
+                        f"the service's answer should be <{root}>, but is <{document.tag[:40]}>;"
+                        " look whether the endpoint is right"
+                    )
+            except StorageError as error:
+                error.status = error.status or response.status
+                error.request_id = error.request_id or response.headers.get("x-ms-request-id")
+                raise
+            return document
+
+        return self._persist(send)
+
+    def target(self, container: str, name: str, query: Mapping[str, str] | None) -> str:
+        """Return path and query as they go on the wire."""
+        path = self.access.place.path(container, name)
+        pieces = [encode_query(query)] if query else []
+        if self.access.sas:
+            pieces.append(self.access.sas)
+        return f"{path}?{'&'.join(pieces)}" if pieces else path
+
+    # ------------------------------------------------------------------ several tries
+
+    def _persist(self, send: Callable[[], T]) -> T:
+        delays = self._retry().delays()
+        while True:
+            try:
+                return send()
+            except (ServiceError, TransportError) as error:
+                # All other faults are the wire's, which has tried again already.
+                success = error.status is not None and error.status < 300
+                if not success or not self._may_wait(delays, error):
+                    raise
+
+    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
+        """
+        Try again what must take effect once.
+
+        After a try of which nobody knows whether it took effect, a condition that does not hold,
+        or blocks that are gone, may be our own doing.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            look: Returns the result if the request took effect, `None` if it did not.
+        """
+        delays = self._retry().delays()
+        lost = False
+        while True:
+            try:
+                return send()
+            except (ObjectAlreadyExistsError, ObjectChangedError):
+                found = _seen(look) if lost else None
+                if found is None:
+                    raise
+                return found
+            except (ServiceError, TransportError) as error:
+                gone = error.code == "InvalidBlockList"
+                lost = lost or error.retryable
+                if (
+                    gone
+                    or isinstance(error, RateLimitedError)
+                    or not self._may_wait(delays, error)
+                ):
+                    found = _seen(look) if lost else None
+                    if found is None:
+                        raise
+                    return found
+
+    def _may_wait(self, delays: Iterator[float], error: StorageError) -> bool:
+        delay = next(delays, None)
+        if delay is None or not error.retryable:
+            return False
+        self.sleep(delay)
+        return True
+
+    # ------------------------------------------------------------------ the wire
+
+    @property
+    def client(self) -> Client:
+        """What sends requests, by the policy that is set now."""
+        retry = self._retry()
+        known = self._client
+        if known is not None and known[0] is retry:
+            return known[1]
+        client = Client(
+            self.transport,
+            self.access.signer,
+            self.errors,
+            retry,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+        if known is not None:
+            client.skew = known[1].skew
+        self._client = (retry, client)
+        return client
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.transport.close()
+
+
+def _seen(look: Callable[[], T | None]) -> T | None:
+    """Return what is found; an error in looking is not the one to be told."""
+    try:
+        return look()
+    except StorageError:
+        return None

@@ -1,0 +1,339 @@
+"""
+Copies within the account, and what is changed of a blob without its content.
+
+What a copy keeps of its source is copied along by Copy Blob, in one request, for any size. What
+it does not keep (another content type, no metadata) goes in blocks that the service copies by
+itself, so that the copy is seen only when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from ...auth.sas import Grant, service_sas
+from ...errors import (
+    ContainerNotFoundError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ServiceError,
+    StorageError,
+)
+from ...http.headers import clean_etag
+from ...transfer.crew import run_all
+from ...transfer.plan import ranges
+from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, WriteOptions
+from . import dialect
+from .blocks import Blocks
+from .calls import VERSION, Calls
+
+Head: TypeAlias = Callable[[str, str, "str | None"], ObjectInfo]
+Place: TypeAlias = "tuple[str, str]"
+
+# Put Block From URL takes up to 4,000 MiB; smaller ones travel side by side.
+_BLOCK = 256 * MiB
+_MOST_BLOCKS = 50_000
+_SIDE_BY_SIDE = 8
+# How long the service may take to read a block from its source.
+_GRANTED = 86_400.0
+_POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Copier:
+    """
+    Copies blobs of one account, and changes what is kept with them.
+
+    Args:
+        access: The headers of how what is read and changed is encrypted.
+        encryption: The headers of how copies are encrypted.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        blocks: Blocks,
+        head: Head,
+        access: Mapping[str, str],
+        encryption: Mapping[str, str],
+    ) -> None:
+        self._calls = calls
+        self._blocks = blocks
+        self._head = head
+        self._access = access
+        self._encryption = encryption
+        # Emulators have no operations that read from a URL.
+        self._reads_urls = True
+
+    def copy(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
+        """Copy a blob; source and target are containers and names."""
+        if "x-ms-encryption-key" in {**self._access, **dialect.encryption_headers(options.extra)}:
+            raise NotSupportedError(
+                "Azure does not copy by itself what has a customer-provided key; read it and"
+                " upload it anew"
+            )
+        if source == target:
+            return self._onto_itself(source, options)
+        # Copy Blob cannot leave all metadata behind, nor change a content type.
+        plain = options.metadata != {} and options.content_type is None
+        if plain:
+            return self._copy_whole(source, target, options)
+        info = self._head(*source, None)
+        if options.if_source_match not in {None, info.etag}:
+            raise ObjectChangedError("the source has another ETag")
+        if self._reads_urls:
+            try:
+                return self._copy_blocks(source, target, info, options)
+            except NotSupportedError:
+                self._reads_urls = False
+        return self._copy_and_change(source, target, options)
+
+    def _onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo:
+        """Do what a copy onto itself amounts to, without moving a byte."""
+        info = self._head(*place, None)
+        if options.conditions.if_absent:
+            raise ObjectAlreadyExistsError("there is a blob of this name already")
+        wanted = (options.if_source_match, options.conditions.if_match)
+        if any(etag not in {None, info.etag} for etag in wanted):
+            raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
+        if options.storage_class is not None or options.extra:
+            return self._copy_whole(place, place, options)
+        return self._change(place, info, options)
+
+    def _change(self, place: Place, info: ObjectInfo, options: CopyOptions) -> ObjectInfo:
+        """Replace metadata and content type of what `info` tells of."""
+        etag = info.etag
+        if options.metadata is not None:
+            etag = self.replace_metadata(place, options.metadata, Conditions(if_match=etag)).etag
+        if options.content_type is not None:
+            self.replace_type(place, options.content_type, Conditions(if_match=etag))
+        if options.metadata is None and options.content_type is None:
+            return info
+        return self._head(*place, None)
+
+    # ------------------------------------------------------------------ one request
+
+    def _copy_whole(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
+        headers = {
+            "x-ms-copy-source": self._source_url(source, signed=False),
+            **dialect.metadata_headers(options.metadata or {}),
+            **dialect.extra_headers(options.storage_class, options.extra),
+            **(dialect.encryption_headers(options.extra) or self._encryption),
+            **dialect.condition_headers(options.conditions),
+        }
+        if options.if_source_match is not None:
+            headers["x-ms-source-if-match"] = dialect.quoted(options.if_source_match)
+        bound = options.conditions != Conditions()
+
+        def send() -> ObjectInfo:
+            try:
+                response = self._calls.ask(
+                    "PUT", "CopyBlob", *target, headers=headers, idempotent=not bound
+                )
+            except ContainerNotFoundError as error:
+                error.container = self._missing(source[0], target[0])
+                raise
+            response.close()
+            info = dialect.written_info(target[1], response.headers)
+            if response.headers.get("x-ms-copy-status") != "success":
+                info = self._wait(target, response.headers.get("x-ms-copy-id", ""))
+            return info
+
+        def look() -> ObjectInfo | None:
+            ours, theirs = self._head(*target, None), self._head(*source, None)
+            md5 = ours.checksums.get("md5")
+            same = md5 is not None and md5 == theirs.checksums.get("md5")
+            return ours if same and ours.size == theirs.size else None
+
+        return self._calls.persist_once(send, look) if bound else send()
+
+    def _wait(self, target: Place, copy_id: str) -> ObjectInfo:
+        """Return what a copy came to that the service makes in its own time."""
+        polls = iter(_POLLS)
+        delay = next(polls)
+        try:
+            while True:
+                info = self._head(*target, None)
+                status = info.extra.get("copy_status")
+                if info.extra.get("copy_id") != copy_id:
+                    raise ObjectChangedError("something else was written while it was copied")
+                if status == "success":
+                    return info
+                if status != "pending":
+                    break
+                self._calls.sleep(delay)
+                delay = next(polls, delay)
+        except BaseException:
+            self._abort(target, copy_id)
+            raise
+        why = info.extra.get("copy_status_description", "it does not say why")
+        self._clear(target, copy_id)
+        raise ServiceError(f"the service gave up the copy ({status}): {why}")
+
+    def _abort(self, target: Place, copy_id: str) -> None:
+        """Stop a copy, and take away what it leaves: an empty blob."""
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/abort-copy-blob
+        try:
+            self._calls.ask(
+                "PUT", "AbortCopyBlob", *target,
+                query={"comp": "copy", "copyid": copy_id},
+                headers={"x-ms-copy-action": "abort"},
+            ).close()  # fmt: skip
+            self._clear(target, copy_id)
+        except StorageError:
+            pass
+
+    def _clear(self, target: Place, copy_id: str) -> None:
+        info = self._head(*target, None)
+        if info.extra.get("copy_id") != copy_id or info.extra.get("copy_status") == "success":
+            return
+        headers = dialect.condition_headers(Conditions(if_match=info.etag))
+        self._calls.ask("DELETE", "DeleteBlob", *target, headers=headers).close()
+
+    def _missing(self, source: str, target: str) -> str:
+        """Return which of two containers it is that there is not."""
+        try:
+            self._calls.ask("HEAD", "GetContainer", target, query={"restype": "container"}).close()
+        except ContainerNotFoundError:
+            return target
+        except StorageError:
+            pass
+        return source
+
+    def _copy_and_change(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
+        """Copy a blob, and change at once what the copy shall have of its own."""
+        kept = replace(options, content_type=None, metadata=None)
+        return self._change(target, self._copy_whole(source, target, kept), options)
+
+    # ------------------------------------------------------------------ many requests
+
+    def _copy_blocks(
+        self, source: Place, target: Place, info: ObjectInfo, options: CopyOptions
+    ) -> ObjectInfo:
+        """Have the service read a blob in blocks, and put them together in one step."""
+        size = info.size or 0
+        write = _write_options(info, options)
+        encryption = dialect.encryption_headers(options.extra) or self._encryption
+        headers = {**self._source_headers(source), **encryption}
+        if info.etag is not None:
+            headers["x-ms-source-if-match"] = dialect.quoted(info.etag)
+        upload = self._blocks.begin(*target)
+        step = max(_BLOCK, -(-size // _MOST_BLOCKS))
+        numbered = list(enumerate(ranges(Span(0, size), step), 1))
+
+        def copy(one: tuple[int, Span]) -> str:
+            return self._blocks.put_from_url(upload, *one, headers)
+
+        try:
+            ids = run_all(copy, numbered, _SIDE_BY_SIDE)
+            md5 = info.checksums.get("md5")
+            ending = {**dialect.kept_headers(write), **encryption}
+            ending |= dialect.condition_headers(options.conditions)
+
+            def look() -> ObjectInfo | None:
+                found = self._head(*target, None)
+                same = md5 is not None and md5 == found.checksums.get("md5")
+                return found if same and found.size == size else None
+
+            done = self._calls.persist_once(
+                lambda: self._blocks.commit(upload, ids, ending, md5), look
+            )
+        except BaseException:
+            try:
+                self._blocks.drop(upload)
+            except StorageError:
+                pass
+            raise
+        return replace(done, size=size)
+
+    def _source_url(self, source: Place, *, signed: bool) -> str:
+        access = self._calls.access
+        if not signed or access.key is None:
+            return access.place.url + self._calls.target(*source, None)
+        # The account's key says nothing about the source of these: a URL of its own does.
+        grant = Grant(access.account, *source, "r", self._calls.client.now() + _GRANTED, VERSION)
+        path = access.place.path(*source)
+        return f"{access.place.url}{path}?{service_sas(grant, access.key)}"
+
+    def _source_headers(self, source: Place) -> dict[str, str]:
+        headers = {"x-ms-copy-source": self._source_url(source, signed=True)}
+        tokens = self._calls.access.tokens
+        if tokens is not None:
+            headers["x-ms-copy-source-authorization"] = f"Bearer {tokens.get()}"
+        return headers
+
+    # ------------------------------------------------------------------ no content
+
+    def replace_metadata(
+        self, place: Place, metadata: Mapping[str, str], conditions: Conditions
+    ) -> ObjectInfo:
+        """Replace the metadata of a blob, which leaves all else as it is."""
+        headers = {**dialect.metadata_headers(metadata), **self._access}
+
+        def look() -> ObjectInfo | None:
+            found = self._head(*place, None)
+            return found if found.metadata == metadata else None
+
+        return self._change_once("metadata", place, headers, conditions, look)
+
+    def replace_type(self, place: Place, content_type: str, conditions: Conditions) -> None:
+        """Replace the content type of a blob."""
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-properties: what
+        # is not said again is lost.
+        info = self._head(*place, None)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
+        headers = {
+            header: str(info.extra[option])
+            for option, header in dialect.KEPT.items()
+            if option in info.extra
+        }
+        headers["x-ms-blob-content-type"] = dialect.ascii_value(content_type, "content_type")
+        if "md5" in info.checksums:
+            headers["x-ms-blob-content-md5"] = dialect.base64_of(info.checksums["md5"])
+
+        def look() -> ObjectInfo | None:
+            found = self._head(*place, None)
+            return found if found.content_type == content_type else None
+
+        match = Conditions(if_match=info.etag)
+        self._change_once("properties", place, headers, match, look)
+
+    def _change_once(
+        self,
+        what: str,
+        place: Place,
+        headers: Mapping[str, str],
+        conditions: Conditions,
+        look: Callable[[], ObjectInfo | None],
+    ) -> ObjectInfo:
+        bound = conditions != Conditions()
+        sent = {**headers, **dialect.condition_headers(conditions)}
+
+        def send() -> ObjectInfo:
+            response = self._calls.ask(
+                "PUT", f"SetBlob{what.capitalize()}", *place,
+                query={"comp": what}, headers=sent, idempotent=not bound,
+            )  # fmt: skip
+            response.close()
+            return ObjectInfo(place[1], etag=clean_etag(response.headers.get("etag")))
+
+        return self._calls.persist_once(send, look) if bound else send()
+
+
+def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
+    """Return what is kept with a copy: the source's, but for what takes its place."""
+    kept = {
+        option: str(info.extra[option])
+        for option in dialect.KEPT
+        if option in info.extra and option != "content_type"
+    }
+    return WriteOptions(
+        content_type=options.content_type or info.content_type or "application/octet-stream",
+        metadata=(info.metadata or {}) if options.metadata is None else options.metadata,
+        storage_class=options.storage_class,
+        extra=options.extra,
+        **kept,
+    )

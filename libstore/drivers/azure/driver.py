@@ -1,0 +1,301 @@
+"""The driver: how it is made, and what the hooks of containers ask of Azure."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from ...auth.bearer import TokenCredential
+from ...errors import (
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    NotSupportedError,
+    StorageError,
+)
+from ...hooks import OPTIONS
+from ...retry import RetryPolicy
+from ...transfer.options import TransferOptions
+from ...values import (
+    ContainerInfo,
+    Limits,
+    ListQuery,
+    MiB,
+    ObjectInfo,
+    Page,
+    Prefix,
+    SigningOptions,
+)
+from . import dialect
+from .batches import delete_together
+from .blocks import Blocks
+from .calls import MAX_PAGE, Calls
+from .copies import Copier
+from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
+from .listings import Lister
+from .parts import PartHooks
+from .places import check_blob_name, check_container_name
+from .publishing import make_public
+from .settings import Settings, customer_headers
+from .signing import Signatures
+
+_CONTAINER = {"restype": "container"}
+# So many uploads that were aborted are remembered.
+_REMEMBERED = 1_000
+
+
+class AzureDriver(PartHooks):
+    """
+    Azure Blob Storage, and emulators of it.
+
+    Args:
+        account: The storage account's name.
+        key: One of the account's keys, as the portal shows it. Without any credentials, the
+            environment's ``AZURE_STORAGE_ACCOUNT`` with ``AZURE_STORAGE_KEY`` or
+            ``AZURE_STORAGE_SAS_TOKEN``, or ``AZURE_STORAGE_CONNECTION_STRING``, are taken.
+        sas_token: A shared access signature of the account or of a container.
+        connection_string: What names account and credentials in one text.
+        credential: What hands out tokens by ``get_token(scope)``, as all of azure-identity do.
+        anonymous: Send requests without credentials, for what everybody may read.
+        endpoint: Where the account is, as ``https://host[:port][/account]``.
+        endpoint_suffix: That of another cloud, such as ``core.chinacloudapi.cn``.
+        insecure: Allow ``http://`` to hosts other than this machine.
+        customer_key: A key of 32 bytes that encrypts what is written, and that what is read was
+            encrypted with. The service does not keep it.
+        encryption_scope: The scope that encrypts what is written.
+        verify: Whether the service's certificate is checked, or a file of authorities.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+        proxies: URLs of proxies by scheme, in place of those that the environment names.
+        pickle_secret: Let pickles of the driver carry a secret that was given literally.
+        retry: When to try again after a failure that may pass.
+        transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that containers are served at, such as
+            ``"https://cdn.example.com/base"``.
+
+    Raises:
+        CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
+        InvalidOptionError: An option cannot work, or does not go with another.
+    """
+
+    name: ClassVar[str] = "azure"
+    options: ClassVar[frozenset[str]] = OPTIONS - {"sign_headers"}
+    upload_extras = UPLOAD_EXTRAS
+    container_extras = CONTAINER_EXTRAS
+    # https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs
+    limits = Limits(
+        min_part=1,
+        max_part=4_000 * MiB,
+        max_parts=50_000,
+        max_put=5_000 * MiB,
+        page_size=5_000,
+        batch_size=256,
+        max_name=4_096,
+        max_metadata=8_192,
+        max_expires=3_650 * 86_400.0,
+    )
+
+    def __init__(
+        self,
+        account: str | None = None,
+        key: str | None = None,
+        *,
+        sas_token: str | None = None,
+        connection_string: str | None = None,
+        credential: TokenCredential | None = None,
+        anonymous: bool = False,
+        endpoint: str | None = None,
+        endpoint_suffix: str | None = None,
+        insecure: bool = False,
+        customer_key: bytes | None = None,
+        encryption_scope: str | None = None,
+        verify: bool | str = True,
+        timeout: float | tuple[float, float] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        pickle_secret: bool = False,
+        retry: RetryPolicy | None = None,
+        transfer: TransferOptions | None = None,
+        cdn: str | None = None,
+    ) -> None:
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        given = Settings(
+            account, key, sas_token, connection_string, credential, anonymous, endpoint,
+            endpoint_suffix, insecure, customer_key, encryption_scope, verify, timeout, proxies,
+            pickle_secret,
+        )  # fmt: skip
+        self._settings = settings = given.completed(os.environ)
+        access = settings.access()
+        transport = settings.transport(self.transfer.concurrency)
+        self._calls = Calls(access, transport, lambda: self.retry)
+        self._access = customer_headers(settings.customer_key)
+        scope = settings.encryption_scope
+        self._encryption = {"x-ms-encryption-scope": scope} if scope else self._access
+        self._blocks = Blocks(self._calls)
+        self._lister = Lister(self._calls)
+        self._copier = Copier(
+            self._calls, self._blocks, self._head_object, self._access, self._encryption
+        )
+        self._signatures = Signatures(self._calls)
+        self._encrypted = {}
+        self._dropped = deque(maxlen=_REMEMBERED)
+        if access.tokens is not None:
+            self.limits = self._signatures.limited(self.limits)
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            **self._settings.pickled(),
+            "retry": self.retry,
+            "transfer": self.transfer,
+            "cdn": self.cdn,
+        }
+        return _restore, (type(self), options)
+
+    @override
+    def __repr__(self) -> str:
+        place = self._calls.access.place
+        return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
+
+    @override
+    def close(self) -> None:
+        self._calls.close()
+
+    # ------------------------------------------------------------------ names
+
+    @override
+    def _check_container_name(self, name: str) -> None:
+        check_container_name(name)
+
+    @override
+    def _check_object_name(self, name: str) -> None:
+        check_blob_name(name)
+
+    # ------------------------------------------------------------------ containers
+
+    @override
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
+        public = extra.get("public_access")
+        headers = {"x-ms-blob-public-access": str(public)} if public else {}
+        self._calls.ask(
+            "PUT", "CreateContainer", name, query=_CONTAINER, headers=headers, idempotent=False
+        ).close()
+        return ContainerInfo(name, extra={"public_access": public})
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        response = self._calls.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+        response.close()
+        return dialect.container_info(name, response.headers)
+
+    @override
+    def _delete_container(self, name: str) -> None:
+        # Azure deletes full containers as readily as empty ones, so somebody has to look.
+        page = self._list_objects(name, ListQuery(), None, 1)
+        while not page.items and page.token is not None:
+            page = self._list_objects(name, ListQuery(), page.token, 1)
+        if page.items:
+            raise ContainerNotEmptyError("the container still has blobs")
+        self._delete_full_container(name)
+
+    @override
+    def _delete_full_container(self, name: str) -> None:
+        self._calls.ask("DELETE", "DeleteContainer", name, query=_CONTAINER).close()
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        query = {"comp": "list", "marker": token} if token else {"comp": "list"}
+        page = self._calls.ask_xml(
+            "GET", "ListContainers",
+            root="EnumerationResults", rows=("Container",), limit=MAX_PAGE, query=query,
+        )  # fmt: skip
+        return dialect.container_page(page)
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        return self._lister.page(container, query, token, limit)
+
+    # ------------------------------------------------------------------ many blobs
+
+    @override
+    def _empty_container(self, name: str) -> None:
+        super()._empty_container(name)
+        self._delete_old_versions(name)
+
+    def _delete_old_versions(self, container: str) -> None:
+        """Delete the versions that are left of blobs which are not there any more."""
+        token: str | None = None
+        while True:
+            rows, token = self._lister.rows(
+                container, ListQuery(), token, self.limits.page_size, include="versions"
+            )
+            for _, row in rows:
+                version = row.get("VersionId")
+                if version and row.get("IsCurrentVersion") != "true":
+                    query = {"versionid": version}
+                    name = dialect.blob_name(row)
+                    self._calls.ask("DELETE", "DeleteBlob", container, name, query=query).close()
+            if token is None:
+                return
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        unique = list(dict.fromkeys(names))
+        left = unique
+        if len(unique) > 1:
+            try:
+                statuses = delete_together(self._calls, container, unique)
+            except ContainerNotFoundError:
+                raise
+            except StorageError as error:
+                if error.retryable or error.status not in _NO_BATCHES:
+                    raise
+            else:
+                # What failed is tried by itself, which also finds out what is wrong with it.
+                left = [
+                    name
+                    for name, status in zip(unique, statuses, strict=True)
+                    if status not in {200, 202, 404}
+                ]
+        failed = dict(zip(left, super()._delete_objects(container, left), strict=True))
+        return [failed.get(name) for name in names]
+
+    # ------------------------------------------------------------------ for others
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        return self._signatures.url(container, name, options)
+
+    @override
+    def _enable_container_cdn(self, container: str) -> None:
+        make_public(self._calls, container)
+
+    @override
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        raise NotSupportedError(
+            "Azure makes whole containers public, and no single blobs; enable the container's, or"
+            " sign a URL"
+        )
+
+    @override
+    def _get_container_cdn_url(self, container: str) -> str:
+        place = self._calls.access.place
+        return place.url + place.path(container)
+
+    @override
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        place = self._calls.access.place
+        return place.url + place.path(container, name)
+
+
+# What says that a batch cannot be had, or not with these credentials: single deletes may work.
+_NO_BATCHES = frozenset({400, 403, 404, 405, 409, 413, 415, 501})
+
+
+def _restore(cls: type[AzureDriver], options: dict[str, Any]) -> AzureDriver:
+    return cls(**options)

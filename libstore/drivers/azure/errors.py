@@ -1,0 +1,292 @@
+"""
+What the codes of Azure Blob Storage mean in this library's terms.
+
+https://learn.microsoft.com/en-us/rest/api/storageservices/common-rest-api-error-codes
+https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+    IntegrityError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    StorageFullError,
+)
+from ...http.message import Fault, Request
+from ...http.xml import read_document
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code means; `advice` says what to do, where the code alone does not."""
+
+    kind: type[StorageError]
+    advice: str
+    retry: bool = False
+    renew: bool = False
+    skewed: bool = False
+    throttled: bool = False
+
+
+_WHO = (
+    "the service does not accept the credentials: look whether the key is that of this account,"
+    " whether a shared access signature or token has expired, whether the clock of this machine"
+    " is right, and whether something on the way changes requests"
+)
+_SIGN_IN = "the service wants credentials; it allows nothing anonymous here"
+_ROLE = (
+    "these credentials are not allowed to do this; users need a role for data, such as Storage"
+    " Blob Data Contributor, and a shared access signature the permission"
+)
+_NETWORK = (
+    "the account does not allow this from here; look at its firewall and networks, and at what"
+    " the shared access signature allows"
+)
+_PUBLIC = (
+    "the account forbids public access; allow it in the account's configuration"
+    " (allowBlobPublicAccess) first"
+)
+_LEASED = "somebody holds a lease on it; it must be released or broken first"
+_BLOCKS = (
+    "some of the parts are gone: the upload was aborted, or something else was written under the"
+    " name"
+)
+_ID_LENGTH = (
+    "another program has begun to upload parts under this name with ids of another length, which"
+    " Azure does not mix; abort its upload, or wait until the service drops it after a week"
+)
+_ENCRYPTED = "it was written with a customer-provided key; make the driver with customer_key="
+_ARCHIVED = "the blob is archived; move it to an online tier before it can be read"
+
+_busy = Meaning(ServiceUnavailableError, "the service cannot answer at the moment", retry=True)
+_throttled = Meaning(
+    RateLimitedError,
+    "the service asks for fewer requests; send fewer at once",
+    retry=True,
+    throttled=True,
+)
+_damaged = Meaning(
+    IntegrityError, "the bytes that arrived are not the ones that were sent", retry=True
+)
+_unknown = Meaning(AuthenticationError, _WHO, renew=True, skewed=True)
+_denied = Meaning(AccessDeniedError, _ROLE)
+_elsewhere = Meaning(AccessDeniedError, _NETWORK)
+_no_blob = Meaning(ObjectNotFoundError, "there is no such blob")
+_no_container = Meaning(ContainerNotFoundError, "there is no such container")
+_changed = Meaning(ObjectChangedError, "the blob has another ETag")
+_exists = Meaning(ObjectAlreadyExistsError, "there is a blob of this name already")
+_leased = Meaning(ObjectError, _LEASED)
+_lacking = Meaning(NotSupportedError, "the service cannot do this")
+_encrypted = Meaning(ObjectError, _ENCRYPTED)
+_refused = Meaning(ServiceError, "the service does not accept the request")
+_bad_name = Meaning(InvalidNameError, "the service takes no such name")
+_immutable = Meaning(AccessDeniedError, "a policy or a legal hold keeps it as it is")
+
+MEANINGS: Mapping[str, Meaning] = {
+    # Who asks.
+    "AuthenticationFailed": _unknown,
+    "InvalidAuthenticationInfo": _unknown,
+    "NoAuthenticationInformation": Meaning(AuthenticationError, _SIGN_IN, renew=True),
+    "AuthorizationFailure": _elsewhere,
+    "AuthorizationPermissionMismatch": _denied,
+    "AuthorizationProtocolMismatch": _elsewhere,
+    "AuthorizationResourceTypeMismatch": _denied,
+    "AuthorizationServiceMismatch": _denied,
+    "AuthorizationSourceIPMismatch": _elsewhere,
+    "InsufficientAccountPermissions": _denied,
+    "KeyBasedAuthenticationNotPermitted": Meaning(
+        AccessDeniedError, "the account does not allow its keys to be used; pass credential="
+    ),
+    "AccountIsDisabled": Meaning(AccessDeniedError, "the account is disabled"),
+    "PublicAccessNotPermitted": Meaning(AccessDeniedError, _PUBLIC),
+    # What is asked for.
+    "ContainerNotFound": _no_container,
+    "ContainerDisabled": _no_container,
+    "ContainerAlreadyExists": Meaning(
+        ContainerAlreadyExistsError, "there is a container of this name already"
+    ),
+    "ContainerBeingDeleted": Meaning(
+        ServiceUnavailableError,
+        "a container of this name is still being deleted, which takes half a minute or more",
+        retry=True,
+    ),
+    "BlobNotFound": _no_blob,
+    "InvalidResourceName": _bad_name,
+    "OutOfRangeInput": Meaning(InvalidOptionError, "the service takes no such value"),
+    "InvalidUri": _bad_name,
+    "InvalidMetadata": Meaning(InvalidOptionError, "the service takes no such metadata"),
+    "MetadataTooLarge": Meaning(InvalidOptionError, "the metadata is larger than 8 KiB"),
+    "InvalidBlobTier": Meaning(InvalidOptionError, "the service has no such access tier here"),
+    "InvalidBlobType": Meaning(
+        ObjectError, "it is an append or a page blob; delete it before another is written there"
+    ),
+    "BlobArchived": Meaning(ObjectError, _ARCHIVED),
+    "BlobBeingRehydrated": Meaning(ObjectError, _ARCHIVED),
+    "BlobImmutableDueToPolicy": _immutable,
+    "BlobImmutableDueToLegalHold": _immutable,
+    "BlobUsesCustomerSpecifiedEncryption": _encrypted,
+    "BlobCustomerSpecifiedEncryptionMismatch": _encrypted,
+    "BlobDoesNotUseCustomerSpecifiedEncryption": Meaning(
+        ObjectError, "it was written without a customer-provided key; read it without one"
+    ),
+    "LeaseIdMissing": _leased,
+    "LeaseAlreadyPresent": _leased,
+    "LeaseIdMismatchWithBlobOperation": _leased,
+    "LeaseIdMismatchWithContainerOperation": _leased,
+    "NoPendingCopyOperation": Meaning(ServiceError, "the copy has ended already"),
+    "PendingCopyOperation": Meaning(
+        ServiceUnavailableError, "something is just being copied to this name", retry=True
+    ),
+    "AccountLimitExceeded": Meaning(StorageFullError, "the account is full"),
+    # Uploads in parts.
+    "InvalidBlockList": Meaning(ServiceError, _BLOCKS),
+    "InvalidBlobOrBlock": Meaning(ObjectError, _ID_LENGTH),
+    # Conditions.
+    "BlobAlreadyExists": _exists,
+    "UnauthorizedBlobOverwrite": Meaning(
+        AccessDeniedError, "these credentials are not allowed to replace a blob"
+    ),
+    "ConditionNotMet": _changed,
+    "TargetConditionNotMet": _changed,
+    "SourceConditionNotMet": Meaning(ObjectChangedError, "the source has another ETag"),
+    # What may pass.
+    "InternalError": _busy,
+    "OperationTimedOut": _busy,
+    "ServerBusy": _throttled,
+    "Md5Mismatch": _damaged,
+    "Crc64Mismatch": _damaged,
+    # What cannot be.
+    "FeatureNotSupported": _lacking,
+    "NotImplemented": _lacking,
+    "UnsupportedHttpVerb": _lacking,
+    "FeatureVersionMismatch": _lacking,
+    "BlobOverwriteNotSupported": _lacking,
+    "OperationNotSupportedOnNamespace": _lacking,
+}
+
+_BY_STATUS: Mapping[int, Meaning] = {
+    401: _unknown,
+    403: _denied,
+    405: _lacking,
+    408: _busy,
+    412: _changed,
+    429: _throttled,
+    500: _busy,
+    501: _lacking,
+    502: _busy,
+    503: _throttled,
+    504: _busy,
+    507: Meaning(StorageFullError, "the service has no room left"),
+}
+
+
+class ErrorReader:
+    """
+    Turns an error answer into what to raise and whether to try again.
+
+    Args:
+        secrets: What must not stand in a message, even if the service says it.
+    """
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+
+    def __call__(
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Fault:
+        """Return what the answer means; see `libstore.http.message.ErrorReader`."""
+        told = _told(body)
+        code = headers.get("x-ms-error-code") or told.get("Code")
+        message = told.get("Message", "").partition("\nRequestId:")[0]
+        meaning = _meaning(request, status, code, message)
+        error = self.error(meaning, status, code, headers.get("x-ms-request-id"), message)
+        return Fault(
+            error,
+            retry=meaning.retry,
+            renew=meaning.renew,
+            skewed=meaning.skewed,
+            throttled=meaning.throttled,
+        )
+
+    def error(
+        self,
+        meaning: Meaning,
+        status: int | None,
+        code: str | None,
+        request_id: str | None,
+        message: str,
+    ) -> StorageError:
+        """Return what to raise."""
+        text = meaning.advice
+        if message:
+            for secret in self._secrets:
+                message = message.replace(secret, "***")
+            text += f" (the service says: {' '.join(message.split())[:300]})"
+        return meaning.kind(
+            text,
+            status=status,
+            code=code,
+            request_id=request_id,
+            retryable=True if meaning.retry else None,
+        )
+
+
+def _meaning(request: Request, status: int, code: str | None, message: str) -> Meaning:
+    absent = request.headers.get("if-none-match") == "*"
+    if absent and (status == 412 or code == "BlobAlreadyExists") and code not in _OTHERS:
+        return _exists
+    if code == "ContainerBeingDeleted" and request.operation != "CreateContainer":
+        return _no_container
+    # Azurite's word for a signature that does not match is Azure's for a firewall.
+    if code == "AuthorizationFailure" and "authenticate" in message:
+        return _unknown
+    # What somebody sees who has not signed, or may not know what there is.
+    if status == 404 and code in {"ResourceNotFound", "CannotVerifyCopySource"}:
+        return _no_container if request.operation in _OF_CONTAINERS else _no_blob
+    if code is None and status < 500 and status not in _PLAIN:
+        return Meaning(ServiceError, _foreign(status))
+    known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
+    return known or (_busy if status >= 500 else _refused)
+
+
+# Statuses that say by themselves what they mean, whoever says them.
+_PLAIN = frozenset({401, 408, 412, 429})
+_OTHERS = frozenset({"LeaseIdMissing", "SourceConditionNotMet"})
+_OF_CONTAINERS = frozenset(
+    {"GetContainer", "DeleteContainer", "ListBlobs", "GetContainerACL", "SetContainerACL"}
+)
+
+
+def _foreign(status: int) -> str:
+    return (
+        f"the answer, status {status}, is not one of Azure Blob Storage; look whether the"
+        " endpoint is right, and whether a proxy answers in its place"
+    )
+
+
+def _told(body: bytes) -> Mapping[str, str]:
+    """Return what an error answer says, or nothing if it is not one of Azure."""
+    if b"<Error>" not in body[:1024]:
+        return {}
+    try:
+        document = read_document(body.removeprefix(b"\xef\xbb\xbf"))
+    except ServiceError:
+        return {}
+    return {element.tag: element.text for element in document}

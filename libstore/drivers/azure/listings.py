@@ -1,0 +1,66 @@
+"""Listings of one container, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from ...values import ListQuery, ObjectInfo, Page, Prefix
+from . import dialect
+from .calls import MAX_PAGE, Calls
+
+Rows: TypeAlias = "Sequence[tuple[str, Mapping[str, str]]]"
+
+_MOST = 5_000
+
+
+class Lister:
+    """Lists containers of one account."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def rows(
+        self, container: str, query: ListQuery, token: str | None, limit: int, *, include: str = ""
+    ) -> tuple[Rows, str | None]:
+        """Return the rows of one page, and what to ask the next one with."""
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs
+        asked = {
+            "comp": "list",
+            "delimiter": query.delimiter,
+            "include": include,
+            "marker": token or "",
+            "maxresults": str(min(limit, _MOST)),
+            "prefix": query.prefix,
+            "restype": "container",
+        }
+        page = self._calls.ask_xml(
+            "GET", "ListBlobs", container,
+            root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
+            query={name: value for name, value in asked.items() if value},
+        )  # fmt: skip
+        return page.rows, page.head.get("NextMarker") or None
+
+    def page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """
+        Return blobs and prefixes in the order of their names.
+
+        Azure cannot begin behind a name, so pages are read until it comes, and the page that has
+        it is read again for what did not fit: a token is Azure's own and the last name given.
+        """
+        if not query.start_after:
+            rows, following = self.rows(container, query, token, limit)
+            return Page(dialect.list_page(rows), following)
+        marker, _, last = (token or "").partition("\n")
+        start = max(query.start_after, last)
+        while True:
+            rows, following = self.rows(container, query, marker, _MOST)
+            items = [item for item in dialect.list_page(rows) if item.name > start]
+            if items or following is None:
+                break
+            marker = following
+        if len(items) > limit:
+            return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
+        return Page(items, f"{following}\n" if following else None)

@@ -1,0 +1,263 @@
+"""What a driver is made with: checked once, and turned into what requests need."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
+from ...auth.sharedkey import SharedKey, SharedKeySigner
+from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
+from ...http.client import Unsigned
+from ...http.message import Signer
+from ...http.transport import Transport
+from .places import Place, account_at, find_place
+
+#: What tokens are asked for, in all clouds:
+#: https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-access-azure-active-directory
+SCOPE = "https://storage.azure.com/.default"
+
+_WAYS = ("key", "sas_token", "credential", "connection_string")
+_SECRETS = ("key", "sas_token", "connection_string", "customer_key")
+_DEFAULT_TIMEOUT = (5.0, 60.0)
+# Connections that are kept to one host, unless transfers want more.
+_CONNECTIONS = 16
+# What UseDevelopmentStorage=true stands for; the key is public, and the same everywhere:
+# https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
+_EMULATOR = {
+    "AccountName": "devstoreaccount1",
+    "AccountKey": (
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    ),
+    "BlobEndpoint": "http://127.0.0.1:10000/devstoreaccount1",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    The arguments of `AzureDriver`, which describes them.
+
+    Attributes:
+        from_environment: The credentials were found in the environment.
+    """
+
+    account: str | None = None
+    key: str | None = field(default=None, repr=False)
+    sas_token: str | None = field(default=None, repr=False)
+    connection_string: str | None = field(default=None, repr=False)
+    credential: TokenCredential | None = field(default=None, repr=False)
+    anonymous: bool = False
+    endpoint: str | None = None
+    endpoint_suffix: str | None = None
+    insecure: bool = False
+    customer_key: bytes | None = field(default=None, repr=False)
+    encryption_scope: str | None = None
+    verify: bool | str = True
+    timeout: float | tuple[float, float] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    pickle_secret: bool = False
+    from_environment: bool = False
+
+    # ------------------------------------------------------------------ from the arguments
+
+    def completed(self, environ: Mapping[str, str]) -> Settings:
+        """Return the settings with what the environment adds, and checked."""
+        ways = [name for name in _WAYS if getattr(self, name) is not None]
+        if len(ways) + self.anonymous > 1:
+            given = " and ".join([*ways, "anonymous"] if self.anonymous else ways)
+            raise InvalidOptionError(f"{given} exclude each other; give one of them")
+        found = self
+        if not ways and not self.anonymous:
+            found = self._with_environment(environ)
+        found._check()
+        return found
+
+    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
+        # https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-data-operations-cli
+        account = environ.get("AZURE_STORAGE_ACCOUNT") or None
+        found: dict[str, Any] = {}
+        if self.account in {None, account}:
+            found = {
+                "account": account,
+                "key": environ.get("AZURE_STORAGE_KEY") or None,
+                "sas_token": environ.get("AZURE_STORAGE_SAS_TOKEN") or None,
+            }
+        text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
+        if text and not (found.get("key") or found.get("sas_token")):
+            named = _read_connection_string(text).get("AccountName")
+            if self.account in {None, named}:
+                found = {"connection_string": text}
+        if found.get("key"):
+            found.pop("sas_token")
+        if not any(found.get(name) for name in _WAYS):
+            raise CredentialsNotFoundError(
+                "give an account and its key, sas_token=, connection_string= or credential=, or"
+                " set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or"
+                " AZURE_STORAGE_CONNECTION_STRING; anonymous=True does without them"
+            )
+        return replace(self, **found, from_environment=True)
+
+    def _check(self) -> None:
+        if self.customer_key is not None and (
+            not isinstance(self.customer_key, bytes) or len(self.customer_key) != 32
+        ):
+            raise InvalidOptionError("customer_key must be 32 bytes")
+        if self.customer_key is not None and self.encryption_scope is not None:
+            raise InvalidOptionError("customer_key and encryption_scope exclude each other")
+        if self.credential is not None and not callable(
+            getattr(self.credential, "get_token", None)
+        ):
+            raise InvalidOptionError(
+                "credential must have a method get_token(scope), as those of azure-identity have"
+            )
+
+    # ------------------------------------------------------------------ for requests
+
+    def access(self) -> Access:
+        """Return where the account is, and how its requests are signed."""
+        account, endpoint, suffix = self.account, self.endpoint, self.endpoint_suffix
+        key, token = self.key, self.sas_token
+        if self.connection_string is not None:
+            told = _read_connection_string(self.connection_string)
+            account = account or told.get("AccountName")
+            endpoint = endpoint or told.get("BlobEndpoint")
+            suffix = suffix or told.get("EndpointSuffix")
+            key, token = told.get("AccountKey"), told.get("SharedAccessSignature")
+            if endpoint is None and told.get("DefaultEndpointsProtocol", "https") != "https":
+                raise InvalidOptionError(
+                    "the connection string asks for http; name the endpoint, with insecure=True"
+                )
+            if token is None and key is None:
+                raise InvalidOptionError(
+                    "the connection string has neither AccountKey nor SharedAccessSignature"
+                )
+        place = find_place(account, endpoint, suffix, insecure=self.insecure)
+        account = account or account_at(place)
+        if key is not None:
+            shared = SharedKey(account, _decoded_key(key))
+            return Access(place, account, SharedKeySigner(shared), key=_decoded_key(key))
+        if token is not None:
+            return Access(place, account, Unsigned(), sas=_checked_sas(token))
+        if self.credential is not None:
+            if not place.secure and not self.insecure:
+                raise InvalidOptionError("credential= needs https://, for its token is a secret")
+            tokens = TokenCache(self.credential, SCOPE)
+            return Access(place, account, BearerSigner(tokens), tokens=tokens)
+        return Access(place, account, Unsigned())
+
+    def transport(self, concurrency: int) -> Transport:
+        """Return what makes connections."""
+        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if not (connect > 0 and read > 0):
+            raise InvalidOptionError("timeout must be above 0 seconds")
+        return Transport(
+            pool_size=max(_CONNECTIONS, concurrency),
+            connect_timeout=float(connect),
+            read_timeout=float(read),
+            verify=self.verify,
+            proxies=self.proxies,
+        )
+
+    # ------------------------------------------------------------------ pickles
+
+    def pickled(self) -> dict[str, Any]:
+        """
+        Return the arguments that make the same driver elsewhere.
+
+        Raises:
+            NotSupportedError: They have a secret, and nobody allowed to take it along.
+        """
+        given = {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
+        if given.pop("from_environment", False):
+            for name in ("key", "sas_token", "connection_string"):
+                given.pop(name, None)
+        if any(name in given for name in _SECRETS) and not self.pickle_secret:
+            raise NotSupportedError(
+                "this driver was given a literal secret, which does not go into pickles; take"
+                " the credentials from the environment or with credential=, or make the driver"
+                " with pickle_secret=True where pickles are kept as safe as the secret"
+            )
+        return given
+
+
+@dataclass(frozen=True)
+class Access:
+    """
+    Where an account is, and how its requests are signed.
+
+    Attributes:
+        key: The account's key, decoded.
+        sas: A shared access signature, which is part of each request's query.
+        tokens: Where bearer tokens come from.
+    """
+
+    place: Place
+    account: str
+    signer: Signer
+    key: bytes | None = field(default=None, repr=False)
+    sas: str = field(default="", repr=False)
+    tokens: TokenCache | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not stand in a message, even if the service says it."""
+        found = [base64.b64encode(self.key).decode()] if self.key is not None else []
+        found += [value for name, value in parse_qsl(self.sas) if name == "sig"]
+        found += [part[4:] for part in self.sas.split("&") if part.startswith("sig=")]
+        return tuple(found)
+
+
+def customer_headers(key: bytes | None) -> dict[str, str]:
+    """Return the headers of a key that the service does not keep."""
+    # https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys
+    if key is None:
+        return {}
+    return {
+        "x-ms-encryption-key": base64.b64encode(key).decode(),
+        "x-ms-encryption-key-sha256": base64.b64encode(hashlib.sha256(key).digest()).decode(),
+        "x-ms-encryption-algorithm": "AES256",
+    }
+
+
+def _read_connection_string(text: str) -> Mapping[str, str]:
+    # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
+    found = {}
+    for piece in text.strip().split(";"):
+        name, equals, value = piece.partition("=")
+        if piece and not equals:
+            raise InvalidOptionError(
+                "the connection string must be Name=value;Name=value, as the portal shows it"
+            )
+        found[name.strip()] = value.strip()
+    if found.get("UseDevelopmentStorage") == "true":
+        return _EMULATOR
+    return found
+
+
+def _decoded_key(key: object) -> bytes:
+    try:
+        if isinstance(key, str) and key:
+            return base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidOptionError("key must be the account's key, in base64, as the portal shows it")
+
+
+def _checked_sas(token: object) -> str:
+    text = token.strip().lstrip("?") if isinstance(token, str) else ""
+    if not text.isascii() or not text.isprintable() or " " in text or "sig=" not in text:
+        raise InvalidOptionError(
+            "sas_token must be a shared access signature: a query such as 'sv=…&sig=…'"
+        )
+    return text
