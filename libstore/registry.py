@@ -17,6 +17,7 @@ from .errors import InvalidOptionError, UnknownDriverError
 
 if TYPE_CHECKING:
     from .base import StorageDriver
+    from .drivers.azure import AzureDriver
     from .drivers.local import LocalDriver
     from .drivers.memory import MemoryDriver
     from .drivers.s3 import S3Driver
@@ -36,6 +37,7 @@ def _class_name(service: str) -> str:
 
 
 _BUILTIN = {
+    "azure": "libstore.drivers.azure:AzureDriver",
     "local": "libstore.drivers.local:LocalDriver",
     "memory": "libstore.drivers.memory:MemoryDriver",
     "s3": "libstore.drivers.s3:S3Driver",
@@ -44,6 +46,8 @@ _SERVICES = {name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_ar
 _registered: dict[str, str] = {}
 
 
+@overload
+def get_driver(name: Literal["azure"]) -> type[AzureDriver]: ...
 @overload
 def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
 @overload

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.azurite import AzureServer, azurite
 from servers.moto import moto
 from servers.openstack import swift_s3
 from servers.rclone import rclone
@@ -19,6 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if any(name.endswith("_server") for name in fixtures):
             item.add_marker("server")
+
+
+@pytest.fixture(scope="session")
+def azurite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """Run Azurite."""
+    with azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
