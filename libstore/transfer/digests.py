@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from typing_extensions import Buffer
 
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
+from .crc import POLYNOMIALS, crc_combine, crc_function
 
-_HEX_LENGTH = {"crc32": 8, "md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+_HEX_LENGTH = {
+    "crc32": 8,
+    "crc32c": 8,
+    "crc64nvme": 16,
+    "md5": 32,
+    "sha1": 40,
+    "sha256": 64,
+    "sha512": 128,
+}
 
-#: What a download is verified with when several digests are known: what proves most comes first.
-VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32")
+#: What a download is verified with when several digests are known: what proves most comes first,
+#: and what may have to be computed in Python last.
+VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32", "crc64nvme", "crc32c")
 
 
 class _Hasher(Protocol):
@@ -22,22 +31,27 @@ class _Hasher(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class _Crc32:
-    """CRC-32 as of zlib, in hashlib's form."""
+class _Crc:
+    """A CRC in hashlib's form, which can also go on with what another one has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, algorithm: str) -> None:
+        self._algorithm = algorithm
+        self._function = crc_function(algorithm)
         self._value = 0
 
     def update(self, data: Buffer, /) -> None:
-        self._value = zlib.crc32(data, self._value)
+        self._value = self._function(memoryview(data), self._value)
+
+    def append(self, other: _Crc, size: int) -> None:
+        self._value = crc_combine(self._algorithm, self._value, other._value, size)
 
     def hexdigest(self) -> str:
-        return f"{self._value:08x}"
+        return f"{self._value:0{_HEX_LENGTH[self._algorithm]}x}"
 
 
 def _hasher(algorithm: str) -> _Hasher:
-    if algorithm == "crc32":
-        return _Crc32()
+    if algorithm in POLYNOMIALS:
+        return _Crc(algorithm)
     if algorithm == "md5":
         return hashlib.md5(usedforsecurity=False)  # several times as fast as new("md5")
     return hashlib.new(algorithm, usedforsecurity=False)

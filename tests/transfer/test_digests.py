@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from libstore import InvalidOptionError, InvalidTypeError
 from libstore.errors import IntegrityError
+from libstore.transfer.crc import portable_function
 from libstore.transfer.digests import Digests, compare, parse_checksum, verifiable
 
-_ALL = ("crc32", "md5", "sha1", "sha256", "sha512")
+_ALL = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512")
 
 
 @given(blocks=st.lists(st.binary(max_size=50)))
@@ -25,8 +26,11 @@ def test_digests_do_not_depend_on_where_the_blocks_end(blocks: list[bytes]) -> N
         digests.update(memoryview(block))
     whole = b"".join(blocks)
     assert len(whole) == digests.size
-    expected = {name: hashlib.new(name, whole).hexdigest() for name in _ALL if name != "crc32"}
-    assert {"crc32": f"{zlib.crc32(whole):08x}", **expected} == digests.hexdigests()
+    expected = {name: hashlib.new(name, whole).hexdigest() for name in _ALL if "crc" not in name}
+    expected["crc32"] = f"{zlib.crc32(whole):08x}"
+    expected["crc32c"] = f"{portable_function('crc32c')(memoryview(whole), 0):08x}"
+    expected["crc64nvme"] = f"{portable_function('crc64nvme')(memoryview(whole), 0):016x}"
+    assert expected == digests.hexdigests()
 
 
 def test_crc32_keeps_its_leading_zeros() -> None:
@@ -86,7 +90,9 @@ def test_what_proves_most_is_verified() -> None:
     """One digest is computed, the strongest; one that we cannot compute is left out."""
     assert ("sha256",) == verifiable({"md5": "x", "sha256": "y", "crc32": "z"})
     assert ("crc32",) == verifiable({"crc64nvme": "x", "crc32": "z"})
-    assert () == verifiable({"crc64nvme": "x"})
+    assert ("crc64nvme",) == verifiable({"crc64nvme": "x", "crc32c": "y"})
+    assert ("crc32c",) == verifiable({"xxh3": "x", "crc32c": "y"})
+    assert () == verifiable({"xxh3": "x"})
     assert () == verifiable({})
 
 
