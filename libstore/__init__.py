@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .transfer.options import TransferOptions
     from .transfer.payload import Payload
     from .values import (
+        Composite,
         Conditions,
         ContainerInfo,
         CopyOptions,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         Part,
         Prefix,
         Reading,
+        SigningOptions,
         Span,
         Upload,
         WriteOptions,
@@ -121,6 +123,7 @@ _ROOMS = {
     "transfer.options": ("TransferOptions",),
     "transfer.payload": ("Payload",),
     "values": (
+        "Composite",
         "Conditions",
         "ContainerInfo",
         "CopyOptions",
@@ -132,6 +135,7 @@ _ROOMS = {
         "Part",
         "Prefix",
         "Reading",
+        "SigningOptions",
         "Span",
         "Upload",
         "WriteOptions",
@@ -142,6 +146,7 @@ _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "Composite",
     "Conditions",
     "Container",
     "ContainerAlreadyExistsError",
@@ -184,6 +189,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailableError",
     "SignedURL",
+    "SigningOptions",
     "Span",
     "StorageDriver",
     "StorageError",

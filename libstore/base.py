@@ -18,18 +18,20 @@ from typing import Any, Literal, overload
 from typing_extensions import Self, final, override
 
 from . import checks
+from .capabilities.cdn import CDN
 from .capabilities.copying import Copying
 from .capabilities.files import Files
 from .capabilities.metadata import Metadata
 from .capabilities.signing import Signing
 from .capabilities.uploads import Uploads
 from .core import several
-from .deleting import delete_all, delete_many
+from .deleting import delete_many
 from .errors import (
     ContainerAlreadyExistsError,
     InvalidOptionError,
     InvalidTypeError,
     ObjectNotFoundError,
+    StorageError,
 )
 from .handles import Container, Object
 from .listing import LazyList
@@ -55,7 +57,7 @@ from .values import (
 _CHUNK_SIZE = MiB
 
 
-class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
+class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
     """
     One service, with credentials and settings: what every operation goes through.
 
@@ -65,25 +67,35 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
     Args:
         retry: When to try again after a failure that may pass.
         transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that containers are served at, such as
+            ``"https://cdn.example.com/base"``; see `get_object_cdn_url`.
     """
 
     def __init__(
-        self, *, retry: RetryPolicy | None = None, transfer: TransferOptions | None = None
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        transfer: TransferOptions | None = None,
+        cdn: str | None = None,
     ) -> None:
         if retry is not None:
             self.retry = checks.instance(retry, RetryPolicy, "retry")
         if transfer is not None:
             self.transfer = checks.instance(transfer, TransferOptions, "transfer")
+        self.cdn = checks.public_address(cdn, "cdn")
 
     # ------------------------------------------------------------------ containers
 
     @final
-    def create_container(self, name: str, *, exist_ok: bool = False) -> Container:
+    def create_container(
+        self, name: str, *, exist_ok: bool = False, extra: Mapping[str, Any] | None = None
+    ) -> Container:
         """
         Create a container.
 
         Args:
             exist_ok: Take a container of this name that you have already.
+            extra: Options that only this service has; its page lists them.
 
         Raises:
             ContainerAlreadyExistsError: There is a container of this name.
@@ -91,8 +103,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         """
         with self._guard("create_container", name):
             checked = self._container_name(name)
+            options = self._extra(extra, self.container_extras)
             try:
-                info = self._create_container(checked)
+                info = self._create_container(checked, options)
             except ContainerAlreadyExistsError:
                 if not exist_ok:
                     raise
@@ -137,7 +150,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         with self._guard("delete_container", container):
             name = self._container_name(container)
             if recursive:
-                delete_all(self, name)
+                self._delete_full_container(name)
             else:
                 self._delete_container(name)
 
@@ -300,6 +313,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
         if_absent: bool = False,
         if_match: str | None = None,
         checksum: str | None = None,
+        extra: Mapping[str, Any] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:
@@ -319,6 +333,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             if_absent: Raise rather than replace an object of this name.
             if_match: Raise unless the object to be replaced has this ETag.
             checksum: What the content must come to, such as ``"sha256:9f86…"``, hexadecimal.
+            extra: Options that only this service has; its page lists them.
             progress: Called with the bytes that are confirmed so far and with the total or `None`.
             cancel: Stops the upload when set, such as a `threading.Event`.
 
@@ -335,6 +350,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
                 content_type,
                 metadata,
                 self._conditions(if_absent, if_match),
+                extra,
                 storage_class=storage_class,
                 cache_control=cache_control,
                 content_disposition=content_disposition,
@@ -501,7 +517,11 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads):
             object is gone.
         """
         with self._guard("delete_objects"):
-            return delete_many(self, [self._target(obj) for obj in several(objs)])
+            targets = [self._target(obj) for obj in several(objs)]
+            return delete_many(self, targets, self._complete_deletion)
+
+    def _complete_deletion(self, error: StorageError, container: str, name: str) -> None:
+        self._guard("delete_objects", container, name).complete(error)
 
     # ------------------------------------------------------------------ the driver itself
 

@@ -11,6 +11,7 @@ import codecs
 import re
 from collections.abc import Mapping
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError, StorageError
 from .values import Limits, Span
@@ -18,7 +19,7 @@ from .values import Limits, Span
 T = TypeVar("T")
 
 # RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
-_METADATA_KEY = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -117,6 +118,35 @@ def seconds(value: object, label: str) -> float:
     return float(value)
 
 
+def public_address(value: object, label: str) -> str | None:
+    """Return an address that objects can be fetched below; `None` stays `None`."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise InvalidOptionError(
+            f"{label} must be an address such as 'https://cdn.example.com/base', without a query:"
+            f" {shorten(value)}"
+        )
+    if _CONTROL.search(value) or " " in value or "@" in parts.netloc:
+        raise InvalidOptionError(f"{label} must have no spaces and no user in it")
+    return value
+
+
+def header_name(value: object, label: str) -> str:
+    """Return the name of a header in lower case."""
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{label} must map str to str, not {value!r}")
+    if not value.isascii() or not _TOKEN.fullmatch(value.lower()):
+        raise InvalidOptionError(f"{shorten(value)} in {label} cannot be the name of a header")
+    return value.lower()
+
+
 def header_value(value: object, label: str) -> str | None:
     """Return what can stand in a header, or `None`."""
     if value is None:
@@ -152,7 +182,7 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidTypeError(f"metadata must map str to str, not {key!r} to {_kind(value)}")
         lower = key.lower()
-        if not key.isascii() or not _METADATA_KEY.fullmatch(lower):
+        if not key.isascii() or not _TOKEN.fullmatch(lower):
             raise InvalidOptionError(
                 f"the metadata key {shorten(key)} cannot be sent: use ASCII letters, digits,"
                 " '-', '_' and '.'"

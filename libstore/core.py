@@ -18,7 +18,7 @@ from . import checks
 from .content_types import guess_content_type
 from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
 from .handles import Container, Object
-from .hooks import CAPABILITIES, MULTIPART_HOOKS, OPTIONS, DriverHooks
+from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
 from .values import Conditions, ContainerInfo, ObjectInfo, WriteOptions
 
 if TYPE_CHECKING:
@@ -39,18 +39,16 @@ class DriverCore(DriverHooks):
                         f"{cls.__name__}.{name} is a public operation of {ancestor.__name__} and"
                         " cannot be overridden; fill in the hook behind it (see libstore.hooks)"
                     )
-        given = [name for name in MULTIPART_HOOKS if _overrides(cls, name)]
-        if given and len(given) < len(MULTIPART_HOOKS):
-            missing = ", ".join(sorted(set(MULTIPART_HOOKS) - set(given)))
-            raise TypeError(f"{cls.__name__} takes uploads in parts, but lacks {missing}")
+        for hooks, what in (
+            (MULTIPART_HOOKS, "takes uploads in parts"),
+            (CDN_HOOKS, "makes objects public"),
+        ):
+            missing = [name for name in hooks if not _overrides(cls, name)]
+            if missing and len(missing) < len(hooks):
+                raise TypeError(f"{cls.__name__} {what}, but lacks {', '.join(sorted(missing))}")
         unknown = ", ".join(sorted(cls.options - OPTIONS))
         if unknown:
             raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
-
-    @property
-    def takes_parts(self) -> bool:
-        """Whether the service takes an object in parts."""
-        return _overrides(type(self), "_start_upload")
 
     @final
     def supports(self, operation: str) -> bool:
@@ -64,7 +62,8 @@ class DriverCore(DriverHooks):
             operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or an
                 option: ``"if_absent"``, ``"if_match"``, ``"delete_if_match"``,
                 ``"storage_class"``, ``"cache_control"``, ``"content_disposition"``,
-                ``"content_encoding"``, ``"content_language"``.
+                ``"content_encoding"``, ``"content_language"``, ``"sign_headers"``,
+                ``"sign_response_headers"``.
 
         Raises:
             InvalidOptionError: No operation and no option has this name.
@@ -172,6 +171,7 @@ class DriverCore(DriverHooks):
         content_type: str | None,
         metadata: Mapping[str, str] | None,
         conditions: Conditions,
+        extra: Mapping[str, Any] | None = None,
         **headers: str | None,
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""
@@ -187,8 +187,23 @@ class DriverCore(DriverHooks):
             or guess_content_type(name),
             metadata=checks.metadata(metadata, self.limits),
             conditions=conditions,
+            extra=self._extra(extra, self.upload_extras),
             **given,
         )
+
+    def _extra(self, given: object, known: Mapping[str, Check]) -> Mapping[str, object]:
+        """Return the options that only this service has, checked by the driver's own rules."""
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise InvalidTypeError(f"extra must be a mapping, not {type(given).__name__}")
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            choice = f"one of {', '.join(sorted(known))}" if known else "nothing at all here"
+            raise InvalidOptionError(
+                f"the {self.name} driver has no extra option {unknown[0]!r}; give {choice}"
+            )
+        return {name: known[name](value, f"extra[{name!r}]") for name, value in given.items()}
 
     def _need_option(self, option: str, wanted: bool) -> None:
         if wanted and option not in self.options:

@@ -2,46 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from itertools import groupby, islice
+from typing import Protocol
 
-from .core import DriverCore
 from .errors import ContainerNotEmptyError, StorageError
-from .values import DeleteResult, ListQuery, ObjectInfo
+from .values import DeleteResult, Limits, ListQuery, ObjectInfo, Page, Prefix, Upload
 
 # How often a container that others keep filling is emptied before we give up.
 _ROUNDS = 3
 
 
-def delete_many(driver: DriverCore, targets: Sequence[tuple[str, str]]) -> list[DeleteResult]:
-    """Delete objects, given as container and name; return one result for each, in their order."""
+class DeleteHooks(Protocol):
+    """What deleting needs of a driver."""
+
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def takes_parts(self) -> bool: ...
+
+    def _delete_container(self, name: str) -> None: ...
+    def _empty_container(self, name: str) -> None: ...
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]: ...
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]: ...
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]: ...
+    def _abort_upload(self, upload: Upload) -> None: ...
+
+
+def delete_many(
+    driver: DeleteHooks,
+    targets: Sequence[tuple[str, str]],
+    complete: Callable[[StorageError, str, str], None],
+) -> list[DeleteResult]:
+    """
+    Delete objects, given as container and name; return one result for each, in their order.
+
+    Args:
+        complete: Adds to an error which container and object it is about.
+    """
     results: list[DeleteResult] = []
     for container, group in groupby(targets, key=lambda target: target[0]):
         for names in _batches((name for _, name in group), driver.limits.batch_size):
-            results += _delete_batch(driver, container, names)
+            for name, error in zip(names, _delete_batch(driver, container, names), strict=True):
+                if error is not None:
+                    complete(error, container, name)
+                results.append(DeleteResult(container, name, error))
     return results
 
 
 def _delete_batch(
-    driver: DriverCore, container: str, names: Sequence[str]
-) -> Iterator[DeleteResult]:
-    """Yield one result for each name, also if the whole request failed."""
-    errors: Sequence[StorageError | None]
+    driver: DeleteHooks, container: str, names: Sequence[str]
+) -> Sequence[StorageError | None]:
+    """Return what became of each name, also if the whole request failed."""
     try:
-        errors = driver._delete_objects(container, names)
+        return driver._delete_objects(container, names)
     except StorageError as failure:
-        errors = [copy(failure) for _ in names]
-    for name, error in zip(names, errors, strict=True):
-        if error is not None:
-            driver._guard("delete_objects", container, name).complete(error)
-        yield DeleteResult(container, name, error)
+        return [copy(failure) for _ in names]
 
 
-def delete_all(driver: DriverCore, container: str) -> None:
-    """Delete a container with its objects and its unfinished uploads."""
+def delete_full(driver: DeleteHooks, container: str) -> None:
+    """Delete a container with all that is in it."""
     for attempt in range(_ROUNDS):
-        _empty(driver, container)
+        driver._empty_container(container)
         try:
             driver._delete_container(container)
         except ContainerNotEmptyError:
@@ -51,23 +78,29 @@ def delete_all(driver: DriverCore, container: str) -> None:
             return
 
 
-def _empty(driver: DriverCore, container: str) -> None:
+def empty(driver: DeleteHooks, container: str) -> None:
+    """Delete the objects and the unfinished uploads of a container."""
     for names in _batches(_names(driver, container), driver.limits.batch_size):
         for error in driver._delete_objects(container, names):
             if error is not None:
                 raise error
     if driver.takes_parts:
-        token: str | None = None
-        while True:
-            page = driver._list_uploads(container, token)
-            for upload in page.items:
-                driver._abort_upload(upload)
-            if page.token is None:
-                return
-            token = page.token
+        abort_all(driver, container)
 
 
-def _names(driver: DriverCore, container: str) -> Iterator[str]:
+def abort_all(driver: DeleteHooks, container: str) -> None:
+    """Drop the unfinished uploads of a container."""
+    token: str | None = None
+    while True:
+        page = driver._list_uploads(container, token)
+        for upload in page.items:
+            driver._abort_upload(upload)
+        if page.token is None:
+            return
+        token = page.token
+
+
+def _names(driver: DeleteHooks, container: str) -> Iterator[str]:
     token: str | None = None
     while True:
         page = driver._list_objects(container, ListQuery(), token, driver.limits.page_size)

@@ -18,15 +18,17 @@ overrides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, TypeAlias
 
+from .deleting import delete_full, empty
 from .errors import ContainerNotFoundError, NotSupportedError, StorageError
 from .retry import RetryPolicy
 from .transfer.crew import run_all
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
 from .values import (
+    Composite,
     Conditions,
     ContainerInfo,
     CopyOptions,
@@ -37,6 +39,7 @@ from .values import (
     Part,
     Prefix,
     Reading,
+    SigningOptions,
     Span,
     Upload,
     WriteOptions,
@@ -53,8 +56,14 @@ OPTIONS = frozenset(
         "content_disposition",
         "content_encoding",
         "content_language",
+        "sign_headers",
+        "sign_response_headers",
     }
 )
+
+#: Checks an option that only one service has: takes the value and what to call it in an error,
+#: and returns the value as the driver wants it. Those of `libstore.checks` are such.
+Check: TypeAlias = Callable[[object, str], object]
 
 
 class DriverHooks(ABC):
@@ -66,6 +75,8 @@ class DriverHooks(ABC):
         limits: What the service can take, in numbers. It and `transfer` may be set on an instance.
         options: Which of `OPTIONS` the service honours. The base refuses the others before
             anything is sent.
+        upload_extras: What the `extra` of an upload or a copy may have, and how it is checked.
+        container_extras: The same for the creation of a container.
         digests: The algorithms of the whole content's digests that the library computes while an
             upload passes. It compares them with what the answer tells, and hands them to
             `_finish_upload`.
@@ -76,6 +87,8 @@ class DriverHooks(ABC):
     name: ClassVar[str]
     limits: Limits = Limits()
     options: ClassVar[frozenset[str]] = frozenset()
+    upload_extras: ClassVar[Mapping[str, Check]] = {}
+    container_extras: ClassVar[Mapping[str, Check]] = {}
     digests: tuple[str, ...] = ("md5",)
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()
@@ -83,11 +96,12 @@ class DriverHooks(ABC):
     # ------------------------------------------------------------------ required
 
     @abstractmethod
-    def _create_container(self, name: str) -> ContainerInfo:
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         """
         Create an empty container.
 
-        Raise `ContainerAlreadyExistsError` if there is one of this name.
+        `extra` has what the user gave of `container_extras`. Raise `ContainerAlreadyExistsError`
+        if there is one of this name.
         """
 
     @abstractmethod
@@ -190,6 +204,33 @@ class DriverHooks(ABC):
         """
         return {}
 
+    def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
+        """
+        Return how to verify an object that has digests of its parts only.
+
+        It is asked when the whole object is about to be read, and `info`, from the same answer,
+        has a true ``extra["composite"]`` and no digest of the whole. It may send a request.
+        `None` leaves the content unverified, which is also the default.
+        """
+        return None
+
+    def _empty_container(self, name: str) -> None:
+        """
+        Delete all that keeps a container from being deleted.
+
+        The default deletes the objects that a listing shows, and unfinished uploads. A service
+        that keeps versions, snapshots or delete markers needs a hook that takes them along.
+        """
+        empty(self, name)
+
+    def _delete_full_container(self, name: str) -> None:
+        """
+        Delete a container with all that is in it. Raise `ContainerNotFoundError` if there is none.
+
+        The default empties it, deletes it, and begins anew if others put something into it.
+        """
+        delete_full(self, name)
+
     def _copy_object(
         self,
         source_container: str,
@@ -242,9 +283,41 @@ class DriverHooks(ABC):
         """
         raise self._unsupported("change the metadata of an object")
 
-    def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
-        """Return a URL that allows a method on one object for `expires` seconds."""
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        """Return a URL that allows one kind of request for one object."""
         raise self._unsupported("sign URLs")
+
+    # ------------------------------------------------------------------ public reading
+    # All four or none.
+
+    def _enable_container_cdn(self, container: str) -> None:
+        """
+        Let everybody read the objects of a container, also those that come later.
+
+        That they may already is no error. Raise `AccessDeniedError` or `NotSupportedError` with a
+        message that says what forbids it.
+        """
+        raise self._unsupported("make containers public; it needs the option cdn")
+
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        """Let everybody read one object. Raise as `_enable_container_cdn` and `_get_object`."""
+        raise self._unsupported("make objects public; it needs the option cdn")
+
+    def _get_container_cdn_url(self, container: str) -> str:
+        """Return the service's public address of a container. Send nothing."""
+        raise self._unsupported("tell public addresses; it needs the option cdn")
+
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        """Return the service's public address of an object. Send nothing."""
+        raise self._unsupported("tell public addresses; it needs the option cdn")
+
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        """
+        Return one page of the parts that an unfinished upload has, sorted by number.
+
+        Raise `ObjectNotFoundError` if there is no such upload.
+        """
+        raise self._unsupported("tell which parts an unfinished upload has")
 
     # ------------------------------------------------------------------ uploads in parts
     # All five or none.
@@ -286,6 +359,11 @@ class DriverHooks(ABC):
 
     # ------------------------------------------------------------------ for the hooks
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether the service takes an object in parts."""
+        return type(self)._start_upload is not DriverHooks._start_upload
+
     def _unsupported(self, what: str) -> NotSupportedError:
         return NotSupportedError(f"the {self.name} driver cannot {what}")
 
@@ -299,13 +377,24 @@ MULTIPART_HOOKS = (
     "_list_uploads",
 )
 
+#: The hooks of public reading; a driver overrides all of them or none.
+CDN_HOOKS = (
+    "_enable_container_cdn",
+    "_enable_object_cdn",
+    "_get_container_cdn_url",
+    "_get_object_cdn_url",
+)
+
 #: What the service itself can do, by the public operation, and the hook that shows it.
 CAPABILITIES = {
     "copy_object": "_copy_object",
     "delete_objects": "_delete_objects",
     "list_uploads": "_list_uploads",
+    "list_parts": "_list_parts",
     "abort_upload": "_abort_upload",
     "abort_uploads": "_list_uploads",
     "sign_url": "_sign_url",
     "update_metadata": "_set_metadata",
+    "enable_container_cdn": "_enable_container_cdn",
+    "enable_object_cdn": "_enable_object_cdn",
 }

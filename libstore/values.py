@@ -154,7 +154,12 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What is kept with an object, and on which conditions it is written."""
+    """
+    What is kept with an object, and on which conditions it is written.
+
+    Attributes:
+        extra: Options that only this service has, by the names in `DriverHooks.upload_extras`.
+    """
 
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -164,6 +169,7 @@ class WriteOptions:
     content_encoding: str | None = None
     content_language: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +178,53 @@ class CopyOptions:
     What is kept with a copy. `None` carries over what the source has.
 
     Attributes:
+        storage_class: That of the copy; `None` is the service's default.
         if_source_match: The ETag that the source must still have.
+        extra: Options that only this service has, as in `WriteOptions`.
     """
 
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
+    storage_class: str | None = None
     if_source_match: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """
+    What a signed URL allows.
+
+    Attributes:
+        method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
+        expires: Seconds from now until the URL stops working.
+        headers: What the request must carry, by lower-case name.
+        response_headers: What the answer to a GET shall carry, by lower-case name.
+    """
+
+    method: str = "GET"
+    expires: float = 3600.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """
+    How the content of an object is verified of which only the parts have digests.
+
+    Attributes:
+        algorithm: Of all digests here.
+        sizes: The parts' sizes in bytes, in their order.
+        digests: The parts' own digests, in the same order; empty if the service does not tell.
+        combined: The digest of the parts' raw digests joined; empty if the service has none.
+    """
+
+    algorithm: str
+    sizes: Sequence[int]
+    digests: Sequence[str] = ()
+    combined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +283,7 @@ class Limits:
         min_part: The smallest part of an upload but the last.
         max_put: The largest object that one request can write.
         equal_parts: Whether all parts but the last must have one size.
+        ordered_parts: Whether parts must be sent one after the other, in their order.
         page_size: The most items on one page of a listing.
         batch_size: The most objects that one request can delete.
         max_name: The longest name of an object, in bytes of UTF-8.
@@ -249,6 +296,7 @@ class Limits:
     max_parts: int = 10_000
     max_put: int = 5 * GiB
     equal_parts: bool = False
+    ordered_parts: bool = False
     page_size: int = 1_000
     batch_size: int = 1_000
     max_name: int = 1_024

@@ -8,7 +8,7 @@ is the one that users have.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -21,9 +21,10 @@ from libstore import (
     Span,
     TransferOptions,
     TransportError,
+    checks,
 )
 from libstore.drivers.memory import MemoryDriver
-from libstore.hooks import MULTIPART_HOOKS, DriverHooks
+from libstore.hooks import MULTIPART_HOOKS, Check, DriverHooks
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -45,6 +46,7 @@ REQUESTS = (
     "_copy_object",
     "_set_metadata",
     "_sign_url",
+    "_list_parts",
     *MULTIPART_HOOKS,
 )
 
@@ -120,6 +122,7 @@ class FaultyDriver(MemoryDriver):
     _finish_upload = _hook("_finish_upload")
     _abort_upload = _hook("_abort_upload")
     _list_uploads = _hook("_list_uploads")
+    _list_parts = _hook("_list_parts")
 
     def around(self, hook: str, interceptor: Around) -> None:
         """Have a hook do what `interceptor(real_hook, *arguments)` does, from now on."""
@@ -136,6 +139,44 @@ class FaultyDriver(MemoryDriver):
     def spans(self) -> list[tuple[int, int | None]]:
         """Return the spans that `_get_object` was asked for."""
         return [(span.start, span.stop) for _, _, span, *_ in self.asked("_get_object")]
+
+
+class PublicDriver(FaultyDriver):
+    """
+    A service with public addresses, and with options of its own.
+
+    Attributes:
+        public: What everybody may read: containers, and pairs of a container and a name.
+    """
+
+    name: ClassVar[str] = "public"
+    options: ClassVar[frozenset[str]] = MemoryDriver.options | {
+        "sign_headers",
+        "sign_response_headers",
+    }
+    upload_extras: ClassVar[Mapping[str, Check]] = {"colour": checks.header_value}
+    container_extras: ClassVar[Mapping[str, Check]] = {"place": checks.header_value}
+
+    def __init__(self, *, cdn: str | None = None) -> None:
+        super().__init__()
+        self.cdn = cdn
+        self.public: list[object] = []
+
+    def _enable_container_cdn(self, container: str) -> None:
+        self.calls.append(Call("_enable_container_cdn", (container,)))
+        self._head_container(container)
+        self.public.append(container)
+
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        self.calls.append(Call("_enable_object_cdn", (container, name)))
+        self._head_object(container, name, None)
+        self.public.append((container, name))
+
+    def _get_container_cdn_url(self, container: str) -> str:
+        return f"https://public.example/{container}"
+
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        return f"https://public.example/{container}/{name}"
 
 
 class OnePutDriver(FaultyDriver):

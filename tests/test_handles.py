@@ -40,6 +40,11 @@ _OTHER_NAMES = {
     (Container, "refresh"): "get_container",
     (Object, "refresh"): "get_object",
     (Object, "as_file"): "open_object",
+    **{
+        (cls, f"{verb}_cdn{rest}"): f"{verb}_{cls.__name__.lower()}_cdn{rest}"
+        for cls in (Container, Object)
+        for verb, rest in (("enable", ""), ("get", "_url"))
+    },
 }
 # What stands for the handle among an operation's parameters.
 _CONTAINER_PARAMETERS = {"container"}
@@ -117,6 +122,7 @@ def test_operations_without_a_handle_are_few() -> None:
         "abort_upload",
         "create_container",
         "list_containers",
+        "list_parts",
         "supports",
     }
 

@@ -41,25 +41,27 @@ FLOORS: tuple[dict[str, str], ...] = (
         "http": "values errors checks retry",
     },
     {
-        "auth": "http",
+        "auth": "errors http",
         "files": "values errors transfer",
         "handles": "values errors",
     },
     {
-        "hooks": "values errors retry transfer",
+        "deleting": "values errors",
+    },
+    {
+        "hooks": "values errors retry transfer deleting",
     },
     {
         "core": "values errors content_types checks handles hooks",
     },
     {
         "capabilities": "values errors checks listing transfer files handles core",
-        "deleting": "values errors core",
     },
     {
         "base": "values errors checks retry listing transfer handles core capabilities deleting",
     },
     {
-        "drivers": "values errors content_types retry listing hooks base http auth"
+        "drivers": "values errors checks content_types retry listing hooks base http auth"
         " transfer.crew transfer.localfile transfer.options transfer.payload transfer.plan",
     },
     {
@@ -79,7 +81,7 @@ FOREIGN = {
 }
 
 MAX_FILE = 550
-MAX_FUNCTION = 60
+MAX_FUNCTION = 40
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -137,7 +139,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_and_functions_are_short(path: Path) -> None:
-    """The lines of a docstring are not counted to its function."""
+    """A function is as long as what it does: its signature and docstring are not counted."""
     source = path.read_text("utf-8")
     too_long = {
         node.name: length
@@ -210,6 +212,6 @@ def is_module(parts: list[str]) -> bool:
 
 
 def length_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the lines of a function, with those of its docstring."""
-    assert node.end_lineno is not None
-    return node.end_lineno - node.lineno + 1
+    """Return the lines of a function's body, without its docstring."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return (node.end_lineno or 0) - body[0].lineno + 1 if body else 0

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from itertools import takewhile
@@ -77,7 +77,7 @@ class SQLiteDriver(StorageDriver):
             db.execute(_OBJECTS)
 
     @override
-    def _create_container(self, name: str) -> ContainerInfo:
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with self._transaction() as db:
             if not db.execute("INSERT OR IGNORE INTO containers VALUES (?)", [name]).rowcount:
                 raise ContainerAlreadyExistsError("there is a container of this name already")

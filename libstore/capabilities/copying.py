@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from typing_extensions import final
 
@@ -33,7 +34,9 @@ class Copying(DriverCore):
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
         if_absent: bool = False,
+        extra: Mapping[str, Any] | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:
@@ -48,7 +51,9 @@ class Copying(DriverCore):
             name: The copy's name; the object's own by default.
             content_type: Takes the place of the object's content type.
             metadata: Takes the place of the object's metadata.
+            storage_class: That of the copy; the default of the service it goes to otherwise.
             if_absent: Raise rather than replace an object of this name.
+            extra: Options that only the service of the copy has; its page lists them.
             progress: Called with the bytes that are confirmed so far and with the total.
             cancel: Stops the copy when set, such as a `threading.Event`.
 
@@ -62,7 +67,9 @@ class Copying(DriverCore):
         options = CopyOptions(
             content_type=content_type,
             metadata=metadata,
+            storage_class=storage_class,
             conditions=Conditions(if_absent=if_absent),
+            extra={} if extra is None else extra,
         )
         return self._copied("copy_object", obj, container, name, options, progress, cancel)
 
@@ -135,8 +142,11 @@ class Copying(DriverCore):
                 metadata=None
                 if options.metadata is None
                 else checks.metadata(options.metadata, target.limits),
+                storage_class=checks.header_value(options.storage_class, "storage_class"),
                 conditions=target._conditions(options.conditions.if_absent, None),
+                extra=target._extra(options.extra, target.upload_extras),
             )
+            target._need_option("storage_class", options.storage_class is not None)
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
         if target is not self or not self.supports("copy_object"):
             with reading:
@@ -175,9 +185,11 @@ def _copy_through(
             options.content_type or info.content_type,
             info.metadata if options.metadata is None else options.metadata,
             options.conditions,
+            None,
             **headers,
         )
     except BaseException:
         source.close()
         raise
+    write = replace(write, storage_class=options.storage_class, extra=options.extra)
     return upload(target, replace(order, options=write), source)

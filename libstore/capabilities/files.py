@@ -34,6 +34,7 @@ class WriteKeywords(TypedDict, total=False):
     content_language: str | None
     if_absent: bool
     if_match: str | None
+    extra: Mapping[str, Any] | None
 
 
 class TextKeywords(WriteKeywords, total=False):
@@ -102,6 +103,7 @@ class Files(DriverCore):
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Any:
         """
         Open an object as a file.
@@ -135,11 +137,13 @@ class Files(DriverCore):
             action, text = _parse_mode(mode, encoding, errors, newline)
             if action == "r":
                 _refuse_options(
-                    mode, if_absent, content_type, metadata, if_match, *headers.values()
+                    mode, if_absent, content_type, metadata, if_match, extra, *headers.values()
                 )
                 return self._open_reader(obj, guard, text)
             conditions = self._conditions(if_absent or action == "x", if_match)
-            options = self._write_options(obj.name, content_type, metadata, conditions, **headers)
+            options = self._write_options(
+                obj.name, content_type, metadata, conditions, extra, **headers
+            )
             return self._open_writer(
                 obj, UploadOrder(obj.container.name, obj.name, options), guard, text
             )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from typing_extensions import final, override
 
 from .. import checks
 from ..core import DriverCore
-from ..errors import InvalidOptionError
+from ..errors import InvalidOptionError, InvalidTypeError
 from ..handles import Object
+from ..values import SigningOptions
 
 _METHODS = ("GET", "HEAD", "PUT", "DELETE")
+# What an answer may be told to carry; a service may know fewer.
+_RESPONSE_HEADERS = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    }
+)
 
 
 class SignedURL(str):
@@ -27,18 +41,32 @@ class Signing(DriverCore):
     """Signed URLs."""
 
     @final
-    def sign_url(self, obj: Object, *, method: str = "GET", expires: float = 3600.0) -> SignedURL:
+    def sign_url(
+        self,
+        obj: Object,
+        *,
+        method: str = "GET",
+        expires: float = 3600.0,
+        headers: Mapping[str, str] | None = None,
+        response_headers: Mapping[str, str] | None = None,
+    ) -> SignedURL:
         """
         Return a URL that allows one kind of request for one object, without credentials.
 
-        Nothing is sent: whether the object exists is found out by whoever uses the URL.
+        Whether the object exists is found out by whoever uses the URL.
 
         Args:
             method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
             expires: Seconds from now until the URL stops working.
+            headers: What the request must carry, such as ``{"content-type": "image/png"}`` for a
+                PUT; without just these it is refused.
+            response_headers: What the answer to a GET shall carry in place of what is kept with
+                the object, such as ``{"content-disposition": "attachment"}``. There are
+                Cache-Control, Content-Disposition, Content-Encoding, Content-Language,
+                Content-Type and Expires; some services know fewer.
 
         Raises:
-            NotSupportedError: The service has no signed URLs.
+            NotSupportedError: The service has no signed URLs, or none with such headers.
             InvalidOptionError: The method is none of these, or the service signs for less long.
         """
         with self._guard("sign_url", obj):
@@ -53,4 +81,41 @@ class Signing(DriverCore):
                     f"expires must be above 0 and at most {self.limits.max_expires:g} seconds,"
                     f" not {expires!r}"
                 )
-            return SignedURL(self._sign_url(container, name, method, seconds))
+            options = SigningOptions(
+                method,
+                seconds,
+                _headers(headers, "headers"),
+                _response_headers(response_headers, method),
+            )
+            if self.supports("sign_url"):
+                self._need_option("sign_headers", bool(options.headers))
+                self._need_option("sign_response_headers", bool(options.response_headers))
+            return SignedURL(self._sign_url(container, name, options))
+
+
+def _headers(given: object, label: str) -> dict[str, str]:
+    """Return headers by their lower-case names."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(
+            f"{label} must be a mapping of str to str, not {type(given).__name__}"
+        )
+    checked: dict[str, str] = {}
+    for name, value in given.items():
+        text = checks.header_value(value, f"{label}[{name!r}]")
+        checked[checks.header_name(name, label)] = text or ""
+    return checked
+
+
+def _response_headers(given: object, method: str) -> dict[str, str]:
+    checked = _headers(given, "response_headers")
+    unknown = sorted(checked.keys() - _RESPONSE_HEADERS)
+    if unknown:
+        raise InvalidOptionError(
+            f"an answer cannot be told to carry {unknown[0]!r}, only"
+            f" {', '.join(sorted(_RESPONSE_HEADERS))}"
+        )
+    if checked and method not in {"GET", "HEAD"}:
+        raise InvalidOptionError(f"response_headers go with GET and HEAD, not with {method}")
+    return checked

@@ -11,7 +11,7 @@ from ..core import DriverCore
 from ..errors import InvalidTypeError
 from ..handles import Container
 from ..listing import LazyList
-from ..values import Page, Upload
+from ..values import Page, Part, Upload
 
 
 class Uploads(DriverCore):
@@ -28,6 +28,23 @@ class Uploads(DriverCore):
         return self._unfinished("list_uploads", container)
 
     @final
+    def list_parts(self, upload: Upload) -> LazyList[Part]:
+        """
+        List the parts that an unfinished upload has, sorted by number.
+
+        Raises:
+            NotSupportedError: The service takes no parts, or does not tell them.
+            ObjectNotFoundError: There is no such upload (any more); when the list is read.
+        """
+        self._check_upload("list_parts", upload)
+
+        def fetch(token: str | None, limit: int) -> Page[Part]:
+            with self._guard("list_parts", upload.container, upload.name):
+                return self._list_parts(upload, token)
+
+        return LazyList(fetch, self.limits.page_size, f"parts of {upload.name!r}")
+
+    @final
     def abort_upload(self, upload: Upload) -> None:
         """
         Drop one unfinished upload and its parts. One that is gone already is no error.
@@ -35,9 +52,7 @@ class Uploads(DriverCore):
         Raises:
             NotSupportedError: The service takes no parts.
         """
-        with self._guard("abort_upload"):
-            if not isinstance(upload, Upload):
-                raise InvalidTypeError(f"upload must be an Upload, not {type(upload).__name__}")
+        self._check_upload("abort_upload", upload)
         with self._guard("abort_upload", upload.container, upload.name):
             self._abort_upload(upload)
 
@@ -69,6 +84,13 @@ class Uploads(DriverCore):
         for upload in stale:
             self.abort_upload(upload)
         return stale
+
+    def _check_upload(self, operation: str, upload: object) -> None:
+        with self._guard(operation):
+            if not isinstance(upload, Upload):
+                raise InvalidTypeError(f"upload must be an Upload, not {type(upload).__name__}")
+            if not self.takes_parts:
+                raise self._unsupported("take an object in parts")
 
     def _unfinished(self, operation: str, container: Container | str) -> LazyList[Upload]:
         with self._guard(operation, container):

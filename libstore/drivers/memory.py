@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import accumulate
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
@@ -51,6 +52,7 @@ from ..values import (
     Part,
     Prefix,
     Reading,
+    SigningOptions,
     Span,
     Upload,
     WriteOptions,
@@ -95,6 +97,7 @@ class MemoryDriver(StorageDriver):
     Args:
         retry: When to try again; nothing here ever fails in passing.
         transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that containers are served at by something else.
     """
 
     name: ClassVar[str] = "memory"
@@ -103,9 +106,13 @@ class MemoryDriver(StorageDriver):
     )
 
     def __init__(
-        self, *, retry: RetryPolicy | None = None, transfer: TransferOptions | None = None
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        transfer: TransferOptions | None = None,
+        cdn: str | None = None,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
         self._lock = threading.RLock()
         self._buckets: dict[str, _Bucket] = {}
         self._uploads: dict[str, _Pending] = {}
@@ -158,7 +165,7 @@ class MemoryDriver(StorageDriver):
     # ------------------------------------------------------------------ containers
 
     @override
-    def _create_container(self, name: str) -> ContainerInfo:
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with self._lock:
             if name in self._buckets:
                 raise ContainerAlreadyExistsError("there is a container of this name already")
@@ -247,13 +254,15 @@ class MemoryDriver(StorageDriver):
         with self._lock:
             info, content = self._find(source_container, source)
             _require_match(info, Conditions(if_match=options.if_source_match))
-            kept = {label: info.extra.get(label) for label in _EXTRAS}
+            kept: dict[str, Any] = {
+                label: value for label in _EXTRAS if (value := info.extra.get(label)) is not None
+            }
             write = WriteOptions(
                 content_type=options.content_type or info.content_type or "",
                 metadata=(info.metadata or {}) if options.metadata is None else options.metadata,
-                storage_class=info.storage_class,
+                storage_class=options.storage_class or info.storage_class,
                 conditions=options.conditions,
-                **{label: str(value) for label, value in kept.items() if value is not None},
+                **kept,
             )
             return self._store(container, name, content, write)
 
@@ -279,8 +288,9 @@ class MemoryDriver(StorageDriver):
             return info
 
     @override
-    def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
-        until = f"{time.time() + expires:.3f}"
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        method = options.method
+        until = f"{time.time() + options.expires:.3f}"
         query = urlencode(
             {
                 "method": method,
@@ -334,6 +344,21 @@ class MemoryDriver(StorageDriver):
             uploads = [pending.upload for pending in self._uploads.values()]
         mine = [upload for upload in uploads if upload.container == container]
         return Page(sorted(mine, key=lambda upload: (upload.name, upload.id)))
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        with self._lock:
+            pending = self._uploads.get(upload.id)
+            kept = sorted(pending.parts.items()) if pending is not None else []
+        if pending is None:
+            raise ObjectNotFoundError(f"there is no unfinished upload {upload.id}")
+        offsets = accumulate((len(content) for _, content in kept), initial=0)
+        return Page(
+            [
+                Part(number, offset, len(content))
+                for (number, content), offset in zip(kept, offsets, strict=False)
+            ]
+        )
 
     # ------------------------------------------------------------------ beneath the hooks
 

@@ -214,7 +214,8 @@ class _PartsUpload:
         algorithms = set(driver.digests) | ({order.checksum[0]} if order.checksum else set())
         self._digests = Digests(sorted(algorithms))
         self._progress = Progress(order.progress, size)
-        self._crew = Crew[Part](driver.transfer.concurrency, self._keep, order.cancel)
+        senders = 1 if driver.limits.ordered_parts else driver.transfer.concurrency
+        self._crew = Crew[Part](senders, self._keep, order.cancel)
         self._sent = 0
         self._parts: list[Part] = []
 

@@ -71,6 +71,7 @@ class LocalDriver(StorageDriver):
             (``"auto"``).
         retry: When to open a file again that broke off while it was read.
         transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that a web server serves the root at.
 
     Raises:
         InvalidOptionError: The root is there and is no directory, or an option is unknown.
@@ -91,8 +92,9 @@ class LocalDriver(StorageDriver):
         attributes: Literal["auto", "xattr", "file"] = "auto",
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
+        cdn: str | None = None,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
         if attributes not in ("auto", "xattr", "file"):
             raise InvalidOptionError(
                 f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"
@@ -135,7 +137,7 @@ class LocalDriver(StorageDriver):
     # ------------------------------------------------------------------ containers
 
     @override
-    def _create_container(self, name: str) -> ContainerInfo:
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with os_errors():
             self._tree.make_root(self._store.fsync)
             with closing(self._tree.open_root()) as root:

@@ -69,6 +69,7 @@ class S3Driver(PartHooks):
         pickle_secret: Let pickles of the driver carry a secret that was given literally.
         retry: When to try again after a failure that may pass.
         transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that buckets are served at, in place of the service's own.
 
     Raises:
         CredentialsNotFoundError: There is no key, and `anonymous` was not asked for.
@@ -104,8 +105,9 @@ class S3Driver(PartHooks):
         pickle_secret: bool = False,
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
+        cdn: str | None = None,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
         given = Settings(
             key, secret, token, region, account, endpoint, anonymous, path_style, insecure,
             dualstack, fips, accelerate, requester_pays, encryption, kms_key, customer_key, acl,
@@ -129,6 +131,7 @@ class S3Driver(PartHooks):
     @override
     def __reduce__(self) -> tuple[Any, ...]:
         options = {**self._settings.pickled(), "retry": self.retry, "transfer": self.transfer}
+        options["cdn"] = self.cdn
         return _restore, (type(self), options)
 
     @override
@@ -153,7 +156,7 @@ class S3Driver(PartHooks):
     # ------------------------------------------------------------------ buckets
 
     @override
-    def _create_container(self, name: str) -> ContainerInfo:
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         check_new_bucket_name(name)
         region = self._calls.region
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 a

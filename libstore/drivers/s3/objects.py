@@ -25,6 +25,7 @@ from ...values import (
     CopyOptions,
     ObjectInfo,
     Reading,
+    SigningOptions,
     Span,
     WriteOptions,
 )
@@ -275,11 +276,12 @@ class ObjectHooks(StorageDriver):
         return self._copier.replace_metadata(container, info, metadata, content_type)
 
     @override
-    def _sign_url(self, container: str, name: str, method: str, expires: float) -> str:
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         if self._calls.credentials is None:
             raise NotSupportedError("an anonymous driver has nothing to sign URLs with")
         payer = {"x-amz-request-payer": "requester"} if self._settings.payer else {}
-        return self._calls.signed_url(method, container, name, max(1, int(expires)), payer)
+        expires = max(1, int(options.expires))
+        return self._calls.signed_url(options.method, container, name, expires, payer)
 
     # ------------------------------------------------------------------ beneath the hooks
 

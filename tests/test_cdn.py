@@ -1,0 +1,122 @@
+"""Public addresses: what is asked of the service, and what `cdn` answers without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from faulty import PublicDriver, stored
+
+from libstore import (
+    ContainerNotFoundError,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    get_driver,
+)
+from libstore.drivers.memory import MemoryDriver
+
+_BASE = "https://cdn.example.com/base"
+
+
+def test_enabling_makes_public_and_returns_the_address() -> None:
+    driver = PublicDriver()
+    container = stored(driver, b"content")
+
+    assert "https://public.example/c" == container.enable_cdn()
+    assert "https://public.example/c/a" == container.object("a").enable_cdn()
+    assert ["c", ("c", "a")] == driver.public
+
+
+def test_an_address_is_told_without_a_request() -> None:
+    driver = PublicDriver()
+    container = driver.create_container("c")
+    driver.calls.clear()
+
+    assert "https://public.example/c" == container.get_cdn_url()
+    assert "https://public.example/c/a" == container.object("a").get_cdn_url()
+    assert [] == driver.calls
+
+
+def test_an_address_of_ones_own_takes_the_place_of_the_services() -> None:
+    """Making public is still the service's part; only the address is another."""
+    driver = PublicDriver(cdn=_BASE)
+    container = stored(driver, b"content")
+
+    assert f"{_BASE}/c" == container.enable_cdn() == container.get_cdn_url()
+    assert f"{_BASE}/c/a" == container.object("a").get_cdn_url()
+    assert ["c"] == driver.public
+
+
+@pytest.mark.parametrize(
+    ("cdn", "container", "obj"),
+    [
+        ("https://x.example", "https://x.example/c", "https://x.example/c/a/b%20%2B%3F%23%25"),
+        ("https://x.example/", "https://x.example/c", "https://x.example/c/a/b%20%2B%3F%23%25"),
+        (
+            "https://{container}.x.example",
+            "https://c.x.example",
+            "https://c.x.example/a/b%20%2B%3F%23%25",
+        ),
+        ("http://x.example/{name}", "http://x.example", "http://x.example/a/b%20%2B%3F%23%25"),
+        (
+            "https://x.example/{container}/v1/{name}",
+            "https://x.example/c/v1",
+            "https://x.example/c/v1/a/b%20%2B%3F%23%25",
+        ),
+    ],
+)
+def test_where_container_and_name_go(cdn: str, container: str, obj: str) -> None:
+    driver = MemoryDriver(cdn=cdn)
+
+    assert container == driver.create_container("c").get_cdn_url()
+    assert obj == driver.object("c", "a/b +?#%").get_cdn_url()
+
+
+@pytest.mark.parametrize("name", ["memory", "local"])
+def test_where_nothing_is_public_an_address_of_ones_own_is_needed(
+    name: str, tmp_path: Path
+) -> None:
+    arguments = (tmp_path,) if name == "local" else ()
+    driver = get_driver(name)(*arguments)
+    container = driver.create_container("c")
+    served = get_driver(name)(*arguments, cdn=_BASE)
+
+    for call in (
+        container.enable_cdn,
+        container.get_cdn_url,
+        container.object("a").enable_cdn,
+        container.object("a").get_cdn_url,
+    ):
+        with pytest.raises(NotSupportedError, match="it needs the option cdn"):
+            call()
+    assert f"{_BASE}/c" == served.enable_container_cdn("c")
+    assert f"{_BASE}/c/a" == served.enable_object_cdn(served.object("c", "a"))
+
+
+def test_what_is_missing_cannot_be_made_public() -> None:
+    driver = PublicDriver()
+    with pytest.raises(ContainerNotFoundError) as caught:
+        driver.enable_container_cdn("none")
+    assert ("enable_container_cdn", "none") == (caught.value.operation, caught.value.container)
+    driver.create_container("c")
+    with pytest.raises(ObjectNotFoundError):
+        driver.object("c", "none").enable_cdn()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "", "cdn.example.com", "ftp://x.example", "https://", "https://x.example/?a=b",
+        "https://x.example/#a", "https://u:p@x.example", "https://x.example/a b", "https://[x",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_at_once(wrong: str) -> None:
+    with pytest.raises(InvalidOptionError, match="cdn must"):
+        MemoryDriver(cdn=wrong)
+
+
+def test_an_address_is_text() -> None:
+    with pytest.raises(InvalidTypeError, match="cdn must be a str, not int"):
+        get_driver("memory")(cdn=1)

@@ -1,0 +1,182 @@
+"""Options that only one service has, signed headers, and the parts of unfinished uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from faulty import PublicDriver, small_parts, stored
+
+from libstore import (
+    Container,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    Part,
+    SigningOptions,
+    Upload,
+)
+from libstore.drivers.memory import MemoryDriver
+
+
+@pytest.fixture
+def driver() -> PublicDriver:
+    driver = PublicDriver()
+    stored(driver, b"content")
+    return driver
+
+
+def _given(driver: PublicDriver, hook: str, position: int) -> Any:
+    (arguments,) = driver.asked(hook)
+    return arguments[position].extra
+
+
+def test_an_option_of_the_service_reaches_every_hook_that_writes(driver: PublicDriver) -> None:
+    driver.calls.clear()
+    extra = {"colour": "red"}
+    container = driver.create_container("d", extra={"place": "here"})
+    obj = container.upload_object(b"x", "x", extra=extra)
+    obj.copy("c", extra=extra, storage_class="COLD")
+    driver.transfer = small_parts()
+    container.upload_object(iter([bytes(100_000)]), "large", extra=extra)
+
+    assert {"place": "here"} == driver.asked("_create_container")[0][1]
+    assert extra == _given(driver, "_put_object", 3)
+    assert extra == _given(driver, "_copy_object", 4)
+    assert "COLD" == driver.asked("_copy_object")[0][4].storage_class
+    assert extra == _given(driver, "_start_upload", 2)
+
+
+def test_an_option_of_the_service_goes_with_files_and_copies_between_services(
+    driver: PublicDriver,
+) -> None:
+    driver.calls.clear()
+    with driver.open_object("c", "file", "wb", extra={"colour": "red"}) as file:
+        file.write(b"x")
+    assert {"colour": "red"} == _given(driver, "_put_object", 3)
+
+    driver.calls.clear()
+    other = MemoryDriver()
+    there = other.create_container("c").upload_object(b"x", "x")
+    there.copy(driver.get_container("c"), extra={"colour": "blue"}, storage_class="COLD")
+    assert {"colour": "blue"} == _given(driver, "_put_object", 3)
+    assert "COLD" == driver.get_object("c", "x").storage_class
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda container, extra: container.upload_object(b"", "b", extra=extra),
+        lambda container, extra: container.open("b", "wb", extra=extra),
+        lambda container, extra: container.object("a").copy("c", "b", extra=extra),
+        lambda container, extra: container.driver.create_container("e", extra=extra),
+    ],
+    ids=["upload", "open", "copy", "create"],
+)
+@pytest.mark.parametrize(
+    ("extra", "error", "message"),
+    [
+        ({"smell": "x"}, InvalidOptionError, "no extra option 'smell'; give one of"),
+        ({"colour": 1, "place": 1}, Exception, "must be a str|no extra option"),
+        ([("colour", "red")], InvalidTypeError, "extra must be a mapping, not list"),
+    ],
+)
+def test_a_wrong_option_of_the_service_is_refused_before_anything_is_sent(
+    driver: PublicDriver,
+    call: Callable[[Container, Any], object],
+    extra: Any,
+    error: type[Exception],
+    message: str,
+) -> None:
+    container = driver.get_container("c")
+    driver.calls.clear()
+    with pytest.raises(error, match=message):
+        call(container, extra)
+    assert [] == driver.calls
+
+
+def test_a_service_without_options_of_its_own_says_so() -> None:
+    with pytest.raises(InvalidOptionError, match="give nothing at all here"):
+        MemoryDriver().create_container("c", extra={"region": "x"})
+
+
+def test_a_read_takes_no_options_of_a_write(driver: PublicDriver) -> None:
+    with pytest.raises(InvalidOptionError, match="options of a write"):
+        cast("Any", driver).open_object("c", "a", "rb", extra={"colour": "red"})
+
+
+def test_signed_headers_reach_the_driver_in_lower_case(driver: PublicDriver) -> None:
+    obj = driver.object("c", "a")
+    obj.sign_url(method="PUT", expires=5, headers={"Content-Type": "a/b"})
+    obj.sign_url(response_headers={"Content-Disposition": "attachment"})
+
+    assert [
+        SigningOptions("PUT", 5.0, {"content-type": "a/b"}, {}),
+        SigningOptions("GET", 3600.0, {}, {"content-disposition": "attachment"}),
+    ] == [arguments[2] for arguments in driver.asked("_sign_url")]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"headers": {"bad name": "x"}}, InvalidOptionError),
+        ({"headers": {"a": "new\nline"}}, InvalidOptionError),
+        ({"headers": {1: "x"}}, InvalidTypeError),
+        ({"headers": {"a": 1}}, InvalidTypeError),
+        ({"headers": "a: b"}, InvalidTypeError),
+        ({"response_headers": {"server": "x"}}, InvalidOptionError),
+        ({"method": "PUT", "response_headers": {"expires": "x"}}, InvalidOptionError),
+    ],
+)
+def test_wrong_headers_are_refused(
+    driver: PublicDriver, options: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        driver.object("c", "a").sign_url(**options)
+
+
+def test_headers_that_a_service_cannot_sign_are_refused() -> None:
+    obj = MemoryDriver().create_container("c").object("a")
+    for options in ({"headers": {"a": "b"}}, {"response_headers": {"expires": "x"}}):
+        with pytest.raises(NotSupportedError, match="cannot honour sign_"):
+            obj.sign_url(**options)
+
+
+def test_the_parts_of_an_unfinished_upload_can_be_listed() -> None:
+    """Seen from within the upload, when its last part has arrived."""
+    driver = PublicDriver()
+    driver.transfer = small_parts(part_size=10, threshold=10)
+    driver.create_container("c")
+    seen: list[Part] = []
+
+    def look(finish: Callable[..., Any], upload: Upload, *arguments: Any) -> Any:
+        seen.extend(driver.list_parts(upload))
+        return finish(upload, *arguments)
+
+    driver.around("_finish_upload", look)
+    driver.upload_object(bytes(25), "c", "a")
+
+    assert [(1, 0, 10), (2, 10, 10), (3, 20, 5)] == [
+        (part.number, part.offset, part.size) for part in seen
+    ]
+
+
+def test_an_upload_that_has_ended_has_no_parts() -> None:
+    with pytest.raises(ObjectNotFoundError, match="no unfinished upload"):
+        len(MemoryDriver().list_parts(Upload("c", "a", "id")))
+
+
+def test_parts_are_those_of_an_upload() -> None:
+    with pytest.raises(InvalidTypeError, match="upload must be an Upload"):
+        MemoryDriver().list_parts(cast("Any", "id"))
+
+
+def test_a_service_that_wants_parts_in_order_gets_them_so() -> None:
+    driver = PublicDriver()
+    driver.transfer = small_parts(part_size=10, threshold=10)
+    driver.limits = driver.limits.__class__(ordered_parts=True)
+    driver.create_container("c").upload_object(iter([bytes(200)]), "a")
+
+    assert list(range(1, 21)) == [arguments[1] for arguments in driver.asked("_put_part")]
