@@ -1,0 +1,119 @@
+"""Tokens: asked for once, renewed in time, and once when they are refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from libstore import AccessDeniedError, AuthenticationError
+from libstore.auth.bearer import BearerSigner, TokenCache
+from libstore.http.message import Request
+
+REQUEST = Request("GET", "https://host", "/", {"a": "b"})
+
+
+@dataclass(frozen=True)
+class Token:
+    token: str
+    expires_on: int
+
+
+class Issuer:
+    """Hands out numbered tokens that live for a while."""
+
+    def __init__(self, life: float = 3600.0) -> None:
+        self.now = 1_800_000_000.0
+        self.life = life
+        self.asked: list[tuple[str, ...]] = []
+        self.fault: Exception | None = None
+        self.before: Callable[[], object] = lambda: None
+
+    def clock(self) -> float:
+        return self.now
+
+    def get_token(self, *scopes: str) -> Token:
+        self.before()
+        self.asked.append(scopes)
+        if self.fault is not None:
+            raise self.fault
+        return Token(f"token-{len(self.asked)}", int(self.now + self.life))
+
+
+def test_a_token_is_asked_for_once() -> None:
+    issuer = Issuer()
+    cache = TokenCache(issuer, "scope", issuer.clock)
+    assert ["token-1"] * 3 == [cache.get() for _ in range(3)]
+    assert [("scope",)] == issuer.asked
+
+
+@pytest.mark.parametrize(("life", "early"), [(3600.0, 299.0), (60.0, 5.0)])
+def test_a_token_is_renewed_before_it_ends(life: float, early: float) -> None:
+    issuer = Issuer(life)
+    cache = TokenCache(issuer, "scope", issuer.clock)
+    cache.get()
+    issuer.now += life - early
+    assert cache.get() == "token-2"
+
+
+def test_a_token_that_cannot_be_renewed_is_used_to_its_end() -> None:
+    issuer = Issuer()
+    cache = TokenCache(issuer, "scope", issuer.clock)
+    cache.get()
+    issuer.fault = OSError("no network, and a secret")
+    issuer.now += 3500.0
+    assert cache.get() == "token-1"
+    issuer.now += 200.0
+    with pytest.raises(AuthenticationError, match="OSError") as caught:
+        cache.get()
+    assert "secret" not in str(caught.value)
+
+
+def test_an_error_of_ours_passes() -> None:
+    issuer = Issuer()
+    issuer.fault = AccessDeniedError("no")
+    with pytest.raises(AccessDeniedError):
+        TokenCache(issuer, "scope", issuer.clock).get()
+
+
+def test_a_refused_token_is_replaced_once_by_whoever_comes_first() -> None:
+    """Eight threads were refused with one token; one of them gets another for all."""
+    issuer = Issuer()
+    signer = BearerSigner(TokenCache(issuer, "scope", issuer.clock))
+    signed = threading.Barrier(8)
+    seen = []
+
+    def work() -> None:
+        signer.sign(REQUEST, 0.0)
+        signed.wait()
+        assert signer.renew(REQUEST)
+        seen.append(signer.sign(REQUEST, 0.0)["authorization"])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ["Bearer token-2"] * 8 == seen
+    assert len(issuer.asked) == 2
+
+
+def test_the_same_token_again_is_no_other() -> None:
+    class Stubborn(Issuer):
+        def get_token(self, *scopes: str) -> Token:
+            return Token("the same", int(self.now + 3600))
+
+    signer = BearerSigner(TokenCache(Stubborn(), "scope", lambda: 1_800_000_000.0))
+    assert signer.sign(REQUEST, 0.0) == {"a": "b", "authorization": "Bearer the same"}
+    assert not signer.renew(REQUEST)
+
+
+def test_a_fork_leaves_the_lock_behind() -> None:
+    """A lock that another thread holds at a fork is not held in the child."""
+    issuer = Issuer()
+    cache = TokenCache(issuer, "scope", issuer.clock)
+    issuer.before = cache.after_fork  # as in the child, while the parent asks
+    assert cache.get() == "token-1"
+    assert cache.replace("token-1")
