@@ -1,0 +1,155 @@
+"""A service that keeps nothing: it counts what it is sent, and makes up what it sends."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from scripted import length_of, read_head
+from typing_extensions import Self
+
+MIB = 1024 * 1024
+_BLOCK = memoryview(bytes(range(256)) * (MIB // 256))
+_PATIENCE = 5.0
+_PART = re.compile(r"[?&]partNumber=(\d+)")
+_RANGE = re.compile(r"range: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
+
+
+class Drain:
+    """
+    One object of S3, of any size, that takes no room.
+
+    Attributes:
+        parts: Bytes of the parts that arrived, by number.
+        most: The most bodies that travelled at one time, by method.
+        crowd: How many large bodies have to be on their way before any gets on, as on a slow line.
+        connections: The most connections that were open at one time.
+    """
+
+    def __init__(self, size: int, tls: ssl.SSLContext | None = None) -> None:
+        self.size = size
+        digest = hashlib.md5()
+        for _ in range(size // MIB):
+            digest.update(_BLOCK)
+        self.etag = digest.hexdigest()
+        self.parts: dict[int, int] = {}
+        self.most = {"PUT": 0, "GET": 0}
+        self.connections = 0
+        self.crowd = 0
+        self._crowded = threading.Event()
+        self._moving = {"PUT": 0, "GET": 0}
+        self._open = 0
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        port = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+    def forget(self, crowd: int = 0) -> None:
+        """Begin to count anew."""
+        self.parts.clear()
+        self.most = dict.fromkeys(self.most, 0)
+        self.connections = self._open
+        self.crowd = crowd
+        self._crowded.clear()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        with self._lock:
+            self._open += 1
+            self.connections = max(self.connections, self._open)
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                peer = self._tls.wrap_socket(peer, server_side=True)
+            with peer, peer.makefile("rb") as stream:
+                while head := read_head(stream):
+                    self._answer(peer, stream, head)
+        with self._lock:
+            self._open -= 1
+
+    def _answer(self, peer: socket.socket, stream: BinaryIO, head: bytes) -> None:
+        text = head.decode("latin-1")
+        method, target, _ = text.partition("\r\n")[0].split(" ")
+        part = _PART.search(target)
+        if method == "PUT":
+            with self._travelling(method, length_of(head)):
+                _discard(stream, length_of(head))
+            if part:
+                with self._lock:
+                    self.parts[int(part[1])] = length_of(head)
+            peer.sendall(b'HTTP/1.1 200 OK\r\nETag: "any"\r\nContent-Length: 0\r\n\r\n')
+        elif method == "POST":
+            _discard(stream, length_of(head))
+            root, inside = "CompleteMultipartUploadResult", "<ETag>any</ETag>"
+            if "uploads=" in target:
+                root, inside = "InitiateMultipartUploadResult", "<UploadId>one</UploadId>"
+            body = f"<{root}>{inside}</{root}>"
+            peer.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        elif method == "DELETE":
+            peer.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        else:
+            self._send(peer, method, _RANGE.search(text))
+
+    def _send(self, peer: socket.socket, method: str, asked: re.Match[str] | None) -> None:
+        start, stop, status = 0, self.size, "200 OK"
+        if asked:
+            start, status = int(asked[1]), "206 Partial Content"
+            stop = min(self.size, int(asked[2] or self.size) + 1)
+        lines = [f"HTTP/1.1 {status}", f'ETag: "{self.etag}"', f"Content-Length: {stop - start}"]
+        if asked:
+            lines.append(f"Content-Range: bytes {start}-{stop - 1}/{self.size}")
+        peer.sendall("\r\n".join([*lines, "", ""]).encode())
+        if method == "HEAD":
+            return
+        with self._travelling(method, stop - start):
+            while start < stop:
+                begin = start % MIB
+                block = _BLOCK[begin : begin + stop - start]
+                peer.sendall(block)
+                start += block.nbytes
+
+    @contextlib.contextmanager
+    def _travelling(self, method: str, size: int) -> Iterator[None]:
+        if size < MIB:
+            yield
+            return
+        with self._lock:
+            self._moving[method] += 1
+            self.most[method] = max(self.most[method], self._moving[method])
+            if self._moving[method] >= self.crowd:
+                self._crowded.set()
+        self._crowded.wait(_PATIENCE)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._moving[method] -= 1
+
+
+def _discard(stream: BinaryIO, left: int) -> None:
+    buffer = memoryview(bytearray(min(max(left, 1), MIB)))
+    while left:
+        count = stream.readinto(buffer[: min(left, MIB)])  # a BufferedReader has it
+        if not count:
+            raise ConnectionError
+        left -= count
