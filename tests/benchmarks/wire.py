@@ -32,7 +32,8 @@ from libstore.retry import RetryPolicy
 BODY = b"x" * 1024
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-    b'Content-Type: application/octet-stream\r\nETag: "9e107d9d372bb6826bd81d3542a419d6"\r\n'
+    b"Content-Type: application/octet-stream\r\n"
+    b'ETag: "' + hashlib.md5(BODY).hexdigest().encode() + b'"\r\n'
     b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nAccept-Ranges: bytes\r\n"
     b"x-amz-request-id: 0123456789ABCDEF\r\nContent-Length: 1024\r\n\r\n" + BODY
 )
