@@ -32,6 +32,7 @@ from .metadata import MetadataPairs
 from .names import Names
 from .objects import Objects
 from .pickling import Pickles
+from .publishing import Publishing
 from .ranges import Ranges
 from .readers import Readers
 from .signing import Signatures
@@ -70,6 +71,7 @@ class DriverConformance(
     Copies,
     Deletes,
     Signatures,
+    Publishing,
     Concurrency,
     Pickles,
 ):

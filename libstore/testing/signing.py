@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,6 +71,23 @@ class Signatures(Topic):
         """Whoever has the URL can read the object, whatever its name."""
         obj = container.upload_object(CONTENT, name)
         assert CONTENT == redeem(obj.sign_url(), "GET")
+
+    @pytest.mark.usefixtures("signs")
+    def test_signed_headers_are_refused_where_the_service_has_none(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """What a service cannot sign is an error, never left out in silence."""
+        obj = container.object("a")
+        for option, given in (
+            ("sign_headers", {"headers": {"content-type": "image/png"}}),
+            ("sign_response_headers", {"response_headers": {"content-type": "image/png"}}),
+        ):
+            call = partial(obj.sign_url, **cast("Any", given))
+            if driver.supports(option):
+                assert isinstance(call(), SignedURL)
+            else:
+                with pytest.raises(NotSupportedError):
+                    call()
 
     @pytest.mark.usefixtures("signs")
     def test_a_signed_url_deletes_the_object(self, container: Container, redeem: _Redeem) -> None:

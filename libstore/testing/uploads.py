@@ -198,6 +198,20 @@ class Uploads(Topic):
         assert [] == list(container.list_uploads())
         assert not container.object_exists("half/of it")
 
+    @pytest.mark.usefixtures("half_written")
+    def test_the_parts_of_an_unfinished_upload_are_listed(
+        self, driver: StorageDriver, container: Container, part_size: int
+    ) -> None:
+        """list_parts tells what has arrived, in order and where it belongs."""
+        if not driver.supports("list_parts"):
+            pytest.skip("the service does not tell parts")
+        (upload,) = container.list_uploads()
+        parts = list(driver.list_parts(upload))
+        assert sorted({part.number for part in parts}) == [part.number for part in parts]
+        assert {part_size} >= {part.size for part in parts}
+        offsets = [part_size * index for index in range(len(parts))]
+        assert offsets == [part.offset for part in parts]
+
     @pytest.mark.usefixtures("takes_parts", "half_written")
     def test_an_upload_is_dropped_twice_without_an_error(
         self, driver: StorageDriver, container: Container

@@ -1,0 +1,112 @@
+"""Containers and objects that everybody may read, and options that only this service has."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from libstore import (
+    Container,
+    ContainerNotFoundError,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    StorageDriver,
+)
+
+from .base import CONTENT, Topic, fresh_name
+
+#: Sends a GET without credentials to a URL and returns the body of the answer.
+_Fetch = Callable[[str], bytes]
+
+
+class Publishing(Topic):
+    """enable_cdn, get_cdn_url, and extra."""
+
+    @pytest.fixture
+    def fetch(self) -> _Fetch:
+        """Return what gets a public address, as a browser would."""
+
+        def get(url: str) -> bytes:
+            with urllib.request.urlopen(url, timeout=60.0) as answer:
+                content: bytes = answer.read()
+            return content
+
+        return get
+
+    @pytest.fixture
+    def publishes(self, driver: StorageDriver) -> None:
+        """Skip a test on a service without public addresses."""
+        if not driver.supports("enable_object_cdn"):
+            pytest.skip("the service has no public addresses")
+
+    @pytest.mark.usefixtures("publishes")
+    @pytest.mark.parametrize("name", ["a", "folder/a b", "100%", "a+b?c#d&e", "ä/日本/😀", "%2F"])
+    def test_everybody_reads_a_public_object(
+        self, container: Container, fetch: _Fetch, name: str
+    ) -> None:
+        """What was made public is fetched without credentials, whatever its name."""
+        obj = container.upload_object(CONTENT, name)
+        assert CONTENT == fetch(obj.enable_cdn())
+
+    @pytest.mark.usefixtures("publishes")
+    def test_everybody_reads_a_public_container(
+        self, driver: StorageDriver, fetch: _Fetch
+    ) -> None:
+        """The objects of a public container are public, also those that come later."""
+        box = driver.create_container(fresh_name())
+        try:
+            before = box.upload_object(CONTENT, "before")
+            address = box.enable_cdn()
+            after = box.upload_object(CONTENT, "after")
+            assert address == box.get_cdn_url() == box.enable_cdn()
+            assert [CONTENT, CONTENT] == [fetch(obj.get_cdn_url()) for obj in (before, after)]
+        finally:
+            box.delete()
+
+    @pytest.mark.usefixtures("publishes")
+    def test_what_is_missing_cannot_be_made_public(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """To publish what is not there is an error that says what is missing."""
+        with pytest.raises(ObjectNotFoundError):
+            container.object("missing").enable_cdn()
+        with pytest.raises(ContainerNotFoundError):
+            driver.enable_container_cdn(fresh_name())
+
+    def test_a_service_without_public_addresses_says_so(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """Where there is no address, and none was given as cdn, all four raise."""
+        if driver.supports("enable_object_cdn") or driver.cdn is not None:
+            pytest.skip("the service has public addresses")
+        obj = container.object("a")
+        for call in (container.enable_cdn, container.get_cdn_url, obj.enable_cdn, obj.get_cdn_url):
+            with pytest.raises(NotSupportedError):
+                call()
+
+    @pytest.mark.parametrize("extra", [{"no such option": 1}, {1: 2}], ids=ascii)
+    def test_an_unknown_extra_option_is_refused(
+        self, driver: StorageDriver, container: Container, extra: Any
+    ) -> None:
+        """A misspelt option is an error and not passed over, wherever it is given."""
+        obj = container.object("a")
+        for call in (
+            lambda: container.upload_object(b"", "a", extra=extra),
+            lambda: container.open("a", "wb", extra=extra),
+            lambda: obj.copy(container, "b", extra=extra),
+            lambda: driver.create_container(fresh_name(), extra=extra),
+        ):
+            with pytest.raises(InvalidOptionError):
+                call()
+        assert [] == list(container.list_objects())
+
+    def test_extra_options_are_a_mapping(self, container: Container) -> None:
+        """A list is none."""
+        given: Any = [("a", "b")]
+        with pytest.raises(InvalidTypeError):
+            container.upload_object(b"", "a", extra=given)
