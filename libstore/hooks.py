@@ -247,6 +247,23 @@ class DriverHooks(ABC):
         """
         raise self._unsupported("copy objects by itself")
 
+    def _copy_across(
+        self,
+        source_driver: DriverHooks,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo | None:
+        """
+        Copy an object of another driver into this service, without its bytes passing through here.
+
+        `None` says that this cannot be done: the library then reads the one and writes the other.
+        Raise as `_copy_object` does. The default can do nothing.
+        """
+        return None
+
     def _delete_objects(
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:

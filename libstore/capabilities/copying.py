@@ -148,25 +148,42 @@ class Copying(DriverCore):
             )
             target._need_option("storage_class", options.storage_class is not None)
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
-        if target is not self or not self.supports("copy_object"):
-            with reading:
-                content = ObjectSource(self, source_container, source, reading)
-            with writing:
-                info = _copy_through(content, target, order, options)
-            return target._object_handle(container, info)
         with reading:
             check_cancelled(cancel)
             try:
-                info = self._copy_object(
-                    source_container, source, target_container, target_name, options
+                info = self._copy_by_service(
+                    target, (source_container, source), (target_container, target_name), options
                 )
             except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
                 writing.complete(error)
                 raise
-        size = info.size if info.size is not None else obj._info.size
-        if progress is not None and size is not None:
-            progress(size, size)
+            if info is not None:
+                _report(progress, info.size if info.size is not None else obj._info.size)
+                return target._object_handle(container, info)
+            content = ObjectSource(self, source_container, source, reading)
+        with writing:
+            info = _copy_through(content, target, order, options)
         return target._object_handle(container, info)
+
+    def _copy_by_service(
+        self,
+        target: DriverCore,
+        source: tuple[str, str],
+        place: tuple[str, str],
+        options: CopyOptions,
+    ) -> ObjectInfo | None:
+        """Return a copy whose bytes do not pass through here; `None` if that cannot be."""
+        if target is not self:
+            return target._copy_across(self, *source, *place, options)
+        if not self.supports("copy_object"):
+            return None
+        return self._copy_object(*source, *place, options)
+
+
+def _report(progress: ProgressCallback | None, size: int | None) -> None:
+    """Tell of a copy that the service made in one go."""
+    if progress is not None and size is not None:
+        progress(size, size)
 
 
 def _copy_through(

@@ -27,10 +27,12 @@ from libstore import (
     InvalidOptionError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
+    ObjectInfo,
     ObjectNotFoundError,
     ServiceError,
     StorageDriver,
     TransferCancelledError,
+    WriteOptions,
 )
 from libstore.drivers.local import LocalDriver
 
@@ -289,3 +291,31 @@ def test_a_copy_to_a_container_that_is_no_container_is_refused(source: FaultyDri
         with pytest.raises(InvalidOptionError):
             source.object("c", "small").copy(container)
     assert [] == source.calls
+
+
+def test_a_service_may_fetch_from_another_by_itself() -> None:
+    """A driver that knows how to is asked first, and the bytes do not pass through here."""
+
+    class Fetching(FaultyDriver):
+        name = "fetching"
+
+        def _copy_across(self, source_driver: Any, *arguments: Any) -> ObjectInfo | None:
+            source_container, source, container, name, options = arguments
+            if not isinstance(source_driver, Fetching):
+                return None
+            source_driver._copy_object(source_container, source, source_container, name, options)
+            return self._store(container, name, b"fetched", WriteOptions())
+
+    home, away, stranger = Fetching(), Fetching(), FaultyDriver()
+    box = home.create_container("box")
+    told: list[tuple[int, int | None]] = []
+    copied = (
+        stored(away, b"content")
+        .object("a")
+        .copy(box, "fetched", progress=lambda done, total: told.append((done, total)))
+    )
+    through = stored(stranger, b"other").object("a").copy(box, "through")
+
+    assert [b"fetched", b"other"] == [copied.read(), through.read()]
+    assert [(7, 7)] == told
+    assert "_get_object" not in away.hooks()
