@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import random
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -14,7 +13,6 @@ import pytest
 
 from libstore import (
     Container,
-    ContainerNotFoundError,
     Object,
     ObjectWriter,
     Prefix,
@@ -22,6 +20,19 @@ from libstore import (
     TransferOptions,
     Upload,
 )
+
+from .shelf import Shelf, fresh_name, shelf_of
+
+__all__ = [
+    "CONTENT",
+    "Topic",
+    "fill",
+    "fresh_name",
+    "names_of",
+    "noise",
+    "pickled",
+    "unfinished",
+]
 
 # Assertions outside of test modules show both sides only where pytest was told before the import.
 pytest.register_assert_rewrite(
@@ -67,14 +78,27 @@ class Topic:
     """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
 
     @pytest.fixture
-    def container(self, driver: StorageDriver) -> Iterator[Container]:
-        """Create a container, and delete it with all that the test left in it."""
-        yield from _lent(driver)
+    def shelf(self, request: pytest.FixtureRequest, driver: StorageDriver) -> Shelf:
+        """Return where containers come from, for fixtures."""
+        shelf = shelf_of(request)
+        shelf.serve(driver)
+        return shelf
 
     @pytest.fixture
-    def other_container(self, driver: StorageDriver) -> Iterator[Container]:
-        """Create a second container, and delete it with all that the test left in it."""
-        yield from _lent(driver)
+    def container(
+        self, request: pytest.FixtureRequest, driver: StorageDriver, shelf: Shelf
+    ) -> Iterator[Container]:
+        """Lend an empty container, and take it back with all that the test left in it."""
+        with shelf.lent(driver, uploads="part_size" in request.fixturenames) as container:
+            yield container
+
+    @pytest.fixture
+    def other_container(
+        self, request: pytest.FixtureRequest, driver: StorageDriver, shelf: Shelf
+    ) -> Iterator[Container]:
+        """Lend a second container, and take it back with all that the test left in it."""
+        with shelf.lent(driver, uploads="part_size" in request.fixturenames) as container:
+            yield container
 
     @pytest.fixture
     def part_size(self, driver: StorageDriver) -> Iterator[int]:
@@ -100,18 +124,6 @@ class Topic:
         driver.limits = dataclasses.replace(before, page_size=2, batch_size=2)
         yield
         driver.limits = before
-
-
-def _lent(driver: StorageDriver) -> Iterator[Container]:
-    container = driver.create_container(fresh_name())
-    yield container
-    with suppress(ContainerNotFoundError):
-        driver.delete_container(container)
-
-
-def fresh_name() -> str:
-    """Return a name that no container has yet, and that every service takes."""
-    return f"libstore-{uuid.uuid4().hex}"
 
 
 def noise(size: int) -> bytes:

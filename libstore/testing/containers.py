@@ -34,9 +34,13 @@ class Containers(Topic):
         finally:
             driver.delete_container(name)
 
-    def test_a_new_container_is_empty(self, container: Container) -> None:
+    def test_a_new_container_is_empty(self, driver: StorageDriver) -> None:
         """A container that was just created has no objects."""
-        assert [] == list(container.list_objects())
+        container = driver.create_container(fresh_name())
+        try:
+            assert [] == list(container.list_objects())
+        finally:
+            container.delete()
 
     def test_get_container_finds_it_by_name(
         self, driver: StorageDriver, container: Container

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,11 @@ from libstore import (
     Object,
     ObjectNameConflictError,
     Prefix,
+    StorageDriver,
 )
 
 from .base import CONTENT, Topic, fill, fresh_name, names_of
+from .shelf import Shelf
 
 _TREE = (
     "1",
@@ -56,10 +59,10 @@ class Listings(Topic):
     """Listing objects."""
 
     @pytest.fixture
-    def tree(self, container: Container) -> Container:
-        """Return a container with a small tree of names."""
-        fill(container, *reversed(_TREE))
-        return container
+    def tree(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Container]:
+        """Lend a container with a small tree of names, which tests leave as it is."""
+        with shelf.stocked(driver, "tree", _plant) as container:
+            yield container
 
     def test_an_empty_container_lists_nothing(self, container: Container) -> None:
         """The list of an empty container is empty, false, and of length 0."""
@@ -273,14 +276,15 @@ class Listings(Topic):
         assert "a/2" == next(first).name
 
     @pytest.mark.usefixtures("two_by_two")
-    def test_objects_can_be_deleted_while_they_are_listed(self, tree: Container) -> None:
+    def test_objects_can_be_deleted_while_they_are_listed(self, container: Container) -> None:
         """To delete what was listed loses nothing of what comes behind it."""
+        _plant(container)
         seen = []
-        for obj in tree.list_objects():
+        for obj in container.list_objects():
             obj.delete()
             seen.append(obj.name)
         assert list(_TREE) == seen
-        assert [] == list(tree.list_objects())
+        assert [] == list(container.list_objects())
 
     def test_its_repr_says_what_it_lists(self, container: Container) -> None:
         """The repr of a list names its container, and asks for nothing."""
@@ -295,6 +299,10 @@ class Listings(Topic):
         arguments: dict[str, Any] = {argument: value}
         with pytest.raises(InvalidTypeError):
             container.list_objects(**arguments)
+
+
+def _plant(container: Container) -> None:
+    fill(container, *reversed(_TREE))
 
 
 def _folded(prefix: str, delimiter: str) -> list[tuple[str, type[Object | Prefix]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from libstore import (
     InvalidTypeError,
     Object,
     ObjectNotFoundError,
+    StorageDriver,
 )
 
 from .base import Topic, noise
+from .shelf import Shelf
 
 _DIGITS = b"0123456789"
 _SPANS = [
@@ -43,9 +46,10 @@ class Ranges(Topic):
     """Reading parts of objects."""
 
     @pytest.fixture
-    def digits(self, container: Container) -> Object:
-        """Return an object with the ten digits."""
-        return container.upload_object(_DIGITS, "digits")
+    def digits(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Object]:
+        """Lend an object with the ten digits, which tests leave as it is."""
+        with shelf.stocked(driver, "digits", _put_digits) as container:
+            yield container.get_object("digits")
 
     @pytest.mark.parametrize(("start", "stop"), _SPANS)
     def test_a_range_is_that_of_a_slice(
@@ -153,3 +157,7 @@ class Ranges(Topic):
         """A range is a pair; anything else is InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             digits.read_ranges([wrong])
+
+
+def _put_digits(container: Container) -> None:
+    container.upload_object(_DIGITS, "digits")

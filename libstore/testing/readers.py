@@ -10,6 +10,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,9 +21,11 @@ from libstore import (
     Object,
     ObjectChangedError,
     ObjectNotFoundError,
+    StorageDriver,
 )
 
 from .base import CONTENT, Topic, noise
+from .shelf import Shelf
 
 _LARGE = 700 * 1024
 
@@ -31,9 +34,10 @@ class Readers(Topic):
     """open(name, "rb") and open(name, "r")."""
 
     @pytest.fixture
-    def large(self, container: Container) -> Object:
-        """Return an object of more than one block of reading."""
-        return container.upload_object(noise(_LARGE), "large")
+    def large(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Object]:
+        """Lend an object of more than one block of reading, which tests leave as it is."""
+        with shelf.stocked(driver, "large", _put_large) as container:
+            yield container.get_object("large")
 
     def test_it_is_a_readable_seekable_file(self, container: Container) -> None:
         """A file for reading tells what it can do, and is closed by its block."""
@@ -148,10 +152,9 @@ class Readers(Topic):
         with container.open("a") as file, pytest.raises(io.UnsupportedOperation):
             file.write(b"x")
 
-    def test_bytes_of_two_versions_are_never_mixed(
-        self, container: Container, large: Object
-    ) -> None:
+    def test_bytes_of_two_versions_are_never_mixed(self, container: Container) -> None:
         """An object that is replaced while it is read is ObjectChangedError."""
+        large = container.upload_object(noise(_LARGE), "large")
         if large.etag is None and not container.driver.supports("if_match"):
             pytest.skip("the service has no ETags")
         with container.open("large") as file:
@@ -281,3 +284,7 @@ class Readers(Topic):
         with io.TextIOWrapper(file, encoding="utf-8") as text:
             assert ["grüße\n"] * 3 == text.readlines()
         assert file.closed
+
+
+def _put_large(container: Container) -> None:
+    container.upload_object(noise(_LARGE), "large")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from libstore import Container, InvalidOptionError
+from libstore import Container, InvalidOptionError, StorageDriver
 
 from .base import Topic, fill, names_of
+from .shelf import Shelf
 
 _Step = tuple[str, list[str], list[str]]
 
@@ -15,10 +18,10 @@ class Walks(Topic):
     """walk()."""
 
     @pytest.fixture
-    def forest(self, container: Container) -> Container:
-        """Return a container with a small tree of names."""
-        fill(container, "a/b/1", "a/b/2", "a/3", "c/4", "top")
-        return container
+    def forest(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Container]:
+        """Lend a container with a small tree of names, which tests leave as it is."""
+        with shelf.stocked(driver, "forest", _plant) as container:
+            yield container
 
     def test_it_goes_from_the_top_down(self, forest: Container) -> None:
         """Each step has the prefixes and the objects right below one prefix."""
@@ -68,6 +71,10 @@ class Walks(Topic):
         """Without a delimiter there is no tree."""
         with pytest.raises(InvalidOptionError):
             container.walk(delimiter="")
+
+
+def _plant(container: Container) -> None:
+    fill(container, "a/b/1", "a/b/2", "a/3", "c/4", "top")
 
 
 def _steps(container: Container, prefix: str = "", delimiter: str = "/") -> list[_Step]:

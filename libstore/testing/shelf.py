@@ -1,0 +1,111 @@
+"""Where the containers of the tests come from, and where they go."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from libstore import Container, ContainerNotFoundError, StorageDriver
+
+
+class Shelf:
+    """
+    The containers that the tests of a class have in common.
+
+    Where tests share a driver, a container is emptied and lent to the next test, since on most
+    services that is quicker than to delete it and create another. A driver that was not there
+    in the test before is taken for one of that test alone: what it has is deleted with the test.
+    """
+
+    def __init__(self) -> None:
+        self._driver: StorageDriver | None = None
+        self._shared = False
+        self._free: list[Container] = []
+        self._stock: dict[str, Container] = {}
+
+    def serve(self, driver: StorageDriver) -> None:
+        """Take note of the driver of the test that begins."""
+        self._shared = driver is self._driver
+        if not self._shared:
+            self.clear()
+            self._driver = driver
+
+    @contextmanager
+    def lent(self, driver: StorageDriver, *, uploads: bool) -> Iterator[Container]:
+        """
+        Lend an empty container for the time of a test.
+
+        Args:
+            uploads: Whether the test may leave unfinished uploads.
+        """
+        container = self._free.pop() if self._free else driver.create_container(fresh_name())
+        yield container
+        if self._shared and _emptied(container, uploads=uploads):
+            self._free.append(container)
+        else:
+            _delete(container)
+
+    @contextmanager
+    def stocked(
+        self, driver: StorageDriver, what: str, stock: Callable[[Container], object]
+    ) -> Iterator[Container]:
+        """
+        Lend a container that has something in it, to a test that changes nothing of it.
+
+        Args:
+            what: Tells apart what containers have in them.
+            stock: Puts it there.
+        """
+        container = self._stock.get(what)
+        if container is None:
+            container = driver.create_container(fresh_name())
+            stock(container)
+            if self._shared:
+                self._stock[what] = container
+        yield container
+        if not self._shared:
+            _delete(container)
+
+    def clear(self) -> None:
+        """Delete all containers."""
+        for container in (*self._free, *self._stock.values()):
+            _delete(container)
+        self._free.clear()
+        self._stock.clear()
+
+
+_KEY = pytest.StashKey[Shelf]()
+
+
+def shelf_of(request: pytest.FixtureRequest) -> Shelf:
+    """Return the shelf of the class that a test is in; it is cleared after the class."""
+    node: pytest.Item = request.node
+    place = node.getparent(pytest.Class) or node
+    if _KEY not in place.stash:
+        # Not a fixture of the class: that might outlive the driver, where it is one too.
+        place.stash[_KEY] = Shelf()
+        place.addfinalizer(place.stash[_KEY].clear)
+    return place.stash[_KEY]
+
+
+def fresh_name() -> str:
+    """Return a name that no container has yet, and that every service takes."""
+    return f"libstore-{uuid.uuid4().hex}"
+
+
+def _emptied(container: Container, *, uploads: bool) -> bool:
+    try:
+        results = container.delete_objects(container.list_objects())
+        if uploads and container.driver.supports("list_uploads"):
+            container.abort_uploads()
+    except ContainerNotFoundError:
+        return False
+    return all(result.ok for result in results)
+
+
+def _delete(container: Container) -> None:
+    with suppress(ContainerNotFoundError):
+        container.delete()
