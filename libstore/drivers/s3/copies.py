@@ -8,7 +8,7 @@ copies do not take, goes in parts that the service copies by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ...errors import (
@@ -25,71 +25,119 @@ from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
-from . import dialect
+from . import dialect, extras
 from .calls import Calls
 from .markup import MAX_ANSWER, complete_body
 from .services import Service
 from .settings import Settings
 
-Head: TypeAlias = Callable[[str, str, "str | None"], ObjectInfo]
+#: Looks at an object of a bucket, at one version or the current one, with the headers of reads.
+Look: TypeAlias = Callable[[str, str, "str | None", Mapping[str, str]], ObjectInfo]
 
 _PART = 256 * MiB
 _SIDE_BY_SIDE = 8
 # The second one is what gofakes3 says, which is in many test servers and in rclone.
 _STARTED = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
+_ENCRYPTION = frozenset(
+    {"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """
+    One copy.
+
+    Attributes:
+        source: Bucket and name.
+        target: Bucket and name.
+        settings: How the copy is kept.
+        storage_class: The copy's headers of it.
+        tags: The copy's headers of them; `None` carries over those of the source.
+        match: The ETag that the source must have.
+        conditions: What must hold for the target.
+    """
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    settings: Settings
+    storage_class: Mapping[str, str]
+    tags: Mapping[str, str] | None
+    match: str | None
+    conditions: Conditions
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The headers of what the copy does not have from its source."""
+        return {**self.storage_class, **self.settings.kept, **(self.tags or {})}
+
+    @property
+    def changes(self) -> bool:
+        """Whether a copy onto itself would change anything but metadata and content type."""
+        return bool(self.storage_class) or self.tags is not None
 
 
 class Copier:
     """Copies objects of one service."""
 
-    def __init__(self, calls: Calls, service: Service, settings: Settings, head: Head) -> None:
+    def __init__(self, calls: Calls, service: Service, settings: Settings, look: Look) -> None:
         self._calls = calls
         self._service = service
         self._settings = settings
-        self._head = head
+        self._look = look
 
     def copy(
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> ObjectInfo:
         """Copy an object; source and target are buckets and names."""
+        settings = self._settings.overridden(options.extra)
+        given = options.extra.get("tags")
+        order = _Order(
+            source,
+            target,
+            settings,
+            dialect.storage_class_headers(options.storage_class),
+            None if given is None else extras.tag_headers(given),
+            options.if_source_match,
+            options.conditions,
+        )
         if source == target:
-            return self._onto_itself(source, options)
+            changes = order.changes or settings is not self._settings
+            return self._onto_itself(order, options, changes)
         info: ObjectInfo | None = None
-        match = options.if_source_match
         headers: dict[str, str] = {}
         conditional = options.conditions != Conditions()
         in_parts = conditional and self._service.copy_condition is None
         if in_parts or options.metadata is not None or options.content_type is not None:
-            info = self._head(*source, None)
-            match = match or info.etag
+            info = self._look(*source, None, self._settings.reads)
+            order = replace(order, match=order.match or info.etag)
         if options.metadata is not None or options.content_type is not None:
             assert info is not None
             headers = dialect.kept_headers(info, options.metadata, options.content_type)
             headers["x-amz-metadata-directive"] = "REPLACE"
         if not in_parts and (info is None or (info.size or 0) <= self._service.limits.max_put):
             try:
-                return self._copy_whole(source, target, headers, match, options.conditions)
+                return self._copy_whole(order, headers)
             except StorageError as error:
                 if not _too_large(error):
                     raise
-                info = info or self._head(*source, None)
+                info = info or self._look(*source, None, self._settings.reads)
         assert info is not None
         headers = headers or dialect.kept_headers(info, None, None)
         headers.pop("x-amz-metadata-directive", None)
-        return self._copy_parts(source, target, replace(info, etag=match or info.etag), headers,
-                                options.conditions)  # fmt: skip
+        return self._copy_parts(replace(order, match=order.match or info.etag), info, headers)
 
-    def _onto_itself(self, place: tuple[str, str], options: CopyOptions) -> ObjectInfo:
+    def _onto_itself(self, order: _Order, options: CopyOptions, changes: bool) -> ObjectInfo:
         """Do what a copy onto itself amounts to; S3 refuses one that changes nothing."""
-        info = self._head(*place, None)
+        info = self._look(*order.source, None, self._settings.reads)
         wanted = (options.if_source_match, options.conditions.if_match)
         if options.conditions.if_absent:
             raise ObjectAlreadyExistsError("there is an object of this name already")
         if any(etag not in {None, info.etag} for etag in wanted):
             raise ObjectChangedError(f"the object has another ETag, {info.etag}")
-        if options.metadata is None and options.content_type is None:
+        if options.metadata is None and options.content_type is None and not changes:
             return info
-        return self.replace_metadata(place[0], info, options.metadata, options.content_type)
+        return self._replace(order, info, options.metadata, options.content_type)
 
     def replace_metadata(
         self,
@@ -100,13 +148,26 @@ class Copier:
     ) -> ObjectInfo:
         """Replace what is kept with an object by copying it onto itself."""
         place = (container, info.name)
+        order = _Order(place, place, self._settings, {}, None, info.etag, Conditions())
+        return self._replace(order, info, metadata, content_type)
+
+    def _replace(
+        self,
+        order: _Order,
+        info: ObjectInfo,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+    ) -> ObjectInfo:
         headers = dialect.kept_headers(info, metadata, content_type)
         headers |= dialect.carried_headers(info)
+        if order.settings.customer_key is not None or order.settings.encryption is not None:
+            headers = {name: text for name, text in headers.items() if name not in _ENCRYPTION}
+        order = replace(order, match=info.etag, conditions=Conditions())
         if (info.size or 0) <= self._service.limits.max_put:
-            directive = {"x-amz-metadata-directive": "REPLACE"}
-            done = self._copy_whole(place, place, headers | directive, info.etag, Conditions())
+            done = self._copy_whole(order, {**headers, "x-amz-metadata-directive": "REPLACE"})
         else:
-            done = self._copy_parts(place, place, info, headers, Conditions())
+            done = self._copy_parts(order, info, headers)
+        wanted = order.storage_class.get("x-amz-storage-class")
         return replace(
             info,
             etag=done.etag or info.etag,
@@ -115,21 +176,19 @@ class Copier:
             version=done.version,
             metadata=info.metadata if metadata is None else dict(metadata),
             content_type=content_type or info.content_type,
+            storage_class=wanted or info.storage_class,
+            complete=not order.changes and order.settings is self._settings,
         )
 
     # ------------------------------------------------------------------ one request
 
-    def _copy_whole(
-        self,
-        source: tuple[str, str],
-        target: tuple[str, str],
-        headers: Mapping[str, str],
-        match: str | None,
-        conditions: Conditions,
-    ) -> ObjectInfo:
-        sent = {**headers, **self._source_headers(source, match), **self._settings.kept}
-        sent |= dialect.condition_headers(conditions, self._service.copy_condition or "")
-        bound = conditions != Conditions()
+    def _copy_whole(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
+        sent = {**headers, **self._source_headers(order), **order.own}
+        if order.tags is not None:
+            sent["x-amz-tagging-directive"] = "REPLACE"
+        sent |= dialect.condition_headers(order.conditions, self._service.copy_condition or "")
+        bound = order.conditions != Conditions()
+        source, target = order.source, order.target
 
         def send() -> ObjectInfo:
             try:
@@ -143,7 +202,8 @@ class Copier:
             return dialect.result_info(target[1], answer, self._service)
 
         def look() -> ObjectInfo | None:
-            ours, theirs = self._head(*target, None), self._head(*source, None)
+            ours = self._look(*target, None, order.settings.reads)
+            theirs = self._look(*source, None, self._settings.reads)
             return ours if (ours.etag, ours.size) == (theirs.etag, theirs.size) else None
 
         return self._calls.persist_once(send, look) if bound else self._calls.persist(send)
@@ -158,34 +218,32 @@ class Copier:
             pass
         return source
 
-    def _source_headers(self, source: tuple[str, str], match: str | None) -> dict[str, str]:
-        headers = {"x-amz-copy-source": dialect.copy_source(*source)}
-        if match is not None:
-            headers["x-amz-copy-source-if-match"] = f'"{match}"'
+    def _source_headers(self, order: _Order) -> dict[str, str]:
+        headers = {"x-amz-copy-source": dialect.copy_source(*order.source)}
+        if order.match is not None:
+            headers["x-amz-copy-source-if-match"] = f'"{order.match}"'
         return headers | self._settings.source_customer
 
     # ------------------------------------------------------------------ many requests
 
     def _copy_parts(
-        self,
-        source: tuple[str, str],
-        target: tuple[str, str],
-        info: ObjectInfo,
-        headers: Mapping[str, str],
-        conditions: Conditions,
+        self, order: _Order, info: ObjectInfo, headers: Mapping[str, str]
     ) -> ObjectInfo:
         size = info.size or 0
-        if not size:
-            return self._write_empty(target, headers, conditions)
-        if not self._service.part_copies:
+        if size and not self._service.part_copies:
             raise NotSupportedError(
                 f"{self._service.title} cannot copy an object of {size} bytes, or on a condition"
             )
+        if order.tags is None:
+            order = replace(order, tags=self._tags_of(order.source, info))
+        if not size:
+            return self._write_empty(order, headers)
         limits = self._service.limits
         step = max(_PART, -(-size // limits.max_parts), limits.min_part)
-        upload = Upload(*target, self.start(*target, {**headers, **self._settings.kept}))
+        settings, target = order.settings, order.target
+        upload = Upload(*target, self.start(*target, {**headers, **order.own}))
         numbered = list(enumerate(ranges(Span(0, size), step), 1))
-        sent = {**self._source_headers(source, info.etag), **self._settings.access}
+        sent = {**self._source_headers(order), **settings.access}
 
         def copy(one: tuple[int, Span]) -> Part:
             return self._copy_part(upload, one[0], one[1], sent)
@@ -193,11 +251,11 @@ class Copier:
         try:
             parts = run_all(copy, numbered, _SIDE_BY_SIDE)
             body = complete_body((part.number, part.token, None) for part in parts)
-            ending = self._settings.access | dialect.condition_headers(conditions)
+            ending = settings.access | dialect.condition_headers(order.conditions)
             etag = dialect.composite_etag([part.token for part in parts])
 
             def look() -> ObjectInfo | None:
-                found = self._head(*target, None)
+                found = self._look(*target, None, settings.reads)
                 return found if etag is not None and found.etag == etag else None
 
             done = self._calls.persist_once(lambda: self.complete(upload, body, ending), look)
@@ -206,13 +264,27 @@ class Copier:
             raise
         return replace(done, size=size)
 
-    def _write_empty(
-        self, target: tuple[str, str], headers: Mapping[str, str], conditions: Conditions
-    ) -> ObjectInfo:
-        sent = {**headers, **self._settings.kept, **dialect.condition_headers(conditions)}
-        response = self._calls.ask("PUT", "PutObject", *target, headers=sent, content=b"")
+    def _tags_of(self, place: tuple[str, str], info: ObjectInfo) -> Mapping[str, str]:
+        """Return the headers of an object's tags, which parts do not carry along."""
+        if info.extra.get("tag_count", "0") == "0":
+            return {}
+        answer = self._calls.persist(
+            lambda: self._calls.ask_xml(
+                "GET", "GetObjectTagging", *place,
+                expected=("Tagging",), rows=("Tag",),
+                query={"tagging": ""}, headers=self._settings.payer,
+            )
+        )  # fmt: skip
+        return extras.tag_headers(
+            {row.get("Key", ""): row.get("Value", "") for _, row in answer.rows}
+        )
+
+    def _write_empty(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
+        sent = {**headers, **order.own, **dialect.condition_headers(order.conditions)}
+        name = order.target[1]
+        response = self._calls.ask("PUT", "PutObject", *order.target, headers=sent, content=b"")
         response.close()
-        return replace(dialect.written_info(target[1], response.headers, self._service), size=0)
+        return replace(dialect.written_info(name, response.headers, self._service), size=0)
 
     def _copy_part(
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]

@@ -44,12 +44,18 @@ def write_headers(options: WriteOptions) -> dict[str, str]:
         value = getattr(options, option)
         if value is not None:
             headers[name] = _ascii(value, option)
-    if options.storage_class is not None:
-        headers["x-amz-storage-class"] = _ascii(options.storage_class, "storage_class")
+    headers |= storage_class_headers(options.storage_class)
     for key, value in options.metadata.items():
         headers[META + key] = encode_text(value)
     _ascii(options.content_type, "content_type")
     return headers
+
+
+def storage_class_headers(storage_class: str | None) -> dict[str, str]:
+    """Return the header of a storage class."""
+    if storage_class is None:
+        return {}
+    return {"x-amz-storage-class": _ascii(storage_class, "storage_class")}
 
 
 def _ascii(value: str, option: str) -> str:

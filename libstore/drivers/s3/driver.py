@@ -12,8 +12,9 @@ from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotFoundError,
     ObjectNotFoundError,
+    StorageError,
 )
-from ...hooks import MULTIPART_HOOKS, DriverHooks
+from ...hooks import MULTIPART_HOOKS, Check, DriverHooks
 from ...http.message import Response
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
@@ -24,7 +25,7 @@ from ...values import (
     Page,
     Prefix,
 )
-from . import dialect
+from . import dialect, extras
 from .calls import Calls
 from .copies import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
@@ -78,6 +79,8 @@ class S3Driver(PartHooks):
 
     name: ClassVar[str] = "s3"
     options: ClassVar[frozenset[str]] = AWS.options
+    upload_extras: ClassVar[Mapping[str, Check]] = extras.UPLOAD
+    container_extras: ClassVar[Mapping[str, Check]] = extras.CONTAINER
 
     def __init__(
         self,
@@ -125,8 +128,9 @@ class S3Driver(PartHooks):
             fixed=settings.region is not None,
             retry=lambda: self.retry,
         )
-        self._reads = {**settings.access, "x-amz-checksum-mode": "ENABLED"}
-        self._copier = Copier(self._calls, service, settings, self._head_object)
+        self._reads = settings.reads
+        self._begun = {}
+        self._copier = Copier(self._calls, service, settings, self._look)
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
@@ -158,19 +162,26 @@ class S3Driver(PartHooks):
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         check_new_bucket_name(name)
-        region = self._calls.region
+        asked = extra.get("region")
+        region = asked if isinstance(asked, str) else self._calls.region
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 a
         # bucket that one has already is answered as if it had been made, and its ACLs are reset.
         if self.service.recreates or region == "us-east-1":
             self._require_absent(name)
-        located = self.service.location and region != "us-east-1"
+        # Where all regions have one host, the body alone says which of them is meant.
+        here = region if self._calls.endpoint.regional else self._calls.region
+        located = region != "us-east-1" and (self.service.location or region != here)
         headers = {"content-type": "application/xml"} if located else {}
-        self._calls.forget(name)
-        self._calls.ask(
-            "PUT", "CreateBucket", name,
-            headers=headers, content=location_body(region) if located else None,
-        ).close()  # fmt: skip
-        self._calls.settle(name, region)
+        self._calls.settle(name, here)
+        try:
+            self._calls.ask(
+                "PUT", "CreateBucket", name,
+                headers=headers | extras.bucket_headers(extra),
+                content=location_body(region) if located else None,
+            ).close()  # fmt: skip
+        except StorageError:
+            self._calls.forget(name)
+            raise
         return ContainerInfo(name, extra={"region": region})
 
     def _require_absent(self, name: str) -> None:

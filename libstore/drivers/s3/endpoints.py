@@ -107,6 +107,11 @@ class Endpoint:
         """Whether what is sent is encrypted on its way."""
         return not self._origin.startswith("http:")
 
+    @property
+    def regional(self) -> bool:
+        """Whether each region has a host of its own."""
+        return not self._origin and "{region}" in self._service.endpoint
+
     def place(self, bucket: str | None, region: str) -> Place:
         """Return where requests for a bucket go, or those for none."""
         origin = self._origin or self._template(region)
@@ -162,11 +167,11 @@ def is_region(text: str | None) -> bool:
     return text is not None and _LABEL.fullmatch(text) is not None
 
 
-def checked_region(region: object) -> str:
+def checked_region(region: object, label: str = "region") -> str:
     """Return a region that can stand in a host and in a signature."""
     if not isinstance(region, str) or not is_region(region):
         raise InvalidOptionError(
-            f"region must be lower-case letters, digits and hyphens, such as 'eu-west-1',"
+            f"{label} must be lower-case letters, digits and hyphens, such as 'eu-west-1',"
             f" not {region!r}"
         )
     return region

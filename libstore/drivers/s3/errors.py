@@ -127,6 +127,13 @@ MEANINGS: Mapping[str, Meaning] = {
     "ServiceQuotaExceededException": Meaning(StorageFullError, "a quota is used up"),
     "XMinioStorageFull": Meaning(StorageFullError, "the service has no room left"),
     "InsufficientCapacity": Meaning(StorageFullError, "the service has no room left"),
+    "AccessControlListNotSupported": Meaning(
+        NotSupportedError, "the bucket takes no ACLs: its owner owns and rules all objects in it"
+    ),
+    "InvalidBucketAclWithObjectOwnership": Meaning(
+        InvalidOptionError, "a bucket whose owner owns all objects takes no ACL but 'private'"
+    ),
+    "InvalidTag": Meaning(InvalidOptionError, "the service does not take the tags"),
     "MethodNotAllowed": _lacking,
     "NotImplemented": _lacking,
     # Conditions; `_condition` tells which.

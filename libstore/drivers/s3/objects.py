@@ -29,7 +29,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from . import dialect
+from . import dialect, extras
 from .calls import Answer, Calls
 from .copies import Copier
 from .markup import MAX_PAGE, delete_body
@@ -54,10 +54,21 @@ class ObjectHooks(StorageDriver):
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._look(container, name, version, self._reads)
+
+    def _look(
+        self, container: str, name: str, version: str | None, reads: Mapping[str, str]
+    ) -> ObjectInfo:
+        """
+        Return all that the service knows of one object.
+
+        Args:
+            reads: The headers of reads; an upload with a key of its own is read with that key.
+        """
         query = {"versionId": version} if version else None
         try:
             response = self._calls.ask(
-                "HEAD", "HeadObject", container, name, query=query, headers=self._reads
+                "HEAD", "HeadObject", container, name, query=query, headers=reads
             )
         except ObjectNotFoundError as error:
             if error.code is None:  # an answer to HEAD cannot tell what it is that is missing
@@ -128,8 +139,8 @@ class ObjectHooks(StorageDriver):
     ) -> ObjectInfo:
         conditions = options.conditions
         self._look_before(container, name, conditions)
-        headers = {**dialect.write_headers(options), **self._settings.kept}
-        headers |= self._digest_headers(payload)
+        settings = self._settings.overridden(options.extra)
+        headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
         headers |= dialect.condition_headers(conditions)
         bound = conditions != Conditions()
 
@@ -142,10 +153,8 @@ class ObjectHooks(StorageDriver):
             return dialect.written_info(name, response.headers, self.service)
 
         def look() -> ObjectInfo | None:
-            return self._ours(
-                container, name, payload.size, {"md5": payload.digest("md5"),
-                                                "crc32": payload.digest("crc32")}, None,
-            )  # fmt: skip
+            known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
+            return self._ours((container, name), payload.size, known, None, settings)
 
         return self._calls.persist_once(put, look) if bound else put()
 
@@ -164,17 +173,22 @@ class ObjectHooks(StorageDriver):
         if etag != conditions.if_match:
             raise ObjectChangedError(f"the object has another ETag, {etag}")
 
+    def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
+        """Return the headers of what is kept with an object and how."""
+        tagged = extras.tag_headers(options.extra.get("tags"))
+        return {**dialect.write_headers(options), **settings.kept, **tagged}
+
     def _ours(
         self,
-        container: str,
-        name: str,
+        place: tuple[str, str],
         size: int,
         checksums: Mapping[str, str],
         etag: str | None,
+        settings: Settings,
     ) -> ObjectInfo | None:
         """Return what the service has, if it is what we sent."""
         try:
-            info = self._head_object(container, name, None)
+            info = self._look(*place, None, settings.reads)
         except StorageError:
             return None
         if info.size != size:

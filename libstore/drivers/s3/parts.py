@@ -21,22 +21,30 @@ from ...values import (
 from . import dialect
 from .markup import complete_body
 from .objects import ObjectHooks
+from .settings import Settings
 
 
 class PartHooks(ObjectHooks):
     """The hooks of uploads in parts."""
 
+    #: The settings of uploads that have some of their own, which their parts need, by id.
+    _begun: dict[str, Settings]
+
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        headers = {**dialect.write_headers(options), **self._settings.kept}
+        settings = self._settings.overridden(options.extra)
+        headers = self._write_headers(options, settings)
         if self.service.whole_crc32:
             headers |= dialect.WHOLE_CRC32
-        return self._copier.start(container, name, headers)
+        upload_id = self._copier.start(container, name, headers)
+        if settings is not self._settings:
+            self._begun[upload_id] = settings
+        return upload_id
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        headers = self._settings.access
-        headers |= self._digest_headers(payload)
+        settings = self._begun.get(upload.id, self._settings)
+        headers = {**settings.access, **self._digest_headers(payload)}
         response = self._calls.ask(
             "PUT", "UploadPart", upload.container, upload.name,
             query={"partNumber": str(number), "uploadId": upload.id},
@@ -71,16 +79,17 @@ class PartHooks(ObjectHooks):
             (part.number, part.token, dialect.base64_of(part.checksums["crc32"]) if crc else None)
             for part in parts
         )
-        headers = self._settings.access
-        headers |= dialect.condition_headers(options.conditions)
+        settings = self._settings.overridden(options.extra)
+        headers = {**settings.access, **dialect.condition_headers(options.conditions)}
         if crc:
             headers |= dialect.whole_crc32(checksums["crc32"])
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)
         info = self._calls.persist_once(
             lambda: self._copier.complete(upload, body, headers),
-            lambda: self._ours(container, name, size, checksums, etag),
+            lambda: self._ours((container, name), size, checksums, etag, settings),
         )
+        self._begun.pop(upload.id, None)
         if (
             self.service.composite_etags
             and etag is not None
@@ -95,6 +104,7 @@ class PartHooks(ObjectHooks):
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
+        self._begun.pop(upload.id, None)
         self._copier.abort(upload)
 
     @override

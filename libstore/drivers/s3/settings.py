@@ -11,10 +11,10 @@ from typing import Any
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
 from ...http.transport import Transport
+from . import extras
 from .endpoints import Endpoint, Variants, amazon_region, checked_region
 from .services import OTHER, Service
 
-_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _SECRETS = ("key", "secret", "token", "customer_key")
 _DEFAULT_TIMEOUT = (5.0, 60.0)
 # Connections that are kept to one host, unless transfers want more.
@@ -65,16 +65,40 @@ class Settings:
         found._check_credentials(service)
         if found.region is not None:
             checked_region(found.region)
-        if found.encryption is not None and found.encryption not in _ENCRYPTIONS:
-            raise InvalidOptionError(
-                f"encryption must be one of {', '.join(_ENCRYPTIONS)}, not {found.encryption!r}"
-            )
-        if found.kms_key is not None and not (found.encryption or "").startswith("aws:kms"):
+        for label in ("acl", "encryption", "kms_key", "customer_key"):
+            extras.UPLOAD[label](getattr(found, label), label)
+        found._check_encryption()
+        return found
+
+    def _check_encryption(self) -> None:
+        if self.kms_key is not None and not (self.encryption or "").startswith("aws:kms"):
             raise InvalidOptionError("kms_key goes with encryption='aws:kms' or 'aws:kms:dsse'")
-        if found.customer_key is not None and (len(found.customer_key) != 32):
-            raise InvalidOptionError("customer_key must be 32 bytes")
-        if found.customer_key is not None and found.encryption is not None:
+        if self.customer_key is not None and self.encryption is not None:
             raise InvalidOptionError("encryption and customer_key exclude each other")
+
+    def overridden(self, extra: Mapping[str, object]) -> Settings:
+        """
+        Return the settings for one upload, with what it has of its own.
+
+        Args:
+            extra: Checked one by one already.
+        """
+        given: dict[str, Any] = {
+            name: extra[name]
+            for name in ("acl", "encryption", "kms_key", "customer_key")
+            if name in extra
+        }
+        if not given:
+            return self
+        # The way to encrypt that an upload asks for takes the place of any other.
+        if given.get("customer_key") is not None:
+            given = {"encryption": None, "kms_key": None, **given}
+        elif given.get("encryption") is not None:
+            given.setdefault("customer_key", None)
+        if not str(given.get("encryption", self.encryption)).startswith("aws:kms"):
+            given.setdefault("kms_key", None)
+        found = replace(self, **given)
+        found._check_encryption()
         return found
 
     def _with_environment(self, environ: Mapping[str, str]) -> Settings:
@@ -194,6 +218,11 @@ class Settings:
     def access(self) -> dict[str, str]:
         """The headers of every read of an object."""
         return {**self.customer, **self.payer}
+
+    @property
+    def reads(self) -> dict[str, str]:
+        """The headers of a read of an object, which is told its checksum."""
+        return {**self.access, "x-amz-checksum-mode": "ENABLED"}
 
     @property
     def kept(self) -> dict[str, str]:
