@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .drivers.local import LocalDriver
     from .drivers.memory import MemoryDriver
     from .drivers.s3 import S3Driver
+    from .drivers.swift import SwiftDriver
 
 ENTRY_POINT_GROUP = "libstore.drivers"
 
@@ -41,6 +42,7 @@ _BUILTIN = {
     "local": "libstore.drivers.local:LocalDriver",
     "memory": "libstore.drivers.memory:MemoryDriver",
     "s3": "libstore.drivers.s3:S3Driver",
+    "swift": "libstore.drivers.swift:SwiftDriver",
 }
 _SERVICES = {name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_args(S3Service)}
 _registered: dict[str, str] = {}
@@ -54,6 +56,8 @@ def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
 def get_driver(name: Literal["memory"]) -> type[MemoryDriver]: ...
 @overload
 def get_driver(name: Literal["s3"]) -> type[S3Driver]: ...
+@overload
+def get_driver(name: Literal["swift"]) -> type[SwiftDriver]: ...
 @overload
 def get_driver(name: S3Service) -> type[S3Driver]: ...
 @overload

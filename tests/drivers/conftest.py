@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from drivers.s3_recorder import Recorder, recording
 
 from servers.azurite import AzureServer, azurite
 from servers.moto import moto
-from servers.openstack import swift_s3
+from servers.openstack import SwiftServer, swift
 from servers.rclone import rclone
 from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
@@ -51,7 +52,14 @@ def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server
 
 
 @pytest.fixture(scope="session")
-def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """Run OpenStack Swift."""
-    with swift_s3(tmp_path_factory.mktemp("swift")) as server:
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
+    """Run OpenStack Swift, with its own API and that of S3."""
+    with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Run a server that keeps nothing but what it was asked."""
+    with recording() as recorder:
+        yield recorder

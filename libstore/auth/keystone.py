@@ -1,0 +1,317 @@
+"""
+OpenStack's tokens: what is asked for, and what the answer says.
+
+Keystone's identity API v3, and the v1 of Swift's own TempAuth (which others speak too). A token
+comes with the address of the account's storage.
+https://docs.openstack.org/api-ref/identity/v3/
+https://docs.openstack.org/swift/latest/overview_auth.html
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import (
+    AuthenticationError,
+    InvalidOptionError,
+    NotSupportedError,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+)
+from ..http.client import Client
+from ..http.headers import parse_size, parse_timestamp
+from ..http.message import Fault, Request
+from .bearer import TokenCache
+
+_LIMIT = 4 * 1024 * 1024
+# What is taken for the life of a token that does not tell; the service refuses it when it ends.
+_ASSUMED_LIFE = 3600
+_STORAGE = "object-store"
+# Paths of TempAuth, and of those that imitate it.
+_V1_ENDINGS = ("/v1", "/v1.0", "/auth")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    What a login gives.
+
+    Attributes:
+        expires_on: When the token ends, in seconds since 1970.
+        storage_url: Where the account's containers are, if the answer tells.
+    """
+
+    token: str = field(repr=False)
+    expires_on: int
+    storage_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """
+    Who logs in, and for what.
+
+    Attributes:
+        user: A name; `user_id` stands for itself.
+        secret: The password, or the application credential's secret.
+        application_credential: Its id, or its name if a user is given.
+        region: Of the storage; any by default.
+        interface: ``"public"``, ``"internal"`` or ``"admin"``.
+    """
+
+    user: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    user_id: str | None = None
+    user_domain: str | None = None
+    user_domain_id: str | None = None
+    project: str | None = None
+    project_id: str | None = None
+    project_domain: str | None = None
+    project_domain_id: str | None = None
+    application_credential: str | None = None
+    token: str | None = field(default=None, repr=False)
+    region: str | None = None
+    interface: str = "public"
+
+
+# ---------------------------------------------------------------------- pure
+
+
+def auth_version(path: str) -> int:
+    """
+    Return which API a path of an authentication service speaks.
+
+    Raises:
+        NotSupportedError: It is v2, which Keystone has not had since 2018.
+    """
+    path = path.rstrip("/")
+    if path.endswith(("/v2", "/v2.0")):
+        raise NotSupportedError(
+            "auth_url is that of Keystone's API v2, which is no more; give that of v3"
+        )
+    return 1 if path.endswith(_V1_ENDINGS) else 3
+
+
+def v1_headers(identity: Identity) -> dict[str, str]:
+    """Return the headers of a login by v1."""
+    return {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
+
+
+def v3_body(identity: Identity) -> bytes:
+    """Return the body of a login by v3."""
+    body: dict[str, Any] = {"identity": _v3_identity(identity)}
+    scope = _v3_scope(identity)
+    if scope is not None:
+        body["scope"] = scope
+    return json.dumps({"auth": body}).encode()
+
+
+def _v3_identity(identity: Identity) -> dict[str, Any]:
+    if identity.token is not None:
+        return {"methods": ["token"], "token": {"id": identity.token}}
+    if identity.application_credential is not None:
+        credential: dict[str, Any] = {"secret": identity.secret}
+        if identity.user is None and identity.user_id is None:
+            credential["id"] = identity.application_credential
+        else:
+            credential |= {"name": identity.application_credential, "user": _v3_user(identity)}
+        return {"methods": ["application_credential"], "application_credential": credential}
+    user = {**_v3_user(identity), "password": identity.secret}
+    return {"methods": ["password"], "password": {"user": user}}
+
+
+def _v3_user(identity: Identity) -> dict[str, Any]:
+    if identity.user_id is not None:
+        return {"id": identity.user_id}
+    return {
+        "name": identity.user,
+        "domain": _v3_domain(identity.user_domain, identity.user_domain_id),
+    }
+
+
+def _v3_domain(name: str | None, domain_id: str | None) -> dict[str, str]:
+    # "default" is the id of the domain that every Keystone has:
+    # https://docs.openstack.org/keystone/latest/admin/manage-domains.html
+    return {"name": name} if name is not None else {"id": domain_id or "default"}
+
+
+def _v3_scope(identity: Identity) -> dict[str, Any] | None:
+    if identity.application_credential is not None:  # it is for one project already
+        return None
+    if identity.project_id is not None:
+        return {"project": {"id": identity.project_id}}
+    if identity.project is not None:
+        domain = _v3_domain(identity.project_domain, identity.project_domain_id)
+        if identity.project_domain is None and identity.project_domain_id is None:
+            domain = _v3_domain(identity.user_domain, identity.user_domain_id)
+        return {"project": {"name": identity.project, "domain": domain}}
+    return None
+
+
+def read_v1(headers: Mapping[str, str], now: float) -> Access:
+    """Return what the answer to a login by v1 tells."""
+    token = headers.get("x-auth-token") or headers.get("x-storage-token")
+    if not token:
+        raise ServiceError(
+            "the answer to the login has no token; look whether auth_url is that of Swift's"
+            " authentication, such as https://host/auth/v1.0"
+        )
+    left = parse_size(headers.get("x-auth-token-expires"))
+    life = _ASSUMED_LIFE if left is None else left
+    return Access(token, int(now) + life, headers.get("x-storage-url"))
+
+
+def read_v3(headers: Mapping[str, str], body: bytes, identity: Identity, now: float) -> Access:
+    """Return what the answer to a login by v3 tells."""
+    token = headers.get("x-subject-token")
+    try:
+        told = json.loads(body)["token"]
+        catalog = told.get("catalog", ())
+        ends = parse_timestamp(told.get("expires_at"))
+        url = _storage_url(catalog, identity)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        token = None
+        ends = url = None
+    if not token:
+        raise ServiceError(
+            "the answer to the login is not one of Keystone; look whether auth_url is right, and"
+            " whether a proxy answers in its place"
+        )
+    return Access(token, int(ends.timestamp() if ends else now + _ASSUMED_LIFE), url)
+
+
+def _storage_url(catalog: Sequence[Mapping[str, Any]], identity: Identity) -> str | None:
+    """Return the address of the object storage in a catalog."""
+    for service in catalog:
+        if service["type"] != _STORAGE:
+            continue
+        for endpoint in service["endpoints"]:
+            region = endpoint.get("region_id") or endpoint.get("region")
+            if endpoint["interface"] == identity.interface and identity.region in {None, region}:
+                return str(endpoint["url"])
+    return None
+
+
+def missing_storage(identity: Identity, version: int) -> StorageError:
+    """Return what is wrong where a login tells no address of the storage."""
+    if version == 1:
+        return ServiceError("the login tells no address of the storage; pass storage_url=")
+    scoped = identity.project or identity.project_id or identity.application_credential
+    if not scoped:
+        return InvalidOptionError("the token is for no project; pass project= or project_id=")
+    where = f" in the region {identity.region!r}" if identity.region else ""
+    return InvalidOptionError(
+        f"the catalog has no {identity.interface} address of object storage{where}; look at"
+        " region= and interface=, or pass storage_url="
+    )
+
+
+def read_auth_error(
+    request: Request, status: int, headers: Mapping[str, str], body: bytes
+) -> Fault:
+    """Return what an error of an authentication service means; its text is not repeated."""
+    request_id = headers.get("x-openstack-request-id") or headers.get("x-trans-id")
+    facts: dict[str, Any] = {"status": status, "request_id": request_id}
+    if status in {401, 403}:
+        text = (
+            "the login was refused: look at the user and the secret, the project, and the domains"
+            " of both"
+        )
+        return Fault(AuthenticationError(text, **facts))
+    if status in {408, 429, 498} or status >= 500:
+        text = "the authentication service cannot answer at the moment"
+        return Fault(ServiceUnavailableError(text, **facts), retry=True)
+    text = (
+        f"the answer of status {status} is not one of an authentication service; look whether"
+        " auth_url is right, and whether a proxy answers in its place"
+    )
+    return Fault(ServiceError(text, **facts))
+
+
+# ---------------------------------------------------------------------- for the wire
+
+
+class Login:
+    """
+    Gets tokens, as `TokenCache` asks for them.
+
+    Args:
+        url: ``scheme://host[:port]`` of the authentication service.
+        path: Of its API, without what the API adds.
+
+    Attributes:
+        access: What the last login gave.
+    """
+
+    def __init__(self, client: Client, url: str, path: str, version: int, who: Identity) -> None:
+        path = path.rstrip("/")
+        if version == 3:
+            path = path.removesuffix("/auth/tokens")
+            path += "/auth/tokens" if path.endswith("/v3") else "/v3/auth/tokens"
+        self._client = client
+        self._url = url
+        self._path = path
+        self._version = version
+        self._who = who
+        self.access: Access | None = None
+
+    def get_token(self, *scopes: str) -> Access:
+        """Log in."""
+        now = self._client.clock()
+        if self._version == 1:
+            headers = v1_headers(self._who)
+            request = Request("GET", self._url, self._path, headers, operation="Login",
+                              expected=frozenset({200, 204}))  # fmt: skip
+            response = self._client.request(request)
+            response.close()
+            found = read_v1(response.headers, now)
+        else:
+            request = Request(
+                "POST", self._url, self._path,
+                {"content-type": "application/json", "accept": "application/json"},
+                v3_body(self._who), operation="Login", expected=frozenset({201}),
+            )  # fmt: skip
+            response = self._client.request(request)
+            found = read_v3(response.headers, response.read(_LIMIT), self._who, now)
+        self.access = found
+        return found
+
+    def storage_url(self) -> str:
+        """Return where the storage is, after a login."""
+        url = self.access.storage_url if self.access else None
+        if not url:
+            raise missing_storage(self._who, self._version)
+        return url
+
+
+class GivenToken:
+    """A token that the caller has; there is no other when it ends."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def get_token(self, *scopes: str) -> Access:
+        """Return the token."""
+        return Access(self._token, 2**62, None)
+
+
+class TokenSigner:
+    """Sends a token along with each try, in OpenStack's own header."""
+
+    def __init__(self, tokens: TokenCache) -> None:
+        self._tokens = tokens
+        self._used = threading.local()
+
+    def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
+        """Return the request's headers and the token."""
+        token = self._used.token = self._tokens.get()
+        return {**request.headers, "x-auth-token": token}
+
+    def renew(self, request: Request, /) -> bool:
+        """Get another token than the one that this thread sent last."""
+        return self._tokens.replace(self._used.token)

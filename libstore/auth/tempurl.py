@@ -1,0 +1,71 @@
+"""
+Swift's TempURL: addresses that carry their own permission.
+
+https://docs.openstack.org/swift/latest/api/temporary_url_middleware.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from ..http.names import encode_path, encode_query
+
+_DIGESTS = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
+
+
+def signature(
+    path: str,
+    method: str,
+    key: str,
+    expires: int,
+    *,
+    digest: str = "sha256",
+    prefix: bool = False,
+    ip_range: str | None = None,
+) -> str:
+    """
+    Return the signature of an address.
+
+    Args:
+        path: ``/v1/account/container/object``, not percent-encoded.
+        expires: When it ends, in seconds since 1970.
+        prefix: Whether all objects are meant whose paths begin so.
+        ip_range: The only addresses that may use it.
+    """
+    lines = [method, str(expires), f"prefix:{path}" if prefix else path]
+    if ip_range is not None:
+        lines.insert(0, f"ip={ip_range}")
+    mac = hmac.new(key.encode(), "\n".join(lines).encode(), _DIGESTS[digest])
+    if digest == "sha512":
+        return "sha512:" + base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")
+    return mac.hexdigest()
+
+
+def sign_path(
+    root: str,
+    name: str,
+    method: str,
+    key: str,
+    expires: int,
+    *,
+    digest: str = "sha256",
+    extra: Mapping[str, str] | None = None,
+) -> str:
+    """
+    Return the path and query of an address for one object.
+
+    Args:
+        root: ``/v1/account``, percent-encoded as the login tells it.
+        name: ``container/object``, not percent-encoded.
+        extra: More of the query, which is not signed.
+    """
+    path = f"{root}/{name}"
+    query = {
+        "temp_url_sig": signature(path, method, key, expires, digest=digest),
+        "temp_url_expires": str(expires),
+        **(extra or {}),
+    }
+    return f"{root}/{encode_path(name)}?{encode_query(query)}"

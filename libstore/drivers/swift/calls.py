@@ -1,0 +1,248 @@
+"""
+Requests to one account: addressed, with a token, and sent.
+
+Where the account is, the login tells, unless the caller did. What the cluster can do, ``/info``
+tells; it is asked for once, when something first depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...auth.bearer import TokenCache
+from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
+from ...errors import ServiceError, StorageError
+from ...http.client import Client, Unsigned
+from ...http.message import Request, Response, Signer
+from ...http.names import encode_path, encode_query
+from ...retry import RetryPolicy
+from ...transfer.payload import Payload
+from ...values import MiB
+from .errors import ErrorReader, foreign, is_swift, request_id
+from .info import Info
+from .settings import Place, Settings, parse_place
+
+# A page of 10,000 objects whose names are as long as they may be.
+_MAX_ANSWER = 64 * MiB
+_EXPECTED: Mapping[str, frozenset[int]] = {
+    "GET": frozenset({200, 204, 206}),
+    "HEAD": frozenset({200, 204}),
+    "PUT": frozenset({201, 202}),
+    "POST": frozenset({200, 201, 202, 204}),
+    "DELETE": frozenset({200, 204}),
+}
+
+
+class Calls:
+    """Sends requests to one account, from any number of threads."""
+
+    def __init__(self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]):
+        self.clock: Callable[[], float] = time.time
+        self.sleep: Callable[[float], None] = time.sleep
+        self.transport = settings.transport(concurrency)
+        self._settings = settings
+        self._retry = retry
+        self._given = (
+            parse_place(settings.storage_url, "storage_url", insecure=settings.insecure)
+            if settings.storage_url
+            else None
+        )
+        self._login = self._make_login()
+        self._tokens = self._make_tokens()
+        self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
+        self._errors = ErrorReader(self._secrets)
+        self._client: Client | None = None
+        self._found: tuple[str, Place] | None = None
+        self._info: Info | None = None
+        self.after_fork()
+        _all_calls.add(self)
+
+    def after_fork(self) -> None:
+        """Take a lock that no thread of another process holds."""
+        self._lock = threading.Lock()
+
+    def _make_login(self) -> Login | None:
+        settings = self._settings
+        if settings.auth_url is None or settings.anonymous:
+            return None
+        if settings.token is not None and self._given is not None:
+            return None  # there is nothing to ask for
+        place = parse_place(settings.auth_url, "auth_url", insecure=settings.insecure)
+        client = Client(
+            self.transport, Unsigned(), read_auth_error, self._retry(),
+            lambda: self.clock(), lambda seconds: self.sleep(seconds),
+        )  # fmt: skip
+        version = auth_version(place.path)
+        return Login(client, place.url, place.path, version, settings.identity)
+
+    def _make_tokens(self) -> TokenCache | None:
+        if self._login is not None:
+            return TokenCache(self._login, "", lambda: self.clock())
+        if self._settings.token is not None:
+            return TokenCache(GivenToken(self._settings.token), "", lambda: self.clock())
+        return None
+
+    def _secrets(self) -> tuple[str, ...]:
+        settings = self._settings
+        access = self._login.access if self._login else None
+        known = (settings.secret, settings.token, settings.temp_url_key, access and access.token)
+        return tuple(secret for secret in known if secret)
+
+    # ------------------------------------------------------------------ where
+
+    @property
+    def place(self) -> Place:
+        """Where the account is; the login tells."""
+        if self._given is not None:
+            return self._given
+        assert self._tokens is not None
+        assert self._login is not None
+        self._tokens.get()
+        url = self._login.storage_url()
+        found = self._found
+        if found is None or found[0] != url:
+            insecure = self._settings.insecure
+            found = url, parse_place(url, "the storage's address", insecure=insecure)
+            self._found = found
+        return found[1]
+
+    @property
+    def shown(self) -> str:
+        """What to call the account in a `repr`."""
+        return self._settings.storage_url or self._settings.auth_url or ""
+
+    @property
+    def info(self) -> Info:
+        """What the cluster can do."""
+        if self._info is None:
+            with self._lock:
+                if self._info is None:
+                    self._info = self._ask_info()
+        return self._info
+
+    def _ask_info(self) -> Info:
+        place = self.place
+        client = Client(
+            self.transport, Unsigned(), self._errors, self._retry(), self.clock, self.sleep
+        )
+        # Who keeps it to themselves answers with an error.
+        expected = frozenset({200, 401, 403, 404, 405})
+        request = Request("GET", place.url, f"{place.parent}/info", operation="GetInfo",
+                          expected=expected)  # fmt: skip
+        response = client.request(request)
+        body = response.read(_MAX_ANSWER)
+        try:
+            told = json.loads(body) if response.status == 200 else {}
+        except ValueError:
+            told = {}
+        return Info(told if isinstance(told, dict) else {})
+
+    # ------------------------------------------------------------------ one request
+
+    def ask(
+        self,
+        method: str,
+        operation: str,
+        container: str = "",
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Payload | None = None,
+        idempotent: bool = True,
+    ) -> Response:
+        """Return the answer to a request for the account, a container, or an object in it."""
+        place = self.place
+        target = place.path + target_of(container, name)
+        if query:
+            target += f"?{encode_query(query)}"
+        request = Request(
+            method, place.url, target, headers or {}, content, idempotent,
+            _EXPECTED[method], operation,
+        )  # fmt: skip
+        response = self._used_client().request(request)
+        if not is_swift(response.headers):
+            response.close()
+            raise ServiceError(foreign(response.status), status=response.status)
+        return response
+
+    def ask_json(
+        self,
+        method: str,
+        operation: str,
+        container: str = "",
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Return what an answer says in JSON, and its headers; one without a body says `None`."""
+        asked = {"accept": "application/json", **(headers or {})}
+        response = self.ask(method, operation, container, name, query=query, headers=asked,
+                            content=content)  # fmt: skip
+        told = response.headers
+        try:
+            body = response.read(_MAX_ANSWER)
+            return (json.loads(body) if body.strip() else None), told
+        except ValueError:
+            raise ServiceError(
+                "the service answered with something else than JSON",
+                status=response.status, request_id=request_id(told), retryable=True,
+            ) from None  # fmt: skip
+        except StorageError as error:
+            error.request_id = error.request_id or request_id(told)
+            raise
+
+    def persist(self, error: StorageError, delays: Any) -> None:
+        """Wait for the next try, or raise the error of the last one."""
+        delay = next(delays, None)
+        if delay is None or not error.retryable:
+            raise error
+        self.sleep(delay)
+
+    def delays(self) -> Any:
+        """Return how long to wait between tries."""
+        return self._retry().delays()
+
+    def _used_client(self) -> Client:
+        retry = self._retry()
+        client = self._client
+        if client is None or client.retry is not retry:
+            client = Client(
+                self.transport, self._signer, self._errors, retry,
+                lambda: self.clock(), lambda seconds: self.sleep(seconds),
+            )  # fmt: skip
+            self._client = client
+        return client
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.transport.close()
+
+
+def target_of(container: str, name: str = "") -> str:
+    """Return the path of a container or an object below the account's, percent-encoded."""
+    if not container:
+        return ""
+    return (
+        f"/{encode_path(container)}/{encode_path(name)}" if name else f"/{encode_path(container)}"
+    )
+
+
+_all_calls: weakref.WeakSet[Calls] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for calls in list(_all_calls):
+        calls.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,352 @@
+"""
+Between Swift's headers and listings and the records of this library.
+
+Pure functions: what is sent is made from records here, and what comes back is read into them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from ...errors import InvalidNameError, InvalidOptionError, ServiceError
+from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
+from ...values import (
+    Conditions,
+    ContainerInfo,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    WriteOptions,
+)
+from .._texts import decode_text, encode_text
+from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
+
+META = "x-object-meta-"
+#: Where a large object that we wrote keeps its MD5, behind the ETag of the manifest it is for.
+WHOLE_MD5 = META + "libstore-md5"
+_KEPT = {
+    "content-disposition": "content_disposition",
+    "content-encoding": "content_encoding",
+    "content-language": "content_language",
+    "cache-control": "cache_control",
+    "expires": "expires",
+    "x-robots-tag": "x_robots_tag",
+}
+_OPTIONS = ("content_disposition", "content_encoding", "content_language", "cache_control")
+_MD5 = re.compile("[0-9a-f]{32}")
+_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of no bytes
+_MAX_CONTAINER_NAME = 256
+
+Rows: TypeAlias = Sequence[Mapping[str, Any]]
+
+# ---------------------------------------------------------------------- names
+
+
+def check_container_name(name: str) -> None:
+    """Raise `InvalidNameError` for what Swift cannot have as the name of a container."""
+    _check_nul(name)
+    if len(name.encode()) > _MAX_CONTAINER_NAME:
+        raise InvalidNameError(
+            f"Swift takes names of containers of at most {_MAX_CONTAINER_NAME} bytes"
+        )
+
+
+def check_object_name(name: str) -> None:
+    """Raise `InvalidNameError` for what Swift cannot hold."""
+    _check_nul(name)
+
+
+def _check_nul(name: str) -> None:
+    if "\0" in name:
+        raise InvalidNameError(f"Swift cannot hold the name {name[:80]!r}: it has a NUL")
+
+
+# ---------------------------------------------------------------------- metadata
+
+
+def encode_key(key: str) -> str:
+    """
+    Return a key as it can stand in the name of a header.
+
+    Swift drops headers with an underscore, and what lies before it may drop others; so all but
+    letters, digits, dots and hyphens are percent-encoded, as python-swiftclient decodes them.
+    """
+    return META + quote(key, safe="").replace("_", "%5F").replace("~", "%7E")
+
+
+def decode_key(header: str) -> str:
+    """Return the key that a header stands for; Swift's S3 API writes underscores in its own way."""
+    return unquote(header[len(META) :]).replace("=5f", "_").lower()
+
+
+def encode_value(value: str) -> str:
+    """
+    Return a value as the bytes of a header, each as one character.
+
+    Swift takes UTF-8. What it would lose goes as an encoded word of RFC 2047: an empty value, and
+    one that begins or ends with what Python's `str.strip` takes for a blank.
+    """
+    raw = value.encode().decode("latin-1")
+    if raw.isascii() or value.startswith("=?") or raw != raw.strip():
+        return encode_text(value)
+    return raw
+
+
+def decode_value(value: str) -> str:
+    """Return what a value stands for."""
+    try:
+        return decode_text(value.encode("latin-1").decode())
+    except UnicodeDecodeError:
+        return value
+
+
+def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a user's metadata."""
+    headers = {encode_key(key): encode_value(value) for key, value in metadata.items()}
+    if WHOLE_MD5 in headers:
+        raise InvalidOptionError("the metadata key 'libstore-md5' is this library's own")
+    return headers
+
+
+def fits(headers: Mapping[str, str], info: Info | None = None) -> None:
+    """
+    Refuse metadata that the cluster cannot keep; without its info, by Swift's own limits.
+
+    Raises:
+        InvalidOptionError: A key or a value is too long, or there are too many.
+    """
+    own = {name: value for name, value in headers.items() if name.startswith(META)}
+    most_value = info.max_meta_value if info else MAX_META_VALUE
+    most_name = info.max_meta_name if info else MAX_META_NAME
+    if len(own) > (info.max_meta_count if info else MAX_META_COUNT):
+        raise InvalidOptionError(f"the service does not keep {len(own)} pairs of metadata")
+    for name, value in own.items():
+        if len(value) > most_value:
+            raise InvalidOptionError(
+                f"the metadata value of {decode_key(name)!r} takes {len(value)} bytes; the service"
+                f" keeps {most_value} of each"
+            )
+        if len(name) - len(META) > most_name:
+            raise InvalidOptionError(
+                f"the metadata key {decode_key(name)!r} is longer than the {most_name} bytes that"
+                " the service keeps"
+            )
+
+
+# ---------------------------------------------------------------------- sent
+
+
+def write_headers(options: WriteOptions) -> dict[str, str]:
+    """Return the headers of what is kept with an object."""
+    headers = {"content-type": _ascii(options.content_type, "content_type")}
+    for option in _OPTIONS:
+        value = getattr(options, option)
+        if value is not None:
+            headers[option.replace("_", "-")] = _ascii(value, option)
+    return headers | metadata_headers(options.metadata) | extra_headers(options.extra)
+
+
+def extra_headers(extra: Mapping[str, object]) -> dict[str, str]:
+    """Return the headers of options that only Swift has."""
+    # https://docs.openstack.org/swift/latest/overview_expiring_objects.html
+    headers = {}
+    if "delete_at" in extra:
+        headers["x-delete-at"] = str(extra["delete_at"])
+    if "delete_after" in extra:
+        headers["x-delete-after"] = str(extra["delete_after"])
+    return headers
+
+
+def _ascii(value: str, option: str) -> str:
+    if not value.isascii():
+        raise InvalidOptionError(
+            f"{option} must be ASCII, for it stands in a header; a file name of other letters"
+            " is written filename*=UTF-8''… (RFC 6266)"
+        )
+    return value
+
+
+def kept_headers(
+    info: ObjectInfo, metadata: Mapping[str, str] | None, content_type: str | None
+) -> dict[str, str]:
+    """Return the headers that keep all that is kept with an object, but for what is replaced."""
+    kept = (info.metadata or {}) if metadata is None else metadata
+    headers = {
+        "content-type": content_type or info.content_type or "application/octet-stream",
+        **metadata_headers(kept),
+    }
+    for header, label in _KEPT.items():
+        value = info.extra.get(label)
+        if isinstance(value, str):
+            headers[header] = value
+    ends = info.extra.get("delete_at")
+    if isinstance(ends, datetime):
+        headers["x-delete-at"] = str(int(ends.timestamp()))
+    return headers
+
+
+def match_headers(conditions: Conditions) -> dict[str, str]:
+    """Return the header of a read that asks for one ETag."""
+    if conditions.if_match is None:
+        return {}
+    return {"if-match": f'"{_ascii(conditions.if_match, "if_match")}"'}
+
+
+def list_query(query: ListQuery, marker: str | None, limit: int) -> dict[str, str]:
+    """Return the parameters of one page."""
+    asked = {
+        "format": "json",
+        "limit": str(limit),
+        "prefix": query.prefix,
+        "delimiter": query.delimiter,
+        # No name has a NUL: what sorts behind such a one sorts behind what is before the NUL.
+        "marker": marker if marker is not None else query.start_after.partition("\0")[0],
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+# ---------------------------------------------------------------------- told of one object
+
+
+def is_large(headers: Mapping[str, str]) -> bool:
+    """Return whether an object is a static large object."""
+    return headers.get("x-static-large-object", "").lower() in {"true", "1", "yes", "on"}
+
+
+def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
+    """Return all that the answer to GET or HEAD tells."""
+    metadata = {}
+    extra: dict[str, object] = {}
+    for header, value in headers.items():
+        if header in _KEPT:
+            extra[_KEPT[header]] = value
+        elif header.startswith(META) and header != WHOLE_MD5:
+            metadata[decode_key(header)] = decode_value(value)
+    ends = parse_size(headers.get("x-delete-at"))
+    if ends is not None:
+        extra["delete_at"] = datetime.fromtimestamp(ends, timezone.utc)
+    etag = clean_etag(headers.get("etag"))
+    digests = checksums(headers, etag)
+    if is_large(headers):
+        extra["static_large_object"] = True
+        if not digests:
+            extra["composite"] = True
+    if "x-object-manifest" in headers:
+        extra["dynamic_large_object"] = unquote(headers["x-object-manifest"])
+    if "x-symlink-target" in headers:
+        extra["symlink_target"] = unquote(headers["x-symlink-target"])
+    return ObjectInfo(
+        name=name,
+        size=size,
+        etag=etag,
+        checksums=digests,
+        last_modified=_moment(headers),
+        content_type=headers.get("content-type"),
+        metadata=metadata,
+        version=version(headers),
+        extra=extra,
+        complete=True,
+    )
+
+
+def checksums(headers: Mapping[str, str], etag: str | None) -> dict[str, str]:
+    """Return the digests of the whole object that an answer tells."""
+    if etag is None or not _MD5.fullmatch(etag):
+        return {}
+    if is_large(headers):
+        # The ETag is that of the manifest. Who copies the object may take our header along.
+        bound, _, digest = headers.get(WHOLE_MD5, "").partition(":")
+        return {"md5": digest} if bound == etag and _MD5.fullmatch(digest) else {}
+    return {} if "x-object-manifest" in headers else {"md5": etag}
+
+
+def version(headers: Mapping[str, str]) -> str | None:
+    """Return the version; objects from before versions were kept have one called null."""
+    told = headers.get("x-object-version-id")
+    return None if told == "null" else told
+
+
+def _moment(headers: Mapping[str, str]) -> datetime | None:
+    """Return when an object was written; Last-Modified is the same, rounded up to a second."""
+    try:
+        return datetime.fromtimestamp(float(headers["x-timestamp"]), timezone.utc)
+    except (KeyError, ValueError, OverflowError):
+        return parse_date(headers.get("last-modified"))
+
+
+def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
+    """Return all that the answer to HEAD tells of a container."""
+    extra: dict[str, object] = {}
+    for header, label in (
+        ("x-storage-policy", "storage_policy"),
+        ("x-container-read", "read_acl"),
+        ("x-container-write", "write_acl"),
+        ("x-versions-enabled", "versions"),
+        ("x-versions-location", "versions_location"),
+        ("x-history-location", "history_location"),
+    ):
+        if headers.get(header):
+            extra[label] = headers[header]
+    return ContainerInfo(
+        name,
+        object_count=parse_size(headers.get("x-container-object-count")),
+        size=parse_size(headers.get("x-container-bytes-used")),
+        created=_moment({"x-timestamp": headers.get("x-timestamp", "")}),
+        extra=extra,
+        complete=True,
+    )
+
+
+# ---------------------------------------------------------------------- listings
+
+
+def rows_of(told: object) -> Rows:
+    """Return the rows of a listing; one without a body has none."""
+    if told is None:
+        return ()
+    if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
+        raise ServiceError("the service answered with something else than a listing")
+    return told
+
+
+def list_page(rows: Rows, query: ListQuery, limit: int) -> Page[ObjectInfo | Prefix]:
+    """Return the objects and prefixes of one page."""
+    items: list[ObjectInfo | Prefix] = [
+        Prefix(str(row["subdir"])) if "subdir" in row else listed(row) for row in rows
+    ]
+    token = items[-1].name if items and len(rows) >= limit else None
+    # A prefix is told also where it sorts before what names below it do.
+    return Page([item for item in items if item.name > query.start_after], token)
+
+
+def listed(row: Mapping[str, Any]) -> ObjectInfo:
+    """Return what a row of a listing tells."""
+    digest, large = row.get("hash"), row.get("slo_etag")
+    size = row.get("bytes")
+    etag = clean_etag(large) if large else digest
+    checksums = {"md5": digest} if digest and not large and _MD5.fullmatch(digest) else {}
+    if row.get("symlink_path") or (size == 0 and digest == _NOTHING):
+        # A dynamic large object looks like an empty one here, and so does a symlink.
+        size, etag, checksums = None, None, {}
+    return ObjectInfo(
+        name=str(row["name"]),
+        size=size,
+        etag=etag,
+        checksums=checksums,
+        last_modified=parse_timestamp(row.get("last_modified")),
+        content_type=row.get("content_type"),
+        extra={"static_large_object": True} if large else {},
+    )
+
+
+def container_rows(rows: Rows) -> list[ContainerInfo]:
+    """Return the containers of a listing."""
+    return [
+        ContainerInfo(str(row["name"]), object_count=row.get("count"), size=row.get("bytes"))
+        for row in rows
+    ]

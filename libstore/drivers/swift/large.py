@@ -1,0 +1,399 @@
+"""
+Large objects: a manifest, and the segments that it names in a container beside.
+
+The segments of ``photos`` are in ``photos`` + `SUFFIX`, each upload's below a prefix of its own:
+``segments/<hash of the object's name>/<upload id>/<number>``. While an upload goes on there is
+also a mark, ``uploads/<upload id>``, that has the object's name in its content type, where a
+listing tells it. A segment is removed only if a manifest that goes away named it, and if by its
+own name it belongs to that object; or if its upload's mark is there and no manifest names it.
+https://docs.openstack.org/swift/latest/overview_large_objects.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ...errors import (
+    ContainerNotFoundError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ...http.headers import parse_timestamp
+from ...transfer.crew import run_all
+from ...values import Composite, Page, Part, Upload
+from .calls import Calls, target_of
+from .dialect import Rows, is_large, rows_of
+
+_log = logging.getLogger("libstore")
+
+#: What the name of a container of segments ends with.
+SUFFIX = "_libstore_segments"
+_MOST_NAME = 256
+_MARKS = "uploads/"
+_TYPE = "application/octet-stream;libstore-name="
+_SIDE_BY_SIDE = 8
+
+
+def segments_container(container: str) -> str:
+    """Return the container that has the segments of a container's large objects."""
+    name = container + SUFFIX
+    if len(name.encode()) <= _MOST_NAME:
+        return name
+    return hashlib.sha256(container.encode()).hexdigest() + SUFFIX
+
+
+def is_segments_container(name: str) -> bool:
+    """Return whether a container has segments of ours."""
+    return name.endswith(SUFFIX)
+
+
+def prefix_of(name: str, upload_id: str = "") -> str:
+    """Return what the names of the segments of an object, or of one upload of it, begin with."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return f"segments/{digest}/{upload_id}/" if upload_id else f"segments/{digest}/"
+
+
+def segment_name(upload: Upload, number: int) -> str:
+    """Return the name of one segment."""
+    return f"{prefix_of(upload.name, upload.id)}{number:08}"
+
+
+def belongs(container: str, name: str, path: str) -> bool:
+    """
+    Return whether a segment was written for this object and no other, by its path.
+
+    Ours are, and those of python-swiftclient and of Swift's S3 API, whose segments are in a
+    container named after the object's, below the object's name.
+    """
+    where, _, segment = path.removeprefix("/").partition("/")
+    if where == segments_container(container):
+        return segment.startswith(prefix_of(name))
+    return where in {f"{container}_segments", f"{container}+segments"} and segment.startswith(
+        f"{name}/"
+    )
+
+
+def manifest_body(container: str, upload: Upload, parts: Sequence[Part]) -> bytes:
+    """Return what names all parts of an upload."""
+    return json.dumps(
+        [
+            {
+                "path": f"/{container}/{segment_name(upload, part.number)}",
+                "etag": part.token,
+                "size_bytes": part.size,
+            }
+            for part in parts
+        ]
+    ).encode()
+
+
+def manifest_etag(parts: Iterable[Part]) -> str:
+    """Return the ETag of a large object: the MD5 of its segments' MD5s, in hexadecimal digits."""
+    joined = "".join(part.token for part in parts).encode()
+    return hashlib.md5(joined, usedforsecurity=False).hexdigest()
+
+
+def composite_of(entries: Rows) -> Composite | None:
+    """Return how the content can be verified by a manifest; `None` if it has more than segments."""
+    if not entries or any(
+        row.get("range") or row.get("sub_slo") or "data" in row for row in entries
+    ):
+        return None
+    digests = [str(row.get("hash", "")) for row in entries]
+    if not all(len(digest) == 32 for digest in digests):
+        return None
+    return Composite("md5", [int(row["bytes"]) for row in entries], digests)
+
+
+class LargeObjects:
+    """Writes and removes segments, and keeps marks of uploads."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    # ------------------------------------------------------------------ manifests
+
+    def manifest(self, container: str, name: str, version: str | None = None) -> Rows:
+        """Return the entries of a manifest; none if the object has none."""
+        query = {"multipart-manifest": "get"}
+        if version is not None:
+            query["version-id"] = version
+        response = self._calls.ask("GET", "GetObject", container, name, query=query)
+        try:
+            if not is_large(response.headers):
+                return ()
+            return rows_of(json.loads(response.read(64 * 1024 * 1024)))
+        except ValueError:
+            raise ServiceError("the manifest of a large object is not JSON") from None
+        finally:
+            response.close()
+
+    def owned(self, container: str, name: str) -> list[str]:
+        """
+        Return the paths of the segments that go with an object when it goes.
+
+        None where older versions are kept, for one of them may be made of the same segments.
+        """
+        try:
+            entries = self.manifest(container, name)
+        except ObjectNotFoundError:
+            return []
+        paths = [str(row.get("name", "")) for row in entries]
+        found = [path for path in paths if belongs(container, name, path)]
+        return [] if found and self._keeps_versions(container) else found
+
+    def foreign(self, container: str, name: str) -> list[str]:
+        """Return those segments of an object that are not ours, of a container that goes."""
+        try:
+            entries = self.manifest(container, name)
+        except ObjectNotFoundError:
+            return []
+        ours = f"/{segments_container(container)}/"
+        paths = [str(row.get("name", "")) for row in entries]
+        return [
+            path for path in paths if belongs(container, name, path) and not path.startswith(ours)
+        ]
+
+    def _keeps_versions(self, container: str) -> bool:
+        told = self._calls.ask("HEAD", "HeadContainer", container).headers
+        return bool(
+            told.get("x-versions-location")
+            or told.get("x-history-location")
+            or told.get("x-versions-enabled", "").lower() == "true"
+        )
+
+    def replaced(self, container: str, name: str) -> list[str]:
+        """Return the segments that an object has which is about to be replaced."""
+        try:
+            told = self._calls.ask("HEAD", "HeadObject", container, name).headers
+        except ObjectNotFoundError:
+            return []
+        return self.owned(container, name) if is_large(told) else []
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove segments that nothing names any more; what stays is told in a log."""
+        try:
+            listed = list(paths)
+            for path, error in zip(listed, self.delete(listed)[0], strict=True):
+                if error is not None:
+                    _log.warning("could not remove the segment %s: %s", path, error)
+        except StorageError as error:
+            _log.warning("could not remove segments: %s", error)
+
+    # ------------------------------------------------------------------ deleting
+
+    def delete(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
+        """
+        Delete objects, given as ``/container/name``.
+
+        Returns:
+            What became of each, and how many of them there were.
+        """
+        if not paths:
+            return [], 0
+        most = self._calls.info.bulk_delete if len(paths) > 1 else 0
+        if not most:
+            outcomes = run_all(self._delete_one, paths, _SIDE_BY_SIDE)
+            return [error for error, _ in outcomes], sum(gone for _, gone in outcomes)
+        found: list[StorageError | None] = []
+        deleted = 0
+        iterator = iter(paths)
+        while batch := list(islice(iterator, most)):
+            errors, gone = self._delete_batch(batch)
+            found += errors
+            deleted += gone
+        return found, deleted
+
+    def _delete_one(self, path: str) -> tuple[StorageError | None, bool]:
+        """Delete one object; return what keeps it, and whether it was there."""
+        container, name = _split(path)
+        try:
+            self._calls.ask("DELETE", "DeleteObject", container, name).close()
+        except ObjectNotFoundError:
+            return None, False
+        except StorageError as error:
+            return error, True
+        return None, True
+
+    def _delete_batch(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
+        # https://docs.openstack.org/swift/latest/api/bulk-delete.html
+        lines = [target_of(*_split(path)) for path in paths]
+        told, headers = self._calls.ask_json(
+            "POST", "BulkDelete", query={"bulk-delete": "true"},
+            headers={"content-type": "text/plain"}, content="\n".join(lines).encode(),
+        )  # fmt: skip
+        if not isinstance(told, Mapping) or "Errors" not in told:
+            raise ServiceError("the service has not understood a request to delete many objects")
+        errors = {unquote(str(path)): str(status) for path, status in told["Errors"]}
+        status = str(told.get("Response Status", "200"))
+        request_id = headers.get("x-trans-id")
+        if not status.startswith("2") and not errors:
+            text = f"the service deleted none: {status} {told.get('Response Body', '')}".strip()
+            raise ServiceError(text, request_id=request_id, retryable=status[:1] == "5")
+        gone = int(told.get("Number Deleted", 0)) + len(errors)
+        return [_refusal(errors.get(path), request_id) for path in paths], gone
+
+    # ------------------------------------------------------------------ uploads
+
+    def start(self, container: str, name: str) -> str:
+        """Begin an upload: leave its mark, and make the container of segments if need be."""
+        upload_id = secrets.token_hex(12)
+        headers = {"content-type": _TYPE + quote(name, safe="")}
+        try:
+            self._mark(container, upload_id, headers)
+        except ContainerNotFoundError:
+            told = self._calls.ask("HEAD", "HeadContainer", container).headers
+            # Who may read an object must be able to read its segments.
+            kept = {
+                label: told[label]
+                for label in ("x-container-read", "x-storage-policy")
+                if told.get(label)
+            }
+            self._calls.ask(
+                "PUT", "PutContainer", segments_container(container), headers=kept
+            ).close()
+            self._mark(container, upload_id, headers)
+        return upload_id
+
+    def _mark(self, container: str, upload_id: str, headers: Mapping[str, str]) -> None:
+        place = segments_container(container)
+        self._calls.ask("PUT", "PutObject", place, _MARKS + upload_id, headers=headers).close()
+
+    def unmark(self, upload: Upload) -> None:
+        """Take back the mark of an upload that has ended."""
+        mark = f"/{segments_container(upload.container)}/{_MARKS}{upload.id}"
+        error, _ = self._delete_one(mark)
+        if error is not None:
+            _log.warning("could not remove the mark of upload %s: %s", upload.id, error)
+
+    def abort(self, upload: Upload) -> None:
+        """Remove the segments of an upload, unless the object is made of them, and its mark."""
+        container = segments_container(upload.container)
+        try:
+            paths = [f"/{container}/{row['name']}" for row in self.segments(upload)]
+        except ContainerNotFoundError:
+            return
+        if paths and not self._is_published(upload):
+            for error in self.delete(paths)[0]:
+                if error is not None:
+                    raise error
+        self.unmark(upload)
+
+    def _is_published(self, upload: Upload) -> bool:
+        try:
+            entries = self.manifest(upload.container, upload.name)
+        except (ObjectNotFoundError, ContainerNotFoundError):
+            return False
+        begin = f"/{segments_container(upload.container)}/{prefix_of(upload.name, upload.id)}"
+        return any(str(row.get("name", "")).startswith(begin) for row in entries)
+
+    def is_marked(self, upload: Upload) -> bool:
+        """Return whether an upload goes on."""
+        try:
+            self._calls.ask(
+                "HEAD", "HeadObject", segments_container(upload.container), _MARKS + upload.id
+            ).close()
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    def segments(self, upload: Upload) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows of an upload's segments."""
+        prefix = prefix_of(upload.name, upload.id)
+        yield from self.rows(segments_container(upload.container), prefix)
+
+    def rows(self, container: str, prefix: str = "") -> Iterator[Mapping[str, Any]]:
+        """Yield the rows of all objects whose names begin alike."""
+        marker = ""
+        while True:
+            asked = {"format": "json", "marker": marker, "prefix": prefix}
+            query = {name: value for name, value in asked.items() if value}
+            told, _ = self._calls.ask_json("GET", "ListContainer", container, query=query)
+            rows = rows_of(told)
+            yield from rows
+            if not rows:
+                return
+            marker = str(rows[-1]["name"])
+
+    def uploads(self, container: str, token: str | None, limit: int) -> Page[Upload]:
+        """Return one page of the uploads that have a mark."""
+        query = {"format": "json", "limit": str(limit), "prefix": _MARKS}
+        if token is not None:
+            query["marker"] = token
+        try:
+            told, _ = self._calls.ask_json(
+                "GET", "ListContainer", segments_container(container), query=query
+            )
+        except ContainerNotFoundError:
+            self._calls.ask("HEAD", "HeadContainer", container).close()
+            return Page([])
+        rows = rows_of(told)
+        uploads = [
+            Upload(
+                container,
+                unquote(str(row.get("content_type", "")).rpartition("libstore-name=")[2]),
+                str(row["name"])[len(_MARKS) :],
+                parse_timestamp(row.get("last_modified")),
+            )
+            for row in rows
+        ]
+        return Page(uploads, str(rows[-1]["name"]) if len(rows) >= limit else None)
+
+    def large_names(self, container: str) -> set[str]:
+        """Return what the segments begin with of all objects that have any of ours."""
+        found: set[str] = set()
+        marker = ""
+        while True:
+            query = {"delimiter": "/", "format": "json", "prefix": "segments/"}
+            if marker:
+                query["marker"] = marker
+            try:
+                told, _ = self._calls.ask_json(
+                    "GET", "ListContainer", segments_container(container), query=query
+                )
+            except ContainerNotFoundError:
+                return found
+            rows = rows_of(told)
+            if not rows:
+                return found
+            found |= {str(row["subdir"]) for row in rows if "subdir" in row}
+            marker = str(rows[-1].get("subdir") or rows[-1].get("name"))
+
+    def drop_container(self, container: str) -> None:
+        """Delete the container of segments of a container that is gone."""
+        place = segments_container(container)
+        for _ in range(3):
+            try:
+                self._calls.ask("DELETE", "DeleteContainer", place).close()
+            except ContainerNotFoundError:
+                return
+            except StorageError as error:
+                if error.status != 409:
+                    raise
+                self.remove([f"/{place}/{row['name']}" for row in self.rows(place)])
+            else:
+                return
+
+
+def _split(path: str) -> tuple[str, str]:
+    container, _, name = path.removeprefix("/").partition("/")
+    return container, name
+
+
+def _refusal(status: str | None, request_id: str | None) -> StorageError | None:
+    """Return why an object of a batch is still there."""
+    if status is None or status.startswith("404"):
+        return None
+    number = int(status[:3]) if status[:3].isdigit() else None
+    return ServiceError(
+        f"the service did not delete it: {status}",
+        status=number, request_id=request_id, retryable=(number or 0) >= 500,
+    )  # fmt: skip

@@ -1,0 +1,302 @@
+"""What the hooks of single objects ask of Swift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from typing_extensions import override
+
+from ...base import StorageDriver
+from ...errors import (
+    ContainerNotFoundError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+    TransportError,
+)
+from ...http.headers import clean_etag, parse_content_range, parse_size
+from ...http.message import Response
+from ...http.names import encode_path
+from ...transfer.payload import Payload
+from ...values import (
+    Composite,
+    Conditions,
+    MiB,
+    ObjectInfo,
+    Reading,
+    Span,
+    WriteOptions,
+)
+from . import dialect
+from .calls import Calls
+from .large import LargeObjects, composite_of, prefix_of
+from .settings import Settings
+
+#: Writes once: with the headers of a condition, and whether it may be sent twice.
+Put: TypeAlias = Callable[[Mapping[str, str], bool], ObjectInfo]
+
+# What is larger is not sent on the chance that its name is free.
+_TRY_AT_ONCE = MiB
+
+
+class ObjectHooks(StorageDriver):
+    """The hooks of single objects, and what all hooks build on."""
+
+    _calls: Calls
+    _settings: Settings
+    _large: LargeObjects
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        query = {"version-id": version} if version else None
+        response = self._of_object("HEAD", "HeadObject", container, name, query=query)
+        told = response.headers
+        return dialect.object_info(name, told, parse_size(told.get("content-length")))
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        headers = dialect.match_headers(conditions)
+        if not (span.start == 0 and span.stop is None):
+            last = "" if span.stop is None else span.stop - 1
+            headers["range"] = f"bytes={span.start}-{last}"
+        query = {"version-id": version} if version else None
+        try:
+            response = self._of_object(
+                "GET", "GetObject", container, name, query=query, headers=headers
+            )
+        except StorageError as error:
+            if error.status != 416:
+                raise
+            return self._past_the_end(container, name, conditions, version)
+        sent, size = _sent(response)
+        info = dialect.object_info(name, response.headers, size)
+        return Reading(info, sent, response.body, response.close)
+
+    def _past_the_end(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> Reading:
+        info = self._head_object(container, name, version)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError("the object has another ETag")
+        size = info.size or 0
+        return Reading(info, Span(size, size), _Nothing())
+
+    @override
+    def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
+        return composite_of(self._large.manifest(container, name))
+
+    # ------------------------------------------------------------------ writing
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        headers = self._checked(dialect.write_headers(options))
+        headers["etag"] = payload.digest("md5")
+
+        def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
+            response = self._calls.ask(
+                "PUT", "PutObject", container, name,
+                headers={**headers, **condition}, content=payload, idempotent=idempotent,
+            )  # fmt: skip
+            response.close()
+            etag = clean_etag(response.headers.get("etag"))
+            digests = dialect.checksums({}, etag)
+            return ObjectInfo(name, etag=etag, checksums=digests,
+                              version=dialect.version(response.headers))  # fmt: skip
+
+        def is_ours(info: ObjectInfo) -> bool:
+            return (info.size, info.etag) == (payload.size, payload.digest("md5"))
+
+        if options.conditions.if_absent:
+            return self._put_new(container, name, put, is_ours)
+        return self._put_over(container, name, put, payload.size)
+
+    def _put_new(
+        self,
+        container: str,
+        name: str,
+        put: Put,
+        is_ours: Callable[[ObjectInfo], bool],
+    ) -> ObjectInfo:
+        """
+        Write where nothing is.
+
+        After a try of which nobody knows whether it took effect, what is there may be our own.
+        """
+        delays = self._calls.delays()
+        lost = False
+        while True:
+            try:
+                return put({"if-none-match": "*"}, False)
+            except ObjectAlreadyExistsError:
+                found = self._seen(container, name) if lost else None
+                if found is None or not is_ours(found):
+                    raise
+                return found
+            except (ServiceError, TransportError) as error:
+                lost = lost or error.retryable
+                self._calls.persist(error, delays)
+
+    def _seen(self, container: str, name: str) -> ObjectInfo | None:
+        try:
+            return self._head_object(container, name, None)
+        except StorageError:
+            return None
+
+    def _put_over(
+        self,
+        container: str,
+        name: str,
+        put: Put,
+        size: int,
+    ) -> ObjectInfo:
+        """
+        Write whatever is there, and then remove the segments of what was there.
+
+        A service that has nothing of this name needs no more than the one request.
+        """
+        if size <= _TRY_AT_ONCE:
+            try:  # that it is there may be our own doing, which does not matter here
+                return put({"if-none-match": "*"}, True)
+            except ObjectAlreadyExistsError:
+                pass
+        segments = self._large.replaced(container, name)
+        info = put({}, True)
+        self._large.remove(segments)
+        return info
+
+    def _checked(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return headers whose metadata the cluster can keep; it is asked if there is a doubt."""
+        try:
+            dialect.fits(headers)
+        except ValueError:
+            dialect.fits(headers, self._calls.info)
+        return headers
+
+    # ------------------------------------------------------------------ deleting
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        if version is not None:
+            self._delete_version(container, name, version)
+            return
+        try:
+            told = self._of_object("HEAD", "HeadObject", container, name).headers
+        except ObjectNotFoundError:
+            return
+        segments = self._large.owned(container, name) if dialect.is_large(told) else []
+        try:
+            self._calls.ask("DELETE", "DeleteObject", container, name).close()
+        except ObjectNotFoundError:
+            return
+        self._large.remove(segments)
+
+    def _delete_version(self, container: str, name: str, version: str) -> None:
+        query = {"version-id": version}
+        try:
+            self._calls.ask("DELETE", "DeleteObject", container, name, query=query).close()
+        except ObjectNotFoundError:
+            pass
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        results: dict[str, StorageError | None] = dict.fromkeys(names)
+        large = self._large.large_names(container)
+        single = [name for name in results if prefix_of(name) in large]
+        together = [name for name in results if prefix_of(name) not in large]
+        if single:
+            results.update(zip(single, super()._delete_objects(container, single), strict=True))
+        if together:
+            paths = [f"/{container}/{name}" for name in together]
+            errors, gone = self._large.delete(paths)
+            if not gone:
+                self._require_container(container)
+            results.update(zip(together, errors, strict=True))
+        return [results[name] for name in names]
+
+    # ------------------------------------------------------------------ metadata
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        # A POST replaces all metadata, and drops what it does not name of the rest:
+        # https://docs.openstack.org/api-ref/object-store/#create-or-update-object-metadata
+        info = self._head_object(container, name, None)
+        headers = self._checked(dialect.kept_headers(info, metadata, content_type))
+        if info.extra.get("static_large_object") and info.checksums.get("md5"):
+            headers[dialect.WHOLE_MD5] = f"{info.etag}:{info.checksums['md5']}"
+        manifest = info.extra.get("dynamic_large_object")
+        if isinstance(manifest, str):
+            headers["x-object-manifest"] = encode_path(manifest)
+        self._of_object("POST", "PostObject", container, name, headers=headers).close()
+        return replace(
+            info,
+            metadata=info.metadata if metadata is None else dict(metadata),
+            content_type=content_type or info.content_type,
+            last_modified=None,
+            complete=False,
+        )
+
+    # ------------------------------------------------------------------ beneath the hooks
+
+    def _of_object(
+        self,
+        method: str,
+        operation: str,
+        container: str,
+        name: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Ask for an object; one that is missing may be so for want of its container."""
+        try:
+            return self._calls.ask(
+                method, operation, container, name, query=query, headers=headers
+            )
+        except ObjectNotFoundError:
+            self._require_container(container)
+            raise
+
+    def _require_container(self, container: str) -> None:
+        try:
+            self._calls.ask("HEAD", "HeadContainer", container).close()
+        except ContainerNotFoundError:
+            raise
+        except StorageError:  # who may not ask for the container can still learn of the object
+            pass
+
+
+class _Nothing:
+    """The body of an answer that has none."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return 0
+
+
+def _sent(response: Response) -> tuple[Span, int | None]:
+    """Return which bytes an answer has, and the size of the whole object."""
+    told = parse_content_range(response.headers.get("content-range"))
+    if told is not None and told[0] is not None:
+        return told[0], told[1]
+    if response.status == 206:
+        response.close()
+        raise ServiceError("the service sends a range and does not say which", status=206)
+    return Span(0, response.size), response.size

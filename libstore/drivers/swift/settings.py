@@ -1,0 +1,266 @@
+"""What a driver is made with: checked once, and turned into what requests need."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...auth.keystone import Identity, auth_version
+from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
+from ...http.names import split_origin
+from ...http.transport import Transport
+
+_SECRETS = ("secret", "token", "temp_url_key")
+_DEFAULT_TIMEOUT = (5.0, 60.0)
+# Connections that are kept to one host, unless transfers want more.
+_CONNECTIONS = 16
+_INTERFACES = ("public", "internal", "admin")
+_WHO = ("user", "secret", "user_id", "application_credential", "token")
+_TEMP_URL_DIGESTS = ("sha256", "sha512")
+
+# https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
+# names that python-swiftclient knows besides; what is named first is looked at first.
+_ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
+    "user": ("OS_USERNAME",),
+    "secret": ("OS_PASSWORD",),
+    "user_id": ("OS_USER_ID",),
+    "user_domain": ("OS_USER_DOMAIN_NAME",),
+    "user_domain_id": ("OS_USER_DOMAIN_ID",),
+    "project": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
+    "project_id": ("OS_PROJECT_ID", "OS_TENANT_ID"),
+    "project_domain": ("OS_PROJECT_DOMAIN_NAME",),
+    "project_domain_id": ("OS_PROJECT_DOMAIN_ID",),
+    "token": ("OS_TOKEN", "OS_AUTH_TOKEN"),
+}
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "auth_url": ("OS_AUTH_URL",),
+    "storage_url": ("OS_STORAGE_URL",),
+    "region": ("OS_REGION_NAME",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where something is.
+
+    Attributes:
+        url: ``scheme://host[:port]``.
+        path: What follows, percent-encoded, without a slash at its end.
+    """
+
+    url: str
+    path: str
+
+    @property
+    def parent(self) -> str:
+        """The path above the API's version and the account, where ``/info`` is."""
+        return self.path.rsplit("/", 2)[0]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    The arguments of `SwiftDriver`, which describes them.
+
+    Attributes:
+        from_environment: The credentials were found in the environment.
+    """
+
+    user: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    auth_url: str | None = None
+    project: str | None = None
+    project_id: str | None = None
+    project_domain: str | None = None
+    project_domain_id: str | None = None
+    user_id: str | None = None
+    user_domain: str | None = None
+    user_domain_id: str | None = None
+    application_credential: str | None = None
+    token: str | None = field(default=None, repr=False)
+    region: str | None = None
+    interface: str | None = None
+    storage_url: str | None = None
+    anonymous: bool = False
+    temp_url_key: str | None = field(default=None, repr=False)
+    temp_url_digest: str = "sha256"
+    insecure: bool = False
+    verify: bool | str = True
+    timeout: float | tuple[float, float] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    pickle_secret: bool = False
+    from_environment: bool = False
+
+    # ------------------------------------------------------------------ from the arguments
+
+    def completed(self, environ: Mapping[str, str]) -> Settings:
+        """Return the settings with what the environment adds, and checked."""
+        found = self._with_environment(environ)
+        found._check_who()
+        for label in ("auth_url", "storage_url"):
+            value = getattr(found, label)
+            if value is not None:
+                parse_place(value, label, insecure=found.insecure)
+        if found.auth_url is not None:
+            auth_version(parse_place(found.auth_url, "auth_url", insecure=True).path)
+        if found.interface not in {None, *_INTERFACES}:
+            raise InvalidOptionError(f"interface must be one of {', '.join(_INTERFACES)}")
+        if found.temp_url_digest not in _TEMP_URL_DIGESTS:
+            raise InvalidOptionError(
+                f"temp_url_digest must be one of {', '.join(_TEMP_URL_DIGESTS)}"
+            )
+        return found
+
+    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
+        found = self
+        if not self.anonymous and all(getattr(self, name) is None for name in _WHO):
+            found = found._with_identity(environ)
+        added = {
+            label: value
+            for label, names in _PLACES.items()
+            if getattr(found, label) is None and (value := _first(environ, names))
+        }
+        if found.interface is None:
+            # Older tools call it publicURL.
+            value = _first(environ, ("OS_INTERFACE", "OS_ENDPOINT_TYPE"))
+            if value:
+                added["interface"] = value.removesuffix("URL")
+        if found.auth_url is None and "auth_url" not in added and environ.get("ST_AUTH"):
+            added["auth_url"] = environ["ST_AUTH"]
+        return replace(found, **added) if added else found
+
+    def _with_identity(self, environ: Mapping[str, str]) -> Settings:
+        found: dict[str, Any] = {
+            label: value
+            for label, names in _ENVIRONMENT.items()
+            if getattr(self, label) is None and (value := _first(environ, names))
+        }
+        credential = _first(
+            environ, ("OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME")
+        )
+        if credential:
+            found |= {
+                "application_credential": credential,
+                "secret": environ.get("OS_APPLICATION_CREDENTIAL_SECRET"),
+            }
+            if environ.get("OS_APPLICATION_CREDENTIAL_ID"):  # an id needs no user
+                for label in ("user", "user_id"):
+                    found.pop(label, None)
+        if not any(found.get(label) for label in _WHO):
+            found = {"user": environ.get("ST_USER"), "secret": environ.get("ST_KEY")}
+        if found.get("secret"):
+            found.pop("token", None)
+        if not any(found.get(label) for label in _WHO):
+            return self
+        return replace(self, **found, from_environment=True)
+
+    def _check_who(self) -> None:
+        if self.anonymous:
+            if any(getattr(self, name) is not None for name in _WHO):
+                raise InvalidOptionError("anonymous=True and credentials exclude each other")
+            if self.storage_url is None:
+                raise InvalidOptionError("anonymous=True needs storage_url=")
+            return
+        named = self.user or self.user_id or self.application_credential
+        if not self.token and not (named and self.secret):
+            raise CredentialsNotFoundError(
+                "give a user and a secret, an application credential and its secret, or a token;"
+                " or set OS_USERNAME and OS_PASSWORD, or ST_USER and ST_KEY;"
+                " anonymous=True does without them"
+            )
+        if self.token and self.secret:
+            raise InvalidOptionError("token and secret exclude each other")
+        if self.auth_url is None and not (self.token and self.storage_url):
+            raise CredentialsNotFoundError(
+                "say where to log in with auth_url=, or set OS_AUTH_URL or ST_AUTH; a token needs"
+                " none if storage_url= is given with it"
+            )
+        for label in (*_WHO, "temp_url_key"):
+            value = getattr(self, label)
+            if value is not None and not (isinstance(value, str) and value.isprintable()):
+                raise InvalidOptionError(f"{label} must be printable text")
+
+    # ------------------------------------------------------------------ for requests
+
+    @property
+    def identity(self) -> Identity:
+        """Who logs in, and for what."""
+        return Identity(
+            self.user, self.secret, self.user_id, self.user_domain, self.user_domain_id,
+            self.project, self.project_id, self.project_domain, self.project_domain_id,
+            self.application_credential, self.token, self.region, self.interface or "public",
+        )  # fmt: skip
+
+    def transport(self, concurrency: int) -> Transport:
+        """Return what makes connections."""
+        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if not (connect > 0 and read > 0):
+            raise InvalidOptionError("timeout must be above 0 seconds")
+        return Transport(
+            pool_size=max(_CONNECTIONS, concurrency),
+            connect_timeout=float(connect),
+            read_timeout=float(read),
+            verify=self.verify,
+            proxies=self.proxies,
+        )
+
+    # ------------------------------------------------------------------ pickles
+
+    def pickled(self) -> dict[str, Any]:
+        """
+        Return the arguments that make the same driver elsewhere.
+
+        Raises:
+            NotSupportedError: They have a secret, and nobody allowed to take it along.
+        """
+        given = {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
+        if given.pop("from_environment", False):
+            for name in _WHO:
+                given.pop(name, None)
+        if any(name in given for name in _SECRETS) and not self.pickle_secret:
+            raise NotSupportedError(
+                "this driver was given a literal secret, which does not go into pickles; take"
+                " the credentials from the environment, or make the driver with"
+                " pickle_secret=True where pickles are kept as safe as the secret"
+            )
+        return given
+
+
+def parse_place(value: str, label: str, *, insecure: bool) -> Place:
+    """
+    Return an address in its two pieces.
+
+    Raises:
+        InvalidOptionError: It is none, or one that would be spoken to in clear.
+    """
+    if not isinstance(value, str) or not value.isascii() or set(value) & set(" ?#@\\"):
+        raise InvalidOptionError(f"{label} must be https://host[:port]/path, and no more")
+    parts = urlsplit(value)
+    url = f"{parts.scheme}://{parts.netloc}"
+    scheme, host, _ = split_origin(url)
+    if scheme == "http" and not insecure and not _is_loopback(host):
+        raise InvalidOptionError(
+            f"{label} is http://, so everybody on the way could read what is sent; use https://,"
+            " or pass insecure=True"
+        )
+    return Place(url, parts.path.rstrip("/"))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((environ[name] for name in names if environ.get(name)), None)

@@ -1,0 +1,144 @@
+"""What the hooks of signed URLs and of public reading ask of Swift."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.message import Message
+
+from typing_extensions import override
+
+from ...auth.tempurl import sign_path
+from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedError
+from ...values import SigningOptions
+from .calls import target_of
+from .copies import CopyHooks
+from .large import segments_container
+
+_KEYS = ("x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2")
+_CONTAINER_KEYS = ("x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2")
+_EVERYBODY = ".r:*"
+_LISTINGS = ".rlistings"
+_READABLE = re.compile(r"\.r:\*")
+
+
+class SharingHooks(CopyHooks):
+    """The hooks of signed URLs and of public reading."""
+
+    _temp_url_key: str | None = None
+
+    # ------------------------------------------------------------------ signed URLs
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        if options.headers:
+            raise NotSupportedError("Swift signs no headers of requests")
+        extra = _answer_options(options.response_headers)
+        key = self._settings.temp_url_key or self._found_key(container)
+        place = self._calls.place
+        expires = int(self._calls.clock() + max(1.0, options.expires))
+        return place.url + sign_path(
+            place.path, f"{container}/{name}", options.method, key, expires,
+            digest=self._settings.temp_url_digest, extra=extra,
+        )  # fmt: skip
+
+    def _found_key(self, container: str) -> str:
+        """Return the account's key, which is asked for once, or else the container's."""
+        if self._temp_url_key is None:
+            told = self._calls.ask("HEAD", "HeadAccount").headers
+            self._temp_url_key = _first(told, _KEYS)
+        if self._temp_url_key is not None:
+            return self._temp_url_key
+        try:
+            told = self._calls.ask("HEAD", "HeadContainer", container).headers
+        except ContainerNotFoundError:
+            told = {}
+        key = _first(told, _CONTAINER_KEYS)
+        if key is None:
+            raise NotSupportedError(
+                "neither the account nor the container has a key for signed URLs that this user"
+                " may see; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
+            )
+        return key
+
+    # ------------------------------------------------------------------ public reading
+
+    @override
+    def _enable_container_cdn(self, container: str) -> None:
+        # https://docs.openstack.org/swift/latest/overview_acl.html#container-acls
+        told = self._calls.ask("HEAD", "HeadContainer", container).headers
+        headers = {"x-container-read": _with_everybody(told.get("x-container-read", ""))}
+        # https://docs.openstack.org/swift/latest/middleware.html#staticweb
+        if self._calls.info.has("staticweb") and not told.get("x-container-meta-web-index"):
+            headers["x-container-meta-web-index"] = "index.html"
+        try:
+            self._calls.ask("POST", "PostContainer", container, headers=headers).close()
+            self._share_segments(container)
+        except AccessDeniedError as error:
+            raise AccessDeniedError(
+                "this user may not change who reads the container: it takes the account's owner",
+                status=error.status, request_id=error.request_id,
+            ) from None  # fmt: skip
+
+    def _share_segments(self, container: str) -> None:
+        """Let everybody read the segments too, of which large objects are made."""
+        place = segments_container(container)
+        headers = {"x-container-read": _EVERYBODY}
+        try:
+            self._calls.ask("POST", "PostContainer", place, headers=headers).close()
+        except ContainerNotFoundError:
+            pass
+
+    @override
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        self._head_object(container, name, None)
+        told = self._calls.ask("HEAD", "HeadContainer", container).headers
+        if not _READABLE.search(told.get("x-container-read", "")):
+            raise NotSupportedError(
+                "Swift makes whole containers public, not single objects; enable it for the"
+                " container, or sign a URL for the object"
+            )
+
+    @override
+    def _get_container_cdn_url(self, container: str) -> str:
+        place = self._calls.place
+        return place.url + place.path + target_of(container)
+
+    @override
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        place = self._calls.place
+        return place.url + place.path + target_of(container, name)
+
+
+def _first(told: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((told[name] for name in names if told.get(name)), None)
+
+
+def _with_everybody(acl: str) -> str:
+    """Return an ACL that everybody may read and list by, besides those that it had."""
+    items = [item.strip() for item in acl.split(",") if item.strip()]
+    items += [item for item in (_EVERYBODY, _LISTINGS) if item not in items]
+    return ",".join(items)
+
+
+def _answer_options(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an answer a signed URL can decide: how the file is called, and shown."""
+    if set(headers) - {"content-disposition"}:
+        raise NotSupportedError(
+            "Swift's signed URLs decide over Content-Disposition of the answer, and nothing else"
+        )
+    value = headers.get("content-disposition")
+    if value is None:
+        return {}
+    message = Message()
+    message["content-disposition"] = value
+    extra = {}
+    filename = message.get_filename()
+    if filename:
+        extra["filename"] = filename
+    kind = message.get_content_disposition()
+    if kind == "inline":
+        extra["inline"] = ""
+    elif kind != "attachment":
+        raise NotSupportedError("Content-Disposition must begin with 'inline' or 'attachment'")
+    return extra
