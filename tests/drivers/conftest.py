@@ -63,3 +63,10 @@ def recorder() -> Iterator[Recorder]:
     """Run a server that keeps nothing but what it was asked."""
     with recording() as recorder:
         yield recorder
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Run a server that keeps nothing but what it was asked."""
+    with recording() as recorder:
+        yield recorder
