@@ -28,17 +28,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(
+def tls_server(
     authority: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[S3Server]:
     with moto(tmp_path_factory.mktemp("moto-tls"), authority[1]) as server:
         yield server
 
 
-def test_all_goes_over_tls(server: S3Server, authority: tuple[Path, Path]) -> None:
+def test_all_goes_over_tls(tls_server: S3Server, authority: tuple[Path, Path]) -> None:
     """Small and large objects, with the authority named; bodies are not signed then."""
     with S3Driver(
-        server.key, server.secret, endpoint=server.endpoint, verify=str(authority[0])
+        tls_server.key, tls_server.secret, endpoint=tls_server.endpoint, verify=str(authority[0])
     ) as driver:
         driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)
         container = driver.create_container("over-tls")
@@ -50,9 +50,9 @@ def test_all_goes_over_tls(server: S3Server, authority: tuple[Path, Path]) -> No
         container.delete()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(server: S3Server) -> None:
-    with S3Driver(server.key, server.secret, endpoint=server.endpoint) as driver:
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: S3Server) -> None:
+    with S3Driver(tls_server.key, tls_server.secret, endpoint=tls_server.endpoint) as driver:
         with pytest.raises(TransportError, match="certificate") as caught:
             driver.get_container("over-tls")
     assert not caught.value.retryable
-    assert server.secret not in str(caught.value)
+    assert tls_server.secret not in str(caught.value)

@@ -17,6 +17,8 @@ from typing_extensions import Self
 
 # A cold start of the slowest server on a busy machine of two cores.
 _PATIENCE = 90.0
+# What a server keeps is thrown away: it need not end in good order.
+_GRACE = 2.0
 _LAST_WORDS = 4_000
 
 
@@ -110,7 +112,7 @@ class ServerProcess:
         if self._process.poll() is None:
             _signal(self._process.pid, signal.SIGTERM)
             try:
-                self._process.wait(10)
+                self._process.wait(_GRACE)
             except subprocess.TimeoutExpired:
                 _signal(self._process.pid, signal.SIGKILL)
                 self._process.wait(10)
