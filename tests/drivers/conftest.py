@@ -14,13 +14,39 @@ from servers.rclone import rclone
 from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
 
+# Those whose suites take longest come first, so that no process is left with one at the end.
+_LONGEST_FIRST = ("swift", "seaweedfs", "azurite", "rclone")
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs one of the servers, so that it can be run, or left out, as one."""
+    """
+    Mark what needs one of the servers, so that it can be run, or left out, as one.
+
+    With `pytest --dist loadgroup`, each suite is run by one process, and so is all the rest that
+    needs the same server.
+    """
+    ranks = {}
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if any(name.endswith("_server") for name in fixtures):
+        server = _server_of(item)
+        if server is not None:
+            suite = getattr(item, "cls", None)
             item.add_marker("server")
+            item.add_marker(pytest.mark.xdist_group(suite.__name__ if suite else server))
+            slow = server in _LONGEST_FIRST
+            place = _LONGEST_FIRST.index(server) if slow else len(_LONGEST_FIRST)
+            ranks[item] = (0 if suite else 1, place, server)
+    items.sort(key=lambda item: ranks.get(item, (2, 0, "")))
+
+
+def _server_of(item: pytest.Item) -> str | None:
+    fixtures = getattr(item, "fixturenames", ())
+    named = [name.removesuffix("_server") for name in fixtures if name.endswith("_server")]
+    if named:
+        return min(named)
+    call = getattr(item, "callspec", None)  # absent where a test has no parameters
+    chosen = call.params.get("server") if call else None
+    return None if chosen is None else str(chosen)
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +82,6 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
     """Run OpenStack Swift, with its own API and that of S3."""
     with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    """Run a server that keeps nothing but what it was asked."""
-    with recording() as recorder:
-        yield recorder
 
 
 @pytest.fixture
