@@ -238,12 +238,12 @@ class DriverHooks(ABC):
         container: str,
         name: str,
         options: CopyOptions,
-    ) -> ObjectInfo:
+    ) -> ObjectInfo | None:
         """
         Copy an object within the service, without its bytes passing through here.
 
         Source and target may be the same. Raise as `_get_object` and `_put_object` do. Without
-        this hook the library reads the source and writes the target.
+        this hook, and where it returns `None`, the library reads the source and writes the target.
         """
         raise self._unsupported("copy objects by itself")
 
@@ -305,7 +305,8 @@ class DriverHooks(ABC):
         raise self._unsupported("sign URLs")
 
     # ------------------------------------------------------------------ public reading
-    # All four or none.
+    # All four or none; a service that makes whole containers public and nothing less leaves
+    # `_enable_object_cdn` out.
 
     def _enable_container_cdn(self, container: str) -> None:
         """
@@ -394,10 +395,10 @@ MULTIPART_HOOKS = (
     "_list_uploads",
 )
 
-#: The hooks of public reading; a driver overrides all of them or none.
+#: The hooks of public reading; a driver overrides all of them or none. The one for a single object
+#: is not among them, for some services have nothing of the kind.
 CDN_HOOKS = (
     "_enable_container_cdn",
-    "_enable_object_cdn",
     "_get_container_cdn_url",
     "_get_object_cdn_url",
 )

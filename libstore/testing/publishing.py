@@ -41,7 +41,7 @@ class Publishing(Topic):
     @pytest.fixture
     def publishes(self, driver: StorageDriver) -> None:
         """Skip a test on a service without public addresses."""
-        if not driver.supports("enable_object_cdn"):
+        if not driver.supports("enable_container_cdn"):
             pytest.skip("the service has no public addresses")
 
     @pytest.mark.usefixtures("publishes")
@@ -51,6 +51,8 @@ class Publishing(Topic):
     ) -> None:
         """What was made public is fetched without credentials, whatever its name."""
         obj = container.upload_object(CONTENT, name)
+        if not container.driver.supports("enable_object_cdn"):
+            pytest.skip("the service makes whole containers public, and nothing less")
         assert CONTENT == fetch(obj.enable_cdn())
 
     @pytest.mark.usefixtures("publishes")
@@ -62,7 +64,7 @@ class Publishing(Topic):
         try:
             before = box.upload_object(CONTENT, "before")
             address = box.enable_cdn()
-            after = box.upload_object(CONTENT, "after")
+            after = box.upload_object(CONTENT, "after/a b?c#d%20ä")
             assert address == box.get_cdn_url() == box.enable_cdn()
             assert [CONTENT, CONTENT] == [fetch(obj.get_cdn_url()) for obj in (before, after)]
         finally:
@@ -73,8 +75,9 @@ class Publishing(Topic):
         self, driver: StorageDriver, container: Container
     ) -> None:
         """To publish what is not there is an error that says what is missing."""
-        with pytest.raises(ObjectNotFoundError):
-            container.object("missing").enable_cdn()
+        if driver.supports("enable_object_cdn"):
+            with pytest.raises(ObjectNotFoundError):
+                container.object("missing").enable_cdn()
         with pytest.raises(ContainerNotFoundError):
             driver.enable_container_cdn(fresh_name())
 
@@ -82,7 +85,7 @@ class Publishing(Topic):
         self, driver: StorageDriver, container: Container
     ) -> None:
         """Where there is no address, and none was given as cdn, all four raise."""
-        if driver.supports("enable_object_cdn") or driver.cdn is not None:
+        if driver.supports("enable_container_cdn") or driver.cdn is not None:
             pytest.skip("the service has public addresses")
         obj = container.object("a")
         for call in (container.enable_cdn, container.get_cdn_url, obj.enable_cdn, obj.get_cdn_url):

@@ -32,11 +32,17 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 @dataclass(frozen=True)
 class AzureServer:
-    """An emulator's address, and the account that it has."""
+    """
+    An emulator's address, and the account that it has.
+
+    Attributes:
+        authority: The file of who has signed its certificate.
+    """
 
     endpoint: str
     account: str = ACCOUNT
     key: str = KEY
+    authority: str = ""
 
     @property
     def connection_string(self) -> str:

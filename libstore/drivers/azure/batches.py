@@ -19,9 +19,9 @@ _CONTENT_ID = re.compile(rb"content-id:\s*(\d+)", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
-def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[int | None]:
+def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[str]:
     """
-    Delete blobs with one request, and return the status of each; `None` where none was told.
+    Delete blobs with one request, and return those that are not told to be gone.
 
     Raises:
         StorageError: The service did not take the batch; nobody knows what it did.
@@ -37,12 +37,14 @@ def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[
         "POST", "DeleteBatch", container,
         query={"comp": "batch", "restype": "container"},
         headers={"content-type": f"multipart/mixed; boundary={boundary}"}, content=body,
+        idempotent=False,
     )  # fmt: skip
     kind = _BOUNDARY.search(response.headers.get("content-type", ""))
     answer = response.read(MAX_ANSWER)
     if not kind:
         raise ServiceError("the service's answer to a batch is not one of many parts")
-    return _statuses(answer, kind[1].encode("latin-1"), len(names))
+    gone = _gone(answer, kind[1].encode("latin-1"))
+    return [name for number, name in enumerate(names) if number not in gone]
 
 
 def _request(calls: Calls, container: str, name: str) -> str:
@@ -58,10 +60,14 @@ def _request(calls: Calls, container: str, name: str) -> str:
     return "\r\n".join([f"DELETE {request.target} HTTP/1.1", *lines, "content-length: 0", "", ""])
 
 
-def _statuses(answer: bytes, boundary: bytes, count: int) -> list[int | None]:
-    statuses: list[int | None] = [None] * count
+def _gone(answer: bytes, boundary: bytes) -> set[int]:
+    """Return the numbers of the requests that are answered with success, or with no such blob."""
+    gone = set()
     for piece in answer.split(b"--" + boundary):
         number, status = _CONTENT_ID.search(piece), _STATUS.search(piece)
-        if number and status and int(number[1]) < count:
-            statuses[int(number[1])] = int(status[1])
-    return statuses
+        if not number or not status:
+            continue
+        missing = status[1] == b"404" and b"BlobNotFound" in piece
+        if missing or status[1].startswith(b"2"):
+            gone.add(int(number[1]))
+    return gone

@@ -13,6 +13,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...hooks import DriverHooks
 from ...http.headers import parse_content_range, parse_size
 from ...http.message import Response
 from ...transfer.payload import Payload
@@ -160,9 +161,25 @@ class BlobHooks(StorageDriver):
     @override
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
-    ) -> ObjectInfo:
+    ) -> ObjectInfo | None:
         check_root_name(container, name)
         return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _copy_across(
+        self,
+        source_driver: DriverHooks,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo | None:
+        check_root_name(container, name)
+        if not isinstance(source_driver, BlobHooks):
+            return None
+        place, target = (source_container, source), (container, name)
+        return self._copier.copy_across(source_driver._copier, place, target, options)
 
     @override
     def _set_metadata(

@@ -14,6 +14,7 @@ import binascii
 import re
 import secrets
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -33,13 +34,21 @@ _BLOCK = re.compile(r"(ls[0-9a-f]{24})-(\d{5})", re.ASCII)
 FOREIGN = "foreign"
 # An upload that is dropped is locked for so many seconds at most.
 _LEASE = 15
+_REMEMBERED = 1_000
 
 
 class Blocks:
-    """The blocks of blobs of one account."""
+    """
+    The blocks of blobs of one account.
+
+    Attributes:
+        dropped: The ids of the uploads that were last dropped here. The service cannot always be
+            made to forget their blocks, but they are neither published nor told of any more.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self.dropped: deque[str] = deque(maxlen=_REMEMBERED)
 
     def begin(self, container: str, name: str) -> Upload:
         """Return a new upload; nothing is sent."""
@@ -115,9 +124,9 @@ class Blocks:
             blocks = {} if self._is_blob(container, name) else self.waiting(container, name)
         except ObjectNotFoundError:
             return None
-        if not blocks:
+        found = sorted({upload_of(block_id)[0] for block_id in blocks} - set(self.dropped))
+        if not found:
             return None
-        found = sorted({upload_of(block_id)[0] for block_id in blocks})
         begun = [moment for upload_id in found if (moment := _started(upload_id)) is not None]
         return Upload(container, name, ",".join(found), max(begun) if begun else started)
 
@@ -159,6 +168,7 @@ class Blocks:
         without a blob too, sees to that.
         """
         container, name = upload.container, upload.name
+        self.dropped += [one for one in upload.id.split(",") if one != FOREIGN]
         if not self._only_of(upload):
             return
         lease = str(uuid.uuid4())
@@ -193,7 +203,7 @@ class Blocks:
             blocks = {} if self._is_blob(container, name) else self.waiting(container, name)
         except (ObjectNotFoundError, ContainerNotFoundError):
             return False
-        own = set(upload.id.split(","))
+        own = {*upload.id.split(","), *self.dropped}
         return bool(blocks) and all(upload_of(block_id)[0] in own for block_id in blocks)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ...auth.sas import Grant, service_sas
 from ...errors import (
@@ -19,6 +19,7 @@ from ...errors import (
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ServiceError,
+    ServiceUnavailableError,
     StorageError,
 )
 from ...http.headers import clean_etag
@@ -66,28 +67,44 @@ class Copier:
         # Emulators have no operations that read from a URL.
         self._reads_urls = True
 
-    def copy(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
-        """Copy a blob; source and target are containers and names."""
-        if "x-ms-encryption-key" in {**self._access, **dialect.encryption_headers(options.extra)}:
-            raise NotSupportedError(
-                "Azure does not copy by itself what has a customer-provided key; read it and"
-                " upload it anew"
-            )
+    def copy(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo | None:
+        """
+        Copy a blob; source and target are containers and names.
+
+        `None` says that Azure cannot copy what has a customer-provided key.
+        """
+        if self._is_sealed(options):
+            return None
         if source == target:
             return self._onto_itself(source, options)
         # Copy Blob cannot leave all metadata behind, nor change a content type.
-        plain = options.metadata != {} and options.content_type is None
-        if plain:
+        if options.metadata != {} and options.content_type is None:
             return self._copy_whole(source, target, options)
-        info = self._head(*source, None)
-        if options.if_source_match not in {None, info.etag}:
-            raise ObjectChangedError("the source has another ETag")
         if self._reads_urls:
             try:
-                return self._copy_blocks(source, target, info, options)
-            except NotSupportedError:
-                self._reads_urls = False
+                return self._copy_blocks(self, source, target, options)
+            except (NotSupportedError, ServiceUnavailableError) as error:
+                self._reads_urls = isinstance(error, ServiceUnavailableError)
         return self._copy_and_change(source, target, options)
+
+    def copy_across(
+        self, other: Copier, source: Place, target: Place, options: CopyOptions
+    ) -> ObjectInfo | None:
+        """Copy a blob of another account; `None` if this account cannot read that one's."""
+        if not self._reads_urls or self._is_sealed(options) or other._is_sealed(CopyOptions()):
+            return None
+        try:
+            return self._copy_blocks(other, source, target, options)
+        except (NotSupportedError, ServiceUnavailableError) as error:
+            self._reads_urls = isinstance(error, ServiceUnavailableError)
+        except StorageError as error:
+            if error.code != "CannotVerifyCopySource":
+                raise
+        return None
+
+    def _is_sealed(self, options: CopyOptions) -> bool:
+        headers = {**self._access, **dialect.encryption_headers(options.extra)}
+        return "x-ms-encryption-key" in headers
 
     def _onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo:
         """Do what a copy onto itself amounts to, without moving a byte."""
@@ -98,7 +115,7 @@ class Copier:
         if any(etag not in {None, info.etag} for etag in wanted):
             raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
         if options.storage_class is not None or options.extra:
-            return self._copy_whole(place, place, options)
+            return self._copy_and_change(place, place, options)
         return self._change(place, info, options)
 
     def _change(self, place: Place, info: ObjectInfo, options: CopyOptions) -> ObjectInfo:
@@ -210,13 +227,16 @@ class Copier:
     # ------------------------------------------------------------------ many requests
 
     def _copy_blocks(
-        self, source: Place, target: Place, info: ObjectInfo, options: CopyOptions
+        self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo:
         """Have the service read a blob in blocks, and put them together in one step."""
+        info = other._head(*source, None)
+        if options.if_source_match not in {None, info.etag}:
+            raise ObjectChangedError("the source has another ETag")
         size = info.size or 0
         write = _write_options(info, options)
         encryption = dialect.encryption_headers(options.extra) or self._encryption
-        headers = {**self._source_headers(source), **encryption}
+        headers = {**other._source_headers(source), **encryption}
         if info.etag is not None:
             headers["x-ms-source-if-match"] = dialect.quoted(info.etag)
         upload = self._blocks.begin(*target)
@@ -325,15 +345,15 @@ class Copier:
 
 def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
     """Return what is kept with a copy: the source's, but for what takes its place."""
-    kept = {
+    kept: dict[str, Any] = {
         option: str(info.extra[option])
         for option in dialect.KEPT
         if option in info.extra and option != "content_type"
     }
-    return WriteOptions(
+    write = WriteOptions(
         content_type=options.content_type or info.content_type or "application/octet-stream",
         metadata=(info.metadata or {}) if options.metadata is None else options.metadata,
         storage_class=options.storage_class,
         extra=options.extra,
-        **kept,
     )
+    return replace(write, **kept)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from ...auth.bearer import TokenCredential
 from ...errors import (
+    AuthenticationError,
     ContainerNotEmptyError,
     ContainerNotFoundError,
-    NotSupportedError,
     StorageError,
 )
 from ...hooks import OPTIONS
@@ -42,9 +42,8 @@ from .publishing import make_public
 from .settings import Settings, customer_headers
 from .signing import Signatures
 
+_log = logging.getLogger(__name__)
 _CONTAINER = {"restype": "container"}
-# So many uploads that were aborted are remembered.
-_REMEMBERED = 1_000
 
 
 class AzureDriver(PartHooks):
@@ -139,7 +138,6 @@ class AzureDriver(PartHooks):
         )
         self._signatures = Signatures(self._calls)
         self._encrypted = {}
-        self._dropped = deque(maxlen=_REMEMBERED)
         if access.tokens is not None:
             self.limits = self._signatures.limited(self.limits)
 
@@ -249,19 +247,13 @@ class AzureDriver(PartHooks):
         left = unique
         if len(unique) > 1:
             try:
-                statuses = delete_together(self._calls, container, unique)
-            except ContainerNotFoundError:
+                # What failed is tried by itself, which also finds out what is wrong with it.
+                left = delete_together(self._calls, container, unique)
+            except (ContainerNotFoundError, AuthenticationError):
                 raise
             except StorageError as error:
-                if error.retryable or error.status not in _NO_BATCHES:
-                    raise
-            else:
-                # What failed is tried by itself, which also finds out what is wrong with it.
-                left = [
-                    name
-                    for name, status in zip(unique, statuses, strict=True)
-                    if status not in {200, 202, 404}
-                ]
+                # Some accounts, signatures and emulators have no batches; single deletes work.
+                _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
         failed = dict(zip(left, super()._delete_objects(container, left), strict=True))
         return [failed.get(name) for name in names]
 
@@ -276,13 +268,6 @@ class AzureDriver(PartHooks):
         make_public(self._calls, container)
 
     @override
-    def _enable_object_cdn(self, container: str, name: str) -> None:
-        raise NotSupportedError(
-            "Azure makes whole containers public, and no single blobs; enable the container's, or"
-            " sign a URL"
-        )
-
-    @override
     def _get_container_cdn_url(self, container: str) -> str:
         place = self._calls.access.place
         return place.url + place.path(container)
@@ -291,10 +276,6 @@ class AzureDriver(PartHooks):
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         place = self._calls.access.place
         return place.url + place.path(container, name)
-
-
-# What says that a batch cannot be had, or not with these credentials: single deletes may work.
-_NO_BATCHES = frozenset({400, 403, 404, 405, 409, 413, 415, 501})
 
 
 def _restore(cls: type[AzureDriver], options: dict[str, Any]) -> AzureDriver:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
@@ -26,14 +25,11 @@ class PartHooks(BlobHooks):
     Attributes:
         _encrypted: The headers of uploads that said how they are encrypted, by their ids: each
             block needs them.
-        _dropped: The ids of uploads that were aborted here. The service cannot always drop their
-            blocks, but they are not to be published any more.
     """
 
     _blocks: Blocks
     _lister: Lister
     _encrypted: dict[str, Mapping[str, str]]
-    _dropped: deque[str]
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
@@ -63,7 +59,7 @@ class PartHooks(BlobHooks):
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        if upload.id in self._dropped:
+        if upload.id in self._blocks.dropped:
             raise ServiceError("the upload was aborted")
         md5 = checksums.get("md5")
         headers = {
@@ -84,7 +80,6 @@ class PartHooks(BlobHooks):
     def _abort_upload(self, upload: Upload) -> None:
         for upload_id in upload.id.split(","):
             self._encrypted.pop(upload_id, None)
-            self._dropped.append(upload_id)
         self._blocks.drop(upload)
 
     @override

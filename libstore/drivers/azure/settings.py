@@ -104,9 +104,7 @@ class Settings:
         return replace(self, **found, from_environment=True)
 
     def _check(self) -> None:
-        if self.customer_key is not None and (
-            not isinstance(self.customer_key, bytes) or len(self.customer_key) != 32
-        ):
+        if self.customer_key is not None and len(self.customer_key) != 32:
             raise InvalidOptionError("customer_key must be 32 bytes")
         if self.customer_key is not None and self.encryption_scope is not None:
             raise InvalidOptionError("customer_key and encryption_scope exclude each other")

@@ -1,0 +1,198 @@
+"""What this library writes Microsoft's own client reads, and the other way round."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from libstore import Container, ObjectError, TransferOptions, get_driver
+from servers.azurite import AzureServer
+
+blob = pytest.importorskip("azure.storage.blob")
+
+PART = 256 * 1024
+CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
+LARGE = bytes(range(256)) * (4 * 1024) + b"and a little more"
+NAMES = (
+    "plain.txt",
+    "a b+c%20&d?e#f",
+    "ünïcödé/日本/😀",
+    "per%25cent",
+    "~tilde'(quote)*!",
+    "semi;co,lon:@=",
+    "a//b/",
+)
+
+
+@pytest.fixture
+def container(azurite_server: AzureServer) -> Iterator[Container]:
+    server = azurite_server
+    with get_driver("azure")(server.account, server.key, endpoint=server.endpoint) as driver:
+        driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        yield container
+        container.delete()
+
+
+@pytest.fixture
+def client(azurite_server: AzureServer, container: Container) -> Iterator[Any]:
+    service = blob.BlobServiceClient.from_connection_string(
+        azurite_server.connection_string,
+        max_block_size=PART,
+        max_single_put_size=PART,
+        max_single_get_size=PART,
+        max_chunk_get_size=PART,
+    )
+    with service:
+        yield service.get_container_client(container.name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_we_write_they_read(container: Container, client: Any, name: str) -> None:
+    container.upload_object(
+        CONTENT, name, metadata={"owner": "me"}, content_type="text/x-fox",
+        cache_control="no-cache", content_disposition="inline", content_language="de",
+    )  # fmt: skip
+    theirs = client.get_blob_client(name)
+    told = theirs.get_blob_properties()
+    settings = told.content_settings
+    assert CONTENT == theirs.download_blob().readall()
+    assert {"owner": "me"} == told.metadata
+    assert ("text/x-fox", "no-cache", "inline", "de") == (
+        settings.content_type,
+        settings.cache_control,
+        settings.content_disposition,
+        settings.content_language,
+    )
+    assert hashlib.md5(CONTENT).digest() == bytes(settings.content_md5)
+    assert [name] == [found.name for found in client.list_blobs()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_they_write_we_read(container: Container, client: Any, name: str) -> None:
+    settings = blob.ContentSettings(
+        content_type="text/x-fox", cache_control="no-cache", content_encoding="identity"
+    )
+    client.upload_blob(name, CONTENT, metadata={"owner": "me"}, content_settings=settings)
+    found = container.get_object(name)
+    assert CONTENT == found.read()
+    assert ({"owner": "me"}, "text/x-fox") == (dict(found.metadata), found.content_type)
+    assert ("no-cache", "identity") == (
+        found.extra["cache_control"],
+        found.extra["content_encoding"],
+    )
+    assert hashlib.md5(CONTENT).hexdigest() == found.object_hash
+    (listed,) = container.list_objects()
+    assert (name, found.object_hash, found.etag) == (listed.name, listed.object_hash, listed.etag)
+
+
+def test_a_large_object_of_ours_has_a_hash_for_them(container: Container, client: Any) -> None:
+    """Blocks are committed, and an MD5 of the whole is kept with them."""
+    ours = container.upload_object(iter([LARGE]), "large", metadata={"owner": "me"})
+    theirs = client.get_blob_client("large")
+    told = theirs.get_blob_properties()
+    assert LARGE == theirs.download_blob(validate_content=True).readall()
+    assert hashlib.md5(LARGE).digest() == bytes(told.content_settings.content_md5)
+    assert {"owner": "me"} == told.metadata
+    assert ours.etag == told.etag.strip('"')
+    committed, waiting = theirs.get_block_list("all")
+    assert (-(-len(LARGE) // PART), 0) == (len(committed), len(waiting))
+
+
+def test_a_large_object_of_theirs_is_read(container: Container, client: Any) -> None:
+    """Their uploads in blocks keep no hash, unless they are told one."""
+    client.upload_blob("large", LARGE)
+    assert LARGE == container.read_object("large")
+    assert container.get_object("large").object_hash is None
+    md5 = hashlib.md5(LARGE).digest()
+    client.upload_blob(
+        "hashed", LARGE, content_settings=blob.ContentSettings(content_md5=bytearray(md5))
+    )
+    assert container.get_object("hashed").object_hash == md5.hex()
+    assert LARGE == container.read_object("hashed")
+
+
+@pytest.mark.parametrize("key", ["with-dash", "a.b", "0digit", "libstore_x", "~", "plain_one"])
+def test_a_key_that_is_no_identifier_is_kept(container: Container, client: Any, key: str) -> None:
+    """They see an identifier; what is one already they see unchanged."""
+    container.upload_object(CONTENT, "a", metadata={key: "grüße"})
+    assert {key: "grüße"} == dict(container.get_object("a").metadata)
+    (seen,) = client.get_blob_client("a").get_blob_properties().metadata
+    assert seen.isidentifier()
+    assert (seen == key) == (key == "plain_one")
+
+
+def test_our_upload_is_not_disturbed_by_theirs(container: Container, client: Any) -> None:
+    """Uploads to one name never mix; whoever commits last is seen."""
+    theirs = client.get_blob_client("a")
+    identity = "x" * 32  # as long as ours: Azure does not mix ids of several lengths
+    theirs.stage_block(identity, b"their block")
+    container.upload_object(LARGE, "a")
+    assert LARGE == container.read_object("a")
+    theirs.stage_block(identity, b"their block")
+    theirs.commit_block_list([blob.BlobBlock(identity)])
+    assert container.read_object("a") == b"their block"
+
+
+def test_blocks_of_theirs_are_listed_and_left_to_their_uploader(
+    container: Container, client: Any
+) -> None:
+    theirs = client.get_blob_client("a")
+    theirs.stage_block("x" * 32, b"their block")
+    writer = container.open("a", "wb")
+    writer.write(LARGE)
+    (both,) = container.list_uploads()
+    assert "foreign" in both.id
+    with pytest.raises(RuntimeError), writer:
+        raise RuntimeError  # ours is given up; theirs is still there, and so are ours with it
+    (left,) = container.list_uploads()
+    assert left.name == "a"
+    assert not container.object_exists("a")
+    container.abort_uploads()
+    assert [] == list(container.list_uploads())
+
+
+def test_ids_of_another_length_are_told_and_can_be_aborted(
+    container: Container, client: Any
+) -> None:
+    client.get_blob_client("a").stage_block("short", b"their block")
+    with pytest.raises(ObjectError, match="abort"):
+        container.upload_object(LARGE, "a")
+    assert ["foreign"] == [upload.id for upload in container.abort_uploads()]
+    assert [] == list(container.list_uploads())
+
+
+def test_a_snapshot_goes_with_its_blob(container: Container, client: Any) -> None:
+    container.upload_object(CONTENT, "a")
+    client.get_blob_client("a").create_snapshot()
+    container.upload_object(CONTENT, "b")
+    client.get_blob_client("b").create_snapshot()
+    container.delete_object("a")
+    assert [True] == [result.ok for result in container.delete_objects(["b"])]
+    assert [] == list(client.list_blobs(include=["snapshots"]))
+
+
+def test_page_and_append_blobs_are_read(container: Container, client: Any) -> None:
+    """A hash that was told of an append blob once says nothing of what was appended."""
+    append = client.get_blob_client("append")
+    settings = blob.ContentSettings(content_md5=bytearray(hashlib.md5(b"").digest()))
+    append.create_append_blob(content_settings=settings)
+    append.append_block(CONTENT)
+    assert CONTENT == container.read_object("append")
+    assert container.get_object("append").object_hash is None
+    page = client.get_blob_client("page")
+    page.create_page_blob(512)
+    assert bytes(512) == container.read_object("page")
+
+
+def test_their_signed_url_is_like_ours(container: Container, azurite_server: AzureServer) -> None:
+    container.upload_object(CONTENT, "a b")
+    url = container.object("a b").sign_url(response_headers={"content-type": "text/x-b"})
+    with blob.BlobClient.from_blob_url(str(url)) as theirs:
+        stream = theirs.download_blob()
+        assert CONTENT == stream.readall()
+        assert stream.properties.content_settings.content_type == "text/x-b"
