@@ -22,6 +22,7 @@ from ...values import (
     ListQuery,
     ObjectInfo,
     Page,
+    Part,
     Prefix,
     Upload,
     WriteOptions,
@@ -348,6 +349,55 @@ def _upload(told: Mapping[str, str], decode: _Decoder, container: str) -> Upload
         told.get("UploadId", ""),
         parse_timestamp(told.get("Initiated")),
     )
+
+
+def versions(answer: Answer) -> list[tuple[str, str]]:
+    """Return the names and ids of the versions and delete markers on one page."""
+    decode = _decoder(answer.told)
+    return [(decode(row.get("Key", "")), row.get("VersionId", "null")) for _, row in answer.rows]
+
+
+def version_markers(answer: Answer) -> dict[str, str]:
+    """Return the parameters that ask for the next page of versions; none after the last."""
+    told = answer.told
+    if told.get("IsTruncated") != "true":
+        return {}
+    marker = _decoder(told)(told.get("NextKeyMarker", ""))
+    if not marker:
+        raise ServiceError("the service says that there is another page, but not where")
+    version_marker = told.get("NextVersionIdMarker")
+    return {"key-marker": marker} | (
+        {"version-id-marker": version_marker} if version_marker else {}
+    )
+
+
+def part_page(answer: Answer, token: str | None) -> Page[Part]:
+    """
+    Return one page of the parts of an upload.
+
+    Args:
+        token: The last page's: the number and the end of its last part.
+    """
+    number, _, end = (token or "0 0").partition(" ")
+    offset, parts = int(end), []
+    for _, row in answer.rows:
+        number, size = row.get("PartNumber", ""), parse_size(row.get("Size"))
+        if size is None or not parse_size(number):
+            raise ServiceError("the service tells no number or no size of a part")
+        etag = clean_etag(row.get("ETag")) or ""
+        parts.append(Part(int(number), offset, size, etag, _row_checksums(row)))
+        offset += size
+    if answer.told.get("IsTruncated") != "true":
+        return Page(parts)
+    if not parts:
+        raise ServiceError("the service says that there is another page, but not where")
+    return Page(parts, f"{number} {offset}")
+
+
+def _row_checksums(row: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests that XML tells of a part."""
+    told = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in _DIGEST_BYTES}
+    return {name: digest for name, digest in told.items() if digest is not None}
 
 
 # ---------------------------------------------------------------------- other answers

@@ -28,16 +28,16 @@ from ...values import (
 from . import dialect, extras
 from .calls import Calls
 from .copies import Copier
+from .emptying import EmptyingHooks
 from .endpoints import check_bucket_name, check_new_bucket_name
 from .markup import location_body
-from .parts import PartHooks
 from .services import AWS, Service
 from .settings import Settings
 
 _LISTED = frozenset({"Contents", "CommonPrefixes"})
 
 
-class S3Driver(PartHooks):
+class S3Driver(EmptyingHooks):
     """
     Amazon S3, or the service at an endpoint that you name.
 
@@ -239,7 +239,7 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
     """
     lacking: dict[str, Any] = {}
     hooks = (() if service.batches else ("_delete_objects",)) + (
-        () if service.parts else MULTIPART_HOOKS
+        () if service.parts else (*MULTIPART_HOOKS, "_list_parts")
     )
     for hook in hooks:
         lacking[hook] = getattr(DriverHooks, hook)

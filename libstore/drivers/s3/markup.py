@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from ...errors import ServiceError
 from ...http.xml import Listing, read_listing, write
@@ -44,10 +44,13 @@ def location_body(region: str) -> bytes:
     return write("CreateBucketConfiguration", [("LocationConstraint", region)], _NAMESPACE)
 
 
-def delete_body(names: Sequence[str]) -> bytes:
-    """Return the body of DeleteObjects; its answer tells of failures alone."""
-    objects = [("Object", [("Key", name)]) for name in names]
-    return write("Delete", [("Quiet", "true"), *objects], _NAMESPACE)
+def delete_body(objects: Iterable[tuple[str, str | None]]) -> bytes:
+    """Return the body of DeleteObjects, of names and versions; its answer tells of failures."""
+    content = [
+        ("Object", [("Key", name)] + ([("VersionId", version)] if version else []))
+        for name, version in objects
+    ]
+    return write("Delete", [("Quiet", "true"), *content], _NAMESPACE)
 
 
 def complete_body(parts: Iterable[tuple[int, str, str | None]]) -> bytes:

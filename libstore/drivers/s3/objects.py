@@ -241,15 +241,16 @@ class ObjectHooks(StorageDriver):
         odd = [name for name in results if not can_write(name)]
         together = [name for name in results if can_write(name)]
         if together:
-            results |= self._delete_together(container, together)
+            results |= self._delete_together(container, [(name, None) for name in together])
         if odd:
             results.update(zip(odd, super()._delete_objects(container, odd), strict=True))
         return [results[name] for name in names]
 
     def _delete_together(
-        self, container: str, names: Sequence[str]
-    ) -> dict[str, StorageError | None]:
-        body = delete_body(names)
+        self, container: str, targets: Sequence[tuple[str, str | None]]
+    ) -> dict[str, StorageError]:
+        """Delete names, or versions of them, with one request; return why some are still there."""
+        body = delete_body(targets)
         headers = {**self._settings.payer, **dialect.body_headers(body)}
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
@@ -258,12 +259,12 @@ class ObjectHooks(StorageDriver):
                 query={"delete": ""}, headers=headers, content=body,
             )
         )  # fmt: skip
-        found: dict[str, StorageError | None] = {}
+        found: dict[str, StorageError] = {}
         for _, told in answer.rows:
             error = self._calls.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
             if not isinstance(error, ObjectNotFoundError):
                 found[told.get("Key", "")] = error
-        strangers = found.keys() - set(names)
+        strangers = found.keys() - {name for name, _ in targets}
         if strangers:
             raise ServiceError("the service tells of objects that it was not asked to delete")
         return found
@@ -303,23 +304,20 @@ class ObjectHooks(StorageDriver):
         self,
         operation: str,
         bucket: str | None,
-        expected: str,
+        expected: str | tuple[str, ...],
         rows: Collection[str],
         query: Mapping[str, str] | None,
+        name: str = "",
     ) -> Answer:
         """Return one page of a listing."""
+        roots = (expected,) if isinstance(expected, str) else expected
         return self._calls.persist(
             lambda: self._calls.ask_xml(
-                "GET",
-                operation,
-                bucket,
-                expected=(expected,),
-                rows=rows,
-                limit=MAX_PAGE,
-                query=query,
-                headers=self._settings.payer,
+                "GET", operation, bucket, name,
+                expected=roots, rows=rows, limit=MAX_PAGE,
+                query=query, headers=self._settings.payer,
             )
-        )
+        )  # fmt: skip
 
 
 class _Nothing:

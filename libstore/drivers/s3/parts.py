@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from ...errors import (
     IntegrityError,
+    ObjectNotFoundError,
     ServiceError,
+    StorageError,
 )
 from ...transfer.payload import Payload
 from ...values import (
@@ -22,6 +24,9 @@ from . import dialect
 from .markup import complete_body
 from .objects import ObjectHooks
 from .settings import Settings
+
+# The second one is moto's.
+_PARTS = ("ListPartsResult", "ListPartsResponse")
 
 
 class PartHooks(ObjectHooks):
@@ -124,3 +129,22 @@ class PartHooks(ObjectHooks):
                 raise
             return Page([])
         return dialect.upload_page(page, container)
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        query = {"max-parts": "1000", "uploadId": upload.id}
+        if token is not None:
+            query["part-number-marker"] = token.partition(" ")[0]
+        try:
+            page = self._page(
+                "ListParts", upload.container, _PARTS, ("Part",),
+                dict(sorted(query.items())), upload.name,
+            )  # fmt: skip
+        except StorageError as error:
+            if error.code != "NoSuchUpload":
+                raise
+            raise ObjectNotFoundError(
+                f"there is no unfinished upload {upload.id}",
+                status=error.status, code=error.code, request_id=error.request_id,
+            ) from None  # fmt: skip
+        return dialect.part_page(page, token)

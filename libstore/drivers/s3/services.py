@@ -53,6 +53,7 @@ class Service:
         batches: It has DeleteObjects.
         parts: It takes uploads in parts.
         part_copies: It has UploadPartCopy.
+        versions: It has ListObjectVersions, or says that it has not.
         location: CreateBucket is told the region.
         recreates: Creating a bucket that one has already may be answered as a success.
         tree: It keeps objects like files, so that names are paths.
@@ -77,6 +78,7 @@ class Service:
     batches: bool = True
     parts: bool = True
     part_copies: bool = True
+    versions: bool = True
     location: bool = False
     recreates: bool = True
     tree: bool = False
