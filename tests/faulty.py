@@ -47,6 +47,7 @@ REQUESTS = (
     "_set_metadata",
     "_sign_url",
     "_list_parts",
+    "_find_composite",
     *MULTIPART_HOOKS,
 )
 
@@ -123,6 +124,7 @@ class FaultyDriver(MemoryDriver):
     _abort_upload = _hook("_abort_upload")
     _list_uploads = _hook("_list_uploads")
     _list_parts = _hook("_list_parts")
+    _find_composite = _hook("_find_composite")
 
     def around(self, hook: str, interceptor: Around) -> None:
         """Have a hook do what `interceptor(real_hook, *arguments)` does, from now on."""

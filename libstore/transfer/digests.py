@@ -58,7 +58,12 @@ def _hasher(algorithm: str) -> _Hasher:
 
 
 class Digests:
-    """Several digests of one stream of bytes."""
+    """
+    Several digests of one stream of bytes.
+
+    Attributes:
+        size: Bytes so far.
+    """
 
     __slots__ = ("_hashers", "size")
 
@@ -66,11 +71,25 @@ class Digests:
         self._hashers = {name: _hasher(name) for name in algorithms}
         self.size = 0
 
+    @property
+    def separable(self) -> bool:
+        """Whether digests of neighbours can be appended."""
+        return all(isinstance(hasher, _Crc) for hasher in self._hashers.values())
+
     def update(self, data: memoryview) -> None:
         """Take the next bytes."""
         for hasher in self._hashers.values():
             hasher.update(data)
         self.size += data.nbytes
+
+    def append(self, other: Digests) -> None:
+        """Take the bytes that other digests, of the same algorithms and separable, have taken."""
+        for name, hasher in self._hashers.items():
+            following = other._hashers[name]
+            assert isinstance(hasher, _Crc)
+            assert isinstance(following, _Crc)
+            hasher.append(following, other.size)
+        self.size += other.size
 
     def hexdigests(self) -> dict[str, str]:
         """Return what the bytes so far come to, by algorithm."""
@@ -93,6 +112,11 @@ def parse_checksum(value: object) -> tuple[str, str] | None:
             f" digest in hexadecimal, such as 'md5:900150983cd24fb0d6963f7d28e17f72': {value!r}"
         )
     return algorithm, digest
+
+
+def is_known(algorithm: str) -> bool:
+    """Return whether we can compute a digest."""
+    return algorithm in _HEX_LENGTH
 
 
 def verifiable(checksums: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from typing_extensions import Self
 
@@ -25,11 +26,12 @@ from ..errors import (
 )
 from ..values import MiB, ObjectInfo, Span
 from .crew import Crew, Flag
-from .digests import Digests, compare, verifiable
+from .digests import Digests
 from .localfile import local_errors, rename_new, write_all
 from .plan import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks
+from .verification import Verification, verification
 
 _ROLE = "download destination"
 
@@ -111,6 +113,18 @@ def _open_first(driver: ReadHooks, order: DownloadOrder) -> ObjectStream:
     return stream
 
 
+class _Range(NamedTuple):
+    """
+    A range that is in the file.
+
+    Attributes:
+        digests: Of its bytes, if they can be put together to those of the whole.
+    """
+
+    span: Span
+    digests: Digests | None
+
+
 class _Download:
     """The bytes' way into one open file."""
 
@@ -122,16 +136,15 @@ class _Download:
         self._info = info
         self._file = file
         self._progress = Progress(order.progress, info.size)
-        self._crew = Crew[Span](driver.transfer.concurrency, self._on_range, order.cancel)
-        algorithms = verifiable(info.checksums)
-        self._digests = Digests(algorithms) if algorithms else None
-        self._arrived: dict[int, int] = {}
-        self._hashed = 0
+        self._crew = Crew[_Range](driver.transfer.concurrency, self._on_range, order.cancel)
+        self._verification: Verification | None = None
+        self._arrived: dict[int, _Range] = {}
+        self._verified = 0
 
     def run(self, first: ObjectStream) -> None:
         with self._crew:
             if first.span == Span(0, self._info.size):
-                self._copy(first, self._progress)
+                self._copy(first, self._progress, Digests(()))
             else:
                 self._run_ranges(first)
             self._crew.checkpoint()
@@ -139,52 +152,63 @@ class _Download:
     def _run_ranges(self, first: ObjectStream) -> None:
         stop, size = first.span.stop, self._info.size
         assert stop is not None
+        order = self._order
+        self._verification = verification(self._driver, order.container, order.name, self._info)
         self._crew.submit(self._fetch_stream, first)
         for span in ranges(Span(stop, size), self._driver.transfer.part_size):
             self._crew.submit(self._fetch, span)
         self._crew.finish()
-        if self._digests is not None:
-            computed = self._digests.hexdigests()
-            compare(self._info.checksums, computed, "the bytes that were downloaded")
+        if self._verification is not None:
+            self._verification.finish("the bytes that were downloaded")
 
-    def _fetch(self, span: Span) -> Span:
+    def _fetch(self, span: Span) -> _Range:
         order = self._order
         stream = ObjectStream(self._driver, order.container, order.name, span, self._info.etag)
         return self._fetch_stream(stream)
 
-    def _fetch_stream(self, stream: ObjectStream) -> Span:
+    def _fetch_stream(self, stream: ObjectStream) -> _Range:
+        separable = () if self._verification is None else self._verification.separable
+        digests = Digests(separable)
         try:
-            self._copy(stream, None)
+            self._copy(stream, None, digests)
         finally:
             stream.close()
-        return stream.span
+        return _Range(stream.span, digests if separable else None)
 
-    def _copy(self, stream: ObjectStream, progress: Progress | None) -> None:
+    def _copy(self, stream: ObjectStream, progress: Progress | None, digests: Digests) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
         position = stream.span.start
         while stream.left:
             self._crew.checkpoint()
             count = stream.readinto(buffer)
             self._file.write(buffer[:count], position)
+            digests.update(buffer[:count])
             position += count
             if progress is not None:
                 progress.add(count)
         if progress is not None and not position:
             progress.add(0)
 
-    def _on_range(self, span: Span) -> None:
-        assert span.stop is not None
-        self._progress.add(span.stop - span.start)
-        if self._digests is None:
+    def _on_range(self, arrived: _Range) -> None:
+        assert arrived.span.stop is not None
+        self._progress.add(arrived.span.stop - arrived.span.start)
+        if self._verification is None:
             return
-        # Digests need the bytes in order: read back from the file what has no gap before it.
-        self._arrived[span.start] = span.stop
-        while self._hashed in self._arrived:
-            stop = self._arrived.pop(self._hashed)
-            while self._hashed < stop:
-                block = self._file.read(min(MiB, stop - self._hashed), self._hashed)
-                self._digests.update(memoryview(block))
-                self._hashed += len(block)
+        # Verification goes from the first byte to the last: take what has no gap before it.
+        self._arrived[arrived.span.start] = arrived
+        while self._verified in self._arrived:
+            self._verify(self._verification, self._arrived.pop(self._verified))
+
+    def _verify(self, expected: Verification, arrived: _Range) -> None:
+        stop = arrived.span.stop
+        assert stop is not None
+        if arrived.digests is not None:
+            expected.append(arrived.digests)
+            self._verified = stop
+        while self._verified < stop:
+            block = self._file.read(min(MiB, stop - self._verified), self._verified)
+            expected.update(memoryview(block))
+            self._verified += len(block)
 
 
 class _TemporaryFile:

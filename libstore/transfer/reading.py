@@ -17,8 +17,8 @@ from ..errors import IntegrityError, ObjectChangedError, ServiceError, Transport
 from ..retry import RetryPolicy
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span
 from .crew import run_all
-from .digests import Digests, compare, verifiable
 from .options import TransferOptions
+from .verification import CompositeHooks, Verification, verification
 
 # A stream that broke gets its full number of tries back after it has moved on this far.
 _PROGRESS = MiB
@@ -26,7 +26,7 @@ _PROGRESS = MiB
 _COALESCE = MiB
 
 
-class ReadHooks(Protocol):
+class ReadHooks(CompositeHooks, Protocol):
     """What reading needs of a driver."""
 
     @property
@@ -70,7 +70,13 @@ class ObjectStream:
         self._etag = self.info.etag
         self._position = self.span.start
         self._resumed_at = self._position
-        self._digests = self._running_digests()
+        self._verification: Verification | None = None
+        try:
+            if Span(0, self.info.size) == self.span:
+                self._verification = verification(driver, container, name, self.info)
+        except BaseException:
+            self.close()
+            raise
         if not self.left:
             self.close()
             self._verify()
@@ -87,7 +93,8 @@ class ObjectStream:
 
         Raises:
             ObjectChangedError: The object was replaced after the first byte was read.
-            IntegrityError: The object was read from end to end and does not match its digest.
+            IntegrityError: The object was read from end to end and does not match its digest, or
+                up to the end of a part that does not.
             TransportError: The bytes broke off, again and again.
         """
         wanted = min(view.nbytes, self.left)
@@ -96,10 +103,11 @@ class ObjectStream:
             # Slices are released at once: a traceback that keeps one would keep the buffer.
             with view[filled:wanted] as rest:
                 count = self._read_some(rest)
-                if self._digests is not None:
-                    self._digests.update(rest[:count])
-            filled += count
-            self._position += count
+                filled += count
+                self._position += count
+                if self._verification is not None:
+                    with rest[:count] as block:
+                        self._verification.update(block)
         if not self.left:
             self._verify()
         return filled
@@ -110,15 +118,10 @@ class ObjectStream:
         if reading is not None:
             reading.close()
 
-    def _running_digests(self) -> Digests | None:
-        whole = Span(0, self.info.size) == self.span
-        algorithms = verifiable(self.info.checksums) if whole else ()
-        return Digests(algorithms) if algorithms else None
-
     def _verify(self) -> None:
-        digests, self._digests = self._digests, None
-        if digests is not None:
-            compare(self.info.checksums, digests.hexdigests(), "the bytes that were read")
+        expected, self._verification = self._verification, None
+        if expected is not None:
+            expected.finish("the bytes that were read")
 
     def _read_some(self, view: memoryview) -> int:
         while True:
