@@ -1,0 +1,316 @@
+"""Copies by the service: in its own time, from URLs, between accounts; and tokens that end."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from drivers.azure_fake import Answer, Ask, FakeAzure, error, fake_azure
+
+from libstore import (
+    AuthenticationError,
+    ObjectAlreadyExistsError,
+    ObjectNotFoundError,
+    RetryPolicy,
+    ServiceError,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.azure import AzureDriver
+from libstore.drivers.memory import MemoryDriver
+
+KEY = base64.b64encode(b"a key that nobody knows").decode()
+CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
+PART = 64 * 1024
+
+
+@pytest.fixture
+def service() -> Iterator[FakeAzure]:
+    with fake_azure() as service:
+        yield service
+
+
+def made(service: FakeAzure, **options: Any) -> AzureDriver:
+    if not {"credential", "sas_token", "anonymous"} & options.keys():
+        options["key"] = KEY
+    driver = get_driver("azure")(
+        endpoint=service.url, insecure=True, retry=RetryPolicy(2, base=0.0), **options
+    )
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)
+    driver._calls.sleep = lambda seconds: None
+    return driver
+
+
+@pytest.fixture
+def driver(service: FakeAzure) -> Iterator[AzureDriver]:
+    with made(service) as driver:
+        yield driver
+
+
+# ---------------------------------------------------------------------- in its own time
+
+
+def test_a_copy_is_waited_for(service: FakeAzure, driver: AzureDriver) -> None:
+    service.copy_polls = 3
+    obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+    copy = obj.copy("box", "b")
+    assert CONTENT == copy.read()
+    polls = [ask for ask in service.seen if ask.method == "HEAD" and ask.path.endswith("/b")]
+    assert len(polls) == 3
+
+
+@pytest.mark.parametrize("ending", ["failed", "aborted"])
+def test_a_copy_that_fails_leaves_nothing(
+    service: FakeAzure, driver: AzureDriver, ending: str
+) -> None:
+    service.copy_polls, service.copy_ends = 2, ending
+    obj = driver.upload_object(CONTENT, "box", "a")
+    with pytest.raises(ServiceError, match=ending):
+        obj.copy("box", "b")
+    assert not driver.object_exists("box", "b")
+
+
+def test_a_copy_that_is_interrupted_is_aborted(service: FakeAzure, driver: AzureDriver) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    service.copy_polls = 100
+    driver._calls.sleep = interrupt
+    obj = driver.upload_object(CONTENT, "box", "a")
+    with pytest.raises(KeyboardInterrupt):
+        obj.copy("box", "b")
+    (abort,) = service.asked("copy")
+    assert abort.headers["x-ms-copy-action"] == "abort"
+    assert not driver.object_exists("box", "b")
+
+
+def test_a_missing_source_is_told(driver: AzureDriver) -> None:
+    with pytest.raises(ObjectNotFoundError):
+        driver.object("box", "missing").copy("box", "b")
+
+
+# ---------------------------------------------------------------------- from a URL
+
+
+def test_what_a_copy_shall_not_have_is_left_in_one_step(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    """The service reads the blob by a signed URL; the copy keeps all else, and the hash."""
+    obj = driver.upload_object(
+        CONTENT, "box", "a b", metadata={"owner": "me"}, cache_control="no-cache"
+    )
+    service.seen.clear()
+    copy = obj.copy("box", "b", metadata={}, content_type="text/x-b")
+    found = driver.get_object("box", "b")
+    assert ("text/x-b", {}, "no-cache") == (
+        found.content_type, dict(found.metadata), found.extra["cache_control"],
+    )  # fmt: skip
+    assert (CONTENT, hashlib.md5(CONTENT).hexdigest()) == (copy.read(), found.object_hash)
+    (block,) = service.asked("block")
+    assert "sig=" in block.headers["x-ms-copy-source"]
+    assert block.headers["x-ms-source-if-match"] == f'"{obj.etag}"'
+    assert block.headers["x-ms-source-range"] == f"bytes=0-{len(CONTENT) - 1}"
+
+
+def test_a_large_copy_goes_in_blocks(
+    service: FakeAzure, driver: AzureDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from libstore.drivers.azure import copies
+
+    monkeypatch.setattr(copies, "_BLOCK", 1000)
+    content = bytes(range(256)) * 40
+    obj = driver.upload_object(content, "box", "a")
+    copy = obj.copy("box", "b", metadata={})
+    assert content == copy.read()
+    assert len(service.asked("block")) == 11
+
+
+def test_a_copy_in_blocks_that_fails_leaves_none(service: FakeAzure, driver: AzureDriver) -> None:
+    obj = driver.upload_object(CONTENT, "box", "a")
+    driver.upload_object(b"there", "box", "b")
+    with pytest.raises(ObjectAlreadyExistsError):
+        obj.copy("box", "b", metadata={}, if_absent=True)
+    refuse(service, "blocklist", "InvalidInput")
+    with pytest.raises(ServiceError):
+        obj.copy("box", "c", metadata={})
+    assert "/account/box/c" not in service.blocks
+
+
+def refuse(service: FakeAzure, comp: str, code: str) -> None:
+    def guard(ask: Ask) -> Answer | None:
+        wrong = ask.method == "PUT" and ask.query.get("comp") == comp
+        return error(400, code) if wrong else None
+
+    service.guard = guard
+
+
+# ---------------------------------------------------------------------- between accounts
+
+
+def test_a_copy_goes_from_account_to_account(service: FakeAzure) -> None:
+    """The other account reads by a signed URL: no byte passes through here."""
+    with ExitStack() as stack:
+        other_service = stack.enter_context(fake_azure())
+        source, target = stack.enter_context(made(service)), made(other_service)
+        stack.enter_context(target)
+        obj = source.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+        service.seen.clear()
+        copy = obj.copy(target.object("shelf", "any").container, "b")
+        assert ["HEAD", "GET"] == [ask.method for ask in service.seen]
+        assert "sig" in service.seen[1].query
+        assert CONTENT == copy.read()
+        found = target.get_object("shelf", "b")
+        assert ({"owner": "me"}, obj.object_hash) == (dict(found.metadata), found.object_hash)
+
+
+@pytest.mark.parametrize("code", ["NotImplemented", "CannotVerifyCopySource"])
+def test_an_account_that_cannot_be_read_is_read_through_here(
+    service: FakeAzure, code: str
+) -> None:
+    with ExitStack() as stack:
+        other_service = stack.enter_context(fake_azure())
+        other_service.guard = lambda ask: (
+            error(501 if code == "NotImplemented" else 403, code)
+            if "x-ms-copy-source" in ask.headers
+            else None
+        )
+        source, target = stack.enter_context(made(service)), made(other_service)
+        stack.enter_context(target)
+        obj = source.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+        copy = obj.copy(target.object("shelf", "any").container, "b")
+        assert CONTENT == copy.read()
+        assert {"owner": "me"} == dict(target.get_object("shelf", "b").metadata)
+        assert not other_service.blocks
+
+
+def test_another_service_is_read_through_here(driver: AzureDriver) -> None:
+    obj = MemoryDriver().create_container("box").upload_object(CONTENT, "a")
+    assert CONTENT == obj.copy(driver.object("box", "any").container, "a").read()
+
+
+def test_what_has_a_key_of_its_own_is_read_through_here(service: FakeAzure) -> None:
+    """Azure does not copy it by itself; its key goes with every request instead."""
+    with made(service, customer_key=bytes(32)) as driver:
+        obj = driver.upload_object(CONTENT, "box", "a")
+        driver.upload_object(bytes(3 * PART), "box", "large")
+        assert CONTENT == obj.copy("box", "b").read()
+    assert all(ask.headers["x-ms-encryption-algorithm"] == "AES256" for ask in service.seen)
+    assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
+
+
+def test_a_key_for_one_upload_goes_with_all_of_its_blocks(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    extra = {"customer_key": bytes(32)}
+    driver.upload_object(bytes(3 * PART), "box", "large", extra=extra)
+    assert len(service.seen) == 4
+    assert all("x-ms-encryption-key" in ask.headers for ask in service.seen)
+    driver.upload_object(CONTENT, "box", "a", extra={"encryption_scope": "scope"})
+    assert service.seen[-1].headers["x-ms-encryption-scope"] == "scope"
+    assert not driver._encrypted
+
+
+# ---------------------------------------------------------------------- tokens that end
+
+
+@dataclass(frozen=True)
+class Token:
+    token: str
+    expires_on: int
+
+
+class Issuer:
+    """Hands out numbered tokens, of which the service takes the one that is good now."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.good = 1
+        self.lock = threading.Lock()
+
+    def get_token(self, *scopes: str) -> Token:
+        with self.lock:
+            self.given += 1
+            return Token(f"token-{self.given}", int(time.time()) + 3600)
+
+    def guard(self, ask: Ask) -> Answer | None:
+        if ask.headers.get("authorization") == f"Bearer token-{self.good}":
+            return None
+        return error(401, "InvalidAuthenticationInfo")
+
+
+def test_a_token_that_ends_in_the_middle_is_renewed_once(service: FakeAzure) -> None:
+    """20 parts up, 20 ranges down; in the middle of each the token ends: nothing is lost."""
+    issuer = Issuer()
+    count = 0
+
+    def guard(ask: Ask) -> Answer | None:
+        nonlocal count
+        with issuer.lock:
+            count += 1
+            if count in {10, 35}:
+                issuer.good += 1
+        return issuer.guard(ask)
+
+    service.guard = guard
+    content = bytes(range(256)) * (20 * PART // 256)
+    with made(service, credential=issuer) as driver:
+        obj = driver.upload_object(content, "box", "large")
+        assert issuer.given == 2
+        assert content == obj.read()
+        assert len({ask.query["blockid"] for ask in service.asked("block")}) == 20
+        whole = b"".join(obj.stream())
+        assert content == whole
+    assert service.blobs["/account/box/large"].content == content
+    assert count > 22
+
+
+def test_a_parallel_download_renews_once(service: FakeAzure, tmp_path: Any) -> None:
+    issuer = Issuer()
+    content = bytes(range(256)) * (20 * PART // 256)
+    ranges = 0
+
+    def guard(ask: Ask) -> Answer | None:
+        nonlocal ranges
+        if ask.method == "GET":
+            with issuer.lock:
+                ranges += 1
+                if ranges == 10:
+                    issuer.good = 2
+        return issuer.guard(ask)
+
+    service.guard = guard
+    with made(service, credential=issuer) as driver:
+        obj = driver.upload_object(content, "box", "large")
+        path = obj.download(tmp_path / "large")
+        assert content == path.read_bytes()
+    assert issuer.given == 2
+    assert ranges >= 20
+
+
+def test_a_token_that_stays_refused_is_an_error(service: FakeAzure) -> None:
+    issuer = Issuer()
+    issuer.good = 99
+    service.guard = issuer.guard
+    with made(service, credential=issuer) as driver:
+        with pytest.raises(AuthenticationError) as caught:
+            driver.object("box", "a").read()
+    assert issuer.given == 2
+    assert (401, "InvalidAuthenticationInfo") == (caught.value.status, caught.value.code)
+    assert "token-" not in f"{caught.value} {caught.value!r}"
+
+
+def test_a_copy_from_a_url_has_the_token_too(service: FakeAzure) -> None:
+    issuer = Issuer()
+    service.guard = issuer.guard
+    with made(service, credential=issuer) as driver:
+        obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+        assert CONTENT == obj.copy("box", "b", metadata={}).read()
+    (block,) = service.asked("block")
+    assert block.headers["x-ms-copy-source-authorization"] == "Bearer token-1"
