@@ -255,9 +255,15 @@ class Calls:
         self._places.pop(bucket, None)
 
     def signed_url(
-        self, method: str, bucket: str, name: str, expires: int, query: Mapping[str, str]
+        self,
+        method: str,
+        bucket: str,
+        name: str,
+        expires: int,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
     ) -> str:
-        """Return a URL that works without credentials."""
+        """Return a URL that works without credentials, for requests with just these headers."""
         assert self.credentials is not None
         place = self.endpoint.place(bucket, self.known_region(bucket))
         target = place.prefix + encode_path(name)
@@ -265,8 +271,8 @@ class Calls:
             target += f"?{encode_query(query)}"
         sigv4 = SigV4(self.credentials, place.region)
         now = self._client(place.region).now()
-        signed = sigv4.sign_query(method, host_header(place.url), target, {}, expires, now)
-        return place.url + signed
+        host = host_header(place.url)
+        return place.url + sigv4.sign_query(method, host, target, headers, expires, now)
 
     def close(self) -> None:
         """Give back all connections."""

@@ -32,6 +32,7 @@ from .calls import Answer
 from .services import HEADERS, Service
 
 META = "x-amz-meta-"
+_NOT_SIGNED = frozenset({"host", "authorization", "content-length", "transfer-encoding"})
 _HEADER_NAMES = {option: option.replace("_", "-") for option in sorted(HEADERS)}
 _HEADER_PAIRS = (*((name, option) for option, name in _HEADER_NAMES.items()), ("expires",) * 2)
 
@@ -75,6 +76,21 @@ def condition_headers(conditions: Conditions, prefix: str = "") -> dict[str, str
     if conditions.if_match is not None:
         return {f"{prefix}if-match": f'"{_ascii(conditions.if_match, "if_match")}"'}
     return {}
+
+
+def signed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that a signed URL is good with."""
+    for name, value in headers.items():
+        if name in _NOT_SIGNED:
+            raise InvalidOptionError(f"a signed URL has {name} itself; leave it out of headers")
+        _ascii(value, f"headers[{name!r}]")
+    return dict(headers)
+
+
+def response_query(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that ask for headers of the answer."""
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    return {f"response-{name}": value for name, value in headers.items()}
 
 
 def copy_source(container: str, name: str) -> str:

@@ -294,9 +294,10 @@ class ObjectHooks(StorageDriver):
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         if self._calls.credentials is None:
             raise NotSupportedError("an anonymous driver has nothing to sign URLs with")
-        payer = {"x-amz-request-payer": "requester"} if self._settings.payer else {}
         expires = max(1, int(options.expires))
-        return self._calls.signed_url(options.method, container, name, expires, payer)
+        query = {**self._settings.payer, **dialect.response_query(options.response_headers)}
+        headers = dialect.signed_headers(options.headers)
+        return self._calls.signed_url(options.method, container, name, expires, query, headers)
 
     # ------------------------------------------------------------------ beneath the hooks
 

@@ -20,7 +20,8 @@ from ...values import GiB, Limits, MiB
 HEADERS = frozenset(
     {"cache_control", "content_disposition", "content_encoding", "content_language"}
 )
-_PLAIN = HEADERS | {"storage_class"}
+_BASIC = HEADERS | {"sign_headers", "sign_response_headers"}
+_PLAIN = _BASIC | {"storage_class"}
 _WRITES = _PLAIN | {"if_absent", "if_match"}
 _ALL = _WRITES | {"delete_if_match"}
 
@@ -153,7 +154,7 @@ _RECORDS = (
         "Backblaze B2",
         "https://s3.{region}.backblazeb2.com",
         region="",
-        options=HEADERS,
+        options=_BASIC,
     ),
     # https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/ and rclone
     Service(
@@ -161,11 +162,11 @@ _RECORDS = (
         "DigitalOcean Spaces",
         "https://{region}.digitaloceanspaces.com",
         region="",
-        options=HEADERS,
+        options=_BASIC,
         encoded_lists=False,
     ),
     # https://docs.wasabi.com/docs/what-are-the-service-urls-for-wasabis-different-storage-regions
-    Service("wasabi", "Wasabi", "https://s3.{region}.wasabisys.com", options=HEADERS),
+    Service("wasabi", "Wasabi", "https://s3.{region}.wasabisys.com", options=_BASIC),
     # https://www.scaleway.com/en/docs/object-storage/api-cli/using-conditional-writes/ and rclone
     Service(
         "scaleway",
@@ -184,14 +185,14 @@ _RECORDS = (
         "Hetzner",
         "https://{region}.your-objectstorage.com",
         region="fsn1",
-        options=HEADERS,
+        options=_BASIC,
     ),
     # https://techdocs.akamai.com/cloud-computing/docs/access-buckets-and-files-through-urls
     Service(
         "linode",
         "Akamai (Linode)",
         "https://{region}.linodeobjects.com",
-        options=HEADERS,
+        options=_BASIC,
     ),
     # https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-endpoints and
     # rclone
@@ -213,7 +214,7 @@ _RECORDS = (
         "https://{account}.compat.objectstorage.{region}.oraclecloud.com",
         region="",
         path_style=True,
-        options=HEADERS,
+        options=_BASIC,
     ),
     # https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3:
     # buckets are in the host only. Its DeleteObjects is another one:
@@ -245,7 +246,7 @@ _RECORDS = (
         "Storj",
         "https://gateway.storjshare.io",
         path_style=True,
-        options=HEADERS,
+        options=_BASIC,
         limits=replace(_LIMITS, min_part=64 * MiB),
         part_copies=False,
     ),
@@ -260,14 +261,14 @@ _RECORDS = (
         forbidden="\0\\",
     ),
     # https://garagehq.deuxfleurs.fr/documentation/reference-manual/s3-compatibility/
-    Service("garage", "Garage", region="garage", path_style=True, options=HEADERS),
+    Service("garage", "Garage", region="garage", path_style=True, options=_BASIC),
     # https://docs.openstack.org/swift/latest/s3_compat.html; found out on release 2.38.3: If-Match
     # of a write is refused, and storage classes are.
     Service(
         "swift-s3",
         "OpenStack Swift (s3api)",
         path_style=True,
-        options=HEADERS | {"if_absent"},
+        options=_BASIC | {"if_absent"},
         limits=replace(_LIMITS, max_parts=1_000),
         recreates=False,
         forbidden="\0",
@@ -287,7 +288,7 @@ _RECORDS = (
         "rclone",
         "rclone serve s3",
         path_style=True,
-        options=HEADERS,
+        options=_BASIC,
         composite_etags=False,
         recreates=False,
         part_copies=False,
