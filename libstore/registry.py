@@ -18,6 +18,7 @@ from .errors import InvalidOptionError, UnknownDriverError
 if TYPE_CHECKING:
     from .base import StorageDriver
     from .drivers.azure import AzureDriver
+    from .drivers.gcs import GCSDriver
     from .drivers.local import LocalDriver
     from .drivers.memory import MemoryDriver
     from .drivers.s3 import S3Driver
@@ -39,6 +40,7 @@ def _class_name(service: str) -> str:
 
 _BUILTIN = {
     "azure": "libstore.drivers.azure:AzureDriver",
+    "gcs": "libstore.drivers.gcs:GCSDriver",
     "local": "libstore.drivers.local:LocalDriver",
     "memory": "libstore.drivers.memory:MemoryDriver",
     "s3": "libstore.drivers.s3:S3Driver",
@@ -50,6 +52,8 @@ _registered: dict[str, str] = {}
 
 @overload
 def get_driver(name: Literal["azure"]) -> type[AzureDriver]: ...
+@overload
+def get_driver(name: Literal["gcs"]) -> type[GCSDriver]: ...
 @overload
 def get_driver(name: Literal["local"]) -> type[LocalDriver]: ...
 @overload

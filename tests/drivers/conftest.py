@@ -6,8 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from drivers.s3_recorder import Recorder, recording
+from drivers.swift_support import URL_KEY
 
+from libstore import get_driver
+from libstore.drivers.swift import SwiftDriver
 from servers.azurite import AzureServer, azurite
+from servers.gcs import GCSServer, fake_gcs, gcs_emulator
 from servers.moto import moto
 from servers.openstack import SwiftServer, swift
 from servers.rclone import rclone
@@ -89,3 +93,28 @@ def recorder() -> Iterator[Recorder]:
     """Run a server that keeps nothing but what it was asked."""
     with recording() as recorder:
         yield recorder
+
+
+@pytest.fixture(scope="session")
+def swift_driver(swift_server: SwiftServer) -> Iterator[SwiftDriver]:
+    """Return a driver of Swift that a token of its own lets in, and whose account signs URLs."""
+    with get_driver("swift")(
+        swift_server.key, swift_server.secret, auth_url=swift_server.auth_url
+    ) as driver:
+        headers = {"x-account-meta-temp-url-key": URL_KEY}
+        driver._calls.ask("POST", "PostAccount", headers=headers).close()
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def fake_gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSServer]:
+    """Run fake-gcs-server."""
+    with fake_gcs(tmp_path_factory.mktemp("fake-gcs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSServer]:
+    """Run gcp-storage-emulator."""
+    with gcs_emulator(tmp_path_factory.mktemp("gcs-emulator")) as server:
+        yield server

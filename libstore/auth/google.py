@@ -1,0 +1,415 @@
+"""
+Google's credentials: where tokens come from, and who signs URLs.
+
+What needs an RSA key is done by the package google-auth, which ``libstore[gcs]`` installs; its
+own credentials are taken as they are. Tokens that somebody else hands out need nothing of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
+
+from ..errors import (
+    AuthenticationError,
+    CredentialsNotFoundError,
+    NotSupportedError,
+    ServiceError,
+    StorageError,
+)
+from ..http.client import Client, Unsigned
+from ..http.message import Fault, Request
+from ..http.transport import Transport
+from ..retry import RetryPolicy
+
+#: What tokens are asked for: https://cloud.google.com/storage/docs/oauth-scopes
+SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
+#: Wanted besides for signing by IAM, where there is no private key.
+IAM_SCOPE = "https://www.googleapis.com/auth/iam"
+_TOKEN_URI = "https://oauth2.googleapis.com/token"  # an address, no secret
+_IAM = "https://iamcredentials.googleapis.com"
+_ANSWER_LIMIT = 1 << 20
+_EXTRA = "install it with: pip install 'libstore[gcs]'"
+# How long a token whose end nobody tells is believed in.
+_ENDLESS = 4_102_444_800
+
+
+class GoogleToken(NamedTuple):
+    """A token, and when it ends in seconds since 1970."""
+
+    token: str
+    expires_on: int
+
+
+class TokenFunction:
+    """
+    Tokens of a function, or one fixed token.
+
+    Args:
+        source: The token, or what returns one: a str, or a pair of it and its end, which is an
+            aware datetime or seconds since 1970.
+    """
+
+    def __init__(self, source: str | Callable[[], object]) -> None:
+        self._source = source
+
+    def get_token(self, *scopes: str) -> GoogleToken:
+        """Return what the function gives."""
+        told = self._source if isinstance(self._source, str) else self._source()
+        token, end = told if isinstance(told, tuple) and len(told) == 2 else (told, None)
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise AuthenticationError("token must be, or return, a token: printable ASCII text")
+        if isinstance(end, datetime):
+            end = end.timestamp()
+        if end is not None and not isinstance(end, (int, float)):
+            raise AuthenticationError("the end of a token must be a datetime or a number")
+        return GoogleToken(token, _ENDLESS if end is None else int(end))
+
+
+class GoogleCredential:
+    """
+    Tokens of google-auth's credentials, or of what has the same attributes.
+
+    Args:
+        find: Returns the credentials. It is called once, when a token is first wanted.
+    """
+
+    def __init__(self, find: Callable[[], Any], transport: Transport) -> None:
+        self._find = find
+        self._found: Any = None
+        self._send = _AuthRequest(transport)
+        self._given = ""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("credentials are not pickled")
+
+    @property
+    def credentials(self) -> Any:
+        """The credentials themselves."""
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def get_token(self, *scopes: str) -> GoogleToken:
+        """Return a token, a new one if the last was given away before or is no longer valid."""
+        credentials = self.credentials
+        token = getattr(credentials, "token", None)
+        if not token or not getattr(credentials, "valid", True) or token == self._given:
+            try:
+                credentials.refresh(self._send)
+            except StorageError:
+                raise
+            except Exception as error:
+                raise AuthenticationError(_refusal(error)) from error
+            token = credentials.token
+        if not isinstance(token, str) or not token:
+            raise AuthenticationError("the credentials have no token after they were refreshed")
+        self._given = token
+        return GoogleToken(token, _expiry(credentials))
+
+
+def _expiry(credentials: Any) -> int:
+    expiry = getattr(credentials, "expiry", None)
+    if not isinstance(expiry, datetime):
+        return _ENDLESS
+    # google-auth's times are in UTC and do not say so.
+    return int((expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def _refusal(error: Exception) -> str:
+    text = str(error)
+    if "iat" in text or "short-lived" in text or "JWT" in text:
+        # https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
+        return (
+            "Google gives no token: the clock of this machine is wrong, or the key of the service"
+            " account was deleted"
+        )
+    return (
+        f"Google gives no token ({type(error).__name__}); look whether the credentials are still"
+        " valid, and log in again with: gcloud auth application-default login"
+    )
+
+
+# ---------------------------------------------------------------------- google-auth
+
+
+def _module(name: str, why: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise CredentialsNotFoundError(f"{why} needs the package google-auth; {_EXTRA}") from None
+
+
+def default_credentials(transport: Transport) -> tuple[Callable[[], Any], Callable[[], str | None]]:
+    """
+    Return what finds Application Default Credentials, and what finds their project.
+
+    Both look when they are called, and once.
+
+    Raises:
+        CredentialsNotFoundError: google-auth is not installed.
+    """
+    auth = _module("google.auth", "to find Application Default Credentials libstore")
+    lock = threading.Lock()
+    found: list[tuple[Any, str | None]] = []
+
+    def find() -> tuple[Any, str | None]:
+        with lock:
+            if not found:
+                try:
+                    found.append(auth.default(scopes=[SCOPE], request=_AuthRequest(transport)))
+                except Exception as error:
+                    raise CredentialsNotFoundError(
+                        "there are no Application Default Credentials; give key= and secret=,"
+                        " service_account=, credentials= or token=, set"
+                        " GOOGLE_APPLICATION_CREDENTIALS, or log in with: gcloud auth"
+                        " application-default login; anonymous=True does without"
+                    ) from error
+            return found[0]
+
+    return lambda: find()[0], lambda: find()[1]
+
+
+def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, str | None]:
+    """
+    Return a service account's credentials, and its project.
+
+    Args:
+        account: The path of its JSON file, or what stands in it; ``client_email`` and
+            ``private_key`` will do.
+    """
+    module = _module("google.oauth2.service_account", "a service account")
+    if isinstance(account, str):
+        try:
+            with open(account, encoding="utf-8") as file:
+                account = json.load(file)
+        except (OSError, ValueError) as error:
+            raise CredentialsNotFoundError(
+                f"service_account names a file that cannot be read ({type(error).__name__});"
+                " it must be the JSON file of a service account's key"
+            ) from None
+    if not isinstance(account, Mapping) or not {"client_email", "private_key"} <= account.keys():
+        raise CredentialsNotFoundError(
+            "service_account must have client_email and private_key, as the JSON file of a key has"
+        )
+    told = {"token_uri": _TOKEN_URI, **account}
+    try:
+        credentials = module.Credentials.from_service_account_info(told, scopes=[SCOPE])
+    except Exception as error:
+        # Its message may repeat the key.
+        raise CredentialsNotFoundError(
+            f"the private key of the service account cannot be used ({type(error).__name__}); it"
+            " must be PEM, with its line breaks"
+        ) from None
+    project = told.get("project_id")
+    return credentials, project if isinstance(project, str) else None
+
+
+@dataclass(frozen=True)
+class _AuthAnswer:
+    """An answer in the form that google-auth reads."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class _AuthRequest:
+    """Sends google-auth's requests over our wire, with its certificates, proxies and time-outs."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._client = Client(transport, Unsigned(), _no_fault, RetryPolicy(attempts=3))
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> _AuthAnswer:
+        parts = urlsplit(url)
+        content = body.encode() if isinstance(body, str) else body
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        lower.pop("content-length", None)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = Request(
+            method, f"{parts.scheme}://{parts.netloc}", target, lower, content,
+            expected=_ALL, operation="GetToken",
+        )  # fmt: skip
+        response = self._client.request(request)
+        return _AuthAnswer(response.status, response.headers, response.read(_ANSWER_LIMIT))
+
+
+_ALL = frozenset(range(200, 600))
+
+
+def _no_fault(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    return Fault(ServiceError("the answer has no status", status=status))
+
+
+# ---------------------------------------------------------------------- who signs
+
+
+class URLSigner(Protocol):
+    """Signs texts for URLs."""
+
+    algorithm: str
+
+    def identity(self) -> str:
+        """Return who signs: an e-mail address, or the id of a key."""
+        ...
+
+    def sign(self, text: bytes, day: str) -> str:
+        """Return the signature in hexadecimal; `day` is like ``"20260131"``."""
+        ...
+
+
+class HMACSigner:
+    """Signs with the secret of an HMAC key."""
+
+    algorithm = "GOOG4-HMAC-SHA256"
+
+    def __init__(self, key: str, derive: Callable[[str], bytes]) -> None:
+        self._key = key
+        self._derive = derive
+
+    def identity(self) -> str:
+        """Return the id of the key."""
+        return self._key
+
+    def sign(self, text: bytes, day: str) -> str:
+        """Return the signature in hexadecimal."""
+        return hmac.digest(self._derive(day), text, "sha256").hex()
+
+
+class AccountSigner:
+    """
+    Signs as a service account: with its private key, or by asking IAM for it.
+
+    Args:
+        email: The account, if the credentials do not tell, or are not a service account's.
+        token: Returns a token for IAM.
+    """
+
+    algorithm = "GOOG4-RSA-SHA256"
+
+    def __init__(
+        self,
+        credentials: Callable[[], Any],
+        email: str | None,
+        token: Callable[[], str],
+        transport: Transport,
+        iam: str = _IAM,
+    ) -> None:
+        self._credentials = credentials
+        self._email = email
+        self._token = token
+        self._transport = transport
+        self._iam = iam
+
+    def identity(self) -> str:
+        """Return the account's e-mail address."""
+        told = getattr(self._credentials(), "signer_email", None)
+        found = self._email or (told if isinstance(told, str) else None)
+        if not found:
+            raise NotSupportedError(
+                "these credentials cannot sign URLs: give service_account=, or say with"
+                " signing_account= for which service account IAM shall sign"
+            )
+        return found
+
+    def sign(self, text: bytes, day: str) -> str:
+        """Return the signature in hexadecimal."""
+        credentials = self._credentials()
+        told = getattr(credentials, "signer_email", None)
+        sign = getattr(credentials, "sign_bytes", None)
+        if callable(sign) and self._email in {None, told}:
+            try:
+                return bytes(sign(text)).hex()
+            except Exception as error:
+                raise AuthenticationError(
+                    f"the credentials cannot sign ({type(error).__name__})"
+                ) from error
+        return self._sign_by_iam(text).hex()
+
+    def _sign_by_iam(self, text: bytes) -> bytes:
+        # https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
+        email = quote(self.identity(), safe="@")
+        answer = _AuthRequest(self._transport)(
+            f"{self._iam}/v1/projects/-/serviceAccounts/{email}:signBlob",
+            "POST",
+            json.dumps({"payload": base64.b64encode(text).decode()}),
+            {"authorization": f"Bearer {self._token()}", "content-type": "application/json"},
+        )
+        try:
+            if answer.status == 200:
+                return base64.b64decode(json.loads(answer.data)["signedBlob"], validate=True)
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            pass
+        raise AuthenticationError(
+            f"IAM does not sign for {self.identity()}: the credentials need the role Service"
+            " Account Token Creator on it, and the API iamcredentials must be enabled",
+            status=answer.status,
+        )
+
+
+# ---------------------------------------------------------------------- V4 signatures
+
+
+def signed_target(
+    signer: URLSigner,
+    method: str,
+    host: str,
+    path: str,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    expires: float,
+    now: float,
+) -> str:
+    """
+    Return path and query of a URL that works without credentials.
+
+    https://cloud.google.com/storage/docs/authentication/canonical-requests
+
+    Args:
+        path: Percent-encoded, as it will be sent.
+        query: Not encoded yet.
+        headers: Those that the request must have, beside `host`; the names in lower case.
+    """
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    scope = f"{moment[:8]}/auto/storage/goog4_request"
+    signed = {name: " ".join(value.split()) for name, value in headers.items()}
+    signed["host"] = host
+    names = ";".join(sorted(signed))
+    asked = {
+        **query,
+        "X-Goog-Algorithm": signer.algorithm,
+        "X-Goog-Credential": f"{signer.identity()}/{scope}",
+        "X-Goog-Date": moment,
+        "X-Goog-Expires": str(math.ceil(expires)),
+        "X-Goog-SignedHeaders": names,
+    }
+    pairs = sorted((quote(name, safe="~"), quote(text, safe="~")) for name, text in asked.items())
+    canonical_query = "&".join(f"{name}={text}" for name, text in pairs)
+    lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
+    payload = signed.get("x-goog-content-sha256", "UNSIGNED-PAYLOAD")
+    canonical = f"{method}\n{path}\n{canonical_query}\n{lines}\n{names}\n{payload}"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"{signer.algorithm}\n{moment}\n{scope}\n{digest}"
+    signature = signer.sign(text.encode(), moment[:8])
+    return f"{path}?{canonical_query}&X-Goog-Signature={signature}"
+

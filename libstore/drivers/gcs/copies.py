@@ -1,0 +1,121 @@
+"""
+Copies within the service, of any size.
+
+https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from ...errors import ContainerNotFoundError, ObjectNotFoundError, ServiceError
+from ...http.names import encode
+from ...values import Conditions, CopyOptions, ObjectInfo
+from . import resources
+from .extras import PREDEFINED_ACLS
+from .objects import ObjectHooks
+
+#: What an object keeps when one of them is changed.
+_CARRIED = (*resources.KEPT, "contentType", "metadata", "customTime")
+
+
+class CopyHooks(ObjectHooks):
+    """The hook of copies."""
+
+    @override
+    def _copy_object(
+        self,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo:
+        query = {
+            **resources.conditions(options.conditions),
+            **resources.conditions(Conditions(if_match=options.if_source_match), "Source"),
+        }
+        body: dict[str, Any] | None = None
+        if (
+            options.metadata is not None
+            or options.content_type is not None
+            or options.storage_class is not None
+            or "custom_time" in options.extra
+        ):
+            # What a body does not name is not carried over, so it has to name everything.
+            found = self._resource(source_container, source)
+            query.setdefault("ifSourceGenerationMatch", str(found.get("generation", "")))
+            body = _changed(found, options)
+        if not query.get("ifSourceGenerationMatch", "-"):
+            del query["ifSourceGenerationMatch"]
+        kms = options.extra.get("kms_key", self._settings.kms_key)
+        if kms is not None and "customer_key" not in options.extra:
+            query["destinationKmsKeyName"] = str(kms)
+        if "acl" in options.extra:
+            query["destinationPredefinedAcl"] = PREDEFINED_ACLS[str(options.extra["acl"])]
+        try:
+            return self._rewrite((source_container, source), (container, name), query, body,
+                                 options)  # fmt: skip
+        except (ObjectNotFoundError, ContainerNotFoundError) as error:
+            missing = self._calls.missing(source_container) or self._calls.missing(container)
+            if missing is not None:
+                raise missing from None
+            error.container, error.object = source_container, source
+            raise
+
+    def _rewrite(
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        options: CopyOptions,
+    ) -> ObjectInfo:
+        place = self._calls.place
+        path = (
+            f"{place.object(*source)}/rewriteTo/b/{encode(target[0])}/o/{encode(target[1])}"
+        )
+        key = self._settings.customer_key
+        headers = {
+            **resources.customer_headers(key, "x-goog-copy-source-"),
+            **self._customer(options.extra),
+        }
+        bound = options.conditions != Conditions()
+        token: dict[str, str] = {}
+
+        def send() -> dict[str, Any]:
+            # A call without an answer may have made the copy: with a condition it is not repeated.
+            return self._calls.ask_json(
+                "POST", "RewriteObject", path, body=body, query={**query, **token},
+                headers=headers, idempotent=not bound,
+            )  # fmt: skip
+
+        def look() -> dict[str, Any] | None:
+            ours, theirs = self._resource(*target), self._resource(*source)
+            same = all(ours.get(one) == theirs.get(one) for one in ("crc32c", "size"))
+            return {"done": True, "resource": ours} if same else None
+
+        while True:
+            told = self._calls.persist_once(send, look) if bound else send()
+            if told.get("done"):
+                return resources.object_info(told.get("resource") or {})
+            if not told.get("rewriteToken") or told["rewriteToken"] == token.get("rewriteToken"):
+                raise ServiceError("Google has not made the whole copy, and does not go on")
+            token["rewriteToken"] = str(told["rewriteToken"])
+
+
+def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:
+    """Return the resource of a copy that is to have something else than its source."""
+    body = {field: found[field] for field in _CARRIED if found.get(field)}
+    if options.metadata is not None:
+        body["metadata"] = resources.kept_metadata(options.metadata)
+    if options.content_type is not None:
+        body["contentType"] = options.content_type
+    if options.storage_class is not None:
+        body["storageClass"] = options.storage_class
+    if "custom_time" in options.extra:
+        body["customTime"] = options.extra["custom_time"]
+    return body

@@ -1,0 +1,342 @@
+"""The driver: how it is made, and what the hooks of buckets ask of Google."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from ...auth.google import URLSigner, signed_target
+from ...errors import InvalidOptionError, NotSupportedError, StorageError
+from ...hooks import OPTIONS
+from ...http.names import host_header
+from ...retry import RetryPolicy
+from ...transfer.crew import run_all
+from ...transfer.options import TransferOptions
+from ...values import (
+    Conditions,
+    ContainerInfo,
+    GiB,
+    Limits,
+    ListQuery,
+    MiB,
+    ObjectInfo,
+    Page,
+    Prefix,
+    SigningOptions,
+    TiB,
+)
+from . import publishing, resources
+from .batches import MOST, Batches, worth_repeating
+from .calls import Calls
+from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
+from .multipart import Multipart
+from .parts import PartHooks
+from .places import PUBLIC_URL, check_bucket_name, check_object_name
+from .resumable import QUANTUM, Resumable
+from .settings import Settings
+
+# https://cloud.google.com/storage/quotas
+_LIMITS = Limits(
+    min_part=5 * MiB,
+    max_part=5 * GiB,
+    max_parts=10_000,
+    max_put=5 * GiB,
+    page_size=1_000,
+    batch_size=MOST,
+    max_name=1_024,
+    max_metadata=8_192,
+    max_expires=7 * 86_400.0,
+)
+# A session takes 5 TiB in any number of parts.
+_ORDERED = replace(
+    _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
+)
+# https://cloud.google.com/storage/docs/xml-api/get-object-download
+_OVERRIDES = frozenset({"content-type", "content-disposition"})
+
+
+class GCSDriver(PartHooks):
+    """
+    Google Cloud Storage.
+
+    Without any credentials, those are taken that Google's own programs use: Application Default
+    Credentials, which need ``libstore[gcs]``.
+
+    Args:
+        key: The id of an HMAC key; or the e-mail address of a service account.
+        secret: The HMAC key's secret; or the service account's private key, in PEM.
+        project: Whose buckets are made and listed. Without it, that of the credentials or of
+            ``GOOGLE_CLOUD_PROJECT``.
+        credentials: Credentials of google-auth.
+        token: An access token, or a function that returns one, or one and the time of its end.
+        service_account: The file of a service account's key, or what stands in it.
+        signing_account: The service account for which IAM signs URLs, where the credentials have
+            no private key.
+        anonymous: Send requests without credentials, for what everybody may read.
+        endpoint: Where the service is, as ``https://host[:port]``; ``STORAGE_EMULATOR_HOST``
+            names it too.
+        insecure: Allow ``http://`` to hosts other than this machine.
+        user_project: The project that pays for requests to buckets of others that ask for it.
+        kms_key: The key of Cloud KMS that encrypts what is written.
+        customer_key: A key of 32 bytes that encrypts what is written, and that what is read was
+            encrypted with. The service does not keep it.
+        parallel_uploads: Whether large uploads travel in several parts at once, by the XML API;
+            by default where that is Google's own. Otherwise they are one resumable stream.
+        verify: Whether the service's certificate is checked, or a file of authorities.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+        proxies: URLs of proxies by scheme, in place of those that the environment names.
+        pickle_secret: Let pickles of the driver carry a secret that was given literally.
+        retry: When to try again after a failure that may pass.
+        transfer: How large transfers are cut up, and how many parts travel at once.
+        cdn: The public address that containers are served at, such as
+            ``"https://cdn.example.com/base"``.
+
+    Raises:
+        CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
+        InvalidOptionError: An option cannot work, or does not go with another.
+    """
+
+    name: ClassVar[str] = "gcs"
+    options: ClassVar[frozenset[str]] = OPTIONS
+    upload_extras = UPLOAD_EXTRAS
+    container_extras = CONTAINER_EXTRAS
+    limits = _LIMITS
+
+    def __init__(
+        self,
+        key: str | None = None,
+        secret: str | None = None,
+        *,
+        project: str | None = None,
+        credentials: Any = None,
+        token: str | Callable[[], object] | None = None,
+        service_account: str | os.PathLike[str] | Mapping[str, str] | None = None,
+        signing_account: str | None = None,
+        anonymous: bool = False,
+        endpoint: str | None = None,
+        insecure: bool = False,
+        user_project: str | None = None,
+        kms_key: str | None = None,
+        customer_key: bytes | None = None,
+        parallel_uploads: bool | None = None,
+        verify: bool | str = True,
+        timeout: float | tuple[float, float] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        pickle_secret: bool = False,
+        retry: RetryPolicy | None = None,
+        transfer: TransferOptions | None = None,
+        cdn: str | None = None,
+    ) -> None:
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        if isinstance(service_account, os.PathLike):
+            service_account = os.fspath(service_account)
+        given = Settings(
+            key, secret, project, credentials, token, service_account, signing_account, anonymous,
+            endpoint, insecure, user_project, kms_key, customer_key, parallel_uploads, verify,
+            timeout, proxies, pickle_secret,
+        )  # fmt: skip
+        self._settings = settings = given.completed(os.environ)
+        transport = settings.transport(self.transfer.concurrency)
+        self._access = access = settings.access(transport)
+        self._calls = Calls(
+            access.place, transport, access.signer, settings.user_project, settings.secrets,
+            lambda: self.retry,
+        )  # fmt: skip
+        self._resumable = Resumable(self._calls)
+        self._batches = Batches(self._calls)
+        parallel = settings.parallel_uploads
+        if parallel is None:
+            parallel = access.place.url == PUBLIC_URL and access.tokens is not None
+        self._multipart = Multipart(self._calls) if parallel else None
+        if not parallel:
+            self.limits = _ORDERED
+        elif find_spec("google_crc32c") is not None:
+            # The only digest that Google keeps of an object that came in parts.
+            self.digests = ("md5", "crc32c")
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            **self._settings.pickled(),
+            "retry": self.retry,
+            "transfer": self.transfer,
+            "cdn": self.cdn,
+        }
+        return _restore, (type(self), options)
+
+    @override
+    def __repr__(self) -> str:
+        place = self._calls.place
+        return f"<{type(self).__name__} {place.url}{place.prefix}>"
+
+    @override
+    def close(self) -> None:
+        self._calls.close()
+
+    # ------------------------------------------------------------------ names
+
+    @override
+    def _check_container_name(self, name: str) -> None:
+        check_bucket_name(name)
+
+    @override
+    def _check_object_name(self, name: str) -> None:
+        check_object_name(name)
+
+    # ------------------------------------------------------------------ buckets
+
+    @override
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
+        project = resources.require_project(self._access.project())
+        told = self._calls.ask_json(
+            "POST", "CreateBucket", self._calls.place.buckets(),
+            body=resources.new_bucket(name, extra), query={"project": project}, idempotent=False,
+        )  # fmt: skip
+        return resources.bucket_info(told)
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        return resources.bucket_info(
+            self._calls.ask_json("GET", "GetBucket", self._calls.place.bucket(name))
+        )
+
+    @override
+    def _delete_container(self, name: str) -> None:
+        self._calls.ask("DELETE", "DeleteBucket", self._calls.place.bucket(name)).close()
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        query = {"project": resources.require_project(self._access.project())}
+        if token is not None:
+            query["pageToken"] = token
+        told = self._calls.ask_json("GET", "ListBuckets", self._calls.place.buckets(), query=query)
+        found = [resources.bucket_info(one) for one in told.get("items") or ()]
+        found.sort(key=lambda info: info.name)
+        return Page(found, told.get("nextPageToken") or None)
+
+    # ------------------------------------------------------------------ many objects
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        told = self._calls.ask_json(
+            "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o",
+            query=resources.list_query(query, token, limit),
+        )  # fmt: skip
+        return resources.list_page(told, query)
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        unique = list(dict.fromkeys(names))
+        found = dict(
+            zip(unique, self._delete_many(container, [(name, None) for name in unique]),
+                strict=True)
+        )  # fmt: skip
+        return [found[name] for name in names]
+
+    def _delete_many(
+        self, container: str, targets: Sequence[tuple[str, str | None]]
+    ) -> Sequence[StorageError | None]:
+        """Delete objects, given as name and version; one by one what a batch did not delete."""
+        results = self._batches.delete(container, targets) if len(targets) > 1 else None
+        again = [
+            number
+            for number in range(len(targets))
+            if results is None or worth_repeating(results[number])
+        ]
+
+        def delete(number: int) -> StorageError | None:
+            name, version = targets[number]
+            try:
+                self._delete_object(container, name, Conditions(), version)
+            except StorageError as error:
+                if error.status == 404:
+                    raise
+                return error
+            return None
+
+        alone = run_all(delete, again, self.transfer.concurrency)
+        done = list(results) if results is not None else [None] * len(targets)
+        for number, error in zip(again, alone, strict=True):
+            done[number] = error
+        return done
+
+    @override
+    def _empty_container(self, name: str) -> None:
+        super()._empty_container(name)
+        # What a deletion leaves of an object in a bucket with versions keeps the bucket too.
+        for batch in self._versions(name):
+            for error in self._delete_many(name, batch):
+                if error is not None:
+                    raise error
+
+    def _versions(self, container: str) -> Iterator[list[tuple[str, str | None]]]:
+        query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
+        while True:
+            told = self._calls.ask_json(
+                "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o", query=query
+            )
+            found = [resources.object_info(one) for one in told.get("items") or ()]
+            if found:
+                yield [(info.name, info.version) for info in found]
+            if not told.get("nextPageToken"):
+                return
+            query["pageToken"] = told["nextPageToken"]
+
+    # ------------------------------------------------------------------ for others
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        signer = self._access.url_signer
+        if signer is None:
+            raise NotSupportedError(
+                "neither a bare token nor nobody can sign URLs: give service_account=, or say with"
+                " signing_account= for which service account IAM shall sign"
+            )
+        return self._signed(signer, container, name, options)
+
+    def _signed(
+        self, signer: URLSigner, container: str, name: str, options: SigningOptions
+    ) -> str:
+        unknown = options.response_headers.keys() - _OVERRIDES
+        if unknown:
+            raise InvalidOptionError(
+                f"Google cannot have a URL set the header {min(unknown)}; it can set"
+                f" {' and '.join(sorted(_OVERRIDES))}"
+            )
+        query = {f"response-{label}": text for label, text in options.response_headers.items()}
+        if self._settings.user_project is not None:
+            query["userProject"] = self._settings.user_project
+        place = self._calls.place
+        return place.url + signed_target(
+            signer, options.method, host_header(place.url), place.public(container, name), query,
+            options.headers, max(1.0, options.expires), self._calls.client.now(),
+        )  # fmt: skip
+
+    @override
+    def _enable_container_cdn(self, container: str) -> None:
+        publishing.publish_bucket(self._calls, container)
+
+    @override
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        publishing.publish_object(self._calls, container, name)
+
+    @override
+    def _get_container_cdn_url(self, container: str) -> str:
+        return self._calls.place.url + self._calls.place.public(container)
+
+    @override
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        return self._calls.place.url + self._calls.place.public(container, name)
+
+
+def _restore(cls: type[GCSDriver], options: dict[str, Any]) -> GCSDriver:
+    return cls(**options)

@@ -1,0 +1,262 @@
+"""
+What Google's answers mean in this library's terms.
+
+https://cloud.google.com/storage/docs/json_api/v1/status-codes
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerAlreadyExistsError,
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    IntegrityError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    StorageFullError,
+)
+from ...http.message import Fault, Request
+
+REQUEST_ID = "x-guploader-uploadid"
+
+_THROTTLES = frozenset(
+    {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "limitExceeded"}
+)
+_DIGEST = re.compile(r"(?i)(md5|crc32c|hash|checksum).{0,120}(match|mismatch)")
+_NO_BUCKET = re.compile(r"(?i)bucket .{0,80}(does not|doesn't|not) (exist|found)|no such bucket")
+_NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not found")
+
+
+class VagueNotFoundError(ObjectNotFoundError):
+    """Something is not there, and the answer does not say whether it is object or bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an answer means, and what to do about it."""
+
+    kind: type[StorageError]
+    advice: str
+    retry: bool = False
+    renew: bool = False
+    throttled: bool = False
+
+
+_UNKNOWN_CALLER = Meaning(
+    AuthenticationError,
+    "Google does not accept the token; look whether the credentials are still valid, or give some",
+    renew=True,
+)
+_DENIED = Meaning(
+    AccessDeniedError, "these credentials are not allowed to do this; look at the IAM roles"
+)
+_PAYER = Meaning(
+    AccessDeniedError, "the bucket lets those pay who ask; name your project with user_project="
+)
+_PUBLIC = Meaning(
+    AccessDeniedError,
+    "public access prevention forbids it; lift it from the bucket, the project or the organisation",
+)
+_UNIFORM = Meaning(
+    NotSupportedError,
+    "the bucket has uniform access, so nothing in it has an ACL of its own; make the whole bucket"
+    " public with enable_cdn() of the container",
+)
+_CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; set it")
+_NO_BUCKET_THERE = Meaning(ContainerNotFoundError, "there is no such bucket")
+_NO_OBJECT_THERE = Meaning(ObjectNotFoundError, "there is no such object")
+_VAGUE = Meaning(VagueNotFoundError, "there is no such object")
+_TAKEN = Meaning(
+    ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
+)
+_FULL = Meaning(ContainerNotEmptyError, "the bucket still has objects or versions")
+_EXISTS = Meaning(ObjectAlreadyExistsError, "there is an object of this name already")
+_CHANGED = Meaning(ObjectChangedError, "the object has another ETag, or is not there")
+_DAMAGED = Meaning(IntegrityError, "the bytes that arrived are not the ones that were sent", True)
+_SLOWER = Meaning(
+    RateLimitedError, "Google asks for fewer requests; send fewer at once", True, throttled=True
+)
+_BUSY = Meaning(ServiceUnavailableError, "Google cannot answer at the moment", True)
+_QUOTA = Meaning(StorageFullError, "a quota is used up")
+_HELD = Meaning(AccessDeniedError, "a hold or a retention policy keeps the object")
+_REFUSED = Meaning(ServiceError, "Google does not accept the request")
+_INVALID = Meaning(InvalidOptionError, "Google does not accept one of the options")
+_LACKING = Meaning(NotSupportedError, "the service cannot do this")
+
+_BY_STATUS = {
+    401: _UNKNOWN_CALLER,
+    403: _DENIED,
+    405: _LACKING,
+    408: _BUSY,
+    410: Meaning(ServiceError, "what the request is about is gone; begin the upload anew"),
+    412: _CHANGED,
+    416: Meaning(ServiceError, "the object has no such range"),
+    429: _SLOWER,
+    501: _LACKING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an error answer says."""
+
+    code: str | None = None
+    message: str = ""
+    known: bool = False
+
+
+class ErrorReader:
+    """
+    Reads Google's errors; see `libstore.http.message.ErrorReader`.
+
+    Args:
+        secrets: What must not stand in a message, even if the service repeats it.
+    """
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = secrets
+
+    def __call__(
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Fault:
+        """Return what an answer means."""
+        told = read_error(body)
+        meaning = meaning_of(request.operation, request.target, status, told)
+        error = self.error(meaning, status, told, headers.get(REQUEST_ID))
+        return Fault(error, meaning.retry, meaning.renew, meaning is _CLOCK, meaning.throttled)
+
+    def error(
+        self, meaning: Meaning, status: int, told: Told, request_id: str | None = None
+    ) -> StorageError:
+        """Return what to raise."""
+        text = meaning.advice
+        if told.message:
+            message = told.message
+            for secret in self._secrets:
+                message = message.replace(secret, "***")
+            text += f" (Google says: {' '.join(message.split())[:300]})"
+        retryable = True if meaning.retry else None
+        return meaning.kind(
+            text, status=status, code=told.code, request_id=request_id, retryable=retryable
+        )
+
+
+def read_error(body: bytes) -> Told:
+    """Return what an error says: JSON mostly, plain text at uploads and downloads, or XML."""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("{"):
+        return _read_json(text)
+    if text.startswith("<"):
+        code = re.search(r"<Code>([^<]{1,100})</Code>", text)
+        message = re.search(r"<Message>([^<]{1,1000})</Message>", text)
+        details = re.search(r"<Details>([^<]{1,1000})</Details>", text)
+        if code:
+            said = [found[1] for found in (message, details) if found]
+            return Told(code[1], " ".join(said), known=True)
+        return Told()
+    return Told(None, text[:1000])
+
+
+def _read_json(text: str) -> Told:
+    try:
+        error: Any = json.loads(text)["error"]
+        if not isinstance(error, dict):  # what token endpoints say
+            return Told(str(error)[:100], "", known=True)
+        reasons = error.get("errors") or [{}]
+        reason = reasons[0].get("reason")
+        return Told(
+            reason if isinstance(reason, str) and reason else None,
+            str(error.get("message") or ""),
+            known=True,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return Told()
+
+
+def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
+    """Return what an answer to an operation means."""
+    text = told.message
+    if told.code in _THROTTLES:
+        return _SLOWER
+    if status >= 500 and status != 501:
+        return _BUSY
+    if status == 404:
+        return _missing(operation, text)
+    if status in {409, 412}:
+        return _conflict(operation, target, status, text)
+    if status in {400, 403}:
+        return _refusal(status, told)
+    known = _BY_STATUS.get(status)
+    if known is not None:
+        return known
+    return _REFUSED if told.known else Meaning(ServiceError, _foreign(status))
+
+
+def _missing(operation: str, text: str) -> Meaning:
+    if operation in _OF_BUCKETS or _NO_BUCKET.search(text):
+        return _NO_BUCKET_THERE
+    return _NO_OBJECT_THERE if _NO_OBJECT.search(text) else _VAGUE
+
+
+_OF_BUCKETS = frozenset(
+    {"GetBucket", "DeleteBucket", "ListObjects", "StartUpload", "InsertObject", "GetPolicy",
+     "SetPolicy", "CreateBucket"}
+)  # fmt: skip
+
+
+def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
+    if "public access prevention" in text.lower():
+        return _PUBLIC
+    if operation == "DeleteBucket":  # fake-gcs-server says 412
+        return _FULL
+    if operation == "CreateBucket":
+        return _TAKEN
+    if status == 409:
+        return _BUSY
+    # Only a write that must find nothing asks for the generation 0.
+    return _EXISTS if "ifGenerationMatch=0" in target.split("?")[-1].split("&") else _CHANGED
+
+
+def _refusal(status: int, told: Told) -> Meaning:
+    text = told.message.lower()
+    if "public access prevention" in text:
+        return _PUBLIC
+    if "uniform bucket-level access" in text:
+        return _UNIFORM
+    if "requester pays" in text or "user project" in text or "userproject" in text:
+        return _PAYER
+    if told.code == "quotaExceeded":
+        return _QUOTA
+    if status == 403:
+        if told.code in {"retentionPolicyNotMet", "objectUnderActiveHold"}:
+            return _HELD
+        if told.code == "RequestTimeTooSkewed":
+            return _CLOCK
+        return _DENIED if told.known or not text.startswith("<") else _REFUSED
+    if _DIGEST.search(told.message):
+        return _DAMAGED
+    if not told.known and not told.message:
+        return Meaning(ServiceError, _foreign(status))
+    return _INVALID if told.code in {"invalid", "invalidParameter"} else _REFUSED
+
+
+def _foreign(status: int) -> str:
+    return (
+        f"the answer, status {status}, is not one of Google's; look whether the endpoint is right,"
+        " and whether a proxy answers in its place"
+    )

@@ -1,0 +1,192 @@
+"""
+Uploads in parts that travel side by side, as the XML API has them.
+
+https://cloud.google.com/storage/docs/multipart-uploads
+
+Requests are signed with the same token as those of the JSON API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...errors import IntegrityError, ServiceError, StorageError
+from ...http.headers import clean_etag, parse_size, parse_timestamp
+from ...http.xml import read_listing, write
+from ...transfer.payload import Payload
+from ...values import MiB, Page, Part, Upload, WriteOptions
+from .._texts import encode_text
+from . import resources
+from .calls import Calls
+
+_MAX_ANSWER = 16 * MiB
+_HEADERS = {
+    "cache_control": "cache-control",
+    "content_disposition": "content-disposition",
+    "content_encoding": "content-encoding",
+    "content_language": "content-language",
+    "storage_class": "x-goog-storage-class",
+}
+
+
+class Multipart:
+    """The parallel uploads of one driver."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def start(
+        self, bucket: str, name: str, options: WriteOptions, headers: Mapping[str, str]
+    ) -> str:
+        """Begin an upload, and return its id."""
+        sent = {**write_headers(options), **headers}
+        told = self._xml(
+            "POST", "StartMultipart", bucket, name, {"uploads": ""}, sent,
+            root="InitiateMultipartUploadResult",
+        )[0]  # fmt: skip
+        if not told.get("UploadId"):
+            raise ServiceError("Google tells no id of the upload that was begun")
+        return str(told["UploadId"])
+
+    def put(
+        self, upload: Upload, number: int, offset: int, payload: Payload, headers: Mapping[str, str]
+    ) -> Part:
+        """Send one part."""
+        md5 = payload.digest("md5")
+        response = self._calls.ask(
+            "PUT", "PutPart", self._path(upload.container, upload.name),
+            query={"partNumber": str(number), "uploadId": upload.id},
+            headers={**headers, "content-md5": resources.base64_of(md5)},
+            content=payload, bucket=upload.container,
+        )  # fmt: skip
+        response.close()
+        etag = clean_etag(response.headers.get("etag"))
+        if etag is None:
+            raise ServiceError("Google tells no ETag of a part", retryable=True)
+        told = resources.header_digests(response.headers.get("x-goog-hash")).get("md5")
+        if told not in {None, md5}:
+            raise IntegrityError(
+                f"Google has stored another part {number} than was sent: its md5 should be {md5},"
+                f" but is {told}"
+            )
+        return Part(number, offset, payload.size, etag, {"md5": md5})
+
+    def finish(self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]) -> None:
+        """Put the parts together; sent again, it has no effect."""
+        body = write(
+            "CompleteMultipartUpload",
+            [
+                ("Part", [("PartNumber", str(part.number)), ("ETag", f'"{part.token}"')])
+                for part in parts
+            ],
+        )
+        self._xml(
+            "POST", "FinishMultipart", upload.container, upload.name, {"uploadId": upload.id},
+            {**headers, "content-type": "application/xml"},
+            root="CompleteMultipartUploadResult", content=body, idempotent=False,
+        )  # fmt: skip
+
+    def abort(self, upload: Upload) -> None:
+        """Drop an upload; that there is none is no error."""
+        try:
+            self._calls.ask(
+                "DELETE", "AbortMultipart", self._path(upload.container, upload.name),
+                query={"uploadId": upload.id},
+            ).close()  # fmt: skip
+        except StorageError as error:
+            if error.status != 404:
+                raise
+
+    def uploads(self, bucket: str, token: str | None) -> Page[Upload]:
+        """Return one page of the uploads that are under way."""
+        query = {"max-uploads": "1000", "uploads": ""}
+        if token is not None:
+            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+        told, rows = self._xml(
+            "GET", "ListMultiparts", bucket, "", query, {},
+            root="ListMultipartUploadsResult", row="Upload",
+        )  # fmt: skip
+        found = [
+            Upload(
+                bucket,
+                row.get("Key", ""),
+                row.get("UploadId", ""),
+                parse_timestamp(row.get("Initiated")),
+            )
+            for row in rows
+        ]
+        more = told.get("IsTruncated") == "true"
+        marker = f"{told.get('NextUploadIdMarker', '')}\n{told.get('NextKeyMarker', '')}"
+        return Page(found, marker if more else None)
+
+    def parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        """Return one page of the parts that have arrived."""
+        number, _, offset = (token or "0:0").partition(":")
+        query = {"max-parts": "1000", "uploadId": upload.id}
+        if token is not None:
+            query["part-number-marker"] = number
+        told, rows = self._xml(
+            "GET", "ListParts", upload.container, upload.name, query, {},
+            root="ListPartsResult", row="Part",
+        )  # fmt: skip
+        found = []
+        at = int(offset)
+        for row in rows:
+            size = parse_size(row.get("Size")) or 0
+            etag = clean_etag(row.get("ETag")) or ""
+            found.append(Part(int(row.get("PartNumber", "0")), at, size, etag))
+            at += size
+        more = told.get("IsTruncated") == "true"
+        return Page(found, f"{told.get('NextPartNumberMarker', '')}:{at}" if more else None)
+
+    # ------------------------------------------------------------------ beneath
+
+    def _path(self, bucket: str, name: str) -> str:
+        return self._calls.place.public(bucket, name)
+
+    def _xml(
+        self,
+        method: str,
+        operation: str,
+        bucket: str,
+        name: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        root: str,
+        row: str = "-",
+        content: bytes | None = None,
+        idempotent: bool = True,
+    ) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
+        response = self._calls.ask(
+            method, operation, self._path(bucket, name), query=query, headers=headers,
+            content=content, idempotent=idempotent, bucket=bucket,
+        )  # fmt: skip
+        try:
+            document = read_listing(response.read(_MAX_ANSWER), {row})
+            if document.tag != root:
+                raise ServiceError(
+                    f"Google's answer should be <{root}>, but is <{document.tag[:40]}>"
+                    + (f": {document.head['Code'][:80]}" if "Code" in document.head else ""),
+                    retryable=document.head.get("Code") in {"InternalError", "SlowDown"},
+                )
+        except StorageError as error:
+            error.status = error.status or response.status
+            raise
+        return document.head, [told for _, told in document.rows]
+
+
+def write_headers(options: WriteOptions) -> dict[str, str]:
+    """Return the headers of what is kept with an object."""
+    headers = {"content-type": options.content_type}
+    for ours, theirs in _HEADERS.items():
+        value = getattr(options, ours)
+        if value is not None:
+            headers[theirs] = encode_text(value)
+    for key, value in options.metadata.items():
+        headers[f"x-goog-meta-{key}"] = encode_text(value)
+    if "custom_time" in options.extra:
+        headers["x-goog-custom-time"] = str(options.extra["custom_time"])
+    if "acl" in options.extra:
+        headers["x-goog-acl"] = str(options.extra["acl"])
+    return headers

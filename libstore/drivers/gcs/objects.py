@@ -1,0 +1,283 @@
+"""What the hooks of single objects ask of Google."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import override
+
+from ...base import StorageDriver
+from ...errors import (
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ...transfer.payload import Payload
+from ...values import (
+    Conditions,
+    MiB,
+    ObjectInfo,
+    Reading,
+    Span,
+    WriteOptions,
+)
+from . import resources
+from .calls import Calls, read_json
+from .settings import Settings
+
+# Metadata is read, changed and written; so often, if others change it meanwhile.
+_ROUNDS = 5
+
+
+class ObjectHooks(StorageDriver):
+    """The hooks of single objects, and what all hooks build on."""
+
+    _calls: Calls
+    _settings: Settings
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return resources.object_info(self._resource(container, name, version))
+
+    def _resource(self, container: str, name: str, version: str | None = None) -> dict[str, Any]:
+        return self._calls.ask_json(
+            "GET", "GetObject", self._calls.place.object(container, name),
+            query={"generation": version} if version else None,
+            headers=self._customer(), bucket=container,
+        )  # fmt: skip
+
+    def _customer(self, extra: Mapping[str, object] | None = None) -> dict[str, str]:
+        """Return the headers of the key that encrypts an object, if the caller has one."""
+        key = (extra or {}).get("customer_key", self._settings.customer_key)
+        return resources.customer_headers(key)
+
+    # ------------------------------------------------------------------ reading
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        # https://cloud.google.com/storage/docs/transcoding: what is stored compressed is sent as
+        # it is to those alone who say that they take it so; hash and size are those of that form.
+        headers = {**self._customer(), "accept-encoding": "gzip"}
+        if span != Span():
+            last = "" if span.stop is None else span.stop - 1
+            headers["range"] = f"bytes={span.start}-{last}"
+        query = {"alt": "media", **resources.conditions(conditions)}
+        if version:
+            query["generation"] = version
+        try:
+            response = self._calls.ask(
+                "GET", "ReadObject", self._calls.place.object(container, name),
+                query=query, headers=headers, bucket=container,
+            )  # fmt: skip
+        except StorageError as error:
+            if error.status != 416:
+                raise
+            return self._past_the_end(container, name, conditions, version)
+        told = response.headers
+        if response.status == 206 and response.size == 0:
+            response.close()
+            return self._past_the_end(container, name, conditions, version)
+        stored = told.get("x-goog-stored-content-encoding", "")
+        if stored == "gzip" and told.get("content-encoding") != "gzip":
+            response.close()
+            raise ServiceError("the object is stored compressed, and came in another form")
+        info, sent = resources.read_info(name, response)
+        return Reading(info, sent, response.body, response.close)
+
+    def _past_the_end(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> Reading:
+        info = self._head_object(container, name, version)
+        if conditions.if_match not in {None, info.etag}:
+            raise ObjectChangedError("the object has another ETag")
+        size = info.size or 0
+        return Reading(info, Span(size, size), _Nothing())
+
+    # ------------------------------------------------------------------ writing
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        resource = resources.new_object(name, options)
+        digests = {algorithm: payload.digest(algorithm) for algorithm in self.digests}
+        # Google compares them with what arrives, and refuses what is something else.
+        if "md5" in digests:
+            resource["md5Hash"] = resources.base64_of(digests["md5"])
+        if "crc32c" in digests:
+            resource["crc32c"] = resources.base64_of(digests["crc32c"])
+        content = Related(resource, payload)
+        bound = options.conditions != Conditions()
+        query = {
+            "uploadType": "multipart",
+            **resources.conditions(options.conditions),
+            **resources.write_query(options.extra, self._settings.kms_key),
+        }
+        headers = {**self._customer(options.extra), "content-type": content.content_type}
+
+        def put() -> ObjectInfo:
+            response = self._calls.ask(
+                "POST", "InsertObject", self._calls.place.uploads(container),
+                query=query, headers=headers, content=content, idempotent=not bound,
+            )  # fmt: skip
+            return resources.object_info(read_json(response))
+
+        def look() -> ObjectInfo | None:
+            return self._ours(container, name, payload.size, digests)
+
+        return self._calls.persist_once(put, look)
+
+    def _ours(
+        self, container: str, name: str, size: int, digests: Mapping[str, str]
+    ) -> ObjectInfo | None:
+        """Return what Google has, if it is what we sent."""
+        info = self._head_object(container, name, None)
+        known = [one for one in digests if one in info.checksums]
+        same = known and all(info.checksums[one] == digests[one] for one in known)
+        return info if same and info.size == size else None
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        bound = conditions.if_match is not None
+        query = resources.conditions(conditions)
+        if version:
+            query["generation"] = version
+
+        def delete() -> bool:
+            self._calls.ask(
+                "DELETE", "DeleteObject", self._calls.place.object(container, name),
+                query=query, idempotent=not bound, bucket=container,
+            ).close()  # fmt: skip
+            return True
+
+        def look() -> bool | None:
+            try:
+                self._head_object(container, name, version)
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        try:
+            _ = self._calls.persist_once(delete, look) if bound else delete()
+        except ObjectNotFoundError:
+            if bound:
+                raise ObjectChangedError("there is no such object") from None
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        for attempt in range(_ROUNDS):
+            resource = self._resource(container, name)
+            found = resources.object_info(resource)
+            if conditions.if_match not in {None, found.etag}:
+                raise ObjectChangedError(f"the object has another ETag, {found.etag}")
+            try:
+                return self._patch(container, resource, metadata, content_type)
+            except ObjectChangedError:
+                if attempt == _ROUNDS - 1:
+                    raise
+        raise AssertionError("every round returns or raises")
+
+    def _patch(
+        self,
+        container: str,
+        resource: Mapping[str, Any],
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+    ) -> ObjectInfo:
+        change: dict[str, Any] = {}
+        if content_type is not None:
+            change["contentType"] = content_type
+        if metadata is not None:
+            # https://cloud.google.com/storage/docs/json_api/v1/how-tos/performance#patch: what
+            # is null goes, what is not named stays.
+            gone: dict[str, str | None] = dict.fromkeys(resource.get("metadata") or {})
+            change["metadata"] = {**gone, **resources.kept_metadata(metadata)}
+        query = {}
+        for condition, number in (
+            ("ifGenerationMatch", resource.get("generation")),
+            ("ifMetagenerationMatch", resource.get("metageneration")),
+        ):
+            if number:
+                query[condition] = str(number)
+        told = self._calls.persist_once(
+            lambda: self._calls.ask_json(
+                "PATCH", "PatchObject", self._calls.place.object(container, resource["name"]),
+                body=change, query=query, idempotent=False, bucket=container,
+            ),
+            lambda: self._changed(container, resource, metadata, content_type),
+        )  # fmt: skip
+        info = resources.object_info({**resource, **told})
+        return info if metadata is None else replace(info, metadata=dict(metadata))
+
+    def _changed(
+        self,
+        container: str,
+        before: Mapping[str, Any],
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+    ) -> dict[str, Any] | None:
+        """Return the resource if it has become what was asked for."""
+        now = self._resource(container, before["name"])
+        info = resources.object_info(now)
+        same = (
+            now.get("generation") == before.get("generation")
+            and (metadata is None or info.metadata == metadata)
+            and content_type in {None, info.content_type}
+        )
+        return now if same else None
+
+
+class Related:
+    """
+    A resource and an object's content in one body; see `libstore.http.message.Content`.
+
+    https://cloud.google.com/storage/docs/uploading-objects#uploading-an-object
+    """
+
+    def __init__(self, resource: Mapping[str, Any], payload: Payload) -> None:
+        boundary = secrets.token_hex(16)
+        kind = str(resource["contentType"])
+        self.content_type = f"multipart/related; boundary={boundary}"
+        head = (
+            f"--{boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n"
+            f"{json.dumps(resource)}\r\n--{boundary}\r\ncontent-type: {kind}\r\n\r\n"
+        )
+        self._head = head.encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._payload = payload
+
+    @property
+    def size(self) -> int:
+        """How many bytes the body has."""
+        return len(self._head) + self._payload.size + len(self._tail)
+
+    def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
+        """Yield the body in pieces."""
+        yield memoryview(self._head)
+        yield from self._payload.blocks(block_size)
+        yield memoryview(self._tail)
+
+
+class _Nothing:
+    """The body of an answer that has none."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return 0
+
+

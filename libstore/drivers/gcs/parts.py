@@ -1,0 +1,140 @@
+"""What the hooks of uploads in parts ask of Google."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from typing_extensions import override
+
+from ...errors import IntegrityError, ObjectNotFoundError
+from ...transfer.payload import Payload
+from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
+from .._texts import encode_text
+from . import resources
+from .copies import CopyHooks
+from .multipart import Multipart
+from .resumable import PREFIX, Resumable
+
+
+class PartHooks(CopyHooks):
+    """
+    The hooks of uploads in parts.
+
+    Parts travel side by side as the XML API has it. That has no conditions and takes no text
+    beyond ASCII, so uploads with those go into a resumable session, as all do where there is no
+    such API: https://cloud.google.com/storage/docs/request-preconditions
+    """
+
+    _resumable: Resumable
+    _multipart: Multipart | None
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        multipart = self._multipart
+        headers = self._customer(options.extra)
+        if multipart is not None and options.conditions == Conditions() and _plain(options):
+            kms = options.extra.get("kms_key", self._settings.kms_key)
+            if kms is not None and not headers:
+                headers["x-goog-encryption-kms-key-name"] = str(kms)
+            return multipart.start(container, name, options, headers)
+        return self._resumable.start(
+            lambda number: Upload(container, name, number),
+            self._calls.place.uploads(container),
+            options,
+            query={
+                **resources.conditions(options.conditions),
+                **resources.write_query(options.extra, self._settings.kms_key),
+            },
+            headers=headers,
+        )
+
+    def _parallel(self, upload: Upload) -> Multipart | None:
+        return None if upload.id.startswith(PREFIX) else self._multipart
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        multipart = self._parallel(upload)
+        if multipart is None:
+            return self._resumable.put(upload, number, offset, payload)
+        return multipart.put(upload, number, offset, payload, self._customer())
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        size = sum(part.size for part in parts)
+
+        def look() -> ObjectInfo | None:
+            return self._ours(upload.container, upload.name, size, checksums)
+
+        multipart = self._parallel(upload)
+        if multipart is None:
+            return self._calls.persist_once(
+                lambda: self._resumable.finish(upload, options, checksums), look
+            )
+
+        def complete() -> ObjectInfo:
+            multipart.finish(upload, parts, self._customer(options.extra))
+            # The answer has neither generation nor CRC-32C.
+            return self._head_object(upload.container, upload.name, None)
+
+        def found() -> ObjectInfo | None:
+            info = self._head_object(upload.container, upload.name, None)
+            return info if info.size == size and not self._is_open(upload) else None
+
+        info = self._calls.persist_once(complete, found)
+        if info.size != size:
+            raise IntegrityError(f"{size} bytes were sent, Google has stored {info.size}")
+        return info
+
+    def _is_open(self, upload: Upload) -> bool:
+        assert self._multipart is not None
+        try:
+            self._multipart.parts(upload, None)
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        multipart = self._parallel(upload)
+        if multipart is None:
+            self._resumable.abort(upload)
+        else:
+            multipart.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        ours = [] if token else self._resumable.open_sessions(container)
+        if self._multipart is None:
+            return Page(ours)
+        page = self._multipart.uploads(container, token)
+        return replace(page, items=[*ours, *page.items])
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        multipart = self._parallel(upload)
+        if multipart is not None:
+            return multipart.parts(upload, token)
+        session = self._resumable.session(upload)
+        if session is None:
+            raise ObjectNotFoundError("there is no such upload, or another driver has begun it")
+        return Page(sorted(session.parts, key=lambda part: part.number))
+
+
+def _plain(options: WriteOptions) -> bool:
+    """Return whether headers can carry what is kept with an object."""
+    headers = (
+        options.content_type,
+        options.cache_control or "-",
+        options.content_disposition or "-",
+        options.content_encoding or "-",
+        options.content_language or "-",
+        *options.metadata.values(),
+    )
+    return all(text and encode_text(text) == text for text in headers)

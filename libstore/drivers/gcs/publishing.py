@@ -1,0 +1,56 @@
+"""Buckets and objects that everybody may read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import ObjectChangedError, ServiceUnavailableError
+from .calls import Calls
+
+_ROLE = "roles/storage.objectViewer"
+_EVERYBODY = "allUsers"
+_ROUNDS = 5
+
+
+def publish_bucket(calls: Calls, bucket: str) -> None:
+    """
+    Let everybody read the objects of a bucket, beside what its policy has already.
+
+    https://cloud.google.com/storage/docs/access-control/making-data-public
+    """
+    path = f"{calls.place.bucket(bucket)}/iam"
+    for attempt in range(_ROUNDS):
+        policy = calls.ask_json(
+            "GET", "GetPolicy", path, query={"optionsRequestedPolicyVersion": "3"}
+        )
+        if not _add(policy):
+            return
+        try:
+            # The policy's etag, which is in it, keeps what others change meanwhile.
+            calls.ask_json("PUT", "SetPolicy", path, body=policy)
+        except (ObjectChangedError, ServiceUnavailableError):
+            if attempt == _ROUNDS - 1:
+                raise
+        else:
+            return
+
+
+def _add(policy: dict[str, Any]) -> bool:
+    """Add the permission to a policy; return whether it was not there."""
+    bindings = policy.setdefault("bindings", [])
+    for binding in bindings:
+        if binding.get("role") == _ROLE and not binding.get("condition"):
+            if _EVERYBODY in binding.get("members", []):
+                return False
+            binding.setdefault("members", []).append(_EVERYBODY)
+            return True
+    bindings.append({"role": _ROLE, "members": [_EVERYBODY]})
+    return True
+
+
+def publish_object(calls: Calls, bucket: str, name: str) -> None:
+    """Let everybody read one object, whose bucket must have ACLs."""
+    calls.ask_json(
+        "POST", "PublishObject", f"{calls.place.object(bucket, name)}/acl",
+        body={"entity": _EVERYBODY, "role": "READER"}, bucket=bucket,
+    )  # fmt: skip
