@@ -80,7 +80,7 @@ class Signatures(Topic):
         obj = container.object("a")
         for option, given in (
             ("sign_headers", {"headers": {"content-type": "image/png"}}),
-            ("sign_response_headers", {"response_headers": {"content-type": "image/png"}}),
+            ("sign_response_headers", {"response_headers": {"content-disposition": "attachment"}}),
         ):
             call = partial(obj.sign_url, **cast("Any", given))
             if driver.supports(option):

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
 from drivers.s3_faults import Faulty
 
-from libstore import get_driver
 from libstore.drivers.swift import SwiftDriver
 from libstore.testing import DriverConformance
-from servers.openstack import SwiftServer
-
-KEY = "a key for signed URLs"
-
-
-@pytest.fixture(scope="module")
-def shared_driver(swift_server: SwiftServer) -> Iterator[SwiftDriver]:
-    """Return a driver that knows the server."""
-    server = swift_server
-    with get_driver("swift")(server.key, server.secret, auth_url=server.auth_url) as driver:
-        headers = {"x-account-meta-temp-url-key": KEY}
-        driver._calls.ask("POST", "PostAccount", headers=headers).close()
-        yield driver
 
 
 class TestTempAuth(Faulty, DriverConformance):
@@ -34,6 +20,6 @@ class TestTempAuth(Faulty, DriverConformance):
     }
 
     @pytest.fixture
-    def driver(self, shared_driver: SwiftDriver) -> SwiftDriver:
+    def driver(self, swift_driver: SwiftDriver) -> SwiftDriver:
         """Return the driver that all tests share."""
-        return shared_driver
+        return swift_driver

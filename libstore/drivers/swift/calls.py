@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ...auth.bearer import TokenCache
@@ -42,7 +42,9 @@ _EXPECTED: Mapping[str, frozenset[int]] = {
 class Calls:
     """Sends requests to one account, from any number of threads."""
 
-    def __init__(self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]):
+    def __init__(
+        self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
+    ) -> None:
         self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
         self.transport = settings.transport(concurrency)
@@ -67,6 +69,14 @@ class Calls:
         """Take a lock that no thread of another process holds."""
         self._lock = threading.Lock()
 
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self.clock()
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next try."""
+        self.sleep(seconds)
+
     def _make_login(self) -> Login | None:
         settings = self._settings
         if settings.auth_url is None or settings.anonymous:
@@ -76,16 +86,16 @@ class Calls:
         place = parse_place(settings.auth_url, "auth_url", insecure=settings.insecure)
         client = Client(
             self.transport, Unsigned(), read_auth_error, self._retry(),
-            lambda: self.clock(), lambda seconds: self.sleep(seconds),
+            self.now, self.wait,
         )  # fmt: skip
         version = auth_version(place.path)
         return Login(client, place.url, place.path, version, settings.identity)
 
     def _make_tokens(self) -> TokenCache | None:
         if self._login is not None:
-            return TokenCache(self._login, "", lambda: self.clock())
+            return TokenCache(self._login, "", self.now)
         if self._settings.token is not None:
-            return TokenCache(GivenToken(self._settings.token), "", lambda: self.clock())
+            return TokenCache(GivenToken(self._settings.token), "", self.now)
         return None
 
     def _secrets(self) -> tuple[str, ...]:
@@ -129,7 +139,7 @@ class Calls:
     def _ask_info(self) -> Info:
         place = self.place
         client = Client(
-            self.transport, Unsigned(), self._errors, self._retry(), self.clock, self.sleep
+            self.transport, Unsigned(), self._errors, self._retry(), self.now, self.wait
         )
         # Who keeps it to themselves answers with an error.
         expected = frozenset({200, 401, 403, 404, 405})
@@ -200,14 +210,14 @@ class Calls:
             error.request_id = error.request_id or request_id(told)
             raise
 
-    def persist(self, error: StorageError, delays: Any) -> None:
+    def wait_after(self, error: StorageError, delays: Iterator[float]) -> None:
         """Wait for the next try, or raise the error of the last one."""
         delay = next(delays, None)
         if delay is None or not error.retryable:
             raise error
         self.sleep(delay)
 
-    def delays(self) -> Any:
+    def delays(self) -> Iterator[float]:
         """Return how long to wait between tries."""
         return self._retry().delays()
 
@@ -217,7 +227,7 @@ class Calls:
         if client is None or client.retry is not retry:
             client = Client(
                 self.transport, self._signer, self._errors, retry,
-                lambda: self.clock(), lambda seconds: self.sleep(seconds),
+                self.now, self.wait,
             )  # fmt: skip
             self._client = client
         return client

@@ -86,10 +86,7 @@ class CopyHooks(PartHooks):
         headers: dict[str, str],
     ) -> ObjectInfo:
         etag = self._copy_bytes(source, info, target, headers, None)
-        if not info.extra.get("static_large_object"):
-            expected = info.checksums.get("md5")
-        else:
-            expected = None if info.size is None else info.checksums.get("md5")
+        expected = info.checksums.get("md5")
         if expected is not None and etag != expected:
             raise IntegrityError(
                 f"the service has copied something else: the copy's MD5 should be {expected}, but"

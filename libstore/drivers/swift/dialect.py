@@ -80,7 +80,8 @@ def encode_key(key: str) -> str:
 
 
 def decode_key(header: str) -> str:
-    """Return the key that a header stands for; Swift's S3 API writes underscores in its own way."""
+    """Return the key that a header stands for."""
+    # Swift's S3 API writes an underscore as =5F.
     return unquote(header[len(META) :]).replace("=5f", "_").lower()
 
 

@@ -38,8 +38,6 @@ _MEANINGS: Mapping[int, tuple[type[StorageError], str, bool]] = {
     403: (AccessDeniedError, "this user is not allowed to do this", False),
     405: (NotSupportedError, "the service cannot do this", False),
     408: (ServiceUnavailableError, "the service waited too long for the request", True),
-    409: (ServiceUnavailableError, "a newer write of the same was faster", True),
-    412: (ServiceError, "the service cannot take the request as it is", False),
     413: (ServiceError, "it is larger than the service takes", False),
     422: (IntegrityError, "the bytes that arrived are not the ones that were sent", True),
     429: (RateLimitedError, "the service asks for fewer requests; send fewer at once", True),
@@ -92,27 +90,37 @@ class ErrorReader:
     def _meaning(
         self, request: Request, status: int, headers: Mapping[str, str], text: str
     ) -> tuple[type[StorageError], str, bool]:
-        of_object = request.operation.endswith("Object")
-        if status == 404 and is_swift(headers):
-            return _missing(request.operation)
-        if status == 409 and request.operation == "DeleteContainer":
-            return ContainerNotEmptyError, "the container still has objects", False
-        if status == 409 and request.method == "GET":
-            return ServiceError, "a segment of the large object is missing or was replaced", False
-        if status == 412 and of_object:
-            if request.headers.get("if-none-match") == "*":
-                return ObjectAlreadyExistsError, "there is an object of this name already", False
-            if "if-match" in request.headers:
-                return ObjectChangedError, "the object has another ETag", False
+        if not is_swift(headers) and status not in {401, 408, 429} and status < 500:
+            return ServiceError, foreign(status), False
+        judge = _JUDGES.get(status)
+        if judge is not None:
+            return judge(request)
         if status == 413 and "quota" in text.lower():
             return StorageFullError, "a quota is used up", False
-        if status in _MEANINGS and (is_swift(headers) or status in {401, 408, 429}):
-            return _MEANINGS[status]
         if status >= 500:
-            return ServiceUnavailableError, _BUSY, True
-        if is_swift(headers):
-            return ServiceError, "the service does not accept the request", False
-        return ServiceError, foreign(status), False
+            return _MEANINGS.get(status, (ServiceUnavailableError, _BUSY, True))
+        return _MEANINGS.get(
+            status, (ServiceError, "the service does not accept the request", False)
+        )
+
+
+def _conflict(request: Request) -> tuple[type[StorageError], str, bool]:
+    if request.operation == "DeleteContainer":
+        return ContainerNotEmptyError, "the container still has objects", False
+    if request.method == "GET":
+        return ServiceError, "a segment of the large object is missing or was replaced", False
+    if request.operation == "PutContainer":
+        return ServiceError, "the container is there, with another storage policy", False
+    return ServiceUnavailableError, "a newer write of the same was faster", True
+
+
+def _condition(request: Request) -> tuple[type[StorageError], str, bool]:
+    """Return what a condition that does not hold means for this request."""
+    if request.headers.get("if-none-match") == "*":
+        return ObjectAlreadyExistsError, "there is an object of this name already", False
+    if "if-match" in request.headers:
+        return ObjectChangedError, "the object has another ETag", False
+    return ServiceError, "the service cannot take the request as it is", False
 
 
 def foreign(status: int) -> str:
@@ -123,7 +131,8 @@ def foreign(status: int) -> str:
     )
 
 
-def _missing(operation: str) -> tuple[type[StorageError], str, bool]:
+def _missing(request: Request) -> tuple[type[StorageError], str, bool]:
+    operation = request.operation
     if operation == "PutObject":  # nothing else can be missing where something is put
         return ContainerNotFoundError, "there is no such container", False
     if operation.endswith("Object"):
@@ -131,3 +140,6 @@ def _missing(operation: str) -> tuple[type[StorageError], str, bool]:
     if operation.endswith("Container"):
         return ContainerNotFoundError, "there is no such container", False
     return ServiceError, "there is no such account; look at storage_url=", False
+
+
+_JUDGES = {404: _missing, 409: _conflict, 412: _condition}

@@ -102,7 +102,7 @@ def manifest_etag(parts: Iterable[Part]) -> str:
 
 
 def composite_of(entries: Rows) -> Composite | None:
-    """Return how the content can be verified by a manifest; `None` if it has more than segments."""
+    """Return how a manifest tells to verify the content; `None` if it names not just segments."""
     if not entries or any(
         row.get("range") or row.get("sub_slo") or "data" in row for row in entries
     ):

@@ -142,7 +142,7 @@ class ObjectHooks(StorageDriver):
                 return found
             except (ServiceError, TransportError) as error:
                 lost = lost or error.retryable
-                self._calls.persist(error, delays)
+                self._calls.wait_after(error, delays)
 
     def _seen(self, container: str, name: str) -> ObjectInfo | None:
         try:

@@ -119,7 +119,7 @@ class Settings:
         found = self
         if not self.anonymous and all(getattr(self, name) is None for name in _WHO):
             found = found._with_identity(environ)
-        added = {
+        added: dict[str, Any] = {
             label: value
             for label, names in _PLACES.items()
             if getattr(found, label) is None and (value := _first(environ, names))
@@ -242,7 +242,7 @@ def parse_place(value: str, label: str, *, insecure: bool) -> Place:
     Raises:
         InvalidOptionError: It is none, or one that would be spoken to in clear.
     """
-    if not isinstance(value, str) or not value.isascii() or set(value) & set(" ?#@\\"):
+    if not value.isascii() or set(value) & set(" ?#@\\"):
         raise InvalidOptionError(f"{label} must be https://host[:port]/path, and no more")
     parts = urlsplit(value)
     url = f"{parts.scheme}://{parts.netloc}"

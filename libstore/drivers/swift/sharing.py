@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from email.message import Message
 
@@ -19,7 +18,6 @@ _KEYS = ("x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2")
 _CONTAINER_KEYS = ("x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2")
 _EVERYBODY = ".r:*"
 _LISTINGS = ".rlistings"
-_READABLE = re.compile(r"\.r:\*")
 
 
 class SharingHooks(CopyHooks):
@@ -36,7 +34,7 @@ class SharingHooks(CopyHooks):
         extra = _answer_options(options.response_headers)
         key = self._settings.temp_url_key or self._found_key(container)
         place = self._calls.place
-        expires = int(self._calls.clock() + max(1.0, options.expires))
+        expires = int(self._calls.now() + max(1.0, options.expires))
         return place.url + sign_path(
             place.path, f"{container}/{name}", options.method, key, expires,
             digest=self._settings.temp_url_digest, extra=extra,
@@ -88,16 +86,6 @@ class SharingHooks(CopyHooks):
             self._calls.ask("POST", "PostContainer", place, headers=headers).close()
         except ContainerNotFoundError:
             pass
-
-    @override
-    def _enable_object_cdn(self, container: str, name: str) -> None:
-        self._head_object(container, name, None)
-        told = self._calls.ask("HEAD", "HeadContainer", container).headers
-        if not _READABLE.search(told.get("x-container-read", "")):
-            raise NotSupportedError(
-                "Swift makes whole containers public, not single objects; enable it for the"
-                " container, or sign a URL for the object"
-            )
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
