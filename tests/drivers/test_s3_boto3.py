@@ -96,26 +96,3 @@ def test_parts_go_both_ways(container: Container, client: Any, tmp_path: Any) ->
     path = container.get_object("theirs").download(tmp_path / "back")
     assert LARGE == path.read_bytes()
     assert container.get_object("theirs").etag != hashlib.md5(LARGE).hexdigest()
-
-
-def test_signed_urls_are_those_of_boto3(
-    container: Container, server: S3Server, client: Any
-) -> None:
-    """The same request, time and credentials make the same URL, but for the order of its query."""
-    from datetime import datetime, timezone
-    from unittest import mock
-    from urllib.parse import parse_qs, urlsplit
-
-    frozen = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-    container.driver._calls.clock = frozen.timestamp
-    container.driver._calls._clients.clear()
-    ours = container.object("a b/ü+%").sign_url(expires=60)
-    with mock.patch(
-        "botocore.auth.get_current_datetime", return_value=frozen.replace(tzinfo=None)
-    ):
-        theirs = client.generate_presigned_url(
-            "get_object", {"Bucket": container.name, "Key": "a b/ü+%"}, ExpiresIn=60
-        )
-    assert urlsplit(theirs).path == urlsplit(ours).path
-    if "X-Amz-Algorithm" in theirs:
-        assert parse_qs(urlsplit(theirs).query) == parse_qs(urlsplit(ours).query)
