@@ -1,0 +1,580 @@
+"""What the Azure driver makes of answers that are late, wrong, hostile or lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Iterator
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from scripted import Play, Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+    IntegrityError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    RetryPolicy,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    StorageFullError,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.azure import AzureDriver
+
+KEY = base64.b64encode(b"a key that nobody sees").decode()
+SIGNATURE = "c2lnbmF0dXJlIHRoYXQgbm9ib2R5IHNlZXM%3D"
+CONTENT = b"content of an object"
+MD5 = hashlib.md5(CONTENT).hexdigest()
+MD5_64 = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
+PART = 64 * 1024
+BIG = bytes(2 * PART)
+BIG_MD5 = base64.b64encode(hashlib.md5(BIG).digest()).decode()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(default=answer(b"", status=500))
+    yield server
+    server.close()
+
+
+def made(server: Server, **options: Any) -> AzureDriver:
+    if "sas_token" not in options:
+        options["key"] = KEY
+    endpoint = f"{server.url}/account"
+    driver = get_driver("azure")(endpoint=endpoint, retry=RetryPolicy(3, base=0.0), **options)
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
+    return driver
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[AzureDriver]:
+    with made(server) as driver:
+        yield driver
+
+
+def error(code: str, status: int, message: str = "so it is", **headers: str) -> Any:
+    """Return an error as Azure tells it."""
+    body = (
+        f"\ufeff<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code>"
+        f"<Message>{message}\nRequestId:REQUEST1\nTime:2026-01-01T00:00:00Z</Message></Error>"
+    )
+    return answer(
+        body.encode(), status=status, x_ms_request_id="REQUEST1", x_ms_error_code=code, **headers
+    )
+
+
+def lost() -> Any:
+    """Return an answer that never comes, to a request that arrived."""
+    return Play(then="close")
+
+
+def stored(etag: str = "0x1", status: int = 201, **headers: str) -> Any:
+    return answer(status=status, ETag=f'"{etag}"', **headers)
+
+
+def head_of(content: bytes, etag: str = "0x1", **headers: str) -> Any:
+    md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
+    lines = [
+        "HTTP/1.1 200 OK", f"Content-Length: {len(content)}", f'ETag: "{etag}"',
+        f"Content-MD5: {md5}", *(f"{name}: {value}" for name, value in headers.items()), "", "",
+    ]  # fmt: skip
+    return Play("\r\n".join(lines).encode())
+
+
+def document(inside: str, root: str = "EnumerationResults") -> Any:
+    return answer(f"\ufeff<?xml version='1.0'?><{root}>{inside}</{root}>".encode())
+
+
+def requests(server: Server) -> list[str]:
+    """Return method and ``comp`` of all requests."""
+    return [
+        f"{seen.line.split(' ')[0]} {seen.target.partition('comp=')[2].partition('&')[0]}".strip()
+        for seen in server.seen
+    ]
+
+
+def forbidding(code: str, status: int) -> Any:
+    return answer(status=status, x_ms_error_code=code)
+
+
+# ---------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ContainerNotFound", 404, ContainerNotFoundError),
+        ("ContainerBeingDeleted", 409, ContainerNotFoundError),
+        ("BlobNotFound", 404, ObjectNotFoundError),
+        ("ResourceNotFound", 404, ObjectNotFoundError),
+        ("AuthenticationFailed", 403, AuthenticationError),
+        ("InvalidAuthenticationInfo", 401, AuthenticationError),
+        ("NoAuthenticationInformation", 401, AuthenticationError),
+        ("AuthorizationFailure", 403, AccessDeniedError),
+        ("AuthorizationPermissionMismatch", 403, AccessDeniedError),
+        ("KeyBasedAuthenticationNotPermitted", 403, AccessDeniedError),
+        ("AccountIsDisabled", 403, AccessDeniedError),
+        ("PublicAccessNotPermitted", 409, AccessDeniedError),
+        ("BlobArchived", 409, ObjectError),
+        ("BlobUsesCustomerSpecifiedEncryption", 409, ObjectError),
+        ("LeaseIdMissing", 412, ObjectError),
+        ("ConditionNotMet", 412, ObjectChangedError),
+        ("InvalidResourceName", 400, InvalidNameError),
+        ("InvalidMetadata", 400, InvalidOptionError),
+        ("AccountLimitExceeded", 403, StorageFullError),
+        ("Md5Mismatch", 400, IntegrityError),
+        ("ServerBusy", 503, RateLimitedError),
+        ("InternalError", 500, ServiceUnavailableError),
+        ("OperationTimedOut", 500, ServiceUnavailableError),
+        ("FeatureNotSupported", 400, NotSupportedError),
+        ("NobodyKnowsThis", 400, ServiceError),
+        ("NobodyKnowsThis", 500, ServiceUnavailableError),
+    ],
+)
+def test_a_code_becomes_a_typed_error(
+    server: Server, driver: AzureDriver, code: str, status: int, kind: type[StorageError]
+) -> None:
+    """An error says what it is, about what, and what the service calls it; never a secret."""
+    server.default = error(code, status, f"because of {KEY}")
+    with pytest.raises(kind) as caught:
+        driver.object("box", "name").read()
+    found = caught.value
+    assert type(found) is kind
+    assert (code, status, "REQUEST1") == (found.code, found.status, found.request_id)
+    assert ("azure", "read_object", "box", "name") == (
+        found.driver, found.operation, found.container, found.object,
+    )  # fmt: skip
+    assert KEY not in f"{found} {found!r}"
+    assert "RequestId" not in str(found)
+
+
+def test_a_head_tells_its_code_in_a_header(server: Server, driver: AzureDriver) -> None:
+    server.default = forbidding("ContainerNotFound", 404)
+    with pytest.raises(ContainerNotFoundError):
+        driver.get_object("box", "name")
+    server.default = forbidding("BlobNotFound", 404)
+    assert not driver.object_exists("box", "name")
+
+
+def test_what_may_pass_is_tried_again(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend(
+        [error("ServerBusy", 503), error("InternalError", 500), answer(CONTENT, ETag='"0x1"')]
+    )
+    assert driver.object("box", "name").read() == CONTENT
+
+
+def test_a_container_that_is_still_being_deleted_is_waited_for(
+    server: Server, driver: AzureDriver
+) -> None:
+    server.steps.extend([error("ContainerBeingDeleted", 409), stored()])
+    server.default = error("ContainerAlreadyExists", 409)
+    with pytest.raises((ServiceUnavailableError, ContainerAlreadyExistsError)):
+        driver.create_container("box")
+
+
+@pytest.mark.parametrize("status", [200, 301, 403, 404, 418, 502])
+def test_a_proxy_that_answers_html_is_told(
+    server: Server, driver: AzureDriver, status: int
+) -> None:
+    """What is no answer of Azure is said to be none, and its text is not repeated."""
+    server.default = answer(b"<html><body>Please log in</body></html>", status=status)
+    with pytest.raises(ServiceError) as caught:
+        list(driver.list_objects("box"))
+    assert "log in" not in str(caught.value)
+    if status < 500:
+        assert "proxy" in str(caught.value) or "endpoint" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"<EnumerationResults>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><EnumerationResults>&b;</EnumerationResults>",
+        b"<EnumerationResults>" + b"<a>" * 1000,
+        b"<Other/>",
+    ],
+)
+def test_a_listing_that_cannot_be_read_is_a_service_error(
+    server: Server, driver: AzureDriver, body: bytes
+) -> None:
+    server.default = answer(body)
+    with pytest.raises(ServiceError) as caught:
+        list(driver.list_objects("box"))
+    assert caught.value.container == "box"
+
+
+def test_a_wrong_clock_is_set_right(server: Server, driver: AzureDriver) -> None:
+    """A day off: the service refuses, says its own time, and is asked again by that."""
+    now = 1_800_000_000.0
+    driver._calls.clock = lambda: now
+    theirs = formatdate(now + 86_400, usegmt=True)
+    server.steps.extend(
+        [error("AuthenticationFailed", 403, Date=theirs), answer(CONTENT, ETag='"0x1"')]
+    )
+    assert driver.object("box", "name").read() == CONTENT
+    dates = [dict(seen.headers)["x-ms-date"] for seen in server.seen]
+    assert [formatdate(now, usegmt=True), theirs] == dates
+
+
+def test_a_signature_is_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = f"sv=2021-12-02&sp=r&sig={SIGNATURE}"
+    with made(server, sas_token=token) as driver:
+        server.steps.append(error("InternalError", 500))
+        server.default = error("AuthenticationFailed", 403, f"Signature did not match {SIGNATURE}")
+        with pytest.raises(AuthenticationError) as caught:
+            driver.object("box", "name").read()
+        assert SIGNATURE in server.seen[0].target
+        said = f"{caught.value}{caught.value!r}{driver!r}{caplog.text}{driver._settings!r}"
+        assert SIGNATURE not in said
+        assert SIGNATURE not in repr(driver._calls.access)
+
+
+# ---------------------------------------------------------------------- conditions
+
+
+def test_a_lost_put_with_a_condition_is_judged_by_looking(
+    server: Server, driver: AzureDriver
+) -> None:
+    """Our own first try is no reason to say that somebody else was faster."""
+    server.steps.extend([lost(), error("BlobAlreadyExists", 409), head_of(CONTENT)])
+    obj = driver.upload_object(CONTENT, "box", "name", if_absent=True)
+    assert (len(CONTENT), "0x1") == (obj.size, obj.etag)
+
+
+def test_a_lost_put_of_another_content_is_an_error(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend([lost(), error("BlobAlreadyExists", 409), head_of(b"theirs")])
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.upload_object(CONTENT, "box", "name", if_absent=True)
+
+
+def test_a_condition_that_does_not_hold_is_told_at_once(
+    server: Server, driver: AzureDriver
+) -> None:
+    server.steps.extend([error("BlobAlreadyExists", 409), error("ConditionNotMet", 412)])
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.upload_object(CONTENT, "box", "name", if_absent=True)
+    with pytest.raises(ObjectChangedError):
+        driver.upload_object(CONTENT, "box", "name", if_match="0x7")
+    assert requests(server) == ["PUT", "PUT"]
+    assert ("if-none-match", "*") in server.seen[0].headers
+    assert ("if-match", '"0x7"') in server.seen[1].headers
+
+
+def test_a_lost_delete_with_a_condition_is_judged_by_looking(
+    server: Server, driver: AzureDriver
+) -> None:
+    server.steps.extend([lost(), error("BlobNotFound", 404)])
+    server.default = forbidding("BlobNotFound", 404)
+    with pytest.raises(ObjectChangedError):
+        driver.delete_object(driver.object("box", "a"), if_match="0x1")
+    server.steps.extend([lost(), error("ConditionNotMet", 412)])
+    driver.delete_object(driver.object("box", "a"), if_match="0x1")
+
+
+# ---------------------------------------------------------------------- blocks
+
+
+def test_a_lost_commit_is_judged_by_looking(server: Server, driver: AzureDriver) -> None:
+    """The blocks are gone because the first try took them."""
+    server.steps.extend(
+        [stored(), stored(), lost(), error("InvalidBlockList", 400), head_of(BIG, "0x9")]
+    )
+    obj = driver.upload_object(BIG, "box", "name")
+    assert (len(BIG), "0x9") == (obj.size, obj.etag)
+
+
+def test_a_commit_is_sent_again(server: Server, driver: AzureDriver) -> None:
+    """A second try finds the blocks committed by the first one, for it asks for the latest."""
+    server.steps.extend([stored(), stored(), lost(), stored("0x9")])
+    assert driver.upload_object(BIG, "box", "name").etag == "0x9"
+    assert server.seen[2].body == server.seen[3].body
+    assert b"<Latest>" in server.seen[3].body
+    assert ("x-ms-blob-content-md5", BIG_MD5) in server.seen[3].headers
+
+
+def test_blocks_that_are_gone_publish_nothing(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend([stored(), stored(), error("InvalidBlockList", 400)])
+    server.default = forbidding("BlobNotFound", 404)
+    with pytest.raises(ServiceError, match="aborted"):
+        driver.upload_object(BIG, "box", "name")
+
+
+def test_a_block_that_is_damaged_is_sent_again(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend([error("Md5Mismatch", 400), stored(), stored(), stored("0x9")])
+    assert driver.upload_object(BIG, "box", "name").etag == "0x9"
+
+
+def test_an_upload_that_fails_takes_its_blocks_back(server: Server, driver: AzureDriver) -> None:
+    """Only under a lease, and only if there is no blob and no block of anybody else."""
+    server.steps.extend([stored(), error("InvalidMd5", 400)])
+    with pytest.raises(ServiceError):
+        driver.upload_object(BIG, "box", "name")  # what comes then are errors: nothing is deleted
+    assert not any(line.startswith("DELETE") for line in requests(server))
+
+
+def waiting(*ids: str) -> Any:
+    rows = "".join(f"<Block><Name>{one}</Name><Size>5</Size></Block>" for one in ids)
+    return document(f"<UncommittedBlocks>{rows}</UncommittedBlocks>", "BlockList")
+
+
+def begun(server: Server, driver: AzureDriver) -> tuple[Any, str]:
+    """Return an upload with one block, and the block's id."""
+    from libstore import Upload
+    from libstore.transfer.payload import BufferPayload
+    from libstore.values import WriteOptions
+
+    upload_id = driver._start_upload("box", "name", WriteOptions())
+    upload = Upload("box", "name", upload_id)
+    server.steps.append(stored())
+    part = driver._put_part(upload, 1, 0, BufferPayload([memoryview(b"block")]))
+    server.seen.clear()
+    return upload, part.token
+
+
+def test_blocks_are_taken_back_under_a_lease(server: Server, driver: AzureDriver) -> None:
+    upload, block = begun(server, driver)
+    absent = forbidding("BlobNotFound", 404)
+    server.steps.extend([absent, waiting(block), stored(), absent, waiting(block), stored()])
+    driver.abort_upload(upload)
+    assert requests(server) == [
+        "HEAD", "GET blocklist", "PUT lease", "HEAD", "GET blocklist", "DELETE",
+    ]  # fmt: skip
+    acquired, deleted = dict(server.seen[2].headers), dict(server.seen[5].headers)
+    assert acquired["x-ms-proposed-lease-id"] == deleted["x-ms-lease-id"]
+
+
+def test_a_blob_that_comes_meanwhile_is_left_alone(server: Server, driver: AzureDriver) -> None:
+    upload, block = begun(server, driver)
+    absent = forbidding("BlobNotFound", 404)
+    server.steps.extend([absent, waiting(block), stored(), head_of(CONTENT), stored()])
+    driver.abort_upload(upload)
+    assert requests(server) == ["HEAD", "GET blocklist", "PUT lease", "HEAD", "PUT lease"]
+    assert ("x-ms-lease-action", "release") in server.seen[4].headers
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [head_of(CONTENT)],
+        [forbidding("BlobUsesCustomerSpecifiedEncryption", 409)],
+        [forbidding("BlobNotFound", 404), waiting("Zm9yZWlnbg==")],
+        [forbidding("BlobNotFound", 404), error("BlobNotFound", 404)],
+        [forbidding("ContainerNotFound", 404)],
+    ],
+    ids=["a blob", "a sealed blob", "others' blocks", "nothing", "no container"],
+)
+def test_blocks_are_left_where_anything_else_is(
+    server: Server, driver: AzureDriver, there: list[Any]
+) -> None:
+    upload, _ = begun(server, driver)
+    server.steps.extend(there)
+    driver.abort_upload(upload)
+    assert not any(line.startswith(("DELETE", "PUT")) for line in requests(server))
+
+
+def test_what_was_aborted_is_never_finished(server: Server, driver: AzureDriver) -> None:
+    from libstore.values import Part, WriteOptions
+
+    upload, block = begun(server, driver)
+    server.steps.append(head_of(CONTENT))
+    driver.abort_upload(upload)
+    server.seen.clear()
+    with pytest.raises(ServiceError, match="aborted"):
+        driver._finish_upload(upload, [Part(1, 0, 5, block)], WriteOptions(), {})
+    assert not server.seen
+
+
+# ---------------------------------------------------------------------- listings
+
+
+def blob_row(name: str, *, encoded: bool = False) -> str:
+    mark = ' Encoded="true"' if encoded else ""
+    return (
+        f"<Blob><Name{mark}>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>5"
+        "</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+    )
+
+
+def test_names_that_xml_cannot_carry_come_encoded(server: Server, driver: AzureDriver) -> None:
+    rows = blob_row("a%25b%EF%BF%BE", encoded=True) + blob_row("a%25c")
+    prefix = '<BlobPrefix><Name Encoded="true">%EF%BF%BF/</Name></BlobPrefix>'
+    server.steps.append(document(f"<Blobs>{rows}{prefix}</Blobs><NextMarker />"))
+    names = [item.name for item in driver.list_objects("box", delimiter="/")]
+    assert names == sorted(["a%b\ufffe", "a%25c", "\uffff/"])
+
+
+def test_pages_follow_their_markers(server: Server, driver: AzureDriver) -> None:
+    for rows, marker in (("a", "m&1"), ("", "m2"), ("b", "")):
+        inside = f"<Blobs>{blob_row(rows) if rows else ''}</Blobs>"
+        server.steps.append(
+            document(f"{inside}<NextMarker>{marker.replace('&', '&amp;')}</NextMarker>")
+        )
+    assert ["a", "b"] == [item.name for item in driver.list_objects("box")]
+    assert "marker=m%261&" in server.seen[1].target
+    assert "marker=m2&" in server.seen[2].target
+
+
+def test_a_listing_begins_behind_a_name_wherever_pages_end(
+    server: Server, driver: AzureDriver
+) -> None:
+    """Pages before it are large ones; the one that has it is read again for what did not fit."""
+    pages = [("abc", "2"), ("def", "3"), ("ghi", "")]
+
+    def page(number: int) -> Any:
+        names, marker = pages[number]
+        rows = "".join(map(blob_row, names))
+        return document(f"<Blobs>{rows}</Blobs><NextMarker>{marker}</NextMarker>")
+
+    server.steps.extend(page(number) for number in (0, 1, 1, 2, 2))
+    first = driver._list_objects("box", query("d"), None, 1)
+    second = driver._list_objects("box", query("d"), first.token, 1)
+    third = driver._list_objects("box", query("d"), second.token, 1)
+    assert [["e"], ["f"], ["g"]] == [
+        [item.name for item in found.items] for found in (first, second, third)
+    ]
+    assert all("maxresults=5000" in seen.target for seen in server.seen)
+
+
+def query(start_after: str) -> Any:
+    from libstore.values import ListQuery
+
+    return ListQuery(start_after=start_after)
+
+
+def test_a_listing_that_breaks_off_is_asked_for_again(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend([answer(b"<EnumerationResults><Blobs>"), document(blob_row("a"))])
+    assert ["a"] == [item.name for item in driver.list_objects("box")]
+
+
+# ---------------------------------------------------------------------- batches
+
+
+def batch(*statuses: tuple[int, int, str]) -> Any:
+    """Return an answer to a batch: number, status and code of each request."""
+    pieces = [
+        f"--answer\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
+        f"HTTP/1.1 {status} Said\r\nx-ms-error-code: {code}\r\n\r\n\r\n"
+        for number, status, code in statuses
+    ]
+    body = "".join([*pieces, "--answer--"]).encode()
+    return answer(body, status=202, Content_Type="multipart/mixed; boundary=answer")
+
+
+def test_a_batch_tells_of_each_failure(server: Server, driver: AzureDriver) -> None:
+    """What fails in a batch is tried once more by itself, and then told."""
+    server.steps.extend(
+        [
+            batch((0, 202, ""), (1, 403, "AuthorizationPermissionMismatch"),
+                  (2, 404, "BlobNotFound"), (3, 503, "ServerBusy")),
+            error("AuthorizationPermissionMismatch", 403),
+            stored(status=202),
+        ]
+    )  # fmt: skip
+    results = driver.delete_objects([driver.object("box", name) for name in "abcd"])
+    assert [True, False, True, True] == [result.ok for result in results]
+    assert isinstance(results[1].error, AccessDeniedError)
+    assert requests(server) == ["POST batch", "DELETE", "DELETE"]
+    body = server.seen[0].body.decode()
+    assert body.count("authorization: SharedKey account:") == 4
+    assert "x-ms-version" not in body
+    assert "DELETE /account/box/a HTTP/1.1" in body
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [error("FeatureNotSupported", 409), answer(b"", status=500), answer(b"hello", status=202)],
+    ids=["not here", "broken", "no parts"],
+)
+def test_without_batches_blobs_go_one_by_one(
+    server: Server, driver: AzureDriver, refusal: Any
+) -> None:
+    server.steps.extend([refusal, stored(status=202), error("BlobNotFound", 404)])
+    results = driver.delete_objects([driver.object("box", name) for name in "ab"])
+    assert [True, True] == [result.ok for result in results]
+    assert requests(server) == ["POST batch", "DELETE", "DELETE"]
+
+
+# ---------------------------------------------------------------------- digests
+
+
+def test_a_flipped_bit_is_found_out(server: Server, driver: AzureDriver) -> None:
+    server.default = answer(b"content of an ubject", ETag='"0x1"', Content_MD5=MD5_64)
+    with pytest.raises(IntegrityError):
+        driver.object("box", "name").read()
+
+
+def test_another_content_than_was_sent_is_found_out(server: Server, driver: AzureDriver) -> None:
+    server.steps.append(stored(Content_MD5=base64.b64encode(bytes(16)).decode()))
+    with pytest.raises(IntegrityError):
+        driver.upload_object(CONTENT, "box", "name")
+
+
+@pytest.mark.parametrize("md5", ["", "nonsense", "AAAA", "ä"])
+def test_what_is_no_digest_proves_nothing(server: Server, driver: AzureDriver, md5: str) -> None:
+    server.default = answer(CONTENT, ETag='"0x1"', Content_MD5=md5)
+    assert driver.object("box", "name").read() == CONTENT
+
+
+def test_the_digest_of_a_range_is_not_that_of_the_blob(
+    server: Server, driver: AzureDriver
+) -> None:
+    told = {"ETag": '"0x1"', "Content_Range": "bytes 2-4/20", "Content_MD5": "AAAA"}
+    server.steps.append(answer(CONTENT[2:5], status=206, x_ms_blob_content_md5=MD5_64, **told))
+    obj = driver.object("box", "name")
+    assert CONTENT[2:5] == obj.read(start=2, stop=5)
+
+
+# ---------------------------------------------------------------------- public access
+
+
+def test_a_container_keeps_its_policies_when_it_is_made_public(
+    server: Server, driver: AzureDriver
+) -> None:
+    policies = b"<SignedIdentifiers><SignedIdentifier/></SignedIdentifiers>"
+    server.steps.extend([answer(policies), stored(status=200)])
+    driver.enable_container_cdn("box")
+    assert server.seen[1].body == policies
+    assert ("x-ms-blob-public-access", "blob") in server.seen[1].headers
+
+
+def test_an_account_that_forbids_it_is_told(server: Server, driver: AzureDriver) -> None:
+    server.steps.extend([answer(b"<SignedIdentifiers/>")])
+    server.default = error("PublicAccessNotPermitted", 409)
+    with pytest.raises(AccessDeniedError, match="allowBlobPublicAccess"):
+        driver.enable_container_cdn("box")
+    with pytest.raises(AccessDeniedError, match="allowBlobPublicAccess"):
+        driver.create_container("box", extra={"public_access": "blob"})
+
+
+def test_old_versions_go_too_when_a_container_is_emptied(
+    server: Server, driver: AzureDriver
+) -> None:
+    empty = document("<Blobs/><NextMarker/>")
+    rows = (
+        "<Blob><Name>a</Name><VersionId>v1</VersionId></Blob>"
+        "<Blob><Name>a</Name><VersionId>v2</VersionId><IsCurrentVersion>true</IsCurrentVersion>"
+        "</Blob>"
+    )
+    server.steps.extend([empty, empty, document(f"<Blobs>{rows}</Blobs>"), stored(status=202)])
+    driver._empty_container("box")
+    assert server.seen[-1].target == "/account/box/a?versionid=v1"
+    assert len(server.seen) == 4

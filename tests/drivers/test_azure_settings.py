@@ -1,0 +1,261 @@
+"""What the Azure driver is made with: where it goes, who it is, and what a pickle takes along."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from typing import Any
+
+import pytest
+
+from libstore import (
+    CredentialsNotFoundError,
+    InvalidNameError,
+    InvalidOptionError,
+    NotSupportedError,
+    RetryPolicy,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.azure import AzureDriver
+from libstore.drivers.azure.places import account_at, check_blob_name, check_container_name
+
+KEY = base64.b64encode(b"a key that nobody sees").decode()
+SAS = "sv=2021-12-02&ss=b&srt=sco&sp=r&se=2030-01-01T00%3A00%3A00Z&sig=bm9ib2R5IHNlZXM%3D"
+VARIABLES = (
+    "AZURE_STORAGE_ACCOUNT",
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_CONNECTION_STRING",
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+class Credential:
+    """What azure-identity's credentials look like."""
+
+    def get_token(self, *scopes: str) -> Any:
+        raise NotImplementedError
+
+
+def address(**options: Any) -> tuple[str, str]:
+    place = AzureDriver(**options)._calls.access.place
+    return place.url, place.prefix
+
+
+# ---------------------------------------------------------------------- where
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"account": "mine"}, ("https://mine.blob.core.windows.net", "/")),
+        (
+            {"account": "mine", "endpoint_suffix": "core.chinacloudapi.cn"},
+            ("https://mine.blob.core.chinacloudapi.cn", "/"),
+        ),
+        (
+            {"account": "mine", "endpoint": "https://data.example.com"},
+            ("https://data.example.com", "/"),
+        ),
+        (
+            {"account": "mine", "endpoint": "http://127.0.0.1:10000/mine/"},
+            ("http://127.0.0.1:10000", "/mine/"),
+        ),
+        ({"endpoint": "http://localhost:10000/mine"}, ("http://localhost:10000", "/mine/")),
+        (
+            {"account": "mine", "endpoint": "http://azurite:10000/mine", "insecure": True},
+            ("http://azurite:10000", "/mine/"),
+        ),
+        ({"account": "mine-secondary"}, ("https://mine-secondary.blob.core.windows.net", "/")),
+    ],
+)
+def test_an_account_has_an_address(options: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert expected == address(key=KEY, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"account": "UPPER"},
+        {"account": "a/../b"},
+        {"account": ""},
+        {"account": "mine", "endpoint_suffix": "evil.example/#"},
+        {"account": "mine", "endpoint": "http://storage.example.com"},
+        {"account": "mine", "endpoint": "https://user:password@example.com"},
+        {"account": "mine", "endpoint": "https://example.com/?sig=a"},
+        {"account": "mine", "endpoint": "ftp://example.com"},
+        {"account": "mine", "endpoint": "example.com"},
+        {"account": "mine", "key": "no base64!"},
+        {"account": "mine", "key": "text", "sas_token": SAS},
+        {"account": "mine", "anonymous": True, "key": KEY},
+        {"account": "mine", "key": None, "sas_token": "nothing"},
+        {"account": "mine", "key": None, "sas_token": "sig=with blank"},
+        {"account": "mine", "key": None, "credential": "a token"},
+        {"account": "mine", "customer_key": b"short"},
+        {"account": "mine", "customer_key": bytes(32), "encryption_scope": "scope"},
+        {"account": "mine", "timeout": 0},
+        {"key": None, "connection_string": "AccountName=mine"},
+        {"key": None, "connection_string": "no string"},
+        {
+            "key": None,
+            "connection_string": f"AccountName=m12;AccountKey={KEY};DefaultEndpointsProtocol=http",
+        },
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused(options: dict[str, Any]) -> None:
+    """Nothing is sent, and no secret is in the message."""
+    with pytest.raises(InvalidOptionError) as caught:
+        AzureDriver(**{"key": KEY, **options})
+    for secret in (KEY, "password", "bm9ib2R5"):
+        assert secret not in str(caught.value)
+
+
+def test_a_connection_string_is_read() -> None:
+    text = f"AccountName=mine;AccountKey={KEY};EndpointSuffix=core.usgovcloudapi.net;"
+    driver = AzureDriver(connection_string=text)
+    access = driver._calls.access
+    assert access.place.url == "https://mine.blob.core.usgovcloudapi.net"
+    assert (access.account, access.key) == ("mine", base64.b64decode(KEY))
+    text = f"BlobEndpoint=https://mine.blob.core.windows.net;SharedAccessSignature={SAS}"
+    access = AzureDriver(connection_string=text)._calls.access
+    assert (access.account, access.sas) == ("mine", SAS)
+    assert address(connection_string="UseDevelopmentStorage=true") == (
+        "http://127.0.0.1:10000",
+        "/devstoreaccount1/",
+    )
+
+
+def test_the_account_of_an_address_is_found() -> None:
+    driver = AzureDriver(sas_token=SAS, endpoint="https://mine.blob.core.windows.net")
+    assert driver._calls.access.account == "mine"
+    assert account_at(driver._calls.access.place) == "mine"
+
+
+def test_the_repr_tells_where_and_no_secret() -> None:
+    driver = AzureDriver("mine", KEY)
+    assert repr(driver) == "<AzureDriver https://mine.blob.core.windows.net>"
+    for shown in (driver._settings, driver._calls.access, driver._calls.access.signer):
+        assert KEY not in repr(shown)
+
+
+# ---------------------------------------------------------------------- who
+
+
+def test_without_credentials_it_says_so() -> None:
+    with pytest.raises(CredentialsNotFoundError, match="AZURE_STORAGE_KEY"):
+        AzureDriver("mine")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_KEY": KEY},
+        {"AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_SAS_TOKEN": SAS},
+        {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName=mine;AccountKey={KEY}"},
+        {
+            "AZURE_STORAGE_ACCOUNT": "mine",
+            "AZURE_STORAGE_KEY": KEY,
+            "AZURE_STORAGE_SAS_TOKEN": SAS,
+            "AZURE_STORAGE_CONNECTION_STRING": f"AccountName=other;AccountKey={KEY}",
+        },
+    ],
+    ids="+".join,
+)
+def test_the_environment_is_asked(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for driver in (AzureDriver(), AzureDriver("mine")):
+        assert driver._calls.access.account == "mine"
+    with pytest.raises(CredentialsNotFoundError):
+        AzureDriver("another")
+    assert AzureDriver("another", KEY)._calls.access.account == "another"
+
+
+# ---------------------------------------------------------------------- pickles
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"key": KEY},
+        {"sas_token": SAS},
+        {"connection_string": f"AccountName=mine;AccountKey={KEY}"},
+        {"anonymous": True, "customer_key": bytes(32)},
+    ],
+    ids="+".join,
+)
+def test_a_literal_secret_is_pickled_only_if_asked(options: dict[str, Any]) -> None:
+    with pytest.raises(NotSupportedError, match="pickle_secret"):
+        pickle.dumps(AzureDriver("mine", **options))
+    driver = AzureDriver("mine", pickle_secret=True, **options)
+    again = pickle.loads(pickle.dumps(driver))
+    assert again._settings == driver._settings
+
+
+def test_what_the_environment_has_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_KEY", KEY)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "mine")
+    retry, transfer = RetryPolicy(2), TransferOptions(concurrency=2)
+    driver = AzureDriver(retry=retry, transfer=transfer, cdn="https://cdn.example.com")
+    data = pickle.dumps(driver)
+    assert KEY.encode() not in data
+    again = pickle.loads(data)
+    assert (retry, transfer, driver.cdn) == (again.retry, again.transfer, again.cdn)
+    assert again._calls.access.key == base64.b64decode(KEY)
+
+
+def test_a_credential_is_pickled_as_it_pickles_itself() -> None:
+    driver = AzureDriver("mine", credential=Credential())
+    again = pickle.loads(pickle.dumps(driver))
+    assert isinstance(again._settings.credential, Credential)
+
+
+# ---------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("name", ["abc", "a-b", "0-1-2", "a" * 63, "$root", "$web", "$logs"])
+def test_a_container_may_have_these_names(name: str) -> None:
+    check_container_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["ab", "a" * 64, "A-B", "a--b", "-ab", "ab-", "a_b", "a.b", "ä-b", "$other", "a\n-b"]
+)
+def test_a_container_may_not_have_these_names(name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        check_container_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".", "..", "a/..", "../a", "a/./b", "a.", "a./b", "a...", "a\\b", "a\0", "\x1f", "\x7f",
+        "\x81", "\ufffe", "\uffff", "a" * 1025, "/".join("a" * 255),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_what_azure_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        check_blob_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["日" * 1024, "/".join("a" * 254), "/a", "a/", "a//b", ".a", "a.b/..c", " a "],
+    ids=ascii,
+)
+def test_what_azure_can_hold_is_taken(name: str) -> None:
+    check_blob_name(name)
+
+
+def test_the_registry_has_it() -> None:
+    assert get_driver("azure") is AzureDriver
