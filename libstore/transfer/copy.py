@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from typing_extensions import override
 
+from ..errors import ObjectChangedError
 from ..values import ObjectInfo, Span
 from .reading import ObjectStream, ReadHooks
 from .sources import Source
@@ -27,8 +28,22 @@ class ObjectSource(Source):
     ) -> None:
         self._guard = guard
         self._stream = ObjectStream(driver, container, name, Span())
-        self.info: ObjectInfo = self._stream.info
         self.size = self._stream.left
+        try:
+            self.info = self._described(driver, container, name)
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _described(self, driver: ReadHooks, container: str, name: str) -> ObjectInfo:
+        """Return all of the object; some services tell no metadata along with the content."""
+        info = self._stream.info
+        if info.metadata is not None:
+            return info
+        found = driver._head_object(container, name, None)
+        if info.etag not in {None, found.etag}:
+            raise ObjectChangedError("the object was replaced while it was read")
+        return found
 
     @override
     def take(self, size: int) -> memoryview:

@@ -22,8 +22,9 @@ class PartHooks(CopyHooks):
     The hooks of uploads in parts.
 
     Parts travel side by side as the XML API has it. That has no conditions and takes no text
-    beyond ASCII, so uploads with those go into a resumable session, as all do where there is no
-    such API: https://cloud.google.com/storage/docs/request-preconditions
+    beyond ASCII, so uploads with those go into a resumable session, and so do those with a key of
+    their own, and all where there is no such API:
+    https://cloud.google.com/storage/docs/request-preconditions
     """
 
     _resumable: Resumable
@@ -33,7 +34,8 @@ class PartHooks(CopyHooks):
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         multipart = self._multipart
         headers = self._customer(options.extra)
-        if multipart is not None and options.conditions == Conditions() and _plain(options):
+        bound = options.conditions != Conditions() or "customer_key" in options.extra
+        if multipart is not None and not bound and _plain(options):
             kms = options.extra.get("kms_key", self._settings.kms_key)
             if kms is not None and not headers:
                 headers["x-goog-encryption-kms-key-name"] = str(kms)
@@ -112,6 +114,7 @@ class PartHooks(CopyHooks):
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         ours = [] if token else self._resumable.open_sessions(container)
         if self._multipart is None:
+            self._head_container(container)
             return Page(ours)
         page = self._multipart.uploads(container, token)
         return replace(page, items=[*ours, *page.items])
