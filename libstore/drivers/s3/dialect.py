@@ -140,10 +140,10 @@ def whole_crc32(digest: str) -> dict[str, str]:
     }
 
 
-def body_headers(body: bytes) -> dict[str, str]:
-    """Return the headers of a body of XML; some services ask for its MD5."""
+def body_headers(body: bytes, content_type: str = "application/xml") -> dict[str, str]:
+    """Return the headers of a document; some services ask for its MD5."""
     digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return {"content-md5": base64_of(digest), "content-type": "application/xml"}
+    return {"content-md5": base64_of(digest), "content-type": content_type}
 
 
 def is_composite(etag: str | None) -> bool:
@@ -154,7 +154,7 @@ def is_composite(etag: str | None) -> bool:
 # ---------------------------------------------------------------------- told of one object
 
 _MD5 = re.compile("[0-9a-f]{32}")
-_COMPOSITE = re.compile("[0-9a-f]{32}-[0-9]+")
+_COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]*")
 _CHECKSUM = "x-amz-checksum-"
 _DIGEST_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
 _CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGEST_BYTES}
@@ -200,6 +200,9 @@ def object_info(
         if kept:
             extra["content_encoding"] = ", ".join(kept)
     etag = clean_etag(headers.get("etag"))
+    composite = composites(headers, etag, service)
+    if composite:
+        extra["composite"] = composite
     return ObjectInfo(
         name=name,
         size=size,
@@ -236,16 +239,46 @@ def checksums(headers: Mapping[str, str], etag: str | None, service: Service) ->
         etag is not None
         and service.md5_etags
         and _MD5.fullmatch(md5 := etag.lower())
-        and headers.get("x-amz-server-side-encryption") not in _OPAQUE
-        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+        and _has_plain_etag(headers)
     ):
         found["md5"] = md5
+    kind = headers.get("x-amz-checksum-type")
     for header, algorithm in _CHECKSUM_HEADERS.items():
-        if header in headers and headers.get("x-amz-checksum-type") != "COMPOSITE":
+        # Of what came in parts, services that do not tell the type may mean the digest of those.
+        if header in headers and (
+            kind == "FULL_OBJECT" if is_composite(etag) else kind != "COMPOSITE"
+        ):
             digest = hex_digest(algorithm, headers[header])
             if digest is not None:
                 found[algorithm] = digest
     return found
+
+
+def composites(headers: Mapping[str, str], etag: str | None, service: Service) -> dict[str, str]:
+    """Return the digests of the parts' digests, each with a dash and the number of the parts."""
+    found = {}
+    if (
+        etag is not None
+        and service.md5_etags
+        and service.composite_etags
+        and is_composite(etag)
+        and _has_plain_etag(headers)
+    ):
+        found["md5"] = etag
+    for header, algorithm in _CHECKSUM_HEADERS.items():
+        value, _, count = headers.get(header, "").partition("-")
+        digest = hex_digest(algorithm, value)
+        if digest is not None and parse_size(count):
+            found[algorithm] = f"{digest}-{count}"
+    return found
+
+
+def _has_plain_etag(headers: Mapping[str, str]) -> bool:
+    """Return whether encryption leaves the ETag what it would be without."""
+    return (
+        headers.get("x-amz-server-side-encryption") not in _OPAQUE
+        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    )
 
 
 def hex_digest(algorithm: str, value: str | None) -> str | None:

@@ -103,7 +103,7 @@ class ObjectHooks(StorageDriver):
         sent, size = _sent(response)
         info = dialect.object_info(name, response.headers, size, self.service)
         if self._wants_whole_digest(span, conditions, info):
-            info = replace(info, checksums=self._digests_of(container, name, info.etag, version))
+            info = self._with_digests(container, info, version)
         return Reading(info, sent, response.body, response.close)
 
     def _past_the_end(
@@ -127,11 +127,11 @@ class ObjectHooks(StorageDriver):
             and (info.size or 0) > self.transfer.multipart_threshold
         )
 
-    def _digests_of(
-        self, container: str, name: str, etag: str | None, version: str | None
-    ) -> Mapping[str, str]:
-        info = self._head_object(container, name, version)
-        return info.checksums if info.etag == etag else {}
+    def _with_digests(self, container: str, info: ObjectInfo, version: str | None) -> ObjectInfo:
+        known = self._head_object(container, info.name, version)
+        if known.etag != info.etag:
+            return info
+        return replace(info, checksums=known.checksums, extra={**info.extra, **known.extra})
 
     @override
     def _put_object(

@@ -21,15 +21,15 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect
+from .composites import CompositeHooks
 from .markup import complete_body
-from .objects import ObjectHooks
 from .settings import Settings
 
 # The second one is moto's.
 _PARTS = ("ListPartsResult", "ListPartsResponse")
 
 
-class PartHooks(ObjectHooks):
+class PartHooks(CompositeHooks):
     """The hooks of uploads in parts."""
 
     #: The settings of uploads that have some of their own, which their parts need, by id.
