@@ -14,7 +14,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ...hooks import MULTIPART_HOOKS, Check, DriverHooks
+from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check, DriverHooks
 from ...http.message import Response
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
@@ -28,16 +28,16 @@ from ...values import (
 from . import dialect, extras
 from .calls import Calls
 from .copies import Copier
-from .emptying import EmptyingHooks
 from .endpoints import check_bucket_name, check_new_bucket_name
 from .markup import location_body
+from .public import PublicHooks
 from .services import AWS, Service
 from .settings import Settings
 
 _LISTED = frozenset({"Contents", "CommonPrefixes"})
 
 
-class S3Driver(EmptyingHooks):
+class S3Driver(PublicHooks):
     """
     Amazon S3, or the service at an endpoint that you name.
 
@@ -238,8 +238,11 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         name: What the class is called.
     """
     lacking: dict[str, Any] = {}
-    hooks = (() if service.batches else ("_delete_objects",)) + (
-        () if service.parts else (*MULTIPART_HOOKS, "_list_parts")
+    hooks = (
+        *(() if service.batches else ("_delete_objects",)),
+        *(() if service.parts else (*MULTIPART_HOOKS, "_list_parts")),
+        *(() if service.public else CDN_HOOKS),
+        *(() if service.public and service.object_acls else ("_enable_object_cdn",)),
     )
     for hook in hooks:
         lacking[hook] = getattr(DriverHooks, hook)

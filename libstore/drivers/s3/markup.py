@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from ...errors import ServiceError
 from ...http.xml import Listing, read_listing, write
@@ -51,6 +51,12 @@ def delete_body(objects: Iterable[tuple[str, str | None]]) -> bytes:
         for name, version in objects
     ]
     return write("Delete", [("Quiet", "true"), *content], _NAMESPACE)
+
+
+def public_access_body(blocked: Mapping[str, bool]) -> bytes:
+    """Return the body of PutPublicAccessBlock."""
+    content = [(name, str(value).lower()) for name, value in blocked.items()]
+    return write("PublicAccessBlockConfiguration", content, _NAMESPACE)
 
 
 def complete_body(parts: Iterable[tuple[int, str, str | None]]) -> bytes:

@@ -57,6 +57,9 @@ class Service:
         versions: It has ListObjectVersions, or says that it has not.
         location: CreateBucket is told the region.
         recreates: Creating a bucket that one has already may be answered as a success.
+        public: How everybody is let read all objects of a bucket: by the bucket's policy or by
+            its ACL; empty if it cannot be done in this dialect.
+        object_acls: Single objects can be public.
         tree: It keeps objects like files, so that names are paths.
         forbidden: Characters that no name may have.
         guarded: Look whether conditions hold, for nobody knows whether the service does.
@@ -82,6 +85,8 @@ class Service:
     versions: bool = True
     location: bool = False
     recreates: bool = True
+    public: Literal["policy", "acl", ""] = "policy"
+    object_acls: bool = True
     tree: bool = False
     forbidden: str = ""
     guarded: bool = False
@@ -134,6 +139,7 @@ _RECORDS = (
         limits=replace(_LIMITS, equal_parts=True),
         composite_etags=False,
         copy_condition="cf-copy-destination-",
+        public="",
     ),
     # https://docs.min.io/enterprise/aistor-object-store/developers/s3-api-compatibility: which
     # writes take conditions differs from version to version, so they are looked at too.
@@ -155,6 +161,8 @@ _RECORDS = (
         "https://s3.{region}.backblazeb2.com",
         region="",
         options=_BASIC,
+        public="acl",
+        object_acls=False,
     ),
     # https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/ and rclone
     Service(
@@ -250,7 +258,8 @@ _RECORDS = (
         limits=replace(_LIMITS, min_part=64 * MiB),
         part_copies=False,
     ),
-    # Found out on release 4.48: a name is a path, conditions are atomic.
+    # Found out on release 4.48: a name is a path, conditions are atomic, ACLs are kept and change
+    # nothing.
     Service(
         "seaweedfs",
         "SeaweedFS",
@@ -259,6 +268,7 @@ _RECORDS = (
         recreates=False,
         tree=True,
         forbidden="\0\\",
+        object_acls=False,
     ),
     # https://garagehq.deuxfleurs.fr/documentation/reference-manual/s3-compatibility/
     Service("garage", "Garage", region="garage", path_style=True, options=_BASIC),
@@ -272,6 +282,7 @@ _RECORDS = (
         limits=replace(_LIMITS, max_parts=1_000),
         recreates=False,
         forbidden="\0",
+        public="",
     ),
     # https://cloud.google.com/storage/docs/interoperability: conditions have other names there.
     Service(
@@ -294,6 +305,7 @@ _RECORDS = (
         part_copies=False,
         tree=True,
         forbidden="\0\\",
+        public="",
     ),
 )
 
