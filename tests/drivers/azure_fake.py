@@ -162,6 +162,8 @@ class FakeAzure:
 
     def _put_copy(self, ask: Ask) -> Answer:
         blob = self.blobs[ask.path]
+        if not blob.polls or blob.kept["x-ms-copy-id"] != ask.query["copyid"]:
+            return error(409, "NoPendingCopyOperation")
         blob.content, blob.polls = b"", 0
         blob.kept["x-ms-copy-status"] = "aborted"
         return 204, {}, b""

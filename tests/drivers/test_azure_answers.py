@@ -179,12 +179,17 @@ def test_what_may_pass_is_tried_again(server: Server, driver: AzureDriver) -> No
     assert driver.object("box", "name").read() == CONTENT
 
 
-def test_a_container_that_is_still_being_deleted_is_waited_for(
+def test_a_container_that_is_still_being_deleted_is_told(
     server: Server, driver: AzureDriver
 ) -> None:
-    server.steps.extend([error("ContainerBeingDeleted", 409), stored()])
+    """It takes longer than anybody wants to wait unasked, and may succeed later."""
+    server.default = error("ContainerBeingDeleted", 409)
+    with pytest.raises(ServiceUnavailableError, match="deleted") as caught:
+        driver.create_container("box")
+    assert caught.value.retryable
+    assert len(server.seen) == 1
     server.default = error("ContainerAlreadyExists", 409)
-    with pytest.raises((ServiceUnavailableError, ContainerAlreadyExistsError)):
+    with pytest.raises(ContainerAlreadyExistsError):
         driver.create_container("box")
 
 
@@ -288,6 +293,63 @@ def test_a_lost_delete_with_a_condition_is_judged_by_looking(
         driver.delete_object(driver.object("box", "a"), if_match="0x1")
     server.steps.extend([lost(), error("ConditionNotMet", 412)])
     driver.delete_object(driver.object("box", "a"), if_match="0x1")
+
+
+def test_a_lost_copy_with_a_condition_is_judged_by_looking(
+    server: Server, driver: AzureDriver
+) -> None:
+    obj = driver.object("box", "a")
+    ours = [head_of(CONTENT, "0x2"), head_of(CONTENT, "0x1")]
+    server.steps.extend([lost(), error("BlobAlreadyExists", 409), *ours])
+    assert obj.copy("box", "b", if_absent=True).etag == "0x2"
+    others = [head_of(b"theirs", "0x2"), head_of(CONTENT, "0x1")]
+    server.steps.extend([lost(), error("BlobAlreadyExists", 409), *others])
+    with pytest.raises(ObjectAlreadyExistsError):
+        obj.copy("box", "b", if_absent=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"),
+    [(stored(status=200), "source"), (forbidding("ContainerNotFound", 404), "target")],
+    ids=["source", "target"],
+)
+def test_a_copy_says_which_container_is_missing(
+    server: Server, driver: AzureDriver, found: Any, missing: str
+) -> None:
+    server.steps.extend([error("ContainerNotFound", 404), found])
+    with pytest.raises(ContainerNotFoundError) as caught:
+        driver.object("source", "a").copy("target", "b")
+    assert caught.value.container == missing
+
+
+def test_a_lost_change_of_metadata_is_judged_by_looking(
+    server: Server, driver: AzureDriver
+) -> None:
+    now = head_of(CONTENT, "0x2", **{"x-ms-meta-a": "b"})
+    server.steps.extend([lost(), error("ConditionNotMet", 412), now, now])
+    obj = driver.object("box", "a").update_metadata({"a": "b"}, if_match="0x1")
+    assert obj.etag == "0x2"
+    server.steps.extend([error("ConditionNotMet", 412)])
+    with pytest.raises(ObjectChangedError):
+        driver.object("box", "a").update_metadata({"a": "b"}, if_match="0x1")
+
+
+def test_a_lost_change_of_the_content_type_is_judged_by_looking(
+    server: Server, driver: AzureDriver
+) -> None:
+    """What is not said again would be lost, so all of it is."""
+    before = head_of(CONTENT, **{"Cache-Control": "no-cache", "Content-Language": "de"})
+    after = head_of(CONTENT, "0x2", **{"Content-Type": "text/x-b"})
+    server.steps.extend([before, lost(), error("ConditionNotMet", 412), after, after])
+    obj = driver.object("box", "a").update_metadata(content_type="text/x-b")
+    assert (obj.etag, obj.content_type) == ("0x2", "text/x-b")
+    sent = dict(server.seen[1].headers)
+    assert ("no-cache", "de", MD5_64, '"0x1"') == (
+        sent["x-ms-blob-cache-control"],
+        sent["x-ms-blob-content-language"],
+        sent["x-ms-blob-content-md5"],
+        sent["if-match"],
+    )
 
 
 # ---------------------------------------------------------------------- blocks

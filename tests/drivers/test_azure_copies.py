@@ -17,6 +17,7 @@ from drivers.azure_fake import Answer, Ask, FakeAzure, error, fake_azure
 from libstore import (
     AuthenticationError,
     ObjectAlreadyExistsError,
+    ObjectChangedError,
     ObjectNotFoundError,
     RetryPolicy,
     ServiceError,
@@ -94,6 +95,29 @@ def test_a_copy_that_is_interrupted_is_aborted(service: FakeAzure, driver: Azure
 def test_a_missing_source_is_told(driver: AzureDriver) -> None:
     with pytest.raises(ObjectNotFoundError):
         driver.object("box", "missing").copy("box", "b")
+
+
+def test_a_copy_that_is_written_over_is_told(service: FakeAzure, driver: AzureDriver) -> None:
+    def overwrite(seconds: float) -> None:
+        driver.upload_object(b"theirs", "box", "b")
+
+    service.copy_polls = 100
+    obj = driver.upload_object(CONTENT, "box", "a")
+    driver._calls.sleep = overwrite
+    with pytest.raises(ObjectChangedError):
+        obj.copy("box", "b")
+    assert driver.object("box", "b").read() == b"theirs"
+
+
+def test_a_copy_onto_itself_moves_nothing(service: FakeAzure, driver: AzureDriver) -> None:
+    obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+    service.seen.clear()
+    assert obj.copy("box", "a").etag == obj.etag
+    assert ["HEAD"] == [ask.method for ask in service.seen]
+    with pytest.raises(ObjectAlreadyExistsError):
+        obj.copy("box", "a", if_absent=True)
+    driver.copy_object(obj, "box", "a", extra={"access_tier": "Cool"})
+    assert service.seen[-1].headers["x-ms-access-tier"] == "Cool"
 
 
 # ---------------------------------------------------------------------- from a URL

@@ -125,7 +125,6 @@ MEANINGS: Mapping[str, Meaning] = {
     "ContainerBeingDeleted": Meaning(
         ServiceUnavailableError,
         "a container of this name is still being deleted, which takes half a minute or more",
-        retry=True,
     ),
     "BlobNotFound": _no_blob,
     "InvalidResourceName": _bad_name,
