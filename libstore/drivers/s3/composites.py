@@ -2,7 +2,8 @@
 Objects that came in parts, of which the service keeps a digest of the parts' digests.
 
 Where the parts end it does not say outright, but of a single part it tells how large it is. Parts
-are nearly always of one size but for the last: if the first and the last one are, so are all.
+are nearly always of one size but for the last: if the first and the last one are, and the sum
+is right to the byte, so are all.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 """
 
