@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -9,8 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scripted import Server, answer
 
-from libstore import Container, ObjectAlreadyExistsError, TransferOptions
+from libstore import (
+    Container,
+    IntegrityError,
+    ObjectAlreadyExistsError,
+    StorageDriver,
+    TransferOptions,
+    get_driver,
+)
 from libstore.drivers.s3 import driver_class
 from libstore.drivers.s3.services import AWS
 from servers.s3 import S3Server
@@ -53,3 +62,94 @@ def test_a_copy_takes_a_condition(container: Container) -> None:
     obj.copy(container, "b", if_absent=True)
     with pytest.raises(ObjectAlreadyExistsError):
         obj.copy(container, "b", if_absent=True)
+
+
+# ---------------------------------------------------------------------- SHA-256
+
+
+@pytest.fixture
+def sha256(seaweedfs_server: S3Server) -> Iterator[Container]:
+    """Return a container of a service that is told the SHA-256 of all that it is sent."""
+    server = seaweedfs_server
+    record = replace(
+        AWS, name="wants-sha256", path_style=True, digest="sha256", whole_crc32=False,
+        copy_condition=None,
+    )  # fmt: skip
+    with driver_class(record)(server.key, server.secret, endpoint=server.endpoint) as driver:
+        driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        yield container
+        container.delete()
+
+
+def test_a_small_object_is_known_by_its_sha256(sha256: Container) -> None:
+    obj = sha256.upload_object(b"small", "a")
+    digest = hashlib.sha256(b"small").hexdigest()
+    assert digest == obj.checksums["sha256"] == sha256.get_object("a").checksums["sha256"]
+    assert sha256.read_object("a") == b"small"
+
+
+def test_parts_are_known_by_their_sha256(sha256: Container) -> None:
+    """The service checks each; the whole is known by the digest of their digests."""
+    obj = sha256.upload_object(CONTENT, "a")
+    digests = [
+        hashlib.sha256(CONTENT[start : start + PART]).digest()
+        for start in range(0, len(CONTENT), PART)
+    ]
+    whole = f"{hashlib.sha256(b''.join(digests)).hexdigest()}-{len(digests)}"
+    assert whole == obj.extra["composite"]["sha256"]
+    assert CONTENT == sha256.read_object("a")
+
+
+# ---------------------------------------------------------------------- wrong answers
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(default=answer(b"", status=500))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[StorageDriver]:
+    with get_driver("s3")("KEY", "SECRET", endpoint=server.url) as driver:
+        driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)
+        yield driver
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [
+        ("crc32", "AAAAAA=="),
+        ("crc32c", "AAAAAA=="),
+        ("crc64nvme", "AAAAAAAAAAA="),
+        ("sha1", "A" * 27 + "="),
+        ("sha256", "A" * 43 + "="),
+    ],
+)
+def test_any_checksum_that_an_answer_tells_is_compared(
+    server: Server, driver: StorageDriver, algorithm: str, digest: str
+) -> None:
+    """Also one that was not asked for."""
+    server.steps.append(answer(**{f"x_amz_checksum_{algorithm}": digest}))
+    with pytest.raises(IntegrityError, match=algorithm):
+        driver.upload_object(b"small", "bucket", "a")
+
+
+def test_what_encryption_makes_of_an_etag_is_not_compared(
+    server: Server, driver: StorageDriver
+) -> None:
+    """Neither that of a whole, nor those of parts, which look like MD5s and are none."""
+    kms = {"x_amz_server_side_encryption": "aws:kms"}
+    server.steps.append(answer(ETag=f'"{"0" * 32}"', **kms))
+    driver.upload_object(b"small", "bucket", "a")
+    begun = (
+        b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+    )
+    finished = f"<ETag>&quot;{'2' * 32}-3&quot;</ETag>"
+    finished = f"<CompleteMultipartUploadResult>{finished}</CompleteMultipartUploadResult>"
+    server.steps.append(answer(begun))
+    server.steps.extend([answer(ETag=f'"{"1" * 32}"', **kms)] * 3)
+    server.steps.append(answer(finished.encode(), **kms))
+    assert f"{'2' * 32}-3" == driver.upload_object(CONTENT, "bucket", "a").etag

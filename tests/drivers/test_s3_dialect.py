@@ -158,9 +158,9 @@ def test_a_prefix_that_sorts_before_the_start_is_left_out() -> None:
 def test_bodies_are_what_s3_reads() -> None:
     assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in location_body("eu-west-1")
     assert b"<Quiet>true</Quiet><Object><Key>a&lt;b&#13;&amp;</Key></Object>" in delete_body(
-        ["a<b\r&"]
+        [("a<b\r&", None)]
     )
-    body = complete_body([(1, MD5, None), (2, MD5, "AAAAAA==")])
+    body = complete_body([(1, MD5, None), (2, MD5, ("crc32", "AAAAAA=="))])
     assert body.count(b"<Part>") == 2
     assert b"<ChecksumCRC32>AAAAAA==</ChecksumCRC32>" in body
 

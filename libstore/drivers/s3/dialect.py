@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import unquote
 
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
@@ -29,6 +30,7 @@ from ...values import (
 )
 from .._texts import decode_text, encode_text
 from .calls import Answer
+from .markup import complete_body
 from .services import HEADERS, Service
 
 META = "x-amz-meta-"
@@ -105,10 +107,18 @@ def base64_of(digest: str) -> str:
 
 def composite_etag(etags: Sequence[str]) -> str | None:
     """Return the ETag of an object that parts with these ETags make up, if they are MD5s."""
-    if not all(_MD5.fullmatch(etag) for etag in etags):
-        return None
-    joined = b"".join(bytes.fromhex(etag) for etag in etags)
-    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
+    return combined("md5", etags) if all(_MD5.fullmatch(etag) for etag in etags) else None
+
+
+def combined(algorithm: str, digests: Sequence[str]) -> str:
+    """Return the digest of the parts' digests, with the number of the parts."""
+    joined = b"".join(map(bytes.fromhex, digests))
+    return f"{hashlib.new(algorithm, joined, usedforsecurity=False).hexdigest()}-{len(digests)}"
+
+
+def is_digest(text: str) -> bool:
+    """Return whether a text could be a digest of hashlib's, in hexadecimal."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def check_name(name: str, service: Service) -> None:
@@ -128,16 +138,43 @@ def check_name(name: str, service: Service) -> None:
         )
 
 
-#: What says that an upload in parts will be known by the CRC-32 of the whole.
-WHOLE_CRC32 = {"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT"}
+def checksum_headers(service: Service, digest: str) -> dict[str, str]:
+    """Return the header by which the service checks what arrives."""
+    if service.digest == "md5":
+        return {"content-md5": base64_of(digest)}
+    return {_CHECKSUM + service.digest: base64_of(digest)}
 
 
-def whole_crc32(digest: str) -> dict[str, str]:
+def started_headers(service: Service) -> dict[str, str]:
+    """Return the headers that say which checksums an upload in parts will have."""
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+    if service.digest == "md5" or (service.digest == "crc32" and not service.whole_crc32):
+        return {}
+    kind = "FULL_OBJECT" if service.whole_crc32 else "COMPOSITE"
+    return {"x-amz-checksum-algorithm": service.digest.upper(), "x-amz-checksum-type": kind}
+
+
+def finished_headers(service: Service, digest: str) -> dict[str, str]:
     """Return the headers that say what an upload in parts comes to."""
+    if not service.whole_crc32:
+        return {}
     return {
         "x-amz-checksum-crc32": base64_of(digest),
-        "x-amz-checksum-type": WHOLE_CRC32["x-amz-checksum-type"],
+        "x-amz-checksum-type": "FULL_OBJECT",
     }
+
+
+def finished_body(service: Service, parts: Sequence[Part]) -> bytes:
+    """Return the body that puts parts together, with their checksums where they were said."""
+    algorithm = service.digest if started_headers(service) else ""
+    return complete_body(
+        (
+            part.number,
+            part.token,
+            (algorithm, base64_of(part.checksums[algorithm])) if algorithm else None,
+        )
+        for part in parts
+    )
 
 
 def body_headers(body: bytes, content_type: str = "application/xml") -> dict[str, str]:
@@ -154,9 +191,12 @@ def is_composite(etag: str | None) -> bool:
 # ---------------------------------------------------------------------- told of one object
 
 _MD5 = re.compile("[0-9a-f]{32}")
+_DIGEST = re.compile("(?:[0-9a-f]{2}){16,32}")
 _COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]*")
 _CHECKSUM = "x-amz-checksum-"
-_DIGEST_BYTES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+_DIGEST_BYTES = {
+    "crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha256": 32,
+}  # fmt: skip
 _CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGEST_BYTES}
 # Objects that are encrypted with these have ETags that are no MD5s:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
@@ -221,8 +261,13 @@ def object_info(
 def written_info(name: str, headers: Mapping[str, str], service: Service) -> ObjectInfo:
     """Return what the answer to a write tells."""
     etag = clean_etag(headers.get("etag"))
+    composite = composites(headers, etag, service)
     return ObjectInfo(
-        name, etag=etag, checksums=checksums(headers, etag, service), version=version(headers)
+        name,
+        etag=etag,
+        checksums=checksums(headers, etag, service),
+        version=version(headers),
+        extra={"composite": composite} if composite else {},
     )
 
 
@@ -463,14 +508,8 @@ def result_info(name: str, answer: Answer, service: Service) -> ObjectInfo:
         if value:
             merged[_CHECKSUM + algorithm] = value
     merged["x-amz-checksum-type"] = told.get("ChecksumType", merged.get("x-amz-checksum-type", ""))
-    info = written_info(name, merged, service)
-    return ObjectInfo(
-        name,
-        etag=info.etag,
-        checksums=info.checksums,
-        last_modified=parse_timestamp(told.get("LastModified")),
-        version=info.version,
-    )
+    when = parse_timestamp(told.get("LastModified"))
+    return replace(written_info(name, merged, service), last_modified=when)
 
 
 def kept_headers(

@@ -119,7 +119,7 @@ class S3Driver(PublicHooks):
         self._settings = settings = given.completed(self.service, os.environ)
         self.service = service = settings.service_of(self.service)
         self.limits = service.limits
-        self.digests = ("crc32",) if service.digest == "crc32" else ("md5",)
+        self.digests = (service.digest,)
         self._calls = Calls(
             settings.endpoint_of(service),
             settings.transport(self.transfer.concurrency),

@@ -59,12 +59,12 @@ def public_access_body(blocked: Mapping[str, bool]) -> bytes:
     return write("PublicAccessBlockConfiguration", content, _NAMESPACE)
 
 
-def complete_body(parts: Iterable[tuple[int, str, str | None]]) -> bytes:
-    """Return the body of CompleteMultipartUpload, of numbers, ETags and CRC-32s in base64."""
+def complete_body(parts: Iterable[tuple[int, str, tuple[str, str] | None]]) -> bytes:
+    """Return the body of CompleteMultipartUpload, of numbers, ETags and checksums in base64."""
     content = []
-    for number, etag, crc32 in parts:
+    for number, etag, checksum in parts:
         part = [("PartNumber", str(number)), ("ETag", f'"{etag}"')]
-        if crc32 is not None:
-            part.append(("ChecksumCRC32", crc32))
+        if checksum is not None:
+            part.append((f"Checksum{checksum[0].upper()}", checksum[1]))
         content.append(("Part", part))
     return write("CompleteMultipartUpload", content, _NAMESPACE)

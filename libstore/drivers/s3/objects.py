@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from ...base import StorageDriver
 from ...errors import (
+    IntegrityError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
@@ -23,6 +24,7 @@ from ...transfer.payload import Payload
 from ...values import (
     Conditions,
     CopyOptions,
+    MiB,
     ObjectInfo,
     Reading,
     SigningOptions,
@@ -35,6 +37,9 @@ from .copies import Copier
 from .markup import MAX_PAGE, delete_body
 from .services import AWS, Service
 from .settings import Settings
+
+# Up to this size any digest is cheap.
+_SMALL = MiB
 
 
 class ObjectHooks(StorageDriver):
@@ -156,7 +161,9 @@ class ObjectHooks(StorageDriver):
             known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
             return self._ours((container, name), payload.size, known, None, settings)
 
-        return self._calls.persist_once(put, look) if bound else put()
+        info = self._calls.persist_once(put, look) if bound else put()
+        self._compare(payload, info, "content")
+        return info
 
     def _look_before(self, container: str, name: str, conditions: Conditions) -> None:
         """Look whether conditions hold, if nobody knows whether the service does."""
@@ -199,9 +206,23 @@ class ObjectHooks(StorageDriver):
 
     def _digest_headers(self, payload: Payload) -> dict[str, str]:
         """Return the header by which the service checks what arrives."""
-        if self.service.digest == "crc32":
-            return {"x-amz-checksum-crc32": dialect.base64_of(payload.digest("crc32"))}
-        return {"content-md5": dialect.base64_of(payload.digest("md5"))}
+        return dialect.checksum_headers(self.service, payload.digest(self.service.digest))
+
+    def _compare(self, payload: Payload, info: ObjectInfo, what: str) -> None:
+        """
+        Compare what the service says that it has stored with what was sent.
+
+        Of what is large, only those digests are computed that are needed or cost next to nothing.
+        """
+        for algorithm, told in info.checksums.items():
+            if not (algorithm in {*self.digests, "crc32"} or payload.size <= _SMALL):
+                continue
+            digest = payload.digest(algorithm)
+            if told != digest:
+                raise IntegrityError(
+                    f"the service has stored another {what} than was sent: its {algorithm}"
+                    f" should be {digest}, but is {told}"
+                )
 
     @override
     def _delete_object(

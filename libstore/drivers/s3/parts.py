@@ -22,11 +22,12 @@ from ...values import (
 )
 from . import dialect
 from .composites import CompositeHooks
-from .markup import complete_body
 from .settings import Settings
 
 # The second one is moto's.
 _PARTS = ("ListPartsResult", "ListPartsResponse")
+# Digests of parts' digests that hashlib makes.
+_COMBINED = frozenset({"md5", "sha1", "sha256"})
 
 
 class PartHooks(CompositeHooks):
@@ -38,9 +39,7 @@ class PartHooks(CompositeHooks):
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         settings = self._settings.overridden(options.extra)
-        headers = self._write_headers(options, settings)
-        if self.service.whole_crc32:
-            headers |= dialect.WHOLE_CRC32
+        headers = self._write_headers(options, settings) | dialect.started_headers(self.service)
         upload_id = self._copier.start(container, name, headers)
         if settings is not self._settings:
             self._begun[upload_id] = settings
@@ -59,13 +58,7 @@ class PartHooks(CompositeHooks):
         info = dialect.written_info(upload.name, response.headers, self.service)
         if info.etag is None:
             raise ServiceError("the service tells no ETag of a part", retryable=True)
-        for algorithm in self.digests:
-            told, digest = info.checksums.get(algorithm), payload.digest(algorithm)
-            if told is not None and told != digest:
-                raise IntegrityError(
-                    f"the service has stored another part {number} than was sent: its"
-                    f" {algorithm} should be {digest}, but is {told}"
-                )
+        self._compare(payload, info, f"part {number}")
         known = {algorithm: payload.digest(algorithm) for algorithm in self.digests}
         return Part(number, offset, payload.size, info.etag, known)
 
@@ -79,15 +72,10 @@ class PartHooks(CompositeHooks):
     ) -> ObjectInfo:
         container, name = upload.container, upload.name
         self._look_before(container, name, options.conditions)
-        crc = self.service.whole_crc32
-        body = complete_body(
-            (part.number, part.token, dialect.base64_of(part.checksums["crc32"]) if crc else None)
-            for part in parts
-        )
+        body = dialect.finished_body(self.service, parts)
         settings = self._settings.overridden(options.extra)
         headers = {**settings.access, **dialect.condition_headers(options.conditions)}
-        if crc:
-            headers |= dialect.whole_crc32(checksums["crc32"])
+        headers |= dialect.finished_headers(self.service, checksums[self.digests[0]])
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)
         info = self._calls.persist_once(
@@ -95,16 +83,7 @@ class PartHooks(CompositeHooks):
             lambda: self._ours((container, name), size, checksums, etag, settings),
         )
         self._begun.pop(upload.id, None)
-        if (
-            self.service.composite_etags
-            and etag is not None
-            and dialect.is_composite(info.etag)
-            and info.etag != etag
-        ):
-            raise IntegrityError(
-                f"the service has put together other parts than were sent: the ETag should be"
-                f" {etag}, but is {info.etag}"
-            )
+        _compare_composite(info, parts)
         return info
 
     @override
@@ -148,3 +127,23 @@ class PartHooks(CompositeHooks):
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
         return dialect.part_page(page, token)
+
+
+def _compare_composite(info: ObjectInfo, parts: Sequence[Part]) -> None:
+    """Raise `IntegrityError` if the service has put together other parts than were sent."""
+    told = info.extra.get("composite")
+    if not isinstance(told, dict):
+        return
+    for algorithm, digest in told.items():
+        known = [
+            part.token if algorithm == "md5" else part.checksums.get(algorithm, "")
+            for part in parts
+        ]
+        if algorithm not in _COMBINED or not all(map(dialect.is_digest, known)):
+            continue
+        expected = dialect.combined(algorithm, known)
+        if digest != expected:
+            raise IntegrityError(
+                f"the service has put together other parts than were sent: their {algorithm}"
+                f" should be {expected}, but is {digest}"
+            )

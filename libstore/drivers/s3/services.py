@@ -43,7 +43,8 @@ class Service:
         path_style: Buckets are in the path only, not in the host.
         options: Which options it honours; see `libstore.hooks.OPTIONS`.
         limits: What it can take.
-        digest: What a body is checked with: an ``x-amz-checksum-crc32`` or a ``Content-MD5``.
+        digest: What a body is checked with: ``x-amz-checksum-crc32``, ``x-amz-checksum-sha256``
+            or ``Content-MD5``.
         md5_etags: The ETag of an object that came in one piece is its MD5.
         composite_etags: That of one that came in parts is the MD5 of their MD5s and their number.
         whole_crc32: It keeps the CRC-32 of a whole object that came in parts.
@@ -72,7 +73,7 @@ class Service:
     path_style: bool = False
     options: frozenset[str] = _PLAIN
     limits: Limits = _LIMITS
-    digest: Literal["crc32", "md5"] = "md5"
+    digest: Literal["crc32", "sha256", "md5"] = "md5"
     md5_etags: bool = True
     composite_etags: bool = True
     whole_crc32: bool = False
