@@ -22,7 +22,36 @@ from urllib.parse import quote
 from ..http.message import Request
 from ..http.names import host_header
 
-ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """
+    Whose signature it is.
+
+    Attributes:
+        name: What the names of algorithm and keys begin with.
+        vendor: What the names of headers and parameters have behind ``x-``.
+    """
+
+    name: str = "AWS4"
+    vendor: str = "amz"
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name."""
+        return f"{self.name}-HMAC-SHA256"
+
+    @property
+    def terminator(self) -> str:
+        """What the scope of a signature ends with."""
+        return f"{self.name.lower()}_request"
+
+
+AMAZON = Scheme()
+#: The same with other names: https://cloud.google.com/storage/docs/authentication/signatures
+GOOGLE = Scheme("GOOG4", "goog")
+ALGORITHM = AMAZON.algorithm
 
 #: Stands for the digest of a body that is not signed; TLS protects it then.
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -80,10 +109,12 @@ def _canonical_query(query: str) -> str:
     return "&".join([f"{name}={value}" for name, _, value in sorted(pairs)])
 
 
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def signing_key(
+    secret: str, date: str, region: str, service: str, scheme: Scheme = AMAZON
+) -> bytes:
     """Return the key of one day, region and service; `date` is like ``"20130524"``."""
-    key = hmac.digest(f"AWS4{secret}".encode(), date.encode(), "sha256")
-    for piece in (region, service, "aws4_request"):
+    key = hmac.digest(f"{scheme.name}{secret}".encode(), date.encode(), "sha256")
+    for piece in (region, service, scheme.terminator):
         key = hmac.digest(key, piece.encode(), "sha256")
     return key
 
@@ -98,16 +129,18 @@ class _Moment:
 
     __slots__ = ("_inner", "_outer", "credential", "date", "second", "to_sign")
 
-    def __init__(self, credentials: Credentials, region: str, service: str, second: int) -> None:
+    def __init__(
+        self, credentials: Credentials, region: str, service: str, second: int, scheme: Scheme
+    ) -> None:
         self.second = second
         self.date = amz_date(second)
         day = self.date[:8]
-        scope = f"{day}/{region}/{service}/aws4_request"
+        scope = f"{day}/{region}/{service}/{scheme.terminator}"
         self.credential = f"{credentials.key}/{scope}"
-        self.to_sign = f"{ALGORITHM}\n{self.date}\n{scope}\n"
+        self.to_sign = f"{scheme.algorithm}\n{self.date}\n{scope}\n"
         # An HMAC is two digests that begin with the key (RFC 2104 section 2). Copying digests
         # that have taken it in costs a third of what making them anew does.
-        block = signing_key(credentials.secret, day, region, service).ljust(64, b"\0")
+        block = signing_key(credentials.secret, day, region, service, scheme).ljust(64, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
 
@@ -125,17 +158,29 @@ class SigV4:
     It may be used from any number of threads.
     """
 
-    def __init__(self, credentials: Credentials, region: str, service: str = "s3") -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        region: str,
+        service: str = "s3",
+        scheme: Scheme = AMAZON,
+    ) -> None:
         self.credentials = credentials
         self.region = region
         self.service = service
-        self._moment = _Moment(credentials, region, service, 0)
+        self.scheme = scheme
+        self._date_header = f"x-{scheme.vendor}-date"
+        self._payload_header = f"x-{scheme.vendor}-content-sha256"
+        self._authorization = f"{scheme.algorithm} Credential="
+        self._moment = _Moment(credentials, region, service, 0, scheme)
 
     def _at(self, now: float) -> _Moment:
         second = int(now)
         moment = self._moment
         if moment.second != second:
-            moment = self._moment = _Moment(self.credentials, self.region, self.service, second)
+            moment = self._moment = _Moment(
+                self.credentials, self.region, self.service, second, self.scheme
+            )
         return moment
 
     def sign_headers(
@@ -153,14 +198,14 @@ class SigV4:
             now: Seconds since 1970.
         """
         moment = self._at(now)
-        signed = {**headers, "host": host, "x-amz-date": moment.date}
+        signed = {**headers, "host": host, self._date_header: moment.date}
         if self.credentials.token is not None:
             signed["x-amz-security-token"] = self.credentials.token
-        payload_hash = headers.get(PAYLOAD_HEADER, EMPTY_SHA256)
+        payload_hash = headers.get(self._payload_header, EMPTY_SHA256)
         canonical, names = canonical_request(method, target, signed, payload_hash)
         del signed["host"]
         signed["authorization"] = (
-            f"{ALGORITHM} Credential={moment.credential}, SignedHeaders={names},"
+            f"{self._authorization}{moment.credential}, SignedHeaders={names},"
             f" Signature={moment.signature(canonical)}"
         )
         return signed
@@ -210,8 +255,12 @@ class HeaderSigner:
 
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
         """Return the headers to send in place of the request's."""
+        return self.sign_as(request, request.headers, now)
+
+    def sign_as(self, request: Request, headers: Mapping[str, str], now: float) -> dict[str, str]:
+        """Return these headers in place of the request's, with those that sign it."""
         host = host_header(request.url)
-        return self._sigv4.sign_headers(request.method, host, request.target, request.headers, now)
+        return self._sigv4.sign_headers(request.method, host, request.target, headers, now)
 
     def renew(self, request: Request) -> bool:
         """Return that there are no other credentials to try."""

@@ -31,11 +31,12 @@ from ...errors import (
     TransportError,
 )
 from ...http.client import Client
-from ...http.message import Request, Response
+from ...http.message import Request, Response, Signer
 from ...http.names import encode_path, encode_query, host_header
 from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
+from . import google
 from .endpoints import Endpoint, Place, is_region
 from .errors import ErrorReader, WrongRegionError
 from .markup import MAX_ANSWER, parse
@@ -75,6 +76,8 @@ class Calls:
         credentials: `None` sends requests without a signature.
         region: Where buckets are looked for first.
         fixed: Whether they are looked for nowhere else.
+        google: The service is Google's, which has other names for things.
+        project: Whose buckets are made and listed there.
     """
 
     def __init__(
@@ -86,6 +89,8 @@ class Calls:
         *,
         fixed: bool,
         retry: Callable[[], RetryPolicy],
+        google: bool = False,
+        project: str | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.transport = transport
@@ -93,6 +98,8 @@ class Calls:
         self.region = region
         self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
+        self._google = google
+        self._project = project
         self._fixed = fixed
         self._retry = retry
         secrets = (credentials.secret, credentials.token) if credentials else ()
@@ -121,6 +128,8 @@ class Calls:
             query: Sorted by name.
         """
         target = encode_path(name)
+        if self._google:
+            query = google.asked(query)
         if query:
             target += f"?{encode_query(query)}"
         signed = {**headers} if headers else {}
@@ -133,9 +142,11 @@ class Calls:
                 _EXPECTED, operation,
             )  # fmt: skip
             try:
-                return self._client(place.region).request(request)
+                response = self._client(place.region).request(request)
             except WrongRegionError as wrong:
                 found = wrong
+            else:
+                return google.Told(response) if self._google else response
             moves += 1
             if (
                 moves > _MOST_MOVES
@@ -180,7 +191,10 @@ class Calls:
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id
             raise
-        return Answer(document.head, document.rows, response.headers)
+        rows_told: Rows = document.rows
+        if self._google:
+            rows_told = [(tag, google.row(told)) for tag, told in rows_told]
+        return Answer(document.head, rows_told, response.headers)
 
     # ------------------------------------------------------------------ several tries
 
@@ -283,11 +297,11 @@ class Calls:
         known = self._clients.get(region)
         if known is not None and known[0] is retry:
             return known[1]
-        signer = (
-            Anonymous()
-            if self.credentials is None
-            else HeaderSigner(SigV4(self.credentials, region))
-        )
+        signer: Signer = Anonymous()
+        if self.credentials is not None and self._google:
+            signer = google.GoogleSigner(self.credentials, self._project)
+        elif self.credentials is not None:
+            signer = HeaderSigner(SigV4(self.credentials, region))
         client = Client(
             self.transport,
             signer,
