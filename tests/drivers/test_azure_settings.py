@@ -214,7 +214,9 @@ def test_what_the_environment_has_is_looked_for_again(monkeypatch: pytest.Monkey
 
 
 def test_a_credential_is_pickled_as_it_pickles_itself() -> None:
-    driver = AzureDriver("mine", credential=Credential())
+    with pytest.raises(NotSupportedError, match="pickle_secret"):
+        pickle.dumps(AzureDriver("mine", credential=Credential()))
+    driver = AzureDriver("mine", credential=Credential(), pickle_secret=True)
     again = pickle.loads(pickle.dumps(driver))
     assert isinstance(again._settings.credential, Credential)
 

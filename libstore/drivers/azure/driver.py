@@ -68,7 +68,8 @@ class AzureDriver(PartHooks):
         verify: Whether the service's certificate is checked, or a file of authorities.
         timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
         proxies: URLs of proxies by scheme, in place of those that the environment names.
-        pickle_secret: Let pickles of the driver carry a secret that was given literally.
+        pickle_secret: Let pickles of the driver carry a secret that was given literally, or a
+            credential, which may have one.
         retry: When to try again after a failure that may pass.
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at, such as

@@ -23,7 +23,8 @@ from .places import Place, account_at, find_place
 SCOPE = "https://storage.azure.com/.default"
 
 _WAYS = ("key", "sas_token", "credential", "connection_string")
-_SECRETS = ("key", "sas_token", "connection_string", "customer_key")
+# A credential may have a secret in it, and nobody can see whether it has.
+_SECRETS = ("key", "sas_token", "connection_string", "credential", "customer_key")
 _DEFAULT_TIMEOUT = (5.0, 60.0)
 # Connections that are kept to one host, unless transfers want more.
 _CONNECTIONS = 16
@@ -182,9 +183,9 @@ class Settings:
                 given.pop(name, None)
         if any(name in given for name in _SECRETS) and not self.pickle_secret:
             raise NotSupportedError(
-                "this driver was given a literal secret, which does not go into pickles; take"
-                " the credentials from the environment or with credential=, or make the driver"
-                " with pickle_secret=True where pickles are kept as safe as the secret"
+                "this driver was given a literal secret, or a credential that may have one, which"
+                " does not go into pickles; take the credentials from the environment, or make"
+                " the driver with pickle_secret=True where pickles are kept as safe as the secret"
             )
         return given
 
