@@ -23,11 +23,13 @@ class Recorder:
 
     Attributes:
         seen: Method, target and headers of each request.
+        status: Statuses to answer with, by method, in place of success.
     """
 
     url: str = ""
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    status: dict[str, int] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[str]:
@@ -41,6 +43,8 @@ def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
         recorder.seen.append((handler.command, handler.path, headers))
         recorder.bodies.append(body)
         status, told, content = respond(handler.command, handler.path, headers, body)
+        if handler.command in recorder.status:
+            status, told, content = recorder.status[handler.command], {}, b""
         handler.send_response_only(status)
         handler.send_header("Content-Length", str(len(content)))
         for name, value in told.items():
