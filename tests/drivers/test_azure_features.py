@@ -24,6 +24,7 @@ from libstore import (
     InvalidOptionError,
     NotSupportedError,
     RetryPolicy,
+    ServiceError,
     StorageError,
     TransferOptions,
     get_driver,
@@ -265,6 +266,19 @@ def test_a_signature_that_has_expired_is_told(
             driver.object(container.name, "a").read()
     signature = token.partition("sig=")[2].partition("&")[0]
     assert signature not in f"{caught.value} {caught.value!r}"
+
+
+@pytest.mark.parametrize("path", ["", "/another"])
+def test_a_wrong_endpoint_is_told(azurite_server: AzureServer, path: str) -> None:
+    """One without the account, or with another one, is no list of nothing."""
+    server = azurite_server
+    endpoint = server.endpoint.removesuffix(f"/{server.account}") + path
+    with get_driver("azure")(server.account, server.key, endpoint=endpoint) as driver:
+        with pytest.raises(ServiceError, match="endpoint") as caught:
+            list(driver.list_containers())
+        with pytest.raises(StorageError):
+            driver.object("container", "a").read()
+    assert caught.value.status in {400, 404}
 
 
 def test_a_missing_container_is_told(driver: AzureDriver) -> None:

@@ -63,6 +63,7 @@ _PUBLIC = (
     "the account forbids public access; allow it in the account's configuration"
     " (allowBlobPublicAccess) first"
 )
+_WHERE = "look whether the endpoint is the account's, which emulators have in the path"
 _LEASED = "somebody holds a lease on it; it must be released or broken first"
 _BLOCKS = (
     "some of the parts are gone: the upload was aborted, or something else was written under the"
@@ -128,7 +129,10 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "BlobNotFound": _no_blob,
     "InvalidResourceName": _bad_name,
-    "OutOfRangeInput": Meaning(InvalidOptionError, "the service takes no such value"),
+    "OutOfRangeInput": Meaning(InvalidOptionError, f"the service takes no such value; {_WHERE}"),
+    "InvalidQueryParameterValue": Meaning(
+        ServiceError, f"the service does not accept the request; {_WHERE}"
+    ),
     "InvalidUri": _bad_name,
     "InvalidMetadata": Meaning(InvalidOptionError, "the service takes no such metadata"),
     "MetadataTooLarge": Meaning(InvalidOptionError, "the metadata is larger than 8 KiB"),
@@ -258,16 +262,23 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
         return _unknown
     # What somebody sees who has not signed, or may not know what there is.
     if status == 404 and code in {"ResourceNotFound", "CannotVerifyCopySource"}:
-        return _no_container if request.operation in _OF_CONTAINERS else _no_blob
+        return _missing(request.operation)
     if code is None and status < 500 and status not in _PLAIN:
         return Meaning(ServiceError, _foreign(status))
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
     return known or (_busy if status >= 500 else _refused)
 
 
+def _missing(operation: str) -> Meaning:
+    if operation in _OF_ACCOUNTS:
+        return Meaning(ServiceError, f"there is no such account; {_WHERE}")
+    return _no_container if operation in _OF_CONTAINERS else _no_blob
+
+
 # Statuses that say by themselves what they mean, whoever says them.
 _PLAIN = frozenset({401, 408, 412, 429})
 _OTHERS = frozenset({"LeaseIdMissing", "SourceConditionNotMet"})
+_OF_ACCOUNTS = frozenset({"ListContainers", "GetUserDelegationKey"})
 _OF_CONTAINERS = frozenset(
     {"GetContainer", "DeleteContainer", "ListBlobs", "GetContainerACL", "SetContainerACL"}
 )
