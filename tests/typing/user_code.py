@@ -37,11 +37,13 @@ from libstore import (
     list_drivers,
     register_driver,
 )
+from libstore.drivers.azure import AzureDriver
 from libstore.drivers.local import LocalDriver
 from libstore.drivers.memory import MemoryDriver
 
 
 def drivers(name: str) -> None:
+    assert_type(get_driver("azure"), type[AzureDriver])
     assert_type(get_driver("local"), type[LocalDriver])
     assert_type(get_driver("memory"), type[MemoryDriver])
     assert_type(get_driver(name), type[Any])

@@ -22,7 +22,9 @@ _CONTAINER = re.compile(r"[a-z0-9](-?[a-z0-9])*", re.ASCII)
 # The root container, static web sites, logs and the change feed.
 _SPECIAL = frozenset({"$root", "$web", "$logs", "$blobchangefeed"})
 _MOST_SEGMENTS = 254
-# The same page forbids control characters. A backslash is stored as a slash.
+# The same page forbids control characters. Of a backslash the service makes a slash, and it drops
+# a dot at the end: https://github.com/versity/versitygw/issues/845 and
+# https://github.com/Azure/azure-sdk-for-java/issues/36674
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffe\uffff]")
 
 
@@ -112,8 +114,8 @@ def check_blob_name(name: str) -> None:
     """
     Raise `InvalidNameError` for what Azure cannot hold, or would hold under another name.
 
-    Pieces of dots alone are resolved like those of paths, on the way and by the service; dots at
-    the end of a piece may be dropped.
+    Pieces of dots alone are resolved like those of paths, on the way and by the service; a dot at
+    the end of any piece is not safe either.
     """
     if len(name) > 1024:
         raise InvalidNameError("Azure takes names of at most 1,024 characters")
