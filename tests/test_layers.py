@@ -27,6 +27,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "values": "",
         "errors": "",
         "content_types": "",
+        "version": "",
     },
     {
         "checks": "values errors",
@@ -38,10 +39,10 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "transfer": "values errors checks retry",
-        "http": "values errors checks retry",
+        "http": "values errors checks retry version",
     },
     {
-        "auth": "errors http",
+        "auth": "errors http retry",
         "files": "values errors transfer",
         "handles": "values errors",
     },
@@ -61,11 +62,11 @@ FLOORS: tuple[dict[str, str], ...] = (
         "base": "values errors checks retry listing transfer handles core capabilities deleting",
     },
     {
-        "drivers": "values errors checks content_types retry listing hooks base http auth"
+        "drivers": "values errors checks content_types retry listing registry hooks base http auth"
         " transfer.crew transfer.localfile transfer.options transfer.payload transfer.plan",
     },
     {
-        "libstore": "",
+        "libstore": "version",
     },
     {
         "testing": "libstore",

@@ -38,7 +38,7 @@ from ..retry import RetryPolicy
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 #: Wanted besides for signing by IAM, where there is no private key.
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
-_TOKEN_URI = "https://oauth2.googleapis.com/token"  # an address, no secret
+_ENDPOINT = "https://oauth2.googleapis.com/token"
 _IAM = "https://iamcredentials.googleapis.com"
 _ANSWER_LIMIT = 1 << 20
 _EXTRA = "install it with: pip install 'libstore[gcs]'"
@@ -91,9 +91,6 @@ class GoogleCredential:
         self._found: Any = None
         self._send = _AuthRequest(transport)
         self._given = ""
-
-    def __reduce__(self) -> Any:
-        raise TypeError("credentials are not pickled")
 
     @property
     def credentials(self) -> Any:
@@ -152,7 +149,9 @@ def _module(name: str, why: str) -> Any:
         raise CredentialsNotFoundError(f"{why} needs the package google-auth; {_EXTRA}") from None
 
 
-def default_credentials(transport: Transport) -> tuple[Callable[[], Any], Callable[[], str | None]]:
+def default_credentials(
+    transport: Transport,
+) -> tuple[Callable[[], Any], Callable[[], str | None]]:
     """
     Return what finds Application Default Credentials, and what finds their project.
 
@@ -204,7 +203,7 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
         raise CredentialsNotFoundError(
             "service_account must have client_email and private_key, as the JSON file of a key has"
         )
-    told = {"token_uri": _TOKEN_URI, **account}
+    told = {"token_uri": _ENDPOINT, **account}
     try:
         credentials = module.Credentials.from_service_account_info(told, scopes=[SCOPE])
     except Exception as error:
@@ -327,8 +326,8 @@ class AccountSigner:
         found = self._email or (told if isinstance(told, str) else None)
         if not found:
             raise NotSupportedError(
-                "these credentials cannot sign URLs: give service_account=, or say with"
-                " signing_account= for which service account IAM shall sign"
+                "these credentials cannot sign URLs by themselves: give service_account=, or say"
+                " with signing_account= for which service account IAM shall sign"
             )
         return found
 
@@ -412,4 +411,3 @@ def signed_target(
     text = f"{signer.algorithm}\n{moment}\n{scope}\n{digest}"
     signature = signer.sign(text.encode(), moment[:8])
     return f"{path}?{canonical_query}&X-Goog-Signature={signature}"
-

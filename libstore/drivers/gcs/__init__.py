@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from .driver import GCSDriver
+from .interoperable import HMACDriver
 
 __all__ = ["GCSDriver"]
+
+GCSDriver._with_hmac = HMACDriver

@@ -102,9 +102,7 @@ class Batches:
             return None
         start = part.find(b"{", status.end())
         told = read_error(part[start:] if start >= 0 else b"")
-        return self._calls.errors.error(
-            meaning_of("DeleteObject", "", number, told), number, told
-        )
+        return self._calls.errors.error(meaning_of("DeleteObject", "", number, told), number, told)
 
 
 def worth_repeating(error: StorageError | None) -> bool:

@@ -75,9 +75,7 @@ class CopyHooks(ObjectHooks):
         options: CopyOptions,
     ) -> ObjectInfo:
         place = self._calls.place
-        path = (
-            f"{place.object(*source)}/rewriteTo/b/{encode(target[0])}/o/{encode(target[1])}"
-        )
+        path = f"{place.object(*source)}/rewriteTo/b/{encode(target[0])}/o/{encode(target[1])}"
         key = self._settings.customer_key
         headers = {
             **resources.customer_headers(key, "x-goog-copy-source-"),

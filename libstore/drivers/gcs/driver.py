@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from inspect import Signature, signature
+from typing import Any, ClassVar, cast
 
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from ...auth.google import URLSigner, signed_target
 from ...errors import InvalidOptionError, NotSupportedError, StorageError
@@ -38,7 +39,7 @@ from .multipart import Multipart
 from .parts import PartHooks
 from .places import PUBLIC_URL, check_bucket_name, check_object_name
 from .resumable import QUANTUM, Resumable
-from .settings import Settings
+from .settings import Settings, is_account
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -107,6 +108,15 @@ class GCSDriver(PartHooks):
     container_extras = CONTAINER_EXTRAS
     limits = _LIMITS
 
+    #: What takes the place of this class if there is an HMAC key; the package sets it.
+    _with_hmac: ClassVar[type[GCSDriver] | None] = None
+
+    def __new__(cls, key: str | None = None, secret: str | None = None, **_: Any) -> Self:
+        """Return a driver of the interface that the credentials are for."""
+        if cls is GCSDriver and key is not None and not is_account(key, secret):
+            return cast("Self", object.__new__(cls._with_hmac or cls))
+        return object.__new__(cls)
+
     def __init__(
         self,
         key: str | None = None,
@@ -140,7 +150,15 @@ class GCSDriver(PartHooks):
             endpoint, insecure, user_project, kms_key, customer_key, parallel_uploads, verify,
             timeout, proxies, pickle_secret,
         )  # fmt: skip
-        self._settings = settings = given.completed(os.environ)
+        self._settings = given.completed(os.environ)
+        self._connect()
+
+    # What __init__ takes, for __new__ takes anything.
+    __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
+
+    def _connect(self) -> None:
+        """Make ready what speaks to the service."""
+        settings = self._settings
         transport = settings.transport(self.transfer.concurrency)
         self._access = access = settings.access(transport)
         self._calls = Calls(
@@ -167,12 +185,12 @@ class GCSDriver(PartHooks):
             "transfer": self.transfer,
             "cdn": self.cdn,
         }
-        return _restore, (type(self), options)
+        return _restore, (options,)
 
     @override
     def __repr__(self) -> str:
         place = self._calls.place
-        return f"<{type(self).__name__} {place.url}{place.prefix}>"
+        return f"<GCSDriver {place.url}{place.prefix}>"
 
     @override
     def close(self) -> None:
@@ -264,7 +282,7 @@ class GCSDriver(PartHooks):
             return None
 
         alone = run_all(delete, again, self.transfer.concurrency)
-        done = list(results) if results is not None else [None] * len(targets)
+        done: list[StorageError | None] = [None] * len(targets) if results is None else results
         for number, error in zip(again, alone, strict=True):
             done[number] = error
         return done
@@ -298,8 +316,8 @@ class GCSDriver(PartHooks):
         signer = self._access.url_signer
         if signer is None:
             raise NotSupportedError(
-                "neither a bare token nor nobody can sign URLs: give service_account=, or say with"
-                " signing_account= for which service account IAM shall sign"
+                "an anonymous driver has nothing to sign URLs with; give service_account=, or the"
+                " key and secret of an HMAC key"
             )
         return self._signed(signer, container, name, options)
 
@@ -338,5 +356,5 @@ class GCSDriver(PartHooks):
         return self._calls.place.url + self._calls.place.public(container, name)
 
 
-def _restore(cls: type[GCSDriver], options: dict[str, Any]) -> GCSDriver:
-    return cls(**options)
+def _restore(options: dict[str, Any]) -> GCSDriver:
+    return GCSDriver(**options)

@@ -70,7 +70,7 @@ _PAYER = Meaning(
 )
 _PUBLIC = Meaning(
     AccessDeniedError,
-    "public access prevention forbids it; lift it from the bucket, the project or the organisation",
+    "public access prevention forbids it; lift it from the bucket, project or organisation",
 )
 _UNIFORM = Meaning(
     NotSupportedError,
@@ -113,11 +113,18 @@ _BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an error answer says."""
+    """
+    What an error answer says.
+
+    Attributes:
+        known: It is in a form of Google's.
+        foreign: It is a page for people, which Google's interfaces do not answer with.
+    """
 
     code: str | None = None
     message: str = ""
     known: bool = False
+    foreign: bool = False
 
 
 class ErrorReader:
@@ -168,7 +175,7 @@ def read_error(body: bytes) -> Told:
         if code:
             said = [found[1] for found in (message, details) if found]
             return Told(code[1], " ".join(said), known=True)
-        return Told()
+        return Told(foreign=True)
     return Told(None, text[:1000])
 
 
@@ -190,27 +197,29 @@ def _read_json(text: str) -> Told:
 
 def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     """Return what an answer to an operation means."""
-    text = told.message
-    if told.code in _THROTTLES:
-        return _SLOWER
-    if status >= 500 and status != 501:
-        return _BUSY
-    if status == 404:
-        return _missing(operation, text)
-    if status in {409, 412}:
-        return _conflict(operation, target, status, text)
-    if status in {400, 403}:
-        return _refusal(status, told)
+    if told.foreign and status < 500:
+        return Meaning(ServiceError, _foreign(status))
     known = _BY_STATUS.get(status)
-    if known is not None:
-        return known
-    return _REFUSED if told.known else Meaning(ServiceError, _foreign(status))
+    if told.code in _THROTTLES:
+        known = _SLOWER
+    elif status == 404:
+        known = _missing(operation, told)
+    elif status in {409, 412}:
+        known = _conflict(operation, target, status, told.message)
+    elif status in {400, 403}:
+        known = _refusal(status, told)
+    elif status >= 500 and known is None:
+        known = _BUSY
+    if known is None:
+        known = _REFUSED if told.known else Meaning(ServiceError, _foreign(status))
+    return known
 
 
-def _missing(operation: str, text: str) -> Meaning:
-    if operation in _OF_BUCKETS or _NO_BUCKET.search(text):
+def _missing(operation: str, told: Told) -> Meaning:
+    if operation in _OF_BUCKETS or _NO_BUCKET.search(told.message):
         return _NO_BUCKET_THERE
-    return _NO_OBJECT_THERE if _NO_OBJECT.search(text) else _VAGUE
+    sure = told.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(told.message)
+    return _NO_OBJECT_THERE if sure else _VAGUE
 
 
 _OF_BUCKETS = frozenset(
@@ -229,30 +238,35 @@ def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
     if status == 409:
         return _BUSY
     # Only a write that must find nothing asks for the generation 0.
-    return _EXISTS if "ifGenerationMatch=0" in target.split("?")[-1].split("&") else _CHANGED
+    asked = target.partition("?")[2].split("&")
+    return _EXISTS if "ifGenerationMatch=0" in asked else _CHANGED
 
 
 def _refusal(status: int, told: Told) -> Meaning:
     text = told.message.lower()
-    if "public access prevention" in text:
-        return _PUBLIC
-    if "uniform bucket-level access" in text:
-        return _UNIFORM
-    if "requester pays" in text or "user project" in text or "userproject" in text:
-        return _PAYER
-    if told.code == "quotaExceeded":
-        return _QUOTA
+    for part, meaning in _REFUSALS:
+        if part in text or part == told.code:
+            return meaning
     if status == 403:
-        if told.code in {"retentionPolicyNotMet", "objectUnderActiveHold"}:
-            return _HELD
-        if told.code == "RequestTimeTooSkewed":
-            return _CLOCK
-        return _DENIED if told.known or not text.startswith("<") else _REFUSED
+        return _DENIED
     if _DIGEST.search(told.message):
         return _DAMAGED
-    if not told.known and not told.message:
-        return Meaning(ServiceError, _foreign(status))
-    return _INVALID if told.code in {"invalid", "invalidParameter"} else _REFUSED
+    if told.known or told.message:
+        return _INVALID if told.code in {"invalid", "invalidParameter"} else _REFUSED
+    return Meaning(ServiceError, _foreign(status))
+
+
+#: By a part of the message, or by the reason.
+_REFUSALS = (
+    ("public access prevention", _PUBLIC),
+    ("uniform bucket-level access", _UNIFORM),
+    ("requester pays", _PAYER),
+    ("user project", _PAYER),
+    ("quotaExceeded", _QUOTA),
+    ("retentionPolicyNotMet", _HELD),
+    ("objectUnderActiveHold", _HELD),
+    ("RequestTimeTooSkewed", _CLOCK),
+)
 
 
 def _foreign(status: int) -> str:

@@ -39,10 +39,11 @@ def key(value: object, label: str) -> bytes:
 
 
 def _time(value: object, label: str) -> str:
-    when = instance(value, datetime, label)
-    if when.tzinfo is None:
+    if not isinstance(value, datetime):
+        raise InvalidTypeError(f"{label} must be a datetime")
+    if value.tzinfo is None:
         raise InvalidOptionError(f"{label} must be an aware datetime")
-    moment = when.astimezone(timezone.utc)
+    moment = value.astimezone(timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}Z"
 
 
@@ -56,7 +57,9 @@ def _acl(value: object, label: str) -> str:
 
 
 def _flag(value: object, label: str) -> bool:
-    return instance(value, bool, label)
+    if not isinstance(value, bool):
+        raise InvalidTypeError(f"{label} must be a bool")
+    return value
 
 
 def _prevention(value: object, label: str) -> str:

@@ -49,7 +49,12 @@ class Multipart:
         return str(told["UploadId"])
 
     def put(
-        self, upload: Upload, number: int, offset: int, payload: Payload, headers: Mapping[str, str]
+        self,
+        upload: Upload,
+        number: int,
+        offset: int,
+        payload: Payload,
+        headers: Mapping[str, str],
     ) -> Part:
         """Send one part."""
         md5 = payload.digest("md5")

@@ -88,6 +88,13 @@ class ObjectHooks(StorageDriver):
         if stored == "gzip" and told.get("content-encoding") != "gzip":
             response.close()
             raise ServiceError("the object is stored compressed, and came in another form")
+        if response.status == 200 and not any(one.startswith("x-goog-") for one in told):
+            response.close()
+            raise ServiceError(
+                "the answer is not one of Google's; look whether the endpoint is right, and"
+                " whether a proxy answers in its place",
+                status=200,
+            )
         info, sent = resources.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 
@@ -279,5 +286,3 @@ class _Nothing:
 
     def readinto(self, buffer: memoryview, /) -> int:
         return 0
-
-

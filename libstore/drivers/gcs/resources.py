@@ -283,7 +283,9 @@ def list_page(told: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Pr
 
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     """Return what a resource tells of a bucket."""
-    extra = {ours: resource[theirs] for theirs, ours in _BUCKET_EXTRAS.items() if theirs in resource}
+    extra = {
+        ours: resource[theirs] for theirs, ours in _BUCKET_EXTRAS.items() if theirs in resource
+    }
     iam = resource.get("iamConfiguration")
     if isinstance(iam, Mapping):
         uniform = iam.get("uniformBucketLevelAccess")

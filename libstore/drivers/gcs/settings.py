@@ -67,6 +67,9 @@ class Settings:
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
         found = self
+        for label in ("key", "secret"):
+            if not isinstance(getattr(self, label), (str, type(None))):
+                raise InvalidTypeError(f"{label} must be a str")
         if (self.key is None) != (self.secret is None):
             raise InvalidOptionError("key and secret go together; give both, or neither")
         ways = [name for name in _WAYS if getattr(self, name) is not None]
@@ -90,6 +93,10 @@ class Settings:
             extras.key(self.customer_key, "customer_key")
             if self.kms_key is not None:
                 raise InvalidOptionError("customer_key and kms_key exclude each other")
+        if self.key is not None and self.secret is not None:
+            extras.text(self.key, "key")
+            if not (self.secret.isascii() and self.secret.isprintable() and self.secret):
+                raise InvalidOptionError("secret must be printable ASCII")
         for label in ("project", "user_project", "kms_key", "signing_account"):
             value = getattr(self, label)
             if value is not None:
@@ -112,11 +119,12 @@ class Settings:
     def access(self, transport: Transport) -> Access:
         """Return how requests are signed."""
         place = self.place()
+
         def project() -> str | None:
             return self.project
 
         if self.token is not None:
-            return self._bearer(place, TokenFunction(self.token), project, None)
+            return self._bearer(place, TokenFunction(self.token), project, transport)
         if self.credentials is not None:
             given = self.credentials
             told = getattr(given, "project_id", None)
@@ -127,9 +135,9 @@ class Settings:
             made, named = service_account_credentials(self.service_account)
             source = GoogleCredential(lambda: made, transport)
             return self._bearer(place, source, lambda: self.project or named, transport)
-        if self.anonymous or (self.endpoint is not None and not place.secure and place.loopback):
-            return Access(place, Unsigned(), project)
-        if self.emulated:
+        local = self.endpoint is not None and not place.secure and place.loopback
+        # With a key, requests are signed by the S3 dialect.
+        if self.anonymous or self.emulated or local or self.key is not None:
             return Access(place, Unsigned(), project)
         find, find_project = default_credentials(transport)
         source = GoogleCredential(find, transport)
@@ -140,16 +148,16 @@ class Settings:
         place: Place,
         source: TokenFunction | GoogleCredential,
         project: Callable[[], str | None],
-        transport: Transport | None,
+        transport: Transport,
     ) -> Access:
         if not place.secure and not place.loopback and not self.insecure:
             raise InvalidOptionError("a token is a secret, and needs an endpoint of https://")
         tokens = TokenCache(source, SCOPE)
-        signer: URLSigner | None = None
-        if isinstance(source, GoogleCredential) and transport is not None:
-            signer = AccountSigner(
-                lambda: source.credentials, self.signing_account, tokens.get, transport
-            )
+
+        def credentials() -> Any:
+            return source.credentials if isinstance(source, GoogleCredential) else None
+
+        signer: URLSigner = AccountSigner(credentials, self.signing_account, tokens.get, transport)
         return Access(place, BearerSigner(tokens), project, tokens, signer)
 
     def transport(self, concurrency: int) -> Transport:
@@ -222,6 +230,7 @@ class Access:
     url_signer: URLSigner | None = None
 
 
-def is_account(key: str, secret: str) -> bool:
+def is_account(key: object, secret: object) -> bool:
     """Return whether a pair is the e-mail address and the private key of a service account."""
-    return "@" in key and "PRIVATE KEY-----" in secret
+    pair = isinstance(key, str) and isinstance(secret, str) and (key, secret)
+    return bool(pair and "@" in pair[0] and "PRIVATE KEY-----" in pair[1])

@@ -12,8 +12,11 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
+from typing_extensions import override
+
 from ...auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
-from ...http.message import Body, Request, Response
+from ...http.message import Request, Response
+from ...values import Body
 
 _CUSTOMER = "x-amz-server-side-encryption-customer-"
 _SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
@@ -58,6 +61,7 @@ class GoogleSigner(HeaderSigner):
         super().__init__(SigV4(credentials, "auto", "storage", GOOGLE))
         self._project = project
 
+    @override
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
         """Return the headers to send in place of the request's."""
         headers = sent(request, self._project)
