@@ -15,6 +15,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .base import StorageDriver
     from .capabilities.signing import SignedURL
@@ -76,8 +78,6 @@ if TYPE_CHECKING:
         Upload,
         WriteOptions,
     )
-
-__version__ = "0.1.0"
 
 _ROOMS = {
     "base": ("StorageDriver",),

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import threading
+import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,11 +23,13 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from typing_extensions import override
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util import Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..checks import shorten
 from ..errors import InvalidOptionError, LocalFileNotFoundError
+from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
 from .environment import Proxies, bundle_from, proxies_from
@@ -71,7 +74,7 @@ class TransportOptions:
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     proxies: Mapping[str, str] | None = None
-    user_agent: str = "libstore"
+    user_agent: str = f"libstore/{__version__}"
 
     @override
     def __repr__(self) -> str:
@@ -275,6 +278,12 @@ class Transport:
                 cafile=None if folder else bundle, capath=bundle if folder else None
             )
         else:
+            warnings.warn(
+                "certificates are not checked, so anybody on the way can read and change what is"
+                " sent: verify=False",
+                InsecureRequestWarning,
+                stacklevel=2,
+            )
             context = create_urllib3_context(cert_reqs=ssl.CERT_NONE)
         if options.cert is not None:
             files = (options.cert,) if isinstance(options.cert, str) else options.cert

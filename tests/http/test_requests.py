@@ -15,6 +15,7 @@ from libstore.http.message import Request
 from libstore.http.names import encode_path
 from libstore.retry import RetryPolicy
 from libstore.transfer.payload import BufferPayload, FilePayload
+from libstore.version import __version__
 
 BIG = bytes(range(256)) * 40_000  # more than the sockets' buffers take
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -51,7 +52,7 @@ def test_the_head_has_what_the_request_has_and_little_more(serve: Serve, get: Ge
     get(server, method="PUT", headers={"x-b": "1", "x-a": "ä\t"}, content=b"12")
     assert server.seen[0].headers == [
         ("host", f"127.0.0.1:{server.port}"),
-        ("user-agent", "libstore"),
+        ("user-agent", f"libstore/{__version__}"),
         ("accept-encoding", "identity"),
         ("x-b", "1"),
         ("x-a", "ä\t"),
