@@ -164,8 +164,8 @@ class Blocks:
         Take blocks back, if the service can be made to: only where there is nothing else.
 
         No request drops blocks. But a name that has nothing but blocks can be deleted, with all of
-        them, as AzCopy does it. It must not be if a blob came there meanwhile; a lease, which Azure
-        gives on blocks without a blob too, sees to that:
+        them, as AzCopy does it. It must not be if a blob came there meanwhile; a lease, which is
+        given on blocks without a blob too, sees to that:
         https://github.com/Azure/azure-sdk-for-java/issues/12030
         """
         container, name = upload.container, upload.name
