@@ -12,6 +12,7 @@ from libstore import get_driver
 from libstore.drivers.swift import SwiftDriver
 from servers.azurite import AzureServer, azurite
 from servers.gcs import GCSServer, fake_gcs, gcs_emulator
+from servers.keystone import KeystoneServer, keystone
 from servers.moto import moto
 from servers.openstack import SwiftServer, swift
 from servers.rclone import rclone
@@ -117,4 +118,13 @@ def fake_gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSSer
 def gcs_emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSServer]:
     """Run gcp-storage-emulator."""
     with gcs_emulator(tmp_path_factory.mktemp("gcs-emulator")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keystone_server(
+    tmp_path_factory: pytest.TempPathFactory, swift_server: SwiftServer
+) -> Iterator[KeystoneServer]:
+    """Run OpenStack Keystone, and a proxy of Swift that takes its tokens."""
+    with keystone(tmp_path_factory.mktemp("keystone"), swift_server) as server:
         yield server

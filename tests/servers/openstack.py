@@ -79,7 +79,7 @@ _AT_ONCE = "rate_limit_under_size = 0\n"
 Filters = Sequence[tuple[str, str, str]]
 
 
-def _filters(cache: int, auth: Filters, s3: Filters) -> Filters:
+def filters(cache: int, auth: Filters, s3: Filters) -> Filters:
     """Return name, entry point and settings of each filter, in the order of the pipeline."""
     return (
         ("catch_errors", "egg:swift#catch_errors", ""),
@@ -149,7 +149,7 @@ def swift(folder: Path) -> Iterator[SwiftServer]:
             stack.enter_context(_serve(kind, port, etc, text))
         s3 = (("s3api", "egg:swift#s3api", _S3),)
         auth = (("tempauth", "egg:swift#tempauth", _TEMPAUTH),)
-        with proxy(etc, "proxy", front, _filters(cache, auth, s3)):
+        with proxy(etc, "proxy", front, filters(cache, auth, s3)):
             yield SwiftServer(
                 f"http://127.0.0.1:{front}", "test:tester", "testing", folder=etc, cache=cache
             )

@@ -295,15 +295,15 @@ class LargeObjects:
         begin = f"/{segments_container(upload.container)}/{prefix_of(upload.name, upload.id)}"
         return any(str(row.get("name", "")).startswith(begin) for row in entries)
 
-    def is_marked(self, upload: Upload) -> bool:
-        """Return whether an upload goes on."""
+    def require_mark(self, upload: Upload) -> None:
+        """Raise `ObjectNotFoundError` if an upload does not go on."""
+        place = segments_container(upload.container)
         try:
-            self._calls.ask(
-                "HEAD", "HeadObject", segments_container(upload.container), _MARKS + upload.id
-            ).close()
-        except ObjectNotFoundError:
-            return False
-        return True
+            self._calls.ask("HEAD", "HeadObject", place, _MARKS + upload.id).close()
+        except ObjectNotFoundError as error:
+            raise ObjectNotFoundError(
+                "there is no such upload", status=404, request_id=error.request_id
+            ) from None
 
     def segments(self, upload: Upload) -> Iterator[Mapping[str, Any]]:
         """Yield the rows of an upload's segments."""

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing_extensions import override
 
 from ...errors import (
-    ContainerNotFoundError,
     IntegrityError,
     NotSupportedError,
-    ObjectNotFoundError,
     ServiceError,
 )
 from ...http.headers import clean_etag
@@ -117,19 +115,15 @@ class PartHooks(ObjectHooks):
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        self._large.require_mark(upload)
         parts = []
         offset = 0
-        try:
-            for row in self._large.segments(upload):
-                digest = str(row.get("hash", ""))
-                number = str(row["name"]).rpartition("/")[2]
-                if not number.isdigit():
-                    raise ServiceError("there is something else among the segments of an upload")
-                size = int(row.get("bytes", 0))
-                parts.append(Part(int(number), offset, size, digest, {"md5": digest}))
-                offset += size
-        except ContainerNotFoundError:
-            self._require_container(upload.container)
-        if not parts and not self._large.is_marked(upload):
-            raise ObjectNotFoundError("there is no such upload")
+        for row in self._large.segments(upload):
+            digest = str(row.get("hash", ""))
+            number = str(row["name"]).rpartition("/")[2]
+            if not number.isdigit():
+                raise ServiceError("there is something else among the segments of an upload")
+            size = int(row.get("bytes", 0))
+            parts.append(Part(int(number), offset, size, digest, {"md5": digest}))
+            offset += size
         return Page(parts)

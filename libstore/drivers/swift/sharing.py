@@ -43,14 +43,10 @@ class SharingHooks(CopyHooks):
     def _found_key(self, container: str) -> str:
         """Return the account's key, which is asked for once, or else the container's."""
         if self._temp_url_key is None:
-            told = self._calls.ask("HEAD", "HeadAccount").headers
-            self._temp_url_key = _first(told, _KEYS)
+            self._temp_url_key = _first(self._told("HeadAccount", ""), _KEYS)
         if self._temp_url_key is not None:
             return self._temp_url_key
-        try:
-            told = self._calls.ask("HEAD", "HeadContainer", container).headers
-        except ContainerNotFoundError:
-            told = {}
+        told = self._told("HeadContainer", container)
         key = _first(told, _CONTAINER_KEYS)
         if key is None:
             raise NotSupportedError(
@@ -58,6 +54,13 @@ class SharingHooks(CopyHooks):
                 " may see; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
             )
         return key
+
+    def _told(self, operation: str, container: str) -> Mapping[str, str]:
+        """Return the headers of the account or a container, if this user may see any."""
+        try:
+            return self._calls.ask("HEAD", operation, container).headers
+        except (AccessDeniedError, ContainerNotFoundError):
+            return {}
 
     # ------------------------------------------------------------------ public reading
 

@@ -1,0 +1,202 @@
+"""The Swift driver with tokens of a real Keystone."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from drivers.swift_support import CONTENT, LARGE, PART, URL_KEY, lent, listening
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    InvalidOptionError,
+    StorageDriver,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.swift import SwiftDriver
+from libstore.testing.containers import Containers
+from libstore.testing.deleting import Deletes
+from libstore.testing.objects import Objects
+from libstore.testing.signing import Signatures
+from libstore.testing.uploads import Uploads
+from servers.keystone import KeystoneServer
+
+Swift = get_driver("swift")
+
+
+@pytest.fixture(scope="module")
+def keystone_driver(keystone_server: KeystoneServer) -> Iterator[SwiftDriver]:
+    server = keystone_server
+    with Swift(
+        server.user, server.secret, auth_url=server.auth_url, project=server.project,
+        temp_url_key=URL_KEY,
+    ) as driver:  # fmt: skip
+        headers = {"x-account-meta-temp-url-key": URL_KEY}
+        driver._calls.ask("POST", "PostAccount", headers=headers).close()
+        yield driver
+
+
+class TestKeystone(Containers, Objects, Uploads, Deletes, Signatures):
+    """Much of what the driver does, with tokens of Keystone."""
+
+    @pytest.fixture
+    def driver(self, keystone_driver: SwiftDriver) -> SwiftDriver:
+        """Return the driver that all tests share."""
+        return keystone_driver
+
+
+def logins(server: KeystoneServer) -> dict[str, dict[str, Any]]:
+    """Return the arguments of each way to log in."""
+    scope = {"project": server.project}
+    return {
+        "names": {"user": server.user, "secret": server.secret, **scope},
+        "domains": {
+            "user": server.user, "secret": server.secret, **scope,
+            "user_domain": "Default", "project_domain": "Default",
+        },
+        "domain ids": {
+            "user": server.user, "secret": server.secret, **scope,
+            "user_domain_id": "default", "project_domain_id": "default",
+        },
+        "ids": {
+            "user_id": server.user_id, "secret": server.secret, "project_id": server.project_id,
+        },
+        "application credential": {
+            "application_credential": server.credential, "secret": server.credential_secret,
+        },
+        "its name": {
+            "application_credential": server.credential_name, "secret": server.credential_secret,
+            "user": server.user,
+        },
+        "region": {
+            "user": server.user, "secret": server.secret, **scope,
+            "region": server.region, "interface": "internal",
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["names", "domains", "domain ids", "ids", "application credential", "its name", "region"],
+)
+def test_each_way_to_log_in(keystone_server: KeystoneServer, way: str) -> None:
+    server = keystone_server
+    with (
+        Swift(auth_url=server.auth_url, **logins(server)[way]) as driver,
+        lent(driver) as container,
+    ):
+        container.upload_object(CONTENT, "a")
+        assert CONTENT == container.read_object("a")
+        assert server.project_id in driver.get_container_cdn_url(container)
+
+
+def test_the_address_may_lack_its_version(keystone_server: KeystoneServer) -> None:
+    server = keystone_server
+    for ending in ("", "/"):
+        url = server.auth_url.removesuffix("/v3") + ending
+        with Swift(server.user, server.secret, auth_url=url, project="demo") as driver:
+            assert isinstance(list(driver.list_containers()), list)
+
+
+def test_a_token_is_a_way_to_log_in(
+    keystone_server: KeystoneServer, keystone_driver: SwiftDriver
+) -> None:
+    """With the storage's address it is used as it is; else another one is got for it."""
+    server = keystone_server
+    token = keystone_driver._calls._tokens.get()
+    place = keystone_driver._calls.place
+    with Swift(token=token, auth_url=server.auth_url, project=server.project) as driver:
+        assert isinstance(list(driver.list_containers()), list)
+    with Swift(token=token, storage_url=place.url + place.path) as driver:
+        with listening(driver) as seen:
+            assert isinstance(list(driver.list_containers()), list)
+        assert 1 == len(seen)
+    with (
+        Swift(token="no token", storage_url=place.url + place.path) as driver,
+        pytest.raises(AuthenticationError) as caught,
+    ):
+        list(driver.list_containers())
+    assert 401 == caught.value.status
+    assert "no token" not in str(caught.value)
+
+
+def test_the_login_is_one_request(keystone_server: KeystoneServer) -> None:
+    server = keystone_server
+    with Swift(server.user, server.secret, auth_url=server.auth_url, project="demo") as driver:
+        with listening(driver) as seen, lent(driver) as container:
+            container.upload_object(CONTENT, "a")
+            assert ["POST", "PUT", "PUT"] == [line.partition(" ")[0] for line in seen]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"secret": "a wrong one"}, AuthenticationError, "login was refused"),
+        ({"user": "nobody"}, AuthenticationError, "login was refused"),
+        ({"project": "no project"}, AuthenticationError, "login was refused"),
+        ({"user_domain": "no domain"}, AuthenticationError, "login was refused"),
+        ({"project": None}, InvalidOptionError, "pass project="),
+        ({"region": "Nowhere"}, InvalidOptionError, "region"),
+        ({"interface": "admin"}, InvalidOptionError, "interface"),
+        ({"user": "reader", "secret": "readerpass"}, AccessDeniedError, "not allowed"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_login_that_cannot_be_says_why(
+    keystone_server: KeystoneServer, changes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    server = keystone_server
+    arguments = {
+        "user": server.user,
+        "secret": server.secret,
+        "project": server.project,
+        **changes,
+    }
+    with Swift(auth_url=server.auth_url, **arguments) as driver:
+        with pytest.raises(error, match=words) as caught:
+            driver.create_container("libstore-refused")
+        assert arguments["secret"] not in str(caught.value) + repr(caught.value)
+        assert arguments["secret"] not in repr(driver)
+
+
+def test_the_environment_is_a_way_to_log_in(
+    keystone_server: KeystoneServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As all of OpenStack's tools do; and a pickle looks there again."""
+    server = keystone_server
+    for name, value in {
+        "OS_AUTH_URL": server.auth_url, "OS_USERNAME": server.user, "OS_PASSWORD": server.secret,
+        "OS_PROJECT_NAME": server.project, "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_ID": "default", "OS_REGION_NAME": server.region,
+        "OS_ENDPOINT_TYPE": "publicURL",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with Swift() as driver:
+        again: StorageDriver = pickle.loads(pickle.dumps(driver))
+        assert server.secret.encode() not in pickle.dumps(driver)
+        assert list(again.list_containers()) == list(again.list_containers())
+        again.close()
+    monkeypatch.setenv("OS_APPLICATION_CREDENTIAL_ID", server.credential)
+    monkeypatch.setenv("OS_APPLICATION_CREDENTIAL_SECRET", server.credential_secret)
+    with Swift() as driver:
+        assert isinstance(list(driver.list_containers()), list)
+
+
+def test_large_objects_work_with_an_application_credential(
+    keystone_server: KeystoneServer,
+) -> None:
+    server = keystone_server
+    with (
+        Swift(
+            secret=server.credential_secret, application_credential=server.credential,
+            auth_url=server.auth_url,
+            transfer=TransferOptions(part_size=PART, multipart_threshold=PART),
+        ) as driver,
+        lent(driver) as container,
+    ):  # fmt: skip
+        container.upload_object(LARGE, "a")
+        assert LARGE == container.read_object("a")
