@@ -93,9 +93,11 @@ class StorageError(Exception):
         code: The provider's own code, such as ``"NoSuchKey"``.
         request_id: The provider's name for the request, which its support asks for.
         retryable: Whether the same call may succeed later without a change.
+        retry_after: The seconds that the service asks to wait for before that.
     """
 
     retryable: bool = False
+    retry_after: float | None = None
     _errno: ClassVar[int | None] = None
 
     def __init__(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
-from ..errors import TransportError
+from ..errors import StorageError, TransportError
 from ..retry import RetryPolicy
 from ..values import KiB
 from . import headers as header_rules
@@ -27,8 +27,8 @@ from .transport import Transport
 _logger = logging.getLogger(__name__)
 
 _ERROR_LIMIT = 64 * KiB
-# However long a service asks to wait, it is asked again after this many seconds.
-_LONGEST_WAIT = 60.0
+#: However long a service asks to wait, it is asked again after this many seconds.
+LONGEST_WAIT = 60.0
 # A clock that is wrong by less is not what a service complains of.
 _SKEW_THAT_MATTERS = 30.0
 # The first wait after an answer that asks for fewer requests, compared with other faults.
@@ -130,6 +130,9 @@ class _Tries:
         """Set right what an answer complains of, or wait, or raise its error."""
         body = _error_body(response)
         fault = self._client.read_error(self._request, response.status, response.headers, body)
+        asked = header_rules.retry_after(response.headers, self._client.clock())
+        if asked is not None and isinstance(fault.error, StorageError):
+            fault.error.retry_after = asked
         if fault.skewed and self._correct_clock(response.headers, skew):
             return
         if fault.renew and not self._renewed:
@@ -140,7 +143,6 @@ class _Tries:
         # One that asks for fewer requests has not carried out this one.
         if not fault.retry or not (self._request.idempotent or fault.throttled):
             self._give_up(fault.error)
-        asked = header_rules.retry_after(response.headers, self._client.clock())
         self._wait(
             fault.error, f"status {response.status}", throttled=fault.throttled, asked=asked
         )
@@ -159,7 +161,7 @@ class _Tries:
         if delay is None:
             self._give_up(error)
         if asked is not None:
-            delay = max(delay, min(asked, _LONGEST_WAIT))
+            delay = max(delay, min(asked, LONGEST_WAIT))
         if self._client.clock() + delay > self._deadline:
             self._give_up(error)
         _logger.debug("%s: again in %.2f s (%s)", self._request.operation, delay, reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -30,7 +30,8 @@ from ...errors import (
     StorageError,
     TransportError,
 )
-from ...http.client import Client
+from ...http.client import LONGEST_WAIT, Client
+from ...http.headers import retry_after
 from ...http.message import Request, Response, Signer
 from ...http.names import encode_path, encode_query, host_header
 from ...http.transport import Transport
@@ -190,6 +191,7 @@ class Calls:
         except StorageError as error:
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id
+            error.retry_after = retry_after(response.headers, self.clock())
             raise
         rows_told: Rows = document.rows
         if self._google:
@@ -204,12 +206,12 @@ class Calls:
 
         All other faults are the wire's, which has tried again already.
         """
-        delays = self._retry().delays()
+        patience = _Patience(self)
         while True:
             try:
                 return send()
             except (ServiceError, TransportError) as error:
-                if not _in_success(error) or not self._may_wait(delays, error):
+                if not _in_success(error) or not patience.waits(error):
                     raise
 
     def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
@@ -223,7 +225,7 @@ class Calls:
             send: Sends a request that the wire does not send again by itself.
             look: Returns the result if the request took effect, `None` if it did not.
         """
-        delays = self._retry().delays()
+        patience = _Patience(self)
         lost = False
         while True:
             try:
@@ -237,18 +239,11 @@ class Calls:
                 gone = error.code == "NoSuchUpload"
                 lost = lost or gone or error.retryable
                 throttled = isinstance(error, RateLimitedError) and not _in_success(error)
-                if gone or throttled or not self._may_wait(delays, error):
+                if gone or throttled or not patience.waits(error):
                     found = _seen(look) if lost else None
                     if found is None:
                         raise
                     return found
-
-    def _may_wait(self, delays: Iterator[float], error: StorageError) -> bool:
-        delay = next(delays, None)
-        if delay is None or not error.retryable:
-            return False
-        self.sleep(delay)
-        return True
 
     # ------------------------------------------------------------------ where
 
@@ -345,6 +340,27 @@ class Calls:
         except StorageError:
             pass
         return None
+
+
+class _Patience:
+    """How long a call is tried again, by the rules that the wire has for its tries."""
+
+    def __init__(self, calls: Calls) -> None:
+        retry = calls._retry()
+        self._calls = calls
+        self._delays = retry.delays()
+        self._deadline = calls.clock() + retry.total
+
+    def waits(self, error: StorageError) -> bool:
+        """Wait for the next try after this error; return whether there is one."""
+        delay = next(self._delays, None)
+        if delay is None or not error.retryable:
+            return False
+        delay = max(delay, min(error.retry_after or 0.0, LONGEST_WAIT))
+        if self._calls.clock() + delay > self._deadline:
+            return False
+        self._calls.sleep(delay)
+        return True
 
 
 def _sha256(content: bytes | Payload | None) -> str:
