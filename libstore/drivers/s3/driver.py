@@ -28,6 +28,7 @@ from ...values import (
 from . import dialect, extras
 from .calls import Calls
 from .copies import Copier
+from .doubts import Doubts
 from .endpoints import check_bucket_name, check_new_bucket_name
 from .markup import location_body
 from .public import PublicHooks
@@ -132,6 +133,9 @@ class S3Driver(PublicHooks):
         self._begun = {}
         self._copier = Copier(self._calls, service, settings, self._look)
 
+        self._doubts = Doubts(
+            service.guarded, lambda bucket, name: self._peek(bucket, name, None, self._reads)
+        )
     @override
     def __reduce__(self) -> tuple[Any, ...]:
         options = {**self._settings.pickled(), "retry": self.retry, "transfer": self.transfer}

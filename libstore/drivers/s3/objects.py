@@ -11,7 +11,6 @@ from ...base import StorageDriver
 from ...errors import (
     IntegrityError,
     NotSupportedError,
-    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
@@ -34,6 +33,7 @@ from ...values import (
 from . import dialect, extras
 from .calls import Answer, Calls
 from .copies import Copier
+from .doubts import Doubts
 from .markup import MAX_PAGE, delete_body
 from .services import AWS, Service
 from .settings import Settings
@@ -55,6 +55,7 @@ class ObjectHooks(StorageDriver):
     _calls: Calls
     _settings: Settings
     _copier: Copier
+    _doubts: Doubts
     _reads: Mapping[str, str]
 
     @override
@@ -70,15 +71,21 @@ class ObjectHooks(StorageDriver):
         Args:
             reads: The headers of reads; an upload with a key of its own is read with that key.
         """
-        query = {"versionId": version} if version else None
         try:
-            response = self._calls.ask(
-                "HEAD", "HeadObject", container, name, query=query, headers=reads
-            )
+            return self._peek(container, name, version, reads)
         except ObjectNotFoundError as error:
             if error.code is None:  # an answer to HEAD cannot tell what it is that is missing
                 self._head_container(container)
             raise
+
+    def _peek(
+        self, container: str, name: str, version: str | None, reads: Mapping[str, str]
+    ) -> ObjectInfo:
+        """Do the same with one request, for whom it does not matter what it is that is missing."""
+        query = {"versionId": version} if version else None
+        response = self._calls.ask(
+            "HEAD", "HeadObject", container, name, query=query, headers=reads
+        )
         response.close()
         told = response.headers
         return dialect.object_info(
@@ -143,7 +150,7 @@ class ObjectHooks(StorageDriver):
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         conditions = options.conditions
-        self._look_before(container, name, conditions)
+        self._doubts.look_before_put(container, name, conditions)
         settings = self._settings.overridden(options.extra)
         headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
         headers |= dialect.condition_headers(conditions)
@@ -162,23 +169,10 @@ class ObjectHooks(StorageDriver):
             return self._ours((container, name), payload.size, known, None, settings)
 
         info = self._calls.persist_once(put, look) if bound else put()
+        if bound and payload.size <= _SMALL:
+            info = self._doubts.settle(put, info, conditions)
         self._compare(payload, info, "content")
         return info
-
-    def _look_before(self, container: str, name: str, conditions: Conditions) -> None:
-        """Look whether conditions hold, if nobody knows whether the service does."""
-        if not self.service.guarded or conditions == Conditions():
-            return
-        try:
-            etag = self._head_object(container, name, None).etag
-        except ObjectNotFoundError:
-            if conditions.if_match is not None:
-                raise ObjectChangedError("there is no such object") from None
-            return
-        if conditions.if_absent:
-            raise ObjectAlreadyExistsError("there is an object of this name already")
-        if etag != conditions.if_match:
-            raise ObjectChangedError(f"the object has another ETag, {etag}")
 
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
@@ -228,7 +222,7 @@ class ObjectHooks(StorageDriver):
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        self._look_before(container, name, conditions)
+        self._doubts.look(container, name, conditions)
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
         bound = conditions.if_match is not None
@@ -294,7 +288,7 @@ class ObjectHooks(StorageDriver):
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        self._look_before(container, name, options.conditions)
+        self._doubts.look(container, name, options.conditions)
         return self._copier.copy((source_container, source), (container, name), options)
 
     @override

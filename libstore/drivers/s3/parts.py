@@ -71,7 +71,7 @@ class PartHooks(CompositeHooks):
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
         container, name = upload.container, upload.name
-        self._look_before(container, name, options.conditions)
+        self._doubts.look(container, name, options.conditions)
         body = dialect.finished_body(self.service, parts)
         settings = self._settings.overridden(options.extra)
         headers = {**settings.access, **dialect.condition_headers(options.conditions)}
