@@ -126,21 +126,29 @@ def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:
     return f"TLS: no secure connection to {peer.origin} ({reason})", False
 
 
-def receiving(error: Exception, peer: Peer, what: str) -> TransportError:
-    """Return what kept an answer from coming, or from coming to its end."""
+def receiving(error: Exception, peer: Peer, what: str, *, first: bool = False) -> TransportError:
+    """
+    Return what kept an answer from coming, or from coming to its end.
+
+    Args:
+        first: Whether no answer has ever come on the connection.
+    """
+    hint = ""
+    if first and peer.proxy is None and peer.origin.startswith("http:"):
+        hint = "; if it speaks TLS, its URL begins with https://"
     if _is_timeout(error):
         return TransportTimeoutError(
             f"{peer.hop} stalled: no more of {what} came within {peer.read_timeout:g} s"
         )
     if isinstance(error, BrokenOffError):
-        return TransportError(f"{what} broke off: {peer.hop} ended the connection")
+        return TransportError(f"{what} broke off: {peer.hop} ended the connection{hint}")
     if isinstance(error, MalformedAnswerError):
-        return TransportError(f"{peer.hop} did not answer in proper HTTP/1.1: {error}")
+        return TransportError(f"{peer.hop} did not answer in proper HTTP/1.1: {error}{hint}")
     if isinstance(error, ssl.SSLError):
         reason = error.reason or type(error).__name__
         return TransportError(f"{what} broke off: TLS failed with {peer.hop} ({reason})")
     if isinstance(error, ConnectionError):
-        return TransportError(f"{what} broke off: {peer.hop} reset the connection")
+        return TransportError(f"{what} broke off: {peer.hop} reset the connection{hint}")
     text = error.strerror if isinstance(error, OSError) else None
     return TransportError(f"{what} broke off: {text or type(error).__name__} ({peer.hop})")
 

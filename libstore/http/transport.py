@@ -306,7 +306,9 @@ def _exchange(
         lost = isinstance(error, (*PEER_LEFT, BrokenOffError)) and channel.silent
         if stale and lost and (request.idempotent or channel.untouched):
             raise _StaleError from None
-        fault = receiving(error, shelf.peer, "the answer")
+        garbage = isinstance(error, MalformedAnswerError)
+        first = not stale and (channel.silent or garbage)
+        fault = receiving(error, shelf.peer, "the answer", first=first)
         raise OutageError(fault, reached=not channel.untouched) from None
     if not complete:
         # The rest of the request is still to be sent; nothing else can be.

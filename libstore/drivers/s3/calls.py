@@ -39,7 +39,7 @@ from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from . import google
 from .endpoints import Endpoint, Place, is_region
-from .errors import ErrorReader, WrongRegionError
+from .errors import ErrorReader, WrongRegionError, is_page
 from .markup import MAX_ANSWER, parse
 
 T = TypeVar("T")
@@ -106,6 +106,8 @@ class Calls:
         secrets = (credentials.secret, credentials.token) if credentials else ()
         self.errors = ErrorReader(tuple(secret for secret in secrets if secret))
         self._places: dict[str | None, Place] = {}
+        # Whether the service has taken a request of ours.
+        self._accepted = False
         self._clients: dict[str, tuple[RetryPolicy, Client]] = {}
 
     # ------------------------------------------------------------------ one request
@@ -128,6 +130,26 @@ class Calls:
         Args:
             query: Sorted by name.
         """
+        response = self._send(
+            method, operation, bucket, name, query, headers, content, idempotent=idempotent
+        )
+        if "content-type" in response.headers and is_page(method, operation, response):
+            response.close()
+            raise self.errors.strange(response.status)
+        return response
+
+    def _send(
+        self,
+        method: str,
+        operation: str,
+        bucket: str | None,
+        name: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        content: bytes | Payload | None,
+        *,
+        idempotent: bool,
+    ) -> Response:
         target = encode_path(name)
         if self._google:
             query = google.asked(query)
@@ -147,12 +169,13 @@ class Calls:
             except WrongRegionError as wrong:
                 found = wrong
             else:
+                self._accepted = True
                 return google.Told(response) if self._google else response
             moves += 1
             if (
                 moves > _MOST_MOVES
                 or operation == "CreateBucket"
-                or not self._move(bucket, place, found.hint, method)
+                or not self._move(bucket, place, found, method)
             ):
                 raise found.error
 
@@ -179,10 +202,9 @@ class Calls:
             rows: The names of the elements that there may be many of.
             limit: The most bytes that are read of the body.
         """
-        response = self.ask(
-            method, operation, bucket, name,
-            query=query, headers=headers, content=content, idempotent=idempotent,
-        )  # fmt: skip
+        response = self._send(
+            method, operation, bucket, name, query, headers, content, idempotent=idempotent
+        )
         told_id = response.headers.get("x-amz-request-id")
         try:
             document = parse(response.read(limit), rows, *expected, "Error")
@@ -192,6 +214,10 @@ class Calls:
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id
             error.retry_after = retry_after(response.headers, self.clock())
+            # Some services say of XML that it is HTML, so it is looked at only now.
+            unread = isinstance(error, ServiceError) and error.code is None
+            if unread and is_page(method, operation, response):
+                raise self.errors.strange(response.status) from None
             raise
         rows_told: Rows = document.rows
         if self._google:
@@ -310,16 +336,24 @@ class Calls:
         self._clients[region] = (retry, client)
         return client
 
-    def _move(self, bucket: str | None, place: Place, hint: str | None, method: str) -> bool:
+    def _move(
+        self, bucket: str | None, place: Place, wrong: WrongRegionError, method: str
+    ) -> bool:
         """
-        Take note of where a bucket really is; return whether that is news.
+        Take note of where a bucket really is; return whether there is news.
 
         The service is believed a region's name, and nothing else.
         """
         if bucket is None and self._fixed:
             return False
+        hint = wrong.hint
         if hint is None and method == "HEAD":
-            hint = self._ask_region(bucket, place)
+            if wrong.error.status == 403 and self._accepted:
+                return False  # it is not who we are, nor the clock
+            skew = self._client(place.region).skew
+            hint = self._ask_why(bucket, place, wrong.error.status)
+            if hint is None:
+                return skew != self._client(place.region).skew
         if hint == "EU":  # what some services still call it:
             hint = "eu-west-1"  # https://docs.aws.amazon.com/general/latest/gr/s3.html
         if hint is None or not is_region(hint) or hint == place.region:
@@ -327,8 +361,13 @@ class Calls:
         self.settle(bucket, hint)
         return True
 
-    def _ask_region(self, bucket: str | None, place: Place) -> str | None:
-        """Return the region that an error with a body tells, for one to HEAD has none."""
+    def _ask_why(self, bucket: str | None, place: Place, status: int | None) -> str | None:
+        """
+        Ask by a request whose answer has a body why one to HEAD was refused; return a region.
+
+        The clock is corrected on the way, if it is that. What is refused in the same way raises
+        what its answer tells.
+        """
         request = Request(
             "GET", place.url, f"{place.prefix}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
             operation="GetBucketLocation",
@@ -337,8 +376,9 @@ class Calls:
             self._client(place.region).request(request).close()
         except WrongRegionError as wrong:
             return wrong.hint
-        except StorageError:
-            pass
+        except StorageError as error:
+            if error.status == status:
+                raise
         return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import (
     AccessDeniedError,
@@ -32,7 +32,7 @@ from ...errors import (
     StorageError,
     StorageFullError,
 )
-from ...http.message import Fault, Request
+from ...http.message import Fault, Request, Response
 from .markup import parse
 
 
@@ -68,6 +68,9 @@ _damaged = Meaning(IntegrityError, _DIGEST, retry=True)
 _expired = Meaning(AuthenticationError, _OLD, renew=True)
 _skewed = Meaning(AuthenticationError, _CLOCK, skewed=True)
 _denied = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
+_unknown = Meaning(
+    AuthenticationError, "the service does not accept these credentials", renew=True
+)
 _lacking = Meaning(NotSupportedError, "the service cannot do this")
 
 MEANINGS: Mapping[str, Meaning] = {
@@ -170,15 +173,20 @@ MEANINGS: Mapping[str, Meaning] = {
     "InvalidPart": Meaning(IntegrityError, "a part is not there, or not as it was sent"),
 }
 
+_no_object = MEANINGS["NoSuchKey"]
+_misplaced = Meaning(
+    ServiceError,
+    "the service takes the bucket for an object; look whether the endpoint has a path too many",
+)
 _moved = Meaning(ServiceError, _REGION)
 
 _BY_STATUS: Mapping[int, Meaning] = {
     301: _moved,
     307: _moved,
     308: _moved,
-    401: Meaning(AuthenticationError, "the service does not accept these credentials", renew=True),
+    401: _unknown,
     403: _denied,
-    404: MEANINGS["NoSuchKey"],
+    404: _no_object,
     405: _lacking,
     408: _busy,
     412: MEANINGS["PreconditionFailed"],
@@ -204,12 +212,29 @@ _WRONG_REGION = frozenset(
 )
 
 
+_REDIRECTS = frozenset({301, 307, 308})
+# These ask for no object. Where they are answered 404, it is the bucket that there is not; not all
+# services say so.
+_ON_NO_OBJECT = frozenset(
+    {
+        "ListBuckets",
+        "ListObjects",
+        "ListObjectsV2",
+        "ListObjectVersions",
+        "ListMultipartUploads",
+        "PutObject",
+        "CreateMultipartUpload",
+        "DeleteObjects",
+    }
+)
+
+
 class WrongRegionError(Exception):
     """
-    The bucket is somewhere else.
+    The bucket is somewhere else; or it may be, for an answer to HEAD cannot tell what is wrong.
 
     Attributes:
-        error: What to raise if nobody knows where.
+        error: What to raise if nobody knows more.
         hint: The region that the service names, not looked at yet.
     """
 
@@ -237,10 +262,15 @@ class ErrorReader:
         told = _told(body)
         code = told.get("Code")
         request_id = headers.get("x-amz-request-id") or told.get("RequestId")
-        meaning = self._meaning(request, status, code)
-        error = self.error(meaning, status, code, request_id, told.get("Message"))
         region = headers.get("x-amz-bucket-region") or told.get("Region")
-        if status in {301, 307, 308} or code in _WRONG_REGION or (status == 400 and not body):
+        silent = request.method == "HEAD" and not body
+        moved = status in _REDIRECTS or code in _WRONG_REGION
+        strange = code is None and (
+            _is_page(headers, body) or (moved and region is None and not silent)
+        )
+        meaning = _strange(status) if strange else self._meaning(request, status, code)
+        error = self.error(meaning, status, code, request_id, told.get("Message"))
+        if (moved and not strange) or (silent and status in {400, 403}):
             return Fault(WrongRegionError(error, region))
         return Fault(
             error,
@@ -282,16 +312,22 @@ class ErrorReader:
             meaning, status, code, request_id or told.get("RequestId"), told.get("Message")
         )
 
+    def strange(self, status: int) -> StorageError:
+        """Return what to raise where a web page looks like success."""
+        return self.error(_strange(status), status, None, None, None)
+
     def _meaning(self, request: Request, status: int, code: str | None) -> Meaning:
         if status == 412 or code == "PreconditionFailed":
             return _condition(request)
         known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
+        if known is _no_object:
+            return _missing(request, code)
         if known is not None:
             return known
         if status >= 500:
             return _busy
         if code is None:
-            return Meaning(ServiceError, _foreign(status))
+            return _strange(status)
         return Meaning(ServiceError, "the service does not accept the request")
 
 
@@ -304,11 +340,56 @@ def _condition(request: Request) -> Meaning:
     return MEANINGS["PreconditionFailed"]
 
 
-def _foreign(status: int) -> str:
-    return (
-        f"the answer, status {status}, is not one of S3; look whether the endpoint is right, and"
-        " whether a proxy answers in its place"
+def _missing(request: Request, code: str | None) -> Meaning:
+    """Return what is missing where it may be something else than an object."""
+    # Of an object that is gone, If-Match does not hold either:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    if request.method in {"PUT", "POST"} and "if-match" in request.headers:
+        return MEANINGS["PreconditionFailed"]
+    if request.operation not in _ON_NO_OBJECT:
+        return _no_object
+    if code is None and request.operation != "ListBuckets":
+        return MEANINGS["NoSuchBucket"]
+    return _misplaced
+
+
+def _strange(status: int) -> Meaning:
+    """Return what an answer means that S3 would not give, such as a web page."""
+    if status == 407:
+        advice = "the proxy wants to know who asks; give its user and password in its URL"
+        return Meaning(ServiceError, advice)
+    known = _BY_STATUS.get(status, _busy if status >= 500 else None)
+    if known is None or not (known.retry or known in {_denied, _unknown}):
+        known = Meaning(ServiceError)
+    return replace(
+        known,
+        advice=f"the answer, status {status}, is not one of S3; look whether the endpoint is"
+        " right, and whether a proxy or a login page answers in its place",
+        renew=False,
     )
+
+
+def _is_page(headers: Mapping[str, str], body: bytes) -> bool:
+    """Return whether an error is a web page."""
+    start = body[:1024].lstrip()[:14].lower()
+    told = headers.get("content-type", "").lower().startswith("text/html")
+    return bool(start) and (told or start.startswith((b"<html", b"<!doctype html")))
+
+
+def is_page(method: str, operation: str, response: Response) -> bool:
+    """
+    Return whether what looks like success is a web page, as of a proxy or of a network's login.
+
+    All that S3 tells is XML. Objects can be web pages, and have an ETag then:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    told = response.headers
+    if not told.get("content-type", "").lower().startswith("text/html"):
+        return False
+    if operation in {"GetObject", "HeadObject"}:
+        return "etag" not in told
+    size = told.get("content-length") if method == "HEAD" else response.size
+    return size not in {"0", 0}
 
 
 _ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")
