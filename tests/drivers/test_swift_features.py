@@ -216,7 +216,7 @@ def test_a_storage_policy_is_chosen_when_a_container_is_made(swift_driver: Swift
     container = swift_driver.create_container(name, extra={"storage_policy": "Policy-0"})
     assert "Policy-0" == swift_driver.get_container(name).extra["storage_policy"]
     container.delete()
-    with pytest.raises(Exception, match="policy"):
+    with pytest.raises(Exception, match="Policy"):
         swift_driver.create_container(name, extra={"storage_policy": "no such"})
 
 

@@ -236,8 +236,10 @@ class SwiftDriver(SharingHooks):
                 self._calls.ask_json("GET", operation, container, query=query)[0]
             )
         except ServiceError as error:
+            if error.status != 412:
+                raise
             listing = self._calls.info.listing
-            if error.status != 412 or int(query["limit"]) <= listing:
+            if int(query["limit"]) <= listing:
                 raise
         self.limits = self._calls.info.limits(self.limits)
         query["limit"] = str(listing)
@@ -250,7 +252,7 @@ class SwiftDriver(SharingHooks):
         if "\0" in query.prefix:  # no name has one
             self._require_container(container)
             return Page([])
-        asked = dialect.list_query(query, token, limit)
+        asked = dialect.list_query(query, token, min(limit, self.limits.page_size))
         rows = self._rows("ListContainer", container, asked)
         return dialect.list_page(rows, query, int(asked["limit"]))
 
