@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from scripted import Server, answer
+from urllib3.exceptions import InsecureRequestWarning
 
-from libstore import TransferOptions, TransportError
+from libstore import RetryPolicy, TransferOptions, TransportError, __version__
 from libstore.drivers.s3 import S3Driver
 from servers.moto import moto
 from servers.s3 import S3Server
@@ -56,3 +60,60 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: S3Server) 
             driver.get_container("over-tls")
     assert not caught.value.retryable
     assert tls_server.secret not in str(caught.value)
+
+
+# ---------------------------------------------------------------------- arguments of the wire
+
+
+def test_an_unchecked_certificate_is_warned_of(tls_server: S3Server) -> None:
+    with S3Driver(
+        tls_server.key, tls_server.secret, endpoint=tls_server.endpoint, verify=False
+    ) as driver:
+        with pytest.warns(InsecureRequestWarning, match="not checked"):
+            names = [container.name for container in driver.list_containers()]
+    assert "over-tls" not in names
+
+
+def test_a_service_may_ask_for_a_certificate(tmp_path: Path) -> None:
+    """It is sent one, in one file or in two, and turns away who has none."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    own = authority.issue_cert("somebody.test")
+    own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    own.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    server = Server(default=answer(b"content"), tls=context)
+    try:
+        for cert in (str(tmp_path / "both.pem"), (f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")):
+            assert b"content" == read_over(server, tmp_path, cert=cert)
+        with pytest.raises(TransportError):
+            read_over(server, tmp_path)
+    finally:
+        server.close()
+
+
+def read_over(server: Server, folder: Path, **options: Any) -> bytes:
+    with S3Driver(
+        "KEY", "SECRET", endpoint=server.url, verify=str(folder / "authority.pem"),
+        retry=RetryPolicy(1), **options,
+    ) as driver:  # fmt: skip
+        return driver.object("bucket", "a").read()
+
+
+def test_a_proxy_that_is_named_is_asked() -> None:
+    """A plain one is sent the whole URL; the service itself is never spoken to."""
+    proxy = Server(default=answer(b"content"))
+    try:
+        with S3Driver(
+            "KEY", "SECRET", endpoint="http://bucket.invalid", insecure=True,
+            proxies={"http": proxy.url},
+        ) as driver:  # fmt: skip
+            assert b"content" == driver.object("bucket", "a").read()
+    finally:
+        proxy.close()
+    assert "GET http://bucket.invalid/bucket/a HTTP/1.1" == proxy.seen[0].line
+    assert ("user-agent", f"libstore/{__version__}") in proxy.seen[0].headers

@@ -66,6 +66,8 @@ class S3Driver(PublicHooks):
             encrypted with. The service does not keep it.
         acl: A canned ACL for what is written, such as ``"public-read"``.
         verify: Whether the service's certificate is checked, or a file of authorities.
+        cert: A file with a certificate and key of our own, or a pair of files, for services that
+            ask for one.
         timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
         proxies: URLs of proxies by scheme, in place of those that the environment names.
         pickle_secret: Let pickles of the driver carry a secret that was given literally.
@@ -104,6 +106,7 @@ class S3Driver(PublicHooks):
         customer_key: bytes | None = None,
         acl: str | None = None,
         verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
         timeout: float | tuple[float, float] | None = None,
         proxies: Mapping[str, str] | None = None,
         pickle_secret: bool = False,
@@ -115,7 +118,7 @@ class S3Driver(PublicHooks):
         given = Settings(
             key, secret, token, region, account, endpoint, anonymous, path_style, insecure,
             dualstack, fips, accelerate, requester_pays, encryption, kms_key, customer_key, acl,
-            verify, timeout, proxies, pickle_secret,
+            verify, cert, timeout, proxies, pickle_secret,
         )  # fmt: skip
         self._settings = settings = given.completed(self.service, os.environ)
         self.service = service = settings.service_of(self.service)
@@ -131,13 +134,13 @@ class S3Driver(PublicHooks):
         )
         self._reads = settings.reads
         self._begun = {}
-        self._copier = Copier(self._calls, service, settings, self._look)
-
         self._doubts = Doubts(
             service.guarded, lambda bucket, name: self._peek(bucket, name, None, self._reads)
         )
     @override
     def __reduce__(self) -> tuple[Any, ...]:
+        self._copier = Copier(self._calls, service, settings, self._look)
+
         options = {**self._settings.pickled(), "retry": self.retry, "transfer": self.transfer}
         options["cdn"] = self.cdn
         return _restore, (type(self), options)

@@ -48,6 +48,7 @@ class Settings:
     customer_key: bytes | None = field(default=None, repr=False)
     acl: str | None = None
     verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
     timeout: float | tuple[float, float] | None = None
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     pickle_secret: bool = False
@@ -184,6 +185,7 @@ class Settings:
             connect_timeout=float(connect),
             read_timeout=float(read),
             verify=self.verify,
+            cert=self.cert,
             proxies=self.proxies,
         )
 
