@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote
 
 from typing_extensions import override
@@ -95,6 +96,7 @@ def _query_lines(query: str) -> list[str]:
     return [f"{name}:{','.join(sorted(values))}" for name, values in sorted(parameters.items())]
 
 
+@lru_cache(maxsize=512)
 def _sort_key(name: str) -> tuple[list[int], list[int]]:
     ranks = [_RANKS[character] for character in name if character not in _MARKS]
     return ranks, [_MARKS.get(character, 0) for character in name]
@@ -108,7 +110,7 @@ class SharedKeySigner:
 
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
         """Return the request's headers, its date and its signature."""
-        headers = {**request.headers, "x-ms-date": http_date(now)}
+        headers = {**request.headers, "x-ms-date": _date(int(now))}
         signed = {**headers, "content-length": str(_size(request.content))}
         headers["authorization"] = self._key.authorization(request.method, request.target, signed)
         return headers
@@ -116,6 +118,11 @@ class SharedKeySigner:
     def renew(self, request: Request, /) -> bool:
         """Return that there is no other key."""
         return False
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> str:
+    return http_date(second)
 
 
 def _size(content: bytes | Content | None) -> int:
