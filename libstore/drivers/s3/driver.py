@@ -131,16 +131,18 @@ class S3Driver(PublicHooks):
             settings.first_region(service),
             fixed=settings.region is not None,
             retry=lambda: self.retry,
+            google=service.google,
+            project=settings.account,
         )
         self._reads = settings.reads
         self._begun = {}
         self._doubts = Doubts(
             service.guarded, lambda bucket, name: self._peek(bucket, name, None, self._reads)
         )
-    @override
-    def __reduce__(self) -> tuple[Any, ...]:
         self._copier = Copier(self._calls, service, settings, self._look)
 
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
         options = {**self._settings.pickled(), "retry": self.retry, "transfer": self.transfer}
         options["cdn"] = self.cdn
         return _restore, (type(self), options)
@@ -259,6 +261,12 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         "__doc__": f"\n    {service.title}.\n\n    The arguments are those of `S3Driver`.\n    ",
         "name": service.name,
         "options": service.options,
+        "upload_extras": {
+            name: extras.UPLOAD[name] for name in extras.UPLOAD if name in service.extras
+        },
+        "container_extras": {
+            name: extras.CONTAINER[name] for name in extras.CONTAINER if name in service.extras
+        },
         "service": service,
         **lacking,
     }

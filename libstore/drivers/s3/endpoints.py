@@ -141,7 +141,9 @@ class Endpoint:
     def _template(self, region: str) -> str:
         if self._service.name == "s3":
             return _amazon(region, self._variants)
-        return self._service.endpoint.format(region=region, account=self._account)
+        service = self._service
+        found = (where for start, where in service.endpoints if region.startswith(start))
+        return next(found, service.endpoint).format(region=region, account=self._account)
 
 
 def _amazon(region: str, variants: Variants) -> str:

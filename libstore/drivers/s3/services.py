@@ -20,6 +20,8 @@ from ...values import GiB, Limits, MiB
 HEADERS = frozenset(
     {"cache_control", "content_disposition", "content_encoding", "content_language"}
 )
+#: What one upload, copy or bucket may have of its own.
+EXTRAS = frozenset({"acl", "encryption", "kms_key", "customer_key", "tags", "ownership", "region"})
 _BASIC = HEADERS | {"sign_headers", "sign_response_headers"}
 _PLAIN = _BASIC | {"storage_class"}
 _WRITES = _PLAIN | {"if_absent", "if_match"}
@@ -27,6 +29,7 @@ _ALL = _WRITES | {"delete_if_match"}
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _LIMITS = Limits(min_part=5 * MiB, max_part=5 * GiB, max_parts=10_000, max_put=5 * GiB)
+_R2_PUT = 4_995 * GiB // 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Service:
             every installation is somewhere else.
         region: The region where none is given; empty if there is no sensible one.
         path_style: Buckets are in the path only, not in the host.
+        endpoints: Where regions are that begin with other letters: those, and the endpoint.
         options: Which options it honours; see `libstore.hooks.OPTIONS`.
+        extras: Which options of `libstore.drivers.s3.extras` it honours.
         limits: What it can take.
         digest: What a body is checked with: ``x-amz-checksum-crc32``, ``x-amz-checksum-sha256``
             or ``Content-MD5``.
@@ -64,6 +69,7 @@ class Service:
         tree: It keeps objects like files, so that names are paths.
         forbidden: Characters that no name may have.
         guarded: Look whether conditions hold, for nobody knows whether the service does.
+        google: Headers have Google's names, and ETags are generations.
     """
 
     name: str
@@ -71,7 +77,9 @@ class Service:
     endpoint: str = ""
     region: str = "us-east-1"
     path_style: bool = False
+    endpoints: tuple[tuple[str, str], ...] = ()
     options: frozenset[str] = _PLAIN
+    extras: frozenset[str] = EXTRAS
     limits: Limits = _LIMITS
     digest: Literal["crc32", "sha256", "md5"] = "md5"
     md5_etags: bool = True
@@ -91,6 +99,7 @@ class Service:
     tree: bool = False
     forbidden: str = ""
     guarded: bool = False
+    google: bool = False
 
 
 #: Conditions on writes:
@@ -130,6 +139,7 @@ _RECORDS = (
     # https://developers.cloudflare.com/r2/api/s3/conditional-operations/
     # https://developers.cloudflare.com/r2/objects/multipart-objects/: parts of one size, and an
     # ETag that is not made of theirs.
+    # https://developers.cloudflare.com/r2/platform/limits/
     Service(
         "r2",
         "Cloudflare R2",
@@ -137,13 +147,16 @@ _RECORDS = (
         region="auto",
         path_style=True,
         options=_WRITES,
-        limits=replace(_LIMITS, equal_parts=True),
+        limits=replace(_LIMITS, equal_parts=True, max_put=_R2_PUT, max_part=_R2_PUT),
         composite_etags=False,
         copy_condition="cf-copy-destination-",
         public="",
+        extras=frozenset({"customer_key", "region"}),
+        versions=False,
     ),
     # https://docs.min.io/enterprise/aistor-object-store/developers/s3-api-compatibility: which
-    # writes take conditions differs from version to version, so they are looked at too.
+    # writes take conditions differs from version to version, so they are looked at too; objects
+    # have no ACLs.
     Service(
         "minio",
         "MinIO",
@@ -151,11 +164,15 @@ _RECORDS = (
         options=_WRITES,
         copy_condition="",
         guarded=True,
+        extras=EXTRAS - {"acl", "ownership"},
+        object_acls=False,
     ),
     # https://docs.ceph.com/en/latest/radosgw/s3/ and rclone. Conditions on writes are passed over
     # by releases that are in use: https://github.com/open-rails/contentkit/releases/tag/v0.58.1
     Service("ceph", "Ceph", path_style=True, list_version=1, encoded_lists=False),
     # https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
+    # https://www.backblaze.com/docs/cloud-storage-s3-compatible-api: a bucket is public by its ACL
+    # or not at all. https://www.backblaze.com/apidocs/s3-copy-object: tags are rejected.
     Service(
         "b2",
         "Backblaze B2",
@@ -164,8 +181,10 @@ _RECORDS = (
         options=_BASIC,
         public="acl",
         object_acls=False,
+        extras=frozenset({"encryption", "customer_key"}),
     ),
-    # https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/ and rclone
+    # https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/ and rclone: only
+    # one storage class, and encryption by the customer's key only.
     Service(
         "spaces",
         "DigitalOcean Spaces",
@@ -173,6 +192,7 @@ _RECORDS = (
         region="",
         options=_BASIC,
         encoded_lists=False,
+        extras=frozenset({"acl", "customer_key"}),
     ),
     # https://docs.wasabi.com/docs/what-are-the-service-urls-for-wasabis-different-storage-regions
     Service("wasabi", "Wasabi", "https://s3.{region}.wasabisys.com", options=_BASIC),
@@ -187,14 +207,23 @@ _RECORDS = (
         copy_condition="",
     ),
     # https://help.ovhcloud.com/csm/en-public-cloud-storage-s3-location and rclone
-    Service("ovh", "OVHcloud", "https://s3.{region}.io.cloud.ovh.net", region="gra"),
+    Service(
+        "ovh",
+        "OVHcloud",
+        "https://s3.{region}.io.cloud.ovh.net",
+        region="gra",
+        endpoints=(("us-", "https://s3.{region}.io.cloud.ovh.us"),),
+    ),
     # https://docs.hetzner.com/storage/object-storage/overview/ and rclone
+    # https://docs.hetzner.com/storage/object-storage/supported-actions/: encryption by the
+    # customer's key only.
     Service(
         "hetzner",
         "Hetzner",
         "https://{region}.your-objectstorage.com",
         region="fsn1",
         options=_BASIC,
+        extras=frozenset({"acl", "customer_key", "tags"}),
     ),
     # https://techdocs.akamai.com/cloud-computing/docs/access-buckets-and-files-through-urls
     Service(
@@ -216,7 +245,7 @@ _RECORDS = (
         composite_etags=False,
     ),
     # https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/s3compatibleapi.htm; the account is
-    # what Oracle calls the namespace.
+    # what Oracle calls the namespace. It has no ACLs and no policies in this dialect.
     Service(
         "oracle",
         "Oracle Cloud",
@@ -224,30 +253,44 @@ _RECORDS = (
         region="",
         path_style=True,
         options=_BASIC,
+        extras=frozenset({"customer_key", "tags"}),
+        public="",
     ),
     # https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3:
     # buckets are in the host only. Its DeleteObjects is another one:
-    # https://github.com/apache/arrow-rs-object-store/issues/731
+    # https://github.com/apache/arrow-rs-object-store/issues/731. ETags of what came in parts are
+    # its own (rclone). https://www.alibabacloud.com/help/en/oss/user-guide/bucket-acl: objects
+    # have the ACL of their bucket.
     Service(
         "alibaba",
         "Alibaba Cloud OSS",
         "https://oss-{region}.aliyuncs.com",
         region="cn-hangzhou",
         batches=False,
+        composite_etags=False,
+        public="acl",
     ),
-    # https://www.tencentcloud.com/document/product/436/32537
+    # https://www.tencentcloud.com/document/product/436/32537; its listings and ETags are as rclone
+    # found them. https://www.tencentcloud.com/document/product/436/30583: objects have the ACL of
+    # their bucket.
     Service(
         "tencent",
         "Tencent Cloud COS",
         "https://cos.{region}.myqcloud.com",
         region="ap-guangzhou",
+        list_version=1,
+        composite_etags=False,
+        public="acl",
     ),
-    # https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0001.html
+    # https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0001.html and rclone: the second
+    # version of listings is not everywhere, and with encoded names the first repeats its page.
     Service(
         "huawei",
         "Huawei Cloud OBS",
         "https://obs.{region}.myhuaweicloud.com",
         region="",
+        list_version=1,
+        encoded_lists=False,
     ),
     # https://storj.dev/dcs/api/s3/s3-compatibility and rclone
     Service(
@@ -258,6 +301,8 @@ _RECORDS = (
         options=_BASIC,
         limits=replace(_LIMITS, min_part=64 * MiB),
         part_copies=False,
+        extras=frozenset({"tags"}),
+        public="",
     ),
     # Found out on release 4.48: a name is a path, conditions are atomic, ACLs are kept and change
     # nothing.
@@ -272,7 +317,17 @@ _RECORDS = (
         object_acls=False,
     ),
     # https://garagehq.deuxfleurs.fr/documentation/reference-manual/s3-compatibility/
-    Service("garage", "Garage", region="garage", path_style=True, options=_BASIC),
+    # has no ACLs, no policies, no versions and no tags.
+    Service(
+        "garage",
+        "Garage",
+        region="garage",
+        path_style=True,
+        options=_BASIC,
+        extras=frozenset({"customer_key"}),
+        versions=False,
+        public="",
+    ),
     # https://docs.openstack.org/swift/latest/s3_compat.html; found out on release 2.38.3: If-Match
     # of a write is refused, and storage classes are.
     Service(
@@ -284,15 +339,24 @@ _RECORDS = (
         recreates=False,
         forbidden="\0",
         public="",
+        extras=frozenset(),
     ),
-    # https://cloud.google.com/storage/docs/interoperability: conditions have other names there.
+    # https://cloud.google.com/storage/docs/interoperability and the pages of `google`; uploads in
+    # parts take no conditions: https://cloud.google.com/storage/docs/request-preconditions
     Service(
         "gcs-s3",
         "Google Cloud Storage (S3)",
         "https://storage.googleapis.com",
         region="auto",
         path_style=True,
+        options=_PLAIN | {"delete_if_match"},
+        md5_etags=False,
+        composite_etags=False,
+        copy_condition="",
         part_copies=False,
+        public="",
+        recreates=False,
+        google=True,
     ),
     # https://rclone.org/commands/rclone_serve_s3/; found out on release 1.75.2: numbers of parts
     # must have no gaps, the ETag is the MD5 of the whole always.
@@ -307,6 +371,8 @@ _RECORDS = (
         tree=True,
         forbidden="\0\\",
         public="",
+        extras=frozenset(),
+        versions=False,
     ),
 )
 
