@@ -99,6 +99,17 @@ def test_a_copy_can_have_a_tier_and_tags(container: Container) -> None:
     assert ("Cool", {"owner": "me"}) == (found.storage_class, dict(found.metadata))
 
 
+def test_of_two_uploads_to_one_name_the_later_one_fails(container: Container) -> None:
+    """When the first one ends, Azure drops the blocks of the other: nothing is ever mixed."""
+    first, second = container.open("a", "wb"), container.open("a", "wb")
+    first.write(LARGE)
+    second.write(LARGE[::-1])
+    first.close()
+    with pytest.raises(ServiceError, match="something else was written"):
+        second.close()
+    assert LARGE == container.read_object("a")
+
+
 # ---------------------------------------------------------------------- names
 
 
