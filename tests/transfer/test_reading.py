@@ -411,7 +411,9 @@ def test_one_changed_bit_is_noticed_across_a_resume(
     assert 2 == len(driver.calls)
 
 
-@pytest.mark.parametrize("algorithm", ["crc32", "md5", "sha1", "sha256", "sha512"])
+@pytest.mark.parametrize(
+    "algorithm", ["crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512"]
+)
 def test_every_digest_that_we_can_compute_is_verified(
     driver: FaultyDriver, obj: Object, algorithm: str
 ) -> None:

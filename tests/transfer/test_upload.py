@@ -545,7 +545,9 @@ def test_a_flag_is_looked_at_before_publishing(driver: FaultyDriver) -> None:
 # ---------------------------------------------------------------------- digests
 
 
-@pytest.mark.parametrize("algorithm", ["crc32", "md5", "sha1", "sha256", "sha512"])
+@pytest.mark.parametrize(
+    "algorithm", ["crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512"]
+)
 @pytest.mark.parametrize("size", [0, PART, 2 * PART + 1, 9 * PART])
 @_LENGTHS
 def test_an_expected_digest_is_checked(
