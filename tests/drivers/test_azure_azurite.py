@@ -22,7 +22,9 @@ _CONTROL = "Azure takes no control characters, so the driver refuses them"
 def shared_driver(azurite_server: AzureServer) -> Iterator[AzureDriver]:
     """Return a driver that knows the server."""
     server = azurite_server
-    with get_driver("azure")(server.account, server.key, endpoint=server.endpoint) as driver:
+    with get_driver("azure")(
+        server.account, server.key, endpoint=server.endpoint, pickle_secret=True
+    ) as driver:
         yield driver
 
 
