@@ -115,7 +115,7 @@ class Copier:
             assert info is not None
             headers = dialect.kept_headers(info, options.metadata, options.content_type)
             headers["x-amz-metadata-directive"] = "REPLACE"
-        if not in_parts and (info is None or (info.size or 0) <= self._service.limits.max_put):
+        if not in_parts and (info is None or self._fits(info)):
             try:
                 return self._copy_whole(order, headers)
             except StorageError as error:
@@ -163,7 +163,7 @@ class Copier:
         if order.settings.customer_key is not None or order.settings.encryption is not None:
             headers = {name: text for name, text in headers.items() if name not in _ENCRYPTION}
         order = replace(order, match=info.etag, conditions=Conditions())
-        if (info.size or 0) <= self._service.limits.max_put:
+        if self._fits(info):
             done = self._copy_whole(order, {**headers, "x-amz-metadata-directive": "REPLACE"})
         else:
             done = self._copy_parts(order, info, headers)
@@ -179,6 +179,11 @@ class Copier:
             storage_class=wanted or info.storage_class,
             complete=not order.changes and order.settings is self._settings,
         )
+
+    def _fits(self, info: ObjectInfo) -> bool:
+        """Return whether one request is tried, as it must be where there is no other way."""
+        service = self._service
+        return not service.part_copies or (info.size or 0) <= service.limits.max_put
 
     # ------------------------------------------------------------------ one request
 

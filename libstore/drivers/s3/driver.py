@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -261,16 +261,16 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         "__doc__": f"\n    {service.title}.\n\n    The arguments are those of `S3Driver`.\n    ",
         "name": service.name,
         "options": service.options,
-        "upload_extras": {
-            name: extras.UPLOAD[name] for name in extras.UPLOAD if name in service.extras
-        },
-        "container_extras": {
-            name: extras.CONTAINER[name] for name in extras.CONTAINER if name in service.extras
-        },
+        "upload_extras": _among(extras.UPLOAD, service.extras),
+        "container_extras": _among(extras.CONTAINER, service.extras | {"region"}),
         "service": service,
         **lacking,
     }
     return type(label, (S3Driver,), members)
+
+
+def _among(known: Mapping[str, Check], names: Collection[str]) -> dict[str, Check]:
+    return {name: check for name, check in known.items() if name in names}
 
 
 def _restore(cls: type[S3Driver], options: dict[str, Any]) -> S3Driver:

@@ -20,8 +20,8 @@ from ...values import GiB, Limits, MiB
 HEADERS = frozenset(
     {"cache_control", "content_disposition", "content_encoding", "content_language"}
 )
-#: What one upload, copy or bucket may have of its own.
-EXTRAS = frozenset({"acl", "encryption", "kms_key", "customer_key", "tags", "ownership", "region"})
+#: What one upload, copy or bucket may have of its own, besides a bucket's region.
+EXTRAS = frozenset({"acl", "encryption", "kms_key", "customer_key", "tags", "ownership"})
 _BASIC = HEADERS | {"sign_headers", "sign_response_headers"}
 _PLAIN = _BASIC | {"storage_class"}
 _WRITES = _PLAIN | {"if_absent", "if_match"}
@@ -151,7 +151,7 @@ _RECORDS = (
         composite_etags=False,
         copy_condition="cf-copy-destination-",
         public="",
-        extras=frozenset({"customer_key", "region"}),
+        extras=frozenset({"customer_key"}),
         versions=False,
     ),
     # https://docs.min.io/enterprise/aistor-object-store/developers/s3-api-compatibility: which

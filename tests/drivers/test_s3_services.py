@@ -1,0 +1,137 @@
+"""The services' records: where each is, and what it is not asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeAlias
+
+import pytest
+from drivers.s3_recorder import CONTENT, Recorder
+from scripted import Play, Server, answer
+
+from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver
+from libstore.drivers.s3.services import EXTRAS, SERVICES
+
+ACCOUNT, REGION = "0123456789abcdef", "eu-west-1"
+OPTIONS: dict[str, object] = {"acl": "private", "customer_key": bytes(32), "tags": {"a": "b"}}
+#: Name, arguments, and where the bucket is then.
+PLACES: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("r2", {"account": ACCOUNT}, f"https://{ACCOUNT}.r2.cloudflarestorage.com/bucket/"),
+    ("b2", {"region": "us-west-002"}, "https://bucket.s3.us-west-002.backblazeb2.com/"),
+    ("spaces", {"region": "nyc3"}, "https://bucket.nyc3.digitaloceanspaces.com/"),
+    ("wasabi", {}, "https://bucket.s3.us-east-1.wasabisys.com/"),
+    ("scaleway", {}, "https://bucket.s3.fr-par.scw.cloud/"),
+    ("ovh", {}, "https://bucket.s3.gra.io.cloud.ovh.net/"),
+    ("ovh", {"region": "us-east-va"}, "https://bucket.s3.us-east-va.io.cloud.ovh.us/"),
+    ("hetzner", {}, "https://bucket.fsn1.your-objectstorage.com/"),
+    ("linode", {"region": "fr-par-1"}, "https://bucket.fr-par-1.linodeobjects.com/"),
+    ("ibm", {}, "https://s3.us-south.cloud-object-storage.appdomain.cloud/bucket/"),
+    (
+        "oracle",
+        {"account": "tenant", "region": "us-ashburn-1"},
+        "https://tenant.compat.objectstorage.us-ashburn-1.oraclecloud.com/bucket/",
+    ),
+    ("alibaba", {}, "https://bucket.oss-cn-hangzhou.aliyuncs.com/"),
+    ("tencent", {}, "https://bucket.cos.ap-guangzhou.myqcloud.com/"),
+    ("huawei", {"region": "cn-north-4"}, "https://bucket.obs.cn-north-4.myhuaweicloud.com/"),
+    ("storj", {}, "https://gateway.storjshare.io/bucket/"),
+)
+
+
+@pytest.mark.parametrize(("name", "options", "expected"), PLACES)
+def test_a_service_is_where_its_documentation_says(
+    name: str, options: dict[str, str], expected: str
+) -> None:
+    driver = get_driver(name)("KEY", "SECRET", **options)
+    place = driver._calls.endpoint.place("bucket", driver._calls.region)
+    assert expected == place.url + place.prefix
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_is_offered_what_it_has(name: str, recorder: Recorder) -> None:
+    """All it takes is sent; the rest is refused before anything is."""
+    with get_driver(name)("KEY", "SECRET", region=REGION, endpoint=recorder.url) as driver:
+        record = SERVICES[name]
+        assert record.extras <= EXTRAS
+        for option, value in OPTIONS.items():
+            if option in record.extras:
+                driver.upload_object(CONTENT, "bucket", "a", extra={option: value})
+                continue
+            recorder.seen.clear()
+            with pytest.raises(InvalidOptionError, match=option):
+                driver.upload_object(CONTENT, "bucket", "a", extra={option: value})
+            assert not recorder.seen
+        assert bool(record.public) == driver.supports("enable_container_cdn")
+        assert (bool(record.public) and record.object_acls) == driver.supports("enable_object_cdn")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(default=answer(b"", status=500))
+    yield server
+    server.close()
+
+
+def document(text: str) -> Any:
+    return answer(text.encode())
+
+
+Make: TypeAlias = Callable[[str], StorageDriver]
+
+
+@pytest.fixture
+def make(server: Server) -> Iterator[Make]:
+    """Return what makes the driver of a service that is at the server's address."""
+    with ExitStack() as stack:
+
+        def make(name: str) -> StorageDriver:
+            cls = get_driver(name)
+            return stack.enter_context(cls("KEY", "SECRET", region=REGION, endpoint=server.url))
+
+        yield make
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tencent", "encoding-type=url&max-keys=1000"),
+        ("huawei", "max-keys=1000"),
+        ("ceph", "max-keys=1000"),
+        ("spaces", "list-type=2&max-keys=1000"),
+        ("wasabi", "encoding-type=url&list-type=2&max-keys=1000"),
+    ],
+)
+def test_a_listing_is_asked_for_as_the_service_has_it(
+    server: Server, make: Make, name: str, expected: str
+) -> None:
+    server.steps.append(document("<ListBucketResult/>"))
+    assert [] == list(make(name).list_objects("bucket"))
+    assert f"/bucket/?{expected}" == server.seen[0].target
+
+
+def test_first_listings_go_on_behind_the_last_name(server: Server, make: Make) -> None:
+    """They tell no marker where there is no delimiter."""
+    page = "<IsTruncated>true</IsTruncated><Contents><Key>a b</Key></Contents>"
+    server.steps.append(document(f"<ListBucketResult>{page}</ListBucketResult>"))
+    server.steps.append(document("<ListBucketResult/>"))
+    assert 1 == len(make("huawei").list_objects("bucket"))
+    assert "marker=a%20b" in server.seen[1].target
+
+
+def test_where_parts_cannot_be_copied_one_request_has_to_do(server: Server, make: Make) -> None:
+    """Storj copies an object of any size with one."""
+    size = 6 * 1024**4
+    head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "e"\r\n\r\n'
+    server.steps.append(Play(head.encode()))
+    server.steps.append(document("<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
+    driver = make("storj")
+    driver.object("bucket", "a").copy("bucket", "b", content_type="text/plain")
+    assert ["HEAD", "PUT"] == [seen.line.split(" ")[0] for seen in server.seen]
+
+
+def test_a_condition_that_a_service_does_not_keep_is_refused(server: Server, make: Make) -> None:
+    driver = make("wasabi")
+    with pytest.raises(NotSupportedError):
+        driver.upload_object(CONTENT, "bucket", "a", if_absent=True)
+    assert not server.seen
