@@ -6,6 +6,7 @@ https://cloud.google.com/storage/docs/authentication/hmackeys
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,12 +39,10 @@ from ...values import (
     Upload,
     WriteOptions,
 )
+from . import resources
 from .driver import GCSDriver
-
-_CONDITIONAL = (
-    "Google takes no condition on an upload in parts with an HMAC key; use a service account, or a"
-    " multipart_threshold that is larger than the object"
-)
+from .multipart import write_headers
+from .resumable import PREFIX
 
 
 class HMACDriver(GCSDriver):
@@ -205,14 +204,34 @@ class HMACDriver(GCSDriver):
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         if options.conditions != Conditions():
-            raise NotSupportedError(_CONDITIONAL)
+            return self._start_session(container, name, options)
         started: str = self._driver()._start_upload(
             container, name, replace(options, extra=_extra(options.extra))
         )
         return started
 
+    def _start_session(self, container: str, name: str, options: WriteOptions) -> str:
+        """Begin a resumable upload, which has conditions; its address is all that it needs."""
+        # https://cloud.google.com/storage/docs/xml-api/post-object-resumable
+        kept = write_headers(options)
+        extra = options.extra
+        kms = extra.get("kms_key", self._settings.kms_key)
+        if kms is not None and "customer_key" not in extra:
+            kept["x-goog-encryption-kms-key-name"] = str(kms)
+        sent = {**kept, "x-goog-resumable": "start", **_generation(options.conditions)}
+        key = self._customer(extra)
+        response = self._driver()._calls.ask(
+            "POST", "StartUpload", container, name, headers={**sent, **key}
+        )
+        response.close()
+        upload = Upload(container, name, PREFIX + secrets.token_hex(16))
+        self._resumable.adopt(upload, response, key)
+        return upload.id
+
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        if upload.id.startswith(PREFIX):
+            return self._resumable.put(upload, number, offset, payload)
         part: Part = self._driver()._put_part(upload, number, offset, payload)
         return part
 
@@ -224,22 +243,31 @@ class HMACDriver(GCSDriver):
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        info: ObjectInfo = self._driver()._finish_upload(
+        if upload.id.startswith(PREFIX):
+            info = super()._finish_upload(upload, parts, options, checksums)
+            return self._described(upload.container, info)
+        info = self._driver()._finish_upload(
             upload, parts, replace(options, extra=_extra(options.extra)), checksums
         )
         return self._described(upload.container, info)
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
-        self._driver()._abort_upload(upload)
+        if upload.id.startswith(PREFIX):
+            self._resumable.abort(upload)
+        else:
+            self._driver()._abort_upload(upload)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         page: Page[Upload] = self._driver()._list_uploads(container, token)
-        return page
+        ours = [] if token else self._resumable.open_sessions(container)
+        return replace(page, items=[*ours, *page.items])
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        if upload.id.startswith(PREFIX):
+            return super()._list_parts(upload, token)
         page: Page[Part] = self._driver()._list_parts(upload, token)
         return page
 
@@ -287,6 +315,13 @@ class HMACDriver(GCSDriver):
                 " cannot make anything public: use a service account, or the console",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
+
+
+def _generation(conditions: Conditions) -> dict[str, str]:
+    """Return the header that asks for the conditions."""
+    asked = resources.conditions(conditions)
+    number = asked.get("ifGenerationMatch")
+    return {} if number is None else {"x-goog-if-generation-match": number}
 
 
 def _extra(extra: Mapping[str, object]) -> dict[str, object]:

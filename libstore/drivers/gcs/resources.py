@@ -165,6 +165,13 @@ def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
     return info, span
 
 
+def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
+    """Return what the headers of an answer to a write tell."""
+    generation = _number(headers.get("x-goog-generation"))
+    digests = header_digests(headers.get("x-goog-hash"))
+    return ObjectInfo(name, etag=generation, checksums=digests, version=generation)
+
+
 def header_digests(text: str | None) -> dict[str, str]:
     """Return the digests that ``x-goog-hash`` tells."""
     pairs = (piece.strip().partition("=") for piece in (text or "").split(","))

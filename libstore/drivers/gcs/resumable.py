@@ -290,7 +290,11 @@ class Resumable:
     def _read(session: Session, response: Response) -> ObjectInfo | None:
         """Take note of what Google has; return the object if it is there."""
         if response.status != _INCOMPLETE:
-            return resources.object_info(read_json(response))
+            told = read_json(response)
+            if told:
+                return resources.object_info(told)
+            # The XML API says nothing but headers.
+            return resources.written_info(session.upload.name, response.headers)
         response.close()
         # Without a range it has nothing.
         told = response.headers.get("range", "").rpartition("-")[2]

@@ -47,7 +47,7 @@ T = TypeVar("T")
 #: Elements that there may be many of: each with its name, and with the texts in it by their path.
 Rows: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
 
-_EXPECTED = frozenset({200, 204, 206})
+_EXPECTED = frozenset({200, 201, 204, 206})
 # How many buckets' regions are remembered.
 _MOST_PLACES = 4_096
 # A bucket is looked for in so many regions before we give up.

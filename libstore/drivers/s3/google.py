@@ -159,7 +159,4 @@ def _told(headers: Mapping[str, str]) -> dict[str, str]:
     found.update({ours: headers[theirs] for theirs, ours in _TOLD.items() if theirs in headers})
     if "x-goog-generation" in headers:
         found["x-amz-version-id"] = headers["x-goog-generation"]
-    encoding = headers.get("x-goog-stored-content-encoding")
-    if encoding == "identity" and found.get("content-encoding") == "identity":
-        del found["content-encoding"]
     return found
