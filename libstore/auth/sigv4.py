@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from ..http.message import Request
 from ..http.names import host_header
-
+from .hidden import Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ class Credentials:
     key: str
     secret: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        # The token becomes a header, and headers stand in many a variable.
+        object.__setattr__(self, "secret", Hidden(self.secret))
+        if self.token is not None:
+            object.__setattr__(self, "token", Hidden(self.token))
 
 
 def canonical_request(

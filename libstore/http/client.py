@@ -90,9 +90,8 @@ class Client:
         while True:
             skew = self.skew
             now = self.clock()
-            headers = self.signer.sign(request, now + skew)
             try:
-                response = self.transport.send(request, headers)
+                response = self.transport.send(request, self.signer.sign(request, now + skew))
             except OutageError as outage:
                 tries = tries or _Tries(self, request, now)
                 tries.after_outage(outage)
@@ -128,8 +127,9 @@ class _Tries:
 
     def after_error(self, response: Answer, skew: float) -> None:
         """Set right what an answer complains of, or wait, or raise its error."""
-        body = _error_body(response)
-        fault = self._client.read_error(self._request, response.status, response.headers, body)
+        fault = self._client.read_error(
+            self._request, response.status, response.headers, _error_body(response)
+        )
         asked = header_rules.retry_after(response.headers, self._client.clock())
         if asked is not None and isinstance(fault.error, StorageError):
             fault.error.retry_after = asked

@@ -40,7 +40,7 @@ class Request:
     url: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | Content | None = None
+    content: bytes | Content | None = field(default=None, repr=False)
     idempotent: bool = True
     expected: frozenset[int] = frozenset({200, 204, 206})
     operation: str = ""

@@ -375,6 +375,8 @@ class Calls:
         try:
             self._client(place.region).request(request).close()
         except WrongRegionError as wrong:
+            if wrong.hint is None and wrong.error.status == status:
+                raise wrong.error from None
             return wrong.hint
         except StorageError as error:
             if error.status == status:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...auth.hidden import Hidden
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -269,7 +270,11 @@ class ErrorReader:
             _is_page(headers, body) or (moved and region is None and not silent)
         )
         meaning = _strange(status) if strange else self._meaning(request, status, code)
-        error = self.error(meaning, status, code, request_id, told.get("Message"))
+        message = told.get("Message", "")
+        for value in request.headers.values():
+            if isinstance(value, Hidden):
+                message = message.replace(value, "***")
+        error = self.error(meaning, status, code, request_id, message)
         if (moved and not strange) or (silent and status in {400, 403}):
             return Fault(WrongRegionError(error, region))
         return Fault(

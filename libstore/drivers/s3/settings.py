@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ...auth.hidden import Hidden
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
 from ...http.transport import Transport
@@ -212,7 +213,7 @@ class Settings:
         digest = hashlib.md5(self.customer_key, usedforsecurity=False).digest()
         return {
             f"{prefix}algorithm": "AES256",
-            f"{prefix}key": base64.b64encode(self.customer_key).decode(),
+            f"{prefix}key": Hidden(base64.b64encode(self.customer_key).decode()),
             f"{prefix}key-md5": base64.b64encode(digest).decode(),
         }
 

@@ -1,0 +1,536 @@
+"""What a user is told when something between here and S3 is wrong, and what nobody is told."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import ssl
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import trustme
+from scripted import OpenTunnel, Play, Server, Tunnel, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    Container,
+    ContainerNotFoundError,
+    InvalidOptionError,
+    ObjectChangedError,
+    RetryPolicy,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    TransferOptions,
+    TransportError,
+    TransportTimeoutError,
+)
+from libstore.drivers.s3 import S3Driver
+from servers.s3 import S3Server
+
+KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
+CUSTOMER_KEY = bytes(range(100, 132))
+CUSTOMER_KEY_SENT = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM="
+PASSWORD = "proxy-password-nobody-sees"
+SECRETS = (SECRET, TOKEN, CUSTOMER_KEY_SENT, repr(CUSTOMER_KEY)[2:-1], PASSWORD)
+PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Login</title></head><body>Please log in<p></body></html>"
+)
+DAY = 86_400.0
+
+#: Operations by their name, each as a call of a container; those on an object are of "name".
+OBJECT_OPERATIONS: dict[str, Callable[[Container], object]] = {
+    "read_object": lambda container: container.read_object("name"),
+    "get_object": lambda container: container.get_object("name"),
+    "object_exists": lambda container: container.object_exists("name"),
+    "upload_object": lambda container: container.upload_object(b"content", "name"),
+    "copy_object": lambda container: container.object("name").copy(container, "other"),
+    "delete_object": lambda container: container.delete_object("name"),
+}
+OPERATIONS: dict[str, Callable[[Container], object]] = {
+    **OBJECT_OPERATIONS,
+    "list_objects": lambda container: list(container.list_objects()),
+    "list_uploads": lambda container: list(container.list_uploads()),
+    "get_container": lambda container: container.driver.get_container(container.name),
+    "delete_container": lambda container: container.delete(),
+    "list_containers": lambda container: list(container.driver.list_containers()),
+}
+every_operation = pytest.mark.parametrize("operation", OPERATIONS)
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Have everything logged, and nothing secret."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("libstore", "urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    yield caplog
+    for name in ("libstore", "urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    assert not shown_in(caplog.text)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def open_tunnel() -> Iterator[OpenTunnel]:
+    tunnels: list[Tunnel] = []
+
+    def start(refusal: bytes) -> Tunnel:
+        tunnels.append(Tunnel(refusal))
+        return tunnels[-1]
+
+    yield start
+    for tunnel in tunnels:
+        tunnel.close()
+
+
+#: Makes a driver for an endpoint, and returns a container of it.
+Make: TypeAlias = Callable[..., Container]
+
+
+@pytest.fixture
+def made() -> Iterator[Make]:
+    """Return a function that makes drivers, with every kind of secret unless it is told others."""
+    drivers: list[S3Driver] = []
+
+    def make(
+        endpoint: str, key: str = KEY, secret: str = SECRET, bucket: str = "bucket", **options: Any
+    ) -> Container:
+        options = {"token": TOKEN, "proxies": {}, "timeout": 5.0, **options}
+        options.setdefault("retry", RetryPolicy(2, base=0.0))
+        drivers.append(S3Driver(key, secret, endpoint=endpoint, **options))
+        return drivers[-1].object(bucket, "name").container
+
+    yield make
+    for driver in drivers:
+        driver.close()
+
+
+def shown_in(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+def told(kind: type[StorageError], call: Callable[[], object]) -> StorageError:
+    """Return the error, after a look at all that can be made of it."""
+    with pytest.raises(kind) as caught:
+        call()
+    error = caught.value
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(error), vars(error)) == (str(again), vars(again))
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    inside = [
+        f"{frame.name}: {name} = {value}"
+        for frame in whole.stack
+        if "/libstore/" in frame.filename
+        for name, value in (frame.locals or {}).items()
+    ]
+    texts = [str(error), repr(error), repr(vars(error)), repr(pickle.dumps(error)), *inside]
+    texts += ["".join(traceback.format_exception(error))]
+    for text in texts:
+        assert not shown_in(text), text[:300]
+    return error
+
+
+def check(error: StorageError, operation: str, **expected: object) -> None:
+    """Compare what an error says of itself; a sentence says what to do."""
+    expected = {"driver": "s3", "operation": operation, **expected}
+    if operation != "list_containers":
+        expected.setdefault("container", "bucket")
+    if operation in OBJECT_OPERATIONS:
+        expected.setdefault("object", "name")
+    found = {name: getattr(error, name) for name in expected}
+    assert expected == found
+    assert len(error.message) > 20
+    assert operation in str(error)
+
+
+def refusal(code: str, status: int, message: str = "No.", **headers: str) -> Play:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    return answer(body, status, x_amz_request_id="R1", **headers)
+
+
+def silent(status: int) -> Play:
+    return answer(b"", status, x_amz_request_id="R0")
+
+
+# ---------------------------------------------------------------------- proxies and pages
+
+PAGES: Mapping[int, type[StorageError]] = {
+    200: ServiceError,
+    301: ServiceError,
+    302: ServiceError,
+    307: ServiceError,
+    403: AccessDeniedError,
+    407: ServiceError,
+    502: ServiceUnavailableError,
+}
+
+
+@every_operation
+@pytest.mark.parametrize("status", PAGES)
+def test_a_web_page_is_no_answer(
+    made: Make, server: Server, logged: pytest.LogCaptureFixture, operation: str, status: int
+) -> None:
+    """A proxy, or a network that wants a login first: nothing of it is taken for S3."""
+    where = {"Location": "http://portal.example/login"} if status // 100 == 3 else {}
+    server.default = answer(PAGE, status, Content_Type="text/html; charset=utf-8", **where)
+    options = {"proxies": {"http": server.url.replace("//", f"//user:{PASSWORD}@")}}
+    container = made("http://s3.example.test", insecure=True, **options)
+    error = told(PAGES[status], lambda: OPERATIONS[operation](container))
+    check(error, operation, status=status, code=None, retryable=status == 502)
+    assert "log in" not in str(error)
+    if status == 407:
+        assert "proxy" in error.message
+        assert "password in its URL" in error.message
+    elif (status, operation) != (502, "get_container") and "HEAD" not in server.seen[-1].line:
+        assert "endpoint" in error.message
+        assert "proxy" in error.message
+    assert {"s3.example.test"} == {dict(seen.headers)["host"] for seen in server.seen}
+
+
+def test_a_page_that_is_not_there_is_no_missing_object(made: Make, server: Server) -> None:
+    """Nothing was deleted, whoever says 404 in HTML; of what is missing S3 tells in XML."""
+    server.default = answer(PAGE, 404)
+    container = made(server.url)
+    for operation in ("read_object", "delete_object", "upload_object", "list_objects"):
+        error = told(ServiceError, lambda name=operation: OPERATIONS[name](container))
+        check(error, operation, status=404, retryable=False)
+        assert "endpoint" in error.message
+
+
+def test_objects_can_be_web_pages(made: Make, server: Server) -> None:
+    server.default = answer(PAGE, ETag='"any"', Content_Type="text/html")
+    assert made(server.url).read_object("name") == PAGE
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
+def test_a_proxy_that_opens_no_way(
+    made: Make, open_tunnel: OpenTunnel, logged: pytest.LogCaptureFixture, status: int
+) -> None:
+    head = (
+        f"HTTP/1.1 {status} No\r\nContent-Type: text/html\r\nContent-Length: {len(PAGE)}\r\n\r\n"
+    )
+    tunnel = open_tunnel(head.encode() + PAGE)
+    proxy = tunnel.url.replace("//", f"//user:{PASSWORD}@")
+    container = made("https://s3.example.test", proxies={"https": proxy})
+    error = told(TransportError, lambda: container.read_object("name"))
+    check(error, "read_object", status=None, retryable=status in {200, 502})
+    assert f"the proxy {tunnel.url[7:]}" in error.message
+    assert "log in" not in str(error)
+
+
+# ---------------------------------------------------------------------- no way there
+
+
+def test_a_host_that_nobody_knows(made: Make, logged: pytest.LogCaptureFixture) -> None:
+    container = made("https://nobody.invalid")
+    for operation, call in OPERATIONS.items():
+        error = told(TransportError, lambda call=call: call(container))
+        check(error, operation, status=None, code=None, retryable=True)
+        assert "DNS" in error.message
+        assert "nobody.invalid" in error.message
+
+
+def test_a_port_where_nobody_listens(made: Make, logged: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    container = made(f"http://127.0.0.1:{port}")
+    for operation, call in OPERATIONS.items():
+        error = told(TransportError, lambda call=call: call(container))
+        check(error, operation, status=None, code=None, retryable=True)
+        assert f"127.0.0.1:{port} refused the connection" in error.message
+
+
+def test_a_service_that_stalls(
+    made: Make, server: Server, logged: pytest.LogCaptureFixture
+) -> None:
+    server.default = Play(then="stall")
+    container = made(server.url, timeout=0.2)
+    error = told(TransportTimeoutError, lambda: container.read_object("name"))
+    check(error, "read_object", retryable=True)
+    assert "0.2 s" in error.message
+    assert isinstance(error, TimeoutError)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    path = str(tmp_path / "authority.pem")
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+def secure(authority: trustme.CA, host: str) -> Server:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    return Server(tls=context)
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    made: Make, authority: trustme.CA, logged: pytest.LogCaptureFixture
+) -> None:
+    server = secure(authority, "127.0.0.1")
+    error = told(TransportError, lambda: made(server.url).upload_object(b"content", "name"))
+    server.close()
+    check(error, "upload_object", retryable=False)
+    assert "verify=" in error.message
+    assert server.seen == []
+
+
+def test_a_certificate_of_somebody_else(
+    made: Make, authority: trustme.CA, bundle: str, logged: pytest.LogCaptureFixture
+) -> None:
+    server = secure(authority, "other.example")
+    container = made(server.url, verify=bundle)
+    error = told(TransportError, lambda: container.read_object("name"))
+    server.close()
+    check(error, "read_object", retryable=False)
+    assert "not valid for '127.0.0.1'" in error.message
+    assert server.seen == []
+
+
+def test_plain_http_where_tls_is_spoken(made: Make, authority: trustme.CA) -> None:
+    server = secure(authority, "127.0.0.1")
+    container = made(server.url.replace("https", "http"))
+    error = told(TransportError, lambda: container.read_object("name"))
+    server.close()
+    check(error, "read_object")
+    assert "https://" in error.message
+
+
+def test_tls_where_plain_http_is_spoken(made: Make) -> None:
+    """An HTTP server answers what it cannot read with a 400, or not at all."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(1)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                peer.shutdown(socket.SHUT_WR)
+                while peer.recv(4096):
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    container = made(f"https://127.0.0.1:{listener.getsockname()[1]}")
+    error = told(TransportError, lambda: container.read_object("name"))
+    listener.close()
+    check(error, "read_object", retryable=False)
+    assert "http://" in error.message
+
+
+# ---------------------------------------------------------------------- who asks, and when
+
+
+@pytest.fixture(params=["seaweedfs", "swift"])
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Iterator[str]:
+    with S3Driver(s3_server.key, s3_server.secret, endpoint=s3_server.endpoint) as driver:
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        container.upload_object(b"content", "name")
+        yield container.name
+        container.delete()
+
+
+@every_operation
+def test_a_wrong_secret(
+    made: Make, s3_server: S3Server, bucket: str, logged: pytest.LogCaptureFixture, operation: str
+) -> None:
+    """Every operation says so, also those whose answers have no body to say it in."""
+    container = made(s3_server.endpoint, s3_server.key, SECRET, bucket, token=None)
+    error = told(AuthenticationError, lambda: OPERATIONS[operation](container))
+    place = {} if operation == "list_containers" else {"container": bucket}
+    check(error, operation, status=403, code="SignatureDoesNotMatch", retryable=False, **place)
+    assert error.request_id
+    assert "secret" in error.message
+
+
+@every_operation
+def test_a_clock_that_is_off_by_a_day(
+    made: Make, s3_server: S3Server, bucket: str, logged: pytest.LogCaptureFixture, operation: str
+) -> None:
+    """The service's clock is taken, and a warning says that ours is wrong."""
+    container = made(s3_server.endpoint, s3_server.key, s3_server.secret, bucket, token=None)
+    driver = container.driver
+    assert isinstance(driver, S3Driver)
+    driver._calls.clock = lambda: time.time() - DAY
+    if operation == "delete_container":
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+    OPERATIONS[operation](container)
+    warnings = [record for record in logged.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "clock is off by" in warnings[0].getMessage()
+
+
+@pytest.mark.parametrize("operation", ["read_object", "get_object", "upload_object"])
+def test_a_clock_that_nobody_can_set(
+    made: Make, server: Server, logged: pytest.LogCaptureFixture, operation: str
+) -> None:
+    """A service that complains of our clock, and whose own is the same: it is told."""
+    server.default = refusal("RequestTimeTooSkewed", 403, Date=formatdate(usegmt=True))
+    error = told(AuthenticationError, lambda: OPERATIONS[operation](made(server.url)))
+    check(error, operation, status=403, code="RequestTimeTooSkewed", request_id="R1",
+          retryable=False)  # fmt: skip
+    assert "clock" in error.message
+
+
+def test_a_region_that_the_service_does_not_tell(made: Make, server: Server) -> None:
+    server.default = refusal("AuthorizationHeaderMalformed", 400, "the region is wrong")
+    for operation, call in OPERATIONS.items():
+        error = told(AuthenticationError, lambda call=call: call(made(server.url)))
+        check(error, operation, status=400, code="AuthorizationHeaderMalformed", retryable=False)
+        assert "region=" in error.message
+
+
+def test_who_was_let_in_before_is_not_asked_why(made: Make, server: Server) -> None:
+    """The answer to HEAD that forbids is looked into only while nothing is known to be right."""
+    container = made(server.url)
+    server.steps.extend([silent(403), refusal("AccessDenied", 403)])
+    error = told(AccessDeniedError, lambda: container.get_object("name"))
+    check(error, "get_object", status=403, code="AccessDenied", request_id="R1")
+    server.steps.append(answer(b"content", ETag='"any"'))
+    container.read_object("name")
+    server.seen.clear()
+    server.steps.append(silent(403))
+    error = told(AccessDeniedError, lambda: container.get_object("name"))
+    check(error, "get_object", status=403, request_id="R0")
+    assert len(server.seen) == 1
+
+
+def test_a_missing_bucket(made: Make, s3_server: S3Server) -> None:
+    name = f"libstore-{uuid.uuid4().hex}"
+    missing = made(s3_server.endpoint, s3_server.key, s3_server.secret, name, token=None)
+    missing.driver.transfer = TransferOptions(part_size=5 << 20, multipart_threshold=5 << 20)
+    operations = {
+        **OPERATIONS,
+        "upload_object": lambda container: container.upload_object(bytes(6 << 20), "name"),
+    }
+    for operation, call in operations.items():
+        if operation != "list_containers":
+            error = told(ContainerNotFoundError, lambda call=call: call(missing))
+            check(error, operation, status=404, container=name, retryable=False)
+            assert error.request_id
+            assert isinstance(error, FileNotFoundError)
+
+
+def test_a_bucket_that_only_a_status_says_is_missing(made: Make, server: Server) -> None:
+    server.default = silent(404)
+    for operation in ("upload_object", "list_objects", "list_uploads", "get_container"):
+        error = told(
+            ContainerNotFoundError, lambda name=operation: OPERATIONS[name](made(server.url))
+        )
+        check(error, operation, status=404, request_id="R0")
+
+
+def test_an_object_to_be_replaced_that_is_gone(made: Make, server: Server) -> None:
+    """Amazon answers If-Match with 404 there, and not with 412."""
+    server.steps.append(answer(b"", ETag='"abc"'))  # the look before
+    server.default = refusal("NoSuchKey", 404)
+    container = made(server.url)
+    error = told(
+        ObjectChangedError, lambda: container.upload_object(b"content", "name", if_match="abc")
+    )
+    check(error, "upload_object", status=404, code="NoSuchKey")
+
+
+# ---------------------------------------------------------------------- endpoints
+
+
+def test_a_slash_or_a_path_behind_the_endpoint(made: Make, server: Server) -> None:
+    server.default = answer(b"content", ETag='"any"')
+    for path, prefix in (("", ""), ("/", ""), ("/gate/s3", "/gate/s3"), ("/gate/s3/", "/gate/s3")):
+        made(server.url + path).read_object("a b")
+        assert f"{prefix}/bucket/a%20b" == server.seen[-1].target
+
+
+def test_an_endpoint_that_names_the_bucket(made: Make, s3_server: S3Server, bucket: str) -> None:
+    endpoint = f"{s3_server.endpoint}/{bucket}"
+    container = made(endpoint, s3_server.key, s3_server.secret, bucket, token=None)
+    error = told(ServiceError, lambda: list(container.list_objects()))
+    assert "endpoint" in error.message
+    assert (bucket, 404, "NoSuchKey") == (error.container, error.status, error.code)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "s3.example.test",
+        "ftp://s3.example.test",
+        f"https://{KEY}:{SECRET}@s3.example.test",
+        f"https://s3.example.test/?key={SECRET}",
+        f"https://s3.example.test/#{SECRET}",
+        f"https://s3.example.test:{SECRET}",
+        "https://",
+        "http://s3.example.test",
+        "",
+    ],
+)
+def test_an_endpoint_that_cannot_be_one(made: Make, endpoint: str) -> None:
+    """It is told before anything is sent, and not repeated: there may be a secret in it."""
+    with pytest.raises(InvalidOptionError, match=r"endpoint|URL") as caught:
+        made(endpoint)
+    assert not shown_in(f"{caught.value} {caught.value!r}")
+
+
+# ---------------------------------------------------------------------- what nobody is told
+
+
+def test_what_the_service_repeats_is_not_repeated(
+    made: Make,
+    server: Server,
+    logged: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A service, or a proxy, that prints requests: neither errors nor logs have secrets."""
+    server.default = refusal("AccessDenied", 403, f"you sent {SECRET} and {TOKEN}")
+    container = made(server.url, customer_key=CUSTOMER_KEY)
+    for operation, call in OPERATIONS.items():
+        error = told(AccessDeniedError, lambda call=call: call(container))
+        check(error, operation, status=403)
+        sys.excepthook(type(error), error, error.__traceback__)
+    server.default = refusal("AccessDenied", 403, f"you sent {CUSTOMER_KEY_SENT}")
+    told(AccessDeniedError, lambda: container.read_object("name"))
+    told(AccessDeniedError, lambda: container.upload_object(b"content", "name"))
+    assert not shown_in(capsys.readouterr().err)
+    assert not shown_in(repr(container.driver) + repr(vars(container.driver)))
+
+
+def test_a_tired_service_is_told_of_without_secrets(
+    made: Make, server: Server, logged: pytest.LogCaptureFixture
+) -> None:
+    server.default = refusal("SlowDown", 503)
+    container = made(server.url, customer_key=CUSTOMER_KEY)
+    driver = container.driver
+    driver.transfer = TransferOptions(part_size=5 << 20, multipart_threshold=5 << 20)
+    error = told(ServiceError, lambda: container.upload_object(bytes(11 << 20), "name"))
+    check(error, "upload_object", status=503, code="SlowDown", retryable=True)
+    server.default = Play(then="reset")
+    error = told(TransportError, lambda: container.read_object("name"))
+    check(error, "read_object", retryable=True)
