@@ -26,7 +26,7 @@ from ...http.transport import Transport
 from ...http.xml import Listing, read_listing
 from ...retry import RetryPolicy
 from ...values import MiB
-from .errors import ErrorReader
+from .errors import ErrorReader, foreign, is_page
 from .settings import Access
 
 T = TypeVar("T")
@@ -85,7 +85,11 @@ class Calls:
             _EXPECTED,
             operation,
         )
-        return self.client.request(request)
+        response = self.client.request(request)
+        if is_page(response.headers):
+            response.close()
+            raise ServiceError(foreign(response.status), status=response.status)
+        return response
 
     def ask_xml(
         self,

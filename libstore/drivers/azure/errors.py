@@ -264,7 +264,7 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     if status == 404 and code in {"ResourceNotFound", "CannotVerifyCopySource"}:
         return _missing(request.operation)
     if code is None and status < 500 and status not in _PLAIN:
-        return Meaning(ServiceError, _foreign(status))
+        return Meaning(ServiceError, foreign(status))
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
     return known or (_busy if status >= 500 else _refused)
 
@@ -284,7 +284,19 @@ _OF_CONTAINERS = frozenset(
 )
 
 
-def _foreign(status: int) -> str:
+def is_page(headers: Mapping[str, str]) -> bool:
+    """
+    Return whether what looks like success is a web page, as of a proxy or of a network's login.
+
+    What Azure answers has its version and an id of the request, blobs that are web pages too:
+    https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers
+    """
+    told = headers.get("content-type", "").lower()
+    return told.startswith("text/html") and not any(name.startswith("x-ms-") for name in headers)
+
+
+def foreign(status: int) -> str:
+    """Return what to say of an answer that is not one of Azure."""
     return (
         f"the answer, status {status}, is not one of Azure Blob Storage; look whether the"
         " endpoint is right, and whether a proxy answers in its place"

@@ -28,7 +28,7 @@ from ...http.names import encode_query
 from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...values import MiB
-from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError
+from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError, foreign
 from .places import Place
 
 T = TypeVar("T")
@@ -92,9 +92,14 @@ class Calls:
             idempotent, expected, operation,
         )  # fmt: skip
         try:
-            return self.client.request(request)
+            response = self.client.request(request)
         except VagueNotFoundError as error:
             raise self._explained(error, bucket) from None
+        # What is read may be a web page; whatever else Google answers is JSON, if anything.
+        if method != "GET" and response.headers.get("content-type", "").startswith("text/html"):
+            response.close()
+            raise ServiceError(foreign(response.status), status=response.status)
+        return response
 
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
         """Return path and query as they go on the wire."""

@@ -118,7 +118,7 @@ class Told:
 
     Attributes:
         known: It is in a form of Google's.
-        foreign: It is a page for people, which Google's interfaces do not answer with.
+        foreign: It is what Google's interfaces do not answer with, such as a page for people.
     """
 
     code: str | None = None
@@ -192,18 +192,18 @@ def _read_json(text: str) -> Told:
             known=True,
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return Told()
+        return Told(foreign=True)
 
 
 def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     """Return what an answer to an operation means."""
     if told.foreign and status < 500:
-        return Meaning(ServiceError, _foreign(status))
+        return Meaning(ServiceError, foreign(status))
     known = _BY_STATUS.get(status)
     if told.code in _THROTTLES:
         known = _SLOWER
     elif status == 404:
-        known = _missing(operation, told)
+        known = None if operation == "ListBuckets" else _missing(operation, told)
     elif status in {409, 412}:
         known = _conflict(operation, target, status, told.message)
     elif status in {400, 403}:
@@ -211,7 +211,7 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     elif status >= 500 and known is None:
         known = _BUSY
     if known is None:
-        known = _REFUSED if told.known else Meaning(ServiceError, _foreign(status))
+        known = _REFUSED if told.known else Meaning(ServiceError, foreign(status))
     return known
 
 
@@ -253,7 +253,7 @@ def _refusal(status: int, told: Told) -> Meaning:
         return _DAMAGED
     if told.known or told.message:
         return _INVALID if told.code in {"invalid", "invalidParameter"} else _REFUSED
-    return Meaning(ServiceError, _foreign(status))
+    return Meaning(ServiceError, foreign(status))
 
 
 #: By a part of the message, or by the reason.
@@ -269,7 +269,8 @@ _REFUSALS = (
 )
 
 
-def _foreign(status: int) -> str:
+def foreign(status: int) -> str:
+    """Return what to say of an answer that is not one of Google's."""
     return (
         f"the answer, status {status}, is not one of Google's; look whether the endpoint is right,"
         " and whether a proxy answers in its place"
