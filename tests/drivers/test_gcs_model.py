@@ -9,7 +9,7 @@ import pytest
 from drivers.gcs_support import account, credentials
 from drivers.s3_faults import Faulty
 
-from libstore import get_driver
+from libstore import get_driver, testing
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
 from servers.gcs_json import answer
@@ -74,7 +74,15 @@ def parallel_driver(model: Model) -> Iterator[GCSDriver]:
         yield driver
 
 
-class TestParallel(_Shared):
+class TestParallel(
+    Faulty,
+    testing.Uploads,
+    testing.Writers,
+    testing.Conditionals,
+    testing.Integrity,
+    testing.MetadataPairs,
+    testing.Concurrency,
+):
     """OAuth, with parts side by side."""
 
     @pytest.fixture

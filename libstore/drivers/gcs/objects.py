@@ -160,10 +160,14 @@ class ObjectHooks(StorageDriver):
             query["generation"] = version
 
         def delete() -> bool:
-            self._calls.ask(
-                "DELETE", "DeleteObject", self._calls.place.object(container, name),
-                query=query, idempotent=not bound, bucket=container,
-            ).close()  # fmt: skip
+            try:
+                self._calls.ask(
+                    "DELETE", "DeleteObject", self._calls.place.object(container, name),
+                    query=query, idempotent=not bound, bucket=container,
+                ).close()  # fmt: skip
+            except ObjectNotFoundError:
+                if bound:
+                    raise ObjectChangedError("there is no such object") from None
             return True
 
         def look() -> bool | None:
@@ -173,11 +177,7 @@ class ObjectHooks(StorageDriver):
                 return True
             return None
 
-        try:
-            _ = self._calls.persist_once(delete, look) if bound else delete()
-        except ObjectNotFoundError:
-            if bound:
-                raise ObjectChangedError("there is no such object") from None
+        _ = self._calls.persist_once(delete, look) if bound else delete()
 
     @override
     def _set_metadata(

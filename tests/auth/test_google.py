@@ -1,0 +1,236 @@
+"""Google's V4 signatures, and where tokens come from."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from drivers.gcs_support import account, credentials
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libstore.auth.bearer import TokenCache
+from libstore.auth.google import (
+    SCOPE,
+    AccountSigner,
+    GoogleCredential,
+    HMACSigner,
+    TokenFunction,
+    service_account_credentials,
+    signed_target,
+)
+from libstore.auth.sigv4 import GOOGLE, Credentials, SigV4, signing_key
+from libstore.errors import AuthenticationError, CredentialsNotFoundError, NotSupportedError
+from libstore.http.names import encode_path
+from libstore.http.transport import Transport
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT.parent / "shared" / "vectors" / "gcs-conformance" / "storage" / "v1"
+SHOWN = VECTORS / "v4_signatures.json"
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    made = Transport()
+    yield made
+    made.close()
+
+
+def vectors() -> list[Any]:
+    if not SHOWN.exists():
+        return []
+    return list(json.loads(SHOWN.read_text("utf-8"))["signingV4Tests"])
+
+
+def canonical_of(case: dict[str, Any]) -> tuple[str, str]:
+    """Return the string to sign that we make, and the one that the vector has."""
+    made: list[bytes] = []
+
+    class Signer:
+        algorithm = "GOOG4-RSA-SHA256"
+
+        def identity(self) -> str:
+            return "test-iam-credentials@dummy-project-id.iam.gserviceaccount.com"
+
+        def sign(self, text: bytes, day: str) -> str:
+            made.append(text)
+            return "00"
+
+    url = urlsplit(case["expectedUrl"])
+    # Which host and whether the bucket is in it is not what is tested here.
+    host = re.search(r"(?m)^host:(.*)$", case["expectedCanonicalRequest"])
+    assert host
+    headers = {name.lower(): value for name, value in case.get("headers", {}).items()}
+    when = datetime.fromisoformat(case["timestamp"].replace("Z", "+00:00"))
+    target = signed_target(
+        Signer(), case["method"], host[1], url.path, case.get("queryParameters", {}), headers,
+        case["expiration"], when.timestamp(),
+    )  # fmt: skip
+    expected, _, _ = f"{url.path}?{url.query}".rpartition("&X-Goog-Signature=")
+    assert expected == target.rpartition("&X-Goog-Signature=")[0]
+    return made[0].decode(), case["expectedStringToSign"]
+
+
+@pytest.mark.skipif(not SHOWN.exists(), reason="the vectors are not beside the project")
+@pytest.mark.parametrize("case", vectors(), ids=lambda case: case["description"])
+def test_signatures_are_googles(case: dict[str, Any]) -> None:
+    ours, theirs = canonical_of(case)
+    assert theirs == ours
+
+
+_names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)
+_values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=_names,
+    method=st.sampled_from(["GET", "PUT", "HEAD", "DELETE"]),
+    headers=st.dictionaries(st.sampled_from(["content-type", "x-goog-meta-a"]), _values),
+    kind=st.none() | _values,
+    expires=st.integers(1, 604_800),
+)
+def test_signed_urls_equal_those_of_googles_client(
+    name: str, method: str, headers: dict[str, str], kind: str | None, expires: int
+) -> None:
+    signing = pytest.importorskip("google.cloud.storage._signing")
+    made = credentials()
+    query = {} if kind is None else {"response-content-type": kind}
+    theirs = signing.generate_signed_url_v4(
+        made, resource=f"/box/{encode_path(name)}", expiration=expires, method=method,
+        headers=dict(headers), query_parameters=dict(query),
+        api_access_endpoint="https://storage.googleapis.com",
+        _request_timestamp="20260102T030405Z",
+    )  # fmt: skip
+    transport = Transport()
+    signer = AccountSigner(lambda: made, None, lambda: "", transport)
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
+    ours = signed_target(
+        signer, method, "storage.googleapis.com", f"/box/{encode_path(name)}", query, headers,
+        expires, when,
+    )  # fmt: skip
+    transport.close()
+    parts = urlsplit(theirs)
+    assert f"{parts.path}?{parts.query}" == ours
+
+
+def test_keys_of_hmac_sign_urls_and_requests() -> None:
+    signer = HMACSigner("KEY", lambda day: signing_key("s", day, "auto", "storage", GOOGLE))
+    target = signed_target(signer, "GET", "h", "/b/o", {}, {}, 60, 0)
+    told = dict(parse_qsl(target.partition("?")[2]))
+    assert "KEY/19700101/auto/storage/goog4_request" == told["X-Goog-Credential"]
+    assert "GOOG4-HMAC-SHA256" == told["X-Goog-Algorithm"]
+    assert re.fullmatch("[0-9a-f]{64}", told["X-Goog-Signature"])
+    headers = SigV4(Credentials("KEY", "s"), "auto", "storage", GOOGLE).sign_headers(
+        "GET", "h", "/b/o", {"x-goog-content-sha256": "UNSIGNED-PAYLOAD"}, 0
+    )
+    assert headers["authorization"].startswith("GOOG4-HMAC-SHA256 Credential=KEY/19700101/auto/")
+    assert "19700101T000000Z" == headers["x-goog-date"]
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+def test_many_threads_ask_for_one_token() -> None:
+    asked: list[int] = []
+
+    def token() -> tuple[str, datetime]:
+        asked.append(1)
+        return f"t{len(asked)}", datetime.now(timezone.utc) + timedelta(hours=1)
+
+    cache = TokenCache(TokenFunction(token), SCOPE)
+    threads = [threading.Thread(target=cache.get) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 == len(asked)
+    assert all(cache.replace("t1") for _ in range(16))
+    assert 2 == len(asked)
+
+
+def test_a_fixed_token_cannot_be_renewed() -> None:
+    cache = TokenCache(TokenFunction("fixed"), SCOPE)
+    assert "fixed" == cache.get()
+    assert not cache.replace("fixed")
+
+
+@pytest.mark.parametrize("told", [5, None, "line\nfeed", ("t", "soon"), b"t"], ids=ascii)
+def test_what_is_no_token_is_refused(told: Any) -> None:
+    with pytest.raises(AuthenticationError):
+        TokenFunction(lambda: told).get_token()
+
+
+class _Duck:
+    """What google-auth's credentials look like."""
+
+    def __init__(self) -> None:
+        self.token: str | None = None
+        self.valid = False
+        self.expiry: datetime | None = None
+        self.refreshed = 0
+        self.fails: Exception | None = None
+
+    def refresh(self, request: Any) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.refreshed += 1
+        self.token, self.valid = f"t{self.refreshed}", True
+        self.expiry = datetime(2030, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
+
+
+def test_credentials_are_refreshed_when_they_have_to_be(transport: Transport) -> None:
+    duck = _Duck()
+    source = GoogleCredential(lambda: duck, transport)
+    told = source.get_token()
+    assert ("t1", datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp()) == told
+    # To ask once more is to say that the last one is no good.
+    assert "t2" == source.get_token().token
+    duck.fails = RuntimeError("secret-in-a-message")
+    with pytest.raises(AuthenticationError) as caught:
+        source.get_token()
+    assert "secret" not in str(caught.value)
+
+
+def test_credentials_with_a_valid_token_are_left_alone(transport: Transport) -> None:
+    duck = _Duck()
+    duck.token, duck.valid = "given", True
+    assert "given" == GoogleCredential(lambda: duck, transport).get_token().token
+    assert 0 == duck.refreshed
+
+
+def test_credentials_that_cannot_sign_say_so(transport: Transport) -> None:
+    signer = AccountSigner(_Duck, None, lambda: "", transport)
+    with pytest.raises(NotSupportedError, match="signing_account"):
+        signer.identity()
+
+
+def test_accounts_are_read_from_files_and_mappings(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(account()))
+    made, project = service_account_credentials(str(path))
+    assert ("test-project", account()["client_email"]) == (project, made.signer_email)
+    pair = {name: account()[name] for name in ("client_email", "private_key")}
+    made, project = service_account_credentials(pair)
+    assert project is None
+    for wrong in ({"client_email": "a@b"}, {**pair, "private_key": "PRIVATE KEY"}):
+        with pytest.raises(CredentialsNotFoundError) as caught:
+            service_account_credentials(wrong)
+        assert "PRIVATE KEY" not in str(caught.value)
+    path.write_text("no json")
+    with pytest.raises(CredentialsNotFoundError):
+        service_account_credentials(str(path))
+
+
+def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.oauth2.service_account", None)
+    with pytest.raises(CredentialsNotFoundError, match=r"libstore\[gcs\]"):
+        service_account_credentials(account())

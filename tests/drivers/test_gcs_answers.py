@@ -1,0 +1,591 @@
+"""What the driver makes of Google's answers that are late, lost, wrong or not Google's."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drivers.gcs_support import credentials
+from scripted import Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerNotFoundError,
+    CredentialsNotFoundError,
+    IntegrityError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    RetryPolicy,
+    ServiceError,
+    StorageError,
+    TransferOptions,
+    get_driver,
+)
+from libstore.drivers.gcs import GCSDriver
+from servers import gcs_json
+from servers.gcs_model import KEY, SECRET, Model, Refused, Request, serve
+
+PART = 256 * 1024
+BIG = 5 * 1024 * 1024
+TOKEN = "ya29.a-token-that-nobody-sees"
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with serve(Model(), gcs_json.answer) as made:
+        yield made
+
+
+def made(model: Model, **options: Any) -> GCSDriver:
+    given: dict[str, Any] = {"token": TOKEN, "endpoint": model.url, "project": "p", **options}
+    driver = get_driver("gcs")(retry=RetryPolicy(4, base=0.0), **given)
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)
+    return driver
+
+
+@pytest.fixture
+def driver(model: Model) -> Iterator[GCSDriver]:
+    with made(model) as driver:
+        driver.create_container("box")
+        model.seen.clear()
+        yield driver
+
+
+def noise(size: int) -> bytes:
+    return hashlib.shake_128(b"noise").digest(size)
+
+
+class Once:
+    """Disturbs the first request that fits."""
+
+    def __init__(self, pattern: str, fault: int | Refused = 0, *, times: int = 1) -> None:
+        self._pattern = re.compile(pattern)
+        self._fault = fault
+        self._left = times
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> int | None:
+        shown = f"{request.method} {request.target} {request.headers.get('content-range', '')}"
+        with self._lock:
+            if not self._left or not self._pattern.search(shown):
+                return None
+            self._left -= 1
+        if isinstance(self._fault, Refused):
+            raise self._fault
+        return self._fault
+
+
+BUSY = Refused(503, "backendError", "We encountered an internal error.")
+
+
+# ---------------------------------------------------------------------- resumable uploads
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Once("PUT .*bytes 262144-"), id="lost answer"),
+        pytest.param(Once("PUT .*bytes 262144-", BUSY), id="503"),
+        pytest.param(Once("PUT .*bytes 262144-", BUSY, times=3), id="503 again and again"),
+        pytest.param(Once("POST .*uploadType=resumable"), id="lost session"),
+    ],
+)
+def test_an_upload_that_broke_is_resumed(model: Model, driver: GCSDriver, fault: Once) -> None:
+    content = noise(5 * PART + 77)
+    model.before = fault
+    obj = driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+    assert {"md5": hashlib.md5(content).hexdigest()}.items() <= dict(obj.checksums).items()
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert ranges[-1] == f"bytes {5 * PART}-{5 * PART + 76}/{5 * PART + 77}"
+    # Nothing begins anew.
+    assert 1 >= sum(one.startswith("bytes 0-") for one in ranges)
+
+
+def test_bytes_that_arrived_are_not_sent_again(model: Model, driver: GCSDriver) -> None:
+    model.before = Once("PUT .*bytes 262144-", 0)
+    driver.upload_object(noise(3 * PART), "box", "big")
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert "bytes */*" in ranges
+    assert len(ranges) == len(set(ranges))
+
+
+def test_a_lost_end_of_an_upload_is_found_out(model: Model, driver: GCSDriver) -> None:
+    size = 3 * PART + 5
+    model.before = Once(rf"PUT .*/{size}$")
+    obj = driver.upload_object(noise(size), "box", "big", if_absent=True)
+    assert obj.etag == str(model.buckets["box"].live["big"].generation)
+    assert f"bytes */{size}" in [one.get("content-range") for one in model.headers]
+
+
+def test_an_upload_in_uneven_parts_goes_in_multiples(model: Model, driver: GCSDriver) -> None:
+    content = noise(1_000_000)
+    with driver.open_object("box", "big", "wb") as file:
+        for start in range(0, len(content), 33_333):
+            file.write(content[start : start + 33_333])
+    assert content == driver.object("box", "big").read()
+
+
+def test_uneven_part_sizes_are_taken(model: Model, driver: GCSDriver) -> None:
+    driver.transfer = TransferOptions(part_size=300_001, multipart_threshold=1)
+    content = noise(1_234_567)
+    driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+
+
+def test_an_upload_that_is_given_up_ends_its_session(model: Model, driver: GCSDriver) -> None:
+    def broken() -> Iterator[bytes]:
+        yield noise(5 * PART)
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        driver.upload_object(broken(), "box", "big")
+    assert not model.sessions
+    assert not model.buckets["box"].live
+    assert any(line.startswith("DELETE /upload") for line in model.seen)
+
+
+def test_the_service_refuses_an_end_with_another_digest(model: Model, driver: GCSDriver) -> None:
+    upload = driver._start_upload("box", "big", _options())
+    from libstore.transfer.payload import BufferPayload
+    from libstore.values import Upload
+
+    record = Upload("box", "big", upload)
+    part = driver._put_part(record, 1, 0, BufferPayload([memoryview(noise(PART))]))
+    with pytest.raises(IntegrityError):
+        driver._finish_upload(record, [part], _options(), {"md5": "0" * 32})
+    assert not model.buckets["box"].live
+
+
+def _options() -> Any:
+    from libstore.values import WriteOptions
+
+    return WriteOptions()
+
+
+def test_the_address_of_a_session_is_shown_to_nobody(
+    model: Model, driver: GCSDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(RuntimeError), driver.open_object("box", "big", "wb") as file:
+        file.write(noise(3 * PART))
+        shown = repr(list(driver.list_uploads("box")))
+        (number,) = model.sessions
+        assert number not in shown + caplog.text
+        raise RuntimeError
+
+
+# ---------------------------------------------------------------------- conditions and retries
+
+
+def test_a_lost_answer_to_a_conditional_put_is_looked_at(model: Model, driver: GCSDriver) -> None:
+    model.before = Once("POST /upload")
+    obj = driver.upload_object(b"mine", "box", "a", if_absent=True)
+    assert obj.etag == str(model.buckets["box"].live["a"].generation)
+
+
+def test_another_object_in_the_place_of_a_lost_one_is_told(
+    model: Model, driver: GCSDriver
+) -> None:
+    driver.upload_object(b"theirs", "box", "a")
+    model.before = Once("POST /upload", BUSY)
+    with pytest.raises(ObjectAlreadyExistsError) as caught:
+        driver.upload_object(b"mine", "box", "a", if_absent=True)
+    assert (412, "conditionNotMet", "REQUEST1") == (
+        caught.value.status, caught.value.code, caught.value.request_id,
+    )  # fmt: skip
+
+
+def test_a_lost_conditional_delete_and_change_are_looked_at(
+    model: Model, driver: GCSDriver
+) -> None:
+    obj = driver.upload_object(b"1", "box", "a")
+    model.before = Once("PATCH ")
+    assert {"k": "v"} == dict(obj.update_metadata({"k": "v"}, if_match=obj.etag).metadata)
+    model.before = Once("DELETE ")
+    driver.object("box", "a").delete(if_match=obj.etag)
+    assert not model.buckets["box"].live
+
+
+def test_what_changes_between_reading_and_changing_is_changed_on(
+    model: Model, driver: GCSDriver
+) -> None:
+    obj = driver.upload_object(b"1", "box", "a", metadata={"old": "1"})
+    stored = model.buckets["box"].live["a"]
+
+    def meddle(request: Request) -> None:
+        if request.method == "PATCH" and stored.metageneration == 1:
+            stored.metageneration += 1
+            stored.told["metadata"] = {"theirs": "2"}
+
+    model.before = meddle
+    obj.update_metadata({"mine": "3"})
+    assert {"mine": "3"} == stored.told["metadata"]
+
+
+def test_ranges_are_pinned_to_one_generation(
+    model: Model, driver: GCSDriver, tmp_path: Path
+) -> None:
+    content = noise(4 * PART)
+    driver.upload_object(content, "box", "a")
+
+    def replace(request: Request) -> None:
+        if "ifGenerationMatch" in request.target:
+            model.before = None
+            model.write("box", "a", b"other" * PART, {}, {})
+
+    model.before = replace
+    with pytest.raises(ObjectChangedError):
+        driver.object("box", "a").download(tmp_path / "a")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_read_that_broke_goes_on(model: Model, driver: GCSDriver) -> None:
+    content = noise(2 * PART)
+    driver.upload_object(content, "box", "a")
+    model.before = Once("GET .*alt=media", 1000)
+    assert content == b"".join(driver.object("box", "a").stream())
+    assert "bytes=1000-" in [one.get("range", "")[:11] for one in model.headers]
+
+
+def test_what_no_generation_can_be_matches_nothing(driver: GCSDriver, model: Model) -> None:
+    driver.upload_object(b"1", "box", "a")
+    before = len(model.seen)
+    with pytest.raises(ObjectChangedError):
+        driver.upload_object(b"2", "box", "a", if_match="CAE=")
+    assert before == len(model.seen)
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["resumable", "parallel"])
+def test_a_token_that_ends_on_the_way_is_renewed_once(
+    model: Model, parallel: bool, tmp_path: Path
+) -> None:
+    given: list[str] = []
+
+    def token() -> str:
+        given.append(f"token-{len(given)}")
+        model.tokens = {given[-1]}
+        return given[-1]
+
+    driver = made(model, token=token, parallel_uploads=parallel)
+    driver.create_container("box")
+    size = BIG if parallel else PART
+    driver.transfer = TransferOptions(part_size=size, multipart_threshold=size, concurrency=8)
+    content = noise(20 * size)
+    counter = iter(range(1_000_000))
+
+    def expire(request: Request) -> None:
+        if next(counter) == 9:
+            model.tokens = set()
+
+    model.before = expire
+    driver.upload_object(content, "box", "big")
+    assert ["token-0", "token-1"] == given
+    counter = iter(range(1_000_000))
+    driver.object("box", "big").download(tmp_path / "big")
+    assert content == (tmp_path / "big").read_bytes()
+    assert 3 == len(given)
+    driver.close()
+
+
+def test_a_token_is_renewed_before_its_end(model: Model) -> None:
+    import time
+
+    given: list[int] = []
+
+    def token() -> tuple[str, float]:
+        given.append(1)
+        return f"token-{len(given)}", time.time() + (1.0 if len(given) == 1 else 3600.0)
+
+    with made(model, token=token) as driver:
+        driver.create_container("box")
+        time.sleep(1.05)
+        driver.object_exists("box", "a")
+        driver.object_exists("box", "a")
+    assert 2 == len(given)
+    tokens = {one["authorization"] for one in model.headers[1:]}
+    assert {"Bearer token-2"} == tokens
+
+
+def test_a_token_that_is_refused_for_good_is_an_error(model: Model) -> None:
+    model.tokens = {"another"}
+    with made(model) as driver, pytest.raises(AuthenticationError) as caught:
+        driver.create_container("box")
+    assert (401, "authError") == (caught.value.status, caught.value.code)
+    assert TOKEN not in str(caught.value) + repr(caught.value) + repr(driver)
+
+
+def test_credentials_of_google_auth_are_refreshed_by_our_wire(model: Model) -> None:
+    server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+    given = credentials()
+    given.token = None
+    given.expiry = None
+    given._token_uri = f"{server.url}/token"
+    model.tokens = {"fresh"}
+    with made(model, token=None, credentials=given) as driver:
+        driver.create_container("box")
+    (seen,) = server.seen
+    assert b"assertion=" in seen.body
+    server.close()
+
+
+def test_a_clock_that_is_wrong_is_what_the_error_says(model: Model) -> None:
+    body = b'{"error": "invalid_grant", "error_description": "Invalid JWT: Token must be short"}'
+    server = Server(default=answer(body, status=400))
+    given = credentials()
+    given.token = None
+    given.expiry = None
+    given._token_uri = f"{server.url}/token"
+    with made(model, token=None, credentials=given) as driver:
+        with pytest.raises(AuthenticationError, match="clock of this machine"):
+            driver.create_container("box")
+    server.close()
+
+
+# ---------------------------------------------------------------------- what is stored
+
+
+def test_what_is_stored_compressed_is_read_as_it_is_stored(
+    model: Model, driver: GCSDriver, tmp_path: Path
+) -> None:
+    content = gzip.compress(noise(3 * PART))
+    driver.upload_object(content, "box", "a.gz", content_encoding="gzip")
+    obj = driver.object("box", "a.gz")
+    assert content == obj.read()
+    assert content[10:99] == driver.read_object(obj, start=10, stop=99)
+    obj.download(tmp_path / "a.gz")
+    assert content == (tmp_path / "a.gz").read_bytes()
+    assert len(content) == driver.get_object("box", "a.gz").size
+    assert "gzip" == driver.get_object("box", "a.gz").extra["content_encoding"]
+
+
+def test_objects_with_no_md5_are_verified_by_crc32c(model: Model, driver: GCSDriver) -> None:
+    stored = model.write("box", "a", noise(PART), {}, {}, composite=True)
+    obj = driver.get_object("box", "a")
+    assert "crc32c" == obj.hash_algorithm
+    crc = stored.digests["crc32c"]
+    stored.data = stored.data[:-1] + b"?"
+    type(stored).digests, kept = property(lambda self: {"crc32c": crc}), type(stored).digests
+    try:
+        with pytest.raises(IntegrityError):
+            obj.read()
+    finally:
+        type(stored).digests = kept
+
+
+def test_large_copies_go_on_until_they_are_done(model: Model, driver: GCSDriver) -> None:
+    model.write("box", "a", noise(9 * 1024 * 1024), {"metadata": {"k": "v"}}, {})
+    copied = driver.object("box", "a").copy("box", "b")
+    assert 3 == sum("rewriteTo" in line for line in model.seen)
+    assert {"k": "v"} == dict(copied.metadata)
+
+
+def test_versions_go_with_their_bucket(model: Model, driver: GCSDriver) -> None:
+    box = driver.create_container("kept", extra={"versioning": True, "location": "EU"})
+    for number in range(3):
+        box.upload_object(str(number).encode(), "a")
+    box.upload_object(b"", "b")
+    box.delete_object("b")
+    box.delete()
+    assert "kept" not in model.buckets
+
+
+def test_options_of_google_are_sent(model: Model, driver: GCSDriver) -> None:
+    from datetime import datetime, timezone
+
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    key = bytes(range(32))
+    for size in (10, 3 * PART):
+        model.seen.clear()
+        driver.upload_object(
+            noise(size), "box", "a", storage_class="NEARLINE",
+            extra={"acl": "public-read", "custom_time": when, "kms_key": "projects/p/k"},
+        )  # fmt: skip
+        stored = model.buckets["box"].live["a"]
+        assert ("NEARLINE", True) == (stored.told["storageClass"], stored.public)
+        assert "2026-01-02T03:04:05.000000Z" == stored.told["customTime"]
+        assert "kmsKeyName=projects%2Fp%2Fk" in model.seen[0]
+        driver.upload_object(noise(size), "box", "secret", extra={"customer_key": key})
+        with pytest.raises(StorageError):
+            driver.object("box", "secret").read()
+        with made(model, customer_key=key) as other:
+            assert noise(size) == other.object("box", "secret").read()
+            assert "customer_key" not in repr(other)
+
+
+def test_whoever_asks_pays_if_told_so(model: Model) -> None:
+    with made(model, user_project="payer") as driver:
+        driver.create_container("box").upload_object(b"", "a")
+        driver.object("box", "a").read()
+    assert all("userProject=payer" in line for line in model.seen)
+
+
+def test_requests_are_counted(model: Model, driver: GCSDriver, tmp_path: Path) -> None:
+    box = driver.object("box", "a").container
+    for call, count in (
+        (lambda: box.upload_object(b"1", "a"), 1),
+        (lambda: box.read_object("a"), 1),
+        (lambda: box.list_objects()[:20], 1),
+        (lambda: box.object("a").copy("box", "b"), 1),
+        (lambda: box.delete_objects([f"n{number}" for number in range(100)]), 1),
+        (lambda: box.delete_object("a"), 1),
+        (lambda: box.upload_object(noise(4 * PART), "big"), 1 + 4 + 1),
+    ):
+        before = len(model.seen)
+        call()
+        assert count >= len(model.seen) - before
+
+
+# ---------------------------------------------------------------------- public reading, signing
+
+
+def test_objects_and_buckets_are_made_public(model: Model, driver: GCSDriver) -> None:
+    import urllib.request
+
+    model.tokens = {TOKEN}
+    obj = driver.upload_object(b"1", "box", "a b/ü")
+    assert f"{model.url}/box/a%20b/%C3%BC" == obj.get_cdn_url()
+    with urllib.request.urlopen(obj.enable_cdn()) as reply:
+        assert b"1" == reply.read()
+    model.buckets["box"].told["iamConfiguration"] = {"uniformBucketLevelAccess": True}
+    with pytest.raises(NotSupportedError, match="uniform access"):
+        obj.enable_cdn()
+    model.buckets["box"].told["iamConfiguration"] = {"publicAccessPrevention": "enforced"}
+    with pytest.raises(AccessDeniedError, match="public access prevention"):
+        obj.container.enable_cdn()
+
+
+def test_a_key_of_hmac_makes_public_what_has_acls(model: Model) -> None:
+    with made(model, token=None, key=KEY, secret=SECRET) as driver:
+        assert isinstance(driver, GCSDriver)
+        box = driver.create_container("box")
+        box.upload_object(b"1", "a")
+        box.enable_cdn()
+        assert model.buckets["box"].live["a"].public
+        assert model.buckets["box"].default_public
+
+
+def test_iam_signs_where_there_is_no_private_key(model: Model) -> None:
+    from libstore.auth.google import AccountSigner
+
+    server = Server(default=answer(b'{"signedBlob": "c2lnbmVk"}'))
+    with made(model, signing_account="me@p.iam.gserviceaccount.com") as driver:
+        signer = driver._access.url_signer
+        assert isinstance(signer, AccountSigner)
+        signer._iam = server.url
+        url = driver.object("box", "a").sign_url()
+    assert url.endswith("&X-Goog-Signature=" + b"signed".hex())
+    (seen,) = server.seen
+    assert "/v1/projects/-/serviceAccounts/me@p.iam.gserviceaccount.com:signBlob" == seen.target
+    assert ("authorization", f"Bearer {TOKEN}") in seen.headers
+    server.close()
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def test_errors_say_what_is_wrong(model: Model, driver: GCSDriver) -> None:
+    with pytest.raises(ObjectNotFoundError) as missing:
+        driver.get_object("box", "a")
+    assert (404, "notFound", "REQUEST1") == (
+        missing.value.status, missing.value.code, missing.value.request_id,
+    )  # fmt: skip
+    for call in (
+        lambda: driver.get_object("nowhere", "a"),
+        lambda: driver.upload_object(b"", "nowhere", "a"),
+        lambda: driver.object("nowhere", "a").read(),
+        lambda: driver.object("nowhere", "a").delete(),
+        lambda: list(driver.list_objects("nowhere")),
+    ):
+        with pytest.raises(ContainerNotFoundError):
+            call()
+    driver.upload_object(b"", "box", "a")
+    with pytest.raises(ContainerNotFoundError) as nowhere:
+        driver.object("box", "a").copy("nowhere", "b")
+    assert "nowhere" == nowhere.value.container
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
+def test_a_proxy_that_answers_is_told_from_google(status: int) -> None:
+    server = Server(default=answer(b"<html><body>Please log in</body></html>", status=status))
+    with get_driver("gcs")(
+        token=TOKEN, endpoint=server.url, project="p", retry=RetryPolicy(1)
+    ) as driver:
+        for call in (
+            lambda: driver.get_object("box", "a"),
+            lambda: driver.object("box", "a").read(),
+            lambda: driver.upload_object(b"", "box", "a"),
+            lambda: driver.get_container("box"),
+        ):
+            with pytest.raises(ServiceError, match="endpoint|at the moment") as caught:
+                call()
+            assert status == caught.value.status
+    server.close()
+
+
+def test_a_wrong_key_of_hmac_is_told(model: Model) -> None:
+    for key, secret in ((KEY, "wrong-secret"), ("WRONG", SECRET)):
+        with made(model, token=None, key=key, secret=secret) as driver:
+            with pytest.raises(AuthenticationError) as caught:
+                driver.create_container("box")
+            assert 403 == caught.value.status
+            assert secret not in str(caught.value) + repr(driver)
+
+
+def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gcs = get_driver("gcs")
+    for options in (
+        {"key": "k"},
+        {"key": "k", "secret": "s", "token": "t"},
+        {"token": "t", "endpoint": "http://example.com"},
+        {"token": "t", "endpoint": "https://example.com?x"},
+        {"token": "t", "customer_key": b"short"},
+        {"token": "t", "customer_key": bytes(32), "kms_key": "k"},
+        {"credentials": object()},
+        {"token": 5},
+        {"token": "t", "timeout": 0},
+    ):
+        with pytest.raises(InvalidOptionError):
+            gcs(**options)
+    with pytest.raises(CredentialsNotFoundError):
+        gcs(service_account="/nowhere/key.json")
+    with pytest.raises(CredentialsNotFoundError) as caught:
+        gcs("me@p.iam.gserviceaccount.com", "-----BEGIN PRIVATE KEY-----\nsecret")
+    assert "nsecret" not in str(caught.value)
+    with pytest.raises(InvalidOptionError, match="project="), gcs(token="t") as driver:
+        driver.create_container("box-of-nobody")
+
+
+def test_a_driver_without_secrets_goes_into_a_pickle(tmp_path: Path) -> None:
+    import json
+    import pickle
+
+    from drivers.gcs_support import account
+
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(account()))
+    with get_driver("gcs")(service_account=path) as driver:
+        again = pickle.loads(pickle.dumps(driver))
+        assert isinstance(again, GCSDriver)
+        assert "test-project" == again._access.project()
+        again.close()
+    with get_driver("gcs")(KEY, SECRET) as driver, pytest.raises(NotSupportedError):
+        pickle.dumps(driver)
+    with get_driver("gcs")(KEY, SECRET, pickle_secret=True) as driver:
+        again = pickle.loads(pickle.dumps(driver))
+        assert type(driver) is type(again)
+        again.close()
