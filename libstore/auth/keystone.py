@@ -32,8 +32,9 @@ _LIMIT = 4 * 1024 * 1024
 # What is taken for the life of a token that does not tell; the service refuses it when it ends.
 _ASSUMED_LIFE = 3600
 _STORAGE = "object-store"
-# Paths of TempAuth, and of those that imitate it.
-_V1_ENDINGS = ("/v1", "/v1.0", "/auth")
+# Paths of TempAuth, and of those that imitate it, such as Ceph:
+# https://docs.ceph.com/en/latest/radosgw/swift/auth/
+_V1_ENDINGS = ("/v1", "/v1.0", "/auth", "/auth/1.0")
 
 
 @dataclass(frozen=True, slots=True)

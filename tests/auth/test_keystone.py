@@ -24,7 +24,7 @@ DEFAULT = {"id": "default"}
 @pytest.mark.parametrize(
     ("path", "version"),
     [("", 3), ("/", 3), ("/v3", 3), ("/identity/v3/", 3), ("/identity", 3), ("/v3/auth/tokens", 3),
-     ("/auth/v1.0", 1), ("/auth/v1", 1), ("/auth", 1), ("/swift/auth/", 1)],
+     ("/auth/v1.0", 1), ("/auth/v1", 1), ("/auth", 1), ("/swift/auth/", 1), ("/auth/1.0", 1)],
 )  # fmt: skip
 def test_the_path_tells_the_version(path: str, version: int) -> None:
     assert version == auth_version(path)

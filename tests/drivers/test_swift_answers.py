@@ -412,3 +412,35 @@ def test_an_md5_of_ours_counts_for_its_manifest_alone(server: Server, driver: Sw
     assert whole == driver.get_object("c", "a").object_hash
     other = driver.get_object("c", "a")
     assert (None, {}) == (other.object_hash, dict(other.metadata))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_large_object_of_others_is_verified_by_its_manifest(
+    server: Server, driver: SwiftDriver, right: bool
+) -> None:
+    pieces = (CONTENT[:7], CONTENT[7:])
+    rows = [
+        {"name": f"/c/{n}", "bytes": len(piece), "hash": hashlib.md5(piece).hexdigest()}
+        for n, piece in enumerate(pieces)
+    ]
+    if not right:
+        rows[1]["hash"] = MD5
+    large = {"x_static_large_object": "True", "etag": '"0123"'}
+    play(server, said(200, CONTENT, **large), said(200, json.dumps(rows).encode(), **large))
+    if right:
+        assert CONTENT == driver.object("c", "a").read()
+        assert "GET /v1/AUTH_test/c/a?multipart-manifest=get" in lines(server)
+        return
+    with pytest.raises(IntegrityError):
+        driver.object("c", "a").read()
+
+
+def test_the_info_is_above_the_version(server: Server) -> None:
+    """Ceph has a path of its own before it."""
+    place = f"{server.url}/swift/v1"
+    server.steps.extend([said(404), answer(b"{}"), batch()])
+    with get_driver("swift")(token=TOKEN, storage_url=place) as driver:
+        driver.object("c", "a").container.delete_objects(["a", "b"])
+    assert ["GET", "GET", "POST"] == [line.split()[0] for line in lines(server)]
+    assert "GET /swift/info" == lines(server)[1]
+    assert "POST /swift/v1?bulk-delete=true" == lines(server)[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -209,6 +210,16 @@ def test_the_parts_of_an_upload_are_listed(driver: SwiftDriver, container: Conta
             assert digest == part.checksums["md5"]
     with pytest.raises(FileNotFoundError):
         list(driver.list_parts(upload))
+
+
+def test_segments_expire_after_their_object(container: Container) -> None:
+    obj = container.upload_object(LARGE, "a", extra={"delete_after": 7200})
+    ends = container.get_object("a").extra["delete_at"]
+    beside = container.driver.get_container(segments_container(container.name))
+    for segment in beside.list_objects("segments/"):
+        later = segment.refresh().extra["delete_at"] - ends
+        assert timedelta(0) < later <= timedelta(hours=2)
+    assert LARGE == obj.read()
 
 
 # ---------------------------------------------------------------------- metadata

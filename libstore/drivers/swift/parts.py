@@ -11,12 +11,16 @@ from ...errors import (
     NotSupportedError,
     ServiceError,
 )
-from ...http.headers import clean_etag
+from ...http.headers import clean_etag, parse_size
+from ...transfer.crew import run_all
 from ...transfer.payload import Payload
 from ...values import ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect
 from .large import manifest_body, manifest_etag, segment_name, segments_container
 from .objects import ObjectHooks
+
+# Clocks differ, and a reader that began in time may come to the end later.
+_EXPIRY_MARGIN = 3_600
 
 
 class PartHooks(ObjectHooks):
@@ -81,6 +85,7 @@ class PartHooks(ObjectHooks):
         sent = {**headers, "etag": etag}
         if md5 is not None:
             sent[dialect.WHOLE_MD5] = f"{etag}:{md5}"
+        self._expire_segments(upload, parts, headers)
         body = manifest_body(segments_container(container), upload, parts)
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
@@ -104,6 +109,26 @@ class PartHooks(ObjectHooks):
             info = self._put_over(container, name, put, len(body))
         self._large.unmark(upload)
         return info
+
+    def _expire_segments(
+        self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]
+    ) -> None:
+        """Have the segments of an object that expires do so too, after it."""
+        ends = parse_size(headers.get("x-delete-at"))
+        if ends is None:
+            after = parse_size(headers.get("x-delete-after"))
+            if after is None:
+                return
+            ends = int(self._calls.now()) + after
+        place = segments_container(upload.container)
+        told = {"x-delete-at": str(ends + _EXPIRY_MARGIN)}
+
+        def expire(part: Part) -> None:
+            self._calls.ask(
+                "POST", "PostObject", place, segment_name(upload, part.number), headers=told
+            ).close()
+
+        run_all(expire, parts, self.transfer.concurrency)
 
     @override
     def _abort_upload(self, upload: Upload) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -19,6 +20,7 @@ _DEFAULT_TIMEOUT = (5.0, 60.0)
 _CONNECTIONS = 16
 _INTERFACES = ("public", "internal", "admin")
 _WHO = ("user", "secret", "user_id", "application_credential", "token")
+_VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
 _TEMP_URL_DIGESTS = ("sha256", "sha512")
 
 # https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
@@ -57,8 +59,9 @@ class Place:
 
     @property
     def parent(self) -> str:
-        """The path above the API's version and the account, where ``/info`` is."""
-        return self.path.rsplit("/", 2)[0]
+        """The path above the API's version, where ``/info`` is."""
+        found = _VERSION.match(self.path)
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True)
