@@ -28,10 +28,11 @@ class Pickles(Topic):
 
     def test_a_handle_pickles_like_its_driver(self, obj: Object) -> None:
         """A copy of a handle reaches the same object, with what was told of it."""
-        again = pickled(obj)
-        assert ("a", len(CONTENT)) == (again.name, again.size)
-        assert CONTENT == again.read()
-        assert ["a"] == [found.name for found in pickled(obj.container)]
+        again, container = pickled(obj), pickled(obj.container)
+        with again.driver, container.driver:
+            assert ("a", len(CONTENT)) == (again.name, again.size)
+            assert CONTENT == again.read()
+            assert ["a"] == [found.name for found in container]
 
     def test_results_pickle(self, container: Container) -> None:
         """What became of a batch can be told elsewhere."""
