@@ -11,7 +11,7 @@ from drivers.s3_recorder import CONTENT, Recorder
 from scripted import Play, Server, answer
 
 from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver
-from libstore.drivers.s3.services import EXTRAS, SERVICES
+from libstore.drivers.s3.services import EXTRAS, OTHER, SERVICES
 
 ACCOUNT, REGION = "0123456789abcdef", "eu-west-1"
 OPTIONS: dict[str, object] = {"acl": "private", "customer_key": bytes(32), "tags": {"a": "b"}}
@@ -135,3 +135,48 @@ def test_a_condition_that_a_service_does_not_keep_is_refused(server: Server, mak
     with pytest.raises(NotSupportedError):
         driver.upload_object(CONTENT, "bucket", "a", if_absent=True)
     assert not server.seen
+
+
+# ---------------------------------------------------------------------- found by the endpoint
+
+
+@pytest.mark.parametrize(("name", "options", "expected"), PLACES)
+def test_the_endpoint_of_a_service_is_known_for_its_own(
+    name: str, options: dict[str, str], expected: str
+) -> None:
+    """Whether it is given with the name of the service or as any endpoint."""
+    by_name = get_driver(name)("KEY", "SECRET", **options)
+    endpoint = by_name._calls.endpoint.place(None, by_name._calls.region).url
+    for driver in (
+        get_driver("s3")("KEY", "SECRET", endpoint=endpoint),
+        get_driver(name)("KEY", "SECRET", endpoint=f"{endpoint}/"),
+    ):
+        calls = driver._calls
+        place = calls.endpoint.place("bucket", calls.region)
+        assert (expected, by_name._calls.region) == (place.url + place.prefix, place.region)
+        assert (name, SERVICES[name].limits) == (driver.service.name, driver.limits)
+    assert get_driver("s3")("KEY", "SECRET", endpoint=endpoint).service.guarded
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://s3.us-west-002.backblazeb2.com:8443",
+        "https://s3.us-west-002.backblazeb2.com/path",
+        "https://s3.us-west-002.backblazeb2.com.evil.example",
+        "https://s3.a.b.backblazeb2.com",
+    ],
+)
+def test_what_only_looks_like_one_is_not(endpoint: str) -> None:
+    driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint)
+    assert driver.service is OTHER
+    assert driver._calls.endpoint.place(None, "x").url == endpoint.removesuffix("/path")
+
+
+def test_a_region_that_is_given_holds() -> None:
+    """One that does not go with the endpoint makes it an endpoint like any other."""
+    endpoint = "https://s3.us-west-002.backblazeb2.com"
+    driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint, region="us-east-1")
+    assert driver.service is OTHER
+    place = driver._calls.endpoint.place("bucket", "us-east-1")
+    assert f"{endpoint}/bucket/" == place.url + place.prefix

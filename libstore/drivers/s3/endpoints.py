@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...errors import InvalidNameError, InvalidOptionError
@@ -162,6 +163,40 @@ def amazon_region(endpoint: str) -> str | None:
         return None
     match = _AMAZON_HOST.fullmatch(host)
     return None if match is None else match["region"] or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    A service that an endpoint is known to be of.
+
+    Attributes:
+        region: The one that the endpoint names; empty if it names none.
+        account: The same.
+    """
+
+    service: Service
+    region: str
+    account: str
+
+
+def known_service(endpoint: str, services: Iterable[Service]) -> Known | None:
+    """Return whose own endpoint this is."""
+    text = endpoint.rstrip("/").lower()
+    for service in services:
+        for template in (service.endpoint, *(where for _, where in service.endpoints)):
+            match = re.fullmatch(_pattern(template), text, re.ASCII) if template else None
+            if match is not None:
+                found = match.groupdict(default="")
+                return Known(service, found.get("region", ""), found.get("account", ""))
+    return None
+
+
+def _pattern(template: str) -> str:
+    pattern = re.escape(template)
+    for name in ("region", "account"):
+        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{_LABEL.pattern})")
+    return pattern
 
 
 def is_region(text: str | None) -> bool:

@@ -13,8 +13,8 @@ from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
 from ...http.transport import Transport
 from . import extras
-from .endpoints import Endpoint, Variants, amazon_region, checked_region
-from .services import OTHER, Service
+from .endpoints import Endpoint, Known, Variants, amazon_region, checked_region, known_service
+from .services import OTHER, SERVICES, Service
 
 _SECRETS = ("key", "secret", "token", "customer_key")
 _DEFAULT_TIMEOUT = (5.0, 60.0)
@@ -146,10 +146,29 @@ class Settings:
                 raise InvalidOptionError(f"{label} must be printable ASCII")
 
     def service_of(self, service: Service) -> Service:
-        """Return the record of the service that is really spoken to."""
-        if service.name == "s3" and self.endpoint is not None:
-            return OTHER if amazon_region(self.endpoint) is None else service
-        return service
+        """
+        Return the record of the service that is really spoken to.
+
+        The class of a driver for any endpoint claims what Amazon's service does, so conditions are
+        looked at wherever else it is.
+        """
+        if service.name != "s3" or self.endpoint is None:
+            return service
+        if amazon_region(self.endpoint) is not None:
+            return service
+        known = self._known(service)
+        return OTHER if known is None else replace(known.service, guarded=True)
+
+    def _known(self, service: Service) -> Known | None:
+        """Return whose endpoint the given one is, if it is a service's own."""
+        if self.endpoint is None or self.account is not None:
+            return None
+        candidates = SERVICES.values() if service.name == "s3" else [service]
+        known = known_service(self.endpoint, candidates)
+        # Who names another region than the endpoint has means something else by it.
+        if known is not None and known.region and self.region not in {None, known.region}:
+            return None
+        return known
 
     # ------------------------------------------------------------------ for requests
 
@@ -163,7 +182,8 @@ class Settings:
     def first_region(self, service: Service) -> str:
         """Return where buckets are looked for first."""
         named = amazon_region(self.endpoint) if self.endpoint is not None else None
-        region = self.region or named or service.region
+        known = self._known(service)
+        region = self.region or named or (known.region if known else "") or service.region
         if not region:
             raise InvalidOptionError(f"say in which region of {service.title}, with region=")
         return region
@@ -171,9 +191,11 @@ class Settings:
     def endpoint_of(self, service: Service) -> Endpoint:
         """Return where the service is."""
         variants = Variants(self.dualstack, self.fips, self.accelerate)
-        return Endpoint(
-            service, self.endpoint, self.account, variants, self.path_style, self.insecure
-        )
+        given, account = self.endpoint, self.account
+        known = self._known(service)
+        if known is not None:  # it is made of the template again, with buckets where they belong
+            given, account = None, known.account or None
+        return Endpoint(service, given, account, variants, self.path_style, self.insecure)
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""
