@@ -218,7 +218,10 @@ class ErrorReader:
         told = _told(body)
         code = headers.get("x-ms-error-code") or told.get("Code")
         message = told.get("Message", "").partition("\nRequestId:")[0]
-        meaning = _meaning(request, status, code, message)
+        if is_page(headers) and status < 500:
+            meaning = Meaning(ServiceError, foreign(status))
+        else:
+            meaning = _meaning(request, status, code, message)
         error = self.error(meaning, status, code, headers.get("x-ms-request-id"), message)
         return Fault(
             error,
@@ -286,7 +289,7 @@ _OF_CONTAINERS = frozenset(
 
 def is_page(headers: Mapping[str, str]) -> bool:
     """
-    Return whether what looks like success is a web page, as of a proxy or of a network's login.
+    Return whether an answer is a web page, as of a proxy or of a network's login.
 
     What Azure answers has its version and an id of the request, blobs that are web pages too:
     https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers

@@ -267,7 +267,7 @@ class ErrorReader:
         silent = request.method == "HEAD" and not body
         moved = status in _REDIRECTS or code in _WRONG_REGION
         strange = code is None and (
-            _is_page(headers, body) or (moved and region is None and not silent)
+            _is_page(headers, body, status) or (moved and region is None and not silent)
         )
         meaning = _strange(status) if strange else self._meaning(request, status, code)
         message = told.get("Message", "")
@@ -374,11 +374,13 @@ def _strange(status: int) -> Meaning:
     )
 
 
-def _is_page(headers: Mapping[str, str], body: bytes) -> bool:
-    """Return whether an error is a web page."""
+def _is_page(headers: Mapping[str, str], body: bytes, status: int) -> bool:
+    """Return whether an error is a web page; of a status that S3 has not, its type will do."""
     start = body[:1024].lstrip()[:14].lower()
     told = headers.get("content-type", "").lower().startswith("text/html")
-    return bool(start) and (told or start.startswith((b"<html", b"<!doctype html")))
+    if not start:
+        return told and status == 401
+    return told or start.startswith((b"<html", b"<!doctype html"))
 
 
 def is_page(method: str, operation: str, response: Response) -> bool:
@@ -387,11 +389,12 @@ def is_page(method: str, operation: str, response: Response) -> bool:
 
     All that S3 tells is XML. Objects can be web pages, and have an ETag then:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    So has the page that OpenStack Swift answers of several writers of one object with.
     """
     told = response.headers
     if not told.get("content-type", "").lower().startswith("text/html"):
         return False
-    if operation in {"GetObject", "HeadObject"}:
+    if operation in {"GetObject", "HeadObject", "PutObject"}:
         return "etag" not in told
     size = told.get("content-length") if method == "HEAD" else response.size
     return size not in {"0", 0}

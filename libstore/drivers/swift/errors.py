@@ -90,7 +90,8 @@ class ErrorReader:
     def _meaning(
         self, request: Request, status: int, headers: Mapping[str, str], text: str
     ) -> tuple[type[StorageError], str, bool]:
-        if not is_swift(headers) and status not in {401, 408, 429} and status < 500:
+        page = headers.get("content-type", "").startswith("text/html")
+        if not is_swift(headers) and (page or status not in {401, 408, 429}) and status < 500:
             return ServiceError, foreign(status), False
         judge = _JUDGES.get(status)
         if judge is not None:

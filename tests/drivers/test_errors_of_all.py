@@ -1,0 +1,288 @@
+"""
+Errors that say which it was: the same faults, and the same errors, with every driver of a network.
+
+A server plays what each service tells in its own words, and what all of them may meet on the way;
+what real servers say stands in `test_errors_of_servers.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from scripted import Play, Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerNotFoundError,
+    ObjectNotFoundError,
+    RetryPolicy,
+    ServiceError,
+    StorageDriver,
+    StorageError,
+    TransportError,
+    get_driver,
+)
+
+SECRET = "thisisasecretthatnobodysees"
+PAGE = b"<!DOCTYPE html>\n<html><body>Please log in, and say who you are</body></html>"
+
+
+# ---------------------------------------------------------------------- drivers
+
+
+def _s3(url: str) -> StorageDriver:
+    return get_driver("s3")("AKID", SECRET, endpoint=url)
+
+
+def _azure(url: str) -> StorageDriver:
+    key = base64.b64encode(SECRET.encode()).decode()
+    return get_driver("azure")("account", key, endpoint=f"{url}/account")
+
+
+def _gcs(url: str) -> StorageDriver:
+    return get_driver("gcs")(token=SECRET, endpoint=url, project="project")
+
+
+def _gcs_hmac(url: str) -> StorageDriver:
+    return get_driver("gcs")("GOOGKEY", SECRET, endpoint=url)
+
+
+def _swift(url: str) -> StorageDriver:
+    return get_driver("swift")(token=SECRET, storage_url=f"{url}/v1/AUTH_test")
+
+
+DRIVERS: Mapping[str, Callable[[str], StorageDriver]] = {
+    "s3": _s3,
+    "azure": _azure,
+    "gcs": _gcs,
+    "gcs-hmac": _gcs_hmac,
+    "swift": _swift,
+}
+
+
+@pytest.fixture(params=DRIVERS)
+def label(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def driver(label: str, server: Server) -> Iterator[StorageDriver]:
+    with DRIVERS[label](server.url) as driver:
+        driver.retry = RetryPolicy(2, base=0.0)
+        yield driver
+
+
+OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
+    "read_object": lambda driver: driver.object("bucket", "name").read(),
+    "get_object": lambda driver: driver.get_object("bucket", "name"),
+    "object_exists": lambda driver: driver.object_exists("bucket", "name"),
+    "upload_object": lambda driver: driver.upload_object(b"content", "bucket", "name"),
+    "delete_object": lambda driver: driver.object("bucket", "name").delete(),
+    "list_objects": lambda driver: list(driver.list_objects("bucket")),
+    "get_container": lambda driver: driver.get_container("bucket"),
+    "create_container": lambda driver: driver.create_container("bucket"),
+    "list_containers": lambda driver: list(driver.list_containers()),
+}
+
+
+def failed(operation: str, driver: StorageDriver) -> StorageError:
+    """Return the error of an operation, after a look at what every error has to tell."""
+    with pytest.raises(StorageError) as caught:
+        OPERATIONS[operation](driver)
+    error = caught.value
+    assert (driver.name, operation) == (error.driver, error.operation)
+    assert error.container == (None if operation == "list_containers" else "bucket")
+    assert error.object == ("name" if operation.endswith("object_exists") or operation in {
+        "read_object", "get_object", "upload_object", "delete_object"
+    } else None)  # fmt: skip
+    key = base64.b64encode(SECRET.encode()).decode()
+    assert not [text for text in (str(error), repr(error)) if SECRET in text or key in text]
+    assert "log in" not in str(error)
+    return error
+
+
+# ---------------------------------------------------------------------- what services tell
+
+
+def _xml(code: str, status: int, message: str) -> Play:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return answer(
+        body.encode(), status, Content_Type="application/xml",
+        x_amz_request_id="REQUEST1", x_ms_request_id="REQUEST1", x_guploader_uploadid="REQUEST1",
+        x_ms_error_code=code,
+    )  # fmt: skip
+
+
+def _json(reason: str, status: int, message: str) -> Play:
+    told = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}
+    return answer(
+        json.dumps({"error": told}).encode(), status,
+        Content_Type="application/json; charset=UTF-8", x_guploader_uploadid="REQUEST1",
+    )  # fmt: skip
+
+
+def _plain(status: int) -> Play:
+    body = b"<html><h1>so</h1><p>it is</p></html>"
+    return answer(body, status, Content_Type="text/html", X_Trans_Id="REQUEST1")
+
+
+#: What each service says where an object, or a container, is missing, and of a wrong secret.
+NO_OBJECT = {
+    "s3": _xml("NoSuchKey", 404, "The specified key does not exist."),
+    "azure": _xml("BlobNotFound", 404, "The specified blob does not exist."),
+    "gcs": _json("notFound", 404, "No such object: bucket/name"),
+    "gcs-hmac": _xml("NoSuchKey", 404, "The specified key does not exist."),
+    "swift": _plain(404),
+}
+NO_CONTAINER = {
+    "s3": _xml("NoSuchBucket", 404, "The specified bucket does not exist"),
+    "azure": _xml("ContainerNotFound", 404, "The specified container does not exist."),
+    "gcs": _json("notFound", 404, "The specified bucket does not exist."),
+    "gcs-hmac": _xml("NoSuchBucket", 404, "The specified bucket does not exist."),
+    "swift": _plain(404),
+}
+WRONG_SECRET = {
+    "s3": _xml("SignatureDoesNotMatch", 403, "The signature does not match."),
+    "azure": _xml("AuthenticationFailed", 403, "Server failed to authenticate the request."),
+    "gcs": _json("authError", 401, "Invalid Credentials"),
+    "gcs-hmac": _xml("SignatureDoesNotMatch", 403, "Access denied."),
+    "swift": _plain(401),
+}
+FORBIDDEN = {
+    "s3": _xml("AccessDenied", 403, "Access Denied"),
+    "azure": _xml("AuthorizationPermissionMismatch", 403, "Not with this permission."),
+    "gcs": _json("forbidden", 403, "x does not have storage.objects.get access."),
+    "gcs-hmac": _xml("AccessDenied", 403, "Access denied."),
+    "swift": _plain(403),
+}
+#: Of a clock that is off by a day. Swift and tokens have nothing to do with clocks.
+SKEWED = {
+    "s3": _xml("RequestTimeTooSkewed", 403, "The difference is too large."),
+    "azure": _xml("AuthenticationFailed", 403, "Request date header too old: 'Mon'"),
+    "gcs-hmac": _xml("RequestTimeTooSkewed", 403, "The difference is too large."),
+}
+CODELESS = {"swift"}
+
+
+def told(error: StorageError, play: Play, label: str) -> None:
+    """Look whether an error has what the answer said."""
+    status = int(play.data.split(b" ")[1])
+    assert (status, "REQUEST1") == (error.status, error.request_id)
+    assert label in CODELESS or error.code is not None
+    assert not error.retryable
+
+
+def test_a_missing_object_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+    server.steps.append(NO_OBJECT[label])
+    server.default = answer(status=204, X_Trans_Id="REQUEST2")  # where Swift is asked for more
+    error = failed("read_object", driver)
+    assert isinstance(error, ObjectNotFoundError)
+    assert isinstance(error, FileNotFoundError)
+    told(error, NO_OBJECT[label], label)
+
+
+def test_a_missing_container_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+    """Also where an object is written, which nothing else can be missing for."""
+    server.default = NO_CONTAINER[label]
+    for operation in ("list_objects", "upload_object"):
+        error = failed(operation, driver)
+        assert isinstance(error, ContainerNotFoundError)
+        told(error, NO_CONTAINER[label], label)
+
+
+def test_a_wrong_secret_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+    server.default = WRONG_SECRET[label]
+    for operation in ("read_object", "list_objects", "upload_object", "list_containers"):
+        error = failed(operation, driver)
+        assert isinstance(error, AuthenticationError)
+        assert any(word in error.message for word in ("secret", "key", "token", "credentials"))
+        told(error, WRONG_SECRET[label], label)
+
+
+def test_what_is_not_allowed_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+    """To be known and not allowed to is another error than not to be known."""
+    server.default = FORBIDDEN[label]
+    error = failed("upload_object", driver)
+    assert isinstance(error, AccessDeniedError)
+    assert "allowed" in error.message
+    told(error, FORBIDDEN[label], label)
+
+
+@pytest.mark.parametrize("label", SKEWED)
+def test_a_clock_that_is_off_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+    """The service tells no time by which the clock could be set right."""
+    server.default = SKEWED[label]
+    error = failed("read_object", driver)
+    assert isinstance(error, AuthenticationError)
+    assert "clock" in error.message
+    told(error, SKEWED[label], label)
+
+
+# ---------------------------------------------------------------------- what is no service
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_port_that_refuses_is_told(label: str, operation: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with DRIVERS[label](f"http://127.0.0.1:{port}") as driver:
+        driver.retry = RetryPolicy(1)
+        error = failed(operation, driver)
+    assert isinstance(error, TransportError)
+    assert isinstance(error, ConnectionError)
+    assert f"127.0.0.1:{port} refused the connection" in error.message
+    assert (None, True) == (error.status, error.retryable)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("status", [200, 203, 400, 401, 403, 407])
+def test_a_page_for_people_is_told(
+    server: Server, driver: StorageDriver, status: int, operation: str
+) -> None:
+    """A proxy, or a network's login, answers in the service's place: nothing is believed."""
+    server.default = answer(PAGE, status, "close", Content_Type="text/html; charset=utf-8")
+    error = failed(operation, driver)
+    assert isinstance(error, (ServiceError, AccessDeniedError, AuthenticationError))
+    assert status == error.status
+    assert "proxy" in error.message
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_a_login_is_told_and_not_followed(
+    server: Server, driver: StorageDriver, status: int, operation: str
+) -> None:
+    login = Server()
+    try:
+        server.default = answer(b"", status, Location=f"{login.url}/?next=bucket%2Fname")
+        error = failed(operation, driver)
+        assert [] == login.seen
+    finally:
+        login.close()
+    assert isinstance(error, ServiceError)
+    assert status == error.status
+    assert "endpoint" in error.message or "storage_url" in error.message
+
+
+@pytest.mark.parametrize("operation", ["list_objects", "list_containers", "upload_object"])
+def test_another_service_is_told(server: Server, driver: StorageDriver, operation: str) -> None:
+    """Some program that answers 404 to whatever it does not know is no store without objects."""
+    server.default = answer(PAGE, 404, Content_Type="text/html")
+    error = failed(operation, driver)
+    assert isinstance(error, ServiceError)
+    assert "endpoint" in error.message or "storage_url" in error.message
