@@ -45,13 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _server_of(item: pytest.Item) -> str | None:
+    call = getattr(item, "callspec", None)  # absent where a test has no parameters
+    chosen = call.params.get("server", call.params.get("s3_server")) if call else None
+    if chosen is not None:
+        return str(chosen)
     fixtures = getattr(item, "fixturenames", ())
     named = [name.removesuffix("_server") for name in fixtures if name.endswith("_server")]
-    if named:
-        return min(named)
-    call = getattr(item, "callspec", None)  # absent where a test has no parameters
-    chosen = call.params.get("server") if call else None
-    return None if chosen is None else str(chosen)
+    return min(named) if named else None
 
 
 @pytest.fixture(scope="session")
