@@ -335,10 +335,11 @@ class AccountSigner:
         """Return the signature in hexadecimal."""
         credentials = self._credentials()
         told = getattr(credentials, "signer_email", None)
-        sign = getattr(credentials, "sign_bytes", None)
-        if callable(sign) and self._email in {None, told}:
+        sign: Any = getattr(credentials, "sign_bytes", None)
+        if sign is not None and self._email in {None, told}:
             try:
-                return bytes(sign(text)).hex()
+                signature: bytes = sign(text)
+                return signature.hex()
             except Exception as error:
                 raise AuthenticationError(
                     f"the credentials cannot sign ({type(error).__name__})"

@@ -1,4 +1,8 @@
-"""The JSON API of `servers.gcs_model`: https://cloud.google.com/storage/docs/json_api/v1"""
+"""
+The JSON API of `servers.gcs_model`.
+
+https://cloud.google.com/storage/docs/json_api/v1
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import re
 import secrets
 from typing import Any
 
-from .gcs_model import Bucket, Refused, Reply, Request, Session, listing, media, told
+from .gcs_model import Bucket, RefusedError, Reply, Request, Session, listing, media, told
 from .gcs_xml import answer_xml, authorized_by_query
 
 
@@ -39,30 +43,33 @@ def authorize(request: Request) -> None:
         return
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind != "Bearer" or token not in tokens:
-        raise Refused(401, "authError", "Invalid Credentials")
+        raise RefusedError(401, "authError", "Invalid Credentials")
 
 
 def resource(request: Request, pieces: list[str]) -> Reply:
-    model, query = request.model, request.query
-    if not pieces:
-        return buckets(request)
-    name = pieces[0]
-    if len(pieces) == 1:
-        return bucket(request, name)
-    if pieces[1] == "iam":
-        box = model.bucket(name)
-        if request.method == "PUT":
-            if box.told.get("iamConfiguration", {}).get("publicAccessPrevention") == "enforced":
-                raise Refused(412, "conditionNotMet", "public access prevention is enforced.")
-            box.policy = request.json()["bindings"]
-        return told({"etag": "CAE=", "bindings": box.policy})
+    if len(pieces) < 2:
+        return bucket(request, pieces[0]) if pieces else buckets(request)
+    return policy(request, pieces[0]) if pieces[1] == "iam" else objects(request, pieces)
+
+
+def policy(request: Request, name: str) -> Reply:
+    box = request.model.bucket(name)
+    if request.method == "PUT":
+        if box.told.get("iamConfiguration", {}).get("publicAccessPrevention") == "enforced":
+            raise RefusedError(412, "conditionNotMet", "public access prevention is enforced.")
+        box.policy = request.json()["bindings"]
+    return told({"etag": "CAE=", "bindings": box.policy})
+
+
+def objects(request: Request, pieces: list[str]) -> Reply:
+    model, query, name = request.model, request.query, pieces[0]
     if len(pieces) == 2:
         return told(listing(model.bucket(name), query, query.get("versions") == "true"))
     if len(pieces) == 8 and pieces[3] == "rewriteTo":
         return rewrite(request, (name, pieces[2]), (pieces[5], pieces[7]))
     if len(pieces) == 4 and pieces[3] == "acl":
         if model.bucket(name).told.get("iamConfiguration", {}).get("uniformBucketLevelAccess"):
-            raise Refused(
+            raise RefusedError(
                 400, "invalid", "Cannot use ACL API when uniform bucket-level access is enabled."
             )
         model.stored(name, pieces[2], {}).public = True
@@ -73,12 +80,12 @@ def resource(request: Request, pieces: list[str]) -> Reply:
 def buckets(request: Request) -> Reply:
     model, query = request.model, request.query
     if "project" not in query:
-        raise Refused(400, "required", "Required parameter: project")
+        raise RefusedError(400, "required", "Required parameter: project")
     if request.method == "GET":
         return told({"items": [box.told for box in model.buckets.values()]})
     given = request.json()
     if given["name"] in model.buckets:
-        raise Refused(
+        raise RefusedError(
             409, "conflict", "Your previous request to create the named bucket succeeded"
         )
     box = Bucket(given["name"], {"location": "US", **given, "metageneration": "1"})
@@ -91,7 +98,7 @@ def bucket(request: Request, name: str) -> Reply:
     box = model.bucket(name)
     if request.method == "DELETE":
         if box.versions:
-            raise Refused(409, "conflict", "The bucket you tried to delete is not empty.")
+            raise RefusedError(409, "conflict", "The bucket you tried to delete is not empty.")
         del model.buckets[name]
         return Reply(204)
     return told(box.told)
@@ -108,7 +115,7 @@ def single(request: Request, box: str, name: str) -> Reply:
     model.check(stored, query)
     key = request.headers.get("x-goog-encryption-key-sha256")
     if stored.told.get("customer") != key and query.get("alt") == "media":
-        raise Refused(400, "customerEncryptionKeyIsIncorrect", "The encryption key is wrong.")
+        raise RefusedError(400, "customerEncryptionKeyIsIncorrect", "The encryption key is wrong.")
     if request.method == "PATCH":
         change = request.json()
         metadata = {**stored.told.get("metadata", {}), **change.pop("metadata", {})}
@@ -166,7 +173,7 @@ def resume(request: Request) -> Reply:
     model = request.model
     session = model.sessions.get(request.query["upload_id"])
     if session is None:
-        raise Refused(404, "notFound", "No such upload session")
+        raise RefusedError(404, "notFound", "No such upload session")
     if request.method == "DELETE":
         del model.sessions[request.query["upload_id"]]
         return Reply(499)
@@ -192,9 +199,9 @@ def resume(request: Request) -> Reply:
 
 def append(session: Session, start: int, data: bytes, *, final: bool) -> None:
     if start > len(session.data):
-        raise Refused(400, "invalid", "The range leaves a gap.")
+        raise RefusedError(400, "invalid", "The range leaves a gap.")
     if not final and len(data) % (256 * 1024):
-        raise Refused(400, "badRequest", "A chunk must be a multiple of 256 KiB.")
+        raise RefusedError(400, "badRequest", "A chunk must be a multiple of 256 KiB.")
     session.data[start:] = data
 
 
@@ -217,7 +224,7 @@ def batch(request: Request) -> Reply:
                 inner = Request(request.model, "DELETE", line[2], {}, b"")
                 resource(inner, inner.pieces[3:])
             said = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n\r\n"
-        except Refused as refused:
+        except RefusedError as refused:
             about = {"code": refused.status, "message": refused.message, "errors": []}
             body = json.dumps({"error": about})
             said = (

@@ -30,7 +30,7 @@ from libstore.transfer.crc import crc_function
 KEY, SECRET = "GOOGKEYOFTESTS", "a-secret/of+tests"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that says no."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -145,8 +145,8 @@ class Model:
 
     Attributes:
         tokens: Those that are accepted; `None` accepts everybody.
-        before: Is shown each request first; it may raise `Refused`, or return how many bytes of
-            the answer are sent before the connection is cut (0 for none, after it was done).
+        before: Is shown each request first; it may raise `RefusedError`, or return how many bytes
+            of the answer are sent before the connection is cut (0 for none, after it was done).
         verify: Returns whether an account has signed a text.
         seen: Method and target of each request.
         headers: Those of each request.
@@ -170,7 +170,7 @@ class Model:
 
     def bucket(self, name: str) -> Bucket:
         if name not in self.buckets:
-            raise Refused(404, "notFound", "The specified bucket does not exist.")
+            raise RefusedError(404, "notFound", "The specified bucket does not exist.")
         return self.buckets[name]
 
     def stored(self, bucket: str, name: str, query: dict[str, str]) -> Stored:
@@ -183,7 +183,7 @@ class Model:
                 (one for one in versions if str(one.generation) == query["generation"]), None
             )
         if found is None:
-            raise Refused(404, "notFound", f"No such object: {bucket}/{name}")
+            raise RefusedError(404, "notFound", f"No such object: {bucket}/{name}")
         return found
 
     def check(self, current: Stored | None, query: dict[str, str], prefix: str = "if") -> None:
@@ -193,7 +193,7 @@ class Model:
             (f"{prefix}MetagenerationMatch", current.metageneration if current else 0),
         ):
             if condition in query and query[condition] != str(number):
-                raise Refused(
+                raise RefusedError(
                     412, "conditionNotMet", "At least one of the pre-conditions did not hold."
                 )
 
@@ -221,7 +221,7 @@ def compare(stored: Stored, wanted: dict[str, str | None]) -> None:
     """Refuse what does not have the digests that were told beforehand."""
     for algorithm, digest in wanted.items():
         if digest is not None and stored.digests.get(algorithm, digest) != digest:
-            raise Refused(
+            raise RefusedError(
                 400,
                 "invalid",
                 f"Provided {algorithm.upper()} hash {digest!r} doesn't match calculated"
@@ -292,7 +292,9 @@ def media(request: Request, stored: Stored) -> Reply:
     if match:
         start, stop = int(match[1]), min(int(match[2] or len(data)) + 1, len(data))
         if start >= len(data):
-            raise Refused(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+            raise RefusedError(
+                416, "requestedRangeNotSatisfiable", "Request range not satisfiable"
+            )
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         data, status = data[start:stop], 206
     return Reply(status, data, headers)
@@ -332,7 +334,7 @@ class _Handler(BaseHTTPRequestHandler):
     answer: Callable[[Request], Reply]
     disable_nagle_algorithm = True
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         return
 
     def _serve(self) -> None:
@@ -346,7 +348,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.model.before is not None:
                 cut = self.model.before(request)
             reply = type(self).answer(request)
-        except Refused as refused:
+        except RefusedError as refused:
             error = {"reason": refused.reason, "message": refused.message, "domain": "global"}
             about = {"code": refused.status, "message": refused.message, "errors": [error]}
             reply = told({"error": about}, refused.status)
@@ -368,7 +370,9 @@ class _Handler(BaseHTTPRequestHandler):
         if cut is not None:
             self.close_connection = True
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_HEAD = _serve
+
+for _method in ("GET", "PUT", "POST", "DELETE", "PATCH", "HEAD"):
+    setattr(_Handler, f"do_{_method}", _Handler._serve)
 
 
 class _Server(ThreadingHTTPServer):

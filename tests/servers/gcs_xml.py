@@ -1,5 +1,7 @@
 """
-The XML API of `servers.gcs_model`: https://cloud.google.com/storage/docs/xml-api/overview
+The XML API of `servers.gcs_model`.
+
+https://cloud.google.com/storage/docs/xml-api/overview
 
 Signatures are computed here once more, from the documentation:
 https://cloud.google.com/storage/docs/authentication/signatures
@@ -24,7 +26,7 @@ from .gcs_model import (
     Bucket,
     Model,
     Parts,
-    Refused,
+    RefusedError,
     Reply,
     Request,
     Session,
@@ -50,7 +52,7 @@ def answer_xml(request: Request, authorize: Callable[[], None]) -> Reply:
         with request.model.lock:
             admit(request, authorize)
             return route(request)
-    except Refused as refused:
+    except RefusedError as refused:
         codes = {404: "NoSuchKey", 412: "PreconditionFailed", 416: "InvalidRange"}
         code = refused.reason
         if refused.status in codes and code in {
@@ -101,17 +103,17 @@ def _key(day: str) -> bytes:
 
 def _text(moment: str, scope: str, canonical: str, algorithm: str) -> bytes:
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return "\n".join([algorithm, moment, scope, digest]).encode()
+    return f"{algorithm}\n{moment}\n{scope}\n{digest}".encode()
 
 
 def check_header_signature(request: Request) -> None:
     given = dict(re.findall(r"(\w+)=([^,\s]+)", request.headers["authorization"]))
     key, _, scope = given["Credential"].partition("/")
     if key != KEY:
-        raise Refused(403, "InvalidAccessKeyId", "The key does not exist in our records.")
+        raise RefusedError(403, "InvalidAccessKeyId", "The key does not exist in our records.")
     payload = request.headers["x-goog-content-sha256"]
     if payload not in {hashlib.sha256(request.body).hexdigest(), "UNSIGNED-PAYLOAD"}:
-        raise Refused(400, "BadDigest", "The payload is another one.")
+        raise RefusedError(400, "BadDigest", "The payload is another one.")
     query = "&".join(sorted(filter(None, request.target.partition("?")[2].split("&"))))
     names = given["SignedHeaders"].split(";")
     unsigned = [name for name in request.headers if name.startswith("x-") and name not in names]
@@ -120,7 +122,7 @@ def check_header_signature(request: Request) -> None:
     moment = request.headers["x-goog-date"]
     text = _text(moment, scope, canonical, "GOOG4-HMAC-SHA256")
     if hmac.new(_key(moment[:8]), text, "sha256").hexdigest() != given["Signature"]:
-        raise Refused(403, "SignatureDoesNotMatch", "The signature is another one.")
+        raise RefusedError(403, "SignatureDoesNotMatch", "The signature is another one.")
 
 
 def check_query_signature(request: Request) -> None:
@@ -137,7 +139,7 @@ def check_query_signature(request: Request) -> None:
     else:
         fits = request.model.verify(who, text, bytes.fromhex(signature))
     if not fits:
-        raise Refused(403, "SignatureDoesNotMatch", "The signature is another one.")
+        raise RefusedError(403, "SignatureDoesNotMatch", "The signature is another one.")
 
 
 # ---------------------------------------------------------------------- requests
@@ -149,24 +151,30 @@ def route(request: Request) -> Reply:
         return xml("ListAllMyBucketsResult", *map(_bucket_element, _sorted(request.model)))
     if not name:
         return bucket_request(request, bucket)
-    query = request.query
-    if "uploads" in query or "uploadId" in query:
+    if "uploads" in request.query or "uploadId" in request.query:
         return multipart(request, bucket, name)
-    model, headers = request.model, request.headers
-    if headers.get("x-goog-resumable") == "start":
-        number = secrets.token_hex(8)
-        kept, conditions = _kept(headers), _conditions(headers)
-        model.sessions[number] = Session(bucket, name, kept, conditions)
-        where = f"https://elsewhere.example{request.path}?upload_id={number}"
-        return Reply(201, b"", {"Location": where})
-    if "acl" in query:
-        model.stored(bucket, name, {}).public = headers["x-goog-acl"] == "public-read"
+    if request.headers.get("x-goog-resumable") == "start":
+        return start_session(request, bucket, name)
+    if "acl" in request.query:
+        stored = request.model.stored(bucket, name, {})
+        stored.public = request.headers["x-goog-acl"] == "public-read"
         return Reply()
+    return (put if request.method == "PUT" else look_or_delete)(request, bucket, name)
+
+
+def start_session(request: Request, bucket: str, name: str) -> Reply:
+    number = secrets.token_hex(8)
+    session = Session(bucket, name, _kept(request.headers), _conditions(request.headers))
+    request.model.sessions[number] = session
+    where = f"https://elsewhere.example{request.path}?upload_id={number}"
+    return Reply(201, b"", {"Location": where})
+
+
+def look_or_delete(request: Request, bucket: str, name: str) -> Reply:
+    model, query = request.model, request.query
     asked = {"generation": query["generation"]} if "generation" in query else {}
-    if request.method == "PUT":
-        return put(request, bucket, name)
     current = model.bucket(bucket).live.get(name)
-    conditions = _conditions(headers)
+    conditions = _conditions(request.headers)
     if request.method == "DELETE":
         model.stored(bucket, name, asked)
         model.check(current, conditions)
@@ -229,7 +237,9 @@ def put(request: Request, bucket: str, name: str) -> Reply:
 def check_md5(request: Request) -> None:
     given = request.headers.get("content-md5")
     if given is not None and base64.b64decode(given) != hashlib.md5(request.body).digest():
-        raise Refused(400, "BadDigest", "The MD5 you specified did not match what we received.")
+        raise RefusedError(
+            400, "BadDigest", "The MD5 you specified did not match what we received."
+        )
 
 
 def _md5(stored: Stored) -> str:
@@ -246,13 +256,13 @@ def bucket_request(request: Request, name: str) -> Reply:
         return Reply()
     if request.method == "PUT":
         if name in model.buckets:
-            raise Refused(409, "BucketAlreadyOwnedByYou", "You have it already.")
+            raise RefusedError(409, "BucketAlreadyOwnedByYou", "You have it already.")
         model.buckets[name] = Bucket(name, {"name": name})
         return Reply()
     box = model.bucket(name)
     if request.method == "DELETE":
         if box.versions:
-            raise Refused(409, "BucketNotEmpty", "The bucket is not empty.")
+            raise RefusedError(409, "BucketNotEmpty", "The bucket is not empty.")
         del model.buckets[name]
         return Reply(204)
     if request.method == "POST":
@@ -322,7 +332,9 @@ def _bucket_element(box: Bucket) -> str:
 def multipart(request: Request, bucket: str, name: str) -> Reply:
     model, query = request.model, request.query
     if _conditions(request.headers):
-        raise Refused(400, "NotImplemented", "Preconditions cannot be used in multipart uploads.")
+        raise RefusedError(
+            400, "NotImplemented", "Preconditions cannot be used in multipart uploads."
+        )
     if "uploads" in query:
         model.bucket(bucket)
         number = secrets.token_hex(8)
@@ -330,7 +342,7 @@ def multipart(request: Request, bucket: str, name: str) -> Reply:
         return xml("InitiateMultipartUploadResult", f"<UploadId>{number}</UploadId>")
     upload = model.uploads.get(query["uploadId"])
     if upload is None:
-        raise Refused(404, "NoSuchUpload", "The requested upload was not found.")
+        raise RefusedError(404, "NoSuchUpload", "The requested upload was not found.")
     if request.method == "PUT":
         check_md5(request)
         upload.parts[int(query["partNumber"])] = request.body

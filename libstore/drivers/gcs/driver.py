@@ -111,8 +111,10 @@ class GCSDriver(PartHooks):
     #: What takes the place of this class if there is an HMAC key; the package sets it.
     _with_hmac: ClassVar[type[GCSDriver] | None] = None
 
-    def __new__(cls, key: str | None = None, secret: str | None = None, **_: Any) -> Self:
+    def __new__(cls, *given: Any, **options: Any) -> Self:
         """Return a driver of the interface that the credentials are for."""
+        pair = [*given, *(options.get(name) for name in ("key", "secret")[len(given) :])]
+        key, secret = pair[0], pair[1]
         if cls is GCSDriver and key is not None and not is_account(key, secret):
             return cast("Self", object.__new__(cls._with_hmac or cls))
         return object.__new__(cls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from ...checks import header_value, instance
+from ...checks import header_value
 from ...errors import InvalidOptionError, InvalidTypeError
 from ...hooks import Check
 
@@ -48,7 +48,7 @@ def _time(value: object, label: str) -> str:
 
 
 def _acl(value: object, label: str) -> str:
-    name = instance(value, str, label)
+    name = text(value, label)
     if name not in PREDEFINED_ACLS:
         raise InvalidOptionError(
             f"{label} must be one of {', '.join(PREDEFINED_ACLS)}, not {name!r}"
@@ -63,7 +63,7 @@ def _flag(value: object, label: str) -> bool:
 
 
 def _prevention(value: object, label: str) -> str:
-    name = instance(value, str, label)
+    name = text(value, label)
     if name not in {"enforced", "inherited"}:
         raise InvalidOptionError(f"{label} must be 'enforced' or 'inherited', not {name!r}")
     return name

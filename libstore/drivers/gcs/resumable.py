@@ -290,9 +290,9 @@ class Resumable:
     def _read(session: Session, response: Response) -> ObjectInfo | None:
         """Take note of what Google has; return the object if it is there."""
         if response.status != _INCOMPLETE:
-            told = read_json(response)
-            if told:
-                return resources.object_info(told)
+            resource = read_json(response)
+            if resource:
+                return resources.object_info(resource)
             # The XML API says nothing but headers.
             return resources.written_info(session.upload.name, response.headers)
         response.close()
