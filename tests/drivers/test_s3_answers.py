@@ -416,3 +416,10 @@ def test_the_region_is_never_taken_from_a_location(server: Server, driver: S3Dri
         assert not with_other.seen
     finally:
         with_other.close()
+
+
+def test_a_page_of_the_services_own_is_a_success(server: Server, driver: S3Driver) -> None:
+    """OpenStack Swift sends one to who wrote an object a moment too late."""
+    page = b"<html><h1>Accepted</h1></html>"
+    server.steps.append(answer(page, Content_Type="text/html", x_amz_request_id="tx1"))
+    assert len(CONTENT) == driver.upload_object(CONTENT, "bucket", "name").size

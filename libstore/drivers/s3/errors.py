@@ -389,12 +389,14 @@ def is_page(method: str, operation: str, response: Response) -> bool:
 
     All that S3 tells is XML. Objects can be web pages, and have an ETag then:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-    So has the page that OpenStack Swift answers of several writers of one object with.
+    OpenStack Swift answers with a page of its own whoever wrote an object a moment too late.
     """
     told = response.headers
     if not told.get("content-type", "").lower().startswith("text/html"):
         return False
-    if operation in {"GetObject", "HeadObject", "PutObject"}:
+    if "x-amz-request-id" in told:
+        return False
+    if operation in {"GetObject", "HeadObject"}:
         return "etag" not in told
     size = told.get("content-length") if method == "HEAD" else response.size
     return size not in {"0", 0}
