@@ -186,6 +186,19 @@ def test_the_address_of_a_session_is_shown_to_nobody(
     writer.close()
 
 
+@pytest.mark.parametrize("fault", [0, BUSY], ids=["done", "not done"])
+def test_a_lost_end_of_parallel_parts_is_found_out(model: Model, fault: Any) -> None:
+    with made(model, parallel_uploads=True) as driver:
+        driver.create_container("box")
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        model.before = Once("POST .*uploadId=", fault)
+        content = noise(2 * BIG + 1)
+        obj = driver.upload_object(content, "box", "big")
+        stored = model.buckets["box"].live["big"]
+        assert (content, str(stored.generation)) == (stored.data, obj.etag)
+        assert not model.uploads
+
+
 # ---------------------------------------------------------------------- conditions and retries
 
 
@@ -343,6 +356,32 @@ def test_credentials_of_google_auth_are_refreshed_by_our_wire(model: Model) -> N
     server.close()
 
 
+def test_without_anything_googles_own_way_is_taken(
+    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import json
+
+    from drivers.gcs_support import account
+
+    server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps({**account(), "token_uri": f"{server.url}/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    with get_driver("gcs")() as driver:
+        assert not server.seen
+        tokens = driver._access.tokens
+        assert tokens is not None
+        assert "fresh" == tokens.get()
+        assert "test-project" == driver._access.project()
+        assert driver.object("box", "a").sign_url().startswith("https://storage.googleapis.com/")
+        assert driver.limits.min_part == BIG
+    assert 1 == len(server.seen)
+    server.close()
+    path.unlink()
+    with get_driver("gcs")() as driver, pytest.raises(CredentialsNotFoundError, match="gcloud"):
+        driver.get_container("box")
+
+
 def test_a_clock_that_is_wrong_is_what_the_error_says(model: Model) -> None:
     body = b'{"error": "invalid_grant", "error_description": "Invalid JWT: Token must be short"}'
     server = Server(default=answer(body, status=400))
@@ -394,13 +433,18 @@ def test_large_copies_go_on_until_they_are_done(model: Model, driver: GCSDriver)
     assert {"k": "v"} == dict(copied.metadata)
 
 
-def test_versions_go_with_their_bucket(model: Model, driver: GCSDriver) -> None:
-    box = driver.create_container("kept", extra={"versioning": True, "location": "EU"})
-    for number in range(3):
-        box.upload_object(str(number).encode(), "a")
-    box.upload_object(b"", "b")
-    box.delete_object("b")
-    box.delete()
+@pytest.mark.parametrize("way", [{}, {"token": None, "key": KEY, "secret": SECRET}])
+def test_versions_go_with_their_bucket(
+    model: Model, driver: GCSDriver, way: dict[str, Any]
+) -> None:
+    driver.create_container("kept", extra={"versioning": True, "location": "EU"})
+    with made(model, **way) as other:
+        box = other.get_container("kept")
+        for number in range(3):
+            box.upload_object(str(number).encode(), "a b")
+        box.upload_object(b"", "b")
+        box.delete_object("b")
+        box.delete()
     assert "kept" not in model.buckets
 
 
@@ -432,6 +476,12 @@ def test_whoever_asks_pays_if_told_so(model: Model) -> None:
         driver.create_container("box").upload_object(b"", "a")
         driver.object("box", "a").read()
     assert all("userProject=payer" in line for line in model.seen)
+    model.headers.clear()
+    with made(model, token=None, key=KEY, secret=SECRET, user_project="payer") as driver:
+        driver.create_container("other").upload_object(b"", "a")
+    first, *others = model.headers
+    assert "p" == first["x-goog-project-id"]
+    assert all("payer" == one["x-goog-user-project"] for one in others)
 
 
 def test_requests_are_counted(model: Model, driver: GCSDriver, tmp_path: Path) -> None:

@@ -291,10 +291,11 @@ def list_objects(request: Request, box: Bucket) -> Reply:
         asked["pageToken"] = base64.b64encode(query["start-after"].encode()).decode()
     page = listing(box, asked, "versions" in query)
     encode = quote if query.get("encoding-type") == "url" else escape
+    kind = "Version" if "versions" in query else "Contents"
     rows = [
-        f"<Contents><Key>{encode(one['name'])}</Key><Size>{one['size']}</Size>"
+        f"<{kind}><Key>{encode(one['name'])}</Key><Size>{one['size']}</Size>"
         f"<Generation>{one['generation']}</Generation><LastModified>{one['updated']}"
-        f"</LastModified><ETag>&quot;abc&quot;</ETag></Contents>"
+        f"</LastModified><ETag>&quot;abc&quot;</ETag></{kind}>"
         for one in page["items"]
     ]
     rows += [

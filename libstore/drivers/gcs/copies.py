@@ -14,6 +14,7 @@ from typing_extensions import override
 from ...errors import ContainerNotFoundError, ObjectNotFoundError, ServiceError
 from ...http.names import encode
 from ...values import Conditions, CopyOptions, ObjectInfo
+from .._digests import key_headers
 from . import resources
 from .extras import PREDEFINED_ACLS
 from .objects import ObjectHooks
@@ -78,7 +79,7 @@ class CopyHooks(ObjectHooks):
         path = f"{place.object(*source)}/rewriteTo/b/{encode(target[0])}/o/{encode(target[1])}"
         key = self._settings.customer_key
         headers = {
-            **resources.customer_headers(key, "x-goog-copy-source-"),
+            **key_headers(key, "x-goog-copy-source-"),
             **self._customer(options.extra),
         }
         bound = options.conditions != Conditions()

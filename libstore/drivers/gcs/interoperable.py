@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from typing_extensions import override
 
@@ -23,12 +24,14 @@ from ...errors import (
     StorageError,
 )
 from ...registry import get_driver
+from ...transfer.crew import run_all
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
     ContainerInfo,
     CopyOptions,
     ListQuery,
+    MiB,
     ObjectInfo,
     Page,
     Part,
@@ -43,6 +46,10 @@ from . import resources
 from .driver import GCSDriver
 from .multipart import write_headers
 from .resumable import PREFIX
+
+_VERSION_LISTS = ("ListBucketResult", "ListVersionsResult")
+_VERSIONS = frozenset({"Contents", "Version"})
+_MAX_PAGE = 16 * MiB
 
 
 class HMACDriver(GCSDriver):
@@ -63,7 +70,7 @@ class HMACDriver(GCSDriver):
         assert key is not None
         assert secret is not None
         given: dict[str, Any] = {
-            "account": settings.user_project or settings.project,
+            "account": settings.project,
             "requester_pays": settings.user_project is not None,
             "endpoint": settings.endpoint,
             "insecure": settings.insecure or settings.emulated,
@@ -77,6 +84,7 @@ class HMACDriver(GCSDriver):
             "transfer": self.transfer,
         }
         self._inner = get_driver("gcs-s3")(key, secret, **given)
+        self._inner._calls.payer = settings.user_project
         self.limits = self._inner.limits
         self.digests = self._inner.digests
         self._signer = HMACSigner(
@@ -131,7 +139,37 @@ class HMACDriver(GCSDriver):
 
     @override
     def _empty_container(self, name: str) -> None:
-        self._driver()._empty_container(name)
+        before: list[tuple[str, str | None]] = []
+        while (targets := self._versions_of(name)) and targets != before:
+            before = targets
+            for start in range(0, len(targets), self.limits.batch_size):
+                batch = targets[start : start + self.limits.batch_size]
+                run_all(
+                    lambda one: self._delete_object(name, one[0], Conditions(), one[1]),
+                    batch, self.transfer.concurrency,
+                )  # fmt: skip
+        token: str | None = None
+        while True:
+            page = self._list_uploads(name, token)
+            for upload in page.items:
+                self._abort_upload(upload)
+            token = page.token
+            if token is None:
+                return
+
+    def _versions_of(self, container: str) -> list[tuple[str, str | None]]:
+        """Return the first page of all generations of all objects."""
+        # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
+        page = self._driver()._calls.ask_xml(
+            "GET", "ListVersions", container,
+            expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
+            query={"encoding-type": "url", "versions": ""},
+        )  # fmt: skip
+        return [
+            (unquote(row["Key"].replace("+", " ")), row.get("Generation"))
+            for _, row in page.rows
+            if row.get("Key")
+        ]
 
     # ------------------------------------------------------------------ objects
 

@@ -15,6 +15,7 @@ from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...http.xml import read_listing, write
 from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
+from .._digests import base64_of
 from .._texts import encode_text
 from . import resources
 from .calls import Calls
@@ -61,7 +62,7 @@ class Multipart:
         response = self._calls.ask(
             "PUT", "PutPart", self._path(upload.container, upload.name),
             query={"partNumber": str(number), "uploadId": upload.id},
-            headers={**headers, "content-md5": resources.base64_of(md5)},
+            headers={**headers, "content-md5": base64_of(md5)},
             content=payload, bucket=upload.container,
         )  # fmt: skip
         response.close()

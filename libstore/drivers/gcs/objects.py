@@ -26,6 +26,8 @@ from ...values import (
     Span,
     WriteOptions,
 )
+from .._digests import base64_of, key_headers
+from .._reading import past_the_end, range_header
 from . import resources
 from .calls import Calls, read_json
 from .settings import Settings
@@ -54,7 +56,7 @@ class ObjectHooks(StorageDriver):
     def _customer(self, extra: Mapping[str, object] | None = None) -> dict[str, str]:
         """Return the headers of the key that encrypts an object, if the caller has one."""
         key = (extra or {}).get("customer_key", self._settings.customer_key)
-        return resources.customer_headers(key)
+        return key_headers(key, "x-goog-")
 
     # ------------------------------------------------------------------ reading
 
@@ -64,10 +66,7 @@ class ObjectHooks(StorageDriver):
     ) -> Reading:
         # https://cloud.google.com/storage/docs/transcoding: what is stored compressed is sent as
         # it is to those alone who say that they take it so; hash and size are those of that form.
-        headers = {**self._customer(), "accept-encoding": "gzip"}
-        if span != Span():
-            last = "" if span.stop is None else span.stop - 1
-            headers["range"] = f"bytes={span.start}-{last}"
+        headers = {**self._customer(), **range_header(span), "accept-encoding": "gzip"}
         query = {"alt": "media", **resources.conditions(conditions)}
         if version:
             query["generation"] = version
@@ -101,11 +100,7 @@ class ObjectHooks(StorageDriver):
     def _past_the_end(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> Reading:
-        info = self._head_object(container, name, version)
-        if conditions.if_match not in {None, info.etag}:
-            raise ObjectChangedError("the object has another ETag")
-        size = info.size or 0
-        return Reading(info, Span(size, size), _Nothing())
+        return past_the_end(self._head_object(container, name, version), conditions)
 
     # ------------------------------------------------------------------ writing
 
@@ -117,9 +112,9 @@ class ObjectHooks(StorageDriver):
         digests = {algorithm: payload.digest(algorithm) for algorithm in self.digests}
         # Google compares them with what arrives, and refuses what is something else.
         if "md5" in digests:
-            resource["md5Hash"] = resources.base64_of(digests["md5"])
+            resource["md5Hash"] = base64_of(digests["md5"])
         if "crc32c" in digests:
-            resource["crc32c"] = resources.base64_of(digests["crc32c"])
+            resource["crc32c"] = base64_of(digests["crc32c"])
         content = Related(resource, payload)
         bound = options.conditions != Conditions()
         query = {
@@ -279,10 +274,3 @@ class Related:
         yield memoryview(self._head)
         yield from self._payload.blocks(block_size)
         yield memoryview(self._tail)
-
-
-class _Nothing:
-    """The body of an answer that has none."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from ...errors import IntegrityError, ObjectNotFoundError
+from ...errors import IntegrityError, ObjectChangedError, ObjectNotFoundError
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
 from .._texts import encode_text
@@ -81,13 +81,22 @@ class PartHooks(CopyHooks):
             )
 
         def complete() -> ObjectInfo:
-            multipart.finish(upload, parts, self._customer(options.extra))
+            try:
+                multipart.finish(upload, parts, self._customer(options.extra))
+            except ObjectNotFoundError as error:
+                # It was finished already, by a request whose answer was lost.
+                raise ObjectChangedError(
+                    "the upload is gone: it was finished or aborted",
+                    status=error.status, code=error.code, request_id=error.request_id,
+                ) from None  # fmt: skip
             # The answer has neither generation nor CRC-32C.
             return self._head_object(upload.container, upload.name, None)
 
         def found() -> ObjectInfo | None:
             info = self._head_object(upload.container, upload.name, None)
-            return info if info.size == size and not self._is_open(upload) else None
+            crc = checksums.get("crc32c")
+            same = info.size == size and crc in {None, info.checksums.get("crc32c")}
+            return info if same and not self._is_open(upload) else None
 
         info = self._calls.persist_once(complete, found)
         if info.size != size:

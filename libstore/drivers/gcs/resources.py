@@ -8,14 +8,11 @@ https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InvalidOptionError, ObjectChangedError, ServiceError
-from ...http.headers import parse_content_range, parse_date, parse_size, parse_timestamp
+from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
 from ...values import (
     Conditions,
@@ -27,6 +24,8 @@ from ...values import (
     Span,
     WriteOptions,
 )
+from .._digests import base64_of, hex_digest
+from .._reading import sent
 from .._texts import decode_text, encode_text
 from .extras import PREDEFINED_ACLS
 
@@ -65,31 +64,15 @@ _BUCKET_EXTRAS = {
     "labels": "labels",
     "rpo": "rpo",
 }
-_DIGEST_BYTES = {"md5": 16, "crc32c": 4}
+_DIGESTS = ("md5", "crc32c")
 
 # ---------------------------------------------------------------------- digests
-
-
-def hex_digest(algorithm: str, text: object) -> str | None:
-    """Return a digest in hexadecimal; `None` for what is none."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        digest = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return digest.hex() if len(digest) == _DIGEST_BYTES[algorithm] else None
-
-
-def base64_of(digest: str) -> str:
-    """Return a hexadecimal digest as Google writes it."""
-    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def hash_header(checksums: Mapping[str, str]) -> str:
     """Return digests as ``x-goog-hash`` has them."""
     return ",".join(
-        f"{name}={base64_of(checksums[name])}" for name in _DIGEST_BYTES if name in checksums
+        f"{name}={base64_of(checksums[name])}" for name in _DIGESTS if name in checksums
     )
 
 
@@ -135,16 +118,7 @@ def _number(value: object) -> str | None:
 def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
     """Return what the answer to a read tells of the object, and which bytes it has."""
     headers = response.headers
-    sent = parse_content_range(headers.get("content-range"))
-    if response.status == 206 and (sent is None or sent[0] is None):
-        response.close()
-        raise ServiceError("Google sends a range and does not say which", status=206)
-    size = parse_size(headers.get("x-goog-stored-content-length"))
-    if sent is not None and sent[0] is not None:
-        span, size = sent[0], sent[1] or size
-    else:
-        size = response.size if size is None else size
-        span = Span(0, size)
+    span, size = sent(response, parse_size(headers.get("x-goog-stored-content-length")))
     generation = _number(headers.get("x-goog-generation"))
     extra: dict[str, object] = {
         ours: headers[theirs] for theirs, ours in _HEADER_EXTRAS.items() if theirs in headers
@@ -178,7 +152,7 @@ def header_digests(text: str | None) -> dict[str, str]:
     return {
         algorithm: digest
         for algorithm, _, value in pairs
-        if algorithm in _DIGEST_BYTES and (digest := hex_digest(algorithm, value)) is not None
+        if algorithm in _DIGESTS and (digest := hex_digest(algorithm, value)) is not None
     }
 
 
@@ -249,18 +223,6 @@ def write_query(extra: Mapping[str, object], kms_key: str | None) -> dict[str, s
     if "acl" in extra:
         query["predefinedAcl"] = PREDEFINED_ACLS[str(extra["acl"])]
     return query
-
-
-def customer_headers(key: object, prefix: str = "x-goog-") -> dict[str, str]:
-    """Return the headers of a key that Google does not keep."""
-    # https://cloud.google.com/storage/docs/encryption/customer-supplied-keys
-    if not isinstance(key, bytes):
-        return {}
-    return {
-        f"{prefix}encryption-algorithm": "AES256",
-        f"{prefix}encryption-key": base64.b64encode(key).decode(),
-        f"{prefix}encryption-key-sha256": base64.b64encode(hashlib.sha256(key).digest()).decode(),
-    }
 
 
 # ---------------------------------------------------------------------- listings

@@ -101,6 +101,8 @@ class Calls:
         self.sleep: Callable[[float], None] = time.sleep
         self._google = google
         self._project = project
+        #: The project that pays for requests to buckets of others, if it is another one.
+        self.payer: str | None = None
         self._fixed = fixed
         self._retry = retry
         secrets = (credentials.secret, credentials.token) if credentials else ()
@@ -320,7 +322,7 @@ class Calls:
             return known[1]
         signer: Signer = Anonymous()
         if self.credentials is not None and self._google:
-            signer = google.GoogleSigner(self.credentials, self._project)
+            signer = google.GoogleSigner(self.credentials, self._project, self.payer)
         elif self.credentials is not None:
             signer = HeaderSigner(SigV4(self.credentials, region))
         client = Client(

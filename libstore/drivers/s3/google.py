@@ -54,21 +54,25 @@ class GoogleSigner(HeaderSigner):
     Signs requests as Google wants them, under Google's names of their headers.
 
     Args:
-        project: Whose buckets are made and listed, and who pays where it is not the owner.
+        project: Whose buckets are made and listed.
+        payer: The project that pays where it is not the owner; by default the same.
     """
 
-    def __init__(self, credentials: Credentials, project: str | None) -> None:
+    def __init__(
+        self, credentials: Credentials, project: str | None, payer: str | None = None
+    ) -> None:
         super().__init__(SigV4(credentials, "auto", "storage", GOOGLE))
         self._project = project
+        self._payer = payer or project
 
     @override
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
         """Return the headers to send in place of the request's."""
-        headers = sent(request, self._project)
+        headers = sent(request, self._project, self._payer)
         return self.sign_as(request, headers, now)
 
 
-def sent(request: Request, project: str | None) -> dict[str, str]:
+def sent(request: Request, project: str | None, payer: str | None) -> dict[str, str]:
     """Return a request's headers under Google's names."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
@@ -84,8 +88,8 @@ def sent(request: Request, project: str | None) -> dict[str, str]:
             digest = hashlib.sha256(base64.b64decode(key)).digest()
             headers[f"x-goog-{source}encryption-key-sha256"] = base64.b64encode(digest).decode()
     _generations(headers)
-    if headers.pop("x-amz-request-payer", None) and project is not None:
-        headers["x-goog-user-project"] = project
+    if headers.pop("x-amz-request-payer", None) and payer is not None:
+        headers["x-goog-user-project"] = payer
     if request.operation in _OF_PROJECTS and project is not None:
         headers["x-goog-project-id"] = project
     if request.operation in {"GetObject", "HeadObject"}:
