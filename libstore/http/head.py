@@ -50,7 +50,9 @@ def parse_head(data: bytes) -> Head:
         raise MalformedAnswerError("its first line is no status line")
     headers: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition(":")
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise MalformedAnswerError("a line of its head is no header")
         name = name.lower()
         value = value.strip(" \t")
         if name in headers:
@@ -58,18 +60,13 @@ def parse_head(data: bytes) -> Head:
                 raise MalformedAnswerError(f"it has two headers {name}")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-    _check_names(headers, lines)
+    names = "".join(headers)
+    if " " in names or "\t" in names or "" in headers:
+        raise MalformedAnswerError("a line of its head is no header")
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
     return Head(int(status[2]), headers, size, chunked, keep)
-
-
-def _check_names(headers: dict[str, str], lines: list[str]) -> None:
-    names = "".join(headers)
-    # A line without a colon has become a name without a value.
-    if " " in names or "\t" in names or "" in headers or any(":" not in line for line in lines):
-        raise MalformedAnswerError("a line of its head is no header")
 
 
 def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:
