@@ -10,12 +10,10 @@ from ...base import StorageDriver
 from ...errors import (
     ObjectChangedError,
     ObjectNotFoundError,
-    ServiceError,
     StorageError,
 )
 from ...hooks import DriverHooks
-from ...http.headers import parse_content_range, parse_size
-from ...http.message import Response
+from ...http.headers import parse_size
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -25,6 +23,8 @@ from ...values import (
     Span,
     WriteOptions,
 )
+from .._digests import base64_of, hex_digest
+from .._reading import past_the_end, range_header, sent
 from . import dialect
 from .calls import Calls
 from .copies import Copier
@@ -61,10 +61,11 @@ class BlobHooks(StorageDriver):
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = {**self._access, **dialect.condition_headers(conditions)}
-        if span != Span():
-            last = "" if span.stop is None else span.stop - 1
-            headers["range"] = f"bytes={span.start}-{last}"
+        headers = {
+            **self._access,
+            **range_header(span),
+            **dialect.condition_headers(conditions),
+        }
         try:
             response = self._calls.ask(
                 "GET", "GetBlob", container, name, query=_of_version(version), headers=headers
@@ -76,18 +77,14 @@ class BlobHooks(StorageDriver):
         if response.status == 206 and not response.size:  # what Azurite says at the very end
             response.close()
             return self._past_the_end(container, name, conditions, version)
-        sent, size = _sent(response)
+        came, size = sent(response)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, came, response.body, response.close)
 
     def _past_the_end(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> Reading:
-        info = self._head_object(container, name, version)
-        if conditions.if_match not in {None, info.etag}:
-            raise ObjectChangedError("the blob has another ETag")
-        size = info.size or 0
-        return Reading(info, Span(size, size), _Nothing())
+        return past_the_end(self._head_object(container, name, version), conditions)
 
     # ------------------------------------------------------------------ written
 
@@ -100,7 +97,7 @@ class BlobHooks(StorageDriver):
         md5 = payload.digest("md5")
         headers = {
             "x-ms-blob-type": "BlockBlob",
-            "content-md5": dialect.base64_of(md5),
+            "content-md5": base64_of(md5),
             **dialect.kept_headers(options),
             **(dialect.encryption_headers(options.extra) or self._encryption),
             **dialect.condition_headers(conditions),
@@ -113,7 +110,7 @@ class BlobHooks(StorageDriver):
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
             response.close()
-            told = dialect.hex_md5(response.headers.get("content-md5"))
+            told = hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, told)
 
         def look() -> ObjectInfo | None:
@@ -200,21 +197,3 @@ class BlobHooks(StorageDriver):
 
 def _of_version(version: str | None) -> dict[str, str] | None:
     return {"versionid": version} if version else None
-
-
-class _Nothing:
-    """The body of an answer that has none."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return 0
-
-
-def _sent(response: Response) -> tuple[Span, int | None]:
-    """Return which bytes an answer has, and the size of the whole blob."""
-    told = parse_content_range(response.headers.get("content-range"))
-    if told is not None and told[0] is not None:
-        return told[0], told[1]
-    if response.status == 206:
-        response.close()
-        raise ServiceError("the service sends a range and does not say which", status=206)
-    return Span(0, response.size), response.size

@@ -23,6 +23,8 @@ from ...http.headers import parse_size
 from ...http.message import Content
 from ...http.xml import write
 from ...values import ObjectInfo, Part, Span, Upload
+from .._digests import base64_of
+from .._reading import range_of
 from . import dialect
 from .calls import Calls
 
@@ -67,7 +69,7 @@ class Blocks:
     ) -> str:
         """Have the service read one block itself, and return its id."""
         assert span.stop is not None
-        ranged = {**headers, "x-ms-source-range": f"bytes={span.start}-{span.stop - 1}"}
+        ranged = {**headers, "x-ms-source-range": range_of(span)}
         return self._put("PutBlockFromURL", upload, number, None, ranged)
 
     def _put(
@@ -99,7 +101,7 @@ class Blocks:
         body = write("BlockList", [("Latest", block_id) for block_id in ids])
         sent = {"content-type": "application/xml", **headers}
         if md5 is not None:
-            sent["x-ms-blob-content-md5"] = dialect.base64_of(md5)
+            sent["x-ms-blob-content-md5"] = base64_of(md5)
         response = self._calls.ask(
             "PUT", "PutBlockList", upload.container, upload.name,
             query={"comp": "blocklist"}, headers=sent, content=body, idempotent=False,

@@ -26,6 +26,7 @@ from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, WriteOptions
+from .._digests import base64_of
 from . import dialect
 from .blocks import Blocks
 from .calls import VERSION, Calls
@@ -312,7 +313,7 @@ class Copier:
         }
         headers["x-ms-blob-content-type"] = dialect.ascii_value(content_type, "content_type")
         if "md5" in info.checksums:
-            headers["x-ms-blob-content-md5"] = dialect.base64_of(info.checksums["md5"])
+            headers["x-ms-blob-content-md5"] = base64_of(info.checksums["md5"])
 
         def look() -> ObjectInfo | None:
             found = self._head(*place, None)

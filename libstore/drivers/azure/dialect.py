@@ -6,8 +6,6 @@ Pure functions: what is sent is made from records here, and what comes back is r
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlencode
@@ -16,8 +14,8 @@ from ...errors import InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size
 from ...http.xml import Listing
 from ...values import Conditions, ContainerInfo, ObjectInfo, Page, Prefix, WriteOptions
+from .._digests import hex_digest, key_headers
 from .._texts import EMPTY, decode_text, encode_text
-from .settings import customer_headers
 
 META = "x-ms-meta-"
 #: What is kept with a blob besides its metadata, by the names of options.
@@ -118,7 +116,7 @@ def encryption_headers(extra: Mapping[str, object]) -> dict[str, str]:
         raise InvalidOptionError("customer_key and encryption_scope exclude each other")
     if isinstance(scope, str):
         return {"x-ms-encryption-scope": ascii_value(scope, "encryption_scope")}
-    return customer_headers(key) if isinstance(key, bytes) else {}
+    return key_headers(key, "x-ms-")
 
 
 def ascii_value(value: str, option: str) -> str:
@@ -143,11 +141,6 @@ def condition_headers(conditions: Conditions) -> dict[str, str]:
 def quoted(etag: str) -> str:
     """Return an ETag as headers have it."""
     return f'"{ascii_value(etag, "if_match")}"'
-
-
-def base64_of(digest: str) -> str:
-    """Return a hexadecimal digest as Azure writes it."""
-    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 # ---------------------------------------------------------------------- told of one blob
@@ -217,17 +210,8 @@ def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) 
 
 def checksums(md5: str | None, blob_type: str | None) -> dict[str, str]:
     """Return the digest that is told; that of other blobs stays as it is when they change."""
-    digest = hex_md5(md5) if blob_type in {None, "BlockBlob"} else None
+    digest = hex_digest("md5", md5) if blob_type in {None, "BlockBlob"} else None
     return {"md5": digest} if digest else {}
-
-
-def hex_md5(value: str | None) -> str | None:
-    """Return an MD5 in hexadecimal."""
-    try:
-        digest = base64.b64decode(value or "", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return digest.hex() if len(digest) == 16 else None
 
 
 # ---------------------------------------------------------------------- listings

@@ -29,6 +29,7 @@ from ...values import (
     Prefix,
     SigningOptions,
 )
+from .._digests import key_headers
 from . import dialect
 from .batches import delete_together
 from .blocks import Blocks
@@ -39,7 +40,7 @@ from .listings import Lister
 from .parts import PartHooks
 from .places import check_blob_name, check_container_name
 from .publishing import make_public
-from .settings import Settings, customer_headers
+from .settings import Settings
 from .signing import Signatures
 
 _log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class AzureDriver(PartHooks):
         access = settings.access()
         transport = settings.transport(self.transfer.concurrency)
         self._calls = Calls(access, transport, lambda: self.retry)
-        self._access = customer_headers(settings.customer_key)
+        self._access = key_headers(settings.customer_key, "x-ms-")
         scope = settings.encryption_scope
         self._encryption = {"x-ms-encryption-scope": scope} if scope else self._access
         self._blocks = Blocks(self._calls)

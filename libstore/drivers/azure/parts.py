@@ -11,6 +11,7 @@ from ...http.headers import parse_date
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
 from ...values import ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
+from .._digests import base64_of
 from . import dialect
 from .blobs import BlobHooks
 from .blocks import Blocks
@@ -45,7 +46,7 @@ class PartHooks(BlobHooks):
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         md5 = payload.digest("md5")
         headers = {
-            "content-md5": dialect.base64_of(md5),
+            "content-md5": base64_of(md5),
             **self._encrypted.get(upload.id, self._encryption),
         }
         block_id = self._blocks.put(upload, number, payload, headers)

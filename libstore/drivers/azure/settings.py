@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -215,18 +214,6 @@ class Access:
         found += [value for name, value in parse_qsl(self.sas) if name == "sig"]
         found += [part[4:] for part in self.sas.split("&") if part.startswith("sig=")]
         return tuple(found)
-
-
-def customer_headers(key: bytes | None) -> dict[str, str]:
-    """Return the headers of a key that the service does not keep."""
-    # https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys
-    if key is None:
-        return {}
-    return {
-        "x-ms-encryption-key": base64.b64encode(key).decode(),
-        "x-ms-encryption-key-sha256": base64.b64encode(hashlib.sha256(key).digest()).decode(),
-        "x-ms-encryption-algorithm": "AES256",
-    }
 
 
 def _read_connection_string(text: str) -> Mapping[str, str]:

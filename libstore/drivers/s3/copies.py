@@ -25,6 +25,7 @@ from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
+from .._reading import range_of
 from . import dialect, extras
 from .calls import Calls
 from .markup import MAX_ANSWER, complete_body
@@ -295,7 +296,7 @@ class Copier:
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
     ) -> Part:
         assert span.stop is not None
-        ranged = {**headers, "x-amz-copy-source-range": f"bytes={span.start}-{span.stop - 1}"}
+        ranged = {**headers, "x-amz-copy-source-range": range_of(span)}
         answer = self._calls.persist(
             lambda: self._calls.ask_xml(
                 "PUT", "UploadPartCopy", upload.container, upload.name,

@@ -6,8 +6,6 @@ Pure functions: what is sent is made from records here, and what comes back is r
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +26,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
+from .._digests import base64_of, hex_digest
 from .._texts import decode_text, encode_text
 from .calls import Answer
 from .markup import complete_body
@@ -98,11 +97,6 @@ def response_query(headers: Mapping[str, str]) -> dict[str, str]:
 def copy_source(container: str, name: str) -> str:
     """Return the header that says what to copy."""
     return f"/{container}/{encode_path(name)}"
-
-
-def base64_of(digest: str) -> str:
-    """Return a hexadecimal digest as S3 writes it."""
-    return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def composite_etag(etags: Sequence[str]) -> str | None:
@@ -194,10 +188,8 @@ _MD5 = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{2}){16,32}")
 _COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]*")
 _CHECKSUM = "x-amz-checksum-"
-_DIGEST_BYTES = {
-    "crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha256": 32,
-}  # fmt: skip
-_CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGEST_BYTES}
+_DIGESTS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256")
+_CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGESTS}
 # Objects that are encrypted with these have ETags that are no MD5s:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 _OPAQUE = ("aws:kms", "aws:kms:dsse")
@@ -324,17 +316,6 @@ def _has_plain_etag(headers: Mapping[str, str]) -> bool:
         headers.get("x-amz-server-side-encryption") not in _OPAQUE
         and "x-amz-server-side-encryption-customer-algorithm" not in headers
     )
-
-
-def hex_digest(algorithm: str, value: str | None) -> str | None:
-    """Return a digest in hexadecimal; `None` for that of parts, which has a dash at its end."""
-    if not value:
-        return None
-    try:
-        digest = base64.b64decode(value, validate=True)
-    except binascii.Error:
-        return None
-    return digest.hex() if len(digest) == _DIGEST_BYTES[algorithm] else None
 
 
 # ---------------------------------------------------------------------- listings
@@ -490,7 +471,7 @@ def part_page(answer: Answer, token: str | None) -> Page[Part]:
 
 def _row_checksums(row: Mapping[str, str]) -> dict[str, str]:
     """Return the digests that XML tells of a part."""
-    told = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in _DIGEST_BYTES}
+    told = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in _DIGESTS}
     return {name: digest for name, digest in told.items() if digest is not None}
 
 
@@ -503,7 +484,7 @@ def result_info(name: str, answer: Answer, service: Service) -> ObjectInfo:
     merged = dict(answer.headers)
     if told.get("ETag"):
         merged["etag"] = told["ETag"]
-    for algorithm in _DIGEST_BYTES:
+    for algorithm in _DIGESTS:
         value = told.get(f"Checksum{algorithm.upper()}")
         if value:
             merged[_CHECKSUM + algorithm] = value

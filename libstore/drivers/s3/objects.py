@@ -16,8 +16,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import parse_content_range, parse_size
-from ...http.message import Response
+from ...http.headers import parse_size
 from ...http.xml import can_write
 from ...transfer.payload import Payload
 from ...values import (
@@ -30,6 +29,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
+from .._reading import past_the_end, range_header, sent
 from . import dialect, extras
 from .calls import Answer, Calls
 from .copies import Copier
@@ -96,11 +96,7 @@ class ObjectHooks(StorageDriver):
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = {**self._reads}
-        whole = span.start == 0 and span.stop is None
-        if not whole:
-            last = "" if span.stop is None else span.stop - 1
-            headers["range"] = f"bytes={span.start}-{last}"
+        headers = {**self._reads, **range_header(span)}
         if conditions.if_match is not None:
             headers |= dialect.condition_headers(conditions)
         query = {"versionId": version} if version else None
@@ -112,20 +108,16 @@ class ObjectHooks(StorageDriver):
             if error.status != 416:
                 raise
             return self._past_the_end(container, name, conditions, version)
-        sent, size = _sent(response)
+        came, size = sent(response)
         info = dialect.object_info(name, response.headers, size, self.service)
         if self._wants_whole_digest(span, conditions, info):
             info = self._with_digests(container, info, version)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, came, response.body, response.close)
 
     def _past_the_end(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> Reading:
-        info = self._head_object(container, name, version)
-        if conditions.if_match not in {None, info.etag}:
-            raise ObjectChangedError("the object has another ETag")
-        size = info.size or 0
-        return Reading(info, Span(size, size), _Nothing())
+        return past_the_end(self._head_object(container, name, version), conditions)
 
     def _wants_whole_digest(self, span: Span, conditions: Conditions, info: ObjectInfo) -> bool:
         """Return whether a large download begins here, whose ranges are told no digest."""
@@ -334,21 +326,3 @@ class ObjectHooks(StorageDriver):
                 query=query, headers=self._settings.payer,
             )
         )  # fmt: skip
-
-
-class _Nothing:
-    """The body of an answer that has none."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return 0
-
-
-def _sent(response: Response) -> tuple[Span, int | None]:
-    """Return which bytes an answer has, and the size of the whole object."""
-    told = parse_content_range(response.headers.get("content-range"))
-    if told is not None and told[0] is not None:  # whatever the status is: some say 200
-        return told[0], told[1]
-    if response.status == 206:
-        response.close()
-        raise ServiceError("the service sends a range and does not say which", status=206)
-    return Span(0, response.size), response.size

@@ -20,6 +20,7 @@ from ...http.names import encode_path
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, GiB, MiB, ObjectInfo, Part, Span, Upload
+from .._reading import range_of
 from . import dialect
 from .large import segment_name, segments_container
 from .parts import PartHooks
@@ -108,8 +109,7 @@ class CopyHooks(PartHooks):
         sent = {"x-copy-from": f"/{encode_path(source[0])}/{encode_path(source[1])}", **headers}
         sent |= dialect.match_headers(Conditions(if_match=info.etag))
         if span is not None:
-            assert span.stop is not None
-            sent["range"] = f"bytes={span.start}-{span.stop - 1}"
+            sent["range"] = range_of(span)
         try:
             response = self._calls.ask("PUT", "CopyObject", *target, headers=sent)
         except ObjectNotFoundError as error:

@@ -12,13 +12,12 @@ from ...base import StorageDriver
 from ...errors import (
     ContainerNotFoundError,
     ObjectAlreadyExistsError,
-    ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
     StorageError,
     TransportError,
 )
-from ...http.headers import clean_etag, parse_content_range, parse_size
+from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
 from ...http.names import encode_path
 from ...transfer.payload import Payload
@@ -31,6 +30,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
+from .._reading import past_the_end, range_header, sent
 from . import dialect
 from .calls import Calls
 from .large import LargeObjects, composite_of, prefix_of
@@ -61,10 +61,7 @@ class ObjectHooks(StorageDriver):
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = dialect.match_headers(conditions)
-        if not (span.start == 0 and span.stop is None):
-            last = "" if span.stop is None else span.stop - 1
-            headers["range"] = f"bytes={span.start}-{last}"
+        headers = {**dialect.match_headers(conditions), **range_header(span)}
         query = {"version-id": version} if version else None
         try:
             response = self._of_object(
@@ -74,18 +71,14 @@ class ObjectHooks(StorageDriver):
             if error.status != 416:
                 raise
             return self._past_the_end(container, name, conditions, version)
-        sent, size = _sent(response)
+        came, size = sent(response)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, came, response.body, response.close)
 
     def _past_the_end(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> Reading:
-        info = self._head_object(container, name, version)
-        if conditions.if_match not in {None, info.etag}:
-            raise ObjectChangedError("the object has another ETag")
-        size = info.size or 0
-        return Reading(info, Span(size, size), _Nothing())
+        return past_the_end(self._head_object(container, name, version), conditions)
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
@@ -282,21 +275,3 @@ class ObjectHooks(StorageDriver):
             raise
         except StorageError:  # who may not ask for the container can still learn of the object
             pass
-
-
-class _Nothing:
-    """The body of an answer that has none."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return 0
-
-
-def _sent(response: Response) -> tuple[Span, int | None]:
-    """Return which bytes an answer has, and the size of the whole object."""
-    told = parse_content_range(response.headers.get("content-range"))
-    if told is not None and told[0] is not None:
-        return told[0], told[1]
-    if response.status == 206:
-        response.close()
-        raise ServiceError("the service sends a range and does not say which", status=206)
-    return Span(0, response.size), response.size

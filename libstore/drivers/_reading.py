@@ -1,0 +1,59 @@
+"""What a read asks for, and which bytes the answer has."""
+
+from __future__ import annotations
+
+from ..errors import ObjectChangedError, ServiceError
+from ..http.headers import parse_content_range
+from ..http.message import Response
+from ..values import Conditions, ObjectInfo, Reading, Span
+
+
+def range_of(span: Span) -> str:
+    """Return what asks for some bytes; RFC 9110 section 14.1.2."""
+    last = "" if span.stop is None else span.stop - 1
+    return f"bytes={span.start}-{last}"
+
+
+def range_header(span: Span) -> dict[str, str]:
+    """Return the header of a read, which there is none of if all is read."""
+    return {} if span == Span() else {"range": range_of(span)}
+
+
+def sent(response: Response, stored: int | None = None) -> tuple[Span, int | None]:
+    """
+    Return which bytes an answer has, and the size of the whole object.
+
+    Args:
+        stored: The size, where the service tells it apart from what it sends.
+    """
+    told = parse_content_range(response.headers.get("content-range"))
+    if told is not None and told[0] is not None:  # whatever the status is: some say 200
+        return told[0], stored if told[1] is None else told[1]
+    if response.status == 206:
+        response.close()
+        raise ServiceError("the service sends a range and does not say which", status=206)
+    size = response.size if stored is None else stored
+    return Span(0, size), size
+
+
+def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
+    """
+    Return no bytes of an object, for a read that begins behind its last one.
+
+    Args:
+        info: Asked for by itself, since an answer without bytes tells little.
+
+    Raises:
+        ObjectChangedError: The conditions do not hold.
+    """
+    if conditions.if_match not in {None, info.etag}:
+        raise ObjectChangedError("the object has another ETag")
+    size = info.size or 0
+    return Reading(info, Span(size, size), _Nothing())
+
+
+class _Nothing:
+    """The body of an answer that has none."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return 0
