@@ -20,7 +20,7 @@ from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
 
 # Those whose suites take longest come first, so that no process is left with one at the end.
-_LONGEST_FIRST = ("swift", "seaweedfs", "azurite", "rclone")
+_LONGEST_FIRST = ("swift", "keystone", "seaweedfs", "azurite", "rclone")
 
 
 @pytest.hookimpl(tryfirst=True)

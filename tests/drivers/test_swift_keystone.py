@@ -141,6 +141,7 @@ def test_the_login_is_one_request(keystone_server: KeystoneServer) -> None:
         ({"user_domain": "no domain"}, AuthenticationError, "login was refused"),
         ({"project": None}, InvalidOptionError, "pass project="),
         ({"region": "Nowhere"}, InvalidOptionError, "region"),
+        ({"region": "RegionTwo"}, InvalidOptionError, "region"),
         ({"interface": "admin"}, InvalidOptionError, "interface"),
         ({"user": "reader", "secret": "readerpass"}, AccessDeniedError, "not allowed"),
     ],

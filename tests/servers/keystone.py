@@ -66,7 +66,7 @@ class KeystoneServer:
         project_id: Of the project ``demo``.
         user_id: Of the user ``demo``.
         credential: The id of an application credential of that user.
-        region: Of the catalog's first entry; the second one leads nowhere.
+        region: Where the storage is; another one has an internal address that leads nowhere.
     """
 
     auth_url: str

@@ -96,8 +96,11 @@ def add_catalog(storage: str) -> None:
     Providers.catalog_api.create_service(service["id"], service)
     Providers.catalog_api.create_region({"id": "RegionTwo"})
     nowhere = "http://127.0.0.1:1"
-    for region, address in (("RegionOne", storage), ("RegionTwo", nowhere)):
-        for interface in ("public", "internal"):
+    for region, address, interfaces in (
+        ("RegionOne", storage, ("public", "internal")),
+        ("RegionTwo", nowhere, ("internal",)),
+    ):
+        for interface in interfaces:
             endpoint = {
                 "id": uuid.uuid4().hex, "service_id": service["id"], "region_id": region,
                 "interface": interface, "url": f"{address}/v1/AUTH_$(project_id)s",
