@@ -78,6 +78,7 @@ def made_drivers() -> dict[str, StorageDriver]:
         "s3": get_driver("s3")("key", "secret", region="us-east-1"),
         "azure": get_driver("azure")("account", "a2V5"),
         "gcs": get_driver("gcs")(token=lambda: "none", project="project"),
+        "gcs (HMAC)": get_driver("gcs")("key", "secret", project="project"),
         "swift": get_driver("swift")("user", "secret", auth_url="https://swift.example/v3"),
     }
 
@@ -97,10 +98,12 @@ def option_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
 
 
 def extra_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
-    """Yield what only one service has, for each driver that has any."""
+    """Yield what only one service has, once for each service that has any."""
+    told: list[object] = []
     for name, driver in drivers.items():
         both = (driver.upload_extras, driver.container_extras)
-        if any(both):
+        if any(both) and both not in told:
+            told.append(both)
             yield [code(name), *(", ".join(map(code, sorted(extras))) for extras in both)]
 
 
