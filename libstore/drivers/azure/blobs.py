@@ -8,8 +8,6 @@ from typing_extensions import override
 
 from ...base import StorageDriver
 from ...errors import (
-    ObjectChangedError,
-    ObjectNotFoundError,
     StorageError,
 )
 from ...hooks import DriverHooks
@@ -135,25 +133,14 @@ class BlobHooks(StorageDriver):
             headers["x-ms-delete-snapshots"] = "include"
         bound = conditions.if_match is not None
 
-        def delete() -> bool:
-            self._calls.ask(
+        self._calls.delete(
+            lambda: self._calls.ask(
                 "DELETE", "DeleteBlob", container, name,
                 query=_of_version(version), headers=headers, idempotent=not bound,
-            ).close()  # fmt: skip
-            return True
-
-        def look() -> bool | None:
-            try:
-                self._head_object(container, name, version)
-            except ObjectNotFoundError:
-                return True
-            return None
-
-        try:
-            _ = self._calls.persist_once(delete, look) if bound else delete()
-        except ObjectNotFoundError:
-            if bound:
-                raise ObjectChangedError("there is no such blob") from None
+            ).close(),
+            lambda: self._head_object(container, name, version),
+            bound=bound,
+        )  # fmt: skip
 
     @override
     def _copy_object(

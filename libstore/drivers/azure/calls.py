@@ -1,23 +1,13 @@
-"""
-Requests to one account: addressed, signed, sent.
-
-The wire below tries again what can be sent twice. What cannot, a write with a condition above
-all, is tried again here, by somebody who can look what became of the first try.
-"""
+"""Requests to one account: addressed, signed, sent."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import ClassVar, TypeVar
 
 from ...errors import (
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-    RateLimitedError,
     ServiceError,
     StorageError,
-    TransportError,
 )
 from ...http.client import Client
 from ...http.message import Content, Request, Response
@@ -26,6 +16,7 @@ from ...http.transport import Transport
 from ...http.xml import Listing, read_listing
 from ...retry import RetryPolicy
 from ...values import MiB
+from .._calls import Caller
 from .errors import ErrorReader, foreign, is_page
 from .settings import Access
 
@@ -46,19 +37,17 @@ MAX_ANSWER = 16 * MiB
 _EXPECTED = frozenset({200, 201, 202, 204, 206})
 
 
-class Calls:
+class Calls(Caller):
     """Sends requests to one account, from any number of threads."""
+
+    used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList"})
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
     ) -> None:
+        super().__init__(transport, retry)
         self.access = access
-        self.transport = transport
-        self.clock: Callable[[], float] = time.time
-        self.sleep: Callable[[float], None] = time.sleep
         self.errors = ErrorReader(access.secrets)
-        self._retry = retry
-        self._client: tuple[RetryPolicy, Client] | None = None
 
     # ------------------------------------------------------------------ one request
 
@@ -133,7 +122,7 @@ class Calls:
                 raise
             return document
 
-        return self._persist(send)
+        return self.persist(send)
 
     def target(self, container: str, name: str, query: Mapping[str, str] | None) -> str:
         """Return path and query as they go on the wire."""
@@ -143,90 +132,7 @@ class Calls:
             pieces.append(self.access.sas)
         return f"{path}?{'&'.join(pieces)}" if pieces else path
 
-    # ------------------------------------------------------------------ several tries
-
-    def _persist(self, send: Callable[[], T]) -> T:
-        delays = self._retry().delays()
-        while True:
-            try:
-                return send()
-            except (ServiceError, TransportError) as error:
-                # All other faults are the wire's, which has tried again already.
-                success = error.status is not None and error.status < 300
-                if not success or not self._may_wait(delays, error):
-                    raise
-
-    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
-        """
-        Try again what must take effect once.
-
-        After a try of which nobody knows whether it took effect, a condition that does not hold,
-        or blocks that are gone, may be our own doing.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            look: Returns the result if the request took effect, `None` if it did not.
-        """
-        delays = self._retry().delays()
-        lost = False
-        while True:
-            try:
-                return send()
-            except (ObjectAlreadyExistsError, ObjectChangedError):
-                found = _seen(look) if lost else None
-                if found is None:
-                    raise
-                return found
-            except (ServiceError, TransportError) as error:
-                gone = error.code == "InvalidBlockList"
-                lost = lost or error.retryable
-                if (
-                    gone
-                    or isinstance(error, RateLimitedError)
-                    or not self._may_wait(delays, error)
-                ):
-                    found = _seen(look) if lost else None
-                    if found is None:
-                        raise
-                    return found
-
-    def _may_wait(self, delays: Iterator[float], error: StorageError) -> bool:
-        delay = next(delays, None)
-        if delay is None or not error.retryable:
-            return False
-        self.sleep(delay)
-        return True
-
-    # ------------------------------------------------------------------ the wire
-
     @property
     def client(self) -> Client:
         """What sends requests, by the policy that is set now."""
-        retry = self._retry()
-        known = self._client
-        if known is not None and known[0] is retry:
-            return known[1]
-        client = Client(
-            self.transport,
-            self.access.signer,
-            self.errors,
-            retry,
-            clock=self.clock,
-            sleep=self.sleep,
-        )
-        if known is not None:
-            client.skew = known[1].skew
-        self._client = (retry, client)
-        return client
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.transport.close()
-
-
-def _seen(look: Callable[[], T | None]) -> T | None:
-    """Return what is found; an error in looking is not the one to be told."""
-    try:
-        return look()
-    except StorageError:
-        return None
+        return self.client_of("", lambda: self.access.signer, self.errors)

@@ -1,26 +1,16 @@
-"""
-Requests to the JSON API: addressed, signed, sent.
-
-The wire below tries again what can be sent twice. What cannot, a write with a condition above
-all, is tried again here, by somebody who can look what became of the first try.
-"""
+"""Requests to the JSON API: addressed, signed, sent."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ...errors import (
     ContainerNotFoundError,
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
     ObjectNotFoundError,
-    RateLimitedError,
     ServiceError,
     StorageError,
-    TransportError,
 )
 from ...http.client import Client
 from ...http.message import Content, Request, Response, Signer
@@ -28,6 +18,7 @@ from ...http.names import encode_query
 from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...values import MiB
+from .._calls import Caller
 from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError, foreign
 from .places import Place
 
@@ -39,7 +30,7 @@ MAX_ANSWER = 64 * MiB
 _EXPECTED = frozenset({200, 201, 204, 206})
 
 
-class Calls:
+class Calls(Caller):
     """
     Sends requests to the service, from any number of threads.
 
@@ -56,15 +47,11 @@ class Calls:
         secrets: tuple[str, ...],
         retry: Callable[[], RetryPolicy],
     ) -> None:
+        super().__init__(transport, retry)
         self.place = place
-        self.transport = transport
-        self.clock: Callable[[], float] = time.time
-        self.sleep: Callable[[float], None] = time.sleep
         self.errors = ErrorReader(secrets)
         self._signer = signer
         self._payer = payer
-        self._retry = retry
-        self._client: tuple[RetryPolicy, Client] | None = None
 
     # ------------------------------------------------------------------ one request
 
@@ -122,16 +109,11 @@ class Calls:
         if body is not None:
             options["content"] = json.dumps(body).encode()
             options["headers"] = {**options.get("headers", {}), "content-type": "application/json"}
-        if not options.get("idempotent", True):
+
+        def send() -> dict[str, Any]:
             return read_json(self.ask(method, operation, path, **options))
-        delays = self._retry().delays()
-        while True:
-            try:
-                return read_json(self.ask(method, operation, path, **options))
-            except (ServiceError, TransportError) as error:
-                # All other faults are the wire's, which has tried again already.
-                if not in_success(error) or not self.may_wait(delays, error):
-                    raise
+
+        return self.persist(send) if options.get("idempotent", True) else send()
 
     def missing(self, bucket: str) -> ContainerNotFoundError | None:
         """Return the error that tells that there is no such bucket, if there is none."""
@@ -150,70 +132,10 @@ class Calls:
             error.message, status=error.status, code=error.code, request_id=error.request_id
         )
 
-    # ------------------------------------------------------------------ several tries
-
-    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
-        """
-        Try again what must take effect once.
-
-        After a try of which nobody knows whether it took effect, a condition that does not hold
-        may be our own doing.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            look: Returns the result if the request took effect, `None` if it did not.
-        """
-        delays = self._retry().delays()
-        lost = False
-        while True:
-            try:
-                return send()
-            except (ObjectAlreadyExistsError, ObjectChangedError):
-                found = seen(look) if lost else None
-                if found is None:
-                    raise
-                return found
-            except (ServiceError, TransportError) as error:
-                lost = lost or error.retryable
-                throttled = isinstance(error, RateLimitedError)
-                if throttled or not self.may_wait(delays, error):
-                    found = seen(look) if lost else None
-                    if found is None:
-                        raise
-                    return found
-
-    def delays(self) -> Iterator[float]:
-        """Return how long to wait before each further try."""
-        return self._retry().delays()
-
-    def may_wait(self, delays: Iterator[float], error: StorageError) -> bool:
-        """Wait for the next try, and return whether there is one."""
-        delay = next(delays, None)
-        if delay is None or not error.retryable:
-            return False
-        self.sleep(delay)
-        return True
-
-    # ------------------------------------------------------------------ the wire
-
     @property
     def client(self) -> Client:
         """What sends requests, by the policy that is set now."""
-        retry = self._retry()
-        known = self._client
-        if known is not None and known[0] is retry:
-            return known[1]
-        client = Client(
-            self.transport, self._signer, self.errors, retry, clock=self.clock, sleep=self.sleep
-        )
-        if known is not None:
-            client.skew = known[1].skew
-        self._client = (retry, client)
-        return client
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.transport.close()
+        return self.client_of("", lambda: self._signer, self.errors)
 
 
 def read_json(response: Response) -> dict[str, Any]:
@@ -236,16 +158,3 @@ def read_json(response: Response) -> dict[str, Any]:
         error.request_id = error.request_id or request_id
         raise
     return told or {}
-
-
-def in_success(error: StorageError) -> bool:
-    """Return whether the error came in an answer that said that all was well."""
-    return error.status is not None and error.status < 300
-
-
-def seen(look: Callable[[], T | None]) -> T | None:
-    """Return what is found; an error in looking is not the one to be told."""
-    try:
-        return look()
-    except StorageError:
-        return None

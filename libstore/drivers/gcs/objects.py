@@ -13,7 +13,6 @@ from typing_extensions import override
 from ...base import StorageDriver
 from ...errors import (
     ObjectChangedError,
-    ObjectNotFoundError,
     ServiceError,
     StorageError,
 )
@@ -154,25 +153,14 @@ class ObjectHooks(StorageDriver):
         if version:
             query["generation"] = version
 
-        def delete() -> bool:
-            try:
-                self._calls.ask(
-                    "DELETE", "DeleteObject", self._calls.place.object(container, name),
-                    query=query, idempotent=not bound, bucket=container,
-                ).close()  # fmt: skip
-            except ObjectNotFoundError:
-                if bound:
-                    raise ObjectChangedError("there is no such object") from None
-            return True
-
-        def look() -> bool | None:
-            try:
-                self._head_object(container, name, version)
-            except ObjectNotFoundError:
-                return True
-            return None
-
-        _ = self._calls.persist_once(delete, look) if bound else delete()
+        self._calls.delete(
+            lambda: self._calls.ask(
+                "DELETE", "DeleteObject", self._calls.place.object(container, name),
+                query=query, idempotent=not bound, bucket=container,
+            ).close(),
+            lambda: self._head_object(container, name, version),
+            bound=bound,
+        )  # fmt: skip
 
     @override
     def _set_metadata(

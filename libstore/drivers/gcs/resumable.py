@@ -28,6 +28,7 @@ from ...errors import (
 from ...http.message import Response
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
+from .._calls import Patience
 from . import resources
 from .calls import Calls, read_json
 
@@ -239,14 +240,14 @@ class Resumable:
             total: The size of the object, if this is the end of it.
         """
         first, held = session.stored, session.held
-        delays = self._calls.delays()
+        patience = self._calls.patience()
         while True:
             content = Stretch(held, payload, session.stored - first, stop - first)
             before = session.stored
             try:
                 info = self._request(session, content, stop, total, hashes)
             except (ServiceError, TransportError) as error:
-                info = self._after(session, error, total, delays)
+                info = self._after(session, error, total, patience)
             if info is not None:
                 return info
             if not first <= session.stored <= stop:
@@ -254,7 +255,7 @@ class Resumable:
             if session.stored == stop and total is None:
                 return None
             if session.stored > before:
-                delays = self._calls.delays()
+                patience = self._calls.patience()
             elif total is not None and session.stored == stop and content.size == 0:
                 return None
 
@@ -273,10 +274,10 @@ class Resumable:
         return self._read(session, response)
 
     def _after(
-        self, session: Session, error: StorageError, total: int | None, delays: Iterator[float]
+        self, session: Session, error: StorageError, total: int | None, patience: Patience
     ) -> ObjectInfo | None:
         """Ask how far an upload got that broke off; raise the error if that is no use."""
-        if not self._calls.may_wait(delays, error):
+        if not patience.waits(error):
             raise error
         size = "*" if total is None else str(total)
         response = self._calls.ask(

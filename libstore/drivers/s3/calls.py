@@ -1,17 +1,11 @@
-"""
-Requests to one S3 service: addressed, signed, sent, and sent again where a bucket has moved.
-
-The wire below tries again what can be sent twice. What cannot, a write with a condition above
-all, is tried again here, by somebody who can look what became of the first try.
-"""
+"""Requests to one S3 service: addressed, signed, sent, and sent again where a bucket has moved."""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import ClassVar, TypeAlias, TypeVar
 
 from ...auth.sigv4 import (
     EMPTY_SHA256,
@@ -23,20 +17,17 @@ from ...auth.sigv4 import (
     SigV4,
 )
 from ...errors import (
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-    RateLimitedError,
     ServiceError,
     StorageError,
-    TransportError,
 )
-from ...http.client import LONGEST_WAIT, Client
+from ...http.client import Client
 from ...http.headers import retry_after
 from ...http.message import Request, Response, Signer
 from ...http.names import encode_path, encode_query, host_header
 from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
+from .._calls import Caller
 from . import google
 from .endpoints import Endpoint, Place, is_region
 from .errors import ErrorReader, WrongRegionError, is_page
@@ -69,7 +60,7 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class Calls:
+class Calls(Caller):
     """
     Sends requests to one service, from any number of threads.
 
@@ -80,6 +71,8 @@ class Calls:
         google: The service is Google's, which has other names for things.
         project: Whose buckets are made and listed there.
     """
+
+    used_up: ClassVar[frozenset[str]] = frozenset({"NoSuchUpload"})
 
     def __init__(
         self,
@@ -93,24 +86,20 @@ class Calls:
         google: bool = False,
         project: str | None = None,
     ) -> None:
+        super().__init__(transport, retry)
         self.endpoint = endpoint
-        self.transport = transport
         self.credentials = credentials
         self.region = region
-        self.clock: Callable[[], float] = time.time
-        self.sleep: Callable[[float], None] = time.sleep
         self._google = google
         self._project = project
         #: The project that pays for requests to buckets of others, if it is another one.
         self.payer: str | None = None
         self._fixed = fixed
-        self._retry = retry
         secrets = (credentials.secret, credentials.token) if credentials else ()
         self.errors = ErrorReader(tuple(secret for secret in secrets if secret))
         self._places: dict[str | None, Place] = {}
         # Whether the service has taken a request of ours.
         self._accepted = False
-        self._clients: dict[str, tuple[RetryPolicy, Client]] = {}
 
     # ------------------------------------------------------------------ one request
 
@@ -226,53 +215,6 @@ class Calls:
             rows_told = [(tag, google.row(told)) for tag, told in rows_told]
         return Answer(document.head, rows_told, response.headers)
 
-    # ------------------------------------------------------------------ several tries
-
-    def persist(self, send: Callable[[], T]) -> T:
-        """
-        Try again where an answer of status 200 is an error or breaks off.
-
-        All other faults are the wire's, which has tried again already.
-        """
-        patience = _Patience(self)
-        while True:
-            try:
-                return send()
-            except (ServiceError, TransportError) as error:
-                if not _in_success(error) or not patience.waits(error):
-                    raise
-
-    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
-        """
-        Try again what must take effect once.
-
-        After a try of which nobody knows whether it took effect, a condition that does not hold
-        may be our own doing.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            look: Returns the result if the request took effect, `None` if it did not.
-        """
-        patience = _Patience(self)
-        lost = False
-        while True:
-            try:
-                return send()
-            except (ObjectAlreadyExistsError, ObjectChangedError):
-                found = _seen(look) if lost else None
-                if found is None:
-                    raise
-                return found
-            except (ServiceError, TransportError) as error:
-                gone = error.code == "NoSuchUpload"
-                lost = lost or gone or error.retryable
-                throttled = isinstance(error, RateLimitedError) and not _in_success(error)
-                if gone or throttled or not patience.waits(error):
-                    found = _seen(look) if lost else None
-                    if found is None:
-                        raise
-                    return found
-
     # ------------------------------------------------------------------ where
 
     def known_region(self, bucket: str) -> str:
@@ -311,32 +253,15 @@ class Calls:
         host = host_header(place.url)
         return place.url + sigv4.sign_query(method, host, target, headers, expires, now)
 
-    def close(self) -> None:
-        """Give back all connections."""
-        self.transport.close()
-
     def _client(self, region: str) -> Client:
-        retry = self._retry()
-        known = self._clients.get(region)
-        if known is not None and known[0] is retry:
-            return known[1]
-        signer: Signer = Anonymous()
-        if self.credentials is not None and self._google:
-            signer = google.GoogleSigner(self.credentials, self._project, self.payer)
-        elif self.credentials is not None:
-            signer = HeaderSigner(SigV4(self.credentials, region))
-        client = Client(
-            self.transport,
-            signer,
-            self.errors,
-            retry,
-            clock=self.clock,
-            sleep=self.sleep,
-        )
-        if known is not None:
-            client.skew = known[1].skew
-        self._clients[region] = (retry, client)
-        return client
+        return self.client_of(region, lambda: self._signer(region), self.errors)
+
+    def _signer(self, region: str) -> Signer:
+        if self.credentials is None:
+            return Anonymous()
+        if self._google:
+            return google.GoogleSigner(self.credentials, self._project, self.payer)
+        return HeaderSigner(SigV4(self.credentials, region))
 
     def _move(
         self, bucket: str | None, place: Place, wrong: WrongRegionError, method: str
@@ -386,43 +311,9 @@ class Calls:
         return None
 
 
-class _Patience:
-    """How long a call is tried again, by the rules that the wire has for its tries."""
-
-    def __init__(self, calls: Calls) -> None:
-        retry = calls._retry()
-        self._calls = calls
-        self._delays = retry.delays()
-        self._deadline = calls.clock() + retry.total
-
-    def waits(self, error: StorageError) -> bool:
-        """Wait for the next try after this error; return whether there is one."""
-        delay = next(self._delays, None)
-        if delay is None or not error.retryable:
-            return False
-        delay = max(delay, min(error.retry_after or 0.0, LONGEST_WAIT))
-        if self._calls.clock() + delay > self._deadline:
-            return False
-        self._calls.sleep(delay)
-        return True
-
-
 def _sha256(content: bytes | Payload | None) -> str:
     if content is None:
         return EMPTY_SHA256
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     return content.digest("sha256")
-
-
-def _in_success(error: StorageError) -> bool:
-    """Return whether the error came in an answer that said that all was well."""
-    return error.status is not None and error.status < 300
-
-
-def _seen(look: Callable[[], T | None]) -> T | None:
-    """Return what is found; an error in looking is not the one to be told."""
-    try:
-        return look()
-    except StorageError:
-        return None

@@ -219,25 +219,14 @@ class ObjectHooks(StorageDriver):
         headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
         bound = conditions.if_match is not None
 
-        def delete() -> bool:
-            self._calls.ask(
+        self._calls.delete(
+            lambda: self._calls.ask(
                 "DELETE", "DeleteObject", container, name,
                 query=query, headers=headers, idempotent=not bound,
-            ).close()  # fmt: skip
-            return True
-
-        def look() -> bool | None:
-            try:
-                self._head_object(container, name, version)
-            except ObjectNotFoundError:
-                return True
-            return None
-
-        try:
-            _ = self._calls.persist_once(delete, look) if bound else delete()
-        except ObjectNotFoundError:
-            if bound:
-                raise ObjectChangedError("there is no such object") from None
+            ).close(),
+            lambda: self._head_object(container, name, version),
+            bound=bound,
+        )  # fmt: skip
 
     @override
     def _delete_objects(

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...auth.bearer import TokenCache
@@ -24,6 +23,7 @@ from ...http.names import encode_path, encode_query
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from ...values import MiB
+from .._calls import Caller
 from .errors import ErrorReader, foreign, is_swift, request_id
 from .info import Info
 from .settings import Place, Settings, parse_place
@@ -39,17 +39,14 @@ _EXPECTED: Mapping[str, frozenset[int]] = {
 }
 
 
-class Calls:
+class Calls(Caller):
     """Sends requests to one account, from any number of threads."""
 
     def __init__(
         self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
     ) -> None:
-        self.clock: Callable[[], float] = time.time
-        self.sleep: Callable[[float], None] = time.sleep
-        self.transport = settings.transport(concurrency)
+        super().__init__(settings.transport(concurrency), retry)
         self._settings = settings
-        self._retry = retry
         self._given = (
             parse_place(settings.storage_url, "storage_url", insecure=settings.insecure)
             if settings.storage_url
@@ -59,7 +56,6 @@ class Calls:
         self._tokens = self._make_tokens()
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
         self._errors = ErrorReader(self._secrets)
-        self._client: Client | None = None
         self._found: tuple[str, Place] | None = None
         self._info: Info | None = None
         self.after_fork()
@@ -69,14 +65,6 @@ class Calls:
         """Take a lock that no thread of another process holds."""
         self._lock = threading.Lock()
 
-    def now(self) -> float:
-        """Return the time in seconds since 1970."""
-        return self.clock()
-
-    def wait(self, seconds: float) -> None:
-        """Wait before the next try."""
-        self.sleep(seconds)
-
     def _make_login(self) -> Login | None:
         settings = self._settings
         if settings.auth_url is None or settings.anonymous:
@@ -85,7 +73,7 @@ class Calls:
             return None  # there is nothing to ask for
         place = parse_place(settings.auth_url, "auth_url", insecure=settings.insecure)
         client = Client(
-            self.transport, Unsigned(), read_auth_error, self._retry(),
+            self.transport, Unsigned(), read_auth_error, self.retry(),
             self.now, self.wait,
         )  # fmt: skip
         version = auth_version(place.path)
@@ -139,7 +127,7 @@ class Calls:
     def _ask_info(self) -> Info:
         place = self.place
         client = Client(
-            self.transport, Unsigned(), self._errors, self._retry(), self.now, self.wait
+            self.transport, Unsigned(), self._errors, self.retry(), self.now, self.wait
         )
         # Who keeps it to themselves answers with an error.
         expected = frozenset({200, 401, 403, 404, 405})
@@ -176,7 +164,8 @@ class Calls:
             method, place.url, target, headers or {}, content, idempotent,
             _EXPECTED[method], operation,
         )  # fmt: skip
-        response = self._used_client().request(request)
+        client = self.client_of("", lambda: self._signer, self._errors)
+        response = client.request(request)
         if not is_swift(response.headers):
             response.close()
             raise ServiceError(foreign(response.status), status=response.status)
@@ -209,32 +198,6 @@ class Calls:
         except StorageError as error:
             error.request_id = error.request_id or request_id(told)
             raise
-
-    def wait_after(self, error: StorageError, delays: Iterator[float]) -> None:
-        """Wait for the next try, or raise the error of the last one."""
-        delay = next(delays, None)
-        if delay is None or not error.retryable:
-            raise error
-        self.sleep(delay)
-
-    def delays(self) -> Iterator[float]:
-        """Return how long to wait between tries."""
-        return self._retry().delays()
-
-    def _used_client(self) -> Client:
-        retry = self._retry()
-        client = self._client
-        if client is None or client.retry is not retry:
-            client = Client(
-                self.transport, self._signer, self._errors, retry,
-                self.now, self.wait,
-            )  # fmt: skip
-            self._client = client
-        return client
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.transport.close()
 
 
 def target_of(container: str, name: str = "") -> str:

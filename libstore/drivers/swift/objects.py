@@ -13,9 +13,7 @@ from ...errors import (
     ContainerNotFoundError,
     ObjectAlreadyExistsError,
     ObjectNotFoundError,
-    ServiceError,
     StorageError,
-    TransportError,
 )
 from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
@@ -123,25 +121,12 @@ class ObjectHooks(StorageDriver):
 
         After a try of which nobody knows whether it took effect, what is there may be our own.
         """
-        delays = self._calls.delays()
-        lost = False
-        while True:
-            try:
-                return put({"if-none-match": "*"}, False)
-            except ObjectAlreadyExistsError:
-                found = self._seen(container, name) if lost else None
-                if found is None or not is_ours(found):
-                    raise
-                return found
-            except (ServiceError, TransportError) as error:
-                lost = lost or error.retryable
-                self._calls.wait_after(error, delays)
 
-    def _seen(self, container: str, name: str) -> ObjectInfo | None:
-        try:
-            return self._head_object(container, name, None)
-        except StorageError:
-            return None
+        def look() -> ObjectInfo | None:
+            info = self._head_object(container, name, None)
+            return info if is_ours(info) else None
+
+        return self._calls.persist_once(lambda: put({"if-none-match": "*"}, False), look)
 
     def _put_over(
         self,

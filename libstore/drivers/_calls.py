@@ -1,0 +1,196 @@
+"""
+How requests are sent and tried again, by whatever service they are for.
+
+The wire below tries again what can be sent twice. What cannot, a write with a condition above
+all, is tried again here, by somebody who can look what became of the first try.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from ..errors import (
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    ServiceError,
+    StorageError,
+    TransportError,
+)
+from ..http.client import LONGEST_WAIT, Client
+from ..http.message import ErrorReader, Signer
+from ..http.transport import Transport
+from ..retry import RetryPolicy
+
+T = TypeVar("T")
+
+
+class Caller:
+    """
+    Sends requests by the policy that is set at the time, from any number of threads.
+
+    Attributes:
+        used_up: The codes of errors that tell that a write lacks what it is made of, such as the
+            parts of an upload: an earlier try may have used it up.
+    """
+
+    used_up: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, transport: Transport, retry: Callable[[], RetryPolicy]) -> None:
+        self.transport = transport
+        self.retry = retry
+        self.clock: Callable[[], float] = time.time
+        self.sleep: Callable[[float], None] = time.sleep
+        self._clients: dict[str, tuple[RetryPolicy, Client]] = {}
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self.clock()
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the next try."""
+        self.sleep(seconds)
+
+    def client_of(self, key: str, signer: Callable[[], Signer], read_error: ErrorReader) -> Client:
+        """
+        Return what sends requests: one for each key, anew for each policy.
+
+        What was found out about the service's clock is kept.
+
+        Args:
+            signer: Makes what signs the requests of a new one.
+        """
+        retry = self.retry()
+        known = self._clients.get(key)
+        if known is not None and known[0] is retry:
+            return known[1]
+        client = Client(self.transport, signer(), read_error, retry, self.now, self.wait)
+        if known is not None:
+            client.skew = known[1].skew
+        self._clients[key] = (retry, client)
+        return client
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.transport.close()
+
+    # ------------------------------------------------------------------ several tries
+
+    def patience(self) -> Patience:
+        """Return how long something is tried from now on."""
+        return Patience(self)
+
+    def persist(self, send: Callable[[], T]) -> T:
+        """
+        Try again where an answer that tells of success is an error or breaks off.
+
+        All other faults are the wire's, which has tried again already.
+        """
+        patience = self.patience()
+        while True:
+            try:
+                return send()
+            except (ServiceError, TransportError) as error:
+                if not _in_success(error) or not patience.waits(error):
+                    raise
+
+    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
+        """
+        Try again what must take effect once.
+
+        After a try of which nobody knows whether it took effect, a condition that does not hold,
+        or parts that are gone, may be our own doing.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            look: Returns the result if the request took effect, `None` if it did not.
+        """
+        patience = self.patience()
+        lost = False
+        while True:
+            try:
+                return send()
+            except (ObjectAlreadyExistsError, ObjectChangedError):
+                found = _seen(look) if lost else None
+                if found is None:
+                    raise
+                return found
+            except (ServiceError, TransportError) as error:
+                gone = error.code in self.used_up
+                lost = lost or error.retryable
+                throttled = isinstance(error, RateLimitedError) and not _in_success(error)
+                if gone or throttled or not patience.waits(error):
+                    found = _seen(look) if lost else None
+                    if found is None:
+                        raise
+                    return found
+
+    def delete(
+        self, send: Callable[[], object], head: Callable[[], object], *, bound: bool
+    ) -> None:
+        """
+        Delete an object, which may not be there, unless there is a condition.
+
+        Args:
+            head: Raises `ObjectNotFoundError` if the object is not there.
+            bound: There is a condition.
+        """
+        if not bound:
+            try:
+                send()
+            except ObjectNotFoundError:
+                pass
+            return
+
+        def delete() -> bool:
+            try:
+                send()
+            except ObjectNotFoundError:
+                raise ObjectChangedError("there is no such object") from None
+            return True
+
+        def look() -> bool | None:
+            try:
+                head()
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        self.persist_once(delete, look)
+
+
+class Patience:
+    """How long something is tried again, by the rules that the wire has for its tries."""
+
+    def __init__(self, caller: Caller) -> None:
+        retry = caller.retry()
+        self._caller = caller
+        self._delays = retry.delays()
+        self._deadline = caller.clock() + retry.total
+
+    def waits(self, error: StorageError) -> bool:
+        """Wait for the next try after this error; return whether there is one."""
+        delay = next(self._delays, None)
+        if delay is None or not error.retryable:
+            return False
+        delay = max(delay, min(error.retry_after or 0.0, LONGEST_WAIT))
+        if self._caller.clock() + delay > self._deadline:
+            return False
+        self._caller.sleep(delay)
+        return True
+
+
+def _in_success(error: StorageError) -> bool:
+    """Return whether the error came in an answer that said that all was well."""
+    return error.status is not None and error.status < 300
+
+
+def _seen(look: Callable[[], T | None]) -> T | None:
+    """Return what is found; an error in looking is not the one to be told."""
+    try:
+        return look()
+    except StorageError:
+        return None
