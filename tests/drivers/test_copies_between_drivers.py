@@ -24,7 +24,7 @@ from drivers.copy_to_all import KEPT, METADATA, MIB, TYPE
 from drivers.seven import SEVEN
 
 LARGE = int(os.environ.get("LIBSTORE_LARGE", "100")) * MIB
-SMALL = 20 * MIB
+SMALL = 15 * MIB
 PART, CONCURRENCY = 5 * MIB, 4
 SLACK = 40 * MIB
 
