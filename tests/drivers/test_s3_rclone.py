@@ -11,6 +11,7 @@ from drivers.s3_faults import Faulty
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
+from libstore.testing.shelf import Shelf
 from servers.s3 import S3Server
 
 _MTIME = "rclone adds its mtime to the metadata of copies, and keeps what is to be replaced"
@@ -59,6 +60,7 @@ class TestRclone(Faulty, DriverConformance):
         "test_an_upload_is_dropped_twice_without_an_error": _UPLOADS,
         "test_deleting_takes_unfinished_uploads_along": _UPLOADS,
         "test_unfinished_uploads_are_listed_and_dropped": _UPLOADS,
+        "test_the_parts_of_an_unfinished_upload_are_listed": _UPLOADS,
         "test_young_uploads_are_left_alone": _UPLOADS,
     }
 
@@ -66,3 +68,12 @@ class TestRclone(Faulty, DriverConformance):
     def driver(self, shared_driver: S3Driver) -> S3Driver:
         """Return the driver that all tests share."""
         return shared_driver
+
+    @pytest.fixture
+    def shelf(self) -> Shelf:
+        """
+        Return what makes a container for each test.
+
+        What rclone keeps of unfinished uploads would be there for the next test.
+        """
+        return Shelf()

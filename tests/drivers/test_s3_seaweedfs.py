@@ -11,6 +11,7 @@ from drivers.s3_faults import Faulty
 from libstore import get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
+from libstore.testing.shelf import Shelf
 from servers.s3 import S3Server
 
 _ORDER = "SeaweedFS sorts a folder by its name without the slash: a/1 comes behind a-b"
@@ -36,7 +37,6 @@ class TestSeaweedFS(Faulty, DriverConformance):
         "test_an_index_gives_one_item": _ORDER,
         "test_a_slice_is_that_of_a_list": _ORDER,
         "test_length_truth_and_reversal_are_those_of_a_list": _ORDER,
-        "test_an_object_is_in_the_list": _ORDER,
         "test_two_iterations_do_not_disturb_each_other": _ORDER,
         "test_objects_can_be_deleted_while_they_are_listed": _ORDER,
         "test_a_list_is_iterated_again_and_again": _ORDER,
@@ -54,7 +54,22 @@ class TestSeaweedFS(Faulty, DriverConformance):
         ),
     }
 
+    sometimes: ClassVar[Mapping[str, str]] = {
+        "test_deleting_takes_unfinished_uploads_along": (
+            "SeaweedFS makes a bucket again for a part that was under way when it was deleted"
+        ),
+    }
+
     @pytest.fixture
     def driver(self, shared_driver: S3Driver) -> S3Driver:
         """Return the driver that all tests share."""
         return shared_driver
+
+    @pytest.fixture
+    def shelf(self) -> Shelf:
+        """
+        Return what makes a container for each test.
+
+        SeaweedFS lists folders that are empty: they would be there for the next test.
+        """
+        return Shelf()
