@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 from base64 import b64encode
@@ -90,6 +91,16 @@ def test_we_read_what_google_writes_in_parts(client: Any, container: Container) 
     blob = client.bucket("interop").blob("chunks", chunk_size=256 * 1024)
     blob.upload_from_file(io.BytesIO(content))
     assert content == container.read_object("chunks")
+
+
+def test_we_read_what_google_stores_compressed(client: Any, container: Container) -> None:
+    content = gzip.compress(b"compressed " * 1_000)
+    blob = client.bucket("interop").blob("a.gz")
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(content)
+    obj = container.get_object("a.gz")
+    assert (content, len(content)) == (obj.read(), obj.size)
+    assert content[5:9] == obj.read(start=5, stop=9)
 
 
 def test_both_list_the_same(client: Any, container: Container) -> None:

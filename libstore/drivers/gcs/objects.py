@@ -83,9 +83,9 @@ class ObjectHooks(StorageDriver):
             response.close()
             return self._past_the_end(container, name, conditions, version)
         stored = told.get("x-goog-stored-content-encoding", "")
-        if stored == "gzip" and told.get("content-encoding") != "gzip":
+        if stored and (stored == "gzip") != (told.get("content-encoding") == "gzip"):
             response.close()
-            raise ServiceError("the object is stored compressed, and came in another form")
+            raise ServiceError("the object came in another form than it is stored in")
         if response.status == 200 and not any(one.startswith("x-goog-") for one in told):
             response.close()
             raise ServiceError(
