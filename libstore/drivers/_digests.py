@@ -37,7 +37,7 @@ def key_headers(key: object, prefix: str) -> dict[str, str]:
     https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys and
     https://cloud.google.com/storage/docs/encryption/customer-supplied-keys
     """
-    if not isinstance(key, bytes):
+    if not isinstance(key, (bytes, bytearray, memoryview)):
         return {}
     return {
         f"{prefix}encryption-algorithm": "AES256",

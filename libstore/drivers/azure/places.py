@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...errors import InvalidNameError, InvalidOptionError
-from ...http.names import encode_path, split_origin
+from ...http.names import encode_path
+from .._settings import split_endpoint
 
 #: The suffix of Azure's public cloud; China's is ``core.chinacloudapi.cn``, that of the US
 #: government ``core.usgovcloudapi.net``.
@@ -62,7 +62,8 @@ def find_place(
         InvalidOptionError: The arguments name no place, or one that would be spoken to in clear.
     """
     if endpoint is not None:
-        return _place_of(endpoint, insecure=insecure)
+        url, path = split_endpoint(endpoint, "endpoint", insecure=insecure)
+        return Place(url, f"{path}/")
     if account is None or not _ACCOUNT.fullmatch(account):
         raise InvalidOptionError(
             "account must be the name of a storage account: 3 to 24 lower-case letters and digits"
@@ -70,28 +71,6 @@ def find_place(
     if suffix is not None and not _SUFFIX.fullmatch(suffix):
         raise InvalidOptionError("endpoint_suffix must be like 'core.windows.net'")
     return Place(f"https://{account}.blob.{suffix or PUBLIC_SUFFIX}")
-
-
-def _place_of(endpoint: str, *, insecure: bool) -> Place:
-    if any(mark in endpoint for mark in "?#@"):
-        raise InvalidOptionError("endpoint must be https://host[:port][/path], and no more")
-    parts = urlsplit(endpoint)
-    url = f"{parts.scheme}://{parts.netloc}"
-    scheme, host, _ = split_origin(url)
-    if scheme == "http" and not insecure and not _is_loopback(host):
-        raise InvalidOptionError(
-            "endpoint is http://, so everybody on the way could read what is sent; use https://,"
-            " or pass insecure=True"
-        )
-    path = parts.path.strip("/")
-    return Place(url, f"/{path}/" if path else "/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def account_at(place: Place) -> str:

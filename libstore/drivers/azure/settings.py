@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
 from ...auth.sharedkey import SharedKey, SharedKeySigner
-from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
+from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
+from .. import _extras
+from .._settings import make_transport, pickled, ways_of
 from .places import Place, account_at, find_place
 
 #: What tokens are asked for, in all clouds:
@@ -24,9 +26,6 @@ SCOPE = "https://storage.azure.com/.default"
 _WAYS = ("key", "sas_token", "credential", "connection_string")
 # A credential may have a secret in it, and nobody can see whether it has.
 _SECRETS = ("key", "sas_token", "connection_string", "credential", "customer_key")
-_DEFAULT_TIMEOUT = (5.0, 60.0)
-# Connections that are kept to one host, unless transfers want more.
-_CONNECTIONS = 16
 # What UseDevelopmentStorage=true stands for; the key is public, and the same everywhere:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
 _EMULATOR = {
@@ -68,10 +67,7 @@ class Settings:
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
-        ways = [name for name in _WAYS if getattr(self, name) is not None]
-        if len(ways) + self.anonymous > 1:
-            given = " and ".join([*ways, "anonymous"] if self.anonymous else ways)
-            raise InvalidOptionError(f"{given} exclude each other; give one of them")
+        ways = ways_of(self, _WAYS, anonymous=self.anonymous)
         found = self
         if not ways and not self.anonymous:
             found = self._with_environment(environ)
@@ -104,8 +100,8 @@ class Settings:
         return replace(self, **found, from_environment=True)
 
     def _check(self) -> None:
-        if self.customer_key is not None and len(self.customer_key) != 32:
-            raise InvalidOptionError("customer_key must be 32 bytes")
+        if self.customer_key is not None:
+            _extras.key(self.customer_key, "customer_key")
         if self.customer_key is not None and self.encryption_scope is not None:
             raise InvalidOptionError("customer_key and encryption_scope exclude each other")
         if self.credential is not None and not callable(
@@ -151,42 +147,22 @@ class Settings:
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""
-        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if not (connect > 0 and read > 0):
-            raise InvalidOptionError("timeout must be above 0 seconds")
-        return Transport(
-            pool_size=max(_CONNECTIONS, concurrency),
-            connect_timeout=float(connect),
-            read_timeout=float(read),
-            verify=self.verify,
-            proxies=self.proxies,
+        return make_transport(
+            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
         )
 
     # ------------------------------------------------------------------ pickles
 
     def pickled(self) -> dict[str, Any]:
-        """
-        Return the arguments that make the same driver elsewhere.
-
-        Raises:
-            NotSupportedError: They have a secret, and nobody allowed to take it along.
-        """
-        given = {
-            item.name: value
-            for item in fields(self)
-            if (value := getattr(self, item.name)) != item.default
-        }
-        if given.pop("from_environment", False):
-            for name in ("key", "sas_token", "connection_string"):
-                given.pop(name, None)
-        if any(name in given for name in _SECRETS) and not self.pickle_secret:
-            raise NotSupportedError(
-                "this driver was given a literal secret, or a credential that may have one, which"
-                " does not go into pickles; take the credentials from the environment, or make"
-                " the driver with pickle_secret=True where pickles are kept as safe as the secret"
-            )
-        return given
+        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
+        named = ("from_environment", "key", "sas_token", "connection_string")
+        return pickled(
+            self,
+            _SECRETS,
+            found=named if self.from_environment else (),
+            allowed=self.pickle_secret,
+            what="a literal secret, or a credential that may have one",
+        )
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from ...errors import InvalidNameError, InvalidOptionError
+from ...errors import InvalidNameError
 from ...http.names import encode, encode_path, split_origin
+from .._settings import is_loopback, split_endpoint
 
 #: Google's own.
 PUBLIC_URL = "https://storage.googleapis.com"
@@ -41,7 +40,7 @@ class Place:
     @property
     def loopback(self) -> bool:
         """Whether it is on this machine."""
-        return _is_loopback(split_origin(self.url)[1])
+        return is_loopback(split_origin(self.url)[1])
 
     def buckets(self) -> str:
         """Return the path of all buckets."""
@@ -77,30 +76,12 @@ def find_place(endpoint: str | None, *, insecure: bool) -> Place:
     """
     if endpoint is None:
         return Place(PUBLIC_URL)
-    if any(mark in endpoint for mark in "?#@%"):
-        raise InvalidOptionError("endpoint must be https://host[:port][/path], and no more")
-    parts = urlsplit(endpoint)
-    url = f"{parts.scheme}://{parts.netloc}"
-    scheme, host, _ = split_origin(url)
-    if scheme == "http" and not insecure and not _is_loopback(host):
-        raise InvalidOptionError(
-            "endpoint is http://, so everybody on the way could read what is sent; use https://,"
-            " or pass insecure=True"
-        )
-    path = parts.path.strip("/")
-    return Place(url, f"/{path}" if path else "")
+    return Place(*split_endpoint(endpoint, "endpoint", insecure=insecure, unfit=" ?#@%\\"))
 
 
 def emulator_endpoint(text: str) -> str:
     """Return what ``STORAGE_EMULATOR_HOST`` names; it may lack the scheme."""
     return text if "://" in text else f"http://{text}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def check_bucket_name(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...auth.bearer import BearerSigner, TokenCache
@@ -17,18 +17,16 @@ from ...auth.google import (
     default_credentials,
     service_account_credentials,
 )
-from ...errors import InvalidOptionError, InvalidTypeError, NotSupportedError
+from ...errors import InvalidOptionError, InvalidTypeError
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
-from . import extras
+from .. import _extras
+from .._settings import make_transport, pickled, ways_of
 from .places import Place, emulator_endpoint, find_place
 
 _WAYS = ("key", "token", "credentials", "service_account")
 _SECRETS = ("secret", "token", "customer_key", "credentials")
-_DEFAULT_TIMEOUT = (5.0, 60.0)
-# Connections that are kept to one host, unless transfers want more.
-_CONNECTIONS = 16
 # https://cloud.google.com/docs/authentication/client-libraries and what gcloud sets
 _PROJECTS = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 
@@ -72,10 +70,7 @@ class Settings:
                 raise InvalidTypeError(f"{label} must be a str")
         if (self.key is None) != (self.secret is None):
             raise InvalidOptionError("key and secret go together; give both, or neither")
-        ways = [name for name in _WAYS if getattr(self, name) is not None]
-        if len(ways) + self.anonymous > 1:
-            given = " and ".join([*ways, "anonymous"] if self.anonymous else ways)
-            raise InvalidOptionError(f"{given} exclude each other; give one of them")
+        ways_of(self, _WAYS, anonymous=self.anonymous)
         if self.key is not None and self.secret is not None and is_account(self.key, self.secret):
             account = {"client_email": self.key, "private_key": self.secret}
             found = replace(found, key=None, secret=None, service_account=account)
@@ -90,17 +85,17 @@ class Settings:
 
     def _check(self) -> None:
         if self.customer_key is not None:
-            extras.key(self.customer_key, "customer_key")
+            _extras.key(self.customer_key, "customer_key")
             if self.kms_key is not None:
                 raise InvalidOptionError("customer_key and kms_key exclude each other")
         if self.key is not None and self.secret is not None:
-            extras.text(self.key, "key")
+            _extras.text(self.key, "key")
             if not (self.secret.isascii() and self.secret.isprintable() and self.secret):
                 raise InvalidOptionError("secret must be printable ASCII")
         for label in ("project", "user_project", "kms_key", "signing_account"):
             value = getattr(self, label)
             if value is not None:
-                extras.text(value, label)
+                _extras.text(value, label)
         if self.token is not None and not isinstance(self.token, str) and not callable(self.token):
             raise InvalidTypeError("token must be a str, or a function that returns one")
         if self.credentials is not None and not callable(
@@ -162,16 +157,8 @@ class Settings:
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""
-        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if not (connect > 0 and read > 0):
-            raise InvalidOptionError("timeout must be above 0 seconds")
-        return Transport(
-            pool_size=max(_CONNECTIONS, concurrency),
-            connect_timeout=float(connect),
-            read_timeout=float(read),
-            verify=self.verify,
-            proxies=self.proxies,
+        return make_transport(
+            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
         )
 
     @property
@@ -187,29 +174,15 @@ class Settings:
     # ------------------------------------------------------------------ pickles
 
     def pickled(self) -> dict[str, Any]:
-        """
-        Return the arguments that make the same driver elsewhere.
-
-        Raises:
-            NotSupportedError: They have a secret, and nobody allowed to take it along.
-        """
-        given = {
-            item.name: value
-            for item in fields(self)
-            if (value := getattr(self, item.name)) != item.default
-        }
-        if given.pop("emulated", False):
-            given.pop("endpoint", None)
-        literal = any(name in given for name in _SECRETS) or isinstance(
-            given.get("service_account"), Mapping
+        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
+        literal = isinstance(self.service_account, Mapping)
+        return pickled(
+            self,
+            (*_SECRETS, "service_account") if literal else _SECRETS,
+            found=("emulated", "endpoint") if self.emulated else (),
+            allowed=self.pickle_secret,
+            instead="name the file of a service account, use Application Default Credentials",
         )
-        if literal and not self.pickle_secret:
-            raise NotSupportedError(
-                "this driver was given a literal secret, which does not go into pickles; name the"
-                " file of a service account, use Application Default Credentials, or make the"
-                " driver with pickle_secret=True where pickles are kept as safe as the secret"
-            )
-        return given
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidNameError, InvalidOptionError
 from ...http.names import split_origin
+from .._settings import check_secure
 from .services import Service
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -255,25 +256,12 @@ def _split(endpoint: str, insecure: bool) -> tuple[str, str]:
     parsed, name, port = split_origin(origin)
     if not path.isascii() or not path.isprintable() or set(path) & set(" ?#%@\\"):
         raise InvalidOptionError("the path of the endpoint must be plain: no ?, #, % or blanks")
-    if parsed == "http" and not insecure and not _is_loopback(name):
-        raise InvalidOptionError(
-            "with an endpoint of http:// everybody on the way can read and change what is sent;"
-            " use https://, or ask for it with insecure=True"
-        )
+    check_secure(parsed, name, "endpoint", insecure=insecure)
     shown = f"[{name}]" if ":" in name else name
     return f"{parsed}://{shown}" + ("" if port == _PORTS[parsed] else f":{port}"), path
 
 
 _PORTS = {"http": 80, "https": 443}
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_address(host: str) -> bool:

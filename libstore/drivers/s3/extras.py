@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ... import checks
-from ...errors import InvalidOptionError, InvalidTypeError
+from ...errors import InvalidOptionError
+from .._extras import key, one_of, optional, tags
 from .endpoints import checked_region
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl, and the one
@@ -24,24 +25,10 @@ _ACLS = (
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
 _OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
-_MOST_TAGS, _LONGEST_KEY, _LONGEST_VALUE = 10, 128, 256
 
-
-def one_of(*allowed: str) -> Callable[[object, str], str | None]:
-    """Return a check for one of some words; `None` is none of them."""
-
-    def check(value: object, label: str) -> str | None:
-        if value is not None and value not in allowed:
-            raise InvalidOptionError(f"{label} must be one of {', '.join(allowed)}, not {value!r}")
-        return None if value is None else str(value)
-
-    return check
-
-
-acl = one_of(*_ACLS)
-encryption = one_of(*_ENCRYPTIONS)
-ownership = one_of(*_OWNERSHIPS)
+acl = optional(one_of(*_ACLS))
+encryption = optional(one_of(*_ENCRYPTIONS))
+ownership = optional(one_of(*_OWNERSHIPS))
 
 
 def kms_key(value: object, label: str) -> str | None:
@@ -50,38 +37,6 @@ def kms_key(value: object, label: str) -> str | None:
     if text is not None and not text.isascii():
         raise InvalidOptionError(f"{label} must be ASCII: the id, alias or ARN of a key")
     return text
-
-
-def customer_key(value: object, label: str) -> bytes | None:
-    """Return a key that the service does not keep."""
-    if value is None:
-        return None
-    if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise InvalidTypeError(f"{label} must be bytes, not {type(value).__name__}")
-    if len(key := bytes(value)) != 32:
-        raise InvalidOptionError(f"{label} must be 32 bytes, not {len(key)}")
-    return key
-
-
-def tags(value: object, label: str) -> dict[str, str] | None:
-    """Return the tags of an object."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise InvalidTypeError(
-            f"{label} must be a mapping of str to str, not {type(value).__name__}"
-        )
-    if len(value) > _MOST_TAGS:
-        raise InvalidOptionError(f"{label} has {len(value)} tags; at most {_MOST_TAGS} are taken")
-    for key, text in value.items():
-        checks.text(key, f"a key in {label}")
-        checks.text(text, f"{label}[{key!r}]")
-        if not 0 < len(key) <= _LONGEST_KEY or len(text) > _LONGEST_VALUE:
-            raise InvalidOptionError(
-                f"{label}: a key has 1 to {_LONGEST_KEY} characters and its text at most"
-                f" {_LONGEST_VALUE}, other than {checks.shorten(key)}"
-            )
-    return dict(value)
 
 
 def region(value: object, label: str) -> str | None:
@@ -94,8 +49,8 @@ UPLOAD: dict[str, Callable[[object, str], Any]] = {
     "acl": acl,
     "encryption": encryption,
     "kms_key": kms_key,
-    "customer_key": customer_key,
-    "tags": tags,
+    "customer_key": optional(key),
+    "tags": optional(tags),
 }
 
 #: What ``extra=`` of a new bucket may have.

@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...auth.hidden import Hidden
 from ...auth.sigv4 import Credentials
-from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
+from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
+from .._settings import make_transport, pickled
 from . import extras
 from .endpoints import Endpoint, Known, Variants, amazon_region, checked_region, known_service
 from .services import OTHER, SERVICES, Service
 
-_SECRETS = ("key", "secret", "token", "customer_key")
-_DEFAULT_TIMEOUT = (5.0, 60.0)
-# Connections that are kept to one host, unless transfers want more.
-_CONNECTIONS = 16
+_SECRETS = ("secret", "token", "customer_key")
 
 
 @dataclass(frozen=True)
@@ -199,17 +197,12 @@ class Settings:
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""
-        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if not (connect > 0 and read > 0):
-            raise InvalidOptionError("timeout must be above 0 seconds")
-        return Transport(
-            pool_size=max(_CONNECTIONS, concurrency),
-            connect_timeout=float(connect),
-            read_timeout=float(read),
+        return make_transport(
+            concurrency,
+            timeout=self.timeout,
             verify=self.verify,
-            cert=self.cert,
             proxies=self.proxies,
+            cert=self.cert,
         )
 
     @property
@@ -264,27 +257,6 @@ class Settings:
     # ------------------------------------------------------------------ pickles
 
     def pickled(self) -> dict[str, Any]:
-        """
-        Return the arguments that make the same driver elsewhere.
-
-        Raises:
-            NotSupportedError: They have a secret, and nobody allowed to take it along.
-        """
-        given = {
-            item.name: value
-            for item in fields(self)
-            if (value := getattr(self, item.name)) != item.default
-        }
-        found = given.pop("from_environment", False)
-        literal = [name for name in _SECRETS if name in given and name != "key"]
-        if found:
-            literal = [name for name in literal if name == "customer_key"]
-            for name in ("key", "secret", "token"):
-                given.pop(name, None)
-        if literal and not self.pickle_secret:
-            raise NotSupportedError(
-                "this driver was given a literal secret, which does not go into pickles; take"
-                " the credentials from the environment, or make the driver with"
-                " pickle_secret=True where pickles are kept as safe as the secret"
-            )
-        return given
+        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
+        found = ("from_environment", "key", "secret", "token") if self.from_environment else ()
+        return pickled(self, _SECRETS, found=found, allowed=self.pickle_secret)

@@ -22,6 +22,7 @@ from ...retry import RetryPolicy
 from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
 from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
+from .._extras import text
 from . import dialect
 from .calls import Calls
 from .info import DEFAULTS
@@ -49,14 +50,6 @@ def _seconds(value: object, label: str) -> object:
     if not 0 < value < 2**40:
         raise InvalidOptionError(f"{label} must be above 0 seconds, not {value!r}")
     return -int(-value // 1)
-
-
-def _text(value: object, label: str) -> object:
-    if not isinstance(value, str):
-        raise InvalidTypeError(f"{label} must be a str, not {type(value).__name__}")
-    if not value.isascii() or not value.isprintable() or not value.strip():
-        raise InvalidOptionError(f"{label} must be printable ASCII")
-    return value
 
 
 class SwiftDriver(SharingHooks):
@@ -119,7 +112,7 @@ class SwiftDriver(SharingHooks):
         "delete_at": _moment,
         "delete_after": _seconds,
     }
-    container_extras: ClassVar[Mapping[str, Check]] = {"storage_policy": _text}
+    container_extras: ClassVar[Mapping[str, Check]] = {"storage_policy": text}
 
     def __init__(
         self,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from ...auth.keystone import Identity, auth_version
-from ...errors import CredentialsNotFoundError, InvalidOptionError, NotSupportedError
-from ...http.names import split_origin
+from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
+from .._settings import make_transport, pickled, split_endpoint
 
 _SECRETS = ("secret", "token", "temp_url_key")
-_DEFAULT_TIMEOUT = (5.0, 60.0)
-# Connections that are kept to one host, unless transfers want more.
-_CONNECTIONS = 16
 _INTERFACES = ("public", "internal", "admin")
 _WHO = ("user", "secret", "user_id", "application_credential", "token")
 _VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
@@ -200,42 +195,16 @@ class Settings:
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""
-        timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        if not (connect > 0 and read > 0):
-            raise InvalidOptionError("timeout must be above 0 seconds")
-        return Transport(
-            pool_size=max(_CONNECTIONS, concurrency),
-            connect_timeout=float(connect),
-            read_timeout=float(read),
-            verify=self.verify,
-            proxies=self.proxies,
+        return make_transport(
+            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
         )
 
     # ------------------------------------------------------------------ pickles
 
     def pickled(self) -> dict[str, Any]:
-        """
-        Return the arguments that make the same driver elsewhere.
-
-        Raises:
-            NotSupportedError: They have a secret, and nobody allowed to take it along.
-        """
-        given = {
-            item.name: value
-            for item in fields(self)
-            if (value := getattr(self, item.name)) != item.default
-        }
-        if given.pop("from_environment", False):
-            for name in _WHO:
-                given.pop(name, None)
-        if any(name in given for name in _SECRETS) and not self.pickle_secret:
-            raise NotSupportedError(
-                "this driver was given a literal secret, which does not go into pickles; take"
-                " the credentials from the environment, or make the driver with"
-                " pickle_secret=True where pickles are kept as safe as the secret"
-            )
-        return given
+        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
+        found = ("from_environment", *_WHO) if self.from_environment else ()
+        return pickled(self, _SECRETS, found=found, allowed=self.pickle_secret)
 
 
 def parse_place(value: str, label: str, *, insecure: bool) -> Place:
@@ -245,24 +214,7 @@ def parse_place(value: str, label: str, *, insecure: bool) -> Place:
     Raises:
         InvalidOptionError: It is none, or one that would be spoken to in clear.
     """
-    if not value.isascii() or set(value) & set(" ?#@\\"):
-        raise InvalidOptionError(f"{label} must be https://host[:port]/path, and no more")
-    parts = urlsplit(value)
-    url = f"{parts.scheme}://{parts.netloc}"
-    scheme, host, _ = split_origin(url)
-    if scheme == "http" and not insecure and not _is_loopback(host):
-        raise InvalidOptionError(
-            f"{label} is http://, so everybody on the way could read what is sent; use https://,"
-            " or pass insecure=True"
-        )
-    return Place(url, parts.path.rstrip("/"))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return Place(*split_endpoint(value, label, insecure=insecure))
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:

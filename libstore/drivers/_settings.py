@@ -1,0 +1,140 @@
+"""What the arguments of all network drivers have in common: addresses, connections, pickles."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..errors import InvalidOptionError, NotSupportedError
+from ..http.names import split_origin
+from ..http.transport import Transport
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_DEFAULT_TIMEOUT = (5.0, 60.0)
+# Connections that are kept to one host, unless transfers want more.
+_CONNECTIONS = 16
+
+
+# ---------------------------------------------------------------------- where
+
+
+def split_endpoint(
+    value: str, label: str, *, insecure: bool, unfit: str = " ?#@\\"
+) -> tuple[str, str]:
+    """
+    Return ``scheme://host[:port]``, and the path without a slash at its end.
+
+    Args:
+        unfit: Characters that have no place in it.
+
+    Raises:
+        InvalidOptionError: It is no address, or one that would be spoken to in clear.
+    """
+    if not value.isascii() or set(value) & set(unfit):
+        raise InvalidOptionError(f"{label} must be https://host[:port][/path], and no more")
+    parts = urlsplit(value)
+    url = f"{parts.scheme}://{parts.netloc}"
+    scheme, host, _ = split_origin(url)
+    check_secure(scheme, host, label, insecure=insecure)
+    return url, parts.path.rstrip("/")
+
+
+def check_secure(scheme: str, host: str, label: str, *, insecure: bool) -> None:
+    """Raise `InvalidOptionError` for what would travel in clear, unless that is asked for."""
+    if scheme == "http" and not insecure and not is_loopback(host):
+        raise InvalidOptionError(
+            f"{label} is http://, so everybody on the way could read and change what is sent; use"
+            " https://, or pass insecure=True"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, as far as its name tells."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+# ---------------------------------------------------------------------- how
+
+
+def ways_of(settings: object, names: Collection[str], *, anonymous: bool) -> list[str]:
+    """Return which ways to say who one is were taken; there may be one at most."""
+    ways = [name for name in names if getattr(settings, name) is not None]
+    if len(ways) + anonymous > 1:
+        given = " and ".join([*ways, "anonymous"] if anonymous else ways)
+        raise InvalidOptionError(f"{given} exclude each other; give one of them")
+    return ways
+
+
+def make_transport(
+    concurrency: int,
+    *,
+    timeout: float | tuple[float, float] | None,
+    verify: bool | str,
+    proxies: Mapping[str, str] | None,
+    cert: str | tuple[str, str] | None = None,
+) -> Transport:
+    """
+    Return what makes connections.
+
+    Args:
+        concurrency: How many transfers want one at once.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+    """
+    timeout = _DEFAULT_TIMEOUT if timeout is None else timeout
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if not (connect > 0 and read > 0):
+        raise InvalidOptionError("timeout must be above 0 seconds")
+    return Transport(
+        pool_size=max(_CONNECTIONS, concurrency),
+        connect_timeout=float(connect),
+        read_timeout=float(read),
+        verify=verify,
+        cert=cert,
+        proxies=proxies,
+    )
+
+
+# ---------------------------------------------------------------------- pickles
+
+
+def pickled(
+    settings: DataclassInstance,
+    secrets: Collection[str],
+    *,
+    found: Collection[str] = (),
+    allowed: bool,
+    what: str = "a literal secret",
+    instead: str = "take the credentials from the environment",
+) -> dict[str, Any]:
+    """
+    Return the arguments that make the same driver elsewhere.
+
+    Args:
+        secrets: The arguments that have, or may have, a secret.
+        found: Those that the environment there says again.
+        allowed: Whether secrets may be taken along.
+        what: What may not go into pickles.
+        instead: What else can be done.
+
+    Raises:
+        NotSupportedError: They have a secret, and nobody allowed to take it along.
+    """
+    given = {
+        item.name: value
+        for item in fields(settings)
+        if item.name not in found and (value := getattr(settings, item.name)) != item.default
+    }
+    if not allowed and not given.keys().isdisjoint(secrets):
+        raise NotSupportedError(
+            f"this driver was given {what}, which does not go into pickles; {instead}, or make"
+            " the driver with pickle_secret=True where pickles are kept as safe as the secret"
+        )
+    return given
