@@ -69,7 +69,7 @@ def test_only_two_packages_are_required(pyproject: dict[str, Any]) -> None:
 
 def test_the_version_has_one_source(pyproject: dict[str, Any], project: Path) -> None:
     assert "version" in pyproject["project"]["dynamic"]
-    assert "libstore/__init__.py" == pyproject["tool"]["hatch"]["version"]["path"]
+    assert "libstore/version.py" == pyproject["tool"]["hatch"]["version"]["path"]
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", libstore.__version__)
     assert f"## {libstore.__version__} " in (project / "docs/changelog.md").read_text("utf-8")
 
