@@ -77,7 +77,7 @@ class Calls(Caller):
         response = self.client.request(request)
         if is_page(response.headers):
             response.close()
-            raise ServiceError(foreign(response.status), status=response.status)
+            raise foreign(response.status).error(response.status)
         return response
 
     def ask_xml(

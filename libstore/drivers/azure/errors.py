@@ -8,42 +8,25 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
-    ContainerNotFoundError,
-    IntegrityError,
     InvalidNameError,
     InvalidOptionError,
-    NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectError,
     ObjectNotFoundError,
-    RateLimitedError,
     ServiceError,
     ServiceUnavailableError,
-    StorageError,
     StorageFullError,
 )
 from ...http.message import Fault, Request
 from ...http.xml import read_document
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a code means; `advice` says what to do, where the code alone does not."""
-
-    kind: type[StorageError]
-    advice: str
-    retry: bool = False
-    renew: bool = False
-    skewed: bool = False
-    throttled: bool = False
-
+from .. import _errors
+from .._errors import BUSY, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning, is_html
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -76,27 +59,14 @@ _ID_LENGTH = (
 _ENCRYPTED = "it was written with a customer-provided key; make the driver with customer_key="
 _ARCHIVED = "the blob is archived; move it to an online tier before it can be read"
 
-_busy = Meaning(ServiceUnavailableError, "the service cannot answer at the moment", retry=True)
-_throttled = Meaning(
-    RateLimitedError,
-    "the service asks for fewer requests; send fewer at once",
-    retry=True,
-    throttled=True,
-)
-_damaged = Meaning(
-    IntegrityError, "the bytes that arrived are not the ones that were sent", retry=True
-)
 _unknown = Meaning(AuthenticationError, _WHO, renew=True, skewed=True)
 _denied = Meaning(AccessDeniedError, _ROLE)
 _elsewhere = Meaning(AccessDeniedError, _NETWORK)
 _no_blob = Meaning(ObjectNotFoundError, "there is no such blob")
-_no_container = Meaning(ContainerNotFoundError, "there is no such container")
 _changed = Meaning(ObjectChangedError, "the blob has another ETag")
 _exists = Meaning(ObjectAlreadyExistsError, "there is a blob of this name already")
 _leased = Meaning(ObjectError, _LEASED)
-_lacking = Meaning(NotSupportedError, "the service cannot do this")
 _encrypted = Meaning(ObjectError, _ENCRYPTED)
-_refused = Meaning(ServiceError, "the service does not accept the request")
 _bad_name = Meaning(InvalidNameError, "the service takes no such name")
 _immutable = Meaning(AccessDeniedError, "a policy or a legal hold keeps it as it is")
 
@@ -118,8 +88,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "AccountIsDisabled": Meaning(AccessDeniedError, "the account is disabled"),
     "PublicAccessNotPermitted": Meaning(AccessDeniedError, _PUBLIC),
     # What is asked for.
-    "ContainerNotFound": _no_container,
-    "ContainerDisabled": _no_container,
+    "ContainerNotFound": NO_CONTAINER,
+    "ContainerDisabled": NO_CONTAINER,
     "ContainerAlreadyExists": Meaning(
         ContainerAlreadyExistsError, "there is a container of this name already"
     ),
@@ -170,33 +140,33 @@ MEANINGS: Mapping[str, Meaning] = {
     "TargetConditionNotMet": _changed,
     "SourceConditionNotMet": Meaning(ObjectChangedError, "the source has another ETag"),
     # What may pass.
-    "InternalError": _busy,
-    "OperationTimedOut": _busy,
-    "ServerBusy": _throttled,
-    "Md5Mismatch": _damaged,
-    "Crc64Mismatch": _damaged,
+    "InternalError": BUSY,
+    "OperationTimedOut": BUSY,
+    "ServerBusy": SLOWER,
+    "Md5Mismatch": DAMAGED,
+    "Crc64Mismatch": DAMAGED,
     # What cannot be.
-    "FeatureNotSupported": _lacking,
-    "NotImplemented": _lacking,
-    "UnsupportedHttpVerb": _lacking,
-    "FeatureVersionMismatch": _lacking,
-    "BlobOverwriteNotSupported": _lacking,
-    "OperationNotSupportedOnNamespace": _lacking,
+    "FeatureNotSupported": LACKING,
+    "NotImplemented": LACKING,
+    "UnsupportedHttpVerb": LACKING,
+    "FeatureVersionMismatch": LACKING,
+    "BlobOverwriteNotSupported": LACKING,
+    "OperationNotSupportedOnNamespace": LACKING,
 }
 
 _BY_STATUS: Mapping[int, Meaning] = {
     401: _unknown,
     403: _denied,
-    405: _lacking,
-    408: _busy,
+    405: LACKING,
+    408: BUSY,
     412: _changed,
-    429: _throttled,
-    500: _busy,
-    501: _lacking,
-    502: _busy,
-    503: _throttled,
-    504: _busy,
-    507: Meaning(StorageFullError, "the service has no room left"),
+    429: SLOWER,
+    500: BUSY,
+    501: LACKING,
+    502: BUSY,
+    503: SLOWER,
+    504: BUSY,
+    507: FULL,
 }
 
 
@@ -219,39 +189,14 @@ class ErrorReader:
         code = headers.get("x-ms-error-code") or told.get("Code")
         message = told.get("Message", "").partition("\nRequestId:")[0]
         if is_page(headers) and status < 500:
-            meaning = Meaning(ServiceError, foreign(status))
+            meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
-        error = self.error(meaning, status, code, headers.get("x-ms-request-id"), message)
-        return Fault(
-            error,
-            retry=meaning.retry,
-            renew=meaning.renew,
-            skewed=meaning.skewed,
-            throttled=meaning.throttled,
-        )
-
-    def error(
-        self,
-        meaning: Meaning,
-        status: int | None,
-        code: str | None,
-        request_id: str | None,
-        message: str,
-    ) -> StorageError:
-        """Return what to raise."""
-        text = meaning.advice
-        if message:
-            for secret in self._secrets:
-                message = message.replace(secret, "***")
-            text += f" (the service says: {' '.join(message.split())[:300]})"
-        return meaning.kind(
-            text,
-            status=status,
-            code=code,
-            request_id=request_id,
-            retryable=True if meaning.retry else None,
-        )
+        error = meaning.error(
+            status, message, code=code,
+            request_id=headers.get("x-ms-request-id"), secrets=self._secrets,
+        )  # fmt: skip
+        return meaning.fault(error)
 
 
 def _meaning(request: Request, status: int, code: str | None, message: str) -> Meaning:
@@ -259,7 +204,7 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     if absent and (status == 412 or code == "BlobAlreadyExists") and code not in _OTHERS:
         return _exists
     if code == "ContainerBeingDeleted" and request.operation != "CreateContainer":
-        return _no_container
+        return NO_CONTAINER
     # Azurite's word for a signature that does not match is Azure's for a firewall.
     if code == "AuthorizationFailure" and "authenticate" in message:
         return _unknown
@@ -267,15 +212,15 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     if status == 404 and code in {"ResourceNotFound", "CannotVerifyCopySource"}:
         return _missing(request.operation)
     if code is None and status < 500 and status not in _PLAIN:
-        return Meaning(ServiceError, foreign(status))
+        return foreign(status)
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
-    return known or (_busy if status >= 500 else _refused)
+    return known or (BUSY if status >= 500 else REFUSED)
 
 
 def _missing(operation: str) -> Meaning:
     if operation in _OF_ACCOUNTS:
         return Meaning(ServiceError, f"there is no such account; {_WHERE}")
-    return _no_container if operation in _OF_CONTAINERS else _no_blob
+    return NO_CONTAINER if operation in _OF_CONTAINERS else _no_blob
 
 
 # Statuses that say by themselves what they mean, whoever says them.
@@ -294,16 +239,12 @@ def is_page(headers: Mapping[str, str]) -> bool:
     What Azure answers has its version and an id of the request, blobs that are web pages too:
     https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers
     """
-    told = headers.get("content-type", "").lower()
-    return told.startswith("text/html") and not any(name.startswith("x-ms-") for name in headers)
+    return is_html(headers) and not any(name.startswith("x-ms-") for name in headers)
 
 
-def foreign(status: int) -> str:
-    """Return what to say of an answer that is not one of Azure."""
-    return (
-        f"the answer, status {status}, is not one of Azure Blob Storage; look whether the"
-        " endpoint is right, and whether a proxy answers in its place"
-    )
+def foreign(status: int) -> Meaning:
+    """Return what an answer means that is not one of Azure."""
+    return _errors.foreign(status, "Azure Blob Storage")
 
 
 def _told(body: bytes) -> Mapping[str, str]:

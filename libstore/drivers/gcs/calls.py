@@ -19,6 +19,7 @@ from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
+from .._errors import is_html
 from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError, foreign
 from .places import Place
 
@@ -83,9 +84,9 @@ class Calls(Caller):
         except VagueNotFoundError as error:
             raise self._explained(error, bucket) from None
         # What is read may be a web page; whatever else Google answers is JSON, if anything.
-        if method != "GET" and response.headers.get("content-type", "").startswith("text/html"):
+        if method != "GET" and is_html(response.headers):
             response.close()
-            raise ServiceError(foreign(response.status), status=response.status)
+            raise foreign(response.status).error(response.status)
         return response
 
     def target(self, path: str, query: Mapping[str, str] | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import (
@@ -17,20 +17,28 @@ from ...errors import (
     AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
-    ContainerNotFoundError,
-    IntegrityError,
     InvalidOptionError,
     NotSupportedError,
-    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
-    RateLimitedError,
     ServiceError,
-    ServiceUnavailableError,
     StorageError,
-    StorageFullError,
 )
 from ...http.message import Fault, Request
+from .. import _errors
+from .._errors import (
+    BUSY,
+    CLOCK,
+    DAMAGED,
+    EXISTS,
+    LACKING,
+    NO_BUCKET,
+    NO_OBJECT,
+    QUOTA,
+    REFUSED,
+    SLOWER,
+    Meaning,
+)
 
 REQUEST_ID = "x-guploader-uploadid"
 
@@ -44,17 +52,6 @@ _NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not 
 
 class VagueNotFoundError(ObjectNotFoundError):
     """Something is not there, and the answer does not say whether it is object or bucket."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What an answer means, and what to do about it."""
-
-    kind: type[StorageError]
-    advice: str
-    retry: bool = False
-    renew: bool = False
-    throttled: bool = False
 
 
 _UNKNOWN_CALLER = Meaning(
@@ -77,37 +74,25 @@ _UNIFORM = Meaning(
     "the bucket has uniform access, so nothing in it has an ACL of its own; make the whole bucket"
     " public with enable_cdn() of the container",
 )
-_CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; set it")
-_NO_BUCKET_THERE = Meaning(ContainerNotFoundError, "there is no such bucket")
-_NO_OBJECT_THERE = Meaning(ObjectNotFoundError, "there is no such object")
-_VAGUE = Meaning(VagueNotFoundError, "there is no such object")
+_VAGUE = replace(NO_OBJECT, kind=VagueNotFoundError)
 _TAKEN = Meaning(
     ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
 )
 _FULL = Meaning(ContainerNotEmptyError, "the bucket still has objects or versions")
-_EXISTS = Meaning(ObjectAlreadyExistsError, "there is an object of this name already")
 _CHANGED = Meaning(ObjectChangedError, "the object has another ETag, or is not there")
-_DAMAGED = Meaning(IntegrityError, "the bytes that arrived are not the ones that were sent", True)
-_SLOWER = Meaning(
-    RateLimitedError, "Google asks for fewer requests; send fewer at once", True, throttled=True
-)
-_BUSY = Meaning(ServiceUnavailableError, "Google cannot answer at the moment", True)
-_QUOTA = Meaning(StorageFullError, "a quota is used up")
 _HELD = Meaning(AccessDeniedError, "a hold or a retention policy keeps the object")
-_REFUSED = Meaning(ServiceError, "Google does not accept the request")
 _INVALID = Meaning(InvalidOptionError, "Google does not accept one of the options")
-_LACKING = Meaning(NotSupportedError, "the service cannot do this")
 
 _BY_STATUS = {
     401: _UNKNOWN_CALLER,
     403: _DENIED,
-    405: _LACKING,
-    408: _BUSY,
+    405: LACKING,
+    408: BUSY,
     410: Meaning(ServiceError, "what the request is about is gone; begin the upload anew"),
     412: _CHANGED,
     416: Meaning(ServiceError, "the object has no such range"),
-    429: _SLOWER,
-    501: _LACKING,
+    429: SLOWER,
+    501: LACKING,
 }
 
 
@@ -145,21 +130,14 @@ class ErrorReader:
         told = read_error(body)
         meaning = meaning_of(request.operation, request.target, status, told)
         error = self.error(meaning, status, told, headers.get(REQUEST_ID))
-        return Fault(error, meaning.retry, meaning.renew, meaning is _CLOCK, meaning.throttled)
+        return meaning.fault(error)
 
     def error(
         self, meaning: Meaning, status: int, told: Told, request_id: str | None = None
     ) -> StorageError:
         """Return what to raise."""
-        text = meaning.advice
-        if told.message:
-            message = told.message
-            for secret in self._secrets:
-                message = message.replace(secret, "***")
-            text += f" (Google says: {' '.join(message.split())[:300]})"
-        retryable = True if meaning.retry else None
-        return meaning.kind(
-            text, status=status, code=told.code, request_id=request_id, retryable=retryable
+        return meaning.error(
+            status, told.message, code=told.code, request_id=request_id, secrets=self._secrets
         )
 
 
@@ -198,10 +176,10 @@ def _read_json(text: str) -> Told:
 def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     """Return what an answer to an operation means."""
     if told.foreign and status < 500:
-        return Meaning(ServiceError, foreign(status))
+        return foreign(status)
     known = _BY_STATUS.get(status)
     if told.code in _THROTTLES:
-        known = _SLOWER
+        known = SLOWER
     elif status == 404:
         known = None if operation == "ListBuckets" else _missing(operation, told)
     elif status in {409, 412}:
@@ -209,17 +187,17 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     elif status in {400, 403}:
         known = _refusal(status, told)
     elif status >= 500 and known is None:
-        known = _BUSY
+        known = BUSY
     if known is None:
-        known = _REFUSED if told.known else Meaning(ServiceError, foreign(status))
+        known = REFUSED if told.known else foreign(status)
     return known
 
 
 def _missing(operation: str, told: Told) -> Meaning:
     if operation in _OF_BUCKETS or _NO_BUCKET.search(told.message):
-        return _NO_BUCKET_THERE
+        return NO_BUCKET
     sure = told.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(told.message)
-    return _NO_OBJECT_THERE if sure else _VAGUE
+    return NO_OBJECT if sure else _VAGUE
 
 
 _OF_BUCKETS = frozenset(
@@ -236,10 +214,10 @@ def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
     if operation == "CreateBucket":
         return _TAKEN
     if status == 409:
-        return _BUSY
+        return BUSY
     # Only a write that must find nothing asks for the generation 0.
     asked = target.partition("?")[2].split("&")
-    return _EXISTS if "ifGenerationMatch=0" in asked else _CHANGED
+    return EXISTS if "ifGenerationMatch=0" in asked else _CHANGED
 
 
 def _refusal(status: int, told: Told) -> Meaning:
@@ -250,10 +228,10 @@ def _refusal(status: int, told: Told) -> Meaning:
     if status == 403:
         return _DENIED
     if _DIGEST.search(told.message):
-        return _DAMAGED
+        return DAMAGED
     if told.known or told.message:
-        return _INVALID if told.code in {"invalid", "invalidParameter"} else _REFUSED
-    return Meaning(ServiceError, foreign(status))
+        return _INVALID if told.code in {"invalid", "invalidParameter"} else REFUSED
+    return foreign(status)
 
 
 #: By a part of the message, or by the reason.
@@ -262,16 +240,13 @@ _REFUSALS = (
     ("uniform bucket-level access", _UNIFORM),
     ("requester pays", _PAYER),
     ("user project", _PAYER),
-    ("quotaExceeded", _QUOTA),
+    ("quotaExceeded", QUOTA),
     ("retentionPolicyNotMet", _HELD),
     ("objectUnderActiveHold", _HELD),
-    ("RequestTimeTooSkewed", _CLOCK),
+    ("RequestTimeTooSkewed", CLOCK),
 )
 
 
-def foreign(status: int) -> str:
-    """Return what to say of an answer that is not one of Google's."""
-    return (
-        f"the answer, status {status}, is not one of Google's; look whether the endpoint is right,"
-        " and whether a proxy answers in its place"
-    )
+def foreign(status: int) -> Meaning:
+    """Return what an answer means that is not one of Google's."""
+    return _errors.foreign(status, "Google")

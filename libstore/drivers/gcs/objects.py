@@ -29,6 +29,7 @@ from .._digests import base64_of, key_headers
 from .._reading import past_the_end, range_header
 from . import resources
 from .calls import Calls, read_json
+from .errors import foreign
 from .settings import Settings
 
 # Metadata is read, changed and written; so often, if others change it meanwhile.
@@ -88,11 +89,7 @@ class ObjectHooks(StorageDriver):
             raise ServiceError("the object came in another form than it is stored in")
         if response.status == 200 and not any(one.startswith("x-goog-") for one in told):
             response.close()
-            raise ServiceError(
-                "the answer is not one of Google's; look whether the endpoint is right, and"
-                " whether a proxy answers in its place",
-                status=200,
-            )
+            raise foreign(200).error(200)
         info, sent = resources.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 

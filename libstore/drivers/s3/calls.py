@@ -30,7 +30,7 @@ from ...transfer.payload import Payload
 from .._calls import Caller
 from . import google
 from .endpoints import Endpoint, Place, is_region
-from .errors import ErrorReader, WrongRegionError, is_page
+from .errors import ErrorReader, WrongRegionError, is_page, strange
 from .markup import MAX_ANSWER, parse
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class Calls(Caller):
         )
         if "content-type" in response.headers and is_page(method, operation, response):
             response.close()
-            raise self.errors.strange(response.status)
+            raise strange(response.status).error(response.status)
         return response
 
     def _send(
@@ -208,7 +208,7 @@ class Calls(Caller):
             # Some services say of XML that it is HTML, so it is looked at only now.
             unread = isinstance(error, ServiceError) and error.code is None
             if unread and is_page(method, operation, response):
-                raise self.errors.strange(response.status) from None
+                raise strange(response.status).error(response.status) from None
             raise
         rows_told: Rows = document.rows
         if self._google:

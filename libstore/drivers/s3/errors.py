@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...auth.hidden import Hidden
 from ...errors import (
@@ -18,36 +18,35 @@ from ...errors import (
     AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
-    ContainerNotFoundError,
     IntegrityError,
     InvalidNameError,
     InvalidOptionError,
     NotSupportedError,
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
     ObjectError,
     ObjectNotFoundError,
-    RateLimitedError,
     ServiceError,
     ServiceUnavailableError,
     StorageError,
-    StorageFullError,
 )
 from ...http.message import Fault, Request, Response
+from .._errors import (
+    BUSY,
+    CHANGED,
+    CLOCK,
+    DAMAGED,
+    EXISTS,
+    FULL,
+    LACKING,
+    NO_BUCKET,
+    NO_OBJECT,
+    QUOTA,
+    REFUSED,
+    SLOWER,
+    Meaning,
+    foreign,
+    is_html,
+)
 from .markup import parse
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a code means; `advice` says what to do, where the code alone does not."""
-
-    kind: type[StorageError]
-    advice: str = ""
-    retry: bool = False
-    renew: bool = False
-    skewed: bool = False
-    throttled: bool = False
-
 
 _KEY = (
     "the service does not know this access key; look whether it is complete and for this service"
@@ -56,23 +55,14 @@ _MISMATCH = (
     "the secret does not go with the access key, or something between here and the service"
     " changes requests; look at the secret, and at proxies"
 )
-_CLOCK = "the clock of this machine is wrong; set it"
 _OLD = "the session token has expired or is not for this key; get new temporary credentials"
 _REGION = "the service expects another region; pass it as region="
-_DIGEST = "the bytes that arrived are not the ones that were sent"
-_SLOWER = "the service asks for fewer requests; send fewer at once"
-_BUSY = "the service cannot answer at the moment"
 
-_throttled = Meaning(RateLimitedError, _SLOWER, retry=True, throttled=True)
-_busy = Meaning(ServiceUnavailableError, _BUSY, retry=True)
-_damaged = Meaning(IntegrityError, _DIGEST, retry=True)
 _expired = Meaning(AuthenticationError, _OLD, renew=True)
-_skewed = Meaning(AuthenticationError, _CLOCK, skewed=True)
 _denied = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
 _unknown = Meaning(
     AuthenticationError, "the service does not accept these credentials", renew=True
 )
-_lacking = Meaning(NotSupportedError, "the service cannot do this")
 
 MEANINGS: Mapping[str, Meaning] = {
     # Who asks.
@@ -92,8 +82,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "ExpiredTokenException": _expired,
     "InvalidToken": _expired,
     "TokenRefreshRequired": _expired,
-    "RequestTimeTooSkewed": _skewed,
-    "RequestExpired": _skewed,
+    "RequestTimeTooSkewed": CLOCK,
+    "RequestExpired": CLOCK,
     "AccessDenied": _denied,
     "AllAccessDisabled": _denied,
     "AccountProblem": Meaning(AccessDeniedError, "the account has a problem; ask the service"),
@@ -103,8 +93,8 @@ MEANINGS: Mapping[str, Meaning] = {
         ObjectError, "the object is archived; restore it before it can be read"
     ),
     # What is asked for.
-    "NoSuchBucket": Meaning(ContainerNotFoundError, "there is no such bucket"),
-    "NoSuchKey": Meaning(ObjectNotFoundError, "there is no such object"),
+    "NoSuchBucket": NO_BUCKET,
+    "NoSuchKey": NO_OBJECT,
     "NoSuchVersion": Meaning(ObjectNotFoundError, "there is no such version of the object"),
     "NoSuchUpload": Meaning(
         ServiceError, "the upload in parts is not there: it was finished or aborted"
@@ -127,10 +117,10 @@ MEANINGS: Mapping[str, Meaning] = {
     "MetadataTooLarge": Meaning(
         InvalidOptionError, "the metadata is larger than the service takes"
     ),
-    "QuotaExceeded": Meaning(StorageFullError, "a quota is used up"),
-    "ServiceQuotaExceededException": Meaning(StorageFullError, "a quota is used up"),
-    "XMinioStorageFull": Meaning(StorageFullError, "the service has no room left"),
-    "InsufficientCapacity": Meaning(StorageFullError, "the service has no room left"),
+    "QuotaExceeded": QUOTA,
+    "ServiceQuotaExceededException": QUOTA,
+    "XMinioStorageFull": FULL,
+    "InsufficientCapacity": FULL,
     "AccessControlListNotSupported": Meaning(
         NotSupportedError, "the bucket takes no ACLs: its owner owns and rules all objects in it"
     ),
@@ -138,43 +128,42 @@ MEANINGS: Mapping[str, Meaning] = {
         InvalidOptionError, "a bucket whose owner owns all objects takes no ACL but 'private'"
     ),
     "InvalidTag": Meaning(InvalidOptionError, "the service does not take the tags"),
-    "MethodNotAllowed": _lacking,
-    "NotImplemented": _lacking,
+    "MethodNotAllowed": LACKING,
+    "NotImplemented": LACKING,
     # Conditions; `_condition` tells which.
-    "PreconditionFailed": Meaning(ObjectChangedError, "the object has another ETag"),
+    "PreconditionFailed": CHANGED,
     "ConditionalRequestConflict": Meaning(
         ServiceUnavailableError, "another write of this object was under way", retry=True
     ),
     # What may pass.
-    "InternalError": _busy,
-    "ServiceUnavailable": _busy,
-    "ServerBusy": _busy,
-    "OperationAborted": _busy,
+    "InternalError": BUSY,
+    "ServiceUnavailable": BUSY,
+    "ServerBusy": BUSY,
+    "OperationAborted": BUSY,
     "RequestTimeout": Meaning(
         ServiceUnavailableError, "the service waited too long for the request", retry=True
     ),
-    "RequestTimeoutException": _busy,
-    "SlowDown": _throttled,
-    "SlowDownRead": _throttled,
-    "SlowDownWrite": _throttled,
-    "Throttling": _throttled,
-    "ThrottlingException": _throttled,
-    "RequestThrottled": _throttled,
-    "RequestLimitExceeded": _throttled,
-    "BandwidthLimitExceeded": _throttled,
-    "TooManyRequests": _throttled,
-    "TooManyRequestsException": _throttled,
-    "QpsLimitExceeded": _throttled,
+    "RequestTimeoutException": BUSY,
+    "SlowDown": SLOWER,
+    "SlowDownRead": SLOWER,
+    "SlowDownWrite": SLOWER,
+    "Throttling": SLOWER,
+    "ThrottlingException": SLOWER,
+    "RequestThrottled": SLOWER,
+    "RequestLimitExceeded": SLOWER,
+    "BandwidthLimitExceeded": SLOWER,
+    "TooManyRequests": SLOWER,
+    "TooManyRequestsException": SLOWER,
+    "QpsLimitExceeded": SLOWER,
     # Bytes that were hurt on their way.
-    "BadDigest": _damaged,
-    "IncompleteBody": _damaged,
-    "XAmzContentSHA256Mismatch": _damaged,
-    "XAmzContentChecksumMismatch": _damaged,
+    "BadDigest": DAMAGED,
+    "IncompleteBody": DAMAGED,
+    "XAmzContentSHA256Mismatch": DAMAGED,
+    "XAmzContentChecksumMismatch": DAMAGED,
     "InvalidDigest": Meaning(IntegrityError, "the service does not accept the digest"),
     "InvalidPart": Meaning(IntegrityError, "a part is not there, or not as it was sent"),
 }
 
-_no_object = MEANINGS["NoSuchKey"]
 _misplaced = Meaning(
     ServiceError,
     "the service takes the bucket for an object; look whether the endpoint has a path too many",
@@ -187,18 +176,18 @@ _BY_STATUS: Mapping[int, Meaning] = {
     308: _moved,
     401: _unknown,
     403: _denied,
-    404: _no_object,
-    405: _lacking,
-    408: _busy,
-    412: MEANINGS["PreconditionFailed"],
-    429: _throttled,
-    500: _busy,
-    501: _lacking,
-    502: _busy,
-    503: _busy,
-    504: _busy,
-    507: Meaning(StorageFullError, "the service has no room left"),
-    509: _throttled,
+    404: NO_OBJECT,
+    405: LACKING,
+    408: BUSY,
+    412: CHANGED,
+    429: SLOWER,
+    500: BUSY,
+    501: LACKING,
+    502: BUSY,
+    503: BUSY,
+    504: BUSY,
+    507: FULL,
+    509: SLOWER,
 }
 
 _WRONG_REGION = frozenset(
@@ -266,74 +255,43 @@ class ErrorReader:
         region = headers.get("x-amz-bucket-region") or told.get("Region")
         silent = request.method == "HEAD" and not body
         moved = status in _REDIRECTS or code in _WRONG_REGION
-        strange = code is None and (
+        odd = code is None and (
             _is_page(headers, body, status) or (moved and region is None and not silent)
         )
-        meaning = _strange(status) if strange else self._meaning(request, status, code)
-        message = told.get("Message", "")
-        for value in request.headers.values():
-            if isinstance(value, Hidden):
-                message = message.replace(value, "***")
-        error = self.error(meaning, status, code, request_id, message)
-        if (moved and not strange) or (silent and status in {400, 403}):
+        meaning = strange(status) if odd else self._meaning(request, status, code)
+        hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
+        error = meaning.error(
+            status, told.get("Message", ""), code=code, request_id=request_id,
+            secrets=(*self._secrets, *hidden),
+        )  # fmt: skip
+        if (moved and not odd) or (silent and status in {400, 403}):
             return Fault(WrongRegionError(error, region))
-        return Fault(
-            error,
-            retry=meaning.retry,
-            renew=meaning.renew,
-            skewed=meaning.skewed,
-            throttled=meaning.throttled,
-        )
-
-    def error(
-        self,
-        meaning: Meaning,
-        status: int | None,
-        code: str | None,
-        request_id: str | None,
-        message: str | None,
-    ) -> StorageError:
-        """Return what to raise."""
-        text = meaning.advice
-        if message:
-            for secret in self._secrets:
-                message = message.replace(secret, "***")
-            text += f" (the service says: {' '.join(message.split())[:300]})"
-        return meaning.kind(
-            text,
-            status=status,
-            code=code,
-            request_id=request_id,
-            retryable=True if meaning.retry else None,
-        )
+        return meaning.fault(error)
 
     def inside(
         self, told: Mapping[str, str], status: int | None, request_id: str | None
     ) -> StorageError:
         """Return what an <Error> means that comes in an answer that looked like success."""
         code = told.get("Code")
-        meaning = MEANINGS.get(code or "", _busy)
-        return self.error(
-            meaning, status, code, request_id or told.get("RequestId"), told.get("Message")
-        )
-
-    def strange(self, status: int) -> StorageError:
-        """Return what to raise where a web page looks like success."""
-        return self.error(_strange(status), status, None, None, None)
+        meaning = MEANINGS.get(code or "", BUSY)
+        return meaning.error(
+            status, told.get("Message", ""), code=code,
+            request_id=request_id or told.get("RequestId"), secrets=self._secrets,
+        )  # fmt: skip
 
     def _meaning(self, request: Request, status: int, code: str | None) -> Meaning:
         if status == 412 or code == "PreconditionFailed":
             return _condition(request)
         known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
-        if known is _no_object:
+        if known is NO_OBJECT:
             return _missing(request, code)
         if known is not None:
             return known
         if status >= 500:
-            return _busy
+            return BUSY
         if code is None:
-            return _strange(status)
-        return Meaning(ServiceError, "the service does not accept the request")
+            return strange(status)
+        return REFUSED
 
 
 def _condition(request: Request) -> Meaning:
@@ -341,8 +299,8 @@ def _condition(request: Request) -> Meaning:
     if "if-none-match" in request.headers or any(
         name.endswith("-if-none-match") for name in request.headers
     ):
-        return Meaning(ObjectAlreadyExistsError, "there is an object of this name already")
-    return MEANINGS["PreconditionFailed"]
+        return EXISTS
+    return CHANGED
 
 
 def _missing(request: Request, code: str | None) -> Meaning:
@@ -350,34 +308,29 @@ def _missing(request: Request, code: str | None) -> Meaning:
     # Of an object that is gone, If-Match does not hold either:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
     if request.method in {"PUT", "POST"} and "if-match" in request.headers:
-        return MEANINGS["PreconditionFailed"]
+        return CHANGED
     if request.operation not in _ON_NO_OBJECT:
-        return _no_object
+        return NO_OBJECT
     if code is None and request.operation != "ListBuckets":
-        return MEANINGS["NoSuchBucket"]
+        return NO_BUCKET
     return _misplaced
 
 
-def _strange(status: int) -> Meaning:
+def strange(status: int) -> Meaning:
     """Return what an answer means that S3 would not give, such as a web page."""
     if status == 407:
         advice = "the proxy wants to know who asks; give its user and password in its URL"
         return Meaning(ServiceError, advice)
-    known = _BY_STATUS.get(status, _busy if status >= 500 else None)
+    known = _BY_STATUS.get(status, BUSY if status >= 500 else None)
     if known is None or not (known.retry or known in {_denied, _unknown}):
         known = Meaning(ServiceError)
-    return replace(
-        known,
-        advice=f"the answer, status {status}, is not one of S3; look whether the endpoint is"
-        " right, and whether a proxy or a login page answers in its place",
-        renew=False,
-    )
+    return replace(known, advice=foreign(status, "S3").advice, renew=False)
 
 
 def _is_page(headers: Mapping[str, str], body: bytes, status: int) -> bool:
     """Return whether an error is a web page; of a status that S3 has not, its type will do."""
     start = body[:1024].lstrip()[:14].lower()
-    told = headers.get("content-type", "").lower().startswith("text/html")
+    told = is_html(headers)
     if not start:
         return told and status == 401
     return told or start.startswith((b"<html", b"<!doctype html"))
@@ -392,7 +345,7 @@ def is_page(method: str, operation: str, response: Response) -> bool:
     OpenStack Swift answers with a page of its own whoever wrote an object a moment too late.
     """
     told = response.headers
-    if not told.get("content-type", "").lower().startswith("text/html"):
+    if not is_html(told):
         return False
     if "x-amz-request-id" in told:
         return False

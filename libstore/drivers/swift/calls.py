@@ -168,7 +168,7 @@ class Calls(Caller):
         response = client.request(request)
         if not is_swift(response.headers):
             response.close()
-            raise ServiceError(foreign(response.status), status=response.status)
+            raise foreign(response.status).error(response.status)
         return response
 
     def ask_json(
