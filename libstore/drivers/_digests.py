@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
+
+from ..values import ObjectInfo
 
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8}
 
@@ -27,6 +30,13 @@ def hex_digest(algorithm: str, text: object) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return digest.hex() if len(digest) == _SIZES[algorithm] else None
+
+
+def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) -> bool:
+    """Return whether an object has this size, and one of these digests and no other than them."""
+    known = [digest for digest in info.checksums if digest in checksums]
+    same = all(info.checksums[digest] == checksums[digest] for digest in known)
+    return bool(known) and same and info.size == size
 
 
 def key_headers(key: object, prefix: str) -> dict[str, str]:

@@ -28,10 +28,11 @@ def one_of(*allowed: str) -> Callable[[object, str], str]:
     """Return a check for one of some words."""
 
     def check(value: object, label: str) -> str:
-        word = checks.instance(value, str, label)
-        if word not in allowed:
-            raise InvalidOptionError(f"{label} must be one of {', '.join(allowed)}, not {word!r}")
-        return word
+        if not isinstance(value, str):
+            raise InvalidTypeError(f"{label} must be a str, not {type(value).__name__}")
+        if value not in allowed:
+            raise InvalidOptionError(f"{label} must be one of {', '.join(allowed)}, not {value!r}")
+        return value
 
     return check
 

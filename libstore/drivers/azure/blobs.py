@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
-from ...base import StorageDriver
 from ...errors import (
     StorageError,
 )
@@ -21,15 +20,17 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, hex_digest
-from .._reading import past_the_end, range_header, sent
+from .._digests import base64_of, hex_digest, is_same
+from .._network import NetworkDriver
+from .._reading import range_header, sent
 from . import dialect
 from .calls import Calls
 from .copies import Copier
 from .places import check_root_name
+from .settings import Settings
 
 
-class BlobHooks(StorageDriver):
+class BlobHooks(NetworkDriver[Calls, Settings]):
     """
     The hooks of single blobs, and what all hooks build on.
 
@@ -38,7 +39,6 @@ class BlobHooks(StorageDriver):
         _encryption: The headers of how what is written is encrypted, unless an upload says so.
     """
 
-    _calls: Calls
     _copier: Copier
     _access: Mapping[str, str]
     _encryption: Mapping[str, str]
@@ -79,11 +79,6 @@ class BlobHooks(StorageDriver):
         info = dialect.object_info(name, response.headers, size)
         return Reading(info, came, response.body, response.close)
 
-    def _past_the_end(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return past_the_end(self._head_object(container, name, version), conditions)
-
     # ------------------------------------------------------------------ written
 
     @override
@@ -119,8 +114,7 @@ class BlobHooks(StorageDriver):
     def _ours(self, container: str, name: str, size: int, md5: str | None) -> ObjectInfo | None:
         """Return what the service has, if it is what we sent."""
         info = self._head_object(container, name, None)
-        same = info.size == size and md5 is not None and info.checksums.get("md5") == md5
-        return info if same else None
+        return info if is_same(info, size, {"md5": md5} if md5 is not None else {}) else None
 
     @override
     def _delete_object(

@@ -26,7 +26,7 @@ from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, WriteOptions
-from .._digests import base64_of
+from .._digests import base64_of, is_same
 from . import dialect
 from .blocks import Blocks
 from .calls import VERSION, Calls
@@ -161,9 +161,7 @@ class Copier:
 
         def look() -> ObjectInfo | None:
             ours, theirs = self._head(*target, None), self._head(*source, None)
-            md5 = ours.checksums.get("md5")
-            same = md5 is not None and md5 == theirs.checksums.get("md5")
-            return ours if same and ours.size == theirs.size else None
+            return ours if is_same(ours, theirs.size, theirs.checksums) else None
 
         return self._calls.persist_once(send, look) if bound else send()
 
@@ -255,8 +253,7 @@ class Copier:
 
             def look() -> ObjectInfo | None:
                 found = self._head(*target, None)
-                same = md5 is not None and md5 == found.checksums.get("md5")
-                return found if same and found.size == size else None
+                return found if is_same(found, size, info.checksums) else None
 
             done = self._calls.persist_once(
                 lambda: self._blocks.commit(upload, ids, ending, md5), look

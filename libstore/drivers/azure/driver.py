@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -144,23 +144,9 @@ class AzureDriver(PartHooks):
             self.limits = self._signatures.limited(self.limits)
 
     @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        options = {
-            **self._settings.pickled(),
-            "retry": self.retry,
-            "transfer": self.transfer,
-            "cdn": self.cdn,
-        }
-        return _restore, (type(self), options)
-
-    @override
     def __repr__(self) -> str:
         place = self._calls.access.place
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
-
-    @override
-    def close(self) -> None:
-        self._calls.close()
 
     # ------------------------------------------------------------------ names
 
@@ -278,7 +264,3 @@ class AzureDriver(PartHooks):
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         place = self._calls.access.place
         return place.url + place.path(container, name)
-
-
-def _restore(cls: type[AzureDriver], options: dict[str, Any]) -> AzureDriver:
-    return cls(**options)

@@ -180,23 +180,9 @@ class GCSDriver(PartHooks):
             self.digests = ("md5", "crc32c")
 
     @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        options = {
-            **self._settings.pickled(),
-            "retry": self.retry,
-            "transfer": self.transfer,
-            "cdn": self.cdn,
-        }
-        return _restore, (options,)
-
-    @override
     def __repr__(self) -> str:
         place = self._calls.place
         return f"<GCSDriver {place.url}{place.prefix}>"
-
-    @override
-    def close(self) -> None:
-        self._calls.close()
 
     # ------------------------------------------------------------------ names
 
@@ -356,7 +342,3 @@ class GCSDriver(PartHooks):
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         return self._calls.place.url + self._calls.place.public(container, name)
-
-
-def _restore(options: dict[str, Any]) -> GCSDriver:
-    return GCSDriver(**options)

@@ -10,7 +10,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from ...base import StorageDriver
 from ...errors import (
     ObjectChangedError,
     ServiceError,
@@ -25,8 +24,9 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, key_headers
-from .._reading import past_the_end, range_header
+from .._digests import base64_of, is_same, key_headers
+from .._network import NetworkDriver
+from .._reading import range_header
 from . import resources
 from .calls import Calls, read_json
 from .errors import foreign
@@ -36,11 +36,8 @@ from .settings import Settings
 _ROUNDS = 5
 
 
-class ObjectHooks(StorageDriver):
+class ObjectHooks(NetworkDriver[Calls, Settings]):
     """The hooks of single objects, and what all hooks build on."""
-
-    _calls: Calls
-    _settings: Settings
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
@@ -93,11 +90,6 @@ class ObjectHooks(StorageDriver):
         info, sent = resources.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 
-    def _past_the_end(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return past_the_end(self._head_object(container, name, version), conditions)
-
     # ------------------------------------------------------------------ writing
 
     @override
@@ -137,9 +129,7 @@ class ObjectHooks(StorageDriver):
     ) -> ObjectInfo | None:
         """Return what Google has, if it is what we sent."""
         info = self._head_object(container, name, None)
-        known = [one for one in digests if one in info.checksums]
-        same = known and all(info.checksums[one] == digests[one] for one in known)
-        return info if same and info.size == size else None
+        return info if is_same(info, size, digests) else None
 
     @override
     def _delete_object(

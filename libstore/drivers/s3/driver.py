@@ -142,19 +142,9 @@ class S3Driver(PublicHooks):
         self._copier = Copier(self._calls, service, settings, self._look)
 
     @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        options = {**self._settings.pickled(), "retry": self.retry, "transfer": self.transfer}
-        options["cdn"] = self.cdn
-        return _restore, (type(self), options)
-
-    @override
     def __repr__(self) -> str:
         place = self._calls.endpoint.place(None, self._calls.region)
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
-
-    @override
-    def close(self) -> None:
-        self._calls.close()
 
     # ------------------------------------------------------------------ names
 
@@ -271,7 +261,3 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
 
 def _among(known: Mapping[str, Check], names: Collection[str]) -> dict[str, Check]:
     return {name: check for name, check in known.items() if name in names}
-
-
-def _restore(cls: type[S3Driver], options: dict[str, Any]) -> S3Driver:
-    return cls(**options)

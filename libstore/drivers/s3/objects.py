@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from ...base import StorageDriver
 from ...errors import (
     IntegrityError,
     NotSupportedError,
@@ -29,7 +28,9 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._reading import past_the_end, range_header, sent
+from .._digests import is_same
+from .._network import NetworkDriver
+from .._reading import range_header, sent
 from . import dialect, extras
 from .calls import Answer, Calls
 from .copies import Copier
@@ -42,7 +43,7 @@ from .settings import Settings
 _SMALL = MiB
 
 
-class ObjectHooks(StorageDriver):
+class ObjectHooks(NetworkDriver[Calls, Settings]):
     """
     The hooks of single objects, and what all hooks build on.
 
@@ -52,8 +53,6 @@ class ObjectHooks(StorageDriver):
     """
 
     service: Service = AWS
-    _calls: Calls
-    _settings: Settings
     _copier: Copier
     _doubts: Doubts
     _reads: Mapping[str, str]
@@ -113,11 +112,6 @@ class ObjectHooks(StorageDriver):
         if self._wants_whole_digest(span, conditions, info):
             info = self._with_digests(container, info, version)
         return Reading(info, came, response.body, response.close)
-
-    def _past_the_end(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return past_the_end(self._head_object(container, name, version), conditions)
 
     def _wants_whole_digest(self, span: Span, conditions: Conditions, info: ObjectInfo) -> bool:
         """Return whether a large download begins here, whose ranges are told no digest."""
@@ -184,11 +178,8 @@ class ObjectHooks(StorageDriver):
             info = self._look(*place, None, settings.reads)
         except StorageError:
             return None
-        if info.size != size:
-            return None
-        known = [digest for digest in info.checksums if digest in checksums]
-        same = known and all(info.checksums[digest] == checksums[digest] for digest in known)
-        return info if same or (etag is not None and info.etag == etag) else None
+        same = etag is not None and (info.size, info.etag) == (size, etag)
+        return info if same or is_same(info, size, checksums) else None
 
     def _digest_headers(self, payload: Payload) -> dict[str, str]:
         """Return the header by which the service checks what arrives."""

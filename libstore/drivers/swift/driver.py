@@ -156,22 +156,8 @@ class SwiftDriver(SharingHooks):
         self._large = LargeObjects(self._calls)
 
     @override
-    def __reduce__(self) -> tuple[Any, ...]:
-        options = {
-            **self._settings.pickled(),
-            "retry": self.retry,
-            "transfer": self.transfer,
-            "cdn": self.cdn,
-        }
-        return _restore, (type(self), options)
-
-    @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._calls.shown}>"
-
-    @override
-    def close(self) -> None:
-        self._calls.close()
 
     # ------------------------------------------------------------------ names
 
@@ -318,7 +304,3 @@ class SwiftDriver(SharingHooks):
             run_all(delete, [row for row in rows if row.get("version_id")], 4)
             query["marker"] = str(rows[-1]["name"])
             query["version_marker"] = str(rows[-1].get("version_id", ""))
-
-
-def _restore(cls: type[SwiftDriver], options: dict[str, Any]) -> SwiftDriver:
-    return cls(**options)

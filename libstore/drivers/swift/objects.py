@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from typing_extensions import override
 
-from ...base import StorageDriver
 from ...errors import (
     ContainerNotFoundError,
     ObjectAlreadyExistsError,
@@ -28,7 +27,8 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._reading import past_the_end, range_header, sent
+from .._network import NetworkDriver
+from .._reading import range_header, sent
 from . import dialect
 from .calls import Calls
 from .large import LargeObjects, composite_of, prefix_of
@@ -41,11 +41,9 @@ Put: TypeAlias = Callable[[Mapping[str, str], bool], ObjectInfo]
 _TRY_AT_ONCE = MiB
 
 
-class ObjectHooks(StorageDriver):
+class ObjectHooks(NetworkDriver[Calls, Settings]):
     """The hooks of single objects, and what all hooks build on."""
 
-    _calls: Calls
-    _settings: Settings
     _large: LargeObjects
 
     @override
@@ -72,11 +70,6 @@ class ObjectHooks(StorageDriver):
         came, size = sent(response)
         info = dialect.object_info(name, response.headers, size)
         return Reading(info, came, response.body, response.close)
-
-    def _past_the_end(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return past_the_end(self._head_object(container, name, version), conditions)
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
