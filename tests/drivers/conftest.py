@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 from drivers.s3_recorder import Recorder, recording
 from drivers.swift_support import URL_KEY
+from scripted import Server, answer
 
 from libstore import get_driver
 from libstore.drivers.swift import SwiftDriver
@@ -87,6 +89,19 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
     """Run OpenStack Swift, with its own API and that of S3."""
     with swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
+
+
+@pytest.fixture
+def played() -> Iterator[Server]:
+    """Run a server that plays what a test puts into its steps."""
+    with contextlib.closing(Server(default=answer(b"", status=500))) as server:
+        yield server
+
+
+@pytest.fixture
+def server(played: Server) -> Server:
+    """Return the same, for whoever has no other server."""
+    return played
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from scripted import length_of, read_head
-from typing_extensions import Self
+from scripted import Listener, length_of, read_head
+from typing_extensions import override
 
 MIB = 1024 * 1024
 _BLOCK = memoryview(bytes(range(256)) * (MIB // 256))
@@ -21,7 +21,7 @@ _PART = re.compile(r"[?&]partNumber=(\d+)")
 _RANGE = re.compile(r"range: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
 
 
-class Drain:
+class Drain(Listener):
     """
     One object of S3, of any size, that takes no room.
 
@@ -33,6 +33,7 @@ class Drain:
     """
 
     def __init__(self, size: int, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
         self.size = size
         digest = hashlib.md5()
         for _ in range(size // MIB):
@@ -47,9 +48,6 @@ class Drain:
         self._open = 0
         self._tls = tls
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        port = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
     def forget(self, crowd: int = 0) -> None:
         """Begin to count anew."""
@@ -59,21 +57,7 @@ class Drain:
         self.crowd = crowd
         self._crowded.clear()
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
+    @override
     def _serve(self, peer: socket.socket) -> None:
         with self._lock:
             self._open += 1

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from scripted import hang_up, length_of, read_head, relay
-from typing_extensions import Self
+from scripted import Listener, hang_up, length_of, read_head, relay
+from typing_extensions import override
 
 
-class Relay:
+class Relay(Listener):
     """
     Passes requests on as they are, and answers back.
 
@@ -30,30 +30,15 @@ class Relay:
     def __init__(
         self, endpoint: str, harm: Callable[[str, str], bytes | None] = lambda method, target: None
     ) -> None:
+        super().__init__()
         parts = urlsplit(endpoint)
         self._server = (str(parts.hostname), parts.port or 80)
         self.harm = harm
         self.seen: list[tuple[str, str]] = []
         self.most = self.connections = self._open = 0
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
+    @override
     def _serve(self, peer: socket.socket) -> None:
         with self._lock:
             self.connections += 1

@@ -46,13 +46,6 @@ BIG = bytes(2 * PART)
 BIG_MD5 = base64.b64encode(hashlib.md5(BIG).digest()).decode()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
 def made(server: Server, **options: Any) -> AzureDriver:
     if "sas_token" not in options:
         options["key"] = KEY

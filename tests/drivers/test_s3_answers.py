@@ -37,13 +37,6 @@ PART = 5 * 1024 * 1024
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
 def made(server: Server, **options: Any) -> S3Driver:
     """Return a driver of a service that is known well, at the server's address."""
     options = {"retry": RetryPolicy(3, base=0.0), **options}

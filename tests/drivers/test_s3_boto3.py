@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from drivers.s3_client import client_of
 
 from libstore import Container, TransferOptions, get_driver
 from servers.s3 import S3Server
-
-boto3 = pytest.importorskip("boto3")
 
 PART = 5 * 1024 * 1024
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
@@ -44,16 +43,7 @@ def container(server: S3Server) -> Iterator[Container]:
 
 @pytest.fixture
 def client(server: S3Server) -> Any:
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        aws_access_key_id=server.key,
-        aws_secret_access_key=server.secret,
-        region_name=server.region,
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    return client_of(server)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -105,13 +105,6 @@ def test_parts_are_known_by_their_sha256(sha256: Container) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def driver(server: Server) -> Iterator[StorageDriver]:
     with get_driver("s3")("KEY", "SECRET", endpoint=server.url) as driver:
         driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART)

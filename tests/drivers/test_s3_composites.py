@@ -211,16 +211,9 @@ ETAG = f"{combined('md5', CONTENT, [8, 8, 4])}-3"
 
 
 @pytest.fixture
-def scripted() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def obj(scripted: Server) -> Iterator[Any]:
+def obj(played: Server) -> Iterator[Any]:
     with get_driver("seaweedfs")(
-        "AKID", "secret", endpoint=scripted.url, retry=RetryPolicy(2, base=0.0)
+        "AKID", "secret", endpoint=played.url, retry=RetryPolicy(2, base=0.0)
     ) as driver:
         yield driver.object("bucket", "name")
 
@@ -237,34 +230,34 @@ def asked(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-def test_the_first_and_the_last_part_tell_of_all(scripted: Server, obj: Any, wrong: bool) -> None:
+def test_the_first_and_the_last_part_tell_of_all(played: Server, obj: Any, wrong: bool) -> None:
     sent = CONTENT.replace(b"t", b"u") if wrong else CONTENT
-    scripted.steps.extend([answer(sent, ETag=f'"{ETAG}"'), part(8), part(4)])
+    played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), part(8), part(4)])
     if wrong:
         with pytest.raises(IntegrityError, match="the digests of the parts of the bytes"):
             obj.read()
     else:
         assert sent == obj.read()
-    assert asked(scripted) == [
+    assert asked(played) == [
         "GET /bucket/name",
         "HEAD /bucket/name?partNumber=1",
         "HEAD /bucket/name?partNumber=3",
     ]
 
 
-def test_a_version_has_its_own_parts(scripted: Server, obj: Any) -> None:
+def test_a_version_has_its_own_parts(played: Server, obj: Any) -> None:
     told = {"ETag": f'"{ETAG}"', "x_amz_version_id": "v/1"}
-    scripted.steps.extend([answer(CONTENT, **told), part(8), part(4)])
+    played.steps.extend([answer(CONTENT, **told), part(8), part(4)])
     assert CONTENT == obj.read()
-    assert "HEAD /bucket/name?partNumber=1&versionId=v%2F1" == asked(scripted)[1]
+    assert "HEAD /bucket/name?partNumber=1&versionId=v%2F1" == asked(played)[1]
 
 
-def test_a_range_tells_the_size_of_a_part_too(scripted: Server, obj: Any) -> None:
+def test_a_range_tells_the_size_of_a_part_too(played: Server, obj: Any) -> None:
     """Some tell the whole object's length with it."""
     steps = [part(20, Content_Range="bytes 0-7/20"), part(20, Content_Range="bytes 16-19/20")]
-    scripted.steps.extend([answer(CONTENT, ETag=f'"{ETAG}"'), *steps])
+    played.steps.extend([answer(CONTENT, ETag=f'"{ETAG}"'), *steps])
     assert CONTENT == obj.read()
-    assert 3 == len(scripted.seen)
+    assert 3 == len(played.seen)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +271,15 @@ def test_a_range_tells_the_size_of_a_part_too(scripted: Server, obj: Any) -> Non
         Play(f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\n\r\n'.encode(), then="close"),
     ],
 )
-def test_without_parts_an_object_is_not_verified(scripted: Server, obj: Any, told: Play) -> None:
+def test_without_parts_an_object_is_not_verified(played: Server, obj: Any, told: Play) -> None:
     sent = CONTENT.replace(b"t", b"u")
-    scripted.steps.extend([answer(sent, ETag=f'"{ETAG}"'), told])
+    played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), told])
     assert sent == obj.read()
-    assert 2 == len(scripted.seen)
+    assert 2 == len(played.seen)
 
 
-def test_what_may_pass_is_no_reason_not_to_verify(scripted: Server, obj: Any) -> None:
-    scripted.steps.extend(
+def test_what_may_pass_is_no_reason_not_to_verify(played: Server, obj: Any) -> None:
+    played.steps.extend(
         [
             answer(CONTENT, ETag=f'"{ETAG}"'),
             Play(b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n"),

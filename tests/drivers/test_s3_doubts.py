@@ -106,13 +106,6 @@ def test_the_same_content_again_proves_nothing(played: Server, playing: S3Driver
 
 
 @pytest.fixture
-def played() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def playing(played: Server) -> Iterator[S3Driver]:
     with S3Driver("KEY", "SECRET", endpoint=played.url, retry=RetryPolicy(3, base=0.0)) as driver:
         yield driver

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from drivers.s3_client import client_of
 from drivers.s3_recorder import CONTENT, Recorder
 
 from libstore import (
@@ -252,14 +253,7 @@ def server(request: pytest.FixtureRequest) -> S3Server:
 
 @pytest.fixture
 def client(server: S3Server) -> Any:
-    boto3 = pytest.importorskip("boto3")
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        aws_access_key_id=server.key,
-        aws_secret_access_key=server.secret,
-        region_name=server.region,
-    )
+    return client_of(server)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from drivers.s3_client import client_of
 from drivers.s3_relay import Relay
 
 from libstore import (
@@ -27,8 +28,6 @@ from libstore import (
 )
 from libstore.drivers.s3 import S3Driver
 from servers.s3 import S3Server
-
-boto3 = pytest.importorskip("boto3")
 
 PART = 5 * 1024 * 1024
 BLOCK = bytes(range(256)) * 4096
@@ -49,13 +48,7 @@ def s3_server(request: pytest.FixtureRequest) -> S3Server:
 @pytest.fixture
 def client(s3_server: S3Server) -> Any:
     """Return somebody else's client, which tells what is on the server."""
-    return boto3.client(
-        "s3",
-        endpoint_url=s3_server.endpoint,
-        aws_access_key_id=s3_server.key,
-        aws_secret_access_key=s3_server.secret,
-        region_name=s3_server.region,
-    )
+    return client_of(s3_server)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from drivers.s3_client import client_of
 from scripted import Server, answer
 
 from libstore import (
@@ -99,14 +100,7 @@ def test_one_public_object_leaves_the_others_private(moto_server: S3Server) -> N
 
 def test_what_blocks_public_policies_is_lifted_and_nothing_else(moto_server: S3Server) -> None:
     """What blocks ACLs stays."""
-    boto3 = pytest.importorskip("boto3")
-    client = boto3.client(
-        "s3",
-        endpoint_url=moto_server.endpoint,
-        aws_access_key_id=moto_server.key,
-        aws_secret_access_key=moto_server.secret,
-        region_name="us-east-1",
-    )
+    client = client_of(moto_server)
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     with driver_of(moto_server) as driver:
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
@@ -135,13 +129,6 @@ def test_a_server_without_acls_does_not_lose_the_object(rclone_server: S3Server)
 
 
 # ---------------------------------------------------------------------- answers
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -66,13 +66,6 @@ def test_a_service_is_offered_what_it_has(name: str, recorder: Recorder) -> None
         assert (bool(record.public) and record.object_acls) == driver.supports("enable_object_cdn")
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
 def document(text: str) -> Any:
     return answer(text.encode())
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from drivers.s3_client import client_of
 from scripted import Server, answer
 
 from libstore import (
@@ -23,8 +24,6 @@ from libstore import (
 from libstore.drivers.s3 import S3Driver
 from servers.s3 import S3Server
 
-boto3 = pytest.importorskip("boto3")
-
 MIB = 1024 * 1024
 
 
@@ -36,16 +35,7 @@ def server(request: pytest.FixtureRequest) -> S3Server:
 
 @pytest.fixture
 def client(server: S3Server) -> Any:
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        aws_access_key_id=server.key,
-        aws_secret_access_key=server.secret,
-        region_name=server.region,
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    return client_of(server)
 
 
 @pytest.fixture
@@ -117,13 +107,6 @@ def test_the_parts_of_an_upload_are_told(driver: S3Driver, client: Any, bucket: 
 
 
 # ---------------------------------------------------------------------- odd answers
-
-
-@pytest.fixture
-def played() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
 
 
 @pytest.fixture

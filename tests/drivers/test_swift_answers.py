@@ -40,13 +40,6 @@ PART = 65_536
 HTML = b"<html><body>Please log in to the network</body></html>"
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", status=500))
-    yield server
-    server.close()
-
-
 def made(server: Server, **options: Any) -> SwiftDriver:
     options = {"retry": RetryPolicy(3, base=0.0), **options}
     driver = get_driver("swift")(USER, SECRET, auth_url=f"{server.url}/auth/v1.0", **options)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
+from typing_extensions import Self, override
+
 from libstore.http.client import Client
 from libstore.http.message import Response
 
@@ -78,7 +80,41 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", then: str = "keep") -> Pl
     return Play(data + end, then)
 
 
-class Server:
+class Listener:
+    """Takes connections on loopback, and serves each in a thread of its own."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        # A thread in accept() wakes up only by a shutdown.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class Server(Listener):
     """
     Plays its steps, one for each request on whatever connection; then `default` for ever.
 
@@ -91,6 +127,7 @@ class Server:
     def __init__(
         self, *steps: Play, default: Play | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
+        super().__init__(tls)
         self.steps = deque(steps)
         self.default = default or answer(b"ok")
         self.seen: list[Seen] = []
@@ -99,17 +136,12 @@ class Server:
         self._tls = tls
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start()
 
+    @override
     def close(self) -> None:
         self.released.set()
-        # A thread in accept() wakes up only by a shutdown.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().close()
         with self._lock:
             peers = list(self._peers)
         for peer in peers:
@@ -122,12 +154,7 @@ class Server:
         for peer in peers:
             hang_up(peer)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
+    @override
     def _serve(self, peer: socket.socket) -> None:
         with self._lock:
             self.connections += 1
@@ -187,27 +214,16 @@ class Time:
         self.now += seconds
 
 
-class Tunnel:
+class Tunnel(Listener):
     """A proxy that opens tunnels; `refusal` is what it answers instead."""
 
     def __init__(self, refusal: bytes | None = None) -> None:
+        super().__init__()
         self.refusal = refusal
         self.heads: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.start()
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
+    @override
     def _serve(self, peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):
             with peer.makefile("rb", buffering=0) as stream:

@@ -1,0 +1,24 @@
+"""Somebody else's client of S3, which tells what is on a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from servers.s3 import S3Server
+
+
+def client_of(server: S3Server) -> Any:
+    """Return boto3's client of a server; without boto3 the test is skipped."""
+    boto3 = pytest.importorskip("boto3")
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.key,
+        aws_secret_access_key=server.secret,
+        region_name=server.region,
+        config=Config(s3={"addressing_style": "path"}),
+    )
