@@ -31,11 +31,12 @@ def test_a_driver_without_a_wire_imports_no_http() -> None:
 def test_importing_the_library_imports_none_of_its_rooms() -> None:
     loaded = modules_after("import libstore")
 
-    assert {"libstore"} == {name for name in loaded if name.startswith("libstore")}
+    ours = {name for name in loaded if name.startswith("libstore")}
+    assert {"libstore", "libstore.version"} == ours
 
 
 def test_the_values_and_errors_import_nothing_of_the_library() -> None:
     loaded = modules_after("import libstore.values, libstore.errors")
 
     ours = {name for name in loaded if name.startswith("libstore")}
-    assert {"libstore", "libstore.values", "libstore.errors"} == ours
+    assert {"libstore", "libstore.version", "libstore.values", "libstore.errors"} == ours

@@ -69,15 +69,23 @@ KEPT = {
 }
 
 
-@pytest.fixture(params=sorted(DRIVERS))
+def _server_of(record: str) -> str:
+    return "swift" if record == "swift" else "seaweedfs"
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.server, pytest.mark.xdist_group(_server_of(name))])
+        for name in DRIVERS
+    ]
+)
 def record(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, record: str) -> S3Server:
-    name = "swift" if record == "swift" else "seaweedfs"
-    found: S3Server = request.getfixturevalue(f"{name}_server")
+    found: S3Server = request.getfixturevalue(f"{_server_of(record)}_server")
     return found
 
 

@@ -47,8 +47,14 @@ def status_of(url: str) -> int:
 
 
 @pytest.fixture(params=["seaweedfs", "moto"])
-def container(request: pytest.FixtureRequest) -> Iterator[Container]:
-    with driver_of(request.getfixturevalue(f"{request.param}_server")) as driver:
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+def container(s3_server: S3Server) -> Iterator[Container]:
+    with driver_of(s3_server) as driver:
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
         yield container
         container.delete()

@@ -144,9 +144,14 @@ def test_a_signed_url_is_botocores(
 
 
 @pytest.fixture(params=["seaweedfs", "moto", "rclone"])
-def container(request: pytest.FixtureRequest) -> Iterator[Container]:
-    server: S3Server = request.getfixturevalue(f"{request.param}_server")
-    with get_driver("s3")(server.key, server.secret, endpoint=server.endpoint) as driver:
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(f"{request.param}_server")
+    return found
+
+
+@pytest.fixture
+def container(s3_server: S3Server) -> Iterator[Container]:
+    with get_driver("s3")(s3_server.key, s3_server.secret, endpoint=s3_server.endpoint) as driver:
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
         yield container
         container.delete()

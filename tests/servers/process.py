@@ -35,9 +35,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def program(name: str, package: str) -> str:
-    """Return the path of a program that a package of the tests' requirements installs."""
-    beside = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=beside) or shutil.which(name)
+    """Return the path of a program that a package of the tests' requirements installed here."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
     if found is None:
         missing(package)
     return found
