@@ -21,8 +21,11 @@ from servers.rclone import rclone
 from servers.s3 import S3Server
 from servers.seaweedfs import seaweedfs
 
-# Those whose suites take longest come first, so that no process is left with one at the end.
-_LONGEST_FIRST = ("swift", "keystone", "seaweedfs", "azurite", "rclone")
+# The groups of tests that take longest come first, so that no process is left with one at the end.
+_LONGEST_FIRST = (
+    "TestSeaweedFS", "TestSwift", "TestTempAuth", "seven", "seaweedfs", "swift", "TestMoto",
+    "TestKeystone", "keystone", "TestRclone",
+)  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -33,17 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     With `pytest --dist loadgroup`, each suite is run by one process, and so is all the rest that
     needs the same server.
     """
-    ranks = {}
     for item in items:
         server = _server_of(item)
-        if server is not None:
+        if server is not None and item.get_closest_marker("server") is None:
             suite = getattr(item, "cls", None)
             item.add_marker("server")
             item.add_marker(pytest.mark.xdist_group(suite.__name__ if suite else server))
-            slow = server in _LONGEST_FIRST
-            place = _LONGEST_FIRST.index(server) if slow else len(_LONGEST_FIRST)
-            ranks[item] = (0 if suite else 1, place, server)
-    items.sort(key=lambda item: ranks.get(item, (2, 0, "")))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    name = group.args[0] if group else ""
+    return _LONGEST_FIRST.index(name) if name in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 def _server_of(item: pytest.Item) -> str | None:

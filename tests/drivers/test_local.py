@@ -20,20 +20,30 @@ from libstore import (
 from libstore.testing import DriverConformance
 
 
+@pytest.fixture(scope="module")
+def durable_driver(tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+    return local_driver(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture(scope="module")
+def quick_driver(tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+    return local_driver(tmp_path_factory.mktemp("root"), attributes="file", fsync=False)
+
+
 class TestLocalDriver(DriverConformance):
     """With what the file system has for attributes, and everything on disk."""
 
     @pytest.fixture
-    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
-        return local_driver(tmp_path_factory.mktemp("root"))
+    def driver(self, durable_driver: StorageDriver) -> StorageDriver:
+        return durable_driver
 
 
 class TestLocalDriverWithSideFiles(DriverConformance):
     """With side files for attributes, and without fsync."""
 
     @pytest.fixture
-    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
-        return local_driver(tmp_path_factory.mktemp("root"), attributes="file", fsync=False)
+    def driver(self, quick_driver: StorageDriver) -> StorageDriver:
+        return quick_driver
 
 
 def test_constructing_a_driver_writes_nothing(tmp_path: Path) -> None:

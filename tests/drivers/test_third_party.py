@@ -33,14 +33,20 @@ def _load() -> Any:
 SQLiteDriver = _load().SQLiteDriver
 
 
+@pytest.fixture(scope="module")
+def shared_driver(tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
+    """Return a driver with a file of its own."""
+    driver: StorageDriver = SQLiteDriver(tmp_path_factory.mktemp("sqlite") / "objects.db")
+    return driver
+
+
 class TestThirdParty(DriverConformance):
     """The suite."""
 
     @pytest.fixture
-    def driver(self, tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
-        """Return a driver with a file of its own."""
-        driver: StorageDriver = SQLiteDriver(tmp_path_factory.mktemp("sqlite") / "objects.db")
-        return driver
+    def driver(self, shared_driver: StorageDriver) -> StorageDriver:
+        """Return the driver that all tests share."""
+        return shared_driver
 
 
 def test_it_fills_in_the_required_hooks_and_no_others() -> None:
