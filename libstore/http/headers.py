@@ -73,12 +73,9 @@ def parse_date(text: str | None) -> datetime | None:
                 int(text[23:25]),
                 tzinfo=timezone.utc,
             )
-        when = parsedate_to_datetime(text)
+        return _in_utc(parsedate_to_datetime(text))
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (
-        when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
-    )
 
 
 def parse_timestamp(text: str | None) -> datetime | None:
@@ -92,8 +89,13 @@ def parse_timestamp(text: str | None) -> datetime | None:
             when = datetime.fromisoformat(f"{body}.{fraction[:6]:0<6}" if fraction else body)
         else:
             when = datetime.fromisoformat(text)
-    except ValueError:
+        return _in_utc(when)
+    except (ValueError, OverflowError):
         return None
+
+
+def _in_utc(when: datetime) -> datetime:
+    """Return a moment in UTC; `OverflowError` if there it is before the year 1 or after 9999."""
     return (
         when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     )

@@ -113,6 +113,15 @@ class Shelf:
     def close(self) -> None:
         """Close the connections that nobody uses, and the others when they are given back."""
         self._closed = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """
+        Close the connections that nobody uses.
+
+        One that was kept and from which nothing comes any more may not be the only one: what stands
+        between us and the service, and has forgotten it, has forgotten the others too.
+        """
         emptied = 0
         while True:
             try:

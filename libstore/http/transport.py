@@ -306,6 +306,8 @@ def _exchange(
         lost = isinstance(error, (*PEER_LEFT, BrokenOffError)) and channel.silent
         if stale and lost and (request.idempotent or channel.untouched):
             raise _StaleError from None
+        if stale:
+            shelf.close_idle()
         garbage = isinstance(error, MalformedAnswerError)
         first = not stale and (channel.silent or garbage)
         fault = receiving(error, shelf.peer, "the answer", first=first)

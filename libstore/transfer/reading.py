@@ -66,6 +66,7 @@ class ObjectStream:
         self._reading: Reading | None = None
         self._surplus = 0
         self._delays: Iterator[float] | None = None
+        self._deadline = 0.0
         self.info, self.span = self._open(span)
         self._etag = self.info.etag
         self._position = self.span.start
@@ -142,11 +143,16 @@ class ObjectStream:
     def _wait_before_resuming(self, error: TransportError) -> None:
         if self._etag is None:
             raise error  # without an ETag nobody can tell whether the rest is of the same object
+        retry, now = self._driver.retry, time.monotonic()
         if self._delays is None or self._position - self._resumed_at >= _PROGRESS:
-            self._delays = self._driver.retry.delays()
+            self._delays = retry.delays()
+            self._deadline = now + retry.total
+        elif self._position > self._resumed_at:
+            self._deadline = now + retry.total
         self._resumed_at = self._position
         delay = next(self._delays, None)
-        if delay is None:
+        # A driver tries each request again by itself, which may have taken all of the time.
+        if delay is None or now + delay > self._deadline:
             raise error
         time.sleep(delay)
 

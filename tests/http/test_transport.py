@@ -362,6 +362,19 @@ def test_streams_that_nobody_reads_on_do_not_block_for_ever(
     assert server.connections == 3
 
 
+def test_kept_connections_that_lead_nowhere_are_given_up_together(
+    serve: Serve, connect: Connect
+) -> None:
+    """What has forgotten one idle connection, such as a NAT, has forgotten them all."""
+    server = serve(default=answer(b"x" * 200_000))
+    client = connect(read_timeout=0.2)
+    under_way = [client.request(Request("GET", server.url, "/")) for _ in range(3)]
+    assert [len(each.read(200_000)) for each in under_way] == [200_000] * 3
+    server.steps.append(Play(b"", "stall"))
+    client.request(Request("GET", server.url, "/")).close()
+    assert [seen.connection for seen in server.seen] == [1, 2, 3, 3, 4]
+
+
 def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(default=answer(b"x" * 200_000)), connect()
     under_way = get(server, client=client)

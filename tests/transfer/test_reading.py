@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -241,6 +242,26 @@ def test_a_request_that_fails_while_resuming_counts(driver: FaultyDriver, obj: O
     driver.around("_get_object", get)
     assert CONTENT == obj.read()
     assert [0, 5_000, 5_000, 5_000] == [start for start, _ in driver.spans()]
+
+
+def test_a_stream_that_stands_still_is_given_up_in_time(
+    driver: FaultyDriver, obj: Object
+) -> None:
+    """However many tries the policy has, all of them together take no longer than it says."""
+    driver.retry = RetryPolicy(attempts=100, base=0, total=0.05)
+    break_off(driver, 10)
+    cut = driver._around["_get_object"]
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        if len(driver.calls) == 1:
+            return cut(real, *arguments)
+        time.sleep(0.03)
+        raise TransportError("nothing comes")
+
+    driver.around("_get_object", get)
+    with pytest.raises(TransportError, match="nothing comes"):
+        obj.read()
+    assert 2 <= len(driver.calls) <= 4
 
 
 @_WAYS
