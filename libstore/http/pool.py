@@ -119,8 +119,8 @@ class Shelf:
         """
         Close the connections that nobody uses.
 
-        One that was kept and from which nothing comes any more may not be the only one: what stands
-        between us and the service, and has forgotten it, has forgotten the others too.
+        One that was kept and from which nothing comes any more may not be the only one: what
+        stands between us and the service, and has forgotten it, has forgotten the others too.
         """
         emptied = 0
         while True:

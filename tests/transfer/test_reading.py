@@ -244,9 +244,7 @@ def test_a_request_that_fails_while_resuming_counts(driver: FaultyDriver, obj: O
     assert [0, 5_000, 5_000, 5_000] == [start for start, _ in driver.spans()]
 
 
-def test_a_stream_that_stands_still_is_given_up_in_time(
-    driver: FaultyDriver, obj: Object
-) -> None:
+def test_a_stream_that_stands_still_is_given_up_in_time(driver: FaultyDriver, obj: Object) -> None:
     """However many tries the policy has, all of them together take no longer than it says."""
     driver.retry = RetryPolicy(attempts=100, base=0, total=0.05)
     break_off(driver, 10)
