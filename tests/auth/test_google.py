@@ -214,6 +214,7 @@ def test_credentials_that_cannot_sign_say_so(transport: Transport) -> None:
 
 
 def test_accounts_are_read_from_files_and_mappings(tmp_path: Path) -> None:
+    pytest.importorskip("google.auth")
     path = tmp_path / "key.json"
     path.write_text(json.dumps(account()))
     made, project = service_account_credentials(str(path))

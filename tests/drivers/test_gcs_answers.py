@@ -359,6 +359,7 @@ def test_credentials_of_google_auth_are_refreshed_by_our_wire(model: Model) -> N
 def test_without_anything_googles_own_way_is_taken(
     model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    pytest.importorskip("google.auth")
     import json
 
     from drivers.gcs_support import account
@@ -621,6 +622,7 @@ def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_driver_without_secrets_goes_into_a_pickle(tmp_path: Path) -> None:
+    pytest.importorskip("google.auth")
     import json
     import pickle
 
