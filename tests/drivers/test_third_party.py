@@ -1,27 +1,29 @@
-"""A driver of somebody else's: the one of docs/writing-a-driver.md, and how it is found."""
+"""Drivers of somebody else's: those of docs/writing-a-driver.md, and how they are found."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers.larder import SIGNING_KEY, TOKEN, Larder, larder
 
 from libstore import StorageDriver
-from libstore.hooks import DriverHooks
+from libstore.hooks import OPTIONS, DriverHooks
 from libstore.testing import DriverConformance
 
-_EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+_DOCS = Path(__file__).parents[2] / "docs"
+_EXAMPLES = _DOCS / "examples"
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "worked_third_party_driver", _EXAMPLES / "third_party_driver.py"
-    )
+def _load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"worked_{name}", _EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,7 +32,8 @@ def _load() -> Any:
     return module
 
 
-SQLiteDriver = _load().SQLiteDriver
+SQLiteDriver = _load("third_party_driver").SQLiteDriver
+LarderDriver = _load("network_driver").LarderDriver
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +52,51 @@ class TestThirdParty(DriverConformance):
         return shared_driver
 
 
+@pytest.fixture(scope="module")
+def pantry() -> Iterator[Larder]:
+    """Run a larder."""
+    with larder() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def network_driver(pantry: Larder) -> Iterator[StorageDriver]:
+    """Return a driver of it."""
+    with LarderDriver(pantry.url, TOKEN, signing_key=SIGNING_KEY) as driver:
+        yield driver
+
+
+class TestNetworkDriver(DriverConformance):
+    """The suite, over HTTP and with nearly all hooks."""
+
+    @pytest.fixture
+    def driver(self, network_driver: StorageDriver) -> StorageDriver:
+        """Return the driver that all tests share."""
+        return network_driver
+
+
 def test_it_fills_in_the_required_hooks_and_no_others() -> None:
     """The worked example shows what is enough."""
     given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
     attributes = {"options", "limits", "digests"}
     dunders = {name for name in given if name.startswith(("__", "_abc"))}
     assert DriverHooks.__abstractmethods__ | attributes == given - dunders
+
+
+def test_the_page_describes_all_that_a_driver_fills_in() -> None:
+    """Each hook stands there with its arguments, each attribute and each option by its name."""
+    page = (_DOCS / "writing-a-driver.md").read_text("utf-8")
+    hooks = {
+        name: ", ".join(list(inspect.signature(hook).parameters)[1:])
+        for name, hook in vars(DriverHooks).items()
+        if inspect.isfunction(hook) and name != "_unsupported"
+    }
+    assert len(hooks) > 20
+    assert [] == [
+        f"{name}({given})" for name, given in hooks.items() if f"`{name}({given})`" not in page
+    ]
+    named = {*inspect.get_annotations(DriverHooks), *OPTIONS}
+    assert [] == [name for name in named if f"`{name}`" not in page]
 
 
 def test_objects_outlive_the_driver(tmp_path: Path) -> None:
