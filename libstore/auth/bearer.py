@@ -63,6 +63,11 @@ class TokenCache:
         """Take a lock that no thread of another process holds."""
         self._lock = threading.Lock()
 
+    @property
+    def known(self) -> str:
+        """The token that was handed out last, if there is one; nothing is asked for."""
+        return self._token.token if self._token is not None else ""
+
     def get(self) -> str:
         """Return a token that does not expire soon."""
         token = self._token

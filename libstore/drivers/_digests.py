@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 
+from ..auth.hidden import Hidden
 from ..values import ObjectInfo
 
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8}
@@ -51,6 +52,6 @@ def key_headers(key: object, prefix: str) -> dict[str, str]:
         return {}
     return {
         f"{prefix}encryption-algorithm": "AES256",
-        f"{prefix}encryption-key": base64.b64encode(key).decode(),
+        f"{prefix}encryption-key": Hidden(base64.b64encode(key).decode()),
         f"{prefix}encryption-key-sha256": base64.b64encode(hashlib.sha256(key).digest()).decode(),
     }

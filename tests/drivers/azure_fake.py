@@ -168,6 +168,14 @@ class FakeAzure:
         blob.kept["x-ms-copy-status"] = "aborted"
         return 204, {}, b""
 
+    def _put_properties(self, ask: Ask) -> Answer:
+        refused = self._refusal(ask)
+        if refused is not None:
+            return refused
+        blob, headers = self.blobs[ask.path], ask.headers
+        blob.kept |= {name: headers[label] for label, name in _KEPT.items() if label in headers}
+        return 200, told(blob), b""
+
     def _put_block(self, ask: Ask) -> Answer:
         self.blocks.setdefault(ask.path, {})[ask.query["blockid"]] = ask.body
         return 201, {}, b""
@@ -242,7 +250,8 @@ def handler_of(service: FakeAzure) -> type[BaseHTTPRequestHandler]:
             service.seen.append(ask)
         status, told, content = service.answer(ask)
         handler.send_response_only(status)
-        for name, value in {"Content-Length": str(len(content)), **told}.items():
+        told = {"Content-Length": str(len(content)), "x-ms-request-id": "REQUEST1", **told}
+        for name, value in told.items():
             handler.send_header(name, value)
         handler.end_headers()
         if handler.command != "HEAD":

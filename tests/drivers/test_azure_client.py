@@ -72,6 +72,15 @@ def test_what_we_write_they_read(container: Container, client: Any, name: str) -
     assert [name] == [found.name for found in client.list_blobs()]
 
 
+@pytest.mark.parametrize("content", [CONTENT, LARGE], ids=["at once", "in blocks"])
+def test_tags_of_ours_are_what_they_read(
+    container: Container, client: Any, content: bytes
+) -> None:
+    tags = {"a b": "c+d e", "x/y:z": "=_.-", "empty": ""}
+    container.upload_object(content, "a", extra={"tags": tags})
+    assert tags == client.get_blob_client("a").get_blob_tags()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_they_write_we_read(container: Container, client: Any, name: str) -> None:
     settings = blob.ContentSettings(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 from drivers.azure_fake import Answer, Ask, FakeAzure, error, fake_azure
@@ -24,6 +26,7 @@ from libstore import (
     TransferOptions,
     get_driver,
 )
+from libstore.drivers import _errors
 from libstore.drivers.azure import AzureDriver
 from libstore.drivers.memory import MemoryDriver
 
@@ -241,6 +244,62 @@ def test_a_key_for_one_upload_goes_with_all_of_its_blocks(
     assert not driver._encrypted
 
 
+def test_a_copy_is_encrypted_by_its_scope(service: FakeAzure, driver: AzureDriver) -> None:
+    """Copy Blob takes no scope, so the service reads the blob in blocks, or it is read here."""
+    obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+    extra = {"encryption_scope": "scope"}
+    for name in ("b", "a"):
+        service.seen.clear()
+        copy = driver.copy_object(obj, "box", name, extra=extra)
+        assert (CONTENT, {"owner": "me"}) == (copy.read(), dict(copy.metadata))
+        written = [ask for ask in service.seen if ask.method == "PUT"]
+        assert ["block", "blocklist"] == [ask.query.get("comp") for ask in written]
+        assert all(ask.headers["x-ms-encryption-scope"] == "scope" for ask in written)
+    refuse(service, "block", "FeatureNotSupported")
+    service.seen.clear()
+    assert CONTENT == driver.copy_object(driver.object("box", "a"), "box", "c", extra=extra).read()
+    (put,) = [ask for ask in service.seen if ask.method == "PUT" and "comp" not in ask.query]
+    assert "x-ms-copy-source" not in put.headers
+    assert put.headers["x-ms-encryption-scope"] == "scope"
+
+
+def test_a_source_that_the_account_may_not_read_is_copied_and_changed(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    """As where a firewall, or a signature for one address, keeps the service out itself."""
+    obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+    service.guard = lambda ask: (
+        error(403, "CannotVerifyCopySource") if ask.query.get("comp") == "block" else None
+    )
+    copy = driver.copy_object(obj, "box", "b", content_type="text/x-b")
+    assert (CONTENT, "text/x-b") == (copy.read(), driver.get_object("box", "b").content_type)
+
+
+def test_a_lost_upload_with_a_key_of_its_own_is_looked_at_with_it(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    """Without the key the service would not even tell of the blob."""
+    lost = 0
+
+    def guard(ask: Ask) -> Answer | None:
+        nonlocal lost
+        if ask.method == "HEAD" and "x-ms-encryption-key" not in ask.headers:
+            return error(409, "BlobUsesCustomerSpecifiedEncryption")
+        if ask.headers.get("if-none-match") == "*" and ask.path not in service.blobs:
+            lost += 1
+            service.guard, kept = (lambda _: None), service.guard
+            service.answer(ask)
+            service.guard = kept
+            return error(500, "InternalError")
+        return None
+
+    service.guard = guard
+    extra = {"customer_key": bytes(32)}
+    driver.upload_object(CONTENT, "box", "small", if_absent=True, extra=extra)
+    driver.upload_object(bytes(3 * PART), "box", "large", if_absent=True, extra=extra)
+    assert lost == 2
+
+
 # ---------------------------------------------------------------------- tokens that end
 
 
@@ -338,3 +397,66 @@ def test_a_copy_from_a_url_has_the_token_too(service: FakeAzure) -> None:
         assert CONTENT == obj.copy("box", "b", metadata={}).read()
     (block,) = service.asked("block")
     assert block.headers["x-ms-copy-source-authorization"] == "Bearer token-1"
+
+
+def test_a_token_that_ends_between_two_blocks_of_a_copy_is_renewed(
+    service: FakeAzure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a large copy reads its source with is as fresh as what it writes with."""
+    from libstore.drivers.azure import copies
+
+    monkeypatch.setattr(copies, "_BLOCK", 10)
+    monkeypatch.setattr(copies, "_SIDE_BY_SIDE", 1)
+    issuer = Issuer()
+
+    def guard(ask: Ask) -> Answer | None:
+        if ask.query.get("comp") == "block" and len(service.asked("block")) == 3:
+            issuer.good = 2
+        return issuer.guard(ask)
+
+    service.guard = guard
+    with made(service, credential=issuer) as driver:
+        obj = driver.upload_object(CONTENT, "box", "a")
+        assert CONTENT == obj.copy("box", "b", content_type="text/x-b").read()
+    used = [ask.headers["x-ms-copy-source-authorization"] for ask in service.asked("block")]
+    assert used[-1] == "Bearer token-2"
+    assert issuer.given == 2
+
+
+# ---------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize("way", ["key", "credential", "sas_token"])
+def test_what_the_service_repeats_of_a_request_is_not_told(
+    service: FakeAzure, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Neither a customer's key nor what opens the source of a copy, nor a token."""
+
+    def guard(ask: Ask) -> Answer | None:
+        if ask.method == "HEAD":
+            return None
+        said = {name: value for name, value in ask.headers.items() if name != "host"}
+        body = (
+            f"<Error><Code>InvalidHeaderValue</Code><Message>{escape(str(said))}</Message></Error>"
+        )
+        return 400, {"x-ms-request-id": "REQUEST1"}, body.encode()
+
+    given: Any = {"key": KEY, "credential": Issuer(), "sas_token": "sig=abcdef"}[way]
+    monkeypatch.setattr(_errors, "_LONGEST", 10_000)
+    with made(service, **{way: given}) as driver:
+        obj = driver.upload_object(CONTENT, "box", "a")
+        service.guard = guard
+        extra = {"customer_key": bytes(range(32))}
+        told = ""
+        for attempt in (
+            lambda: driver.upload_object(CONTENT, "box", "b", extra=extra),
+            lambda: obj.copy("box", "b"),
+            lambda: obj.copy("box", "b", content_type="text/x-b"),
+        ):
+            with pytest.raises(ServiceError) as caught:
+                attempt()
+            told += f"{caught.value} {caught.value!r}"
+    assert told.count("x-ms-version") == 6
+    assert base64.b64encode(bytes(range(32))).decode() not in told
+    assert "token-" not in told
+    assert not re.search(r"sig=[^*]", told)

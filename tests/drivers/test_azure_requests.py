@@ -88,6 +88,11 @@ def test_a_part_is_as_large_as_the_service_wants() -> None:
         list(part_sizes(largest + 1, TransferOptions(), limits))
 
 
+def test_a_space_in_a_tag_is_no_plus(service: FakeAzure, container: Container) -> None:
+    container.upload_object(CONTENT, "a", extra={"tags": {"a b": "c+d/e"}})
+    assert service.seen[0].headers["x-ms-tags"] == "a%20b=c%2Bd%2Fe"
+
+
 # ---------------------------------------------------------------------- which bytes
 
 _AWKWARD = (

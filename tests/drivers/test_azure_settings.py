@@ -132,6 +132,38 @@ def test_a_connection_string_is_read() -> None:
     )
 
 
+def test_a_connection_string_has_names_in_any_case() -> None:
+    """As for Microsoft's own clients."""
+    text = f"blobendpoint=http://127.0.0.1:1/mine;ACCOUNTNAME=mine;accountkey={KEY}"
+    access = AzureDriver(connection_string=text)._calls.access
+    assert ("mine", base64.b64decode(KEY), "/mine/") == (
+        access.account, access.key, access.place.prefix,
+    )  # fmt: skip
+
+
+def test_an_emulator_may_be_behind_a_proxy() -> None:
+    text = "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite"
+    with pytest.raises(InvalidOptionError, match="insecure"):
+        AzureDriver(connection_string=text)
+    found = address(connection_string=text, insecure=True)
+    assert found == ("http://azurite:10000", "/devstoreaccount1/")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"account": "mine-secondary"},
+        {"endpoint": "https://mine-secondary.blob.core.windows.net"},
+        {"endpoint": "http://127.0.0.1:10000/mine-secondary"},
+    ],
+    ids=str,
+)
+def test_the_second_location_is_asked_in_the_name_of_the_account(options: dict[str, Any]) -> None:
+    driver = AzureDriver(key=KEY, **options)
+    assert driver._calls.access.account == "mine"
+    assert "mine-secondary" in driver.object("box", "a").sign_url()
+
+
 def test_the_account_of_an_address_is_found() -> None:
     driver = AzureDriver(sas_token=SAS, endpoint="https://mine.blob.core.windows.net")
     assert driver._calls.access.account == "mine"

@@ -47,9 +47,14 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._head(container, name, version, self._access)
+
+    def _head(
+        self, container: str, name: str, version: str | None, access: Mapping[str, str]
+    ) -> ObjectInfo:
         response = self._calls.ask(
             "HEAD", "GetBlobProperties", container, name,
-            query=_of_version(version), headers=self._access,
+            query=_of_version(version), headers=access,
         )  # fmt: skip
         response.close()
         size = parse_size(response.headers.get("content-length"))
@@ -88,11 +93,12 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
         check_root_name(container, name)
         conditions = options.conditions
         md5 = payload.digest("md5")
+        encryption = dialect.encryption_headers(options.extra) or self._encryption
         headers = {
             "x-ms-blob-type": "BlockBlob",
             "content-md5": base64_of(md5),
             **dialect.kept_headers(options),
-            **(dialect.encryption_headers(options.extra) or self._encryption),
+            **encryption,
             **dialect.condition_headers(conditions),
         }
         bound = conditions != Conditions()
@@ -107,13 +113,16 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             return dialect.written_info(name, response.headers, told)
 
         def look() -> ObjectInfo | None:
-            return self._ours(container, name, payload.size, md5)
+            return self._ours(container, name, payload.size, md5, encryption)
 
         return self._calls.persist_once(put, look) if bound else put()
 
-    def _ours(self, container: str, name: str, size: int, md5: str | None) -> ObjectInfo | None:
-        """Return what the service has, if it is what we sent."""
-        info = self._head_object(container, name, None)
+    def _ours(
+        self, container: str, name: str, size: int, md5: str | None, encryption: Mapping[str, str]
+    ) -> ObjectInfo | None:
+        """Return what the service has, if it is what we sent, encrypted like this."""
+        access = encryption if "x-ms-encryption-key" in encryption else self._access
+        info = self._head(container, name, None, access)
         return info if is_same(info, size, {"md5": md5} if md5 is not None else {}) else None
 
     @override

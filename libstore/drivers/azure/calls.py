@@ -17,7 +17,7 @@ from ...http.xml import Listing, read_listing
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
-from .errors import ErrorReader, foreign, is_page
+from .errors import ErrorReader, foreign, is_foreign
 from .settings import Access
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Calls(Caller):
             operation,
         )
         response = self.client.request(request)
-        if is_page(response.headers):
+        if is_foreign(operation, response):
             response.close()
             raise foreign(response.status).error(response.status)
         return response

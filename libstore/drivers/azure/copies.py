@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from ...auth.hidden import Hidden
 from ...auth.sas import Grant, service_sas
 from ...errors import (
     ContainerNotFoundError,
@@ -25,7 +26,7 @@ from ...errors import (
 from ...http.headers import clean_etag
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
-from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, WriteOptions
+from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, Upload, WriteOptions
 from .._digests import base64_of, is_same
 from . import dialect
 from .blocks import Blocks
@@ -40,6 +41,9 @@ _MOST_BLOCKS = 50_000
 _SIDE_BY_SIDE = 8
 # How long the service may take to read a block from its source.
 _GRANTED = 86_400.0
+_OPENER = "x-ms-copy-source-authorization"
+# What the service says where it may not read a source.
+_UNREADABLE = "CannotVerifyCopySource"
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -76,30 +80,38 @@ class Copier:
         """
         if self._is_sealed(options):
             return None
+        scoped = bool(self._encrypted(options))
         if source == target:
             return self._onto_itself(source, options)
-        # Copy Blob cannot leave all metadata behind, nor change a content type.
-        if options.metadata != {} and options.content_type is None:
+        # Copy Blob cannot leave all metadata behind, nor change a content type, and takes no scope
+        # of encryption: https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
+        if options.metadata != {} and options.content_type is None and not scoped:
             return self._copy_whole(source, target, options)
-        if self._reads_urls:
-            try:
-                return self._copy_blocks(self, source, target, options)
-            except (NotSupportedError, ServiceUnavailableError) as error:
-                self._reads_urls = isinstance(error, ServiceUnavailableError)
-        return self._copy_and_change(source, target, options)
+        found = self._copy_by_url(self, source, target, options)
+        if found is None and not scoped:
+            return self._copy_and_change(source, target, options)
+        return found
 
     def copy_across(
         self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo | None:
         """Copy a blob of another account; `None` if this account cannot read that one's."""
-        if not self._reads_urls or self._is_sealed(options) or other._is_sealed(CopyOptions()):
+        if self._is_sealed(options) or other._is_sealed(CopyOptions()):
+            return None
+        return self._copy_by_url(other, source, target, options)
+
+    def _copy_by_url(
+        self, other: Copier, source: Place, target: Place, options: CopyOptions
+    ) -> ObjectInfo | None:
+        """Have the service read the source by itself; `None` if it cannot."""
+        if not self._reads_urls:
             return None
         try:
             return self._copy_blocks(other, source, target, options)
         except (NotSupportedError, ServiceUnavailableError) as error:
             self._reads_urls = isinstance(error, ServiceUnavailableError)
         except StorageError as error:
-            if error.code != "CannotVerifyCopySource":
+            if error.code != _UNREADABLE:
                 raise
         return None
 
@@ -107,7 +119,11 @@ class Copier:
         headers = {**self._access, **dialect.encryption_headers(options.extra)}
         return "x-ms-encryption-key" in headers
 
-    def _onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo:
+    def _encrypted(self, options: CopyOptions) -> Mapping[str, str]:
+        """Return the headers of how a copy is encrypted."""
+        return dialect.encryption_headers(options.extra) or self._encryption
+
+    def _onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo | None:
         """Do what a copy onto itself amounts to, without moving a byte."""
         info = self._head(*place, None)
         if options.conditions.if_absent:
@@ -115,6 +131,8 @@ class Copier:
         wanted = (options.if_source_match, options.conditions.if_match)
         if any(etag not in {None, info.etag} for etag in wanted):
             raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
+        if "encryption_scope" in options.extra:
+            return self._copy_by_url(self, place, place, options)
         if options.storage_class is not None or options.extra:
             return self._copy_and_change(place, place, options)
         return self._change(place, info, options)
@@ -135,10 +153,9 @@ class Copier:
     def _copy_whole(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
         # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
         headers = {
-            "x-ms-copy-source": self._source_url(source, signed=False),
+            "x-ms-copy-source": Hidden(self._source_url(source, signed=False)),
             **dialect.metadata_headers(options.metadata or {}),
             **dialect.extra_headers(options.storage_class, options.extra),
-            **(dialect.encryption_headers(options.extra) or self._encryption),
             **dialect.condition_headers(options.conditions),
         }
         if options.if_source_match is not None:
@@ -234,8 +251,8 @@ class Copier:
             raise ObjectChangedError("the source has another ETag")
         size = info.size or 0
         write = _write_options(info, options)
-        encryption = dialect.encryption_headers(options.extra) or self._encryption
-        headers = {**other._source_headers(source), **encryption}
+        encryption = self._encrypted(options)
+        headers = dict(encryption)
         if info.etag is not None:
             headers["x-ms-source-if-match"] = dialect.quoted(info.etag)
         upload = self._blocks.begin(*target)
@@ -243,7 +260,7 @@ class Copier:
         numbered = list(enumerate(ranges(Span(0, size), step), 1))
 
         def copy(one: tuple[int, Span]) -> str:
-            return self._blocks.put_from_url(upload, *one, headers)
+            return self._copy_block(other, source, upload, one, headers)
 
         try:
             ids = run_all(copy, numbered, _SIDE_BY_SIDE)
@@ -266,6 +283,24 @@ class Copier:
             raise
         return replace(done, size=size)
 
+    def _copy_block(
+        self,
+        other: Copier,
+        source: Place,
+        upload: Upload,
+        numbered: tuple[int, Span],
+        headers: Mapping[str, str],
+    ) -> str:
+        # Asked anew for each block: a token may end before the last one is copied.
+        opener = other._source_headers(source)
+        try:
+            return self._blocks.put_from_url(upload, *numbered, {**headers, **opener})
+        except StorageError as error:
+            fresh = other._source_headers(source)
+            if error.code != _UNREADABLE or fresh.get(_OPENER) == opener.get(_OPENER):
+                raise
+            return self._blocks.put_from_url(upload, *numbered, {**headers, **fresh})
+
     def _source_url(self, source: Place, *, signed: bool) -> str:
         access = self._calls.access
         if not signed or access.key is None:
@@ -276,10 +311,12 @@ class Copier:
         return f"{access.place.url}{path}?{service_sas(grant, access.key)}"
 
     def _source_headers(self, source: Place) -> dict[str, str]:
-        headers = {"x-ms-copy-source": self._source_url(source, signed=True)}
+        headers: dict[str, str] = {
+            "x-ms-copy-source": Hidden(self._source_url(source, signed=True))
+        }
         tokens = self._calls.access.tokens
         if tokens is not None:
-            headers["x-ms-copy-source-authorization"] = f"Bearer {tokens.get()}"
+            headers[_OPENER] = Hidden(f"Bearer {tokens.get()}")
         return headers
 
     # ------------------------------------------------------------------ no content

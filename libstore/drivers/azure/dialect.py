@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from ...errors import InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size
@@ -105,7 +105,8 @@ def extra_headers(storage_class: str | None, extra: Mapping[str, object]) -> dic
         headers["x-ms-access-tier"] = ascii_value(str(tier), "access_tier")
     tags = extra.get("tags")
     if isinstance(tags, Mapping):
-        headers["x-ms-tags"] = urlencode(tags)
+        # Microsoft's own clients write a space so; a plus may be one in a tag.
+        headers["x-ms-tags"] = urlencode(tags, quote_via=quote)
     return headers
 
 

@@ -7,12 +7,15 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
+from ...auth.hidden import Hidden
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
+    ContainerError,
     InvalidNameError,
     InvalidOptionError,
     ObjectAlreadyExistsError,
@@ -23,10 +26,13 @@ from ...errors import (
     ServiceUnavailableError,
     StorageFullError,
 )
-from ...http.message import Fault, Request
+from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
 from .. import _errors
 from .._errors import BUSY, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning, is_html
+
+# What gives access wherever it stands: the signature of a URL, and a token.
+_SIGNED = re.compile(r"(\bsig=|\bBearer\s+)[^&\s<>\"']+", re.IGNORECASE)
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -66,6 +72,7 @@ _no_blob = Meaning(ObjectNotFoundError, "there is no such blob")
 _changed = Meaning(ObjectChangedError, "the blob has another ETag")
 _exists = Meaning(ObjectAlreadyExistsError, "there is a blob of this name already")
 _leased = Meaning(ObjectError, _LEASED)
+_leased_container = Meaning(ContainerError, _LEASED)
 _encrypted = Meaning(ObjectError, _ENCRYPTED)
 _bad_name = Meaning(InvalidNameError, "the service takes no such name")
 _immutable = Meaning(AccessDeniedError, "a policy or a legal hold keeps it as it is")
@@ -151,6 +158,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "UnsupportedHttpVerb": LACKING,
     "FeatureVersionMismatch": LACKING,
     "BlobOverwriteNotSupported": LACKING,
+    "BlobOperationNotSupported": LACKING,
     "OperationNotSupportedOnNamespace": LACKING,
 }
 
@@ -175,10 +183,10 @@ class ErrorReader:
     Turns an error answer into what to raise and whether to try again.
 
     Args:
-        secrets: What must not stand in a message, even if the service says it.
+        secrets: Tells what must not stand in a message, even if the service says it.
     """
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
         self._secrets = secrets
 
     def __call__(
@@ -188,13 +196,15 @@ class ErrorReader:
         told = _told(body)
         code = headers.get("x-ms-error-code") or told.get("Code")
         message = told.get("Message", "").partition("\nRequestId:")[0]
+        message = _SIGNED.sub(r"\1***", message)
+        hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
         if is_page(headers) and status < 500:
             meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
         error = meaning.error(
             status, message, code=code,
-            request_id=headers.get("x-ms-request-id"), secrets=self._secrets,
+            request_id=headers.get("x-ms-request-id"), secrets=(*hidden, *self._secrets()),
         )  # fmt: skip
         return meaning.fault(error)
 
@@ -214,6 +224,8 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     if code is None and status < 500 and status not in _PLAIN:
         return foreign(status)
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
+    if known is _leased and request.operation in _OF_CONTAINERS:
+        known = _leased_container
     return known or (BUSY if status >= 500 else REFUSED)
 
 
@@ -227,6 +239,9 @@ def _missing(operation: str) -> Meaning:
 _PLAIN = frozenset({401, 408, 412, 429})
 _OTHERS = frozenset({"LeaseIdMissing", "SourceConditionNotMet"})
 _OF_ACCOUNTS = frozenset({"ListContainers", "GetUserDelegationKey"})
+# Answers that have an ETag, and those whose bodies are looked at by whoever asks.
+_TAGGED = frozenset({"GetBlob", "GetBlobProperties", "GetContainer"})
+_TOLD_BY_XML = _OF_ACCOUNTS | {"ListBlobs", "GetBlockList", "GetContainerACL", "DeleteBatch"}
 _OF_CONTAINERS = frozenset(
     {"GetContainer", "DeleteContainer", "ListBlobs", "GetContainerACL", "SetContainerACL"}
 )
@@ -240,6 +255,21 @@ def is_page(headers: Mapping[str, str]) -> bool:
     https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers
     """
     return is_html(headers) and not any(name.startswith("x-ms-") for name in headers)
+
+
+def is_foreign(operation: str, response: Response) -> bool:
+    """
+    Return whether an answer that tells of success is somebody else's, whatever it says it is.
+
+    Azure says nothing in the body of an answer to PUT and DELETE, and what there is has an ETag.
+    """
+    headers = response.headers
+    if "x-ms-request-id" in headers:
+        return False
+    if operation in _TOLD_BY_XML:
+        return is_page(headers)
+    wrong = "etag" not in headers if operation in _TAGGED else response.size != 0
+    return (wrong or is_html(headers)) and not any(name.startswith("x-ms-") for name in headers)
 
 
 def foreign(status: int) -> Meaning:

@@ -63,16 +63,17 @@ class PartHooks(BlobHooks):
         if upload.id in self._blocks.dropped:
             raise ServiceError("the upload was aborted")
         md5 = checksums.get("md5")
+        encryption = self._encrypted.get(upload.id, self._encryption)
         headers = {
             **dialect.kept_headers(options),
-            **self._encrypted.get(upload.id, self._encryption),
+            **encryption,
             **dialect.condition_headers(options.conditions),
         }
         ids = [part.token for part in parts]
         size = sum(part.size for part in parts)
         info = self._calls.persist_once(
             lambda: self._blocks.commit(upload, ids, headers, md5),
-            lambda: self._ours(upload.container, upload.name, size, md5),
+            lambda: self._ours(upload.container, upload.name, size, md5, encryption),
         )
         self._encrypted.pop(upload.id, None)
         return info

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
 from ...auth.sharedkey import SharedKey, SharedKeySigner
@@ -29,12 +29,12 @@ _SECRETS = ("key", "sas_token", "connection_string", "credential", "customer_key
 # What UseDevelopmentStorage=true stands for; the key is public, and the same everywhere:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
 _EMULATOR = {
-    "AccountName": "devstoreaccount1",
-    "AccountKey": (
+    "accountname": "devstoreaccount1",
+    "accountkey": (
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
-    "BlobEndpoint": "http://127.0.0.1:10000/devstoreaccount1",
 }
+_EMULATOR_PLACE = ":10000/devstoreaccount1"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Settings:
             }
         text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
         if text and not (found.get("key") or found.get("sas_token")):
-            named = _read_connection_string(text).get("AccountName")
+            named = _read_connection_string(text).get("accountname")
             if self.account in {None, named}:
                 found = {"connection_string": text}
         if found.get("key"):
@@ -119,11 +119,11 @@ class Settings:
         key, token = self.key, self.sas_token
         if self.connection_string is not None:
             told = _read_connection_string(self.connection_string)
-            account = account or told.get("AccountName")
-            endpoint = endpoint or told.get("BlobEndpoint")
-            suffix = suffix or told.get("EndpointSuffix")
-            key, token = told.get("AccountKey"), told.get("SharedAccessSignature")
-            if endpoint is None and told.get("DefaultEndpointsProtocol", "https") != "https":
+            account = account or told.get("accountname")
+            endpoint = endpoint or told.get("blobendpoint")
+            suffix = suffix or told.get("endpointsuffix")
+            key, token = told.get("accountkey"), told.get("sharedaccesssignature")
+            if endpoint is None and told.get("defaultendpointsprotocol", "https") != "https":
                 raise InvalidOptionError(
                     "the connection string asks for http; name the endpoint, with insecure=True"
                 )
@@ -132,7 +132,9 @@ class Settings:
                     "the connection string has neither AccountKey nor SharedAccessSignature"
                 )
         place = find_place(account, endpoint, suffix, insecure=self.insecure)
-        account = account or account_at(place)
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: a
+        # signature names the account, also where its second location is asked.
+        account = (account or account_at(place)).removesuffix("-secondary")
         if key is not None:
             shared = SharedKey(account, _decoded_key(key))
             return Access(place, account, SharedKeySigner(shared), key=_decoded_key(key))
@@ -183,16 +185,18 @@ class Access:
     sas: str = field(default="", repr=False)
     tokens: TokenCache | None = None
 
-    @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not stand in a message, even if the service says it."""
+        """Return what must not stand in a message, even if the service says it."""
         found = [base64.b64encode(self.key).decode()] if self.key is not None else []
         found += [value for name, value in parse_qsl(self.sas) if name == "sig"]
         found += [part[4:] for part in self.sas.split("&") if part.startswith("sig=")]
+        if self.tokens is not None and self.tokens.known:
+            found.append(self.tokens.known)
         return tuple(found)
 
 
 def _read_connection_string(text: str) -> Mapping[str, str]:
+    """Return what a connection string says, by names in lower case: in it they may have any."""
     # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
     found = {}
     for piece in text.strip().split(";"):
@@ -201,10 +205,12 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
             raise InvalidOptionError(
                 "the connection string must be Name=value;Name=value, as the portal shows it"
             )
-        found[name.strip()] = value.strip()
-    if found.get("UseDevelopmentStorage") == "true":
-        return _EMULATOR
-    return found
+        found[name.strip().lower()] = value.strip()
+    if found.get("usedevelopmentstorage", "").lower() != "true":
+        return found
+    # Of a proxy the scheme and the host count, and no port.
+    proxy = urlsplit(found.get("developmentstorageproxyuri") or "http://127.0.0.1")
+    return {**_EMULATOR, "blobendpoint": f"{proxy.scheme}://{proxy.hostname}{_EMULATOR_PLACE}"}
 
 
 def _decoded_key(key: object) -> bytes:
