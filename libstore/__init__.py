@@ -218,4 +218,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Not the modules, which come and go as names are loaded: what is here is what is public.
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

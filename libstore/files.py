@@ -224,6 +224,10 @@ class ObjectWriter(io.BufferedIOBase):
         _open_writers.add(self)
 
     @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.name!r}>"
+
+    @override
     def writable(self) -> bool:
         self._check_open()
         return True

@@ -140,6 +140,6 @@ def _unknown(name: object) -> str:
     import difflib  # only for this message
 
     known = list_drivers()
-    close = difflib.get_close_matches(str(name), known, n=1)
+    close = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"no driver is called {name!r}.{hint} There are: {', '.join(known)}"

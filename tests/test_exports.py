@@ -37,7 +37,13 @@ def test_a_star_import_brings_every_public_name() -> None:
 
 
 def test_dir_tells_of_names_that_are_not_loaded_yet() -> None:
-    assert {*libstore.__all__, "__version__"} <= set(dir(libstore))
+    assert "__version__" in dir(libstore)
+
+
+def test_dir_tells_of_nothing_that_is_not_public() -> None:
+    assert libstore.errors.__name__ == "libstore.errors"
+
+    assert libstore.__all__ == [name for name in dir(libstore) if not name.startswith("_")]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

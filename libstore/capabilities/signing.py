@@ -78,7 +78,7 @@ class Signing(DriverCore):
             seconds = checks.seconds(expires, "expires")
             if not 0 < seconds <= self.limits.max_expires:
                 raise InvalidOptionError(
-                    f"expires must be above 0 and at most {self.limits.max_expires:g} seconds,"
+                    f"expires must be above 0 and at most {self.limits.max_expires:.0f} seconds,"
                     f" not {expires!r}"
                 )
             options = SigningOptions(

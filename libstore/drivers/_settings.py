@@ -8,13 +8,20 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import InvalidOptionError, NotSupportedError
+from .. import checks
+from ..errors import InvalidOptionError, InvalidTypeError, NotSupportedError
 from ..http.names import split_origin
 from ..http.transport import Transport
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+# Arguments whose annotation is one of these are checked by it.
+_TYPES: Mapping[object, tuple[type, str]] = {
+    "str | None": (str, "a str"),
+    "bool": (bool, "True or False"),
+    "bool | None": (bool, "True or False"),
+}
 _DEFAULT_TIMEOUT = (5.0, 60.0)
 # Connections that are kept to one host, unless transfers want more.
 _CONNECTIONS = 16
@@ -38,6 +45,8 @@ def split_endpoint(
     if not value.isascii() or set(value) & set(unfit):
         raise InvalidOptionError(f"{label} must be https://host[:port][/path], and no more")
     parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"}:
+        raise InvalidOptionError(f"{label} must begin with https:// (or http://)")
     url = f"{parts.scheme}://{parts.netloc}"
     scheme, host, _ = split_origin(url)
     check_secure(scheme, host, label, insecure=insecure)
@@ -64,6 +73,21 @@ def is_loopback(host: str) -> bool:
 # ---------------------------------------------------------------------- how
 
 
+def check_types(settings: DataclassInstance) -> None:
+    """
+    Look at all arguments that are a text or a switch; others are looked at where they are used.
+
+    Raises:
+        InvalidTypeError: One is of another type.
+    """
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        kind, name = _TYPES.get(item.type, (object, ""))
+        missing = value is None and str(item.type).endswith("None")
+        if not (missing or isinstance(value, kind)):
+            raise InvalidTypeError(f"{item.name} must be {name}, not {type(value).__name__}")
+
+
 def ways_of(settings: object, names: Collection[str], *, anonymous: bool) -> list[str]:
     """Return which ways to say who one is were taken; there may be one at most."""
     ways = [name for name in names if getattr(settings, name) is not None]
@@ -88,18 +112,33 @@ def make_transport(
         concurrency: How many transfers want one at once.
         timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
     """
-    timeout = _DEFAULT_TIMEOUT if timeout is None else timeout
-    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if not (connect > 0 and read > 0):
-        raise InvalidOptionError("timeout must be above 0 seconds")
+    connect, read = _timeouts(_DEFAULT_TIMEOUT if timeout is None else timeout)
+    for value, kinds, label, what in (
+        (verify, (bool, str), "verify", "True, False or the path of a file as a str"),
+        (proxies, (Mapping, type(None)), "proxies", "a mapping of schemes to URLs"),
+        (cert, (str, tuple, type(None)), "cert", "the path of a file as a str, or a pair of them"),
+    ):
+        if not isinstance(value, kinds):
+            raise InvalidTypeError(f"{label} must be {what}, not {type(value).__name__}")
     return Transport(
         pool_size=max(_CONNECTIONS, concurrency),
-        connect_timeout=float(connect),
-        read_timeout=float(read),
+        connect_timeout=connect,
+        read_timeout=read,
         verify=verify,
         cert=cert,
         proxies=proxies,
     )
+
+
+def _timeouts(given: object) -> tuple[float, float]:
+    """Return the seconds for a connection, and for an answer to go on."""
+    pair = given if isinstance(given, (tuple, list)) else (given, given)
+    if len(pair) != 2:
+        raise InvalidOptionError("timeout must be a number of seconds, or a pair of two")
+    connect, read = (checks.seconds(value, "timeout") for value in pair)
+    if not (connect > 0 and read > 0):
+        raise InvalidOptionError("timeout must be above 0 seconds")
+    return connect, read
 
 
 # ---------------------------------------------------------------------- pickles

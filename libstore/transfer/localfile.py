@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..checks import shorten
 from ..errors import (
     LocalFileError,
     LocalFileExistsError,
@@ -17,6 +18,8 @@ from ..errors import (
     set_os_fields,
 )
 
+# A longer path is most likely content that was given in place of one.
+_LONGEST_SHOWN = 1_000
 # What a file system without hard links says.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -38,7 +41,8 @@ def local_errors(path: str, role: str) -> Iterator[None]:
         raise
     except OSError as error:
         kind = next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), LocalFileError)
-        wrapped = kind(f"{role} {path!r}: {error.strerror or error}")
+        shown = repr(path) if len(path) <= _LONGEST_SHOWN else shorten(path)
+        wrapped = kind(f"{role} {shown}: {error.strerror or error}")
         set_os_fields(wrapped, error.errno, error.strerror, path)
         raise wrapped from error
 

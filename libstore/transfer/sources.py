@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeAlias, Union
 
 from typing_extensions import Buffer, override
 
+from ..checks import shorten
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
 from ..values import MiB
 from .localfile import local_errors
@@ -25,6 +26,8 @@ _ACCEPTED = (
 
 
 _END = object()
+# Somebody who gave a text for content learns here what a str is.
+_ROLE = "the upload source (a path; content is given as bytes)"
 
 
 class Source(ABC):
@@ -141,10 +144,9 @@ class _FileSource(_FilledSource):
 class _PathSource(_FileSource):
     def __init__(self, path: str) -> None:
         if "\0" in path:
-            raise InvalidOptionError(f"no file can be called {path!r}: it has a NUL character")
+            raise InvalidOptionError(f"no file can be called {shorten(path)}: it has a NUL")
         self._path = path
-        # A str is a path; somebody who meant its text learns that from the role's name.
-        with local_errors(self._path, "the path of the upload source"):
+        with local_errors(self._path, _ROLE):
             handle = open(self._path, "rb", buffering=0)
         self._handle = handle
         super().__init__(handle)
@@ -155,7 +157,7 @@ class _PathSource(_FileSource):
 
     @override
     def _fill(self, view: memoryview) -> int:
-        with local_errors(self._path, "the path of the upload source"):
+        with local_errors(self._path, _ROLE):
             return super()._fill(view)
 
     @override

@@ -600,7 +600,6 @@ def test_a_wrong_key_of_hmac_is_told(model: Model) -> None:
 def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gcs = get_driver("gcs")
     for options in (
-        {"key": "k"},
         {"key": "k", "secret": "s", "token": "t"},
         {"token": "t", "endpoint": "http://example.com"},
         {"token": "t", "endpoint": "https://example.com?x"},

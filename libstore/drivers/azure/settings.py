@@ -16,7 +16,7 @@ from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
 from .. import _extras
-from .._settings import make_transport, pickled, ways_of
+from .._settings import check_types, make_transport, pickled, ways_of
 from .places import Place, account_at, find_place
 
 #: What tokens are asked for, in all clouds:
@@ -67,6 +67,7 @@ class Settings:
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
+        check_types(self)
         ways = ways_of(self, _WAYS, anonymous=self.anonymous)
         found = self
         if not ways and not self.anonymous:

@@ -14,7 +14,7 @@ from ...auth.sas import (
     service_sas,
     timestamp,
 )
-from ...errors import InvalidOptionError, NotSupportedError, ServiceError
+from ...errors import NotSupportedError, ServiceError
 from ...http.xml import write
 from ...values import Limits, SigningOptions
 from .calls import VERSION, Calls
@@ -51,7 +51,7 @@ class Signatures:
             "content-type",
         }
         if unknown:
-            raise InvalidOptionError(f"Azure cannot have a URL set the header {min(unknown)}")
+            raise NotSupportedError(f"Azure cannot have a URL set the header {min(unknown)}")
         expiry = self._calls.client.now() + max(1.0, options.expires)
         grant = Grant(
             access.account,

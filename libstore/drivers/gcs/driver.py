@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 from typing_extensions import Self, override
 
 from ...auth.google import URLSigner, signed_target
-from ...errors import InvalidOptionError, NotSupportedError, StorageError
+from ...errors import NotSupportedError, StorageError
 from ...hooks import OPTIONS
 from ...http.names import host_header
 from ...retry import RetryPolicy
@@ -314,7 +314,7 @@ class GCSDriver(PartHooks):
     ) -> str:
         unknown = options.response_headers.keys() - _OVERRIDES
         if unknown:
-            raise InvalidOptionError(
+            raise NotSupportedError(
                 f"Google cannot have a URL set the header {min(unknown)}; it can set"
                 f" {' and '.join(sorted(_OVERRIDES))}"
             )

@@ -17,12 +17,12 @@ from ...auth.google import (
     default_credentials,
     service_account_credentials,
 )
-from ...errors import InvalidOptionError, InvalidTypeError
+from ...errors import CredentialsNotFoundError, InvalidOptionError, InvalidTypeError
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
 from .. import _extras
-from .._settings import make_transport, pickled, ways_of
+from .._settings import check_types, make_transport, pickled, ways_of
 from .places import Place, emulator_endpoint, find_place
 
 _WAYS = ("key", "token", "credentials", "service_account")
@@ -64,12 +64,10 @@ class Settings:
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
+        check_types(self)
         found = self
-        for label in ("key", "secret"):
-            if not isinstance(getattr(self, label), (str, type(None))):
-                raise InvalidTypeError(f"{label} must be a str")
         if (self.key is None) != (self.secret is None):
-            raise InvalidOptionError("key and secret go together; give both, or neither")
+            raise CredentialsNotFoundError("key and secret go together; give both, or neither")
         ways_of(self, _WAYS, anonymous=self.anonymous)
         if self.key is not None and self.secret is not None and is_account(self.key, self.secret):
             account = {"client_email": self.key, "private_key": self.secret}

@@ -12,7 +12,7 @@ from ...auth.hidden import Hidden
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .._settings import make_transport, pickled
+from .._settings import check_types, make_transport, pickled
 from . import extras
 from .endpoints import Endpoint, Known, Variants, amazon_region, checked_region, known_service
 from .services import OTHER, SERVICES, Service
@@ -57,6 +57,7 @@ class Settings:
 
     def completed(self, service: Service, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
+        check_types(self)
         found = self
         # The names are Amazon's, so they are for Amazon's service, and for endpoints that one
         # names oneself; another company is not told Amazon's key.

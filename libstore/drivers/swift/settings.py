@@ -10,7 +10,7 @@ from typing import Any
 from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .._settings import make_transport, pickled, split_endpoint
+from .._settings import check_types, make_transport, pickled, split_endpoint
 
 _SECRETS = ("secret", "token", "temp_url_key")
 _INTERFACES = ("public", "internal", "admin")
@@ -97,6 +97,7 @@ class Settings:
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with what the environment adds, and checked."""
+        check_types(self)
         found = self._with_environment(environ)
         found._check_who()
         for label in ("auth_url", "storage_url"):

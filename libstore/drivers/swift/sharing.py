@@ -32,6 +32,10 @@ class SharingHooks(CopyHooks):
         if options.headers:
             raise NotSupportedError("Swift signs no headers of requests")
         extra = _answer_options(options.response_headers)
+        if self._settings.anonymous and self._settings.temp_url_key is None:
+            raise NotSupportedError(
+                "an anonymous driver has nothing to sign URLs with; give temp_url_key="
+            )
         key = self._settings.temp_url_key or self._found_key(container)
         place = self._calls.place
         expires = int(self._calls.now() + max(1.0, options.expires))

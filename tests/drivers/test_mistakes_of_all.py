@@ -1,0 +1,248 @@
+"""
+The likeliest mistakes: with every driver the same error, which says what to do.
+
+Nobody listens where the drivers would send something, and nothing is sent: what is wrong is found
+out before.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libstore import (
+    Container,
+    CredentialsNotFoundError,
+    InvalidNameError,
+    InvalidOptionError,
+    InvalidTypeError,
+    LocalFileNotFoundError,
+    NotSupportedError,
+    RetryPolicy,
+    StorageDriver,
+    StorageError,
+    get_driver,
+)
+
+NOWHERE = "http://127.0.0.1:9"
+SECRET = "thisisasecretthatnobodysees"
+
+Maker = Callable[..., StorageDriver]
+
+
+def s3(**options: Any) -> StorageDriver:
+    return get_driver("s3")(**{"key": "key", "secret": SECRET, "endpoint": NOWHERE, **options})
+
+
+def r2(**options: Any) -> StorageDriver:
+    return get_driver("r2")(**{"key": "key", "secret": SECRET, "account": "01ab", **options})
+
+
+def azure(**options: Any) -> StorageDriver:
+    key = base64.b64encode(SECRET.encode()).decode()
+    return get_driver("azure")(**{"account": "account", "key": key, **options})
+
+
+def gcs(**options: Any) -> StorageDriver:
+    return get_driver("gcs")(**{"token": SECRET, "project": "p", "endpoint": NOWHERE, **options})
+
+
+def gcs_hmac(**options: Any) -> StorageDriver:
+    return get_driver("gcs")(**{"key": "GOOG1", "secret": SECRET, "endpoint": NOWHERE, **options})
+
+
+def swift(**options: Any) -> StorageDriver:
+    return get_driver("swift")(
+        **{"user": "user", "secret": SECRET, "auth_url": f"{NOWHERE}/v3", **options}
+    )
+
+
+MAKERS: Mapping[str, Maker] = {
+    "s3": s3, "r2": r2, "azure": azure, "gcs": gcs, "gcs-hmac": gcs_hmac, "swift": swift,
+}  # fmt: skip
+
+
+@pytest.fixture(params=MAKERS)
+def make(request: pytest.FixtureRequest) -> Maker:
+    found: Maker = MAKERS[request.param]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take away what the environment may know."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (
+        "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION",
+        "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING", "STORAGE_EMULATOR_HOST",
+        "OS_USERNAME", "OS_USER_ID", "OS_TOKEN", "OS_APPLICATION_CREDENTIAL_ID",
+        "OS_APPLICATION_CREDENTIAL_NAME", "ST_USER",
+    ):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def container(make: Maker) -> Iterator[Container]:
+    with make(retry=RetryPolicy(1)) as driver:
+        yield driver.object("a-container", "a").container
+
+
+# ---------------------------------------------------------------------- making a driver
+
+
+BAD: tuple[object, ...] = (
+    123, 1.5, -1, True, None, b"bytes", "", "nonsense", "ü\n", [], (0,), {"a": 1}, object(),
+)  # fmt: skip
+
+
+def test_no_argument_of_a_wrong_type_ends_in_an_error_of_pythons_own(make: Maker) -> None:
+    driver = make()
+    told = ""
+    for name in inspect.signature(type(driver)).parameters:
+        for value in BAD:
+            try:
+                make(**{name: value}).close()
+            except StorageError as error:
+                told += str(error)
+    assert "must be" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"timeout": "5"}, {"timeout": [None, 5]}, {"verify": Path("ca.pem")}, {"verify": None},
+        {"proxies": "http://proxy"}, {"insecure": "yes"}, {"anonymous": 1}, {"retry": 3},
+        {"transfer": {"part_size": 1}}, {"cdn": b"https://cdn.example"}, {"pickle_secret": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wrong_type_is_named_with_the_argument(make: Maker, given: dict[str, object]) -> None:
+    with pytest.raises(InvalidTypeError, match=next(iter(given))):
+        make(**given)
+
+
+@pytest.mark.parametrize("given", [{"timeout": 0}, {"timeout": (5,)}, {"cdn": "cdn.example.com"}])
+def test_a_value_that_cannot_work_is_named_with_the_argument(
+    make: Maker, given: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidOptionError, match=next(iter(given))):
+        make(**given)
+
+
+def test_certificate_authorities_that_are_not_there_are_named(make: Maker) -> None:
+    with pytest.raises(LocalFileNotFoundError, match=r"/no/such/ca\.pem"):
+        make(verify="/no/such/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [("store.example.com", "https://"), ("http://store.example.com/v3", "insecure=True")],
+)
+def test_an_address_says_how_it_has_to_begin(make: Maker, address: str, hint: str) -> None:
+    argument = "auth_url" if make is swift else "endpoint"
+    with pytest.raises(InvalidOptionError, match=f"^{argument} .*{hint}"):
+        make(**{argument: address})
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("s3", {}), ("s3", {"key": "k"}), ("s3", {"secret": "s"}), ("r2", {"account": "01ab"}),
+        ("azure", {}), ("azure", {"account": "account"}), ("gcs", {"key": "k"}),
+        ("gcs", {"secret": "s"}), ("swift", {}), ("swift", {"user": "u"}),
+        ("swift", {"user": "u", "secret": "s"}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_missing_credentials_are_asked_for(name: str, given: dict[str, str]) -> None:
+    with pytest.raises(CredentialsNotFoundError, match=r"give|say"):
+        get_driver(name)(**given)
+
+
+def test_a_misspelt_driver_is_told_the_name_it_may_have_meant() -> None:
+    for misspelt, meant in (("S3", "s3"), ("gsc", "gcs"), ("Azure", "azure"), ("swfit", "swift")):
+        with pytest.raises(LookupError, match=f"Did you mean '{meant}'"):
+            get_driver(misspelt)
+
+
+# ---------------------------------------------------------------------- using it
+
+
+def test_a_text_as_content_is_told_that_it_is_a_path(container: Container) -> None:
+    with pytest.raises(
+        LocalFileNotFoundError, match="a path; content is given as bytes"
+    ) as caught:
+        container.upload_object("hello world", "a")
+    assert "hello world" == caught.value.filename
+    with pytest.raises(StorageError) as caught_long:
+        container.upload_object("long " * 10_000, "a")
+    assert len(str(caught_long.value)) < 500
+
+
+@pytest.mark.parametrize("source", [None, 5, io.StringIO("text")], ids=["none", "int", "file"])
+def test_what_gives_no_bytes_is_refused(container: Container, source: Any) -> None:
+    with pytest.raises(InvalidTypeError, match=r"bytes|binary"):
+        container.upload_object(source, "a")
+
+
+@pytest.mark.parametrize("name", ["", "n" * 5_000, "\ud800"], ids=["empty", "long", "surrogate"])
+def test_a_name_that_cannot_be_is_refused(container: Container, name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        container.upload_object(b"", name)
+    with pytest.raises(InvalidNameError):
+        container.read_object(name)
+
+
+@pytest.mark.parametrize("name", ["", "a/b"])
+def test_a_name_that_no_container_can_have_is_refused(make: Maker, name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        make().create_container(name)
+
+
+def test_a_misspelt_option_is_told_those_that_there_are(container: Container) -> None:
+    driver = container.driver
+    with pytest.raises(InvalidOptionError, match=min(driver.upload_extras)):
+        container.upload_object(b"", "a", extra={"tgas": {}})
+    with pytest.raises(InvalidOptionError, match=min(driver.container_extras)):
+        driver.create_container("a-container", extra={"regoin": "here"})
+
+
+def test_a_header_that_a_signed_url_cannot_have_is_not_supported(make: Maker) -> None:
+    obj = make().object("a-container", "a")
+    if make in {s3, r2}:
+        assert "never" in obj.sign_url(response_headers={"expires": "never"})
+    else:
+        with pytest.raises(NotSupportedError):
+            obj.sign_url(response_headers={"expires": "never"})
+
+
+def test_a_url_that_would_live_too_long_is_told_the_most(container: Container) -> None:
+    most = f"{container.driver.limits.max_expires:.0f} seconds"
+    with pytest.raises(InvalidOptionError, match=most):
+        container.object("a").sign_url(expires=1e12)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("s3", {}), ("r2", {"account": "01ab"}), ("azure", {"account": "account"}), ("gcs", {}),
+        ("swift", {"storage_url": f"{NOWHERE}/v1/AUTH_a"}),
+    ],
+)  # fmt: skip
+def test_who_is_anonymous_signs_no_urls(name: str, given: dict[str, str]) -> None:
+    driver = get_driver(name)(anonymous=True, **given)
+    with pytest.raises(NotSupportedError, match="sign"):
+        driver.object("a-container", "a").sign_url()
+
+
+def test_a_pickle_of_a_secret_is_told_how_it_goes(make: Maker) -> None:
+    with pytest.raises(NotSupportedError, match="pickle_secret=True"):
+        pickle.dumps(make())
