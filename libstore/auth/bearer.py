@@ -89,7 +89,7 @@ class TokenCache:
     def _renewed(self, old: Token | None) -> Token:
         try:
             return self._ask()
-        except AuthenticationError:
+        except StorageError:
             # There is time left to try again.
             if old is None or self._clock() >= old.expires_on:
                 raise

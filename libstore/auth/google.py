@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,16 +24,20 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
 from ..errors import (
+    AccessDeniedError,
     AuthenticationError,
     CredentialsNotFoundError,
     NotSupportedError,
     ServiceError,
+    ServiceUnavailableError,
     StorageError,
 )
 from ..http.client import Client, Unsigned
+from ..http.headers import parse_date
 from ..http.message import Fault, Request
 from ..http.transport import Transport
 from ..retry import RetryPolicy
+from .bearer import BearerSigner, TokenCache
 
 #: What tokens are asked for: https://cloud.google.com/storage/docs/oauth-scopes
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
@@ -42,6 +47,8 @@ _ENDPOINT = "https://oauth2.googleapis.com/token"
 _IAM = "https://iamcredentials.googleapis.com"
 _ANSWER_LIMIT = 1 << 20
 _EXTRA = "install it with: pip install 'libstore[gcs]'"
+# Google takes what is dated some minutes off.
+_MOST_SKEW = 240.0
 # How long a token whose end nobody tells is believed in.
 _ENDLESS = 4_102_444_800
 
@@ -69,9 +76,11 @@ class TokenFunction:
         """Return what the function gives."""
         told = self._source if isinstance(self._source, str) else self._source()
         token, end = told if isinstance(told, tuple) and len(told) == 2 else (told, None)
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if not isinstance(token, str) or not (token and token.isascii() and token.isprintable()):
             raise AuthenticationError("token must be, or return, a token: printable ASCII text")
         if isinstance(end, datetime):
+            if end.tzinfo is None:  # google-auth's are in UTC, most others in local time
+                raise AuthenticationError("the end of a token must be an aware datetime")
             end = end.timestamp()
         if end is not None and not isinstance(end, (int, float)):
             raise AuthenticationError("the end of a token must be a datetime or a number")
@@ -104,12 +113,15 @@ class GoogleCredential:
         credentials = self.credentials
         token = getattr(credentials, "token", None)
         if not token or not getattr(credentials, "valid", True) or token == self._given:
+            if getattr(credentials, "requires_scopes", False):
+                credentials = self._found = credentials.with_scopes(list(scopes))
+            self._send.last = None
             try:
                 credentials.refresh(self._send)
             except StorageError:
                 raise
             except Exception as error:
-                raise AuthenticationError(_refusal(error)) from error
+                raise _refusal(error, self._send.last) from error
             token = credentials.token
         if not isinstance(token, str) or not token:
             raise AuthenticationError("the credentials have no token after they were refreshed")
@@ -125,18 +137,55 @@ def _expiry(credentials: Any) -> int:
     return int((expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)).timestamp())
 
 
-def _refusal(error: Exception) -> str:
+def _refusal(error: Exception, answer: _AuthAnswer | None) -> StorageError:
+    """Return what it means that google-auth got no token; `answer` is the last it was given."""
     text = str(error)
-    if "iat" in text or "short-lived" in text or "JWT" in text:
-        # https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
-        return (
-            "Google gives no token: the clock of this machine is wrong, or the key of the service"
-            " account was deleted"
+    status = answer.status if answer is not None else None
+    if answer is not None and (answer.status >= 500 or answer.status in {408, 429}):
+        return ServiceUnavailableError(
+            "Google cannot give a token at the moment", status=status, retryable=True
         )
-    return (
+    if answer is not None and _foreign(answer):
+        return ServiceError(
+            "what answers where tokens are given is not Google; look whether a proxy or a login"
+            " page answers in its place",
+            status=status,
+        )
+    off = _clock_error(answer)
+    # https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
+    if off or (off is None and re.search(r"Invalid JWT:|\biat\b|timeframe", text)):
+        by = f", by {abs(off):.0f} seconds" if off else ""
+        return AuthenticationError(
+            f"Google gives no token: the clock of this machine is wrong{by}; set it", status=status
+        )
+    if "JWT Signature" in text:
+        return AuthenticationError(
+            "Google gives no token: the private key is not one of the service account's, or was"
+            " deleted",
+            status=status,
+        )
+    return AuthenticationError(
         f"Google gives no token ({type(error).__name__}); look whether the credentials are still"
-        " valid, and log in again with: gcloud auth application-default login"
+        " valid, and log in again with: gcloud auth application-default login",
+        status=status,
     )
+
+
+def _clock_error(answer: _AuthAnswer | None) -> float | None:
+    """Return by how many seconds our clock is wrong, 0 if it is right enough to be believed."""
+    when = parse_date(answer.headers.get("date")) if answer is not None else None
+    if answer is None or when is None or answer.status not in {400, 401, 403}:
+        return None
+    off = time.time() - when.timestamp()
+    return off if abs(off) > _MOST_SKEW else 0.0
+
+
+def _foreign(answer: _AuthAnswer) -> bool:
+    """Return whether an answer is not the JSON that Google sends."""
+    try:
+        return not isinstance(json.loads(answer.data), dict)
+    except ValueError:
+        return True
 
 
 # ---------------------------------------------------------------------- google-auth
@@ -168,7 +217,8 @@ def default_credentials(
         with lock:
             if not found:
                 try:
-                    found.append(auth.default(scopes=[SCOPE], request=_AuthRequest(transport)))
+                    # What needs scopes gets them later; people's tokens have all they agreed to.
+                    found.append(auth.default(request=_AuthRequest(transport)))
                 except Exception as error:
                     raise CredentialsNotFoundError(
                         "there are no Application Default Credentials; give key= and secret=,"
@@ -226,10 +276,16 @@ class _AuthAnswer:
 
 
 class _AuthRequest:
-    """Sends google-auth's requests over our wire, with its certificates, proxies and time-outs."""
+    """
+    Sends google-auth's requests over our wire, with its certificates, proxies and time-outs.
+
+    Attributes:
+        last: The last answer.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._client = Client(transport, Unsigned(), _no_fault, RetryPolicy(attempts=3))
+        self.last: _AuthAnswer | None = None
 
     def __call__(
         self,
@@ -250,7 +306,9 @@ class _AuthRequest:
             expected=_ALL, operation="GetToken",
         )  # fmt: skip
         response = self._client.request(request)
-        return _AuthAnswer(response.status, response.headers, response.read(_ANSWER_LIMIT))
+        data = response.read(_ANSWER_LIMIT)
+        self.last = answer = _AuthAnswer(response.status, response.headers, data)
+        return answer
 
 
 _ALL = frozenset(range(200, 600))
@@ -295,13 +353,19 @@ class HMACSigner:
         return hmac.digest(self._derive(day), text, "sha256").hex()
 
 
+def for_iam(credentials: Any) -> Any:
+    """Return credentials whose tokens IAM takes; those for storage alone it does not."""
+    with_scopes = getattr(credentials, "with_scopes", None)
+    return credentials if with_scopes is None else with_scopes([IAM_SCOPE])
+
+
 class AccountSigner:
     """
     Signs as a service account: with its private key, or by asking IAM for it.
 
     Args:
         email: The account, if the credentials do not tell, or are not a service account's.
-        token: Returns a token for IAM.
+        tokens: Those that IAM takes.
     """
 
     algorithm = "GOOG4-RSA-SHA256"
@@ -310,20 +374,22 @@ class AccountSigner:
         self,
         credentials: Callable[[], Any],
         email: str | None,
-        token: Callable[[], str],
+        tokens: TokenCache,
         transport: Transport,
         iam: str = _IAM,
     ) -> None:
         self._credentials = credentials
         self._email = email
-        self._token = token
-        self._transport = transport
+        self._tokens = tokens
+        self._client = Client(transport, BearerSigner(tokens), _iam_fault, RetryPolicy())
         self._iam = iam
 
     def identity(self) -> str:
         """Return the account's e-mail address."""
-        told = getattr(self._credentials(), "signer_email", None)
-        found = self._email or (told if isinstance(told, str) else None)
+        found = self._email or self._told("signer_email") or self._told("service_account_email")
+        if found == "default":  # what a machine at Google is called before it has a token
+            self._tokens.get()
+            found = self._told("service_account_email")
         if not found:
             raise NotSupportedError(
                 "these credentials cannot sign URLs by themselves: give service_account=, or say"
@@ -331,12 +397,15 @@ class AccountSigner:
             )
         return found
 
+    def _told(self, attribute: str) -> str | None:
+        told = getattr(self._credentials(), attribute, None)
+        return told if isinstance(told, str) else None
+
     def sign(self, text: bytes, day: str) -> str:
         """Return the signature in hexadecimal."""
-        credentials = self._credentials()
-        told = getattr(credentials, "signer_email", None)
-        sign: Any = getattr(credentials, "sign_bytes", None)
-        if sign is not None and self._email in {None, told}:
+        sign: Any = getattr(self._credentials(), "sign_bytes", None)
+        told = self._told("signer_email")
+        if sign is not None and told is not None and self._email in {None, told}:
             try:
                 signature: bytes = sign(text)
                 return signature.hex()
@@ -349,22 +418,45 @@ class AccountSigner:
     def _sign_by_iam(self, text: bytes) -> bytes:
         # https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
         email = quote(self.identity(), safe="@")
-        answer = _AuthRequest(self._transport)(
-            f"{self._iam}/v1/projects/-/serviceAccounts/{email}:signBlob",
-            "POST",
-            json.dumps({"payload": base64.b64encode(text).decode()}),
-            {"authorization": f"Bearer {self._token()}", "content-type": "application/json"},
-        )
+        request = Request(
+            "POST", self._iam, f"/v1/projects/-/serviceAccounts/{email}:signBlob",
+            {"content-type": "application/json"},
+            json.dumps({"payload": base64.b64encode(text).decode()}).encode(),
+            expected=frozenset({200}), operation="SignBlob",
+        )  # fmt: skip
+        response = self._client.request(request)
         try:
-            if answer.status == 200:
-                return base64.b64decode(json.loads(answer.data)["signedBlob"], validate=True)
+            told = json.loads(response.read(_ANSWER_LIMIT))
+            return base64.b64decode(told["signedBlob"], validate=True)
         except (ValueError, KeyError, TypeError, binascii.Error):
-            pass
-        raise AuthenticationError(
-            f"IAM does not sign for {self.identity()}: the credentials need the role Service"
-            " Account Token Creator on it, and the API iamcredentials must be enabled",
-            status=answer.status,
-        )
+            raise _iam_error(200) from None
+
+
+def _iam_fault(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    answer = _AuthAnswer(status, headers, body)
+    if status >= 500 or status in {408, 429}:
+        busy = ServiceUnavailableError("IAM cannot sign at the moment", status=status)
+        return Fault(busy, retry=True, throttled=status == 429)
+    if status == 401:
+        refused = AuthenticationError("IAM does not accept the token", status=status)
+        return Fault(refused, renew=True)
+    if _foreign(answer):
+        return Fault(_iam_error(status))
+    account = request.target.rpartition("/")[2].partition(":")[0]
+    denied = AccessDeniedError(
+        f"IAM does not sign for {account}: the credentials need the role Service Account Token"
+        " Creator on it, and the API iamcredentials must be enabled",
+        status=status,
+    )
+    return Fault(denied)
+
+
+def _iam_error(status: int) -> ServiceError:
+    return ServiceError(
+        "what answers in the place of IAM is not Google; look whether a proxy or a login page"
+        " answers",
+        status=status,
+    )
 
 
 # ---------------------------------------------------------------------- V4 signatures

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from ..errors import (
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -26,6 +28,14 @@ from ..http.transport import Transport
 from ..retry import RetryPolicy
 
 T = TypeVar("T")
+
+# What a request that took effect makes of the same one when it comes again.
+_SETTLED = (
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+)
 
 
 class Caller:
@@ -102,7 +112,7 @@ class Caller:
         Try again what must take effect once.
 
         After a try of which nobody knows whether it took effect, a condition that does not hold,
-        or parts that are gone, may be our own doing.
+        parts that are gone, or a container that is, may be our own doing.
 
         Args:
             send: Sends a request that the wire does not send again by itself.
@@ -113,7 +123,7 @@ class Caller:
         while True:
             try:
                 return send()
-            except (ObjectAlreadyExistsError, ObjectChangedError):
+            except _SETTLED:
                 found = _seen(look) if lost else None
                 if found is None:
                     raise
@@ -156,6 +166,28 @@ class Caller:
             try:
                 head()
             except ObjectNotFoundError:
+                return True
+            return None
+
+        self.persist_once(delete, look)
+
+    def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
+        """
+        Delete a container; that it is gone after a lost answer is our own doing.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            head: Raises `ContainerNotFoundError` if the container is not there.
+        """
+
+        def delete() -> bool:
+            send()
+            return True
+
+        def look() -> bool | None:
+            try:
+                head()
+            except ContainerNotFoundError:
                 return True
             return None
 

@@ -111,7 +111,7 @@ def test_signed_urls_equal_those_of_googles_client(
         _request_timestamp="20260102T030405Z",
     )  # fmt: skip
     transport = Transport()
-    signer = AccountSigner(lambda: made, None, lambda: "", transport)
+    signer = AccountSigner(lambda: made, None, TokenCache(TokenFunction("t"), SCOPE), transport)
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
     ours = signed_target(
         signer, method, "storage.googleapis.com", f"/box/{encode_path(name)}", query, headers,
@@ -208,7 +208,7 @@ def test_credentials_with_a_valid_token_are_left_alone(transport: Transport) -> 
 
 
 def test_credentials_that_cannot_sign_say_so(transport: Transport) -> None:
-    signer = AccountSigner(_Duck, None, lambda: "", transport)
+    signer = AccountSigner(_Duck, None, TokenCache(TokenFunction("t"), SCOPE), transport)
     with pytest.raises(NotSupportedError, match="signing_account"):
         signer.identity()
 

@@ -1,12 +1,57 @@
-"""What tests of Google Cloud Storage share: a service account, and who signs for it."""
+"""What tests of Google Cloud Storage share: drivers of the model, faults, a service account."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import threading
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
 import pytest
+
+from libstore import RetryPolicy, TransferOptions, get_driver
+from libstore.drivers.gcs import GCSDriver
+from servers.gcs_model import Model, RefusedError, Request
+
+PART = 256 * 1024
+BIG = 5 * 1024 * 1024
+TOKEN = "ya29.a-token-that-nobody-sees"
+
+
+def made(model: Model, **options: Any) -> GCSDriver:
+    given: dict[str, Any] = {"token": TOKEN, "endpoint": model.url, "project": "p", **options}
+    driver = get_driver("gcs")(retry=RetryPolicy(4, base=0.0), **given)
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)
+    return driver
+
+
+def noise(size: int) -> bytes:
+    return hashlib.shake_128(b"noise").digest(size)
+
+
+class Once:
+    """Disturbs the first request that fits."""
+
+    def __init__(self, pattern: str, fault: int | RefusedError = 0, *, times: int = 1) -> None:
+        self._pattern = re.compile(pattern)
+        self._fault = fault
+        self._left = times
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> int | None:
+        shown = f"{request.method} {request.target} {request.headers.get('content-range', '')}"
+        with self._lock:
+            if not self._left or not self._pattern.search(shown):
+                return None
+            self._left -= 1
+        if isinstance(self._fault, RefusedError):
+            raise self._fault
+        return self._fault
+
+
+BUSY = RefusedError(503, "backendError", "We encountered an internal error.")
 
 
 @cache

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
-import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.gcs_support import credentials
+from drivers.gcs_support import BIG, BUSY, PART, TOKEN, Once, credentials, made, noise
 from scripted import Server, answer
 
 from libstore import (
@@ -34,11 +32,7 @@ from libstore import (
 )
 from libstore.drivers.gcs import GCSDriver
 from servers import gcs_json
-from servers.gcs_model import KEY, SECRET, Model, RefusedError, Request, serve
-
-PART = 256 * 1024
-BIG = 5 * 1024 * 1024
-TOKEN = "ya29.a-token-that-nobody-sees"
+from servers.gcs_model import KEY, SECRET, Model, Request, serve
 
 
 @pytest.fixture
@@ -47,46 +41,12 @@ def model() -> Iterator[Model]:
         yield made
 
 
-def made(model: Model, **options: Any) -> GCSDriver:
-    given: dict[str, Any] = {"token": TOKEN, "endpoint": model.url, "project": "p", **options}
-    driver = get_driver("gcs")(retry=RetryPolicy(4, base=0.0), **given)
-    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)
-    return driver
-
-
 @pytest.fixture
 def driver(model: Model) -> Iterator[GCSDriver]:
     with made(model) as driver:
         driver.create_container("box")
         model.seen.clear()
         yield driver
-
-
-def noise(size: int) -> bytes:
-    return hashlib.shake_128(b"noise").digest(size)
-
-
-class Once:
-    """Disturbs the first request that fits."""
-
-    def __init__(self, pattern: str, fault: int | RefusedError = 0, *, times: int = 1) -> None:
-        self._pattern = re.compile(pattern)
-        self._fault = fault
-        self._left = times
-        self._lock = threading.Lock()
-
-    def __call__(self, request: Request) -> int | None:
-        shown = f"{request.method} {request.target} {request.headers.get('content-range', '')}"
-        with self._lock:
-            if not self._left or not self._pattern.search(shown):
-                return None
-            self._left -= 1
-        if isinstance(self._fault, RefusedError):
-            raise self._fault
-        return self._fault
-
-
-BUSY = RefusedError(503, "backendError", "We encountered an internal error.")
 
 
 # ---------------------------------------------------------------------- resumable uploads

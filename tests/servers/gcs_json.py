@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from typing import Any
 
 from .gcs_model import Bucket, RefusedError, Reply, Request, Session, listing, media, told
@@ -88,9 +89,14 @@ def buckets(request: Request) -> Reply:
         raise RefusedError(
             409, "conflict", "Your previous request to create the named bucket succeeded"
         )
-    box = Bucket(given["name"], {"location": "US", **given, "metageneration": "1"})
+    kept = {"location": "US", **given, "metageneration": "1", "timeCreated": moment()}
+    box = Bucket(given["name"], kept)
     model.buckets[box.name] = box
     return told(box.told)
+
+
+def moment() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def bucket(request: Request, name: str) -> Reply:

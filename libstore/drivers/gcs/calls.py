@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from ...errors import (
@@ -45,7 +45,7 @@ class Calls(Caller):
         transport: Transport,
         signer: Signer,
         payer: str | None,
-        secrets: tuple[str, ...],
+        secrets: Callable[[], Iterable[str]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
         super().__init__(transport, retry)
@@ -91,6 +91,8 @@ class Calls(Caller):
 
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
         """Return path and query as they go on the wire."""
+        if "?" in path:  # the address of a session, which knows who pays
+            return path
         pairs = {**(query or {})}
         if self._payer is not None:
             # https://cloud.google.com/storage/docs/requester-pays

@@ -57,6 +57,8 @@ _LIMITS = Limits(
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
+# A bucket that was made so many seconds before we asked for it, by Google's clock, may be ours.
+_CLOCKS = 60.0
 # https://cloud.google.com/storage/docs/xml-api/get-object-download
 _OVERRIDES = frozenset({"content-type", "content-disposition"})
 
@@ -164,8 +166,8 @@ class GCSDriver(PartHooks):
         transport = settings.transport(self.transfer.concurrency)
         self._access = access = settings.access(transport)
         self._calls = Calls(
-            access.place, transport, access.signer, settings.user_project, settings.secrets,
-            lambda: self.retry,
+            access.place, transport, access.signer, settings.user_project,
+            lambda: (*settings.secrets, *access.secrets()), lambda: self.retry,
         )  # fmt: skip
         self._resumable = Resumable(self._calls)
         self._batches = Batches(self._calls)
@@ -175,7 +177,7 @@ class GCSDriver(PartHooks):
         self._multipart = Multipart(self._calls) if parallel else None
         if not parallel:
             self.limits = _ORDERED
-        elif find_spec("google_crc32c") is not None:
+        elif _is_there("google_crc32c"):
             # The only digest that Google keeps of an object that came in parts.
             self.digests = ("md5", "crc32c")
 
@@ -199,11 +201,22 @@ class GCSDriver(PartHooks):
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         project = resources.require_project(self._access.project())
-        told = self._calls.ask_json(
-            "POST", "CreateBucket", self._calls.place.buckets(),
-            body=resources.new_bucket(name, extra), query={"project": project}, idempotent=False,
-        )  # fmt: skip
-        return resources.bucket_info(told)
+        began = self._calls.now()
+
+        def create() -> ContainerInfo:
+            told = self._calls.ask_json(
+                "POST", "CreateBucket", self._calls.place.buckets(),
+                body=resources.new_bucket(name, extra), query={"project": project},
+                idempotent=False,
+            )  # fmt: skip
+            return resources.bucket_info(told)
+
+        def look() -> ContainerInfo | None:
+            info = self._head_container(name)
+            new = info.created is not None and info.created.timestamp() > began - _CLOCKS
+            return info if new else None
+
+        return self._calls.persist_once(create, look)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
@@ -213,7 +226,12 @@ class GCSDriver(PartHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._calls.ask("DELETE", "DeleteBucket", self._calls.place.bucket(name)).close()
+        self._calls.delete_container(
+            lambda: self._calls.ask(
+                "DELETE", "DeleteBucket", self._calls.place.bucket(name), idempotent=False
+            ).close(),
+            lambda: self._head_container(name),
+        )
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
@@ -342,3 +360,10 @@ class GCSDriver(PartHooks):
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         return self._calls.place.url + self._calls.place.public(container, name)
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # somebody forbids to import it
+        return False

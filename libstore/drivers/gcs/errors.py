@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,12 +83,21 @@ _CHANGED = Meaning(ObjectChangedError, "the object has another ETag, or is not t
 _HELD = Meaning(AccessDeniedError, "a hold or a retention policy keeps the object")
 _INVALID = Meaning(InvalidOptionError, "Google does not accept one of the options")
 
+# https://cloud.google.com/storage/docs/resumable-uploads: after a week, or after trouble there.
+_GONE = Meaning(
+    ServiceError, "Google no longer knows the upload or copy that was under way; begin it anew"
+)
+_CONSTRAINT = Meaning(
+    AccessDeniedError,
+    "the organisation's policy does not allow such a bucket; ask for another in extra",
+)
+
 _BY_STATUS = {
     401: _UNKNOWN_CALLER,
     403: _DENIED,
     405: LACKING,
     408: BUSY,
-    410: Meaning(ServiceError, "what the request is about is gone; begin the upload anew"),
+    410: _GONE,
     412: _CHANGED,
     416: Meaning(ServiceError, "the object has no such range"),
     429: SLOWER,
@@ -117,10 +126,10 @@ class ErrorReader:
     Reads Google's errors; see `libstore.http.message.ErrorReader`.
 
     Args:
-        secrets: What must not stand in a message, even if the service repeats it.
+        secrets: Returns what must not stand in a message, even if the service repeats it.
     """
 
-    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, secrets: Callable[[], Iterable[str]] = tuple) -> None:
         self._secrets = secrets
 
     def __call__(
@@ -137,7 +146,7 @@ class ErrorReader:
     ) -> StorageError:
         """Return what to raise."""
         return meaning.error(
-            status, told.message, code=told.code, request_id=request_id, secrets=self._secrets
+            status, told.message, code=told.code, request_id=request_id, secrets=self._secrets()
         )
 
 
@@ -194,7 +203,11 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
 
 
 def _missing(operation: str, told: Told) -> Meaning:
-    if operation in _OF_BUCKETS or _NO_BUCKET.search(told.message):
+    if operation in _OF_SESSIONS:
+        return _GONE
+    # A name may say anything, and what has it is not the bucket.
+    named = told.message.lower().startswith("no such object")
+    if operation in _OF_BUCKETS or (not named and _NO_BUCKET.search(told.message)):
         return NO_BUCKET
     sure = told.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(told.message)
     return NO_OBJECT if sure else _VAGUE
@@ -204,6 +217,7 @@ _OF_BUCKETS = frozenset(
     {"GetBucket", "DeleteBucket", "ListObjects", "StartUpload", "InsertObject", "GetPolicy",
      "SetPolicy", "CreateBucket"}
 )  # fmt: skip
+_OF_SESSIONS = frozenset({"ResumeUpload", "QueryUpload"})
 
 
 def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
@@ -212,7 +226,7 @@ def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
     if operation == "DeleteBucket":  # fake-gcs-server says 412
         return _FULL
     if operation == "CreateBucket":
-        return _TAKEN
+        return _TAKEN if status == 409 else _CONSTRAINT
     if status == 409:
         return BUSY
     # Only a write that must find nothing asks for the generation 0.

@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import override
 
 from ...errors import (
+    InvalidOptionError,
     ObjectChangedError,
     ServiceError,
     StorageError,
@@ -52,8 +53,12 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     def _customer(self, extra: Mapping[str, object] | None = None) -> dict[str, str]:
         """Return the headers of the key that encrypts an object, if the caller has one."""
-        key = (extra or {}).get("customer_key", self._settings.customer_key)
-        return key_headers(key, "x-goog-")
+        extra = extra or {}
+        if "kms_key" in extra:
+            if "customer_key" in extra:
+                raise InvalidOptionError("customer_key and kms_key exclude each other")
+            return {}
+        return key_headers(extra.get("customer_key", self._settings.customer_key), "x-goog-")
 
     # ------------------------------------------------------------------ reading
 

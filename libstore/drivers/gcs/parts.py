@@ -34,7 +34,8 @@ class PartHooks(CopyHooks):
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         multipart = self._multipart
         headers = self._customer(options.extra)
-        bound = options.conditions != Conditions() or "customer_key" in options.extra
+        keys = {"customer_key", "kms_key"} if self._settings.customer_key else {"customer_key"}
+        bound = options.conditions != Conditions() or not keys.isdisjoint(options.extra)
         if multipart is not None and not bound and _plain(options):
             kms = options.extra.get("kms_key", self._settings.kms_key)
             if kms is not None and not headers:
@@ -76,9 +77,11 @@ class PartHooks(CopyHooks):
 
         multipart = self._parallel(upload)
         if multipart is None:
-            return self._calls.persist_once(
+            info = self._calls.persist_once(
                 lambda: self._resumable.finish(upload, options, checksums), look
             )
+            self._resumable.forget(upload)
+            return info
 
         def complete() -> ObjectInfo:
             try:

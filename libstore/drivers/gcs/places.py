@@ -14,6 +14,7 @@ PUBLIC_URL = "https://storage.googleapis.com"
 
 # https://cloud.google.com/storage/docs/buckets#naming
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
+_ADDRESS = re.compile(r"\d+(\.\d+){3}", re.ASCII)
 # https://cloud.google.com/storage/docs/objects#naming
 _UNFIT = re.compile(r"[\r\n]")
 _RESERVED = ".well-known/acme-challenge/"
@@ -86,11 +87,13 @@ def emulator_endpoint(text: str) -> str:
 
 def check_bucket_name(name: str) -> None:
     """Raise `InvalidNameError` for what no bucket can be called."""
-    if not _BUCKET.fullmatch(name):
+    pieces = name.split(".")
+    short = all(0 < len(piece) <= 63 for piece in pieces)
+    if not _BUCKET.fullmatch(name) or not short or _ADDRESS.fullmatch(name):
         raise InvalidNameError(
             f"Google takes no bucket of the name {name[:80]!r}: it must have at least 3 lower-case"
-            " letters, digits, dots, hyphens and underscores, and begin and end with a letter or"
-            " a digit"
+            " letters, digits, dots, hyphens and underscores, at most 63 between two dots, begin"
+            " and end with a letter or a digit, and be no IP address"
         )
 
 

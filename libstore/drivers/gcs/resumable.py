@@ -39,7 +39,8 @@ PREFIX = "resumable-"
 _INCOMPLETE = 308
 _EXPECTED = frozenset({200, 201, _INCOMPLETE})
 # 499 is how Google says that a session was cancelled; 404 and 410 that there is none.
-_CANCELLED = frozenset({200, 204, 404, 405, 410, 499, 501})
+_GONE = frozenset({404, 410})
+_CANCELLED = _GONE | {200, 204, 405, 499, 501}
 # Parts that wait look so often whether the upload was given up, in seconds.
 _LOOK = 0.2
 
@@ -82,24 +83,21 @@ class Session:
 
     Attributes:
         stored: How many bytes Google has.
-        held: Those that follow and are not sent yet.
+        taken: How many were handed over.
+        held: The last of them, which were not sent with those before.
         parts: What was handed over.
+        failure: What ended it; the parts that wait for their turn fail alike.
     """
 
     def __init__(self, path: str, upload: Upload, headers: Mapping[str, str]) -> None:
         self.path = path
         self.upload = upload
         self.headers = headers
-        self.stored = 0
+        self.stored = self.taken = 0
         self.held = b""
         self.parts: list[Part] = []
         self.turn = threading.Condition()
-        self.failed = False
-
-    @property
-    def taken(self) -> int:
-        """How many bytes were handed over."""
-        return self.stored + len(self.held)
+        self.failure: BaseException | None = None
 
 
 class Resumable:
@@ -159,14 +157,14 @@ class Resumable:
         """Send a part when all before it are sent."""
         session = self._known(upload)
         with session.turn:
-            while session.taken != offset and not session.failed:
+            while session.taken != offset and session.failure is None:
                 session.turn.wait(_LOOK)
-            if session.failed:
-                raise TransferCancelledError("another part of the upload has failed")
+            if session.failure is not None:
+                raise session.failure
             try:
                 self._append(session, payload)
-            except BaseException:
-                session.failed = True
+            except BaseException as error:
+                session.failure = error
                 raise
             finally:
                 session.turn.notify_all()
@@ -191,16 +189,21 @@ class Resumable:
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
         if info is None:
-            raise ServiceError("Google has all bytes of the upload, and does not publish it")
-        self._sessions.pop(upload.id, None)
+            raise ServiceError(
+                "Google has all bytes of the upload, and does not publish it", retryable=True
+            )
         return info
+
+    def forget(self, upload: Upload) -> None:
+        """Strike off an upload that was published."""
+        self._sessions.pop(upload.id, None)
 
     def abort(self, upload: Upload) -> None:
         """Give up an upload; that there is none is no error."""
         session = self._sessions.pop(upload.id, None)
         if session is None:
             return
-        session.failed = True
+        session.failure = TransferCancelledError("the upload was given up")
         self._calls.ask(
             "DELETE", "CancelUpload", session.path,
             headers={**session.headers}, content=None, expected=_CANCELLED,
@@ -218,12 +221,12 @@ class Resumable:
         whole = len(session.held) + payload.size
         # The last request of all must have something to send.
         sendable = max(whole - 1, 0) // QUANTUM * QUANTUM
-        first = session.stored
         held = session.held
         if sendable:
-            self._send(session, payload, first + sendable, None, "")
+            self._send(session, payload, session.taken - len(held) + sendable, None, "")
         rest = Stretch(held, payload, sendable, whole)
         session.held = b"".join(bytes(block) for block in rest.blocks())
+        session.taken += payload.size
 
     def _send(
         self,
@@ -239,25 +242,27 @@ class Resumable:
         Args:
             total: The size of the object, if this is the end of it.
         """
-        first, held = session.stored, session.held
+        held = session.held
+        first = session.taken - len(held)
+        farthest = session.stored
         patience = self._calls.patience()
         while True:
             content = Stretch(held, payload, session.stored - first, stop - first)
-            before = session.stored
             try:
                 info = self._request(session, content, stop, total, hashes)
+                if info is None and content.size and session.stored <= farthest:
+                    raise ServiceError("Google takes no more of the upload", retryable=True)
             except (ServiceError, TransportError) as error:
                 info = self._after(session, error, total, patience)
             if info is not None:
                 return info
             if not first <= session.stored <= stop:
                 raise ServiceError("Google has lost bytes of the upload, or has others than sent")
-            if session.stored == stop and total is None:
+            if session.stored == stop and (total is None or not content.size):
                 return None
-            if session.stored > before:
+            if session.stored > farthest:
+                farthest = session.stored
                 patience = self._calls.patience()
-            elif total is not None and session.stored == stop and content.size == 0:
-                return None
 
     def _request(
         self, session: Session, content: Stretch, stop: int, total: int | None, hashes: str
@@ -280,11 +285,17 @@ class Resumable:
         if not patience.waits(error):
             raise error
         size = "*" if total is None else str(total)
-        response = self._calls.ask(
-            "PUT", "QueryUpload", session.path,
-            headers={**session.headers, "content-range": f"bytes */{size}"},
-            content=b"", expected=_EXPECTED,
-        )  # fmt: skip
+        try:
+            response = self._calls.ask(
+                "PUT", "QueryUpload", session.path,
+                headers={**session.headers, "content-range": f"bytes */{size}"},
+                content=b"", expected=_EXPECTED,
+            )  # fmt: skip
+        except ServiceError as gone:
+            if total is None or gone.status not in _GONE:
+                raise
+            # What broke off may have been the end: whoever looks at the object will know.
+            raise error from None
         return self._read(session, response)
 
     @staticmethod

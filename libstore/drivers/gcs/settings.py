@@ -9,12 +9,14 @@ from typing import Any
 
 from ...auth.bearer import BearerSigner, TokenCache
 from ...auth.google import (
+    IAM_SCOPE,
     SCOPE,
     AccountSigner,
     GoogleCredential,
     TokenFunction,
     URLSigner,
     default_credentials,
+    for_iam,
     service_account_credentials,
 )
 from ...errors import CredentialsNotFoundError, InvalidOptionError, InvalidTypeError
@@ -96,6 +98,8 @@ class Settings:
                 _extras.text(value, label)
         if self.token is not None and not isinstance(self.token, str) and not callable(self.token):
             raise InvalidTypeError("token must be a str, or a function that returns one")
+        if self.token == "":
+            raise InvalidOptionError("token must not be empty")
         if self.credentials is not None and not callable(
             getattr(self.credentials, "refresh", None)
         ):
@@ -120,6 +124,8 @@ class Settings:
             return self._bearer(place, TokenFunction(self.token), project, transport)
         if self.credentials is not None:
             given = self.credentials
+            if any(base.__name__ == "AnonymousCredentials" for base in type(given).__mro__):
+                return Access(place, Unsigned(), project)
             told = getattr(given, "project_id", None)
             found = self.project or (told if isinstance(told, str) else None)
             source = GoogleCredential(lambda: given, transport)
@@ -144,13 +150,20 @@ class Settings:
         transport: Transport,
     ) -> Access:
         if not place.secure and not place.loopback and not self.insecure:
-            raise InvalidOptionError("a token is a secret, and needs an endpoint of https://")
+            raise InvalidOptionError(
+                "a token is a secret, and needs an endpoint of https://; pass insecure=True where"
+                " everybody on the way may know it, such as to an emulator"
+            )
         tokens = TokenCache(source, SCOPE)
-
-        def credentials() -> Any:
-            return source.credentials if isinstance(source, GoogleCredential) else None
-
-        signer: URLSigner = AccountSigner(credentials, self.signing_account, tokens.get, transport)
+        if isinstance(source, GoogleCredential):
+            own = GoogleCredential(lambda: for_iam(source.credentials), transport)
+            for_signing = TokenCache(own, IAM_SCOPE)
+        else:
+            own, for_signing = None, tokens
+        signer = AccountSigner(
+            lambda: own.credentials if own is not None else None,
+            self.signing_account, for_signing, transport,
+        )  # fmt: skip
         return Access(place, BearerSigner(tokens), project, tokens, signer)
 
     def transport(self, concurrency: int) -> Transport:
@@ -199,6 +212,11 @@ class Access:
     project: Callable[[], str | None]
     tokens: TokenCache | None = None
     url_signer: URLSigner | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the token that was sent last, if there is one."""
+        known = self.tokens.known if self.tokens is not None else ""
+        return (known,) if known else ()
 
 
 def is_account(key: object, secret: object) -> bool:

@@ -1,0 +1,406 @@
+"""What is doubtful at Google: sessions that end, tokens that nobody gives, buckets of whoever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
+from time import time
+from typing import Any
+
+import pytest
+from drivers.gcs_support import (
+    BIG,
+    BUSY,
+    PART,
+    TOKEN,
+    Once,
+    account,
+    credentials,
+    made,
+    noise,
+)
+from scripted import Play, Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+    InvalidNameError,
+    InvalidOptionError,
+    ObjectNotFoundError,
+    ServiceError,
+    ServiceUnavailableError,
+    StorageError,
+    TransferOptions,
+)
+from libstore.auth.bearer import TokenCache
+from libstore.auth.google import IAM_SCOPE, SCOPE, AccountSigner, GoogleCredential, for_iam
+from libstore.drivers.gcs import GCSDriver
+from libstore.http.transport import Transport
+from servers import gcs_json
+from servers.gcs_model import KEY, SECRET, Model, RefusedError, Reply, Request, serve
+
+HMAC = {"token": None, "key": KEY, "secret": SECRET}
+SIZE = 3 * PART + 7
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with serve(Model(), gcs_json.answer) as made:
+        yield made
+
+
+@pytest.fixture
+def driver(model: Model) -> Iterator[GCSDriver]:
+    with made(model) as driver:
+        driver.create_container("box")
+        yield driver
+
+
+# ---------------------------------------------------------------------- sessions
+
+
+@pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
+def test_whoever_asks_pays_for_large_uploads_too(model: Model, way: Mapping[str, Any]) -> None:
+    with made(model, user_project="payer", **way) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        content = noise(2 * BIG + 1)
+        driver.create_container("box").upload_object(content, "big", if_absent=True)
+        assert content == model.buckets["box"].live["big"].data
+        # The address of a session is taken as it is.
+        assert not any(line.count("?") > 1 for line in model.seen)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("at", ["bytes 262144-", f"/{SIZE}$"], ids=["on the way", "at the end"])
+def test_a_session_that_is_gone_is_told(
+    model: Model, driver: GCSDriver, status: int, at: str
+) -> None:
+    gone = RefusedError(status, "gone", "Gone")
+    model.before = Once(f"PUT .*{at}", gone, times=9)
+    with pytest.raises(ServiceError, match="begin it anew") as caught:
+        driver.upload_object(noise(SIZE), "box", "big")
+    assert (status, False) == (caught.value.status, caught.value.retryable)
+    assert not model.buckets["box"].live
+    assert not list(driver.list_uploads("box"))
+
+
+def test_the_end_of_a_session_that_is_gone_is_looked_for(model: Model, driver: GCSDriver) -> None:
+    lost, gone = Once(rf"PUT .*-\d+/{SIZE}$"), RefusedError(410, "gone", "Gone")
+    after = Once(rf"PUT .*bytes \*/{SIZE}$", gone, times=9)
+
+    def before(request: Request) -> int | None:
+        after(request)
+        return lost(request)
+
+    model.before = before
+    obj = driver.upload_object(noise(SIZE), "box", "big", if_absent=True)
+    assert obj.etag == str(model.buckets["box"].live["big"].generation)
+    assert not list(driver.list_uploads("box"))
+
+
+def test_a_session_that_takes_nothing_is_given_up(
+    model: Model, driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google may take less than was sent, but not for ever nothing."""
+    taken = gcs_json.resume
+    asked: list[str] = []
+
+    def resume(request: Request) -> Reply:
+        if request.method != "PUT":
+            return taken(request)
+        asked.append(request.headers["content-range"])
+        return Reply(308)
+
+    monkeypatch.setattr(gcs_json, "resume", resume)
+    with pytest.raises(ServiceError, match="takes no more") as caught:
+        driver.upload_object(noise(SIZE), "box", "big")
+    assert caught.value.retryable
+    assert 10 > len(asked)
+    assert not model.sessions
+
+
+def test_the_end_of_a_session_is_sent_again_from_where_it_broke(
+    model: Model, driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bytes are there, and it takes longer than one request's patience to publish them."""
+    taken = gcs_json.resume
+    left = [7]
+
+    def resume(request: Request) -> Reply:
+        (session,) = model.sessions.values()
+        if request.headers.get("content-range", "").endswith(f"/{SIZE}") and left[0]:
+            left[0] -= 1
+            session.data[3 * PART :] = request.body or session.data[3 * PART :]
+            if left[0] % 2:
+                raise BUSY
+            return Reply(308, b"", {"Range": f"bytes=0-{len(session.data) - 1}"})
+        return taken(request)
+
+    monkeypatch.setattr(gcs_json, "resume", resume)
+    content = noise(SIZE)
+    driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+
+
+def test_parts_that_wait_fail_as_the_one_they_wait_for(model: Model) -> None:
+    with made(model, **HMAC) as driver:
+        driver.create_container("box")
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG, concurrency=4)
+        model.before = Once("PUT .*upload_id", RefusedError(403, "forbidden", "No."))
+        with pytest.raises(AccessDeniedError):
+            driver.upload_object(noise(4 * BIG), "box", "big", if_absent=True)
+    assert not model.sessions
+
+
+# ---------------------------------------------------------------------- buckets
+
+
+@pytest.mark.parametrize("fault", [BUSY, 0], ids=["busy", "lost"])
+def test_a_bucket_is_made_once(model: Model, driver: GCSDriver, fault: Any) -> None:
+    model.before = Once("POST /storage/v1/b", fault, times=1 if fault == 0 else 2)
+    assert "new" == driver.create_container("new").name
+    with pytest.raises(ContainerAlreadyExistsError):
+        driver.create_container("new")
+
+
+def test_a_bucket_of_long_ago_is_not_ours(model: Model, driver: GCSDriver) -> None:
+    model.buckets["box"].told["timeCreated"] = "2020-01-01T00:00:00Z"
+    model.before = Once("POST /storage/v1/b", BUSY)
+    with pytest.raises(ContainerAlreadyExistsError):
+        driver.create_container("box")
+
+
+@pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
+def test_a_lost_delete_of_a_bucket_is_looked_at(model: Model, way: Mapping[str, Any]) -> None:
+    with made(model, **way) as driver:
+        box = driver.create_container("box")
+        model.before = Once("DELETE .*/box/?$")
+        box.delete()
+        with pytest.raises(ContainerNotFoundError):
+            box.delete()
+
+
+def test_a_policy_that_forbids_a_bucket_is_told(model: Model, driver: GCSDriver) -> None:
+    # https://github.com/terraform-google-modules/terraform-google-event-function/pull/41
+    text = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'"
+    model.before = Once("POST /storage/v1/b", RefusedError(412, "conditionNotMet", text))
+    with pytest.raises(AccessDeniedError, match="policy"):
+        driver.create_container("new", exist_ok=True)
+
+
+@pytest.mark.parametrize("name", ["x" * 64, f"{'x' * 64}.y", "192.168.5.4", "a..b", "ab.", "Abc"])
+def test_what_no_bucket_can_be_called_is_refused(driver: GCSDriver, name: str) -> None:
+    with pytest.raises(InvalidNameError):
+        driver.create_container(name)
+
+
+def test_a_name_is_no_word_of_the_service(driver: GCSDriver) -> None:
+    with pytest.raises(ObjectNotFoundError):
+        driver.get_object("box", "bucket that does not exist")
+
+
+# ---------------------------------------------------------------------- keys
+
+
+def test_a_key_of_one_upload_takes_the_place_of_the_drivers(model: Model) -> None:
+    with made(model, customer_key=bytes(32), parallel_uploads=True) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        box = driver.create_container("box")
+        for size in (1, BIG + 1):
+            model.headers.clear()
+            box.upload_object(noise(size), "a", extra={"kms_key": "projects/p/k"})
+            sent = [name for one in model.headers for name in one if "encryption-key" in name]
+            assert [] == sent
+        with pytest.raises(InvalidOptionError, match="exclude"):
+            box.upload_object(b"", "a", extra={"kms_key": "k", "customer_key": bytes(32)})
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+def test_secrets_that_the_service_repeats_are_hidden(model: Model) -> None:
+    def refuse(request: Request) -> None:
+        raise RefusedError(403, "forbidden", f"Who is {request.headers['authorization']}?")
+
+    model.before = refuse
+    with made(model, token=lambda: TOKEN) as driver, pytest.raises(AccessDeniedError) as caught:
+        driver.get_container("box")
+    assert TOKEN not in str(caught.value)
+
+
+def test_credentials_of_nobody_are_anonymous(model: Model, driver: GCSDriver) -> None:
+    anonymous = pytest.importorskip("google.auth.credentials").AnonymousCredentials()
+    with made(model, token=None, credentials=anonymous) as other:
+        other.get_container("box")
+    assert "authorization" not in model.headers[-1]
+
+
+_NAIVE = datetime(2030, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("told", ["", ("t", _NAIVE)], ids=["empty", "naive"])
+def test_what_is_no_token_is_refused(model: Model, told: Any) -> None:
+    with made(model, token=lambda: told) as driver, pytest.raises(AuthenticationError):
+        driver.get_container("box")
+    with pytest.raises(InvalidOptionError):
+        made(model, token="")
+
+
+def grant(error: str, text: str, off: float = 0.0) -> Play:
+    """Return a refusal of the token endpoint, whose clock is ahead of ours by some seconds."""
+    body = f'{{"error": "{error}", "error_description": "{text}"}}'.encode()
+    return answer(body, 400, Date=formatdate(time() + off, usegmt=True))
+
+
+_SHORT = (
+    "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
+)
+
+
+@pytest.mark.parametrize(
+    ("play", "kind", "text"),
+    [
+        (grant("invalid_grant", _SHORT, 86_400), AuthenticationError, "clock.*wrong, by 86"),
+        (
+            grant("invalid_grant", "No account", -86_400),
+            AuthenticationError,
+            "clock.*wrong, by 86",
+        ),
+        (grant("invalid_grant", "Invalid JWT Signature."), AuthenticationError, "private key"),
+        (grant("invalid_grant", "None associated"), AuthenticationError, "log in again"),
+        (answer(b"<html>Log in</html>", 200), ServiceError, "proxy"),
+        (answer(b"<html>Denied</html>", 403), ServiceError, "proxy"),
+        (answer(b"", 302, Location="http://127.0.0.1:9/"), ServiceError, "proxy"),
+    ],
+    ids=["clock behind", "clock ahead", "key", "account", "page", "denied", "elsewhere"],
+)
+def test_why_there_is_no_token_is_told(
+    model: Model, play: Play, kind: type[StorageError], text: str
+) -> None:
+    pytest.importorskip("google.auth")
+    server = Server(default=play)
+    told = {**account(), "token_uri": f"{server.url}/token"}
+    with made(model, token=None, service_account=told) as driver:
+        with pytest.raises(kind, match=text) as caught:
+            driver.get_container("box")
+    assert caught.value.status is not None
+    assert not caught.value.retryable
+    assert 1 == len(server.seen)
+    server.close()
+
+
+class _Failing:
+    """Credentials of which the token ends soon and that cannot be refreshed."""
+
+    def __init__(self, refuse: Callable[[Any], None]) -> None:
+        self.token, self.valid = TOKEN, True
+        self.expiry = datetime.now(timezone.utc) + timedelta(seconds=1)
+        self.refresh = refuse
+
+
+def test_a_token_is_used_to_its_end_where_there_is_no_other(model: Model) -> None:
+    def refuse(request: Any) -> None:
+        raise ServiceUnavailableError("later")
+
+    model.tokens = {TOKEN}
+    with made(model, token=None, credentials=_Failing(refuse)) as driver:
+        tokens = driver._access.tokens
+        assert tokens is not None
+        assert TOKEN == tokens.get()
+        tokens._renewal = 0.0
+        driver.create_container("box")
+
+
+def test_credentials_without_scopes_get_them() -> None:
+    asked: list[bytes] = []
+
+    def sent(given: Any, scope: str) -> bytes:
+        server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+        given._token_uri = f"{server.url}/token"
+        transport = Transport()
+        assert "fresh" == GoogleCredential(lambda: given, transport).get_token(scope).token
+        transport.close()
+        server.close()
+        return server.seen[0].body
+
+    given = credentials()
+    given.token = None
+    asked = [sent(given, SCOPE), sent(for_iam(given.with_scopes([SCOPE])), IAM_SCOPE)]
+    for body, scope in zip(asked, (SCOPE, IAM_SCOPE), strict=True):
+        assert scope == _claims(body)["scope"]
+
+
+def _claims(body: bytes) -> Mapping[str, Any]:
+    import base64
+    import json
+    from urllib.parse import parse_qs
+
+    (assertion,) = parse_qs(body.decode())["assertion"]
+    piece = assertion.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)))
+    return claims
+
+
+# ---------------------------------------------------------------------- signing by IAM
+
+
+class _Machine:
+    """Credentials of a machine at Google, which has a name once it has a token."""
+
+    def __init__(self) -> None:
+        self.token: str | None = None
+        self.valid = True
+        self.service_account_email = "default"
+        self._lock = threading.Lock()
+
+    def refresh(self, request: Any) -> None:
+        self.token, self.service_account_email = TOKEN, "vm@p.iam.gserviceaccount.com"
+
+
+def iam(*plays: Play) -> tuple[str, list[str]]:
+    """Return a signature, and what was sent for it."""
+    server, transport, machine = Server(*plays), Transport(), _Machine()
+    source = GoogleCredential(lambda: machine, transport)
+    tokens = TokenCache(source, IAM_SCOPE)
+    signer = AccountSigner(lambda: machine, None, tokens, transport, server.url)
+    try:
+        return signer.sign(b"text", "20260101"), [one.target for one in server.seen]
+    finally:
+        transport.close()
+        server.close()
+
+
+_SIGNED = answer(b'{"signedBlob": "c2lnbmVk"}')
+_NO = answer(b'{"error": {"code": 403, "status": "PERMISSION_DENIED"}}', 403)
+
+
+def test_a_machine_signs_by_the_account_that_it_is() -> None:
+    signature, asked = iam(_SIGNED)
+    assert b"signed".hex() == signature
+    assert ["/v1/projects/-/serviceAccounts/vm@p.iam.gserviceaccount.com:signBlob"] == asked
+
+
+def test_iam_is_asked_again_where_that_helps() -> None:
+    _, asked = iam(answer(b"", 503), _SIGNED)
+    assert 2 == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("play", "kind"),
+    [
+        (_NO, AccessDeniedError),
+        (answer(b'{"error": {"code": 401}}', 401), AuthenticationError),
+        (answer(b"<html></html>", 200), ServiceError),
+        (answer(b"<html></html>", 403), ServiceError),
+        (answer(b'{"signedBlob": 5}', 200), ServiceError),
+    ],
+    ids=["no role", "no token", "page", "denied page", "nonsense"],
+)
+def test_why_iam_does_not_sign_is_told(play: Play, kind: type[StorageError]) -> None:
+    with pytest.raises(kind) as caught:
+        iam(play, play)
+    assert caught.value.status is not None
