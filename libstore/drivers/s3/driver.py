@@ -199,12 +199,15 @@ class S3Driver(PublicHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._missing_is_bucket("DELETE", "DeleteBucket", name).close()
+        self._calls.delete_container(
+            lambda: self._missing_is_bucket("DELETE", "DeleteBucket", name).close(),
+            lambda: self._head_container(name),
+        )
         self._calls.forget(name)
 
     def _missing_is_bucket(self, method: str, operation: str, name: str) -> Response:
         try:
-            return self._calls.ask(method, operation, name)
+            return self._calls.ask(method, operation, name, idempotent=method == "HEAD")
         except ObjectNotFoundError as error:  # status 404 without a code
             raise ContainerNotFoundError(
                 "there is no such bucket", status=error.status, request_id=error.request_id
