@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -43,3 +47,26 @@ class TestMoto(Faulty, DriverConformance):
     def driver(self, shared_driver: S3Driver) -> S3Driver:
         """Return the driver that all tests share."""
         return shared_driver
+
+
+def test_the_quickstart_needs_nothing_but_the_environment(
+    moto_server: S3Server, project: Path, tmp_path: Path
+) -> None:
+    """Keys, endpoint and region are Amazon's variables; the region is told if it has to be."""
+    (tmp_path / "cat.txt").write_bytes(b"meow")
+    environment = {
+        "AWS_ENDPOINT_URL": moto_server.endpoint,
+        "AWS_ACCESS_KEY_ID": moto_server.key,
+        "AWS_SECRET_ACCESS_KEY": moto_server.secret,
+        "AWS_REGION": "eu-west-1",
+    }
+    done = subprocess.run(
+        [sys.executable, str(project / "docs/examples/quickstart.py"), str(tmp_path), "s3"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "" == done.stderr
+    assert "Verified 1 downloads" in done.stdout

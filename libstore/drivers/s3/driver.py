@@ -170,18 +170,35 @@ class S3Driver(PublicHooks):
         # Where all regions have one host, the body alone says which of them is meant.
         here = region if self._calls.endpoint.regional else self._calls.region
         located = region != "us-east-1" and (self.service.location or region != here)
-        headers = {"content-type": "application/xml"} if located else {}
         self._calls.settle(name, here)
         try:
-            self._calls.ask(
-                "PUT", "CreateBucket", name,
-                headers=headers | extras.bucket_headers(extra),
-                content=location_body(region) if located else None,
-            ).close()  # fmt: skip
+            self._put_bucket(name, region if located else "us-east-1", region, extra)
         except StorageError:
             self._calls.forget(name)
             raise
         return ContainerInfo(name, extra={"region": region})
+
+    def _put_bucket(self, name: str, told: str, region: str, extra: Mapping[str, object]) -> None:
+        """
+        Make a bucket.
+
+        Args:
+            told: The region that the service is told in so many words; us-east-1 goes unsaid.
+            region: The one that is meant.
+        """
+        located = told != "us-east-1"
+        headers = {"content-type": "application/xml"} if located else {}
+        try:
+            self._calls.ask(
+                "PUT", "CreateBucket", name,
+                headers=headers | extras.bucket_headers(extra),
+                content=location_body(told) if located else None,
+            ).close()  # fmt: skip
+        except StorageError as error:
+            # An endpoint that nobody knows may want to be told, as Amazon's own; most do not.
+            if error.code != "IllegalLocationConstraintException" or told == region:
+                raise
+            self._put_bucket(name, region, region, extra)
 
     def _require_absent(self, name: str) -> None:
         try:
