@@ -105,6 +105,13 @@ class TokenCache:
                 f"the credential gave no token: {type(error).__name__}; look whether it is set up"
                 " as its own documentation asks"
             ) from error
+        if not isinstance(getattr(token, "token", None), str) or not isinstance(
+            getattr(token, "expires_on", None), (int, float)
+        ):
+            raise AuthenticationError(
+                f"the credential gave no token: {type(token).__name__} has not both token, a text,"
+                " and expires_on, its end in seconds since 1970"
+            )
         left = token.expires_on - self._clock()
         self._renewal = token.expires_on - min(_MARGIN, left / 10)
         self._token = token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,13 @@ def test_a_fork_leaves_the_lock_behind() -> None:
     issuer.before = cache.after_fork  # as in the child, while the parent asks
     assert cache.get() == "token-1"
     assert cache.replace("token-1")
+
+
+@pytest.mark.parametrize("given", [None, "token", object()], ids=["none", "a text", "anything"])
+def test_what_is_no_token_is_told(given: Any) -> None:
+    class Careless:
+        def get_token(self, *scopes: str) -> Any:
+            return given
+
+    with pytest.raises(AuthenticationError, match="no token"):
+        TokenCache(Careless(), "scope").get()

@@ -16,6 +16,7 @@ from libstore import (
     AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
+    ContainerError,
     ContainerNotFoundError,
     IntegrityError,
     InvalidNameError,
@@ -125,6 +126,8 @@ def forbidding(code: str, status: int) -> Any:
         ("AccountIsDisabled", 403, AccessDeniedError),
         ("PublicAccessNotPermitted", 409, AccessDeniedError),
         ("BlobArchived", 409, ObjectError),
+        ("BlockCountExceedsLimit", 409, ObjectError),
+        ("BlobAccessTierNotSupportedForAccountType", 409, InvalidOptionError),
         ("BlobUsesCustomerSpecifiedEncryption", 409, ObjectError),
         ("LeaseIdMissing", 412, ObjectError),
         ("ConditionNotMet", 412, ObjectChangedError),
@@ -155,6 +158,15 @@ def test_a_code_becomes_a_typed_error(
     )  # fmt: skip
     assert KEY not in f"{found} {found!r}"
     assert "RequestId" not in str(found)
+
+
+def test_a_header_that_is_wrong_is_named(server: Server, driver: AzureDriver) -> None:
+    inside = "<Code>InvalidHeaderValue</Code><Message>One is wrong.</Message>"
+    named = "<HeaderName>x-ms-access-tier</HeaderName><HeaderValue>secret</HeaderValue>"
+    server.default = answer(f"<Error>{inside}{named}</Error>".encode(), status=400)
+    with pytest.raises(ServiceError, match="x-ms-access-tier") as caught:
+        driver.upload_object(CONTENT, "box", "name", storage_class="Nonsense")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_head_tells_its_code_in_a_header(server: Server, driver: AzureDriver) -> None:
@@ -197,6 +209,46 @@ def test_a_proxy_that_answers_html_is_told(
     assert "log in" not in str(caught.value)
     if status < 500:
         assert "proxy" in str(caught.value) or "endpoint" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/xhtml+xml"])
+def test_a_page_is_told_whatever_it_says_it_is(
+    server: Server, driver: AzureDriver, kind: str
+) -> None:
+    """A network's login page must not pass for a blob that was written, read or deleted."""
+    told = {"Content_Type": kind} if kind else {}
+    server.default = answer(b"<html><body>Please log in</body></html>", **told)
+    obj = driver.object("box", "name")
+    for attempt in (
+        lambda: driver.upload_object(CONTENT, "box", "name"),
+        lambda: driver.upload_object(BIG, "box", "name"),
+        obj.read,
+        obj.delete,
+        lambda: obj.copy("box", "b"),
+        lambda: driver.get_object("box", "name"),
+        lambda: driver.create_container("box"),
+        lambda: driver.delete_container("box"),
+    ):
+        with pytest.raises(ServiceError, match="login page"):
+            attempt()
+
+
+@pytest.mark.parametrize("code", ["ContainerNotFound", "ContainerBeingDeleted"])
+def test_a_container_whose_deletion_was_not_answered_is_deleted(
+    server: Server, driver: AzureDriver, code: str
+) -> None:
+    status = 404 if code == "ContainerNotFound" else 409
+    server.steps.extend([lost(), error(code, status), forbidding(code, status)])
+    driver.delete_container("box")
+    server.steps.append(error(code, status))
+    with pytest.raises(ContainerNotFoundError):
+        driver.delete_container("box")
+
+
+def test_a_lease_on_a_container_is_not_one_on_a_blob(server: Server, driver: AzureDriver) -> None:
+    server.default = error("LeaseIdMissing", 412)
+    with pytest.raises(ContainerError, match="lease"):
+        driver.delete_container("box")
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,12 @@ class AzureDriver(PartHooks):
 
     @override
     def _delete_full_container(self, name: str) -> None:
-        self._calls.ask("DELETE", "DeleteContainer", name, query=_CONTAINER).close()
+        self._calls.delete_container(
+            lambda: self._calls.ask(
+                "DELETE", "DeleteContainer", name, query=_CONTAINER, idempotent=False
+            ).close(),
+            lambda: self._head_container(name),
+        )
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:

@@ -62,6 +62,10 @@ _ID_LENGTH = (
     "another program has begun to upload parts under this name with ids of another length, which"
     " Azure does not mix; abort its upload, or wait until the service drops it after a week"
 )
+_TOO_MANY = (
+    "more parts of unfinished uploads wait under this name than Azure takes; write the name in one"
+    " piece, which drops them, or wait until the service does after a week"
+)
 _ENCRYPTED = "it was written with a customer-provided key; make the driver with customer_key="
 _ARCHIVED = "the blob is archived; move it to an online tier before it can be read"
 
@@ -74,6 +78,7 @@ _exists = Meaning(ObjectAlreadyExistsError, "there is a blob of this name alread
 _leased = Meaning(ObjectError, _LEASED)
 _leased_container = Meaning(ContainerError, _LEASED)
 _encrypted = Meaning(ObjectError, _ENCRYPTED)
+_no_tier = Meaning(InvalidOptionError, "the service has no such access tier here")
 _bad_name = Meaning(InvalidNameError, "the service takes no such name")
 _immutable = Meaning(AccessDeniedError, "a policy or a legal hold keeps it as it is")
 
@@ -113,7 +118,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "InvalidUri": _bad_name,
     "InvalidMetadata": Meaning(InvalidOptionError, "the service takes no such metadata"),
     "MetadataTooLarge": Meaning(InvalidOptionError, "the metadata is larger than 8 KiB"),
-    "InvalidBlobTier": Meaning(InvalidOptionError, "the service has no such access tier here"),
+    "InvalidBlobTier": _no_tier,
+    "BlobAccessTierNotSupportedForAccountType": _no_tier,
     "InvalidBlobType": Meaning(
         ObjectError, "it is an append or a page blob; delete it before another is written there"
     ),
@@ -138,6 +144,7 @@ MEANINGS: Mapping[str, Meaning] = {
     # Uploads in parts.
     "InvalidBlockList": Meaning(ServiceError, _BLOCKS),
     "InvalidBlobOrBlock": Meaning(ObjectError, _ID_LENGTH),
+    "BlockCountExceedsLimit": Meaning(ObjectError, _TOO_MANY),
     # Conditions.
     "BlobAlreadyExists": _exists,
     "UnauthorizedBlobOverwrite": Meaning(
@@ -196,6 +203,8 @@ class ErrorReader:
         told = _told(body)
         code = headers.get("x-ms-error-code") or told.get("Code")
         message = told.get("Message", "").partition("\nRequestId:")[0]
+        # Which header it is that has a wrong value; the value itself may be a secret.
+        message = " ".join(filter(None, (message, told.get("HeaderName"))))
         message = _SIGNED.sub(r"\1***", message)
         hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
         if is_page(headers) and status < 500:

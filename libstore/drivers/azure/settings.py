@@ -225,7 +225,8 @@ def _decoded_key(key: object) -> bytes:
 
 def _checked_sas(token: object) -> str:
     text = token.strip().lstrip("?") if isinstance(token, str) else ""
-    if not text.isascii() or not text.isprintable() or " " in text or "sig=" not in text:
+    unfit = not text.isascii() or not text.isprintable() or not {" ", "?"}.isdisjoint(text)
+    if unfit or "sig=" not in text:
         raise InvalidOptionError(
             "sas_token must be a shared access signature: a query such as 'sv=…&sig=…'"
         )
