@@ -28,7 +28,7 @@ from .transfer.sources import bytes_view
 from .transfer.upload import Uploader
 from .values import KiB, MiB, ObjectInfo, Span
 
-Fetch: TypeAlias = Callable[[Span, "str | None"], "tuple[bytes, ObjectInfo]"]
+Fetch: TypeAlias = Callable[[Span, "ObjectInfo | None"], "tuple[bytes, ObjectInfo]"]
 
 _log = logging.getLogger("libstore")
 
@@ -47,8 +47,8 @@ class ObjectReader(io.RawIOBase):
     verifies the content like a download does.
 
     Args:
-        fetch: Returns the bytes of a span, of the version with this ETag unless it is `None`, and
-            what the answer told of the object.
+        fetch: Returns the bytes of a span, of the version that an earlier answer told of if there
+            was one, and what the answer told of the object.
         size: The object's size, if somebody knows it already. If nobody does, the first block is
             fetched now, which also finds out whether there is such an object.
         etag: The version that has this size.
@@ -69,8 +69,7 @@ class ObjectReader(io.RawIOBase):
         self._size = size
         self._expected_etag = etag
         self._size_was_used = False
-        self._etag: str | None = None
-        self._answered = False
+        self._known: ObjectInfo | None = None
         self._position = 0
         self._block = b""
         self._block_start = 0
@@ -144,7 +143,7 @@ class ObjectReader(io.RawIOBase):
 
     def _at_end(self) -> bool:
         # A size that we were only told of may be out of date; it counts once it was built on.
-        known = self._answered or self._size_was_used
+        known = self._known is not None or self._size_was_used
         return known and self._position >= self.size
 
     def _in_block(self) -> bool:
@@ -163,10 +162,10 @@ class ObjectReader(io.RawIOBase):
                 start = max(0, min(start, self._size - self._block_size))
         span = Span(start, start + self._block_size)
         self._block = b""  # the old block need not be in memory beside the new one
-        block, info = self._fetch_span(span, self._etag)
-        if not self._answered and self._size_was_used and info.etag != self._expected_etag:
+        block, info = self._fetch_span(span, self._known)
+        if self._known is None and self._size_was_used and info.etag != self._expected_etag:
             raise ObjectChangedError("the object was replaced after its size was learnt")
-        self._answered, self._etag, self._size = True, info.etag, info.size
+        self._known, self._size = info, info.size
         self._verify(start, block, info)
         self._block, self._block_start = block, start
 

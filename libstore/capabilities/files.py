@@ -163,13 +163,13 @@ class Files(DriverCore):
         return writer if text is None else ObjectTextWriter(writer, *text)
 
     def _reader(self, obj: Object, guard: Guard) -> ObjectReader:
-        container, name, known = obj.container.name, obj.name, obj._info
+        container, name, told = obj.container.name, obj.name, obj._info
 
-        def fetch(span: Span, etag: str | None) -> tuple[bytes, ObjectInfo]:
+        def fetch(span: Span, known: ObjectInfo | None) -> tuple[bytes, ObjectInfo]:
             with guard:
-                return read(self, container, name, span, etag)
+                return read(self, container, name, span, known)
 
-        return ObjectReader(fetch, name, known.size, known.etag)
+        return ObjectReader(fetch, name, told.size, told.etag)
 
 
 def _parse_mode(

@@ -6,6 +6,7 @@ from ..errors import ObjectChangedError, ServiceError
 from ..http.headers import parse_content_range
 from ..http.message import Response
 from ..values import Conditions, ObjectInfo, Reading, Span
+from ._errors import foreign
 
 
 def range_of(span: Span) -> str:
@@ -19,21 +20,60 @@ def range_header(span: Span) -> dict[str, str]:
     return {} if span == Span() else {"range": range_of(span)}
 
 
+def require_object(response: Response) -> None:
+    """
+    Raise `ServiceError` if an answer does not tell of an object, whatever its status says.
+
+    All services tell when an object was written or which version it is. What stands between us
+    and them may answer in their place, and may say 200 or 204 to everything.
+    """
+    headers = response.headers
+    told = "etag" in headers or "last-modified" in headers
+    if not (told or any(map(_is_googles, headers))):
+        response.close()
+        raise foreign(response.status, "the service").error(response.status)
+
+
+def _is_googles(header: str) -> bool:
+    return header.startswith("x-goog-")
+
+
 def sent(response: Response, stored: int | None = None) -> tuple[Span, int | None]:
     """
     Return which bytes an answer has, and the size of the whole object.
 
     Args:
         stored: The size, where the service tells it apart from what it sends.
+
+    Raises:
+        ServiceError: The answer has no bytes of an object, or does not tell which it has.
     """
+    if response.status not in {200, 206}:
+        response.close()
+        raise foreign(response.status, "the service").error(response.status)
+    require_object(response)
     told = parse_content_range(response.headers.get("content-range"))
     if told is not None and told[0] is not None:  # whatever the status is: some say 200
+        _refuse_compressed(response, told[0])
         return told[0], stored if told[1] is None else told[1]
     if response.status == 206:
         response.close()
         raise ServiceError("the service sends a range and does not say which", status=206)
     size = response.size if stored is None else stored
     return Span(0, size), size
+
+
+def _refuse_compressed(response: Response, span: Span) -> None:
+    """Raise if a range has another length than it says, as what was compressed on its way has."""
+    size = response.size
+    assert span.stop is not None
+    if "content-encoding" in response.headers and size not in {None, span.stop - span.start}:
+        response.close()
+        raise ServiceError(
+            f"the service sends {size} bytes as those from {span.start} to {span.stop}; perhaps a"
+            " proxy compresses them",
+            status=response.status,
+        )
 
 
 def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:

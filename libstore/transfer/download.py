@@ -163,7 +163,7 @@ class _Download:
 
     def _fetch(self, span: Span) -> _Range:
         order = self._order
-        stream = ObjectStream(self._driver, order.container, order.name, span, self._info.etag)
+        stream = ObjectStream(self._driver, order.container, order.name, span, self._info)
         return self._fetch_stream(stream)
 
     def _fetch_stream(self, stream: ObjectStream) -> _Range:

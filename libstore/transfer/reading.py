@@ -22,6 +22,8 @@ from .verification import CompositeHooks, Verification, verification
 
 # A stream that broke gets its full number of tries back after it has moved on this far.
 _PROGRESS = MiB
+# What no object is larger than, and what every service can read as a number.
+_ANY_SIZE = 1 << 53
 # Spans that lie no further apart are fetched with one request; the bytes between are dropped.
 _COALESCE = MiB
 
@@ -49,7 +51,8 @@ class ObjectStream:
         span: The span, with a known end.
 
     Args:
-        etag: The version that must be read; `None` takes the one that is there.
+        known: What an answer told of the version that must be read; `None` takes the one that is
+            there.
     """
 
     def __init__(
@@ -58,17 +61,17 @@ class ObjectStream:
         container: str,
         name: str,
         span: Span,
-        etag: str | None = None,
+        known: ObjectInfo | None = None,
     ) -> None:
         self._driver = driver
         self._target = (container, name)
-        self._etag = etag
+        self._known = known
         self._reading: Reading | None = None
         self._surplus = 0
         self._delays: Iterator[float] | None = None
         self._deadline = 0.0
         self.info, self.span = self._open(span)
-        self._etag = self.info.etag
+        self._known = self.info
         self._position = self.span.start
         self._resumed_at = self._position
         self._verification: Verification | None = None
@@ -135,13 +138,16 @@ class ObjectStream:
                 count = self._reading.body.readinto(view)
                 if count:
                     return count
+                if "content_encoding" in self._reading.info.extra:
+                    # Perhaps compressed by somebody on the way: then the rest would not fit.
+                    raise ServiceError(f"the answer ended {self.left} bytes too early")
                 raise TransportError(f"the answer ended {self.left} bytes too early")
             except TransportError as error:
                 self.close()
                 self._wait_before_resuming(error)
 
     def _wait_before_resuming(self, error: TransportError) -> None:
-        if self._etag is None:
+        if self.info.etag is None:
             raise error  # without an ETag nobody can tell whether the rest is of the same object
         retry, now = self._driver.retry, time.monotonic()
         if self._delays is None or self._position - self._resumed_at >= _PROGRESS:
@@ -160,10 +166,13 @@ class ObjectStream:
         if span.start == span.stop:  # no service sends zero bytes of an object
             info = self._driver._head_object(*self._target, None)
             return info, span.clamp(info.size or 0)
-        reading = self._driver._get_object(
-            *self._target, span, Conditions(if_match=self._etag), None
-        )
+        etag = self._known.etag if self._known else None
+        reading = self._driver._get_object(*self._target, span, Conditions(if_match=etag), None)
         self._reading = reading
+        if reading.info.size is None and span == Span():
+            # Its length may have been lost on the way; an answer with a range tells it once more.
+            self.close()
+            return self._open(Span(0, _ANY_SIZE))
         try:
             if reading.info.size is None:
                 raise ServiceError("the service does not tell the object's size")
@@ -176,11 +185,17 @@ class ObjectStream:
         return reading.info, wanted
 
     def _check_same(self, reading: Reading, wanted: Span) -> None:
-        if self._etag is not None and reading.info.etag != self._etag:
-            raise ObjectChangedError(
-                f"the object was replaced while it was read: its ETag was {self._etag},"
-                f" it is now {reading.info.etag}"
-            )
+        known, info = self._known, reading.info
+        if known is not None and known.etag is not None:
+            if info.etag != known.etag:
+                raise ObjectChangedError(
+                    f"the object was replaced while it was read: its ETag was {known.etag},"
+                    f" it is now {info.etag}"
+                )
+            if info.size != known.size:
+                raise ServiceError(
+                    f"the service tells two sizes of one object: {known.size} and {info.size}"
+                )
         sent = reading.span
         assert sent.stop is not None
         assert wanted.stop is not None
@@ -203,10 +218,10 @@ class ObjectStream:
 
 
 def read(
-    driver: ReadHooks, container: str, name: str, span: Span, etag: str | None = None
+    driver: ReadHooks, container: str, name: str, span: Span, known: ObjectInfo | None = None
 ) -> tuple[bytes, ObjectInfo]:
-    """Return the bytes of a span, and what the answer told of the object."""
-    stream = ObjectStream(driver, container, name, span, etag)
+    """Return the bytes of a span, of the known version, and what the answer told of the object."""
+    stream = ObjectStream(driver, container, name, span, known)
     try:
         return read_rest(stream), stream.info
     finally:
@@ -253,7 +268,7 @@ def read_ranges(
     block, info = read(driver, container, name, first)
 
     def fetch(span: Span) -> bytes:
-        return read(driver, container, name, span, info.etag)[0]
+        return read(driver, container, name, span, info)[0]
 
     size = info.size or 0
     rest = [span for span in rest if span.start < size]

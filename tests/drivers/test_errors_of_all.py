@@ -279,6 +279,16 @@ def test_a_redirect_to_a_login_is_told_and_not_followed(
     assert "endpoint" in error.message or "storage_url" in error.message
 
 
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_an_empty_answer_is_no_empty_object(
+    server: Server, driver: StorageDriver, status: int
+) -> None:
+    """What says yes to everything, and nothing of an object, has none."""
+    server.default = answer(b"", status, X_Trans_Id="REQUEST1")
+    for operation in ("read_object", "get_object"):
+        assert isinstance(failed(operation, driver), ServiceError)
+
+
 @pytest.mark.parametrize("operation", ["list_objects", "list_containers", "upload_object"])
 def test_another_service_is_told(server: Server, driver: StorageDriver, operation: str) -> None:
     """Some program that answers 404 to whatever it does not know is no store without objects."""

@@ -526,6 +526,62 @@ def test_ranges_are_slices(
     assert [content[start:stop] for start, stop in spans] == found
 
 
+@pytest.mark.parametrize("told", [-5, 5])
+def test_a_service_that_tells_two_sizes_is_found_out(told: int) -> None:
+    """One answer's size decides where the other ranges are cut."""
+    driver = FaultyDriver()
+    content = CONTENT * 40
+    stored(driver, content)
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        wrong = len(content) + (told if len(driver.calls) == 1 else 0)
+        return replace(reading, info=replace(reading.info, size=wrong))
+
+    driver.around("_get_object", get)
+    with pytest.raises(ServiceError, match="two sizes"):
+        driver.object("c", "a").read_ranges([(0, 10), (3 * MiB, len(content))])
+    driver.calls.clear()
+    with driver.object("c", "a").as_file() as file:
+        file.read(10)
+        file.seek(2 * MiB)
+        with pytest.raises(ServiceError, match="two sizes"):
+            file.read(10)
+
+
+@_WAYS
+def test_a_size_that_was_lost_on_the_way_is_asked_for_with_a_range(
+    driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
+) -> None:
+    """A proxy that sends on in chunks drops the length, and leaves Content-Range alone."""
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        whole = arguments[2] == Span()
+        return replace(reading, info=replace(reading.info, size=None)) if whole else reading
+
+    driver.around("_get_object", get)
+    assert CONTENT == way(obj)
+    assert len(driver.calls) <= 2
+
+
+def test_what_may_have_been_compressed_on_its_way_is_not_resumed(
+    driver: FaultyDriver, obj: Object
+) -> None:
+    """It ends early, and the rest of the object is not the rest of what came."""
+    break_off(driver, 1_000, ends=True)
+    short = driver._around["_get_object"]
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = short(real, *arguments)
+        return replace(reading, info=replace(reading.info, extra={"content_encoding": "gzip"}))
+
+    driver.around("_get_object", get)
+    with pytest.raises(ServiceError, match="too early"):
+        obj.read(start=5_000, stop=90_000)
+    assert 1 == len(driver.calls)
+
+
 def test_ranges_are_of_one_version() -> None:
     """An object that is replaced between two requests is an error."""
     driver = FaultyDriver()

@@ -22,7 +22,7 @@ from ...values import (
 )
 from .._digests import base64_of, hex_digest, is_same
 from .._network import NetworkDriver
-from .._reading import range_header, sent
+from .._reading import range_header, require_object, sent
 from . import dialect
 from .calls import Calls
 from .copies import Copier
@@ -56,6 +56,7 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             "HEAD", "GetBlobProperties", container, name,
             query=_of_version(version), headers=access,
         )  # fmt: skip
+        require_object(response)
         response.close()
         size = parse_size(response.headers.get("content-length"))
         return dialect.object_info(name, response.headers, size)
@@ -77,7 +78,7 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             if error.status != 416:
                 raise
             return self._past_the_end(container, name, conditions, version)
-        if response.status == 206 and not response.size:  # what Azurite says at the very end
+        if response.status == 206 and response.size == 0:  # what Azurite says at the very end
             response.close()
             return self._past_the_end(container, name, conditions, version)
         came, size = sent(response)

@@ -30,7 +30,7 @@ from ...values import (
 )
 from .._digests import is_same
 from .._network import NetworkDriver
-from .._reading import range_header, sent
+from .._reading import range_header, require_object, sent
 from . import dialect, extras
 from .calls import Answer, Calls
 from .copies import Copier
@@ -85,6 +85,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         response = self._calls.ask(
             "HEAD", "HeadObject", container, name, query=query, headers=reads
         )
+        require_object(response)
         response.close()
         told = response.headers
         return dialect.object_info(

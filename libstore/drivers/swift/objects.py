@@ -28,7 +28,7 @@ from ...values import (
     WriteOptions,
 )
 from .._network import NetworkDriver
-from .._reading import range_header, sent
+from .._reading import range_header, require_object, sent
 from . import dialect
 from .calls import Calls
 from .large import LargeObjects, composite_of, prefix_of
@@ -50,6 +50,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         query = {"version-id": version} if version else None
         response = self._of_object("HEAD", "HeadObject", container, name, query=query)
+        require_object(response)
         told = response.headers
         return dialect.object_info(name, told, parse_size(told.get("content-length")))
 
