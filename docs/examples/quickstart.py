@@ -4,6 +4,8 @@ Store a folder of files, list them, open one, read all of them back, and say wha
     python docs/examples/quickstart.py                          # the local driver, on these docs
     python docs/examples/quickstart.py ~/Pictures memory        # another folder and driver
     python docs/examples/quickstart.py ~/Pictures local /srv/store fsync=false
+    python docs/examples/quickstart.py ~/Pictures s3 KEY SECRET endpoint=http://localhost:9000
+    python docs/examples/quickstart.py ~/Pictures s3            # what the environment says
 
 All files travel through a container that is made for the purpose and deleted at the end.
 """
