@@ -7,7 +7,7 @@ from copy import copy
 from itertools import groupby, islice
 from typing import Protocol
 
-from .errors import ContainerNotEmptyError, StorageError
+from .errors import ContainerNotEmptyError, NotSupportedError, StorageError
 from .values import DeleteResult, Limits, ListQuery, ObjectInfo, Page, Prefix, Upload
 
 # How often a container that others keep filling is emptied before we give up.
@@ -89,10 +89,13 @@ def empty(driver: DeleteHooks, container: str) -> None:
 
 
 def abort_all(driver: DeleteHooks, container: str) -> None:
-    """Drop the unfinished uploads of a container."""
+    """Drop the unfinished uploads of a container, as far as the service tells of them."""
     token: str | None = None
     while True:
-        page = driver._list_uploads(container, token)
+        try:
+            page = driver._list_uploads(container, token)
+        except NotSupportedError:
+            return
         for upload in page.items:
             driver._abort_upload(upload)
         if page.token is None:

@@ -110,11 +110,11 @@ def test_a_header_of_other_letters_is_refused() -> None:
 
 
 def page_of(
-    body: str, service: str = "r2", **query: str
+    body: str, asked: str | None = None, **query: str
 ) -> tuple[list[ObjectInfo | Prefix], str | None]:
     document = parse(body.encode(), {"Contents", "CommonPrefixes"}, "ListBucketResult")
     answer = Answer(document.head, document.rows, {})
-    page = dialect.list_page(answer, ListQuery(**query), SERVICES[service])
+    page = dialect.list_page(answer, ListQuery(**query), asked)
     return list(page.items), page.token
 
 
@@ -141,12 +141,24 @@ def test_a_page_is_sorted_and_decoded() -> None:
 def test_a_page_of_version_1_goes_on_behind_its_last_name() -> None:
     start = "<ListBucketResult><IsTruncated>true</IsTruncated>"
     rows = "<Contents><Key>a%2F</Key></Contents></ListBucketResult>"
-    assert page_of(start + rows, "ceph")[1] == "a%2F"
-    assert page_of(f"{start}<NextMarker>m</NextMarker>{rows}", "ceph")[1] == "m"
+    for page, marker in ((rows, "a%2F"), (f"<NextMarker>m</NextMarker>{rows}", "m")):
+        token = page_of(start + page)[1]
+        for service in ("ceph", "r2"):
+            query = dialect.list_query(ListQuery("a", "/"), token, 9, SERVICES[service])
+            assert query["marker"] == marker
+            assert "list-type" not in query
     with pytest.raises(ServiceError):
-        page_of(f"{start}</ListBucketResult>", "ceph")
-    with pytest.raises(ServiceError):
-        page_of(start + rows, "r2")
+        page_of(f"{start}</ListBucketResult>")
+
+
+def test_a_page_that_comes_again_and_again_is_an_error() -> None:
+    """Or a listing of a server that passes over where a page begins would never end."""
+    start = "<ListBucketResult><IsTruncated>true</IsTruncated>"
+    rows = "<Contents><Key>a</Key></Contents></ListBucketResult>"
+    for page in (rows, f"<NextContinuationToken>t</NextContinuationToken>{rows}"):
+        token = page_of(start + page)[1]
+        with pytest.raises(ServiceError):
+            page_of(start + page, token)
 
 
 def test_a_prefix_that_sorts_before_the_start_is_left_out() -> None:

@@ -53,11 +53,13 @@ class Answer:
     Attributes:
         told: The texts in it, by their path below the root.
         rows: What it has many of.
+        root: The name of the root element.
     """
 
     told: Mapping[str, str]
     rows: Rows
     headers: Mapping[str, str]
+    root: str = ""
 
 
 class Calls(Caller):
@@ -213,7 +215,7 @@ class Calls(Caller):
         rows_told: Rows = document.rows
         if self._google:
             rows_told = [(tag, google.row(told)) for tag, told in rows_told]
-        return Answer(document.head, rows_told, response.headers)
+        return Answer(document.head, rows_told, response.headers, document.tag)
 
     # ------------------------------------------------------------------ where
 

@@ -257,14 +257,16 @@ class Copier:
         try:
             parts = run_all(copy, numbered, _SIDE_BY_SIDE)
             body = complete_body((part.number, part.token, None) for part in parts)
-            ending = settings.access | dialect.condition_headers(order.conditions)
+            ending = dialect.condition_headers(order.conditions)
             etag = dialect.composite_etag([part.token for part in parts])
 
             def look() -> ObjectInfo | None:
                 found = self._look(*target, None, settings.reads)
                 return found if etag is not None and found.etag == etag else None
 
-            done = self._calls.persist_once(lambda: self.complete(upload, body, ending), look)
+            done = self._calls.persist_once(
+                lambda: self.complete(upload, body, ending, settings), look
+            )
         except BaseException:
             self.abort(upload)
             raise
@@ -325,17 +327,27 @@ class Copier:
             raise ServiceError("the service tells no id of the upload that was begun")
         return str(upload_id)
 
-    def complete(self, upload: Upload, body: bytes, headers: Mapping[str, str]) -> ObjectInfo:
-        """Put the parts together; the caller tries again."""
+    def complete(
+        self, upload: Upload, body: bytes, headers: Mapping[str, str], settings: Settings
+    ) -> ObjectInfo:
+        """
+        Put the parts together; the caller tries again.
+
+        Args:
+            settings: Those that the upload was begun with.
+        """
         answer = self._calls.ask_xml(
             "POST", "CompleteMultipartUpload", upload.container, upload.name,
             expected=("CompleteMultipartUploadResult",),
             query={"uploadId": upload.id},
-            headers={"content-type": "application/xml", **headers},
+            headers={"content-type": "application/xml", **settings.access, **headers},
             content=body,
             idempotent=False,
         )  # fmt: skip
         info = dialect.result_info(upload.name, answer, self._service)
+        if info.etag is None:
+            # As releases of Ceph answer; it keeps one: https://github.com/ceph/ceph/pull/68364
+            info = self._look(upload.container, upload.name, None, settings.reads)
         if info.etag is None:
             raise IntegrityError("the service tells no ETag of the object that it put together")
         return info

@@ -320,6 +320,9 @@ def _has_plain_etag(headers: Mapping[str, str]) -> bool:
 
 # ---------------------------------------------------------------------- listings
 
+# What the token of a page begins with that is asked for by the name before it.
+_BEHIND = "\n"
+
 
 def list_query(
     query: ListQuery, token: str | None, limit: int, service: Service
@@ -328,19 +331,27 @@ def list_query(
     asked = {"max-keys": str(limit), "prefix": query.prefix, "delimiter": query.delimiter}
     if service.encoded_lists:
         asked["encoding-type"] = "url"
-    if service.list_version == 2:
-        asked["list-type"] = "2"
-        if token is None:
-            asked["start-after"] = query.start_after
-        else:
-            asked["continuation-token"] = token
+    if token is None:
+        start = "start-after" if service.list_version == 2 else "marker"
+        asked[start] = query.start_after
+    elif token.startswith(_BEHIND):
+        asked["marker"] = token.removeprefix(_BEHIND)
     else:
-        asked["marker"] = query.start_after if token is None else token
+        asked["continuation-token"] = token
+    if service.list_version == 2 and "marker" not in asked:
+        asked["list-type"] = "2"
     return {name: value for name, value in sorted(asked.items()) if value}
 
 
-def list_page(answer: Answer, query: ListQuery, service: Service) -> Page[ObjectInfo | Prefix]:
-    """Return the objects and prefixes of one page, in the order of their names."""
+def list_page(
+    answer: Answer, query: ListQuery, token: str | None = None
+) -> Page[ObjectInfo | Prefix]:
+    """
+    Return the objects and prefixes of one page, in the order of their names.
+
+    Args:
+        token: The one that the page was asked for with.
+    """
     told = answer.told
     decode = _decoder(told)
     items: list[ObjectInfo | Prefix] = [
@@ -353,15 +364,16 @@ def list_page(answer: Answer, query: ListQuery, service: Service) -> Page[Object
     items.sort(key=lambda item: item.name)
     if told.get("IsTruncated") != "true":
         return Page(items)
-    token = told.get("NextContinuationToken") if service.list_version == 2 else None
-    if token is None and service.list_version == 1:
-        # NextMarker is told with a delimiter alone; without one the last name stands for it:
+    following = told.get("NextContinuationToken")
+    if not following:
+        # The first version of the listing, asked for or all that the service knows. NextMarker is
+        # told with a delimiter alone; without one the last name stands for it:
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
-        token = decode(told["NextMarker"]) if "NextMarker" in told else None
-        token = token or (items[-1].name if items else None)
-    if not token:
+        marker = decode(told.get("NextMarker", "")) or (items[-1].name if items else "")
+        following = _BEHIND + marker if marker else None
+    if following in {None, token}:
         raise ServiceError("the service says that there is another page, but not where")
-    return Page(items, token)
+    return Page(items, following)
 
 
 class _Decoder:

@@ -245,7 +245,7 @@ class S3Driver(PublicHooks):
         asked = dialect.list_query(query, token, limit, self.service)
         operation = "ListObjectsV2" if self.service.list_version == 2 else "ListObjects"
         page = self._page(operation, container, "ListBucketResult", _LISTED, asked)
-        return dialect.list_page(page, query, self.service)
+        return dialect.list_page(page, query, token)
 
 
 def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from typing_extensions import override
 
+from ...deleting import abort_all
 from ...errors import AccessDeniedError, NotSupportedError
 from ...http.xml import can_write
 from ...transfer.crew import run_all
@@ -39,7 +40,7 @@ class EmptyingHooks(PartHooks):
             page = self._versions_page(name, markers) if markers else None
             self._delete_versions(name, dialect.versions(answer))
         if self.takes_parts:
-            self._abort_all(name)
+            abort_all(self, name)
 
     def _versions_page(
         self, container: str, markers: dict[str, str]
@@ -63,23 +64,16 @@ class EmptyingHooks(PartHooks):
     def _delete_versions(self, container: str, versions: Sequence[_Version]) -> None:
         """Delete versions of objects, each for good."""
         together = [one for one in versions if self.service.batches and can_write(one[0])]
-        for start in range(0, len(together), self.limits.batch_size):
-            batch = together[start : start + self.limits.batch_size]
-            for name, error in self._delete_together(container, batch).items():
-                error.object = name
-                raise error
+        try:
+            for start in range(0, len(together), self.limits.batch_size):
+                batch = together[start : start + self.limits.batch_size]
+                for name, error in self._delete_together(container, batch).items():
+                    error.object = name
+                    raise error
+        except NotSupportedError:
+            together = []
 
         def delete(one: _Version) -> None:
             self._delete_object(container, one[0], Conditions(), one[1])
 
         run_all(delete, sorted(set(versions) - set(together)), self.transfer.concurrency)
-
-    def _abort_all(self, container: str) -> None:
-        token: str | None = None
-        while True:
-            page = self._list_uploads(container, token)
-            for upload in page.items:
-                self._abort_upload(upload)
-            token = page.token
-            if token is None:
-                return

@@ -23,6 +23,7 @@ from ...errors import (
     InvalidOptionError,
     NotSupportedError,
     ObjectError,
+    ObjectNameConflictError,
     ObjectNotFoundError,
     ServiceError,
     ServiceUnavailableError,
@@ -102,6 +103,16 @@ MEANINGS: Mapping[str, Meaning] = {
     "BucketAlreadyExists": Meaning(
         ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all accounts"
     ),
+    # Google's word: https://cloud.google.com/storage/docs/xml-api/reference-status
+    "BucketNameUnavailable": Meaning(
+        ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
+    ),
+    "OrgPolicyConstraintFailed": Meaning(
+        AccessDeniedError, "the organisation's policy does not allow it"
+    ),
+    "UserProjectMissing": Meaning(
+        AccessDeniedError, "the bucket lets those pay who ask; name the project that pays"
+    ),
     "BucketAlreadyOwnedByYou": Meaning(
         ContainerAlreadyExistsError, "you have a bucket of this name already"
     ),
@@ -110,6 +121,13 @@ MEANINGS: Mapping[str, Meaning] = {
     "KeyTooLongError": Meaning(InvalidNameError, "the name is too long for the service"),
     "InvalidURI": Meaning(InvalidNameError, "the service cannot read the name"),
     "XMinioInvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
+    "XMinioInvalidResourceName": Meaning(InvalidNameError, "the service takes no such name"),
+    "XMinioObjectExistsAsDirectory": Meaning(
+        ObjectNameConflictError, "the service has a folder of this name"
+    ),
+    "XMinioParentIsObject": Meaning(
+        ObjectNameConflictError, "the service has an object where the name wants a folder"
+    ),
     "TooManyBuckets": Meaning(ServiceError, "the account has as many buckets as it may have"),
     "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service takes"),
     "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service takes"),
@@ -157,6 +175,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "QpsLimitExceeded": SLOWER,
     # Bytes that were hurt on their way.
     "BadDigest": DAMAGED,
+    "CrcMismatch": DAMAGED,
     "IncompleteBody": DAMAGED,
     "XAmzContentSHA256Mismatch": DAMAGED,
     "XAmzContentChecksumMismatch": DAMAGED,
@@ -280,7 +299,7 @@ class ErrorReader:
         )  # fmt: skip
 
     def _meaning(self, request: Request, status: int, code: str | None) -> Meaning:
-        if status == 412 or code == "PreconditionFailed":
+        if (status == 412 and code not in MEANINGS) or code == "PreconditionFailed":
             return _condition(request)
         known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
         if known is NO_OBJECT:
@@ -306,7 +325,7 @@ def _condition(request: Request) -> Meaning:
 def _missing(request: Request, code: str | None) -> Meaning:
     """Return what is missing where it may be something else than an object."""
     # Of an object that is gone, If-Match does not hold either:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response
     if request.method in {"PUT", "POST"} and "if-match" in request.headers:
         return CHANGED
     if request.operation not in _ON_NO_OBJECT:

@@ -149,13 +149,19 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
             response.close()
-            return dialect.written_info(name, response.headers, self.service)
+            info = dialect.written_info(name, response.headers, self.service)
+            if info.etag is None:
+                raise ServiceError(
+                    "the service tells no ETag of what it has stored",
+                    status=response.status, retryable=True,
+                )  # fmt: skip
+            return info
 
         def look() -> ObjectInfo | None:
             known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
             return self._ours((container, name), payload.size, known, None, settings)
 
-        info = self._calls.persist_once(put, look) if bound else put()
+        info = self._calls.persist_once(put, look) if bound else self._calls.persist(put)
         if bound and payload.size <= _SMALL:
             info = self._doubts.settle(put, info, conditions)
         self._compare(payload, info, "content")
@@ -229,7 +235,10 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         odd = [name for name in results if not can_write(name)]
         together = [name for name in results if can_write(name)]
         if together:
-            results |= self._delete_together(container, [(name, None) for name in together])
+            try:
+                results |= self._delete_together(container, [(name, None) for name in together])
+            except NotSupportedError:  # an endpoint that nobody here knows has no DeleteObjects
+                odd = list(results)
         if odd:
             results.update(zip(odd, super()._delete_objects(container, odd), strict=True))
         return [results[name] for name in names]

@@ -24,6 +24,12 @@ _PUBLIC_READ = {"x-amz-acl": "public-read"}
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#specifying-grantee
 _EVERYBODY = "http://acs.amazonaws.com/groups/global/AllUsers"
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+# The second one is Ceph's, the third what servers say that pass over ?publicAccessBlock.
+_BLOCKED = (
+    "PublicAccessBlockConfiguration",
+    "BlockPublicAccessBlockConfiguration",
+    "ListBucketResult",
+)
 _READS = frozenset({"s3:GetObject", "s3:Get*", "s3:*", "*"})
 _NO_POLICY = (
     "the bucket's Block Public Access settings, the account's or the organisation's forbid public"
@@ -100,7 +106,7 @@ class PublicHooks(EmptyingHooks):
         try:
             answer = self._calls.ask_xml(
                 "GET", "GetPublicAccessBlock", container,
-                expected=("PublicAccessBlockConfiguration", "ListBucketResult"),
+                expected=_BLOCKED,
                 query={"publicAccessBlock": ""}, headers=self._settings.payer,
             )  # fmt: skip
         except ContainerNotFoundError:
