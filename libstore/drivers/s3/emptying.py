@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from typing_extensions import override
 
-from ...deleting import abort_all
 from ...errors import AccessDeniedError, NotSupportedError
 from ...http.xml import can_write
 from ...transfer.crew import run_all
@@ -40,7 +39,7 @@ class EmptyingHooks(PartHooks):
             page = self._versions_page(name, markers) if markers else None
             self._delete_versions(name, dialect.versions(answer))
         if self.takes_parts:
-            abort_all(self, name)
+            self._abort_all(name)
 
     def _versions_page(
         self, container: str, markers: dict[str, str]
@@ -77,3 +76,16 @@ class EmptyingHooks(PartHooks):
             self._delete_object(container, one[0], Conditions(), one[1])
 
         run_all(delete, sorted(set(versions) - set(together)), self.transfer.concurrency)
+
+    def _abort_all(self, container: str) -> None:
+        token: str | None = None
+        while True:
+            try:
+                page = self._list_uploads(container, token)
+            except NotSupportedError:
+                return
+            for upload in page.items:
+                self._abort_upload(upload)
+            token = page.token
+            if token is None:
+                return
