@@ -7,20 +7,27 @@ import re
 import threading
 from datetime import datetime, timedelta, timezone
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from libstore import RetryPolicy, TransferOptions, get_driver
 from libstore.drivers.gcs import GCSDriver
-from servers.gcs_model import Model, RefusedError, Request
+from servers.gcs_model import RefusedError, Request
 
 PART = 256 * 1024
 BIG = 5 * 1024 * 1024
 TOKEN = "ya29.a-token-that-nobody-sees"
 
 
-def made(model: Model, **options: Any) -> GCSDriver:
+class Served(Protocol):
+    """What is listening somewhere."""
+
+    url: str
+
+
+def made(model: Served, **options: Any) -> GCSDriver:
+    """Return a driver of a server, which tries again at once."""
     given: dict[str, Any] = {"token": TOKEN, "endpoint": model.url, "project": "p", **options}
     driver = get_driver("gcs")(retry=RetryPolicy(4, base=0.0), **given)
     driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)

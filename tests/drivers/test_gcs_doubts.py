@@ -30,6 +30,7 @@ from libstore import (
     ContainerNotFoundError,
     InvalidNameError,
     InvalidOptionError,
+    ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
     ServiceUnavailableError,
@@ -404,3 +405,57 @@ def test_why_iam_does_not_sign_is_told(play: Play, kind: type[StorageError]) -> 
     with pytest.raises(kind) as caught:
         iam(play, play)
     assert caught.value.status is not None
+
+
+# ---------------------------------------------------------------------- the XML API
+
+
+def xml(code: str, status: int, off: float = 0.0) -> Play:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>"
+    return answer(body.encode(), status, Date=formatdate(time() + off, usegmt=True))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("BucketNameUnavailable", 409, ContainerAlreadyExistsError),
+        ("OrgPolicyConstraintFailed", 412, AccessDeniedError),
+        ("UserProjectMissing", 400, AccessDeniedError),
+        ("PreconditionFailed", 412, ObjectChangedError),
+    ],
+)
+def test_googles_words_for_errors_are_understood(
+    code: str, status: int, kind: type[StorageError]
+) -> None:
+    server = Server(default=xml(code, status))
+    with made(server, **HMAC) as driver, pytest.raises(kind) as caught:
+        driver.create_container("box")
+    assert (code, status) == (caught.value.code, caught.value.status)
+    server.close()
+
+
+def test_a_clock_that_is_a_day_off_is_corrected_in_urls_too() -> None:
+    listing = b"<?xml version='1.0'?><ListAllMyBucketsResult></ListAllMyBucketsResult>"
+    server = Server(xml("RequestTimeTooSkewed", 403, 86_400), default=answer(listing))
+    with made(server, **HMAC) as driver:
+        assert [] == list(driver.list_containers())
+        day = (datetime.now(timezone.utc) + timedelta(days=1)).strftime("%Y%m%d")
+        assert f"X-Goog-Date={day}T" in driver.object("box", "a").sign_url()
+    assert 2 == len(server.seen)
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("resourceIsEncryptedWithCustomerEncryptionKey", AccessDeniedError),
+        ("customerEncryptionKeyIsIncorrect", AccessDeniedError),
+        ("required", ServiceError),
+    ],
+)
+def test_a_wrong_key_of_an_object_is_told(
+    model: Model, driver: GCSDriver, reason: str, kind: type[StorageError]
+) -> None:
+    model.before = Once("GET .*alt=media", RefusedError(400, reason, "The key."))
+    with pytest.raises(kind):
+        driver.object("box", "a").read()

@@ -17,6 +17,7 @@ from ...errors import (
     AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
+    InvalidNameError,
     InvalidOptionError,
     NotSupportedError,
     ObjectChangedError,
@@ -81,6 +82,10 @@ _TAKEN = Meaning(
 _FULL = Meaning(ContainerNotEmptyError, "the bucket still has objects or versions")
 _CHANGED = Meaning(ObjectChangedError, "the object has another ETag, or is not there")
 _HELD = Meaning(AccessDeniedError, "a hold or a retention policy keeps the object")
+_NAME = Meaning(InvalidNameError, "Google takes no bucket of this name")
+_KEY = Meaning(
+    AccessDeniedError, "the object is encrypted with another customer_key than is given, or none"
+)
 _INVALID = Meaning(InvalidOptionError, "Google does not accept one of the options")
 
 # https://cloud.google.com/storage/docs/resumable-uploads: after a week, or after trouble there.
@@ -172,7 +177,7 @@ def _read_json(text: str) -> Told:
         if not isinstance(error, dict):  # what token endpoints say
             return Told(str(error)[:100], "", known=True)
         reasons = error.get("errors") or [{}]
-        reason = reasons[0].get("reason")
+        reason = reasons[0].get("reason") or error.get("status")
         return Told(
             reason if isinstance(reason, str) and reason else None,
             str(error.get("message") or ""),
@@ -237,7 +242,7 @@ def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
 def _refusal(status: int, told: Told) -> Meaning:
     text = told.message.lower()
     for part, meaning in _REFUSALS:
-        if part in text or part == told.code:
+        if part in text or part in (told.code or ""):
             return meaning
     if status == 403:
         return _DENIED
@@ -254,6 +259,9 @@ _REFUSALS = (
     ("uniform bucket-level access", _UNIFORM),
     ("requester pays", _PAYER),
     ("user project", _PAYER),
+    ("invalid bucket name", _NAME),
+    ("EncryptedWithCustomerEncryptionKey", _KEY),
+    ("customerEncryptionKeyIsIncorrect", _KEY),
     ("quotaExceeded", QUOTA),
     ("retentionPolicyNotMet", _HELD),
     ("objectUnderActiveHold", _HELD),

@@ -316,6 +316,11 @@ class HMACDriver(GCSDriver):
         return self._signed(self._signer, container, name, options)
 
     @override
+    def _now(self) -> float:
+        now: float = self._driver()._calls.now_there()
+        return now
+
+    @override
     def _enable_container_cdn(self, container: str) -> None:
         # Objects that come later have the default ACL; the bucket's own only lets list.
         # https://cloud.google.com/storage/docs/xml-api/put-bucket-acls

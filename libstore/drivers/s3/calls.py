@@ -255,6 +255,10 @@ class Calls(Caller):
         host = host_header(place.url)
         return place.url + sigv4.sign_query(method, host, target, headers, expires, now)
 
+    def now_there(self) -> float:
+        """Return the service's time, as far as it was told."""
+        return self._client(self.region).now()
+
     def _client(self, region: str) -> Client:
         return self.client_of(region, lambda: self._signer(region), self.errors)
 
