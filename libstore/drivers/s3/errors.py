@@ -113,16 +113,6 @@ MEANINGS: Mapping[str, Meaning] = {
     "UserProjectMissing": Meaning(
         AccessDeniedError, "the bucket lets those pay who ask; name the project that pays"
     ),
-    # Google's word: https://cloud.google.com/storage/docs/xml-api/reference-status
-    "BucketNameUnavailable": Meaning(
-        ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
-    ),
-    "OrgPolicyConstraintFailed": Meaning(
-        AccessDeniedError, "the organisation's policy does not allow it"
-    ),
-    "UserProjectMissing": Meaning(
-        AccessDeniedError, "the bucket lets those pay who ask; name the project that pays"
-    ),
     "BucketAlreadyOwnedByYou": Meaning(
         ContainerAlreadyExistsError, "you have a bucket of this name already"
     ),
@@ -185,7 +175,6 @@ MEANINGS: Mapping[str, Meaning] = {
     "QpsLimitExceeded": SLOWER,
     # Bytes that were hurt on their way.
     "BadDigest": DAMAGED,
-    "CrcMismatch": DAMAGED,
     "CrcMismatch": DAMAGED,
     "IncompleteBody": DAMAGED,
     "XAmzContentSHA256Mismatch": DAMAGED,
