@@ -232,6 +232,22 @@ def test_what_has_a_key_of_its_own_is_read_through_here(service: FakeAzure) -> N
     assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
 
 
+def test_what_has_a_long_address_is_read_through_here(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    """Azure takes 2 KiB for the address of a source."""
+    name = "日" * 300
+    obj = driver.upload_object(CONTENT, "box", name, metadata={"owner": "me"})
+    for target in ("b", "c"):
+        options: Any = {"content_type": "text/x-b"} if target == "c" else {}
+        copy = driver.copy_object(obj, "box", target, **options)
+        assert (CONTENT, {"owner": "me"}) == (copy.read(), dict(copy.metadata))
+    assert driver.copy_object(obj, "box", name, storage_class="Cool").read() == CONTENT
+    assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
+    driver.object("box", "b").copy("box", name)
+    assert "x-ms-copy-source" in service.seen[-1].headers
+
+
 def test_a_key_for_one_upload_goes_with_all_of_its_blocks(
     service: FakeAzure, driver: AzureDriver
 ) -> None:

@@ -44,6 +44,9 @@ _GRANTED = 86_400.0
 _OPENER = "x-ms-copy-source-authorization"
 # What the service says where it may not read a source.
 _UNREADABLE = "CannotVerifyCopySource"
+# https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob#request-headers: the address
+# of a source has 2 KiB at most, where each byte of a letter beyond ASCII counts three times.
+_LONGEST_URL = 2_048
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -76,13 +79,16 @@ class Copier:
         """
         Copy a blob; source and target are containers and names.
 
-        `None` says that Azure cannot copy what has a customer-provided key.
+        `None` says that Azure cannot copy it by itself: what has a customer-provided key, or an
+        address that is too long.
         """
         if self._is_sealed(options):
             return None
-        scoped = bool(self._encrypted(options))
         if source == target:
             return self._onto_itself(source, options)
+        if self._is_far(source):
+            return None
+        scoped = bool(self._encrypted(options))
         # Copy Blob cannot leave all metadata behind, nor change a content type, and takes no scope
         # of encryption: https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
         if options.metadata != {} and options.content_type is None and not scoped:
@@ -104,7 +110,7 @@ class Copier:
         self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo | None:
         """Have the service read the source by itself; `None` if it cannot."""
-        if not self._reads_urls:
+        if not self._reads_urls or other._is_far(source):
             return None
         try:
             return self._copy_blocks(other, source, target, options)
@@ -118,6 +124,9 @@ class Copier:
     def _is_sealed(self, options: CopyOptions) -> bool:
         headers = {**self._access, **dialect.encryption_headers(options.extra)}
         return "x-ms-encryption-key" in headers
+
+    def _is_far(self, source: Place) -> bool:
+        return len(self._source_url(source, signed=True)) > _LONGEST_URL
 
     def _encrypted(self, options: CopyOptions) -> Mapping[str, str]:
         """Return the headers of how a copy is encrypted."""
@@ -134,7 +143,7 @@ class Copier:
         if "encryption_scope" in options.extra:
             return self._copy_by_url(self, place, place, options)
         if options.storage_class is not None or options.extra:
-            return self._copy_and_change(place, place, options)
+            return None if self._is_far(place) else self._copy_and_change(place, place, options)
         return self._change(place, info, options)
 
     def _change(self, place: Place, info: ObjectInfo, options: CopyOptions) -> ObjectInfo:
