@@ -14,6 +14,7 @@ from typing import ClassVar, TypeVar
 from ..errors import (
     ContainerAlreadyExistsError,
     ContainerNotFoundError,
+    IntegrityError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -128,7 +129,7 @@ class Caller:
                 if found is None:
                     raise
                 return found
-            except (ServiceError, TransportError) as error:
+            except (ServiceError, TransportError, IntegrityError) as error:
                 gone = error.code in self.used_up
                 lost = lost or error.retryable
                 throttled = isinstance(error, RateLimitedError) and not _in_success(error)

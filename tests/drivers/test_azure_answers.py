@@ -301,11 +301,12 @@ def test_a_signature_is_in_no_message(server: Server, caplog: pytest.LogCaptureF
 # ---------------------------------------------------------------------- conditions
 
 
+@pytest.mark.parametrize("lost", [lost(), answer(b"", 503)], ids=["nothing", "gateway"])
 def test_a_lost_put_with_a_condition_is_judged_by_looking(
-    server: Server, driver: AzureDriver
+    server: Server, driver: AzureDriver, lost: Play
 ) -> None:
     """Our own first try is no reason to say that somebody else was faster."""
-    server.steps.extend([lost(), error("BlobAlreadyExists", 409), head_of(CONTENT)])
+    server.steps.extend([lost, error("BlobAlreadyExists", 409), head_of(CONTENT)])
     obj = driver.upload_object(CONTENT, "box", "name", if_absent=True)
     assert (len(CONTENT), "0x1") == (obj.size, obj.etag)
 

@@ -413,6 +413,24 @@ def test_the_region_is_never_taken_from_a_location(server: Server, driver: S3Dri
         with_other.close()
 
 
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_an_upload_that_was_refused_with_status_200_is_sent_again(
+    server: Server, driver: S3Driver, if_absent: bool
+) -> None:
+    server.steps.extend([error("InternalError", 200), answer(ETag=f'"{MD5}"')])
+    obj = driver.upload_object(CONTENT, "bucket", "name", if_absent=if_absent)
+    assert (MD5, len(CONTENT)) == (obj.etag, obj.size)
+    assert not server.steps
+
+
+def test_an_upload_with_a_condition_that_arrived_damaged_is_sent_again(
+    server: Server, driver: S3Driver
+) -> None:
+    server.steps.extend([error("BadDigest", 400), answer(ETag=f'"{MD5}"')])
+    assert MD5 == driver.upload_object(CONTENT, "bucket", "name", if_absent=True).etag
+    assert not server.steps
+
+
 def test_a_page_of_the_services_own_is_a_success(server: Server, driver: S3Driver) -> None:
     """OpenStack Swift sends one to who wrote an object a moment too late."""
     page = b"<html><h1>Accepted</h1></html>"

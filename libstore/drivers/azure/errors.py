@@ -179,7 +179,7 @@ _BY_STATUS: Mapping[int, Meaning] = {
     500: BUSY,
     501: LACKING,
     502: BUSY,
-    503: SLOWER,
+    503: BUSY,  # without a code it is not Azure's own, and says nothing of what became of it
     504: BUSY,
     507: FULL,
 }

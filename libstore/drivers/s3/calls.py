@@ -217,6 +217,18 @@ class Calls(Caller):
             rows_told = [(tag, google.row(told)) for tag, told in rows_told]
         return Answer(document.head, rows_told, response.headers, document.tag)
 
+    def refuse_error(self, response: Response) -> None:
+        """Close an answer without a document; raise what it tells if it is an error after all."""
+        told = response.headers
+        if response.size and "etag" not in told:
+            body = response.read(MAX_ANSWER)
+            if b"<Error>" in body:
+                document = parse(body, (), "Error")
+                raise self.errors.inside(
+                    document.head, response.status, told.get("x-amz-request-id")
+                )
+        response.close()
+
     # ------------------------------------------------------------------ where
 
     def known_region(self, bucket: str) -> str:

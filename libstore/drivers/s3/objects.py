@@ -148,14 +148,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 "PUT", "PutObject", container, name,
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
-            response.close()
-            info = dialect.written_info(name, response.headers, self.service)
-            if info.etag is None:
-                raise ServiceError(
-                    "the service tells no ETag of what it has stored",
-                    status=response.status, retryable=True,
-                )  # fmt: skip
-            return info
+            self._calls.refuse_error(response)
+            return dialect.written_info(name, response.headers, self.service)
 
         def look() -> ObjectInfo | None:
             known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
