@@ -221,6 +221,47 @@ def test_an_endpoint_of_amazon_is_amazon(monkeypatch: pytest.MonkeyPatch) -> Non
 # ---------------------------------------------------------------------- who asks
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://photos.s3.eu-west-1.amazonaws.com",
+        "https://my.photos.s3.amazonaws.com/",
+        "https://photos.nyc3.digitaloceanspaces.com",
+        "https://photos.oss-cn-hangzhou.aliyuncs.com",
+        "https://s3-accelerate.amazonaws.com",
+    ],
+)
+def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
+    """Or all names would begin with the bucket's."""
+    with pytest.raises(InvalidOptionError):
+        S3Driver("key", "secret", endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://0123.eu.r2.cloudflarestorage.com",
+        "https://s3.oss-cn-hangzhou.aliyuncs.com",
+        "https://photos.vpce-1a2b-5678.s3.us-east-1.vpce.amazonaws.com",
+        "https://photos.example.com",
+    ],
+)
+def test_what_only_looks_like_a_bucket_is_left_alone(endpoint: str) -> None:
+    with S3Driver("key", "secret", endpoint=endpoint) as driver:
+        assert driver._calls.endpoint.place("photos", "us-east-1").url == endpoint
+
+
+def test_an_endpoint_that_ends_with_the_bucket_is_refused() -> None:
+    endpoint = "https://0123.r2.cloudflarestorage.com/photos"
+    with S3Driver("key", "secret", endpoint=endpoint) as driver:
+        with pytest.raises(InvalidOptionError, match="leave it out") as caught:
+            driver.upload_object(b"", "photos", "a")
+        assert caught.value.container == "photos"
+        assert driver._calls.endpoint.place("others", "auto").prefix == "/photos/others/"
+    with S3Driver("key", "secret", endpoint=endpoint, path_style=True) as driver:
+        assert driver._calls.endpoint.place("photos", "auto").prefix == "/photos/photos/"
+
+
 def test_credentials_come_from_arguments_or_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -98,6 +98,8 @@ class Endpoint:
                 f"say where the service is, with endpoint='https://…'; every installation of"
                 f" {service.title} is somewhere else"
             )
+        if self._origin.endswith("://s3-accelerate.amazonaws.com"):
+            raise InvalidOptionError("ask for this endpoint with accelerate=True")
         if variants.any() and (given is not None or service.name != "s3"):
             raise InvalidOptionError(
                 "dualstack, fips and accelerate choose one of Amazon's own endpoints; they do not"
@@ -120,6 +122,12 @@ class Endpoint:
         path = self._path
         if bucket is None:
             return Place(origin, f"{path}/", region)
+        if self._path_style is None and path.rpartition("/")[2] == bucket:
+            # Or all names would begin with the bucket's; pages of services show such addresses.
+            raise InvalidOptionError(
+                f"the endpoint ends with the bucket's name, {bucket!r}; leave it out of the"
+                " endpoint, or say path_style=True if it belongs there"
+            )
         if self._variants.accelerate:
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html
             dual = ".dualstack" if self._variants.dualstack else ""
@@ -163,7 +171,8 @@ def amazon_region(endpoint: str) -> str | None:
     except InvalidOptionError:
         return None
     match = _AMAZON_HOST.fullmatch(host)
-    return None if match is None else match["region"] or ""
+    region = None if match is None else match["region"] or ""
+    return "us-east-1" if region == "external-1" else region  # what it was called long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +200,24 @@ def known_service(endpoint: str, services: Iterable[Service]) -> Known | None:
                 found = match.groupdict(default="")
                 return Known(service, found.get("region", ""), found.get("account", ""))
     return None
+
+
+def check_no_bucket(endpoint: str, services: Iterable[Service]) -> None:
+    """Raise `InvalidOptionError` for the address of a bucket in place of a service's own."""
+    scheme, mark, host = endpoint.rstrip("/").partition("://")
+    # An account's place may have more before it, such as the jurisdiction at Cloudflare.
+    plain = [service for service in services if "{account}" not in service.endpoint]
+    for end, sign in enumerate(host):
+        place = f"{scheme}{mark}{host[end + 1 :]}"
+        if (
+            sign == "."
+            and _DNS_BUCKET.fullmatch(host[:end])
+            and (amazon_region(place) is not None or known_service(place, plain) is not None)
+        ):
+            raise InvalidOptionError(
+                f"the endpoint begins with a bucket's name; it should be {place}, and buckets"
+                " are named where they are used"
+            )
 
 
 def _pattern(template: str) -> str:

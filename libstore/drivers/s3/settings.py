@@ -14,7 +14,15 @@ from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from .._settings import check_types, make_transport, pickled
 from . import extras
-from .endpoints import Endpoint, Known, Variants, amazon_region, checked_region, known_service
+from .endpoints import (
+    Endpoint,
+    Known,
+    Variants,
+    amazon_region,
+    check_no_bucket,
+    checked_region,
+    known_service,
+)
 from .services import OTHER, SERVICES, Service
 
 _SECRETS = ("secret", "token", "customer_key")
@@ -192,6 +200,8 @@ class Settings:
         variants = Variants(self.dualstack, self.fips, self.accelerate)
         given, account = self.endpoint, self.account
         known = self._known(service)
+        if given is not None and known is None and amazon_region(given) is None:
+            check_no_bucket(given, SERVICES.values())
         if known is not None:  # it is made of the template again, with buckets where they belong
             given, account = None, known.account or None
         return Endpoint(service, given, account, variants, self.path_style, self.insecure)
