@@ -284,6 +284,30 @@ def test_a_wrong_clock_is_set_right(server: Server, driver: AzureDriver) -> None
     assert [formatdate(now, usegmt=True), theirs] == dates
 
 
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("Request date header too old: 'Fri, 04 Oct 2019 18:02:12 GMT'", "clock"),
+        ("The MAC signature found in the HTTP request 'c2ln' is not the same", "key is not that"),
+        ("Signature not valid in the specified time frame: Start [a] - Expiry [b]", "expired"),
+        ("Signature did not match. String to sign used was r", "does not match"),
+        ("Lifetime validation failed. The token is expired.", "token has expired"),
+        ("Audience validation failed. Audience did not match.", "for Azure Storage"),
+        ("Issuer validation failed. Issuer did not match.", "tenant"),
+        ("Something else.", "look whether"),
+    ],
+)
+def test_it_is_told_what_is_wrong_with_the_credentials(
+    server: Server, driver: AzureDriver, detail: str, said: str
+) -> None:
+    """All that Azure's code says is that something is."""
+    body = f"<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>{detail}"
+    server.default = answer(f"{body}</AuthenticationErrorDetail></Error>".encode(), status=403)
+    with pytest.raises(AuthenticationError, match=said) as caught:
+        driver.object("box", "name").read()
+    assert "c2ln" not in str(caught.value)
+
+
 def test_a_signature_is_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = f"sv=2021-12-02&sp=r&sig={SIGNATURE}"

@@ -70,6 +70,26 @@ _ENCRYPTED = "it was written with a customer-provided key; make the driver with 
 _ARCHIVED = "the blob is archived; move it to an online tier before it can be read"
 
 _unknown = Meaning(AuthenticationError, _WHO, renew=True, skewed=True)
+# AuthenticationFailed is said of all of these; what it is stands in AuthenticationErrorDetail:
+# https://github.com/Azure/azure-sdk-for-js/issues/5433,
+# https://github.com/Azure/azure-sdk-for-java/issues/15008
+_DETAILS = {
+    part: Meaning(AuthenticationError, advice, renew=True, skewed=True)
+    for part, advice in {
+        "date header": "the clock of this machine is wrong; set it",
+        "MAC signature": (
+            "the key is not that of this account, or something on the way changes requests"
+        ),
+        "specified time frame": "the shared access signature has expired, or is not valid yet",
+        "String to sign": (
+            "the shared access signature does not match: it was changed, or the key that it was"
+            " signed with is not the account's any more"
+        ),
+        "Lifetime validation": "the token has expired",
+        "Audience validation": "the token is not one for Azure Storage",
+        "Issuer validation": "the token is one of another tenant than the account's",
+    }.items()
+}
 _denied = Meaning(AccessDeniedError, _ROLE)
 _elsewhere = Meaning(AccessDeniedError, _NETWORK)
 _no_blob = Meaning(ObjectNotFoundError, "there is no such blob")
@@ -211,6 +231,9 @@ class ErrorReader:
             meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
+        if meaning is _unknown:
+            detail = told.get("AuthenticationErrorDetail", "")
+            meaning = next((_DETAILS[part] for part in _DETAILS if part in detail), _unknown)
         error = meaning.error(
             status, message, code=code,
             request_id=headers.get("x-ms-request-id"), secrets=(*hidden, *self._secrets()),
