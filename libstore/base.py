@@ -47,6 +47,7 @@ from .transfer.upload import UploadOrder, upload
 from .values import (
     Conditions,
     DeleteResult,
+    Extra,
     ListQuery,
     MiB,
     ObjectInfo,
@@ -88,7 +89,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
 
     @final
     def create_container(
-        self, name: str, *, exist_ok: bool = False, extra: Mapping[str, Any] | None = None
+        self, name: str, *, exist_ok: bool = False, extra: Extra | None = None
     ) -> Container:
         """
         Create a container.
@@ -313,7 +314,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         if_absent: bool = False,
         if_match: str | None = None,
         checksum: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:

@@ -19,7 +19,7 @@ from .content_types import guess_content_type
 from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
 from .handles import Container, Object
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
-from .values import Conditions, ContainerInfo, ObjectInfo, WriteOptions
+from .values import Conditions, ContainerInfo, Extra, ObjectInfo, WriteOptions
 
 if TYPE_CHECKING:
     from .base import StorageDriver
@@ -171,7 +171,7 @@ class DriverCore(DriverHooks):
         content_type: str | None,
         metadata: Mapping[str, str] | None,
         conditions: Conditions,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
         **headers: str | None,
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""

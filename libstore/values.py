@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +24,9 @@ TiB = 1024 * GiB
 
 #: The digest that stands for an object when several are known: what proves most comes first.
 HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "crc32")
+
+#: Options that only one service has, by their names.
+Extra: TypeAlias = Mapping[str, object]
 
 T_co = TypeVar("T_co", covariant=True)
 

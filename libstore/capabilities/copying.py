@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from typing_extensions import final
 
@@ -16,7 +15,7 @@ from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
 from ..transfer.upload import UploadOrder, upload
-from ..values import Conditions, CopyOptions, ObjectInfo
+from ..values import Conditions, CopyOptions, Extra, ObjectInfo
 
 # What a copy carries along between services, beside content type and metadata.
 _CARRIED = ("cache_control", "content_disposition", "content_encoding", "content_language")
@@ -36,7 +35,7 @@ class Copying(DriverCore):
         metadata: Mapping[str, str] | None = None,
         storage_class: str | None = None,
         if_absent: bool = False,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:

@@ -15,7 +15,7 @@ from ..files import BUFFER_SIZE, ObjectReader, ObjectTextWriter, ObjectWriter
 from ..handles import Container, Object
 from ..transfer.reading import read
 from ..transfer.upload import Uploader, UploadOrder
-from ..values import ObjectInfo, Span
+from ..values import Extra, ObjectInfo, Span
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
 BinaryWriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx"]
@@ -34,7 +34,7 @@ class WriteKeywords(TypedDict, total=False):
     content_language: str | None
     if_absent: bool
     if_match: str | None
-    extra: Mapping[str, Any] | None
+    extra: Extra | None
 
 
 class TextKeywords(WriteKeywords, total=False):
@@ -103,7 +103,7 @@ class Files(DriverCore):
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
     ) -> Any:
         """
         Open an object as a file.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
-from ..values import ContainerInfo, DeleteResult, Prefix, Upload
+from ..values import ContainerInfo, DeleteResult, Extra, Prefix, Upload
 from .objects import Object
 from .told import untold
 
@@ -66,7 +66,7 @@ class Container:
         return cast("datetime | None", self._told("created"))
 
     @property
-    def extra(self) -> Mapping[str, Any]:
+    def extra(self) -> Mapping[str, builtins.object]:
         """What only this service tells."""
         return self._told("extra") or {}
 
@@ -122,7 +122,7 @@ class Container:
         if_absent: bool = False,
         if_match: str | None = None,
         checksum: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:
@@ -208,7 +208,7 @@ class Container:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
     ) -> Any:
         """Open an object as a file. See `StorageDriver.open_object`."""
         return self.driver.open_object(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
-from ..values import ObjectInfo
+from ..values import Extra, ObjectInfo
 from .told import untold
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Object:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
     ) -> Any:
         """Open the object as a file. See `StorageDriver.open_object`."""
         return self.driver.open_object(
@@ -206,7 +206,7 @@ class Object:
         metadata: Mapping[str, str] | None = None,
         storage_class: str | None = None,
         if_absent: bool = False,
-        extra: Mapping[str, Any] | None = None,
+        extra: Extra | None = None,
         progress: ProgressCallback | None = None,
         cancel: Flag | None = None,
     ) -> Object:

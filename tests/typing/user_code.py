@@ -38,12 +38,19 @@ from libstore import (
     register_driver,
 )
 from libstore.drivers.azure import AzureDriver
+from libstore.drivers.gcs import GCSDriver
 from libstore.drivers.local import LocalDriver
 from libstore.drivers.memory import MemoryDriver
+from libstore.drivers.s3 import S3Driver
+from libstore.drivers.swift import SwiftDriver
 
 
 def drivers(name: str) -> None:
     assert_type(get_driver("azure"), type[AzureDriver])
+    assert_type(get_driver("gcs"), type[GCSDriver])
+    assert_type(get_driver("s3"), type[S3Driver])
+    assert_type(get_driver("r2"), type[S3Driver])
+    assert_type(get_driver("swift"), type[SwiftDriver])
     assert_type(get_driver("local"), type[LocalDriver])
     assert_type(get_driver("memory"), type[MemoryDriver])
     assert_type(get_driver(name), type[Any])
@@ -76,6 +83,8 @@ def containers(driver: StorageDriver) -> None:
     assert_type(container.object_count, int | None)
     assert_type(container.created, datetime | None)
     assert_type(container.refresh(), Container)
+    assert_type(container.extra, Mapping[str, object])
+    assert_type(container.enable_cdn(), str)
     assert_type("cat.jpg" in container, bool)
     assert_type(next(iter(container)), Object)
     container.delete(recursive=False)
@@ -114,6 +123,8 @@ def objects(obj: Object) -> None:
     assert_type(obj.etag, str | None)
     assert_type(obj.last_modified, datetime | None)
     assert_type(obj.metadata, Mapping[str, str])
+    assert_type(obj.extra, Mapping[str, object])
+    assert_type(obj.get_cdn_url(), str)
     assert_type(obj.refresh(), Object)
     assert_type(obj.sign_url(method="PUT", expires=60), SignedURL)
     assert_type(obj.update_metadata({"author": "me"}, if_match=obj.etag), Object)
