@@ -249,8 +249,10 @@ def test_the_directory_cannot_be_synced(
 
 
 _UPLOADER = """
-import sys
+import signal, sys
 from libstore import TransferOptions, get_driver
+# Where the tests run in the background of a shell, the signal is ignored otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 driver = get_driver("local")(sys.argv[1], attributes=sys.argv[2])
 driver.transfer = TransferOptions(part_size=100_000, multipart_threshold=100_000, concurrency=3)
 def told(done, total):

@@ -199,9 +199,11 @@ def test_a_condition_that_no_longer_holds_at_the_end(
 # ---------------------------------------------------------------------- Ctrl-C
 
 _SCRIPT = """
-import sys, time
+import signal, sys, time
 from libstore import TransferOptions, get_driver
 
+# Where the tests run in the background of a shell, the signal is ignored otherwise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, key, secret, bucket, name, where = sys.argv[1:]
 driver = get_driver("s3")(key, secret, endpoint=url, proxies={}, timeout=10.0)
 driver.transfer = TransferOptions(part_size=5 << 20, multipart_threshold=5 << 20, concurrency=2)
