@@ -51,8 +51,9 @@ def sent(response: Response, stored: int | None = None) -> tuple[Span, int | Non
     if response.status not in {200, 206}:
         response.close()
         raise foreign(response.status, "the service").error(response.status)
-    require_object(response)
     told = parse_content_range(response.headers.get("content-range"))
+    if response.status == 200 or told is None:  # nobody sends a range for a page
+        require_object(response)
     if told is not None and told[0] is not None:  # whatever the status is: some say 200
         _refuse_compressed(response, told[0])
         return told[0], stored if told[1] is None else told[1]

@@ -459,3 +459,45 @@ def test_a_wrong_key_of_an_object_is_told(
     model.before = Once("GET .*alt=media", RefusedError(400, reason, "The key."))
     with pytest.raises(kind):
         driver.object("box", "a").read()
+
+
+# ---------------------------------------------------------------------- who answers
+
+
+@pytest.mark.parametrize("text", [b"", b"<html></html>", b"Welcome!", b"{}"], ids=ascii)
+def test_success_of_somebody_else_is_none(text: bytes) -> None:
+    server = Server(default=answer(text))
+    with made(server) as driver:
+        for call in (
+            lambda: driver.create_container("box"),
+            lambda: driver.get_container("box"),
+            lambda: driver.get_object("box", "a"),
+            lambda: driver.upload_object(b"1", "box", "a"),
+            lambda: driver.upload_object(noise(SIZE), "box", "a"),
+            lambda: driver.object("box", "a").update_metadata({}),
+        ):
+            with pytest.raises(ServiceError):
+                call()
+        if text != b"{}":  # which is how little there may be to say
+            with pytest.raises(ServiceError):
+                list(driver.list_objects("box"))
+        if text not in {b"", b"{}"}:
+            with pytest.raises(ServiceError, match="endpoint"):
+                driver.object("box", "a").delete()
+    server.close()
+
+
+def test_what_somebody_else_has_not_got_is_no_bucket_of_googles() -> None:
+    server = Server(default=answer(b"404 page not found", 404))
+    with made(server) as driver:
+        for call in (
+            lambda: driver.create_container("box"),
+            lambda: driver.get_container("box"),
+            lambda: list(driver.list_objects("box")),
+            lambda: driver.get_object("box", "a"),
+            lambda: driver.object("box", "a").read(),
+            lambda: driver.delete_container("box"),
+        ):
+            with pytest.raises(ServiceError, match="endpoint"):
+                call()
+    server.close()

@@ -84,7 +84,8 @@ class Calls(Caller):
         except VagueNotFoundError as error:
             raise self._explained(error, bucket) from None
         # What is read may be a web page; whatever else Google answers is JSON, if anything.
-        if method != "GET" and is_html(response.headers):
+        page = method != "GET" and is_html(response.headers)
+        if page or (method == "DELETE" and response.status == 200 and not _is_json(response)):
             response.close()
             raise foreign(response.status).error(response.status)
         return response
@@ -125,8 +126,10 @@ class Calls(Caller):
         except ContainerNotFoundError as error:
             error.container = bucket
             return error
-        except StorageError:  # whoever may read objects may not read buckets
-            pass
+        except StorageError as error:
+            if error.status == 404:  # by somebody else than Google
+                raise
+            # Whoever may read objects may not read buckets.
         return None
 
     def _explained(self, error: VagueNotFoundError, bucket: str) -> StorageError:
@@ -141,12 +144,17 @@ class Calls(Caller):
         return self.client_of("", lambda: self._signer, self.errors)
 
 
+def _is_json(response: Response) -> bool:
+    """Return whether an answer that need not say anything is JSON, if it does; read it."""
+    data = response.read(MAX_ANSWER).strip()
+    return not data or data.startswith(b"{") or data == b"null"
+
+
 def read_json(response: Response) -> dict[str, Any]:
     """Return what an answer says."""
     request_id = response.headers.get(REQUEST_ID)
     try:
-        data = response.read(MAX_ANSWER)
-        told = json.loads(data) if data else {}
+        told = json.loads(response.read(MAX_ANSWER))
         if not isinstance(told, dict) and told is not None:
             raise ServiceError("Google's answer is no object of JSON")
     except ValueError:

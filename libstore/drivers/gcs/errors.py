@@ -179,7 +179,7 @@ def _read_json(text: str) -> Told:
         reasons = error.get("errors") or [{}]
         reason = reasons[0].get("reason") or error.get("status")
         return Told(
-            reason if isinstance(reason, str) and reason else None,
+            reason if isinstance(reason, str) and reason and " " not in reason else None,
             str(error.get("message") or ""),
             known=True,
         )
@@ -195,7 +195,7 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     if told.code in _THROTTLES:
         known = SLOWER
     elif status == 404:
-        known = None if operation == "ListBuckets" else _missing(operation, told)
+        known = None if operation in _OF_PROJECTS else _missing(operation, told)
     elif status in {409, 412}:
         known = _conflict(operation, target, status, told.message)
     elif status in {400, 403}:
@@ -210,6 +210,8 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
 def _missing(operation: str, told: Told) -> Meaning:
     if operation in _OF_SESSIONS:
         return _GONE
+    if operation in _OF_JSON and told.message and not told.known:
+        return foreign(404)
     # A name may say anything, and what has it is not the bucket.
     named = told.message.lower().startswith("no such object")
     if operation in _OF_BUCKETS or (not named and _NO_BUCKET.search(told.message)):
@@ -220,8 +222,11 @@ def _missing(operation: str, told: Told) -> Meaning:
 
 _OF_BUCKETS = frozenset(
     {"GetBucket", "DeleteBucket", "ListObjects", "StartUpload", "InsertObject", "GetPolicy",
-     "SetPolicy", "CreateBucket"}
+     "SetPolicy"}
 )  # fmt: skip
+_OF_PROJECTS = frozenset({"CreateBucket", "ListBuckets"})
+# Those of objects may have plain text for answers.
+_OF_JSON = frozenset({"GetBucket", "DeleteBucket", "ListObjects"})
 _OF_SESSIONS = frozenset({"ResumeUpload", "QueryUpload"})
 
 

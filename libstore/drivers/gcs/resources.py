@@ -252,6 +252,9 @@ def list_page(told: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Pr
 
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     """Return what a resource tells of a bucket."""
+    name = resource.get("name")
+    if not isinstance(name, str) or not name:
+        raise ServiceError("Google's answer is no bucket: it has no name")
     extra = {
         ours: resource[theirs] for theirs, ours in _BUCKET_EXTRAS.items() if theirs in resource
     }
@@ -265,7 +268,7 @@ def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     if isinstance(versioning, Mapping):
         extra["versioning"] = bool(versioning.get("enabled"))
     return ContainerInfo(
-        str(resource.get("name", "")),
+        name,
         created=parse_timestamp(resource.get("timeCreated")),
         extra=extra,
         complete=True,

@@ -302,11 +302,10 @@ class Resumable:
     def _read(session: Session, response: Response) -> ObjectInfo | None:
         """Take note of what Google has; return the object if it is there."""
         if response.status != _INCOMPLETE:
-            resource = read_json(response)
-            if resource:
-                return resources.object_info(resource)
-            # The XML API says nothing but headers.
-            return resources.written_info(session.upload.name, response.headers)
+            if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API's
+                response.close()
+                return resources.written_info(session.upload.name, response.headers)
+            return resources.object_info(read_json(response))
         response.close()
         # Without a range it has nothing.
         told = response.headers.get("range", "").rpartition("-")[2]
