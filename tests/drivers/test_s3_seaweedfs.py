@@ -27,6 +27,7 @@ def shared_driver(seaweedfs_server: S3Server) -> Iterator[S3Driver]:
         yield driver
 
 
+@pytest.mark.no_cover
 class TestSeaweedFS(Faulty, DriverConformance):
     """All that the driver does, on a server that keeps conditions and checks what arrives."""
 

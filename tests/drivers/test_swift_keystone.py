@@ -35,6 +35,7 @@ def keystone_driver(keystone_server: KeystoneServer) -> Iterator[SwiftDriver]:
         yield driver
 
 
+@pytest.mark.no_cover
 class TestKeystone(Containers, Objects, Uploads):
     """Much of what the driver does, with tokens of Keystone."""
 
