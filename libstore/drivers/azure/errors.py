@@ -271,9 +271,11 @@ def _missing(operation: str) -> Meaning:
 _PLAIN = frozenset({401, 408, 412, 429})
 _OTHERS = frozenset({"LeaseIdMissing", "SourceConditionNotMet"})
 _OF_ACCOUNTS = frozenset({"ListContainers", "GetUserDelegationKey"})
-# Answers that have an ETag, and those whose bodies are looked at by whoever asks.
-_TAGGED = frozenset({"GetBlob", "GetBlobProperties", "GetContainer"})
-_TOLD_BY_XML = _OF_ACCOUNTS | {"ListBlobs", "GetBlockList", "GetContainerACL", "DeleteBatch"}
+# What has more of an answer than that it was done.
+_ANSWERED = _OF_ACCOUNTS | {
+    "DeleteBatch", "GetBlob", "GetBlobProperties", "GetBlockList", "GetContainer",
+    "GetContainerACL", "ListBlobs",
+}  # fmt: skip
 _OF_CONTAINERS = frozenset(
     {"GetContainer", "DeleteContainer", "ListBlobs", "GetContainerACL", "SetContainerACL"}
 )
@@ -293,15 +295,14 @@ def is_foreign(operation: str, response: Response) -> bool:
     """
     Return whether an answer that tells of success is somebody else's, whatever it says it is.
 
-    Azure says nothing in the body of an answer to PUT and DELETE, and what there is has an ETag.
+    Azure says nothing in the body of an answer to PUT and DELETE. Whether an answer tells of a
+    blob is looked at where it is read.
     """
     headers = response.headers
     if "x-ms-request-id" in headers:
         return False
-    if operation in _TOLD_BY_XML:
-        return is_page(headers)
-    wrong = "etag" not in headers if operation in _TAGGED else response.size != 0
-    return (wrong or is_html(headers)) and not any(name.startswith("x-ms-") for name in headers)
+    wrong = is_html(headers) or (operation not in _ANSWERED and response.size != 0)
+    return wrong and not any(name.startswith("x-ms-") for name in headers)
 
 
 def foreign(status: int) -> Meaning:
