@@ -527,7 +527,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
     # ------------------------------------------------------------------ the driver itself
 
     def close(self) -> None:
-        """Give back what the driver holds open. It may be called again."""
+        """Give back what the driver holds open. It may be called again, and the driver used on."""
         return
 
     def __enter__(self) -> Self:

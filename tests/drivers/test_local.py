@@ -125,6 +125,13 @@ def test_a_root_that_is_no_path_is_refused(root: Any) -> None:
     assert isinstance(caught.value, TypeError)
 
 
+@pytest.mark.parametrize("switch", ["fsync", "follow_symlinks"])
+def test_a_switch_is_true_or_false(tmp_path: Path, switch: str) -> None:
+    """The word "no" would switch on what it means to switch off."""
+    with pytest.raises(InvalidTypeError, match=switch):
+        local_driver(tmp_path, **{switch: "no"})
+
+
 def test_an_empty_root_is_refused() -> None:
     """An empty path is not taken for the current directory."""
     with pytest.raises(InvalidOptionError, match="empty"):

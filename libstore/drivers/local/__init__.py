@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from ... import checks
 from ...base import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
@@ -108,8 +109,9 @@ class LocalDriver(StorageDriver):
         self.root = os.path.abspath(root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
-        self._tree = Tree(self.root, follow_symlinks)
-        self._store = FileStore(self._tree, fsync, attributes)
+        links = checks.instance(follow_symlinks, bool, "follow_symlinks")
+        self._tree = Tree(self.root, links)
+        self._store = FileStore(self._tree, checks.instance(fsync, bool, "fsync"), attributes)
 
     @override
     def __repr__(self) -> str:
