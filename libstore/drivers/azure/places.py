@@ -63,6 +63,11 @@ def find_place(
     """
     if endpoint is not None:
         url, path = split_endpoint(endpoint, "endpoint", insecure=insecure)
+        if path and ".blob." in url:
+            # All blobs would be written to that container, under the names of others.
+            raise InvalidOptionError(
+                f"endpoint must be the address of the account, {url}, and not of a container in it"
+            )
         return Place(url, f"{path}/")
     if account is None or not _ACCOUNT.fullmatch(account):
         raise InvalidOptionError(
