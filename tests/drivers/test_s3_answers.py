@@ -348,7 +348,7 @@ def test_what_xml_cannot_carry_is_deleted_by_itself(server: Server, driver: S3Dr
     driver.transfer = TransferOptions(concurrency=1)
     results = driver.delete_objects([driver.object("bucket", name) for name in ("a", "b\x01")])
     assert all(result.ok for result in results)
-    assert ["POST /bucket/?delete= HTTP/1.1", "DELETE /bucket/b%01 HTTP/1.1"] == [
+    assert ["POST /bucket?delete= HTTP/1.1", "DELETE /bucket/b%01 HTTP/1.1"] == [
         seen.line for seen in server.seen
     ]
     assert b"<Key>a</Key>" in server.seen[0].body

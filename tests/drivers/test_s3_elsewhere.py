@@ -15,6 +15,7 @@ from libstore import (
     NotSupportedError,
     ObjectNameConflictError,
     RetryPolicy,
+    ServiceError,
     StorageError,
     TransferOptions,
     get_driver,
@@ -89,7 +90,7 @@ def test_a_bucket_is_deleted_where_uploads_are_not_listed(
 ) -> None:
     server.steps.extend([document("ListVersionsResult"), unknown, answer(status=204)])
     driver.delete_container("bucket")
-    assert lines(server)[-1].startswith("DELETE /bucket/ ")
+    assert lines(server)[-1].startswith("DELETE /bucket ")
 
 
 def test_uploads_that_are_not_listed_are_told_so(server: Server, driver: S3Driver) -> None:
@@ -158,3 +159,21 @@ def test_a_name_that_the_server_cannot_hold(
     server.steps.append(refusal(code, 409))
     with pytest.raises(kind):
         driver.upload_object(b"", "bucket", "../name")
+
+
+def test_a_refusal_without_words_is_not_taken_for_a_strangers(
+    server: Server, driver: S3Driver
+) -> None:
+    """An answer to HEAD has no body, so it cannot tell that it is the service's."""
+    server.steps.extend([answer(status=400), document("LocationConstraint")])
+    with pytest.raises(ServiceError, match="does not accept the request"):
+        driver.get_object("bucket", "../name")
+
+
+def test_the_path_of_a_bucket_ends_without_a_slash(server: Server, driver: S3Driver) -> None:
+    """As that of most clients, and servers that read paths literally know no other."""
+    server.steps.extend([listing("a"), answer(b"{}", ETag='"0"')])
+    assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
+    driver.get_container("bucket")
+    assert lines(server)[0].startswith("GET /bucket?")
+    assert lines(server)[1].startswith("HEAD /bucket ")

@@ -81,7 +81,7 @@ def test_a_batch_names_its_objects_to_any_reader_of_xml(
     told: list[str | None] = []
     for (method, target, _), body in zip(recorder.seen, recorder.bodies, strict=True):
         if method == "POST":
-            assert target == "/bucket/?delete="
+            assert target == "/bucket?delete="
             told += [key.text for key in ET.fromstring(body).iter(_KEY)]
         else:
             assert method == "DELETE"

@@ -273,5 +273,5 @@ def test_the_acl_of_a_bucket_makes_it_public_where_there_is_no_policy(server: Se
     with get_driver("b2")("KEY", "SECRET", region="a", endpoint=server.url) as driver:
         server.steps.append(answer())
         driver.enable_container_cdn("bucket")
-    assert "PUT /bucket/?acl= HTTP/1.1" == server.seen[0].line
+    assert "PUT /bucket?acl= HTTP/1.1" == server.seen[0].line
     assert ("x-amz-acl", "public-read") in server.seen[0].headers

@@ -146,16 +146,15 @@ class Calls(Caller):
         target = encode_path(name)
         if self._google:
             query = google.asked(query)
-        if query:
-            target += f"?{encode_query(query)}"
+        asked = f"?{encode_query(query)}" if query else ""
         signed = {**headers} if headers else {}
         signed[PAYLOAD_HEADER] = UNSIGNED if self.endpoint.secure else _sha256(content)
         moves = 0
         while True:
             place = self._places.get(bucket) or self.settle(bucket, self.region)
             request = Request(
-                method, place.url, place.prefix + target, signed, content, idempotent,
-                _EXPECTED, operation,
+                method, place.url, (place.prefix + target if name else place.top) + asked,
+                signed, content, idempotent, _EXPECTED, operation,
             )  # fmt: skip
             try:
                 response = self._client(place.region).request(request)
@@ -314,7 +313,7 @@ class Calls(Caller):
         what its answer tells.
         """
         request = Request(
-            "GET", place.url, f"{place.prefix}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
+            "GET", place.url, f"{place.top}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
             operation="GetBucketLocation",
         )  # fmt: skip
         try:

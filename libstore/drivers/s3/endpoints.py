@@ -47,11 +47,14 @@ class Place:
     Attributes:
         url: ``scheme://host[:port]``.
         prefix: What the target begins with; an object's name follows it.
+        top: The target of requests for no object. Of a bucket in the path it has no slash at its
+            end, as most clients send it and some servers want it.
     """
 
     url: str
     prefix: str
     region: str
+    top: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Endpoint:
         origin = self._origin or self._template(region)
         path = self._path
         if bucket is None:
-            return Place(origin, f"{path}/", region)
+            return Place(origin, f"{path}/", region, f"{path}/")
         if self._path_style is None and path.rpartition("/")[2] == bucket:
             # Or all names would begin with the bucket's; pages of services show such addresses.
             raise InvalidOptionError(
@@ -133,9 +136,9 @@ class Endpoint:
             dual = ".dualstack" if self._variants.dualstack else ""
             origin = f"https://s3-accelerate{dual}.amazonaws.com"
         if self._in_path(bucket, origin):
-            return Place(origin, f"{path}/{bucket}/", region)
+            return Place(origin, f"{path}/{bucket}/", region, f"{path}/{bucket}")
         scheme, _, host = origin.partition("://")
-        return Place(f"{scheme}://{bucket}.{host}", f"{path}/", region)
+        return Place(f"{scheme}://{bucket}.{host}", f"{path}/", region, f"{path}/")
 
     def _in_path(self, bucket: str, origin: str) -> bool:
         """Return whether the bucket stands in the path, not in the host."""

@@ -121,6 +121,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "KeyTooLongError": Meaning(InvalidNameError, "the name is too long for the service"),
     "InvalidURI": Meaning(InvalidNameError, "the service cannot read the name"),
     "XMinioInvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
+    "InvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
     "XMinioInvalidResourceName": Meaning(InvalidNameError, "the service takes no such name"),
     "XMinioObjectExistsAsDirectory": Meaning(
         ObjectNameConflictError, "the service has a folder of this name"
@@ -308,7 +309,7 @@ class ErrorReader:
             return known
         if status >= 500:
             return BUSY
-        if code is None:
+        if code is None and not (request.method == "HEAD" and status == 400):
             return strange(status)
         return REFUSED
 
