@@ -338,6 +338,18 @@ class DriverHooks(ABC):
         raise self._unsupported("tell which parts an unfinished upload has")
 
     # ------------------------------------------------------------------ uploads in parts
+
+    def _learn_limits(self, size: int | None) -> None:
+        """
+        Learn limits that only the service tells, before an upload is cut up by them.
+
+        A driver that has any sets `limits`. It asks the service once at most, and for small
+        uploads not at all.
+
+        Args:
+            size: Of the upload; `None` if nobody knows.
+        """
+
     # All five or none.
 
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:

@@ -42,6 +42,7 @@ class UploadHooks(Protocol):
     @property
     def takes_parts(self) -> bool: ...
 
+    def _learn_limits(self, size: int | None) -> None: ...
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo: ...
@@ -93,6 +94,7 @@ def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInf
 def _single_payload(driver: UploadHooks, order: UploadOrder, source: Source) -> Payload | None:
     """Return what one request carries, if it is known beforehand that one will do."""
     size = source.size
+    driver._learn_limits(size)
     if size is None:
         return None
     _refuse_if_too_large(driver, size)
@@ -127,6 +129,7 @@ class Uploader:
     """
 
     def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
+        driver._learn_limits(size)
         self._driver = driver
         self._order = order
         self._total = size
