@@ -36,6 +36,10 @@ _STORAGE = "object-store"
 # https://docs.ceph.com/en/latest/radosgw/swift/auth/
 _V1_ENDINGS = ("/v1", "/v1.0", "/auth", "/auth/1.0")
 
+# What may be wrong where a login is refused; no service tells more of it.
+_WHO_V1 = "the user and the key"
+_WHO_V3 = "the user and the secret, or the token, the project, and the domains of both"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -100,7 +104,9 @@ def auth_version(path: str) -> int:
 
 def v1_headers(identity: Identity) -> dict[str, str]:
     """Return the headers of a login by v1."""
-    return {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
+    # As UTF-8, each byte as one character: https://docs.openstack.org/api-ref/object-store/
+    given = {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
+    return {name: value.encode().decode("latin-1") for name, value in given.items()}
 
 
 def v3_body(identity: Identity) -> bytes:
@@ -174,16 +180,21 @@ def read_v3(headers: Mapping[str, str], body: bytes, identity: Identity, now: fl
         told = json.loads(body)["token"]
         catalog = told.get("catalog", ())
         ends = parse_timestamp(told.get("expires_at"))
+        issued = parse_timestamp(told.get("issued_at"))
         url = _storage_url(catalog, identity)
     except (ValueError, KeyError, TypeError, AttributeError):
         token = None
-        ends = url = None
+        ends = issued = url = None
     if not token:
         raise ServiceError(
             "the answer to the login is not one of Keystone; look whether auth_url is right, and"
             " whether a proxy answers in its place"
         )
-    return Access(token, int(ends.timestamp() if ends else now + _ASSUMED_LIFE), url)
+    if ends is None:
+        return Access(token, int(now) + _ASSUMED_LIFE, url)
+    # By our clock, which need not be that of the service.
+    begin = issued.timestamp() if issued else now
+    return Access(token, int(now + ends.timestamp() - begin), url)
 
 
 def _storage_url(catalog: Sequence[Mapping[str, Any]], identity: Identity) -> str | None:
@@ -217,13 +228,13 @@ def read_auth_error(
 ) -> Fault:
     """Return what an error of an authentication service means; its text is not repeated."""
     request_id = headers.get("x-openstack-request-id") or headers.get("x-trans-id")
+    is_html = headers.get("content-type", "").lower().startswith("text/html")
     facts: dict[str, Any] = {"status": status, "request_id": request_id}
-    if status in {401, 403}:
-        text = (
-            "the login was refused: look at the user and the secret, the project, and the domains"
-            " of both"
-        )
-        return Fault(AuthenticationError(text, **facts))
+    # Keystone does not find a token that has ended.
+    refused = status in {401, 403} or (status == 404 and _is_keystone(body))
+    if refused and (request_id or not is_html):
+        where = _WHO_V1 if request.method == "GET" else _WHO_V3
+        return Fault(AuthenticationError(f"the login was refused: look at {where}", **facts))
     if status in {408, 429, 498} or status >= 500:
         text = "the authentication service cannot answer at the moment"
         return Fault(ServiceUnavailableError(text, **facts), retry=True)
@@ -232,6 +243,13 @@ def read_auth_error(
         " auth_url is right, and whether a proxy answers in its place"
     )
     return Fault(ServiceError(text, **facts))
+
+
+def _is_keystone(body: bytes) -> bool:
+    try:
+        return "code" in json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 # ---------------------------------------------------------------------- for the wire
