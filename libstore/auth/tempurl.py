@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from ..http.names import encode_path, encode_query
 
@@ -62,7 +63,7 @@ def sign_path(
         name: ``container/object``, not percent-encoded.
         extra: More of the query, which is not signed.
     """
-    path = f"{root}/{name}"
+    path = f"{unquote(root)}/{name}"
     query = {
         "temp_url_sig": signature(path, method, key, expires, digest=digest),
         "temp_url_expires": str(expires),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from libstore import Container
+from scripted import Play, Server, answer
+
+from libstore import Container, RetryPolicy, TransferOptions, TransportError, get_driver
 from libstore.drivers.swift import SwiftDriver
 from libstore.drivers.swift.large import segments_container
+from libstore.http.faults import OutageError
 from libstore.http.message import Request
 from libstore.http.response import Answer
 
@@ -16,12 +21,14 @@ CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 PART = 64 * 1024
 LARGE = bytes(range(256)) * (4 * 256 * 3) + b"and a little more"
 URL_KEY = "a key for signed URLs"
+USER, SECRET, TOKEN = "test:tester", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
+HTML = b"<html><body>Please log in to the network</body></html>"
 
 
 @contextmanager
-def lent(driver: SwiftDriver) -> Iterator[Container]:
+def lent(driver: SwiftDriver, name: str = "") -> Iterator[Container]:
     """Create a container, and delete it at the end."""
-    container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+    container = driver.create_container(name or f"libstore-{uuid.uuid4().hex}")
     try:
         yield container
     finally:
@@ -46,6 +53,28 @@ def listening(driver: SwiftDriver) -> Iterator[list[str]]:
         del transport.__dict__["send"]
 
 
+@contextmanager
+def losing(driver: SwiftDriver, part: str) -> Iterator[None]:
+    """Lose the answer to the first request whose path or query has such a part."""
+    transport = driver._calls.transport
+    send = type(transport).send
+    left = [True]
+
+    def lost(request: Request, headers: dict[str, str]) -> Answer:
+        answer = send(transport, request, headers)
+        if left and part in request.target:
+            left.clear()
+            answer.close()
+            raise OutageError(TransportError("lost"), reached=True, passing=True)
+        return answer
+
+    transport.__dict__["send"] = lost
+    try:
+        yield
+    finally:
+        del transport.__dict__["send"]
+
+
 def methods(seen: list[str]) -> list[str]:
     """Return the methods of requests."""
     return [line.partition(" ")[0] for line in seen]
@@ -59,3 +88,35 @@ def segments_of(container: Container) -> list[str]:
         return [str(row["name"]) for row in driver._large.rows(segments_container(container.name))]
     except FileNotFoundError:
         return []
+
+
+# ---------------------------------------------------------------------- a server that plays Swift
+
+
+def made(server: Server, **options: Any) -> SwiftDriver:
+    options = {"retry": RetryPolicy(3, base=0.0), **options}
+    driver = get_driver("swift")(USER, SECRET, auth_url=f"{server.url}/auth/v1.0", **options)
+    driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
+    return driver
+
+
+def login(server: Server, token: str = TOKEN) -> Play:
+    return answer(x_auth_token=token, x_storage_url=f"{server.url}/v1/AUTH_test")
+
+
+def said(status: int = 200, body: bytes = b"", **headers: str) -> Play:
+    """Return an answer of Swift."""
+    return answer(body, status, x_trans_id="tx123", **headers)
+
+
+def play(server: Server, *steps: Play) -> None:
+    server.steps.extend([login(server), *steps])
+
+
+def lines(server: Server) -> list[str]:
+    return [f"{seen.line.split(' ')[0]} {seen.target}" for seen in server.seen]
+
+
+def batch(**told: object) -> Play:
+    body = {"Number Deleted": 1, "Number Not Found": 0, "Errors": [], "Response Status": "200 OK"}
+    return said(200, b"   \r\n" + json.dumps({**body, **told}).encode())

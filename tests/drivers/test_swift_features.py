@@ -334,6 +334,22 @@ def test_a_large_object_is_public_with_its_container(container: Container, when:
         assert LARGE == driver.object(container.name, "a").read()
 
 
+def test_who_may_only_write_replaces_and_deletes(
+    swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
+) -> None:
+    """Without a look at what was there."""
+    headers = {"x-container-write": "test:tester3"}
+    swift_driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    container.upload_object(CONTENT, "a")
+    with Swift("test:tester3", "testing3", auth_url=swift_server.auth_url) as other:
+        other.upload_object(b"new", container.name, "a")
+        assert b"new" == container.read_object("a")
+        with pytest.raises(AccessDeniedError):
+            other.object(container.name, "a").read()
+        other.delete_object(other.object(container.name, "a"))
+        assert not container.object_exists("a")
+
+
 def test_who_may_not_publish_is_told_so(swift_server: SwiftServer, container: Container) -> None:
     """A user who may read and write, and is not the account's owner."""
     driver = container.driver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from drivers.swift_support import (
     PART,
     lent,
     listening,
+    losing,
     methods,
     segments_of,
 )
@@ -22,12 +24,14 @@ from drivers.swift_support import (
 from libstore import (
     Container,
     IntegrityError,
+    NotSupportedError,
     ObjectAlreadyExistsError,
     StorageError,
     TransferOptions,
 )
 from libstore.drivers.swift import SwiftDriver, copies
 from libstore.drivers.swift.large import segments_container
+from libstore.values import Conditions, Span, Upload
 
 MD5 = hashlib.md5(LARGE).hexdigest()
 OTHER = LARGE[::-1]
@@ -212,14 +216,93 @@ def test_the_parts_of_an_upload_are_listed(driver: SwiftDriver, container: Conta
         list(driver.list_parts(upload))
 
 
-def test_segments_expire_after_their_object(container: Container) -> None:
+def test_segments_expire_after_their_object(
+    driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever our clock says."""
+    monkeypatch.setattr(driver._calls, "clock", lambda: time.time() - 86_400.0)
     obj = container.upload_object(LARGE, "a", extra={"delete_after": 7200})
     ends = container.get_object("a").extra["delete_at"]
     beside = container.driver.get_container(segments_container(container.name))
+    assert driver._calls.clock() < time.time() - 80_000
     for segment in beside.list_objects("segments/"):
         later = segment.refresh().extra["delete_at"] - ends
         assert timedelta(0) < later <= timedelta(hours=2)
     assert LARGE == obj.read()
+
+
+@pytest.mark.parametrize("before", [None, CONTENT, OTHER], ids=["none", "small", "large"])
+def test_a_manifest_whose_answer_is_lost_keeps_its_segments(
+    container: Container, before: bytes | None
+) -> None:
+    """What the second try finds is our own, and is not replaced by itself."""
+    if before is not None:
+        container.upload_object(before, "a")
+    with losing(container.driver, "multipart-manifest=put"):
+        container.upload_object(LARGE, "a")
+    assert LARGE == container.read_object("a")
+    assert 4 == len(segments_of(container))
+
+
+def test_of_two_uploads_at_once_only_the_last_keeps_segments(
+    driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is published after the other has looked what it replaces, and before it writes."""
+    container.upload_object(CONTENT, "a")
+    other = container.open("a", "wb")
+    other.write(OTHER)
+    look = driver._large.replaced
+    open_yet = [other]
+
+    def replaced(container: str, name: str) -> list[str]:
+        found = look(container, name)
+        while open_yet:
+            open_yet.pop().close()
+        return found
+
+    monkeypatch.setattr(driver._large, "replaced", replaced)
+    container.upload_object(LARGE, "a")
+    assert LARGE == container.read_object("a")
+    assert 4 == len(segments_of(container))
+
+
+def test_of_two_uploads_at_once_the_first_removes_what_is_not_taken(
+    driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is published while the other is, which has no mark any more when it looks again."""
+    container.upload_object(CONTENT, "a")
+    other = container.open("a", "wb")
+    other.write(OTHER)
+    unmark = driver._large.unmark
+    open_yet = [other]
+
+    def late(upload: Upload) -> None:
+        while open_yet:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(driver._large, "replaced", lambda container, name: [])
+                open_yet.pop().close()
+        unmark(upload)
+
+    monkeypatch.setattr(driver._large, "unmark", late)
+    container.upload_object(LARGE, "a")
+    assert OTHER == container.read_object("a")
+    assert 4 == len(segments_of(container))
+
+
+def test_versions_keep_their_segments_when_no_more_are_kept(
+    driver: SwiftDriver, container: Container
+) -> None:
+    headers = {"x-versions-enabled": "true"}
+    driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    first = container.upload_object(LARGE, "a").version
+    headers = {"x-versions-enabled": "false"}
+    driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    container.upload_object(CONTENT, "a")
+    reading = driver._get_object(container.name, "a", Span(0, None), Conditions(), first)
+    begin = bytearray(9)
+    assert 9 == reading.body.readinto(memoryview(begin))
+    assert LARGE[:9] == begin
+    reading.close()
 
 
 # ---------------------------------------------------------------------- metadata
@@ -350,5 +433,25 @@ def test_a_symlink_is_read_as_what_it_leads_to(container: Container) -> None:
     (link,) = container.list_objects("link")
     assert (len(LARGE), MD5) == (link.size, link.object_hash)
     assert LARGE == link.read()
+    assert f"{container.name}/a" == container.get_object("link").extra["symlink_target"]
+    with pytest.raises(NotSupportedError, match="symlink"):
+        link.update_metadata({"a": "b"})
     link.delete()
     assert LARGE == container.read_object("a")
+
+
+def test_a_symlink_goes_without_what_it_leads_to(
+    driver: SwiftDriver, container: Container
+) -> None:
+    """Also if that is gone already, or its segments are named as if they were the symlink's."""
+    with lent(driver, f"{container.name}_segments") as beside:
+        beside.upload_object(CONTENT, "a/b/1/2/3/00000000")
+        entries = [{"path": f"/{beside.name}/a/b/1/2/3/00000000"}]
+        put_manifest(container, "a/b", entries)
+        for name, target in (("a", "a/b"), ("c", "nothing")):
+            headers = {"x-symlink-target": f"{container.name}/{target}"}
+            driver._calls.ask("PUT", "PutObject", container.name, name, headers=headers).close()
+        container.delete_object("a")
+        container.delete_object("c")
+        assert ["a/b"] == [found.name for found in container]
+        assert CONTENT == container.read_object("a/b")

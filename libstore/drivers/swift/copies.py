@@ -10,6 +10,7 @@ from typing_extensions import override
 from ...errors import (
     ContainerNotFoundError,
     IntegrityError,
+    NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -62,6 +63,10 @@ class CopyHooks(PartHooks):
     ) -> ObjectInfo:
         if options.conditions.if_absent:
             raise ObjectAlreadyExistsError("there is an object of this name already")
+        if options.extra:
+            raise NotSupportedError(
+                "an object that is there keeps its expiry; copy it to another name"
+            )
         if options.metadata is None and options.content_type is None:
             return info
         return self._set_metadata(
@@ -72,11 +77,8 @@ class CopyHooks(PartHooks):
         """Return the segments of what is replaced, which is to be nothing if it is asked for."""
         # A copy with If-None-Match would ask that of its source.
         if conditions.if_absent:
-            try:
-                self._calls.ask("HEAD", "HeadObject", container, name).close()
-            except ObjectNotFoundError:
-                return []
-            raise ObjectAlreadyExistsError("there is an object of this name already")
+            self._require_absent(container, name)
+            return []
         return self._large.replaced(container, name)
 
     def _copy_whole(

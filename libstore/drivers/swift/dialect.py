@@ -239,8 +239,9 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
             extra["composite"] = True
     if "x-object-manifest" in headers:
         extra["dynamic_large_object"] = unquote(headers["x-object-manifest"])
-    if "x-symlink-target" in headers:
-        extra["symlink_target"] = unquote(headers["x-symlink-target"])
+    target = headers.get("content-location", "")
+    if target and "version-id=" not in target:  # versions are kept behind symlinks, too
+        extra["symlink_target"] = unquote(target).split("/", 3)[-1]
     return ObjectInfo(
         name=name,
         size=size,

@@ -81,7 +81,8 @@ class SwiftDriver(SharingHooks):
         anonymous: Send requests without a token, for what everybody may read.
         temp_url_key: The key that URLs are signed with; by default the account's or the
             container's own, if the user may see it.
-        temp_url_digest: ``"sha256"`` or ``"sha512"``, for signed URLs.
+        temp_url_digest: ``"sha256"``, ``"sha512"`` or ``"sha1"``, for signed URLs; by default the
+            first of these that the cluster says that it takes.
         insecure: Allow ``http://`` to hosts other than this machine.
         verify: Whether the service's certificate is checked, or a file of authorities.
         timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
@@ -134,7 +135,7 @@ class SwiftDriver(SharingHooks):
         storage_url: str | None = None,
         anonymous: bool = False,
         temp_url_key: str | None = None,
-        temp_url_digest: str = "sha256",
+        temp_url_digest: str | None = None,
         insecure: bool = False,
         verify: bool | str = True,
         timeout: float | tuple[float, float] | None = None,

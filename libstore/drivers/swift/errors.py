@@ -37,6 +37,8 @@ from .._errors import (
 )
 
 _TAGS = re.compile(r"<[^>]*>")
+# What keeps a segment from being taken, and may pass: a token that has ended, or a server.
+_OF_SEGMENT = re.compile(r", (401|5\d\d) ")
 _BY_STATUS: Mapping[int, Meaning] = {
     401: Meaning(AuthenticationError, "the service does not accept the token", renew=True),
     403: Meaning(AccessDeniedError, "this user is not allowed to do this"),
@@ -103,7 +105,16 @@ class ErrorReader:
             return judge(request)
         if status == 413 and "quota" in text.lower():
             return QUOTA
+        if status == 400 and "multipart-manifest=put" in request.target:
+            return _manifest(text)
         return _BY_STATUS.get(status, BUSY if status >= 500 else REFUSED)
+
+
+def _manifest(text: str) -> Meaning:
+    """Return why a manifest was refused: the service asks for each segment, by our token."""
+    # https://docs.openstack.org/swift/latest/middleware.html#static-large-objects
+    found = _OF_SEGMENT.search(text)
+    return (_BY_STATUS[401] if found[1] == "401" else BUSY) if found else REFUSED
 
 
 def _conflict(request: Request) -> Meaning:

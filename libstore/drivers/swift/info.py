@@ -6,7 +6,7 @@ https://docs.openstack.org/swift/latest/api/discoverability.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -93,6 +93,21 @@ class Info:
         """The most pairs of metadata."""
         return self._number("swift", "max_meta_count", MAX_META_COUNT)
 
+    @property
+    def temp_url_digests(self) -> Collection[str]:
+        """The digests that signed URLs can be made with."""
+        if not self.has("tempurl"):
+            return ()
+        # A cluster that has signed URLs and names no digests is of the time of SHA-1 alone:
+        # https://docs.openstack.org/swift/latest/api/temporary_url_middleware.html
+        told = self._section("tempurl").get("allowed_digests", ["sha1"] if self._told else None)
+        return TEMP_URL_DIGESTS if told is None else tuple(told)
+
+    @property
+    def temp_url_methods(self) -> Collection[str]:
+        """The methods that URLs can be signed for."""
+        return tuple(self._section("tempurl").get("methods", TEMP_URL_METHODS))
+
     def limits(self, before: Limits) -> Limits:
         """Return limits that are no wider than what the cluster has."""
         return replace(
@@ -104,6 +119,10 @@ class Info:
             page_size=min(before.page_size, self.listing),
         )
 
+
+#: Of signed URLs; the digest that is named first is taken first.
+TEMP_URL_DIGESTS = ("sha256", "sha512", "sha1")
+TEMP_URL_METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 
 # https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html
 MAX_META_VALUE = 256

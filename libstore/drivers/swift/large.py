@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ...errors import (
+    AccessDeniedError,
     ContainerNotFoundError,
     ObjectNotFoundError,
     ServiceError,
@@ -31,6 +32,7 @@ from ...transfer.crew import run_all
 from ...values import Composite, Page, Part, Upload
 from .calls import Calls, target_of
 from .dialect import Rows, is_large, rows_of
+from .info import DEFAULTS
 
 _log = logging.getLogger("libstore")
 
@@ -40,6 +42,9 @@ _MOST_NAME = 256
 _MARKS = "uploads/"
 _TYPE = "application/octet-stream;libstore-name="
 _SIDE_BY_SIDE = 8
+#: Asks for a symlink, where there is one, and not for what it leads to:
+#: https://docs.openstack.org/swift/latest/middleware.html#symlink
+ITSELF: Mapping[str, str] = {"symlink": "get"}
 
 
 def segments_container(container: str) -> str:
@@ -95,13 +100,18 @@ def manifest_body(container: str, upload: Upload, parts: Sequence[Part]) -> byte
     ).encode()
 
 
-def manifest_etag(parts: Iterable[Part]) -> str:
+def etag_of(digests: Iterable[str]) -> str:
     """Return the ETag of a large object: the MD5 of its segments' MD5s, in hexadecimal digits."""
-    joined = "".join(part.token for part in parts).encode()
-    return hashlib.md5(joined, usedforsecurity=False).hexdigest()
+    return hashlib.md5("".join(digests).encode(), usedforsecurity=False).hexdigest()
 
 
-def composite_of(entries: Rows) -> Composite | None:
+def is_made_of(entries: Rows, upload: Upload) -> bool:
+    """Return whether a manifest names segments of an upload."""
+    begin = f"/{segments_container(upload.container)}/{prefix_of(upload.name, upload.id)}"
+    return any(str(row.get("name", "")).startswith(begin) for row in entries)
+
+
+def composite_of(entries: Rows | None) -> Composite | None:
     """Return how a manifest tells to verify the content; `None` if it names not just segments."""
     if not entries or any(
         row.get("range") or row.get("sub_slo") or "data" in row for row in entries
@@ -121,16 +131,25 @@ class LargeObjects:
 
     # ------------------------------------------------------------------ manifests
 
-    def manifest(self, container: str, name: str, version: str | None = None) -> Rows:
-        """Return the entries of a manifest; none if the object has none."""
+    def manifest(self, container: str, name: str, version: str | None = None) -> Rows | None:
+        """
+        Return the entries of a manifest; none if the object has none.
+
+        Ceph's gateway tells of none what it has, for which there is `None`:
+        https://github.com/ceph/ceph/pull/70699
+        """
         query = {"multipart-manifest": "get"}
         if version is not None:
             query["version-id"] = version
-        response = self._calls.ask("GET", "GetObject", container, name, query=query)
+        # Segments are removed by what it says, so that an older one of another server will not do.
+        response = self._calls.ask(
+            "GET", "GetObject", container, name, query=query, headers={"x-newest": "true"}
+        )
         try:
             if not is_large(response.headers):
                 return ()
-            return rows_of(json.loads(response.read(64 * 1024 * 1024)))
+            body = response.read(64 * 1024 * 1024)
+            return rows_of(json.loads(body)) if body.strip() else None
         except ValueError:
             raise ServiceError("the manifest of a large object is not JSON") from None
         finally:
@@ -146,9 +165,25 @@ class LargeObjects:
             entries = self.manifest(container, name)
         except ObjectNotFoundError:
             return []
-        paths = [str(row.get("name", "")) for row in entries]
-        found = [path for path in paths if belongs(container, name, path)]
+        if entries is None:
+            found = self._ended(container, name)
+        else:
+            paths = [str(row.get("name", "")) for row in entries]
+            found = [path for path in paths if belongs(container, name, path)]
         return [] if found and self._keeps_versions(container) else found
+
+    def _ended(self, container: str, name: str) -> list[str]:
+        """Return the paths of all segments of an object's uploads, but for those that go on."""
+        place = segments_container(container)
+        marked: dict[str, bool] = {}
+        found = []
+        for row in self.rows(place, prefix_of(name)):
+            upload = Upload(container, name, str(row["name"]).split("/")[2])
+            if upload.id not in marked:
+                marked[upload.id] = self._is_marked(upload)
+            if not marked[upload.id]:
+                found.append(f"/{place}/{row['name']}")
+        return found
 
     def foreign(self, container: str, name: str) -> list[str]:
         """Return those segments of an object that are not ours, of a container that goes."""
@@ -157,24 +192,25 @@ class LargeObjects:
         except ObjectNotFoundError:
             return []
         ours = f"/{segments_container(container)}/"
-        paths = [str(row.get("name", "")) for row in entries]
+        paths = [str(row.get("name", "")) for row in entries or ()]
         return [
             path for path in paths if belongs(container, name, path) and not path.startswith(ours)
         ]
 
     def _keeps_versions(self, container: str) -> bool:
         told = self._calls.ask("HEAD", "HeadContainer", container).headers
+        # Where it is off again, the header is there still, and so are the versions.
         return bool(
             told.get("x-versions-location")
             or told.get("x-history-location")
-            or told.get("x-versions-enabled", "").lower() == "true"
+            or "x-versions-enabled" in told
         )
 
     def replaced(self, container: str, name: str) -> list[str]:
-        """Return the segments that an object has which is about to be replaced."""
+        """Return the segments that an object has which is about to be replaced or deleted."""
         try:
-            told = self._calls.ask("HEAD", "HeadObject", container, name).headers
-        except ObjectNotFoundError:
+            told = self._calls.ask("HEAD", "HeadObject", container, name, query=ITSELF).headers
+        except (ObjectNotFoundError, AccessDeniedError):  # who may write need not be able to read
             return []
         return self.owned(container, name) if is_large(told) else []
 
@@ -201,8 +237,7 @@ class LargeObjects:
             return [], 0
         most = self._calls.info.bulk_delete if len(paths) > 1 else 0
         if not most:
-            outcomes = run_all(self._delete_one, paths, _SIDE_BY_SIDE)
-            return [error for error, _ in outcomes], sum(gone for _, gone in outcomes)
+            return self._delete_all(paths)
         found: list[StorageError | None] = []
         deleted = 0
         iterator = iter(paths)
@@ -211,6 +246,11 @@ class LargeObjects:
             found += errors
             deleted += gone
         return found, deleted
+
+    def _delete_all(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
+        """Delete objects with one request for each."""
+        outcomes = run_all(self._delete_one, paths, _SIDE_BY_SIDE)
+        return [error for error, _ in outcomes], sum(gone for _, gone in outcomes)
 
     def _delete_one(self, path: str) -> tuple[StorageError | None, bool]:
         """Delete one object; return what keeps it, and whether it was there."""
@@ -232,14 +272,26 @@ class LargeObjects:
         )  # fmt: skip
         if not isinstance(told, Mapping) or "Errors" not in told:
             raise ServiceError("the service has not understood a request to delete many objects")
-        errors = {unquote(str(path)): str(status) for path, status in told["Errors"]}
+        told_of = {unquote(str(path)): str(status) for path, status in told["Errors"]}
+        errors = {path: told_of[path] for path in paths if path in told_of}
         status = str(told.get("Response Status", "200"))
         request_id = headers.get("x-trans-id")
         if not status.startswith("2") and not errors:
             text = f"the service deleted none: {status} {told.get('Response Body', '')}".strip()
             raise ServiceError(text, request_id=request_id, retryable=status[:1] == "5")
-        gone = int(told.get("Number Deleted", 0)) + len(errors)
-        return [_refusal(errors.get(path), request_id) for path in paths], gone
+        deleted, missing = (
+            int(told.get(f"Number {word}", 0)) for word in ("Deleted", "Not Found")
+        )
+        found = {path: _refusal(errors.get(path), request_id) for path in paths}
+        if deleted + missing + len(errors) < len(paths):
+            # It gave up before it came to the end, and does not say where.
+            rest = [path for path in paths if path not in errors]
+        else:
+            rest = []
+        # What failed in passing, and after a token's end, is tried again as single requests are.
+        rest += [path for path, status in errors.items() if status.startswith(("401", "5"))]
+        found |= dict(zip(rest, self._delete_all(rest)[0], strict=True))
+        return [found[path] for path in paths], deleted + len(errors) + len(rest)
 
     # ------------------------------------------------------------------ uploads
 
@@ -292,8 +344,50 @@ class LargeObjects:
             entries = self.manifest(upload.container, upload.name)
         except (ObjectNotFoundError, ContainerNotFoundError):
             return False
-        begin = f"/{segments_container(upload.container)}/{prefix_of(upload.name, upload.id)}"
-        return any(str(row.get("name", "")).startswith(begin) for row in entries)
+        return entries is None or is_made_of(entries, upload)
+
+    def rivals(self, upload: Upload) -> list[Upload]:
+        """Return the other uploads of the same object that go on."""
+        try:
+            found = self.uploads(upload.container, None, DEFAULTS.page_size).items
+        except AccessDeniedError:
+            return []
+        return [one for one in found if one.name == upload.name and one.id != upload.id]
+
+    def settle(self, upload: Upload, rivals: Sequence[Upload]) -> None:
+        """
+        Remove the segments of those that lost where several uploads replaced one object at once.
+
+        Each of them removes what was there before it wrote, which is not what another has written
+        meanwhile. So each looks once more when its own mark is gone: the last one to look sees of
+        all others how they ended, and that of the object all segments are but its own.
+
+        Args:
+            rivals: Went on shortly before this upload was published.
+        """
+        try:
+            if not rivals or self._keeps_versions(upload.container):
+                return
+            ended = [one for one in (upload, *rivals) if not self._is_marked(one)]
+            try:
+                entries = self.manifest(upload.container, upload.name)
+            except ObjectNotFoundError:
+                entries = ()
+            if entries is None:
+                return
+            place = segments_container(upload.container)
+            for one in ended:
+                if not is_made_of(entries, one):
+                    self.remove([f"/{place}/{row['name']}" for row in self.segments(one)])
+        except StorageError as error:
+            _log.warning("could not look for segments that nothing names: %s", error)
+
+    def _is_marked(self, upload: Upload) -> bool:
+        try:
+            self.require_mark(upload)
+        except ObjectNotFoundError:
+            return False
+        return True
 
     def require_mark(self, upload: Upload) -> None:
         """Raise `ObjectNotFoundError` if an upload does not go on."""

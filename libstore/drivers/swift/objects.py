@@ -9,7 +9,9 @@ from typing import TypeAlias
 from typing_extensions import override
 
 from ...errors import (
+    AccessDeniedError,
     ContainerNotFoundError,
+    NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectNotFoundError,
     StorageError,
@@ -31,7 +33,7 @@ from .._network import NetworkDriver
 from .._reading import range_header, require_object, sent
 from . import dialect
 from .calls import Calls
-from .large import LargeObjects, composite_of, prefix_of
+from .large import ITSELF, LargeObjects, composite_of, etag_of, prefix_of
 from .settings import Settings
 
 #: Writes once: with the headers of a condition, and whether it may be sent twice.
@@ -74,7 +76,9 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
-        return composite_of(self._large.manifest(container, name))
+        found = composite_of(self._large.manifest(container, name, info.version))
+        # Another ETag is that of what somebody has written in its place meanwhile.
+        return found if found is not None and etag_of(found.digests) == info.etag else None
 
     # ------------------------------------------------------------------ writing
 
@@ -120,6 +124,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             info = self._head_object(container, name, None)
             return info if is_ours(info) else None
 
+        if not self._calls.heeds_conditions:
+            self._require_absent(container, name)
         return self._calls.persist_once(lambda: put({"if-none-match": "*"}, False), look)
 
     def _put_over(
@@ -134,7 +140,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
         A service that has nothing of this name needs no more than the one request.
         """
-        if size <= _TRY_AT_ONCE:
+        if size <= _TRY_AT_ONCE and self._calls.heeds_conditions:
             try:  # that it is there may be our own doing, which does not matter here
                 return put({"if-none-match": "*"}, True)
             except ObjectAlreadyExistsError:
@@ -162,9 +168,11 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             self._delete_version(container, name, version)
             return
         try:
-            told = self._of_object("HEAD", "HeadObject", container, name).headers
+            told = self._of_object("HEAD", "HeadObject", container, name, query=ITSELF).headers
         except ObjectNotFoundError:
             return
+        except AccessDeniedError:  # who may write need not be able to read
+            told = {}
         segments = self._large.owned(container, name) if dialect.is_large(told) else []
         try:
             self._calls.ask("DELETE", "DeleteObject", container, name).close()
@@ -211,6 +219,11 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         # A POST replaces all metadata, and drops what it does not name of the rest:
         # https://docs.openstack.org/api-ref/object-store/#create-or-update-object-metadata
         info = self._head_object(container, name, None)
+        if "symlink_target" in info.extra:  # the request would change the symlink's own
+            raise NotSupportedError(
+                "the metadata are those of what the symlink leads to; change them there:"
+                f" {info.extra['symlink_target']}"
+            )
         headers = self._checked(dialect.kept_headers(info, metadata, content_type))
         if info.extra.get("static_large_object") and info.checksums.get("md5"):
             headers[dialect.WHOLE_MD5] = f"{info.etag}:{info.checksums['md5']}"
@@ -227,6 +240,14 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         )
 
     # ------------------------------------------------------------------ beneath the hooks
+
+    def _require_absent(self, container: str, name: str) -> None:
+        """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
+        try:
+            self._calls.ask("HEAD", "HeadObject", container, name).close()
+        except ObjectNotFoundError:
+            return
+        raise ObjectAlreadyExistsError("there is an object of this name already")
 
     def _of_object(
         self,

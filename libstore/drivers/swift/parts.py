@@ -9,15 +9,22 @@ from typing_extensions import override
 from ...errors import (
     IntegrityError,
     NotSupportedError,
+    ObjectAlreadyExistsError,
     ServiceError,
 )
 from ...http.headers import clean_etag, parse_size
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
-from ...values import ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect
-from .large import manifest_body, manifest_etag, segment_name, segments_container
-from .objects import ObjectHooks
+from .large import (
+    etag_of,
+    manifest_body,
+    prefix_of,
+    segment_name,
+    segments_container,
+)
+from .objects import ObjectHooks, Put
 
 # Clocks differ, and a reader that began in time may come to the end later.
 _EXPIRY_MARGIN = 3_600
@@ -25,6 +32,11 @@ _EXPIRY_MARGIN = 3_600
 
 class PartHooks(ObjectHooks):
     """The hooks of uploads in parts."""
+
+    @override
+    def _learn_limits(self, size: int | None) -> None:
+        if size is None or size > min(self.transfer.multipart_threshold, MiB):
+            self.limits = self._calls.info.limits(self.limits)
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
@@ -79,10 +91,12 @@ class PartHooks(ObjectHooks):
         *,
         if_absent: bool,
     ) -> ObjectInfo:
-        """Write the manifest; then remove the segments of what it replaces, and the mark."""
+        """Write the manifest; then remove the mark, and the segments of what it replaces."""
         container, name = upload.container, upload.name
-        etag = manifest_etag(parts)
-        sent = {**headers, "etag": etag}
+        etag = etag_of(part.token for part in parts)
+        # The ETag is compared with what comes back: Ceph's gateway would take one that is sent for
+        # that of the manifest's text. https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
+        sent = dict(headers)
         if md5 is not None:
             sent[dialect.WHOLE_MD5] = f"{etag}:{md5}"
         self._expire_segments(upload, parts, headers)
@@ -103,25 +117,46 @@ class PartHooks(ObjectHooks):
             return ObjectInfo(name, etag=told, checksums={"md5": md5} if md5 else {},
                               version=dialect.version(response.headers))  # fmt: skip
 
-        if if_absent:
-            info = self._put_new(container, name, put, lambda info: info.etag == etag)
-        else:
-            info = self._put_over(container, name, put, len(body))
+        if not if_absent:
+            return self._publish_over(upload, put)
+        info = self._put_new(container, name, put, lambda info: info.etag == etag)
         self._large.unmark(upload)
+        return info
+
+    def _publish_over(self, upload: Upload, put: Put) -> ObjectInfo:
+        """Write a manifest whatever is there, and then remove the segments of what was there."""
+        container, name = upload.container, upload.name
+        if self._calls.heeds_conditions:
+            try:
+                info = put({"if-none-match": "*"}, True)
+            except ObjectAlreadyExistsError:
+                pass
+            else:
+                self._large.unmark(upload)
+                return info
+        rivals = self._large.rivals(upload)
+        # What is there may be our own already, by a try whose answer was lost.
+        own = prefix_of(name, upload.id)
+        segments = [path for path in self._large.replaced(container, name) if own not in path]
+        info = put({}, True)
+        self._large.unmark(upload)
+        self._large.remove(segments)
+        self._large.settle(upload, rivals)
         return info
 
     def _expire_segments(
         self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]
     ) -> None:
         """Have the segments of an object that expires do so too, after it."""
-        ends = parse_size(headers.get("x-delete-at"))
-        if ends is None:
-            after = parse_size(headers.get("x-delete-after"))
-            if after is None:
-                return
-            ends = int(self._calls.now()) + after
+        # By the service's clock where it is counted from now on: ours may be another.
+        told = {
+            label: str(moment + _EXPIRY_MARGIN)
+            for label in ("x-delete-at", "x-delete-after")
+            if (moment := parse_size(headers.get(label))) is not None
+        }
+        if not told:
+            return
         place = segments_container(upload.container)
-        told = {"x-delete-at": str(ends + _EXPIRY_MARGIN)}
 
         def expire(part: Part) -> None:
             self._calls.ask(

@@ -11,12 +11,12 @@ from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from .._settings import check_types, make_transport, pickled, split_endpoint
+from .info import TEMP_URL_DIGESTS
 
 _SECRETS = ("secret", "token", "temp_url_key")
 _INTERFACES = ("public", "internal", "admin")
 _WHO = ("user", "secret", "user_id", "application_credential", "token")
 _VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
-_TEMP_URL_DIGESTS = ("sha256", "sha512")
 
 # https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
 # names that python-swiftclient knows besides; what is named first is looked at first.
@@ -85,7 +85,7 @@ class Settings:
     storage_url: str | None = None
     anonymous: bool = False
     temp_url_key: str | None = field(default=None, repr=False)
-    temp_url_digest: str = "sha256"
+    temp_url_digest: str | None = None
     insecure: bool = False
     verify: bool | str = True
     timeout: float | tuple[float, float] | None = None
@@ -108,9 +108,9 @@ class Settings:
             auth_version(parse_place(found.auth_url, "auth_url", insecure=True).path)
         if found.interface not in {None, *_INTERFACES}:
             raise InvalidOptionError(f"interface must be one of {', '.join(_INTERFACES)}")
-        if found.temp_url_digest not in _TEMP_URL_DIGESTS:
+        if found.temp_url_digest not in {None, *TEMP_URL_DIGESTS}:
             raise InvalidOptionError(
-                f"temp_url_digest must be one of {', '.join(_TEMP_URL_DIGESTS)}"
+                f"temp_url_digest must be one of {', '.join(TEMP_URL_DIGESTS)}"
             )
         return found
 
@@ -123,6 +123,10 @@ class Settings:
             for label, names in _PLACES.items()
             if getattr(found, label) is None and (value := _first(environ, names))
         }
+        if found.auth_url is not None:  # a token of one cloud is nothing for another
+            added.pop("storage_url", None)
+        elif found.verify is True and environ.get("OS_CACERT"):
+            added["verify"] = environ["OS_CACERT"]
         if found.interface is None:
             # Older tools call it publicURL.
             value = _first(environ, ("OS_INTERFACE", "OS_ENDPOINT_TYPE"))

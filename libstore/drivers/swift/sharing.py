@@ -12,6 +12,7 @@ from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedErr
 from ...values import SigningOptions
 from .calls import target_of
 from .copies import CopyHooks
+from .info import TEMP_URL_DIGESTS
 from .large import segments_container
 
 _KEYS = ("x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2")
@@ -37,11 +38,14 @@ class SharingHooks(CopyHooks):
                 "an anonymous driver has nothing to sign URLs with; give temp_url_key="
             )
         key = self._settings.temp_url_key or self._found_key(container)
+        if not name.strip("/"):
+            raise NotSupportedError("Swift takes no signed URL for a name of slashes alone")
+        digest = self._settings.temp_url_digest or self._found_digest(options.method)
         place = self._calls.place
         expires = int(self._calls.now() + max(1.0, options.expires))
         return place.url + sign_path(
             place.path, f"{container}/{name}", options.method, key, expires,
-            digest=self._settings.temp_url_digest, extra=extra,
+            digest=digest, extra=extra,
         )  # fmt: skip
 
     def _found_key(self, container: str) -> str:
@@ -58,6 +62,17 @@ class SharingHooks(CopyHooks):
                 " may see; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
             )
         return key
+
+    def _found_digest(self, method: str) -> str:
+        """Return a digest that the cluster takes, if it signs URLs for this method."""
+        info = self._calls.info
+        allowed = info.temp_url_digests
+        digest = next((name for name in TEMP_URL_DIGESTS if name in allowed), None)
+        if digest is None:
+            raise NotSupportedError("this cluster has no signed URLs")
+        if method not in info.temp_url_methods:
+            raise NotSupportedError(f"this cluster takes no signed URLs for {method}")
+        return digest
 
     def _told(self, operation: str, container: str) -> Mapping[str, str]:
         """Return the headers of the account or a container, if this user may see any."""

@@ -1,0 +1,207 @@
+"""What the Swift driver makes of clusters that are not as Swift is by itself, and of Ceph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from drivers.swift_support import HTML, PART, TOKEN, batch, lines, made, play, said
+from scripted import Play, Server, answer
+
+from libstore import (
+    NotSupportedError,
+    ObjectAlreadyExistsError,
+    ServiceError,
+    StorageError,
+    TransferOptions,
+    get_driver,
+)
+from libstore.auth.tempurl import signature
+from libstore.drivers.swift import SwiftDriver
+
+CONTENT = b"content of an object"
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[SwiftDriver]:
+    with made(server) as driver:
+        yield driver
+
+
+def info(**sections: dict[str, object]) -> Play:
+    """Return what a cluster says that it can do."""
+    return answer(json.dumps({"swift": {}, **sections}).encode())
+
+
+def test_an_upload_is_cut_up_by_what_the_cluster_takes(
+    server: Server, driver: SwiftDriver
+) -> None:
+    """The first one too, though all that it would be planned by is asked for only then."""
+    md5 = hashlib.md5(bytes(PART + 1)).hexdigest()
+    play(server, info(slo={"max_manifest_segments": 1}), *[said(201, etag=md5)] * 2)
+    server.default = said(500)
+    with pytest.raises(ServiceError):
+        driver.upload_object(bytes(PART + 1), "c", "a")
+    assert 1 == driver.limits.max_parts
+    assert bytes(PART + 1) == server.seen[3].body
+
+
+def test_segments_are_no_smaller_than_the_cluster_takes(
+    server: Server, driver: SwiftDriver
+) -> None:
+    play(server, info(slo={"min_segment_size": 3 * PART}), said(201), said(201, etag=MD5))
+    server.default = said(500)
+    with pytest.raises(StorageError):
+        driver.upload_object(bytes(4 * PART), "c", "a")
+    assert 3 * PART == len(server.seen[3].body)
+
+
+def test_what_is_too_large_for_one_put_goes_in_parts(server: Server, driver: SwiftDriver) -> None:
+    driver.transfer = TransferOptions(part_size=PART, concurrency=1)
+    play(server, info(swift={"max_file_size": 1_500_000}, slo={}), said(201))
+    server.default = said(500)
+    with pytest.raises(ServiceError):
+        driver.upload_object(bytes(1_500_001), "c", "a")
+    assert "_libstore_segments/uploads/" in lines(server)[2]
+
+
+def test_a_stream_of_more_segments_than_the_cluster_takes_says_so(
+    server: Server, driver: SwiftDriver
+) -> None:
+    first, second = (hashlib.md5(bytes(size)).hexdigest() for size in (PART, 2 * PART))
+    play(
+        server, info(slo={"max_manifest_segments": 2}), said(201), said(201, etag=first),
+        said(201, etag=second), said(200, b"[]"),
+    )  # fmt: skip
+    server.default = said(204)
+    with pytest.raises(NotSupportedError, match="part_size"):
+        driver.upload_object(iter([bytes(PART)] * 4), "c", "a")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [answer(HTML), answer(HTML, 302), answer(b"", 403), answer(b"", 410), said(401)],
+    ids=str,
+)
+def test_a_cluster_that_does_not_tell_what_it_can_do_is_as_swift_is(
+    server: Server, driver: SwiftDriver, step: Play
+) -> None:
+    play(server, step, said(404), *[said(500)] * 3)
+    with pytest.raises(StorageError):
+        driver.upload_object(bytes(3 * PART), "c", "a")
+    assert "_libstore_segments/uploads/" in lines(server)[2]
+
+
+def test_a_cluster_without_large_objects_says_so(server: Server, driver: SwiftDriver) -> None:
+    play(server, answer(b'{"swift": {}}'))
+    with pytest.raises(NotSupportedError, match="large objects"):
+        driver.upload_object(bytes(3 * PART), "c", "a")
+
+
+def test_a_cluster_without_batches_deletes_one_by_one(server: Server, driver: SwiftDriver) -> None:
+    play(server, said(404), answer(b'{"swift": {}}'))
+    server.default = said(204)
+    results = driver.object("c", "a").container.delete_objects(["a", "b"])
+    assert all(result.ok for result in results)
+    assert {"DELETE /v1/AUTH_test/c/a", "DELETE /v1/AUTH_test/c/b"} == set(lines(server)[3:])
+
+
+def test_a_cluster_of_small_pages_is_asked_for_those(server: Server, driver: SwiftDriver) -> None:
+    rows = json.dumps([{"name": "a", "bytes": 1, "hash": MD5}, {"name": "b", "bytes": 1}])
+    info = {"swift": {"container_listing_limit": 2, "account_listing_limit": 2}}
+    play(
+        server, said(412), answer(json.dumps(info).encode()), said(200, rows.encode()),
+        said(200, b"[]"),
+    )  # fmt: skip
+    found = list(driver.object("c", "a").container.list_objects())
+    assert ["a", "b"] == [obj.name for obj in found]
+    assert "limit=2&marker=b" in lines(server)[-1]
+    assert 2 == driver.limits.page_size
+
+
+@pytest.fixture
+def ceph(server: Server) -> Iterator[SwiftDriver]:
+    with get_driver("swift")(
+        token=TOKEN, storage_url=f"{server.url}/swift/v1",
+        transfer=TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1),
+    ) as driver:  # fmt: skip
+        yield driver
+
+
+def test_ceph_is_asked_before_it_writes(server: Server, ceph: SwiftDriver) -> None:
+    """It does not look at a condition."""
+    server.steps.append(said(200, etag=MD5))
+    with pytest.raises(ObjectAlreadyExistsError):
+        ceph.upload_object(CONTENT, "c", "a", if_absent=True)
+    server.steps.extend([said(404), said(201, etag=MD5)] * 2)
+    ceph.upload_object(CONTENT, "c", "a", if_absent=True)
+    ceph.upload_object(CONTENT, "c", "a")
+    assert ["HEAD", "HEAD", "PUT", "HEAD", "PUT"] == [line.split()[0] for line in lines(server)]
+
+
+def test_ceph_does_not_tell_of_what_a_large_object_is_made(
+    server: Server, ceph: SwiftDriver
+) -> None:
+    """So all segments of its uploads go that do not go on."""
+    large = {"x_static_large_object": "True", "etag": MD5}
+    prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
+    rows = [{"name": f"{prefix}/{upload}/00000001"} for upload in ("old", "new")]
+    server.steps.extend(
+        [said(200, **large), said(200, **large), said(200, json.dumps(rows).encode()), said(404),
+         said(200), said(200, b"[]"), said(204), said(204), said(204)]
+    )  # fmt: skip
+    ceph.delete_object(ceph.object("c", "a"))
+    asked = lines(server)
+    assert asked[3].endswith("/uploads/old")
+    assert asked[4].endswith("/uploads/new")
+    assert f"DELETE /swift/v1/c_libstore_segments/{prefix}/old/00000001" == asked[-1]
+    assert 9 == len(asked)
+
+
+@pytest.mark.parametrize(
+    ("tempurl", "digits"),
+    [
+        ({"allowed_digests": ["sha1", "sha256", "sha512"]}, 64),
+        ({"allowed_digests": ["sha512"]}, 0),
+        ({"methods": ["GET"]}, 40),
+        ({"methods": ["PUT"]}, None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_a_signed_url_has_a_digest_that_the_cluster_takes(
+    server: Server, tempurl: dict[str, object] | None, digits: int | None
+) -> None:
+    server.default = info(**({} if tempurl is None else {"tempurl": tempurl}))
+    place = f"{server.url}/v1/AUTH%20a"
+    with get_driver("swift")(token=TOKEN, storage_url=place, temp_url_key="k") as driver:
+        obj = driver.object("c", "a")
+        if digits is None:
+            with pytest.raises(NotSupportedError):
+                obj.sign_url()
+            return
+        url = str(obj.sign_url())
+        obj.sign_url()
+        with pytest.raises(NotSupportedError, match="slashes"):
+            driver.object("c", "//").sign_url()
+    found = dict(parse_qsl(urlsplit(url).query))
+    assert digits == (0 if ":" in found["temp_url_sig"] else len(found["temp_url_sig"]))
+    name = {0: "sha512", 40: "sha1", 64: "sha256"}[digits]
+    expires = int(found["temp_url_expires"])
+    assert found["temp_url_sig"] == signature("/v1/AUTH a/c/a", "GET", "k", expires, digest=name)
+    assert ["GET /info"] == lines(server)
+
+
+def test_the_info_is_above_the_version(server: Server) -> None:
+    """Ceph has a path of its own before it."""
+    place = f"{server.url}/swift/v1"
+    server.steps.extend([said(404), answer(b"{}"), batch(**{"Number Deleted": 2})])
+    with get_driver("swift")(token=TOKEN, storage_url=place) as driver:
+        driver.object("c", "a").container.delete_objects(["a", "b"])
+    assert ["GET", "GET", "POST"] == [line.split()[0] for line in lines(server)]
+    assert "GET /swift/info" == lines(server)[1]
+    assert "POST /swift/v1?bulk-delete=true" == lines(server)[2]
