@@ -183,7 +183,7 @@ def test_a_missing_object_is_told_at_opening(driver: FaultyDriver, container: Co
     block=st.integers(1, 64),
     known=st.booleans(),
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_use_is_that_of_a_file(
     steps: list[tuple[str, int]], size: int, block: int, known: bool
 ) -> None:

@@ -255,7 +255,7 @@ _ITEMS = st.integers(0, 45).map(range)
 
 
 @given(items=_ITEMS, page=st.integers(1, 50), start=_INDEX, stop=_INDEX, step=_INDEX)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_every_slice_is_that_of_a_list(
     items: range, page: int, start: int | None, stop: int | None, step: int | None
 ) -> None:
@@ -392,7 +392,7 @@ def _all_pages(names: set[str], query: ListQuery, limit: int) -> Iterator[Page[A
     start_after=st.just("") | _NAME | _WILD,
     limit=st.integers(1, 30),
 )
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_folding_is_what_its_definition_says(
     names: set[str], prefix: str, delimiter: str, start_after: str, limit: int
 ) -> None:
@@ -429,7 +429,7 @@ def test_no_page_ends_with_a_token_for_nothing() -> None:
 
 
 @given(names=st.sets(_NAME, max_size=30), page_size=st.integers(1, 9))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_walk_visits_every_object_once(names: set[str], page_size: int) -> None:
     """The tree that the delimiter makes has each object in exactly one place."""
     driver = FaultyDriver()

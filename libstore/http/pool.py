@@ -52,6 +52,8 @@ class Shelf:
         # urllib3's types have it that its own connections are none.
         self._tunnel: Callable[[Any], None] | None = pool._prepare_proxy if tunnel else None
         self._free: list[Connection | None] = [None] * size
+        # Who drops a driver without a word leaves no sockets behind.
+        weakref.finalize(self, _close_all, self._free)
         self._returned = 0
         self._waiting = 0
         self._closed = False
@@ -122,16 +124,7 @@ class Shelf:
         One that was kept and from which nothing comes any more may not be the only one: what
         stands between us and the service, and has forgotten it, has forgotten the others too.
         """
-        emptied = 0
-        while True:
-            try:
-                connection = self._free.pop()
-            except IndexError:
-                break
-            emptied += 1
-            if connection is not None:
-                connection.close()
-        for _ in range(emptied):
+        for _ in range(_close_all(self._free)):
             self._put(None)
 
     def abandon(self) -> None:
@@ -176,6 +169,19 @@ class Shelf:
             finally:
                 self._waiting -= 1
         return self._make(extra=True)
+
+
+def _close_all(free: list[Connection | None]) -> int:
+    """Take all connections that nobody uses, close them, and return how many there were."""
+    count = 0
+    while True:
+        try:
+            connection = free.pop()
+        except IndexError:
+            return count
+        count += 1
+        if connection is not None:
+            connection.close()
 
 
 _shelves: weakref.WeakSet[Shelf] = weakref.WeakSet()

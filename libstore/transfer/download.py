@@ -178,6 +178,7 @@ class _Download:
     def _copy(self, stream: ObjectStream, progress: Progress | None, digests: Digests) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
         position = stream.span.start
+        stream.checkpoint = self._crew.checkpoint
         while stream.left:
             self._crew.checkpoint()
             count = stream.readinto(buffer)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..errors import IntegrityError, ObjectChangedError, ServiceError, TransportError
@@ -42,6 +42,10 @@ class ReadHooks(CompositeHooks, Protocol):
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo: ...
 
 
+def _go_on() -> None:
+    """Do nothing: for a stream that nobody stops."""
+
+
 class ObjectStream:
     """
     The bytes of one span of an object, in order.
@@ -49,6 +53,7 @@ class ObjectStream:
     Attributes:
         info: What the first answer told of the object.
         span: The span, with a known end.
+        checkpoint: Raises once a stream that broke is not to be resumed any more.
 
     Args:
         known: What an answer told of the version that must be read; `None` takes the one that is
@@ -63,6 +68,7 @@ class ObjectStream:
         span: Span,
         known: ObjectInfo | None = None,
     ) -> None:
+        self.checkpoint: Callable[[], None] = _go_on
         self._driver = driver
         self._target = (container, name)
         self._known = known
@@ -147,6 +153,7 @@ class ObjectStream:
                 self._wait_before_resuming(error)
 
     def _wait_before_resuming(self, error: TransportError) -> None:
+        self.checkpoint()
         if self.info.etag is None:
             raise error  # without an ETag nobody can tell whether the rest is of the same object
         retry, now = self._driver.retry, time.monotonic()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -382,6 +384,21 @@ def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: G
     assert len(under_way.read(200_000)) == 200_000
     assert len(get(server, client=client).read(200_000)) == 200_000
     assert server.connections == 2
+
+
+def test_what_is_dropped_leaves_no_socket_open(serve: Serve) -> None:
+    """A driver that nobody closed is no reason for a warning."""
+    server = serve(default=answer(b"x" * 200_000))
+    transport = Transport()
+    answers = [transport.send(Request("GET", server.url, "/"), {}) for _ in range(3)]
+    answers.pop().read(200_000)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        del transport
+        answers.pop().read(200_000)
+        answers.clear()
+        gc.collect()
+    assert [] == seen
 
 
 def test_many_origins_do_not_pile_up(

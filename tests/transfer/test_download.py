@@ -404,6 +404,27 @@ def test_another_thread_cancels(
     _is_clean(folder)
 
 
+@_BOTH
+def test_a_stream_that_breaks_off_is_not_resumed_after_that(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """Who gives up a download over a broken line does not wait for all tries."""
+    flag = threading.Event()
+    driver.retry = RetryPolicy(attempts=100, base=0)
+    break_always(driver, 0)
+    broken = driver._around["_get_object"]
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        flag.set()
+        return broken(real, *arguments)
+
+    driver.around("_get_object", get)
+    with pytest.raises(TransferCancelledError):
+        container.download_object(name, folder / "a", cancel=flag)
+    assert 1 == len(driver.asked("_get_object"))
+    _is_clean(folder)
+
+
 def test_connections_are_given_back(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:

@@ -38,7 +38,7 @@ def _cut(size: int, sizes: list[int]) -> list[int]:
 
 
 @given(size=st.integers(1, 6 * TiB), options=_OPTIONS, limits=_LIMITS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_known_length_fits_into_the_limits(
     size: int, options: TransferOptions, limits: Limits
 ) -> None:
@@ -60,7 +60,7 @@ def test_a_known_length_fits_into_the_limits(
 
 
 @given(options=_OPTIONS, limits=_LIMITS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_an_unknown_length_grows_within_the_limits(
     options: TransferOptions, limits: Limits
 ) -> None:

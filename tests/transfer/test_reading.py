@@ -133,7 +133,7 @@ def test_a_slow_connection_changes_nothing(
 
 
 @given(size=st.integers(0, 60), start=st.integers(0, 80), length=st.none() | st.integers(0, 80))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_a_span_is_a_slice(size: int, start: int, length: int | None) -> None:
     """Any span of any object reads as the same slice of its bytes."""
     driver = FaultyDriver()
@@ -505,7 +505,7 @@ def test_far_ranges_are_requests_of_their_own() -> None:
     ),
     gap=st.sampled_from([0, 3, MiB]),
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_ranges_are_slices(
     size: int,
     spans: list[tuple[int, int | None]],
