@@ -374,7 +374,8 @@ def test_kept_connections_that_lead_nowhere_are_given_up_together(
     assert [len(each.read(200_000)) for each in under_way] == [200_000] * 3
     server.steps.append(Play(b"", "stall"))
     client.request(Request("GET", server.url, "/")).close()
-    assert [seen.connection for seen in server.seen] == [1, 2, 3, 3, 4]
+    first, *again = [seen.connection for seen in server.seen[3:]]
+    assert (first, min(again)) == (3, 4)
 
 
 def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: Get) -> None:
