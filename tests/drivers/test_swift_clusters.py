@@ -143,6 +143,14 @@ def test_ceph_is_asked_before_it_writes(server: Server, ceph: SwiftDriver) -> No
     assert ["HEAD", "HEAD", "PUT", "HEAD", "PUT"] == [line.split()[0] for line in lines(server)]
 
 
+def test_ceph_copies_no_large_object(server: Server, ceph: SwiftDriver) -> None:
+    """It would copy the manifest, and two objects share segments."""
+    server.steps.append(said(200, x_static_large_object="True", etag=MD5))
+    with pytest.raises(NotSupportedError, match="Ceph"):
+        ceph.object("c", "a").copy("c", "b")
+    assert 1 == len(server.seen)
+
+
 def test_ceph_does_not_tell_of_what_a_large_object_is_made(
     server: Server, ceph: SwiftDriver
 ) -> None:

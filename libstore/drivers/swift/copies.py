@@ -44,6 +44,11 @@ class CopyHooks(PartHooks):
             raise ObjectChangedError(f"the object has another ETag, {info.etag}")
         if (source_container, source) == (container, name):
             return self._copy_onto_itself(container, info, options)
+        if "static_large_object" in info.extra and not self._calls.heeds_conditions:
+            # What is copied there is the manifest, and the segments would be those of two objects.
+            raise NotSupportedError(
+                "Ceph's gateway copies no large objects; read it and upload it"
+            )
         segments = self._of_target(container, name, options.conditions)
         headers = dialect.kept_headers(info, options.metadata, options.content_type)
         headers |= dialect.extra_headers(options.extra)
