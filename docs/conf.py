@@ -15,6 +15,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"libstore {__version__}"
 
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
