@@ -30,6 +30,7 @@ from libstore import (
     ContainerNotFoundError,
     InvalidNameError,
     InvalidOptionError,
+    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
@@ -501,3 +502,22 @@ def test_what_somebody_else_has_not_got_is_no_bucket_of_googles() -> None:
             with pytest.raises(ServiceError, match="endpoint"):
                 call()
     server.close()
+
+
+def test_lost_copies_with_a_key_of_hmac_are_looked_at(model: Model) -> None:
+    """Each write gives another generation, so the same request cannot come twice."""
+    with made(model, **HMAC) as driver:
+        box = driver.create_container("box")
+        obj = box.upload_object(b"1", "a", metadata={"old": "1"})
+        model.before = Once("PUT ")
+        changed = obj.update_metadata({"new": "2"}, if_match=obj.etag)
+        assert {"new": "2"} == dict(box.get_object("a").metadata)
+        assert changed.etag == str(model.buckets["box"].live["a"].generation)
+        model.before = Once("PUT ")
+        driver.copy_object(changed, "box", "b", if_absent=True)
+        model.before = Once("PUT ", BUSY)
+        with pytest.raises(ObjectAlreadyExistsError):
+            driver.copy_object(box.upload_object(b"2", "c"), "box", "b", if_absent=True)
+        model.before = Once("PUT ", BUSY)
+        with pytest.raises(ObjectChangedError):
+            changed.update_metadata({}, if_match=obj.etag)
