@@ -241,7 +241,7 @@ def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
     "endpoint",
     [
         "https://0123.eu.r2.cloudflarestorage.com",
-        "https://s3.oss-cn-hangzhou.aliyuncs.com",
+        "https://gateway.us1.storjshare.io",
         "https://photos.vpce-1a2b-5678.s3.us-east-1.vpce.amazonaws.com",
         "https://photos.example.com",
     ],
@@ -249,6 +249,14 @@ def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
 def test_what_only_looks_like_a_bucket_is_left_alone(endpoint: str) -> None:
     with S3Driver("key", "secret", endpoint=endpoint) as driver:
         assert driver._calls.endpoint.place("photos", "us-east-1").url == endpoint
+
+
+@pytest.mark.parametrize("host", ["oss-cn-beijing", "s3.oss-cn-beijing"])
+def test_alibaba_has_an_endpoint_for_this_dialect(host: str) -> None:
+    with S3Driver("key", "secret", endpoint=f"https://{host}.aliyuncs.com") as driver:
+        place = driver._calls.endpoint.place("photos", driver._calls.region)
+    assert place.url == "https://photos.s3.oss-cn-beijing.aliyuncs.com"
+    assert place.region == "cn-beijing"
 
 
 def test_an_endpoint_that_ends_with_the_bucket_is_refused() -> None:

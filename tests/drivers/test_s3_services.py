@@ -32,7 +32,7 @@ PLACES: tuple[tuple[str, dict[str, str], str], ...] = (
         {"account": "tenant", "region": "us-ashburn-1"},
         "https://tenant.compat.objectstorage.us-ashburn-1.oraclecloud.com/bucket/",
     ),
-    ("alibaba", {}, "https://bucket.oss-cn-hangzhou.aliyuncs.com/"),
+    ("alibaba", {}, "https://bucket.s3.oss-cn-hangzhou.aliyuncs.com/"),
     ("tencent", {}, "https://bucket.cos.ap-guangzhou.myqcloud.com/"),
     ("huawei", {"region": "cn-north-4"}, "https://bucket.obs.cn-north-4.myhuaweicloud.com/"),
     ("storj", {}, "https://gateway.storjshare.io/bucket/"),

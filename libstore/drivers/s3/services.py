@@ -260,12 +260,15 @@ _RECORDS = (
     # buckets are in the host only. Its DeleteObjects is another one:
     # https://github.com/apache/arrow-rs-object-store/issues/731. ETags of what came in parts are
     # its own (rclone). https://www.alibabacloud.com/help/en/oss/user-guide/bucket-acl: objects
-    # have the ACL of their bucket.
+    # have the ACL of their bucket. The endpoint of this dialect is
+    # https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss, that of its
+    # own is known as well.
     Service(
         "alibaba",
         "Alibaba Cloud OSS",
         "https://oss-{region}.aliyuncs.com",
         region="cn-hangzhou",
+        endpoints=(("", "https://s3.oss-{region}.aliyuncs.com"),),
         batches=False,
         composite_etags=False,
         public="acl",
