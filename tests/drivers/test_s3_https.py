@@ -86,7 +86,7 @@ def test_a_service_may_ask_for_a_certificate(tmp_path: Path) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(context)
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
-    server = Server(default=answer(b"content"), tls=context)
+    server = Server(default=answer(b"content", ETag='"e"'), tls=context)
     try:
         for cert in (str(tmp_path / "both.pem"), (f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")):
             assert b"content" == read_over(server, tmp_path, cert=cert)
@@ -106,7 +106,7 @@ def read_over(server: Server, folder: Path, **options: Any) -> bytes:
 
 def test_a_proxy_that_is_named_is_asked() -> None:
     """A plain one is sent the whole URL; the service itself is never spoken to."""
-    proxy = Server(default=answer(b"content"))
+    proxy = Server(default=answer(b"content", ETag='"e"'))
     try:
         with S3Driver(
             "KEY", "SECRET", endpoint="http://bucket.invalid", insecure=True,
