@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from drivers.swift_support import CONTENT, LARGE, PART, lent, listening
@@ -22,6 +24,7 @@ from libstore.testing.containers import Containers
 from libstore.testing.objects import Objects
 from libstore.testing.uploads import Uploads
 from servers.keystone import KeystoneServer
+from servers.openstack import SwiftServer
 
 Swift = get_driver("swift")
 
@@ -181,6 +184,40 @@ def test_the_environment_is_a_way_to_log_in(
     monkeypatch.setenv("OS_APPLICATION_CREDENTIAL_SECRET", server.credential_secret)
     with Swift() as driver:
         assert isinstance(list(driver.list_containers()), list)
+
+
+def test_a_token_that_is_revoked_within_a_transfer_is_renewed_once(
+    keystone_server: KeystoneServer, swift_server: SwiftServer, tmp_path: Path
+) -> None:
+    """Also when all that is left is the manifest, which Swift then refuses for each segment."""
+    server = keystone_server
+    content = bytes(20 * PART)
+    with (
+        Swift(
+            server.user, server.secret, auth_url=server.auth_url, project=server.project,
+            transfer=TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=2),
+        ) as driver,
+        lent(driver) as container,
+    ):  # fmt: skip
+        valid: list[tuple[int, str]] = []
+
+        def revoke(done: int, total: int | None) -> None:
+            if valid and done >= valid[0][0] * PART:
+                token = valid.pop()[1]
+                headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+                url = f"{server.auth_url}/auth/tokens"
+                urlopen(Request(url, headers=headers, method="DELETE"), timeout=60).close()
+                swift_server.forget_tokens()  # what was found of it, too
+
+        for parts, transfer in (
+            (20, lambda: container.upload_object(content, "a", progress=revoke)),
+            (2, lambda: container.get_object("a").download(tmp_path / "a", progress=revoke)),
+        ):
+            valid.append((parts, driver._calls._tokens.get()))
+            with listening(driver) as seen:
+                transfer()
+            assert 1 == sum("/auth/tokens" in line for line in seen)
+        assert content == (tmp_path / "a").read_bytes()
 
 
 def test_large_objects_work_with_an_application_credential(
