@@ -12,6 +12,7 @@ from scripted import Play, Server, answer
 from libstore import (
     IntegrityError,
     InvalidNameError,
+    InvalidOptionError,
     NotSupportedError,
     ObjectNameConflictError,
     RetryPolicy,
@@ -142,7 +143,14 @@ def test_a_bucket_is_emptied_one_by_one_where_there_are_no_batches(
     assert "versionId=v1" in lines(server)[2]
 
 
-# ---------------------------------------------------------------------- names
+# ---------------------------------------------------------------------- names and places
+
+
+def test_a_region_that_there_is_not(server: Server, driver: S3Driver) -> None:
+    missing = answer(status=404)
+    server.steps.extend([missing, refusal("InvalidLocationConstraint", 400)])
+    with pytest.raises(InvalidOptionError, match="region"):
+        driver.create_container("bucket", extra={"region": "eu-nowhere-1"})
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "TooManyBuckets": Meaning(ServiceError, "the account has as many buckets as it may have"),
     "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service takes"),
     "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service takes"),
+    "InvalidLocationConstraint": Meaning(
+        InvalidOptionError, "the service makes no buckets in this region; ask for another one"
+    ),
     "InvalidStorageClass": Meaning(InvalidOptionError, "the service has no such storage class"),
     "MetadataTooLarge": Meaning(
         InvalidOptionError, "the metadata is larger than the service takes"
