@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
+
+from typing_extensions import ParamSpec
 
 from ..errors import (
     AuthenticationError,
@@ -20,6 +24,9 @@ from ..errors import (
     StorageFullError,
 )
 from ..http.message import Fault
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # What a service says itself is cut off after as many characters.
 _LONGEST = 300
@@ -118,3 +125,28 @@ def foreign(status: int, service: str, where: str = "the endpoint") -> Meaning:
 def is_html(headers: Mapping[str, str]) -> bool:
     """Return whether an answer says that it is a web page."""
     return headers.get("content-type", "").lower().startswith("text/html")
+
+
+# ---------------------------------------------------------------------- what makes no sense
+
+
+def understood(read: Callable[P, T]) -> Callable[P, T]:
+    """
+    Have a function that reads an answer raise `ServiceError` where that has another form.
+
+    JSON may have anything anywhere, such as a number where there should be a name.
+    """
+
+    @wraps(read)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except StorageError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            raise ServiceError(
+                "an answer has another form than the service's; look whether the endpoint is"
+                " right, and whether a proxy answers in its place"
+            ) from None
+
+    return wrapped

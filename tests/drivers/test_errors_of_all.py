@@ -8,6 +8,7 @@ what real servers say stands in `test_errors_of_servers.py`.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -286,6 +287,35 @@ def test_an_empty_answer_is_no_empty_object(
     """What says yes to everything, and nothing of an object, has none."""
     server.default = answer(b"", status, X_Trans_Id="REQUEST1")
     for operation in ("read_object", "get_object"):
+        assert isinstance(failed(operation, driver), ServiceError)
+
+
+@pytest.mark.parametrize("operation", ["list_objects", "list_containers", "get_container"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        [[]], [5], [{}], [{"name": []}], [{"name": "a", "last_modified": {}, "hash": 5}], 5, "",
+        {"items": [[]]}, {"items": 5}, {"items": {"a": 1}},
+        {"items": [{"name": "a", "metadata": 5}]}, {"prefixes": 5},
+        {"name": "bucket", "iamConfiguration": 5, "labels": [1]},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_json_of_any_form_is_an_answer_or_an_error(
+    server: Server, driver: StorageDriver, told: object, operation: str
+) -> None:
+    """What an answer has in the wrong place is told as the service's fault, if it matters."""
+    server.default = answer(
+        json.dumps(told).encode(), X_Trans_Id="R1", x_guploader_uploadid="R1",
+        Content_Type="application/json",
+    )  # fmt: skip
+    with contextlib.suppress(StorageError):
+        OPERATIONS[operation](driver)
+
+
+def test_json_without_an_end_is_an_error(server: Server, driver: StorageDriver) -> None:
+    server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
+    for operation in ("list_objects", "list_containers"):
         assert isinstance(failed(operation, driver), ServiceError)
 
 

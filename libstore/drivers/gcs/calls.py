@@ -157,7 +157,7 @@ def read_json(response: Response) -> dict[str, Any]:
         told = json.loads(response.read(MAX_ANSWER))
         if not isinstance(told, dict) and told is not None:
             raise ServiceError("Google's answer is no object of JSON")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServiceError(
             "the answer is not the JSON that Google sends; look whether the endpoint is right, and"
             " whether a proxy answers in its place",

@@ -239,9 +239,9 @@ class GCSDriver(PartHooks):
         if token is not None:
             query["pageToken"] = token
         told = self._calls.ask_json("GET", "ListBuckets", self._calls.place.buckets(), query=query)
-        found = [resources.bucket_info(one) for one in told.get("items") or ()]
+        found = [resources.bucket_info(one) for one in resources.listed(told, "items")]
         found.sort(key=lambda info: info.name)
-        return Page(found, told.get("nextPageToken") or None)
+        return Page(found, str(told.get("nextPageToken") or "") or None)
 
     # ------------------------------------------------------------------ many objects
 
@@ -308,12 +308,12 @@ class GCSDriver(PartHooks):
             told = self._calls.ask_json(
                 "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o", query=query
             )
-            found = [resources.object_info(one) for one in told.get("items") or ()]
+            found = [resources.object_info(one) for one in resources.listed(told, "items")]
             if found:
                 yield [(info.name, info.version) for info in found]
             if not told.get("nextPageToken"):
                 return
-            query["pageToken"] = told["nextPageToken"]
+            query["pageToken"] = str(told["nextPageToken"])
 
     # ------------------------------------------------------------------ for others
 

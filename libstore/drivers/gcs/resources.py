@@ -25,6 +25,7 @@ from ...values import (
     WriteOptions,
 )
 from .._digests import base64_of, hex_digest
+from .._errors import understood
 from .._reading import sent
 from .._texts import decode_text, encode_text
 from .extras import PREDEFINED_ACLS
@@ -79,6 +80,7 @@ def hash_header(checksums: Mapping[str, str]) -> str:
 # ---------------------------------------------------------------------- told of objects
 
 
+@understood
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
     """Return what a resource tells of an object."""
     name = resource.get("name")
@@ -240,16 +242,25 @@ def list_query(query: ListQuery, token: str | None, limit: int) -> dict[str, str
     return {name: value for name, value in asked.items() if value}
 
 
+def listed(told: Mapping[str, Any], what: str) -> list[Any]:
+    """Return what a page lists; an empty page names nothing."""
+    found = told.get(what) or []
+    if not isinstance(found, list):
+        raise ServiceError(f"Google's answer is no listing: its {what} are no list")
+    return found
+
+
 def list_page(told: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page, in the order of their names."""
-    items: list[ObjectInfo | Prefix] = [object_info(one) for one in told.get("items") or ()]
-    items += [Prefix(str(name)) for name in told.get("prefixes") or ()]
+    items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(told, "items")]
+    items += [Prefix(str(name)) for name in listed(told, "prefixes")]
     # startOffset takes in the name itself; strings sort by code points, as UTF-8 does.
     items = [item for item in items if item.name > query.start_after]
     items.sort(key=lambda item: item.name)
-    return Page(items, told.get("nextPageToken") or None)
+    return Page(items, str(told.get("nextPageToken") or "") or None)
 
 
+@understood
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     """Return what a resource tells of a bucket."""
     name = resource.get("name")

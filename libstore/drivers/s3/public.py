@@ -131,7 +131,7 @@ class PublicHooks(EmptyingHooks):
             if error.code != "NoSuchBucketPolicy":
                 raise
             return {"Version": "2012-10-17"}
-        except ValueError:
+        except (ValueError, RecursionError):
             policy = None
         if not isinstance(policy, dict):
             raise NotSupportedError(f"{self.service.title} does not tell the policy of a bucket")

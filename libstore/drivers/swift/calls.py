@@ -147,7 +147,7 @@ class Calls(Caller):
                           expected=frozenset({200}))  # fmt: skip
         try:
             told = json.loads(client.request(request).read(_MAX_ANSWER))
-        except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
+        except (ValueError, RecursionError, ServiceError, AuthenticationError, AccessDeniedError,
                 NotSupportedError):  # fmt: skip
             told = {}  # who keeps it to themselves answers with an error, or a page
         return Info(told if isinstance(told, dict) else {})
@@ -201,7 +201,7 @@ class Calls(Caller):
         try:
             body = response.read(_MAX_ANSWER)
             return (json.loads(body) if body.strip() else None), told
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ServiceError(
                 "the service answered with something else than JSON",
                 status=response.status, request_id=request_id(told), retryable=True,

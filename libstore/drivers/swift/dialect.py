@@ -23,6 +23,7 @@ from ...values import (
     Prefix,
     WriteOptions,
 )
+from .._errors import understood
 from .._texts import decode_text, encode_text
 from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
 
@@ -311,11 +312,17 @@ def rows_of(told: object) -> Rows:
     """Return the rows of a listing; one without a body has none."""
     if told is None:
         return ()
-    if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
+    if not isinstance(told, list) or not all(map(_is_row, told)):
         raise ServiceError("the service answered with something else than a listing")
     return told
 
 
+def _is_row(row: object) -> bool:
+    """Return whether this can be a row of a listing, or of a manifest, which may have data."""
+    return isinstance(row, dict) and ("name" in row or "subdir" in row or "data" in row)
+
+
+@understood
 def list_page(rows: Rows, query: ListQuery, limit: int) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page."""
     items: list[ObjectInfo | Prefix] = [
@@ -346,6 +353,7 @@ def listed(row: Mapping[str, Any]) -> ObjectInfo:
     )
 
 
+@understood
 def container_rows(rows: Rows) -> list[ContainerInfo]:
     """Return the containers of a listing."""
     # The counts in it are told to the account by a daemon now and then, so they are not taken:

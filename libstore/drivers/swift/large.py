@@ -30,6 +30,7 @@ from ...errors import (
 from ...http.headers import parse_timestamp
 from ...transfer.crew import run_all
 from ...values import Composite, Page, Part, Upload
+from .._errors import understood
 from .calls import Calls, target_of
 from .dialect import Rows, is_large, rows_of
 from .info import DEFAULTS
@@ -111,6 +112,7 @@ def is_made_of(entries: Rows, upload: Upload) -> bool:
     return any(str(row.get("name", "")).startswith(begin) for row in entries)
 
 
+@understood
 def composite_of(entries: Rows | None) -> Composite | None:
     """Return how a manifest tells to verify the content; `None` if it names not just segments."""
     if not entries or any(
@@ -150,7 +152,7 @@ class LargeObjects:
                 return ()
             body = response.read(64 * 1024 * 1024)
             return rows_of(json.loads(body)) if body.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ServiceError("the manifest of a large object is not JSON") from None
         finally:
             response.close()
@@ -272,16 +274,14 @@ class LargeObjects:
         )  # fmt: skip
         if not isinstance(told, Mapping) or "Errors" not in told:
             raise ServiceError("the service has not understood a request to delete many objects")
-        told_of = {unquote(str(path)): str(status) for path, status in told["Errors"]}
+        told_of, counted = _outcome(told)
         errors = {path: told_of[path] for path in paths if path in told_of}
         status = str(told.get("Response Status", "200"))
         request_id = headers.get("x-trans-id")
         if not status.startswith("2") and not errors:
             text = f"the service deleted none: {status} {told.get('Response Body', '')}".strip()
             raise ServiceError(text, request_id=request_id, retryable=status[:1] == "5")
-        deleted, missing = (
-            int(told.get(f"Number {word}", 0)) for word in ("Deleted", "Not Found")
-        )
+        deleted, missing = counted
         found = {path: _refusal(errors.get(path), request_id) for path in paths}
         if deleted + missing + len(errors) < len(paths):
             # It gave up before it came to the end, and does not say where.
@@ -435,7 +435,7 @@ class LargeObjects:
                 container,
                 unquote(str(row.get("content_type", "")).rpartition("libstore-name=")[2]),
                 str(row["name"])[len(_MARKS) :],
-                parse_timestamp(row.get("last_modified")),
+                parse_timestamp(str(row.get("last_modified"))),
             )
             for row in rows
         ]
@@ -475,6 +475,13 @@ class LargeObjects:
                 self.remove([f"/{place}/{row['name']}" for row in self.rows(place)])
             else:
                 return
+
+
+@understood
+def _outcome(told: Mapping[str, Any]) -> tuple[dict[str, str], tuple[int, int]]:
+    """Return what kept objects, by their paths, and how many were deleted and were missing."""
+    errors = {unquote(str(path)): str(status) for path, status in told["Errors"]}
+    return errors, (int(told.get("Number Deleted", 0)), int(told.get("Number Not Found", 0)))
 
 
 def _split(path: str) -> tuple[str, str]:
