@@ -42,6 +42,7 @@ from libstore.auth.bearer import TokenCache
 from libstore.auth.google import IAM_SCOPE, SCOPE, AccountSigner, GoogleCredential, for_iam
 from libstore.drivers.gcs import GCSDriver
 from libstore.http.transport import Transport
+from libstore.values import WriteOptions
 from servers import gcs_json
 from servers.gcs_model import KEY, SECRET, Model, RefusedError, Reply, Request, serve
 
@@ -156,6 +157,17 @@ def test_parts_that_wait_fail_as_the_one_they_wait_for(model: Model) -> None:
         with pytest.raises(AccessDeniedError):
             driver.upload_object(noise(4 * BIG), "box", "big", if_absent=True)
     assert not model.sessions
+
+
+@pytest.mark.parametrize("way", [{"parallel_uploads": True}, HMAC], ids=["oauth", "hmac"])
+@pytest.mark.parametrize("name", ["a\x01b", "a+b &<%2F>"], ids=ascii)
+def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], name: str) -> None:
+    with made(model, **way) as driver:
+        box = driver.create_container("box")
+        driver._start_upload("box", name, WriteOptions())
+        assert [name] == [upload.name for upload in driver.list_uploads("box")]
+        box.delete()
+    assert not model.uploads
 
 
 # ---------------------------------------------------------------------- buckets

@@ -268,12 +268,15 @@ def bucket_request(request: Request, name: str) -> Reply:
     if request.method == "POST":
         return delete_many(request, box)
     if "uploads" in query:
+        encoded = query.get("encoding-type") == "url"
+        shown = quote if encoded else escape
         rows = [
-            f"<Upload><Key>{escape(one.name)}</Key><UploadId>{number}</UploadId>"
+            f"<Upload><Key>{shown(one.name)}</Key><UploadId>{number}</UploadId>"
             f"<Initiated>{one.begun}</Initiated></Upload>"
             for number, one in sorted(model.uploads.items())
             if one.bucket == name
         ]
+        rows += ["<EncodingType>url</EncodingType>"] * encoded
         return xml("ListMultipartUploadsResult", *rows, "<IsTruncated>false</IsTruncated>")
     return Reply() if request.method == "HEAD" else list_objects(request, box)
 

@@ -9,6 +9,7 @@ Requests are signed with the same token as those of the JSON API.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
 
 from ...errors import IntegrityError, ServiceError, StorageError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
@@ -105,24 +106,27 @@ class Multipart:
 
     def uploads(self, bucket: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that are under way."""
-        query = {"max-uploads": "1000", "uploads": ""}
+        # XML cannot hold every name: https://cloud.google.com/storage/docs/xml-api/get-bucket-uploads
+        query = {"encoding-type": "url", "max-uploads": "1000", "uploads": ""}
         if token is not None:
             query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
         told, rows = self._xml(
             "GET", "ListMultiparts", bucket, "", query, {},
             root="ListMultipartUploadsResult", row="Upload",
         )  # fmt: skip
+        encoded = told.get("EncodingType") == "url"
         found = [
             Upload(
                 bucket,
-                row.get("Key", ""),
+                _name(row.get("Key", ""), encoded),
                 row.get("UploadId", ""),
                 parse_timestamp(row.get("Initiated")),
             )
             for row in rows
         ]
         more = told.get("IsTruncated") == "true"
-        marker = f"{told.get('NextUploadIdMarker', '')}\n{told.get('NextKeyMarker', '')}"
+        last = _name(told.get("NextKeyMarker", ""), encoded)
+        marker = f"{told.get('NextUploadIdMarker', '')}\n{last}"
         return Page(found, marker if more else None)
 
     def parts(self, upload: Upload, token: str | None) -> Page[Part]:
@@ -180,6 +184,11 @@ class Multipart:
             error.status = error.status or response.status
             raise
         return document.head, [told for _, told in document.rows]
+
+
+def _name(text: str, encoded: bool) -> str:
+    """Return a name as it is."""
+    return unquote(text.replace("+", " ")) if encoded else text
 
 
 def write_headers(options: WriteOptions) -> dict[str, str]:
