@@ -14,9 +14,8 @@ class Faulty:
     Part of an adopter of the conformance suite.
 
     Attributes:
-        faults: Reasons by the name of a test. A name with its parameters must fail, so that it is
-            noticed when the server gets better; one without stands for all of its parameters,
-            some of which may pass.
+        faults: Reasons by the name of a test, with its parameters. It must fail, so that it is
+            noticed when the server gets better.
         sometimes: Reasons by the name of a test that fails now and then.
         unfit: Reasons by the name of a test that is not even run, for it leaves the server in a
             state that other tests suffer from.
@@ -31,14 +30,18 @@ class Faulty:
         item = request.node
         if item.originalname in self.unfit:
             pytest.skip(self.unfit[item.originalname])
-        exact_faults = {_plain(name): reason for name, reason in self.faults.items()}
-        exact = exact_faults.get(_plain(item.name))
-        if exact is not None:
-            request.applymarker(pytest.mark.xfail(reason=exact, strict=True))
-        loose = {**self.faults, **self.sometimes}
-        if exact is None and item.originalname in loose:
-            reason = loose[item.originalname]
+        faults = {_plain(name): reason for name, reason in self.faults.items()}
+        fault = faults.get(_plain(item.name))
+        if fault is not None:
+            request.applymarker(pytest.mark.xfail(reason=fault, strict=True))
+        elif item.originalname in self.sometimes:
+            reason = self.sometimes[item.originalname]
             request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+
+
+def cases(test: str, reason: str, *parameters: str) -> dict[str, str]:
+    """Return the faults of a test with each of these parameters."""
+    return {f"{test}[{parameter}]": reason for parameter in parameters}
 
 
 def _plain(name: str) -> str:
