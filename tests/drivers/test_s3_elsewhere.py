@@ -178,6 +178,15 @@ def test_a_refusal_without_words_is_not_taken_for_a_strangers(
         driver.get_object("bucket", "../name")
 
 
+def test_an_answer_that_has_a_request_id_is_the_services_own(
+    server: Server, driver: S3Driver
+) -> None:
+    server.steps.append(answer(status=400, x_amz_request_id="R1"))
+    with pytest.raises(ServiceError, match="does not accept the request") as caught:
+        driver.upload_object(b"", "bucket", "null\0")
+    assert caught.value.request_id == "R1"
+
+
 def test_the_path_of_a_bucket_ends_without_a_slash(server: Server, driver: S3Driver) -> None:
     """As that of most clients, and servers that read paths literally know no other."""
     server.steps.extend([listing("a"), answer(b"{}", ETag='"0"')])

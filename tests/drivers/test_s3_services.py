@@ -90,7 +90,7 @@ def make(server: Server) -> Iterator[Make]:
     [
         ("tencent", "encoding-type=url&max-keys=1000"),
         ("huawei", "max-keys=1000"),
-        ("ceph", "max-keys=1000"),
+        ("ibm", "max-keys=1000"),
         ("spaces", "list-type=2&max-keys=1000"),
         ("wasabi", "encoding-type=url&list-type=2&max-keys=1000"),
     ],

@@ -281,7 +281,8 @@ class ErrorReader:
         odd = code is None and (
             _is_page(headers, body, status) or (moved and region is None and not silent)
         )
-        meaning = strange(status) if odd else self._meaning(request, status, code)
+        own = request_id is not None or (silent and status == 400)
+        meaning = strange(status) if odd else self._meaning(request, status, code, own)
         hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
         error = meaning.error(
             status, told.get("Message", ""), code=code, request_id=request_id,
@@ -302,7 +303,7 @@ class ErrorReader:
             request_id=request_id or told.get("RequestId"), secrets=self._secrets,
         )  # fmt: skip
 
-    def _meaning(self, request: Request, status: int, code: str | None) -> Meaning:
+    def _meaning(self, request: Request, status: int, code: str | None, own: bool) -> Meaning:
         if (status == 412 and code not in MEANINGS) or code == "PreconditionFailed":
             return _condition(request)
         known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
@@ -312,9 +313,7 @@ class ErrorReader:
             return known
         if status >= 500:
             return BUSY
-        if code is None and not (request.method == "HEAD" and status == 400):
-            return strange(status)
-        return REFUSED
+        return strange(status) if code is None and not own else REFUSED
 
 
 def _condition(request: Request) -> Meaning:

@@ -169,7 +169,9 @@ _RECORDS = (
     ),
     # https://docs.ceph.com/en/latest/radosgw/s3/ and rclone. Conditions on writes are passed over
     # by releases that are in use: https://github.com/open-rails/contentkit/releases/tag/v0.58.1
-    Service("ceph", "Ceph", path_style=True, list_version=1, encoded_lists=False),
+    # Found out on release 16.2.15: without encoding, names that XML cannot carry make a bucket
+    # unreadable; a name with a null is answered 400.
+    Service("ceph", "Ceph", path_style=True, forbidden="\0"),
     # https://www.backblaze.com/docs/cloud-storage-call-the-s3-compatible-api
     # https://www.backblaze.com/docs/cloud-storage-s3-compatible-api: a bucket is public by its ACL
     # or not at all. https://www.backblaze.com/apidocs/s3-copy-object: tags are rejected.
