@@ -27,6 +27,11 @@ from ..http.client import LONGEST_WAIT, Client
 from ..http.message import ErrorReader, Signer
 from ..http.transport import Transport
 from ..retry import RetryPolicy
+from ..values import ContainerInfo
+
+# A container that was made so many seconds before we asked for it, by its service's clock, may be
+# ours.
+_CLOCKS = 60.0
 
 T = TypeVar("T")
 
@@ -44,8 +49,8 @@ class Caller:
     Sends requests by the policy that is set at the time, from any number of threads.
 
     Attributes:
-        used_up: The codes of errors that tell that a write lacks what it is made of, such as the
-            parts of an upload: an earlier try may have used it up.
+        used_up: The codes of errors after which another try is of no use for now. That a write
+            lacks what it is made of, such as the parts of an upload, may be an earlier try's doing.
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset()
@@ -131,7 +136,7 @@ class Caller:
                 return found
             except (ServiceError, TransportError, IntegrityError) as error:
                 gone = error.code in self.used_up
-                lost = lost or error.retryable
+                lost = lost or (error.retryable and not gone)
                 throttled = isinstance(error, RateLimitedError) and not _in_success(error)
                 if gone or throttled or not patience.waits(error):
                     found = _seen(look) if lost else None
@@ -171,6 +176,25 @@ class Caller:
             return None
 
         self.persist_once(delete, look)
+
+    def create_container(
+        self, send: Callable[[], ContainerInfo], head: Callable[[], ContainerInfo]
+    ) -> ContainerInfo:
+        """
+        Create a container; one that came after a lost answer, and is new, is our own doing.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            head: Returns the container, with the moment when it was made.
+        """
+        began = self.now()
+
+        def look() -> ContainerInfo | None:
+            info = head()
+            new = info.created is not None and info.created.timestamp() > began - _CLOCKS
+            return info if new else None
+
+        return self.persist_once(send, look)
 
     def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
         """

@@ -11,7 +11,10 @@ import base64
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from scripted import Play, Server, answer
 from libstore import (
     AccessDeniedError,
     AuthenticationError,
+    ContainerAlreadyExistsError,
     ContainerNotFoundError,
     ObjectNotFoundError,
     RetryPolicy,
@@ -317,6 +321,57 @@ def test_json_without_an_end_is_an_error(server: Server, driver: StorageDriver) 
     server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
     for operation in ("list_objects", "list_containers"):
         assert isinstance(failed(operation, driver), ServiceError)
+
+
+# ---------------------------------------------------------------------- containers
+
+NOTHING = Play(then="close")
+TAKEN = {
+    "s3": _xml("BucketAlreadyOwnedByYou", 409, "You have it."),
+    "azure": _xml("ContainerAlreadyExists", 409, "It is there."),
+    "gcs": _json("conflict", 409, "You already own this bucket."),
+    "gcs-hmac": _xml("BucketAlreadyOwnedByYou", 409, "You have it."),
+    "swift": answer(b"", 202, X_Trans_Id="REQUEST1"),
+}
+
+
+def _container(label: str, moment: float) -> Play:
+    when = datetime.fromtimestamp(moment, timezone.utc)
+    told = {"name": "bucket", "timeCreated": when.isoformat()}
+    return answer(
+        json.dumps(told).encode() if label == "gcs" else b"", 200, Content_Type="application/json",
+        Last_Modified=format_datetime(when, usegmt=True), X_Timestamp=f"{moment:.5f}",
+        X_Trans_Id="REQUEST1", x_ms_request_id="REQUEST1", x_guploader_uploadid="REQUEST1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["s3", "azure", "gcs", "swift"])
+def test_a_container_that_came_after_a_lost_answer_is_ours(
+    label: str, server: Server, driver: StorageDriver
+) -> None:
+    first = [NO_CONTAINER["s3"]] if label == "s3" else []  # in its first region S3 is asked before
+    server.steps.extend([*first, NOTHING, TAKEN[label], _container(label, time.time())])
+    assert "bucket" == driver.create_container("bucket").name
+    assert not server.steps
+
+
+@pytest.mark.parametrize("label", ["azure", "gcs", "swift"])
+def test_a_container_that_was_there_before_is_not_ours(
+    label: str, server: Server, driver: StorageDriver
+) -> None:
+    server.steps.extend([NOTHING, TAKEN[label], _container(label, time.time() - 3_600)])
+    with pytest.raises(ContainerAlreadyExistsError):
+        driver.create_container("bucket")
+
+
+def test_a_container_that_is_gone_after_a_lost_answer_was_deleted(
+    label: str, server: Server, driver: StorageDriver
+) -> None:
+    listing = {"azure": [answer(b"<EnumerationResults/>", x_ms_request_id="R1")]}
+    server.steps.extend([*listing.get(label, []), NOTHING])
+    server.default = NO_CONTAINER[label]
+    driver.delete_container("bucket", recursive=False)
+    assert not server.steps
 
 
 @pytest.mark.parametrize("operation", ["list_objects", "list_containers", "upload_object"])

@@ -40,7 +40,7 @@ _EXPECTED = frozenset({200, 201, 202, 204, 206})
 class Calls(Caller):
     """Sends requests to one account, from any number of threads."""
 
-    used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList"})
+    used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]

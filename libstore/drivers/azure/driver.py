@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import ClassVar
 
 from typing_extensions import override
@@ -164,10 +166,19 @@ class AzureDriver(PartHooks):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         public = extra.get("public_access")
         headers = {"x-ms-blob-public-access": str(public)} if public else {}
-        self._calls.ask(
-            "PUT", "CreateContainer", name, query=_CONTAINER, headers=headers, idempotent=False
-        ).close()
-        return ContainerInfo(name, extra={"public_access": public})
+
+        def create() -> ContainerInfo:
+            self._calls.ask(
+                "PUT", "CreateContainer", name, query=_CONTAINER, headers=headers, idempotent=False
+            ).close()
+            return ContainerInfo(name, extra={"public_access": public})
+
+        def head() -> ContainerInfo:
+            info = self._head_container(name)
+            changed = info.extra.get("last_modified")  # which a new one has not been
+            return replace(info, created=changed if isinstance(changed, datetime) else None)
+
+        return self._calls.create_container(create, head)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:

@@ -46,19 +46,28 @@ class Batches:
         """
         if not self._known:
             return None
-        boundary = secrets.token_hex(16)
         try:
             # Deleting twice does what deleting once does.
-            response = self._calls.ask(
-                "POST", "DeleteBatch", self._calls.place.batch(),
-                headers={"content-type": f"multipart/mixed; boundary={boundary}"},
-                content=self._body(bucket, targets, boundary),
-            )  # fmt: skip
+            return self._calls.persist(lambda: self._send(bucket, targets))
         except (ObjectNotFoundError, NotSupportedError):
             self._known = False  # an emulator, or a gateway
             return None
+
+    def _send(
+        self, bucket: str, targets: Sequence[tuple[str, str | None]]
+    ) -> list[StorageError | None]:
+        boundary = secrets.token_hex(16)
+        response = self._calls.ask(
+            "POST", "DeleteBatch", self._calls.place.batch(),
+            headers={"content-type": f"multipart/mixed; boundary={boundary}"},
+            content=self._body(bucket, targets, boundary),
+        )  # fmt: skip
         kind = _BOUNDARY.search(response.headers.get("content-type", ""))
-        answer = response.read(MAX_ANSWER)
+        try:
+            answer = response.read(MAX_ANSWER)
+        except StorageError as error:
+            error.status = error.status or response.status
+            raise
         if kind is None:
             raise ServiceError("Google's answer to a batch is not one of many parts")
         return self._results(answer, kind[1].encode("latin-1"), bucket, len(targets))

@@ -57,8 +57,6 @@ _LIMITS = Limits(
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
-# A bucket that was made so many seconds before we asked for it, by Google's clock, may be ours.
-_CLOCKS = 60.0
 # https://cloud.google.com/storage/docs/xml-api/get-object-download
 _OVERRIDES = frozenset({"content-type", "content-disposition"})
 
@@ -201,7 +199,6 @@ class GCSDriver(PartHooks):
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         project = resources.require_project(self._access.project())
-        began = self._calls.now()
 
         def create() -> ContainerInfo:
             told = self._calls.ask_json(
@@ -211,12 +208,7 @@ class GCSDriver(PartHooks):
             )  # fmt: skip
             return resources.bucket_info(told)
 
-        def look() -> ContainerInfo | None:
-            info = self._head_container(name)
-            new = info.created is not None and info.created.timestamp() > began - _CLOCKS
-            return info if new else None
-
-        return self._calls.persist_once(create, look)
+        return self._calls.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:

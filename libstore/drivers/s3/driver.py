@@ -165,20 +165,28 @@ class S3Driver(PublicHooks):
         region = asked if isinstance(asked, str) else self._calls.region
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 a
         # bucket that one has already is answered as if it had been made, and its ACLs are reset.
-        if self.service.recreates or region == "us-east-1":
+        looked = self.service.recreates or region == "us-east-1"
+        if looked:
             self._require_absent(name)
         # Where all regions have one host, the body alone says which of them is meant.
         here = region if self._calls.endpoint.regional else self._calls.region
         located = region != "us-east-1" and (self.service.location or region != here)
         self._calls.settle(name, here)
+        told = region if located else "us-east-1"
+
+        def look() -> bool | None:
+            if looked:  # what was not there before a lost answer, and is, is what it was about
+                self._head_container(name)
+            return looked or None
+
         try:
-            self._put_bucket(name, region if located else "us-east-1", region, extra)
+            self._calls.persist_once(lambda: self._put_bucket(name, told, region, extra), look)
         except StorageError:
             self._calls.forget(name)
             raise
         return ContainerInfo(name, extra={"region": region})
 
-    def _put_bucket(self, name: str, told: str, region: str, extra: Mapping[str, object]) -> None:
+    def _put_bucket(self, name: str, told: str, region: str, extra: Mapping[str, object]) -> bool:
         """
         Make a bucket.
 
@@ -192,13 +200,14 @@ class S3Driver(PublicHooks):
             self._calls.ask(
                 "PUT", "CreateBucket", name,
                 headers=headers | extras.bucket_headers(extra),
-                content=location_body(told) if located else None,
+                content=location_body(told) if located else None, idempotent=False,
             ).close()  # fmt: skip
         except StorageError as error:
             # An endpoint that nobody knows may want to be told, as Amazon's own; most do not.
             if error.code != "IllegalLocationConstraintException" or told == region:
                 raise
-            self._put_bucket(name, region, region, extra)
+            return self._put_bucket(name, region, region, extra)
+        return True
 
     def _require_absent(self, name: str) -> None:
         try:

@@ -193,22 +193,36 @@ class Calls(Caller):
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> tuple[Any, Mapping[str, str]]:
-        """Return what an answer says in JSON, and its headers; one without a body says `None`."""
+        """
+        Return what an answer says in JSON, and its headers; one without a body says `None`.
+
+        It is asked for again where it breaks off, which deletes what is gone already, or lists.
+        """
         asked = {"accept": "application/json", **(headers or {})}
-        response = self.ask(method, operation, container, name, query=query, headers=asked,
-                            content=content)  # fmt: skip
-        told = response.headers
-        try:
-            body = response.read(_MAX_ANSWER)
-            return (json.loads(body) if body.strip() else None), told
-        except (ValueError, RecursionError):
-            raise ServiceError(
-                "the service answered with something else than JSON",
-                status=response.status, request_id=request_id(told), retryable=True,
-            ) from None  # fmt: skip
-        except StorageError as error:
-            error.request_id = error.request_id or request_id(told)
-            raise
+
+        def send() -> tuple[Any, Mapping[str, str]]:
+            return _read_json(
+                self.ask(method, operation, container, name, query=query, headers=asked,
+                         content=content)
+            )  # fmt: skip
+
+        return self.persist(send)
+
+
+def _read_json(response: Response) -> tuple[Any, Mapping[str, str]]:
+    told = response.headers
+    try:
+        body = response.read(_MAX_ANSWER)
+        return (json.loads(body) if body.strip() else None), told
+    except (ValueError, RecursionError):
+        raise ServiceError(
+            "the service answered with something else than JSON",
+            status=response.status, request_id=request_id(told), retryable=True,
+        ) from None  # fmt: skip
+    except StorageError as error:
+        error.status = error.status or response.status
+        error.request_id = error.request_id or request_id(told)
+        raise
 
 
 def target_of(container: str, name: str = "") -> str:

@@ -181,17 +181,24 @@ class SwiftDriver(SharingHooks):
         headers = {}
         if "storage_policy" in extra:
             headers["x-storage-policy"] = str(extra["storage_policy"])
-        try:
-            response = self._calls.ask("PUT", "PutContainer", name, headers=headers)
-        except ServiceError as error:
-            if error.status != 409:  # one that is there, of another policy
-                raise
-            raise ContainerAlreadyExistsError("you have a container of this name", status=409,
-                                              request_id=error.request_id) from None  # fmt: skip
-        response.close()
-        if response.status == 202:
-            raise ContainerAlreadyExistsError("you have a container of this name", status=202)
-        return ContainerInfo(name)
+
+        def create() -> ContainerInfo:
+            try:
+                response = self._calls.ask(
+                    "PUT", "PutContainer", name, headers=headers, idempotent=False
+                )
+            except ServiceError as error:
+                if error.status != 409:  # one that is there, of another policy
+                    raise
+                raise ContainerAlreadyExistsError(
+                    "you have a container of this name", status=409, request_id=error.request_id
+                ) from None
+            response.close()
+            if response.status == 202:
+                raise ContainerAlreadyExistsError("you have a container of this name", status=202)
+            return ContainerInfo(name)
+
+        return self._calls.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
@@ -240,7 +247,10 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._calls.ask("DELETE", "DeleteContainer", name).close()
+        self._calls.delete_container(
+            lambda: self._calls.ask("DELETE", "DeleteContainer", name, idempotent=False).close(),
+            lambda: self._head_container(name),
+        )
         if not is_segments_container(name):
             self._large.drop_container(name)
 
