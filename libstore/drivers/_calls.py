@@ -50,7 +50,7 @@ class Caller:
 
     Attributes:
         used_up: The codes of errors after which another try is of no use for now. That a write
-            lacks what it is made of, such as the parts of an upload, may be an earlier try's doing.
+            lacks what it is made of, such as an upload's parts, may be an earlier try's doing.
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset()
