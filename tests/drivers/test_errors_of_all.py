@@ -317,6 +317,21 @@ def test_json_of_any_form_is_an_answer_or_an_error(
         OPERATIONS[operation](driver)
 
 
+@pytest.mark.parametrize("label", ["gcs", "swift"])
+@pytest.mark.parametrize("length", [100, 3])
+def test_a_listing_that_was_cut_is_asked_for_again(
+    label: str, server: Server, driver: StorageDriver, length: int
+) -> None:
+    """It may end before its length, and with it."""
+    whole = json.dumps({"gcs": {"items": [{"name": "a"}]}, "swift": [{"name": "a"}]}[label])
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nX-Trans-Id: R1\r\n"
+    head += f"Content-Type: application/json\r\nx-guploader-uploadid: R1\r\n\r\n{whole[:3]}"
+    again = answer(whole.encode(), X_Trans_Id="R1", x_guploader_uploadid="R1")
+    end = [answer(b"[]", X_Trans_Id="R1")] if label == "swift" else []
+    server.steps.extend([Play(head.encode(), "close"), again, *end])
+    assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
+
+
 def test_json_without_an_end_is_an_error(server: Server, driver: StorageDriver) -> None:
     server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
     for operation in ("list_objects", "list_containers"):

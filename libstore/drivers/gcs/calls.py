@@ -153,8 +153,10 @@ def _is_json(response: Response) -> bool:
 def read_json(response: Response) -> dict[str, Any]:
     """Return what an answer says."""
     request_id = response.headers.get(REQUEST_ID)
+    data = b""
     try:
-        told = json.loads(response.read(MAX_ANSWER))
+        data = response.read(MAX_ANSWER)
+        told = json.loads(data)
         if not isinstance(told, dict) and told is not None:
             raise ServiceError("Google's answer is no object of JSON")
     except (ValueError, RecursionError):
@@ -163,6 +165,7 @@ def read_json(response: Response) -> dict[str, Any]:
             " whether a proxy answers in its place",
             status=response.status,
             request_id=request_id,
+            retryable=data.startswith(b"{"),  # it was cut on its way
         ) from None
     except StorageError as error:
         error.status = error.status or response.status
