@@ -332,6 +332,18 @@ def test_a_listing_that_was_cut_is_asked_for_again(
     assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
 
 
+def test_xml_of_google_that_was_cut_is_asked_for_again(server: Server) -> None:
+    xml = b"<ListMultipartUploadsResult></ListMultipartUploadsResult>"
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 57\r\nx-guploader-uploadid: R1\r\n\r\n<List"
+    server.steps.extend([Play(cut, "close"), answer(xml, x_guploader_uploadid="R1")])
+    with get_driver("gcs")(
+        token=SECRET, endpoint=server.url, project="p", parallel_uploads=True,
+        retry=RetryPolicy(2, base=0.0),
+    ) as driver:  # fmt: skip
+        assert [] == list(driver.list_uploads("bucket"))
+    assert not server.steps
+
+
 def test_json_without_an_end_is_an_error(server: Server, driver: StorageDriver) -> None:
     server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
     for operation in ("list_objects", "list_containers"):

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from ...errors import IntegrityError, ServiceError, StorageError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
+from ...http.message import Response
 from ...http.xml import read_listing, write
 from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
@@ -168,22 +169,31 @@ class Multipart:
         content: bytes | None = None,
         idempotent: bool = True,
     ) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
-        response = self._calls.ask(
-            method, operation, self._path(bucket, name), query=query, headers=headers,
-            content=content, idempotent=idempotent, bucket=bucket,
-        )  # fmt: skip
-        try:
-            document = read_listing(response.read(_MAX_ANSWER), {row})
-            if document.tag != root:
-                raise ServiceError(
-                    f"Google's answer should be <{root}>, but is <{document.tag[:40]}>"
-                    + (f": {document.head['Code'][:80]}" if "Code" in document.head else ""),
-                    retryable=document.head.get("Code") in {"InternalError", "SlowDown"},
-                )
-        except StorageError as error:
-            error.status = error.status or response.status
-            raise
-        return document.head, [told for _, told in document.rows]
+        def send() -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
+            response = self._calls.ask(
+                method, operation, self._path(bucket, name), query=query, headers=headers,
+                content=content, idempotent=idempotent, bucket=bucket,
+            )  # fmt: skip
+            return _read_xml(response, root, row)
+
+        return self._calls.persist(send) if idempotent else send()
+
+
+def _read_xml(
+    response: Response, root: str, row: str
+) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
+    try:
+        document = read_listing(response.read(_MAX_ANSWER), {row})
+        if document.tag != root:
+            raise ServiceError(
+                f"Google's answer should be <{root}>, but is <{document.tag[:40]}>"
+                + (f": {document.head['Code'][:80]}" if "Code" in document.head else ""),
+                retryable=document.head.get("Code") in {"InternalError", "SlowDown"},
+            )
+    except StorageError as error:
+        error.status = error.status or response.status
+        raise
+    return document.head, [told for _, told in document.rows]
 
 
 def _name(text: str, encoded: bool) -> str:
