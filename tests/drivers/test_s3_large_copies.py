@@ -1,0 +1,121 @@
+"""Copies that are too large for one request: they go in parts, within the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from scripted import Play, Seen, Server, answer
+
+from libstore import NotSupportedError, RetryPolicy, ServiceError, get_driver
+from libstore.drivers.s3 import S3Driver
+from libstore.drivers.s3.dialect import composite_etag
+
+GIB = 1024**3
+SIZE = 6 * GIB + 1
+PARTS = 25  # of 256 MiB, the last of one byte
+ETAG = "0" * 32
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[S3Driver]:
+    with S3Driver("KEY", "SECRET", endpoint=server.url, retry=RetryPolicy(2, base=0.0)) as driver:
+        yield driver
+
+
+def document(root: str, inside: str, status: int = 200) -> Play:
+    return answer(f"<{root}>{inside}</{root}>".encode(), status)
+
+
+def head(size: int, etag: str, more: str = "") -> Play:
+    told = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "{etag}"\r\n{more}\r\n'
+    return Play(told.encode())
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html: up to 5 GB in one request.
+TOO_LARGE = document(
+    "Error",
+    "<Code>InvalidRequest</Code><Message>The specified copy source is larger than the maximum"
+    " allowable size for a copy source: 5368709120</Message>",
+    400,
+)
+SOURCE = head(
+    SIZE, "abc", "Content-Type: text/x-fox\r\nx-amz-meta-owner: me\r\nx-amz-tagging-count: 1\r\n"
+)
+TAGS = document("Tagging", "<TagSet><Tag><Key>a b</Key><Value>c</Value></Tag></TagSet>")
+BEGUN = document("InitiateMultipartUploadResult", "<UploadId>an id</UploadId>")
+PART = document("CopyPartResult", f"<ETag>&quot;{ETAG}&quot;</ETag>")
+DONE = document("CompleteMultipartUploadResult", f"<ETag>&quot;{ETAG}-{PARTS}&quot;</ETag>")
+
+
+def methods(seen: list[Seen]) -> list[str]:
+    return [one.line.split(" ")[0] for one in seen]
+
+
+def test_what_is_too_large_for_one_request_goes_in_parts(server: Server, driver: S3Driver) -> None:
+    """All bytes once, of one version of the source, and all that is kept with it."""
+    server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN, *[PART] * PARTS, DONE])
+    copy = driver.object("bucket", "a b").copy("target", "c")
+    assert (SIZE, f"{ETAG}-{PARTS}") == (copy.size, copy.etag)
+    _, _, tags, begun, *parts, done = server.seen
+    assert methods(server.seen) == ["PUT", "HEAD", "GET", "POST", *["PUT"] * PARTS, "POST"]
+    assert "/bucket/a%20b?tagging=" == tags.target
+    kept = dict(begun.headers)
+    assert ("text/x-fox", "me") == (kept["content-type"], kept["x-amz-meta-owner"])
+    assert "a%20b=c" == kept["x-amz-tagging"]
+    spans = []
+    for part in parts:
+        told = dict(part.headers)
+        assert '"abc"' == told["x-amz-copy-source-if-match"]
+        assert "/bucket/a%20b" == told["x-amz-copy-source"]
+        number = re.search(r"partNumber=(\d+)", part.target)
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", told["x-amz-copy-source-range"])
+        assert number is not None
+        assert span is not None
+        spans.append((int(number[1]), int(span[1]), int(span[2])))
+    spans.sort()
+    assert list(range(1, PARTS + 1)) == [number for number, _, _ in spans]
+    assert [0, *(last + 1 for _, _, last in spans)] == [*(first for _, first, _ in spans), SIZE]
+    assert PARTS == done.body.count(b"<Part>")
+
+
+def test_a_part_that_cannot_be_copied_leaves_no_upload(server: Server, driver: S3Driver) -> None:
+    refused = document("Error", "<Code>InvalidArgument</Code>", 400)
+    server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN])
+    server.default = refused
+    with pytest.raises(ServiceError) as caught:
+        driver.object("bucket", "a").copy("target", "c")
+    assert "InvalidArgument" == caught.value.code
+    assert "DELETE /target/c?uploadId=an%20id" in server.seen[-1].line
+
+
+def test_an_end_whose_answer_was_lost_is_looked_at(server: Server, driver: S3Driver) -> None:
+    """The ETag of an object in parts follows from those of its parts."""
+    etag = composite_etag([ETAG] * PARTS)
+    assert etag is not None
+    gone = document("Error", "<Code>NoSuchUpload</Code>", 404)
+    lost = Play(then="reset")
+    steps = [TOO_LARGE, SOURCE, TAGS, BEGUN, *[PART] * PARTS, lost, gone, head(SIZE, etag)]
+    server.steps.extend(steps)
+    copy = driver.object("bucket", "a").copy("target", "c")
+    assert (SIZE, etag) == (copy.size, copy.etag)
+    assert "HEAD" == methods(server.seen)[-1]
+
+
+def test_an_empty_object_has_no_parts(server: Server) -> None:
+    """A condition on the copy needs parts, and S3 makes no object of none."""
+    server.steps.extend([head(0, "abc"), answer(ETag='"new"')])
+    with get_driver("seaweedfs")("KEY", "SECRET", endpoint=server.url) as driver:
+        copy = driver.object("bucket", "a").copy("target", "c", if_absent=True)
+    assert (0, "new") == (copy.size, copy.etag)
+    last = server.seen[-1]
+    assert ("PUT /target/c HTTP/1.1", b"") == (last.line, last.body)
+    assert "*" == dict(last.headers)["if-none-match"]
+
+
+def test_where_no_parts_are_copied_a_condition_is_refused(server: Server) -> None:
+    server.steps.append(head(SIZE, "abc"))
+    with get_driver("storj")("KEY", "SECRET", endpoint=server.url) as driver:
+        with pytest.raises(NotSupportedError):
+            driver.object("bucket", "a").copy("target", "c", if_absent=True)
