@@ -9,9 +9,11 @@ from ..errors import NotSupportedError
 from ..values import Limits, MiB, Span
 from .options import TransferOptions
 
-# An upload of unknown length doubles its parts each time it has used up a tenth of their number:
-# with 8 MiB and 10,000 parts that is enough for 8 TB, and the first 8 GB travel in small parts.
-_STEPS = 10
+# An upload of unknown length doubles its parts each time it has used up an eleventh of their
+# number, but for the first: with 8 MiB and 10,000 parts that is enough for 7 TiB, more than S3
+# takes, and the first 14 GiB travel in small parts; with Swift's 1,000 parts it is 720 GiB, and
+# the first 1.4 GiB.
+_STEPS = 11
 
 
 def part_sizes(size: int | None, options: TransferOptions, limits: Limits) -> Iterator[int]:
@@ -30,7 +32,7 @@ def part_sizes(size: int | None, options: TransferOptions, limits: Limits) -> It
         return repeat(smallest, limits.max_parts)
     per_step = max(1, limits.max_parts // _STEPS)
     return (
-        min(smallest << (number // per_step), limits.max_part)
+        min(smallest << max(0, number // per_step - 1), limits.max_part)
         for number in range(limits.max_parts)
     )
 

@@ -114,12 +114,15 @@ def test_parts_that_grow_are_whole_mebibytes() -> None:
     assert [1001] * 10 == list(part_sizes(10_001, TransferOptions(10), tight))
 
 
-def test_an_unknown_length_begins_small_and_reaches_far() -> None:
-    """The first 8 GB travel in parts of 8 MiB; ten thousand parts carry more than 8 TB."""
-    sizes = list(part_sizes(None, TransferOptions(), Limits()))
-    assert {8 * MiB} == set(sizes[:1000])
-    assert 16 * MiB == sizes[1000]
-    assert sum(sizes) > 8 * 10**12
+@pytest.mark.parametrize(("number", "least"), [(10_000, 5 * TiB), (1000, 700 * GiB)])
+def test_an_unknown_length_begins_small_and_reaches_far(number: int, least: int) -> None:
+    """More than 1 GiB travels in parts of 8 MiB, and there is room for the largest objects."""
+    sizes = list(part_sizes(None, TransferOptions(), Limits(max_parts=number)))
+    step = number // 11
+    assert {8 * MiB} == set(sizes[: 2 * step])
+    assert 16 * MiB == sizes[2 * step]
+    assert 2 * step * 8 * MiB > GiB
+    assert sum(sizes) > least
 
 
 def test_a_part_is_never_below_the_services_smallest() -> None:

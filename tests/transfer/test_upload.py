@@ -223,7 +223,7 @@ def test_larger_parts_are_sent_where_the_number_is_limited() -> None:
     content = _noise(60 * PART)
     obj = driver.upload_object(_unknown(content), "c", "a")
     sizes = [size for _, _, size in _parts(driver)]
-    assert [PART, PART, 2 * PART, 2 * PART, 4 * PART] == sizes[:5]
+    assert [PART, PART, 2 * PART, 4 * PART, 8 * PART] == sizes[:5]
     assert len(sizes) <= 20
     assert content == obj.read()
 
