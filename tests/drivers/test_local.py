@@ -38,6 +38,7 @@ class TestLocalDriver(DriverConformance):
         return durable_driver
 
 
+@pytest.mark.no_cover
 class TestLocalDriverWithSideFiles(DriverConformance):
     """With side files for attributes, and without fsync."""
 
