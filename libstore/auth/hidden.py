@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from typing_extensions import override
 
 
@@ -18,3 +20,8 @@ class Hidden(str):
     @override
     def __repr__(self) -> str:
         return "'***'"
+
+
+def hidden_among(values: Iterable[str]) -> list[Hidden]:
+    """Return those of some values that must not be shown, such as headers that are keys."""
+    return [value for value in values if isinstance(value, Hidden)]

@@ -24,7 +24,7 @@ from ..errors import (
     StorageError,
 )
 from ..http.client import Client
-from ..http.headers import parse_size, parse_timestamp
+from ..http.headers import is_html, parse_size, parse_timestamp
 from ..http.message import Fault, Request
 from .bearer import TokenCache
 
@@ -228,11 +228,10 @@ def read_auth_error(
 ) -> Fault:
     """Return what an error of an authentication service means; its text is not repeated."""
     request_id = headers.get("x-openstack-request-id") or headers.get("x-trans-id")
-    is_html = headers.get("content-type", "").lower().startswith("text/html")
     facts: dict[str, Any] = {"status": status, "request_id": request_id}
     # Keystone does not find a token that has ended.
     refused = status in {401, 403} or (status == 404 and _is_keystone(body))
-    if refused and (request_id or not is_html):
+    if refused and (request_id or not is_html(headers)):
         where = _WHO_V1 if request.method == "GET" else _WHO_V3
         return Fault(AuthenticationError(f"the login was refused: look at {where}", **facts))
     if status in {408, 429, 498} or status >= 500:

@@ -158,6 +158,7 @@ class Files(DriverCore):
         def publish(info: ObjectInfo) -> Object:
             return self._object_handle(obj.container, info)
 
+        self._learn_limits(None)
         uploader = Uploader(self, order, None)
         writer = ObjectWriter(obj.name, uploader, publish, lambda: guard)
         return writer if text is None else ObjectTextWriter(writer, *text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
@@ -120,11 +120,6 @@ def foreign(status: int, service: str, where: str = "the endpoint") -> Meaning:
         f"the answer, status {status}, is not one of {service}; look whether {where} is right,"
         " and whether a proxy or a login page answers in its place",
     )
-
-
-def is_html(headers: Mapping[str, str]) -> bool:
-    """Return whether an answer says that it is a web page."""
-    return headers.get("content-type", "").lower().startswith("text/html")
 
 
 # ---------------------------------------------------------------------- what makes no sense

@@ -57,6 +57,11 @@ def http_date(moment: float) -> str:
     return f"{_DAYS[when.weekday()]}, {when.day:02} {month} {when.year:04} {when:%H:%M:%S} GMT"
 
 
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Return whether an answer says that it is a web page."""
+    return headers.get("content-type", "").lower().startswith("text/html")
+
+
 def parse_date(text: str | None) -> datetime | None:
     """Return the moment that a header names, in UTC; `None` if it names none."""
     if not text:

@@ -83,6 +83,7 @@ class UploadOrder:
 def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInfo:
     """Upload all that the source gives, and close the source."""
     try:
+        driver._learn_limits(source.size)
         payload = _single_payload(driver, order, source)
         if payload is not None:
             return _put(driver, order, payload)
@@ -94,7 +95,6 @@ def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInf
 def _single_payload(driver: UploadHooks, order: UploadOrder, source: Source) -> Payload | None:
     """Return what one request carries, if it is known beforehand that one will do."""
     size = source.size
-    driver._learn_limits(size)
     if size is None:
         return None
     _refuse_if_too_large(driver, size)
@@ -129,7 +129,6 @@ class Uploader:
     """
 
     def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
-        driver._learn_limits(size)
         self._driver = driver
         self._order = order
         self._total = size

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from ...auth.hidden import Hidden
+from ...auth.hidden import hidden_among
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -26,10 +26,11 @@ from ...errors import (
     ServiceUnavailableError,
     StorageFullError,
 )
+from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
 from .. import _errors
-from .._errors import BUSY, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning, is_html
+from .._errors import BUSY, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning
 
 # What gives access wherever it stands: the signature of a URL, and a token.
 _SIGNED = re.compile(r"(\bsig=|\bBearer\s+)[^&\s<>\"']+", re.IGNORECASE)
@@ -226,7 +227,7 @@ class ErrorReader:
         # Which header it is that has a wrong value; the value itself may be a secret.
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
         message = _SIGNED.sub(r"\1***", message)
-        hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
+        hidden = hidden_among(request.headers.values())
         if is_page(headers) and status < 500:
             meaning = foreign(status)
         else:

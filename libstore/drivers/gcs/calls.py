@@ -13,13 +13,13 @@ from ...errors import (
     StorageError,
 )
 from ...http.client import Client
+from ...http.headers import is_html
 from ...http.message import Content, Request, Response, Signer
 from ...http.names import encode_query
 from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
-from .._errors import is_html
 from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError, foreign
 from .places import Place
 

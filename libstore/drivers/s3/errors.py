@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...auth.hidden import Hidden
+from ...auth.hidden import hidden_among
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -29,6 +29,7 @@ from ...errors import (
     ServiceUnavailableError,
     StorageError,
 )
+from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
 from .._errors import (
     BUSY,
@@ -45,7 +46,6 @@ from .._errors import (
     SLOWER,
     Meaning,
     foreign,
-    is_html,
 )
 from .markup import parse
 
@@ -283,7 +283,7 @@ class ErrorReader:
         )
         own = request_id is not None or (silent and status == 400)
         meaning = strange(status) if odd else self._meaning(request, status, code, own)
-        hidden = [value for value in request.headers.values() if isinstance(value, Hidden)]
+        hidden = hidden_among(request.headers.values())
         error = meaning.error(
             status, told.get("Message", ""), code=code, request_id=request_id,
             secrets=(*self._secrets, *hidden),

@@ -18,6 +18,7 @@ from ...errors import (
     ServiceError,
     ServiceUnavailableError,
 )
+from ...http.headers import is_html
 from ...http.message import Fault, Request
 from .. import _errors
 from .._errors import (
@@ -33,7 +34,6 @@ from .._errors import (
     REFUSED,
     SLOWER,
     Meaning,
-    is_html,
 )
 
 _TAGS = re.compile(r"<[^>]*>")

@@ -41,10 +41,8 @@ class PartHooks(ObjectHooks):
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         self._checked(dialect.write_headers(options))
-        info = self._calls.info
-        if not info.has("slo"):
+        if not self._calls.info.has("slo"):
             raise NotSupportedError("this cluster has no static large objects")
-        self.limits = info.limits(self.limits)
         return self._large.start(container, name)
 
     @override
