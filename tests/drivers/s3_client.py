@@ -1,4 +1,4 @@
-"""Somebody else's client of S3, which tells what is on a server."""
+"""The servers of S3 that a test runs on, and somebody else's client of them."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def client_of(server: S3Server) -> Any:
         region_name=server.region,
         config=Config(s3={"addressing_style": "path"}),
     )
+
+
+def server_among(*names: str) -> Any:
+    """Return a fixture that is one of some servers after the other; `conftest` starts them."""
+
+    @pytest.fixture(params=names)
+    def server(request: pytest.FixtureRequest) -> S3Server:
+        found: S3Server = request.getfixturevalue(f"{request.param}_server")
+        return found
+
+    return server

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of
+from drivers.s3_client import client_of, server_among
 
 from libstore import Container, TransferOptions, get_driver
 from servers.s3 import S3Server
@@ -26,10 +26,7 @@ NAMES = (
 )
 
 
-@pytest.fixture(params=["seaweedfs", "moto", "swift"])
-def server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+server = server_among("seaweedfs", "moto", "swift")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of
+from drivers.s3_client import client_of, server_among
 from drivers.s3_recorder import CONTENT, Recorder
 
 from libstore import (
@@ -245,10 +245,7 @@ def test_a_driver_is_not_made_of_what_cannot_be(label: str) -> None:
 # ---------------------------------------------------------------------- kept
 
 
-@pytest.fixture(params=["seaweedfs", "moto"])
-def server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+server = server_among("seaweedfs", "moto")
 
 
 @pytest.fixture

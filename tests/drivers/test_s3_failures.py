@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import trustme
+from drivers.s3_client import server_among
 from scripted import OpenTunnel, Play, Server, Tunnel, answer
 
 from libstore import (
@@ -344,10 +345,7 @@ def test_tls_where_plain_http_is_spoken(made: Make) -> None:
 # ---------------------------------------------------------------------- who asks, and when
 
 
-@pytest.fixture(params=["seaweedfs", "swift"])
-def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+s3_server = server_among("seaweedfs", "swift")
 
 
 @pytest.fixture

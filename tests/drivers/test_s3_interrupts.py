@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of
+from drivers.s3_client import client_of, server_among
 from drivers.s3_relay import Relay
 
 from libstore import (
@@ -39,10 +39,7 @@ class GaveUpError(Exception):
     """What a producer raises."""
 
 
-@pytest.fixture(params=["seaweedfs", "moto"])
-def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+s3_server = server_among("seaweedfs", "moto")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from drivers.s3_client import client_of
+from drivers.s3_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (
@@ -46,10 +46,7 @@ def status_of(url: str) -> int:
 # ---------------------------------------------------------------------- on servers
 
 
-@pytest.fixture(params=["seaweedfs", "moto"])
-def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+s3_server = server_among("seaweedfs", "moto")
 
 
 @pytest.fixture

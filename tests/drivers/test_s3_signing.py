@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
+from drivers.s3_client import server_among
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,10 +144,7 @@ def test_a_signed_url_is_botocores(
 # ---------------------------------------------------------------------- used on servers
 
 
-@pytest.fixture(params=["seaweedfs", "moto", "rclone"])
-def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+s3_server = server_among("seaweedfs", "moto", "rclone")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from drivers.s3_client import server_among
 from drivers.s3_drain import MIB, Drain
 from drivers.s3_relay import Relay
 
@@ -26,10 +27,7 @@ THREADS, OPERATIONS, CONNECTIONS = 16, 2_000, 16
 PART = 5 * MIB
 
 
-@pytest.fixture(params=["seaweedfs", "rclone"])
-def s3_server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+s3_server = server_among("seaweedfs", "rclone")
 
 
 @pytest.fixture

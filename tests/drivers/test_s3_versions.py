@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of
+from drivers.s3_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (
@@ -27,10 +27,7 @@ from servers.s3 import S3Server
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["seaweedfs", "moto"])
-def server(request: pytest.FixtureRequest) -> S3Server:
-    found: S3Server = request.getfixturevalue(f"{request.param}_server")
-    return found
+server = server_among("seaweedfs", "moto")
 
 
 @pytest.fixture
