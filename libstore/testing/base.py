@@ -80,9 +80,7 @@ class Topic:
     @pytest.fixture
     def shelf(self, request: pytest.FixtureRequest, driver: StorageDriver) -> Shelf:
         """Return where containers come from, for fixtures."""
-        shelf = shelf_of(request)
-        shelf.serve(driver)
-        return shelf
+        return shelf_of(request, driver)
 
     @pytest.fixture
     def container(

@@ -43,7 +43,7 @@ class Shelf:
         """
         container = self._free.pop() if self._free else driver.create_container(fresh_name())
         yield container
-        if self._shared and _emptied(container, uploads=uploads):
+        if self._shared and self.emptied(container, uploads=uploads):
             self._free.append(container)
         else:
             _delete(container)
@@ -69,6 +69,21 @@ class Shelf:
         if not self._shared:
             _delete(container)
 
+    def emptied(self, container: Container, *, uploads: bool) -> bool:
+        """
+        Empty a container, and return whether it is now as good as a new one.
+
+        Args:
+            uploads: Whether there may be unfinished uploads.
+        """
+        try:
+            results = container.delete_objects(container.list_objects())
+            if uploads and container.driver.supports("list_uploads"):
+                container.abort_uploads()
+        except ContainerNotFoundError:
+            return False
+        return all(result.ok for result in results)
+
     def clear(self) -> None:
         """Delete all containers."""
         for container in (*self._free, *self._stock.values()):
@@ -80,30 +95,24 @@ class Shelf:
 _KEY = pytest.StashKey[Shelf]()
 
 
-def shelf_of(request: pytest.FixtureRequest) -> Shelf:
+def shelf_of(
+    request: pytest.FixtureRequest, driver: StorageDriver, kind: type[Shelf] = Shelf
+) -> Shelf:
     """Return the shelf of the class that a test is in; it is cleared after the class."""
     node: pytest.Item = request.node
     place = node.getparent(pytest.Class) or node
     if _KEY not in place.stash:
         # Not a fixture of the class: that might outlive the driver, where it is one too.
-        place.stash[_KEY] = Shelf()
+        place.stash[_KEY] = kind()
         place.addfinalizer(place.stash[_KEY].clear)
-    return place.stash[_KEY]
+    shelf = place.stash[_KEY]
+    shelf.serve(driver)
+    return shelf
 
 
 def fresh_name() -> str:
     """Return a name that no container has yet, and that every service takes."""
     return f"libstore-{uuid.uuid4().hex}"
-
-
-def _emptied(container: Container, *, uploads: bool) -> bool:
-    try:
-        results = container.delete_objects(container.list_objects())
-        if uploads and container.driver.supports("list_uploads"):
-            container.abort_uploads()
-    except ContainerNotFoundError:
-        return False
-    return all(result.ok for result in results)
 
 
 def _delete(container: Container) -> None:

@@ -83,6 +83,9 @@ class TestRclone(Faulty, DriverConformance):
         "test_unfinished_uploads_are_listed_and_dropped": _UPLOADS,
         "test_the_parts_of_an_unfinished_upload_are_listed": _UPLOADS,
         "test_young_uploads_are_left_alone": _UPLOADS,
+        "test_the_last_writer_of_a_name_wins_as_a_whole": (
+            "rclone lists a name twice that two wrote at once, and cannot delete the bucket then"
+        ),
     }
 
     @pytest.fixture
