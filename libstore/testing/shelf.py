@@ -46,7 +46,7 @@ class Shelf:
         if self._shared and self.emptied(container, uploads=uploads):
             self._free.append(container)
         else:
-            _delete(container)
+            self.delete(container)
 
     @contextmanager
     def stocked(
@@ -67,7 +67,7 @@ class Shelf:
                 self._stock[what] = container
         yield container
         if not self._shared:
-            _delete(container)
+            self.delete(container)
 
     def emptied(self, container: Container, *, uploads: bool) -> bool:
         """
@@ -84,10 +84,15 @@ class Shelf:
             return False
         return all(result.ok for result in results)
 
+    def delete(self, container: Container) -> None:
+        """Delete a container, if it is still there."""
+        with suppress(ContainerNotFoundError):
+            container.delete()
+
     def clear(self) -> None:
         """Delete all containers."""
         for container in (*self._free, *self._stock.values()):
-            _delete(container)
+            self.delete(container)
         self._free.clear()
         self._stock.clear()
 
@@ -113,8 +118,3 @@ def shelf_of(
 def fresh_name() -> str:
     """Return a name that no container has yet, and that every service takes."""
     return f"libstore-{uuid.uuid4().hex}"
-
-
-def _delete(container: Container) -> None:
-    with suppress(ContainerNotFoundError):
-        container.delete()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from drivers.s3_recorder import Recorder, recording
-from drivers.swift_support import URL_KEY
+from drivers.swift_support import let_sign
 from scripted import Server, answer
 
 from libstore import get_driver
@@ -122,8 +122,7 @@ def swift_driver(swift_server: SwiftServer) -> Iterator[SwiftDriver]:
     with get_driver("swift")(
         swift_server.key, swift_server.secret, auth_url=swift_server.auth_url
     ) as driver:
-        headers = {"x-account-meta-temp-url-key": URL_KEY}
-        driver._calls.ask("POST", "PostAccount", headers=headers).close()
+        let_sign(driver)
         yield driver
 
 

@@ -16,9 +16,10 @@ class Faulty:
     Attributes:
         faults: Reasons by the name of a test, with its parameters. It must fail, so that it is
             noticed when the server gets better.
-        sometimes: Reasons by the name of a test that fails now and then.
-        unfit: Reasons by the name of a test that is not even run, for it leaves the server in a
-            state that other tests suffer from.
+        sometimes: Reasons by the name of a test, with its parameters or for all of them, that
+            fails now and then.
+        unfit: Reasons by such a name of a test that is not even run, for it leaves the server in
+            a state that other tests suffer from.
     """
 
     faults: ClassVar[Mapping[str, str]] = {}
@@ -28,20 +29,29 @@ class Faulty:
     @pytest.fixture(autouse=True)
     def _expect_faults(self, request: pytest.FixtureRequest) -> None:
         item = request.node
-        if item.originalname in self.unfit:
-            pytest.skip(self.unfit[item.originalname])
-        faults = {_plain(name): reason for name, reason in self.faults.items()}
-        fault = faults.get(_plain(item.name))
-        if fault is not None:
-            request.applymarker(pytest.mark.xfail(reason=fault, strict=True))
-        elif item.originalname in self.sometimes:
-            reason = self.sometimes[item.originalname]
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+        case = _plain(item.name)
+        unfit = _reason(self.unfit, case, item.originalname)
+        if unfit is not None:
+            pytest.skip(unfit)
+        for reasons, names, strict in (
+            (self.faults, (case,), True),
+            (self.sometimes, (case, item.originalname), False),
+        ):
+            reason = _reason(reasons, *names)
+            if reason is not None:
+                request.applymarker(pytest.mark.xfail(reason=reason, strict=strict))
+                return
 
 
 def cases(test: str, reason: str, *parameters: str) -> dict[str, str]:
     """Return the faults of a test with each of these parameters."""
     return {f"{test}[{parameter}]": reason for parameter in parameters}
+
+
+def _reason(reasons: Mapping[str, str], *names: str) -> str | None:
+    """Return the reason that one of the names has."""
+    plain = {_plain(name): reason for name, reason in reasons.items()}
+    return next((plain[name] for name in names if name in plain), None)
 
 
 def _plain(name: str) -> str:

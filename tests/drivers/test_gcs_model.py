@@ -58,7 +58,6 @@ def resumable_driver(model: Model) -> Iterator[GCSDriver]:
         yield driver
 
 
-@pytest.mark.no_cover
 class TestResumable(_Shared):
     """OAuth, with one stream for large uploads."""
 

@@ -38,7 +38,6 @@ class TestLocalDriver(DriverConformance):
         return durable_driver
 
 
-@pytest.mark.no_cover
 class TestLocalDriverWithSideFiles(DriverConformance):
     """With side files for attributes, and without fsync."""
 

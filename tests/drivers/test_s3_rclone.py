@@ -30,7 +30,6 @@ def shared_driver(rclone_server: S3Server) -> Iterator[S3Driver]:
         yield driver
 
 
-@pytest.mark.no_cover
 class TestRclone(Faulty, DriverConformance):
     """All that the driver does, on a server that keeps files."""
 

@@ -38,7 +38,6 @@ class _Shelf(Shelf):
         )
 
 
-@pytest.mark.no_cover
 class TestSeaweedFS(Faulty, DriverConformance):
     """All that the driver does, on a server that keeps conditions and checks what arrives."""
 

@@ -25,7 +25,6 @@ def shared_driver(swift_server: S3Server) -> Iterator[S3Driver]:
         yield driver
 
 
-@pytest.mark.no_cover
 class TestSwift(Faulty, DriverConformance):
     """All that the driver does, on the strictest server."""
 

@@ -43,7 +43,6 @@ def shared_driver(tmp_path_factory: pytest.TempPathFactory) -> StorageDriver:
     return driver
 
 
-@pytest.mark.no_cover
 class TestThirdParty(DriverConformance):
     """The suite."""
 
@@ -67,7 +66,6 @@ def network_driver(pantry: Larder) -> Iterator[StorageDriver]:
         yield driver
 
 
-@pytest.mark.no_cover
 class TestNetworkDriver(DriverConformance):
     """The suite, over HTTP and with nearly all hooks."""
 

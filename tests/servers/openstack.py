@@ -49,6 +49,7 @@ pipeline = {kind}-server
 [app:{kind}-server]
 use = egg:swift#{kind}
 allow_versions = true
+log_requests = false
 """
 _PROXY = """\
 [DEFAULT]
