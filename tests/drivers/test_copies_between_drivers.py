@@ -25,7 +25,7 @@ from drivers.copy_to_all import KEPT, METADATA, MIB, TYPE
 from drivers.seven import SEVEN
 
 LARGE = int(os.environ.get("LIBSTORE_LARGE", "100")) * MIB
-SMALL = 15 * MIB
+SMALL = 11 * MIB
 PART, CONCURRENCY = 5 * MIB, 4
 SLACK = 40 * MIB
 

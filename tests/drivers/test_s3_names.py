@@ -140,7 +140,7 @@ def containers(swift_server: S3Server) -> Iterator[tuple[Container, Container]]:
 
 
 def test_all_names_live_side_by_side(containers: tuple[Container, Container]) -> None:
-    """Put, list, get, head, copy, signed URLs, delete and batch: each name is one object."""
+    """Put, list, signed URLs and batches: each name is one object, and in one bucket."""
     here, other = containers
     other.upload_object(b"a secret", "secret")
     # Swift takes no NUL; of all control characters, those of the lists have to do here.
@@ -151,10 +151,7 @@ def test_all_names_live_side_by_side(containers: tuple[Container, Container]) ->
     for name in names:
         content = name.encode()
         obj = here.object(name)
-        assert content == here.read_object(name)
-        assert len(content) == here.get_object(name).size
         assert (200, content) == fetch(obj.sign_url())
-        assert content == obj.copy(other, name).read()
         changed = content + b"!"
         assert fetch(obj.sign_url(method="PUT"), "PUT", changed)[0] == 200
         assert changed == here.read_object(name)
@@ -164,5 +161,5 @@ def test_all_names_live_side_by_side(containers: tuple[Container, Container]) ->
     assert sorted(together, key=str.encode) == [obj.name for obj in here.list_objects()]
     assert all(result.ok for result in here.delete_objects(together))
     assert [] == list(here.list_objects())
-    assert sorted([*names, "secret"], key=str.encode) == [obj.name for obj in other.list_objects()]
+    assert ["secret"] == [obj.name for obj in other.list_objects()]
     assert other.read_object("secret") == b"a secret"
