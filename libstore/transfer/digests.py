@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from typing_extensions import Buffer
@@ -70,6 +70,11 @@ class Digests:
     def __init__(self, algorithms: Iterable[str]) -> None:
         self._hashers = {name: _hasher(name) for name in algorithms}
         self.size = 0
+
+    @property
+    def algorithms(self) -> Sequence[str]:
+        """What they are of."""
+        return tuple(self._hashers)
 
     @property
     def separable(self) -> bool:

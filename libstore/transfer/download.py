@@ -167,13 +167,13 @@ class _Download:
         return self._fetch_stream(stream)
 
     def _fetch_stream(self, stream: ObjectStream) -> _Range:
-        separable = () if self._verification is None else self._verification.separable
-        digests = Digests(separable)
+        whole = None if self._verification is None else self._verification.whole
+        digests = Digests(() if whole is None else whole.algorithms)
         try:
             self._copy(stream, None, digests)
         finally:
             stream.close()
-        return _Range(stream.span, digests if separable else None)
+        return _Range(stream.span, None if whole is None else digests)
 
     def _copy(self, stream: ObjectStream, progress: Progress | None, digests: Digests) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
@@ -204,7 +204,8 @@ class _Download:
         stop = arrived.span.stop
         assert stop is not None
         if arrived.digests is not None:
-            expected.append(arrived.digests)
+            assert expected.whole is not None
+            expected.whole.append(arrived.digests)
             self._verified = stop
         while self._verified < stop:
             block = self._file.read(min(MiB, stop - self._verified), self._verified)

@@ -28,11 +28,10 @@ class Verification(ABC):
     The comparison of one object's bytes while they pass.
 
     Attributes:
-        separable: Algorithms whose digests of ranges make up that of the whole; all that are
-            needed, or none.
+        whole: Digests of the bytes so far, if those of the next ones can be appended.
     """
 
-    separable: Sequence[str] = ()
+    whole: Digests | None = None
 
     @abstractmethod
     def update(self, data: memoryview) -> None:
@@ -42,10 +41,6 @@ class Verification(ABC):
         Raises:
             IntegrityError: They end a part, and it is not what it should be.
         """
-
-    def append(self, digests: Digests) -> None:
-        """Take the next bytes by their separable digests."""
-        raise NotImplementedError
 
     @abstractmethod
     def finish(self, what: str) -> None:
@@ -84,15 +79,12 @@ class _WholeVerification(Verification):
     def __init__(self, info: ObjectInfo, algorithms: Sequence[str]) -> None:
         self._checksums = info.checksums
         self._digests = Digests(algorithms)
-        self.separable = algorithms if self._digests.separable else ()
+        if self._digests.separable:
+            self.whole = self._digests
 
     @override
     def update(self, data: memoryview) -> None:
         self._digests.update(data)
-
-    @override
-    def append(self, digests: Digests) -> None:
-        self._digests.append(digests)
 
     @override
     def finish(self, what: str) -> None:
