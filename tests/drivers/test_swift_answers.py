@@ -263,6 +263,15 @@ def test_if_absent_whose_answer_is_lost_is_judged_by_looking(
         driver.upload_object(CONTENT, "c", "a", if_absent=True)
 
 
+def test_a_copy_to_a_free_name_spares_a_symlink_that_leads_nowhere(
+    server: Server, driver: SwiftDriver
+) -> None:
+    play(server, said(200, etag=MD5), said(200))
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.object("c", "a").copy("c", "b", if_absent=True)
+    assert "HEAD /v1/AUTH_test/c/b?symlink=get" == lines(server)[-1]
+
+
 def test_another_md5_than_was_sent_is_noticed(server: Server, driver: SwiftDriver) -> None:
     play(server, said(201, etag="0" * 32))
     with pytest.raises(IntegrityError):

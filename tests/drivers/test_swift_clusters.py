@@ -12,6 +12,8 @@ from drivers.swift_support import HTML, PART, TOKEN, batch, lines, made, play, s
 from scripted import Play, Server, answer
 
 from libstore import (
+    AccessDeniedError,
+    AuthenticationError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ServiceError,
@@ -213,3 +215,27 @@ def test_the_info_is_above_the_version(server: Server) -> None:
     assert ["GET", "GET", "POST"] == [line.split()[0] for line in lines(server)]
     assert "GET /swift/info" == lines(server)[1]
     assert "POST /swift/v1?bulk-delete=true" == lines(server)[2]
+
+
+# ---------------------------------------------------------------------- without a token
+
+
+def test_who_has_no_token_is_told_to_log_in(server: Server) -> None:
+    server.steps.append(said(401))
+    with (
+        SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver,
+        pytest.raises(AuthenticationError, match="nothing anonymous"),
+    ):
+        driver.get_container("c")
+
+
+def test_a_web_site_is_there_and_not_listed(server: Server) -> None:
+    """Who has no token is sent on to its pages, also from the name of a folder."""
+    server.default = said(301, location="/v1/a/c/")
+    with SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver:
+        container = driver.get_container("c")
+        assert container.object_count is None
+        assert not container.object_exists("folder")
+        with pytest.raises(AccessDeniedError, match="web site") as caught:
+            list(container.list_objects())
+    assert 301 == caught.value.status

@@ -61,7 +61,7 @@ class Calls(Caller):
         self._login = self._make_login()
         self._tokens = self._make_tokens()
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
-        self._errors = ErrorReader(self._secrets)
+        self._errors = ErrorReader(self._secrets, anonymous=settings.anonymous)
         self._found: tuple[str, Place] | None = None
         self._info: Info | None = None
         self.after_fork()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ...errors import (
+    AccessDeniedError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     InvalidNameError,
@@ -202,7 +203,12 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        response = self._calls.ask("HEAD", "HeadContainer", name)
+        try:
+            response = self._calls.ask("HEAD", "HeadContainer", name)
+        except AccessDeniedError as error:
+            if error.status != 301:  # a web site, which is there, and tells no more of itself
+                raise
+            return ContainerInfo(name, complete=True)
         return dialect.container_info(name, response.headers)
 
     @override

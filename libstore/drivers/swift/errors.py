@@ -39,6 +39,9 @@ from .._errors import (
 _TAGS = re.compile(r"<[^>]*>")
 # What keeps a segment from being taken, and may pass: a token that has ended, or a server.
 _OF_SEGMENT = re.compile(r", (401|5\d\d) ")
+_SIGN_IN = Meaning(
+    AuthenticationError, "the service wants a login; it allows nothing anonymous here"
+)
 _BY_STATUS: Mapping[int, Meaning] = {
     401: Meaning(AuthenticationError, "the service does not accept the token", renew=True),
     403: Meaning(AccessDeniedError, "this user is not allowed to do this"),
@@ -77,10 +80,12 @@ class ErrorReader:
 
     Args:
         secrets: Tells what must not stand in a message, even if the service says it.
+        anonymous: No request has a token.
     """
 
-    def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, secrets: Callable[[], tuple[str, ...]], *, anonymous: bool = False) -> None:
         self._secrets = secrets
+        self._anonymous = anonymous
 
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
@@ -100,6 +105,8 @@ class ErrorReader:
         sure = status in {401, 408, 429} and not is_html(headers)
         if not is_swift(headers) and not sure and status < 500:
             return foreign(status)
+        if status == 401 and self._anonymous:
+            return _SIGN_IN
         judge = _JUDGES.get(status)
         if judge is not None:
             return judge(request)
@@ -152,4 +159,18 @@ def _missing(request: Request) -> Meaning:
     return Meaning(ServiceError, "there is no such account; look at storage_url=")
 
 
-_JUDGES = {404: _missing, 409: _conflict, 412: _condition}
+def _web_site(request: Request) -> Meaning:
+    """Return what it means that who has no token is sent on to a page of a static web site."""
+    # A container's own address leads to its index, and that of a folder, which no object is, to
+    # the folder's: https://docs.openstack.org/swift/latest/middleware.html#staticweb
+    if request.operation.endswith("Object"):
+        return NO_OBJECT
+    if request.operation.endswith("Container"):
+        return Meaning(
+            AccessDeniedError,
+            "the container is a web site to those who have not logged in; log in to list it",
+        )
+    return REFUSED
+
+
+_JUDGES = {301: _web_site, 404: _missing, 409: _conflict, 412: _condition}

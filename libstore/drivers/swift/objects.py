@@ -243,8 +243,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     def _require_absent(self, container: str, name: str) -> None:
         """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
-        try:
-            self._calls.ask("HEAD", "HeadObject", container, name).close()
+        try:  # a symlink that leads nowhere is one, too
+            self._calls.ask("HEAD", "HeadObject", container, name, query=ITSELF).close()
         except ObjectNotFoundError:
             return
         raise ObjectAlreadyExistsError("there is an object of this name already")
