@@ -32,7 +32,7 @@ from libstore import (
 )
 from libstore.drivers.gcs import GCSDriver
 from servers import gcs_json
-from servers.gcs_model import KEY, SECRET, Model, Request, serve
+from servers.gcs_model import KEY, SECRET, Model, RefusedError, Request, serve
 
 
 @pytest.fixture
@@ -114,6 +114,15 @@ def test_an_upload_that_is_given_up_ends_its_session(model: Model, driver: GCSDr
     assert not model.sessions
     assert not model.buckets["box"].live
     assert any(line.startswith("DELETE /upload") for line in model.seen)
+
+
+def test_an_upload_that_goes_on_is_not_taken_for_an_old_one(driver: GCSDriver) -> None:
+    """Google tells of no session when it was begun; the driver knows."""
+    upload_id = driver._start_upload("box", "big", _options())
+    (upload,) = driver.list_uploads("box")
+    assert upload.started is not None
+    assert [] == driver.abort_uploads("box", older_than=3600.0)
+    assert [upload_id] == [gone.id for gone in driver.abort_uploads("box")]
 
 
 def test_the_service_refuses_an_end_with_another_digest(model: Model, driver: GCSDriver) -> None:
@@ -478,6 +487,13 @@ def test_objects_and_buckets_are_made_public(model: Model, driver: GCSDriver) ->
     model.buckets["box"].told["iamConfiguration"] = {"publicAccessPrevention": "enforced"}
     with pytest.raises(AccessDeniedError, match="public access prevention"):
         obj.container.enable_cdn()
+    text = "One or more users named in the policy do not belong to a permitted customer."
+    model.before = Once(
+        "(PUT|POST) .*/(iam|acl)", RefusedError(412, "conditionNotMet", text), times=2
+    )
+    for enable in (obj.container.enable_cdn, obj.enable_cdn):
+        with pytest.raises(AccessDeniedError, match="organisation"):
+            enable()
 
 
 def test_a_key_of_hmac_makes_public_what_has_acls(model: Model) -> None:

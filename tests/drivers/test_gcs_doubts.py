@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -75,6 +76,15 @@ def test_whoever_asks_pays_for_large_uploads_too(model: Model, way: Mapping[str,
         assert content == model.buckets["box"].live["big"].data
         # The address of a session is taken as it is.
         assert not any(line.count("?") > 1 for line in model.seen)
+        box = driver.object("box", "big").container
+        driver.object_exists("box", "none")
+        if way is HMAC:
+            box.enable_cdn()
+        box.delete()
+    # https://cloud.google.com/storage/docs/requester-pays: whatever is asked of the bucket.
+    for line, headers in zip(model.seen, model.headers, strict=True):
+        paid = "userProject=payer" in line or headers.get("x-goog-user-project") == "payer"
+        assert paid or "upload_id=" in line
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -500,8 +510,17 @@ def test_success_of_somebody_else_is_none(text: bytes) -> None:
     server.close()
 
 
-def test_what_somebody_else_has_not_got_is_no_bucket_of_googles() -> None:
-    server = Server(default=answer(b"404 page not found", 404))
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"404 page not found",
+        b'{"status": 404, "error": "Not Found", "path": "/"}',
+        b"<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>No.</Message></Error>",
+    ],
+    ids=["text", "json", "xml"],
+)
+def test_what_somebody_else_has_not_got_is_no_bucket_of_googles(body: bytes) -> None:
+    server = Server(default=answer(body, 404))
     with made(server) as driver:
         for call in (
             lambda: driver.create_container("box"),
@@ -510,9 +529,29 @@ def test_what_somebody_else_has_not_got_is_no_bucket_of_googles() -> None:
             lambda: driver.get_object("box", "a"),
             lambda: driver.object("box", "a").read(),
             lambda: driver.delete_container("box"),
+            lambda: driver.upload_object(b"1", "box", "a"),
+            lambda: driver.upload_object(noise(SIZE), "box", "a"),
+            driver.object("box", "a").container.enable_cdn,
         ):
             with pytest.raises(ServiceError, match="endpoint"):
                 call()
+    server.close()
+
+
+def test_a_copy_goes_on_as_long_as_it_gets_further() -> None:
+    """The token of all its calls may be the same, as in Google's own storage-testbench."""
+
+    def told(done: bool, size: int) -> Play:
+        answered = {"done": done, "rewriteToken": "T", "totalBytesRewritten": str(size)}
+        answered |= {"resource": {"name": "b", "size": "3", "generation": "1"}} if done else {}
+        return answer(json.dumps(answered).encode(), Content_Type="application/json")
+
+    server = Server(told(False, 1), told(False, 2), told(True, 3), default=told(False, 7))
+    with made(server) as driver:
+        assert 3 == driver.object("box", "a").copy("box", "b").size
+        with pytest.raises(ServiceError, match="does not go on"):
+            driver.object("box", "a").copy("box", "b")
+    assert 3 + 2 == len(server.seen)
     server.close()
 
 

@@ -84,6 +84,7 @@ class CopyHooks(ObjectHooks):
         }
         bound = options.conditions != Conditions()
         token: dict[str, str] = {}
+        done: object = None
 
         def send() -> dict[str, Any]:
             # A call without an answer may have made the copy: with a condition it is not repeated.
@@ -101,7 +102,9 @@ class CopyHooks(ObjectHooks):
             told = self._calls.persist_once(send, look) if bound else send()
             if told.get("done"):
                 return resources.object_info(told.get("resource") or {})
-            if not told.get("rewriteToken") or told["rewriteToken"] == token.get("rewriteToken"):
+            # The token may stay the same while the copy goes on.
+            before, done = done, (told.get("rewriteToken"), told.get("totalBytesRewritten"))
+            if not told.get("rewriteToken") or done == before:
                 raise ServiceError("Google has not made the whole copy, and does not go on")
             token["rewriteToken"] = str(told["rewriteToken"])
 

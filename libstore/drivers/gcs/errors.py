@@ -47,6 +47,7 @@ _THROTTLES = frozenset(
     {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "limitExceeded"}
 )
 _DIGEST = re.compile(r"(?i)(md5|crc32c|hash|checksum).{0,120}(match|mismatch)")
+_OAUTH = re.compile(r"[a-z_]{1,100}")  # https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
 _NO_BUCKET = re.compile(r"(?i)bucket .{0,80}(does not|doesn't|not) (exist|found)|no such bucket")
 _NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not found")
 
@@ -69,6 +70,12 @@ _PAYER = Meaning(
 _PUBLIC = Meaning(
     AccessDeniedError,
     "public access prevention forbids it; lift it from the bucket, project or organisation",
+)
+# https://cloud.google.com/resource-manager/docs/organization-policy/restricting-domains
+_RESTRICTED = Meaning(
+    AccessDeniedError,
+    "the organisation's policy allows nothing to be shared with everybody; ask for an exception,"
+    " or share by signed URLs",
 )
 _UNIFORM = Meaning(
     NotSupportedError,
@@ -118,12 +125,14 @@ class Told:
     Attributes:
         known: It is in a form of Google's.
         foreign: It is what Google's interfaces do not answer with, such as a page for people.
+        xml: It is in the form of the XML API.
     """
 
     code: str | None = None
     message: str = ""
     known: bool = False
     foreign: bool = False
+    xml: bool = False
 
 
 class ErrorReader:
@@ -142,6 +151,8 @@ class ErrorReader:
     ) -> Fault:
         """Return what an answer means."""
         told = read_error(body)
+        if told.xml and request.operation not in _OF_XML:
+            told = Told(foreign=True)
         meaning = meaning_of(request.operation, request.target, status, told)
         error = self.error(meaning, status, told, headers.get(REQUEST_ID))
         return meaning.fault(error)
@@ -166,7 +177,7 @@ def read_error(body: bytes) -> Told:
         details = re.search(r"<Details>([^<]{1,1000})</Details>", text)
         if code:
             said = [found[1] for found in (message, details) if found]
-            return Told(code[1], " ".join(said), known=True)
+            return Told(code[1], " ".join(said), known=True, xml=True)
         return Told(foreign=True)
     return Told(None, text[:1000])
 
@@ -174,8 +185,8 @@ def read_error(body: bytes) -> Told:
 def _read_json(text: str) -> Told:
     try:
         error: Any = json.loads(text)["error"]
-        if not isinstance(error, dict):  # what token endpoints say
-            return Told(str(error)[:100], "", known=True)
+        if isinstance(error, str) and _OAUTH.fullmatch(error):
+            return Told(error, "", known=True)
         reasons = error.get("errors") or [{}]
         reason = reasons[0].get("reason") or error.get("status")
         return Told(
@@ -210,8 +221,10 @@ def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
 def _missing(operation: str, told: Told) -> Meaning:
     if operation in _OF_SESSIONS:
         return _GONE
-    if operation in _OF_JSON and told.message and not told.known:
-        return foreign(404)
+    if told.message and not told.known:
+        plain = operation in _OF_UPLOADS and _NOT_FOUND.search(told.message)
+        if operation in _OF_JSON | _OF_UPLOADS and not plain:
+            return foreign(404)
     # A name may say anything, and what has it is not the bucket.
     named = told.message.lower().startswith("no such object")
     if operation in _OF_BUCKETS or (not named and _NO_BUCKET.search(told.message)):
@@ -226,13 +239,22 @@ _OF_BUCKETS = frozenset(
 )  # fmt: skip
 _OF_PROJECTS = frozenset({"CreateBucket", "ListBuckets"})
 # Those of objects may have plain text for answers.
-_OF_JSON = frozenset({"GetBucket", "DeleteBucket", "ListObjects"})
+_OF_JSON = frozenset({"GetBucket", "DeleteBucket", "ListObjects", "GetPolicy", "SetPolicy"})
+_OF_UPLOADS = frozenset({"InsertObject", "StartUpload"})
+_NOT_FOUND = re.compile(r"(?i)\bbucket\b|^not found\.?$")
 _OF_SESSIONS = frozenset({"ResumeUpload", "QueryUpload"})
+# With an HMAC key sessions are begun by the XML API, and answer like it.
+_OF_XML = _OF_SESSIONS | {
+    "AbortMultipart", "CancelUpload", "FinishMultipart", "ListMultiparts", "ListParts", "PutPart",
+    "StartMultipart",
+}  # fmt: skip
 
 
 def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
     if "public access prevention" in text.lower():
         return _PUBLIC
+    if "permitted customer" in text:
+        return _RESTRICTED
     if operation == "DeleteBucket":  # fake-gcs-server says 412
         return _FULL
     if operation == "CreateBucket":
@@ -262,6 +284,7 @@ def _refusal(status: int, told: Told) -> Meaning:
 _REFUSALS = (
     ("public access prevention", _PUBLIC),
     ("uniform bucket-level access", _UNIFORM),
+    ("permitted customer", _RESTRICTED),
     ("requester pays", _PAYER),
     ("user project", _PAYER),
     ("invalid bucket name", _NAME),

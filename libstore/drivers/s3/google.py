@@ -55,7 +55,8 @@ class GoogleSigner(HeaderSigner):
 
     Args:
         project: Whose buckets are made and listed.
-        payer: The project that pays where it is not the owner; by default the same.
+        payer: The project that pays for everything. Without it, `project` pays where a request
+            asks for that.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class GoogleSigner(HeaderSigner):
     ) -> None:
         super().__init__(SigV4(credentials, "auto", "storage", GOOGLE))
         self._project = project
-        self._payer = payer or project
+        self._payer = payer
 
     @override
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
@@ -88,10 +89,13 @@ def sent(request: Request, project: str | None, payer: str | None) -> dict[str, 
             digest = hashlib.sha256(base64.b64decode(key)).digest()
             headers[f"x-goog-{source}encryption-key-sha256"] = base64.b64encode(digest).decode()
     _generations(headers)
-    if headers.pop("x-amz-request-payer", None) and payer is not None:
-        headers["x-goog-user-project"] = payer
-    if request.operation in _OF_PROJECTS and project is not None:
-        headers["x-goog-project-id"] = project
+    if headers.pop("x-amz-request-payer", None) is not None:
+        payer = payer or project
+    # https://cloud.google.com/storage/docs/requester-pays: whatever is asked of a bucket is paid.
+    named = {"x-goog-user-project": payer}
+    if request.operation in _OF_PROJECTS:
+        named["x-goog-project-id"] = project
+    headers.update({name: value for name, value in named.items() if value is not None})
     if request.operation in {"GetObject", "HeadObject"}:
         # https://cloud.google.com/storage/docs/transcoding: as it is stored, or not at all.
         headers["accept-encoding"] = "gzip"
