@@ -21,6 +21,11 @@ T = TypeVar("T")
 # RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# RFC 3986, without a query or a fragment, and what stands for a container and an object's name.
+_ADDRESS = re.compile(
+    r"(?i:https?)://(?:[\w.~:/@!$&'()*+,;=\[\]-]|%[\dA-Fa-f]{2}|\{container\})+(?:/\{name\})?",
+    re.ASCII,
+)
 
 
 def object_name(name: object, limits: Limits) -> str:
@@ -124,18 +129,23 @@ def public_address(value: object, label: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    if not _ADDRESS.fullmatch(value) or not _is_public(value):
+        shown = "" if "@" in value else f": {shorten(value)}"  # whose password it may be
         raise InvalidOptionError(
-            f"{label} must be an address such as 'https://cdn.example.com/base', without a query:"
-            f" {shorten(value)}"
+            f"{label} must be an address such as 'https://cdn.example.com/base', without user and"
+            " query, in the characters of a URL (others percent-encoded, a host in ASCII); it may"
+            f" have '{{container}}', and '/{{name}}' at its end{shown}"
         )
-    if _CONTROL.search(value) or " " in value or "@" in parts.netloc:
-        raise InvalidOptionError(f"{label} must have no spaces and no user in it")
     return value
+
+
+def _is_public(address: str) -> bool:
+    try:
+        host = urlsplit(address).netloc
+        valid = urlsplit(address).port != 0
+    except ValueError:
+        return False
+    return valid and bool(host) and "@" not in host and "{name}" not in host
 
 
 def header_name(value: object, label: str) -> str:

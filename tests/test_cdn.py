@@ -110,11 +110,40 @@ def test_what_is_missing_cannot_be_made_public() -> None:
     [
         "", "cdn.example.com", "ftp://x.example", "https://", "https://x.example/?a=b",
         "https://x.example/#a", "https://u:p@x.example", "https://x.example/a b", "https://[x",
+        "https://x.example?", "https://x.example/#", "https://x.example/ä", "https://ä.example",
+        "https://x.example/50%", "https://x.example/<b>", "https://x.example:99999",
+        "https://x.example/{name}/", "https://x.example/a{name}", "https://{name}.x.example",
+        "https://x.example/{name}/{container}", "https://x.example/{bucket}", "https://x.example/{",
+        "https://{name}",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_at_once(wrong: str) -> None:
     with pytest.raises(InvalidOptionError, match="cdn must"):
         MemoryDriver(cdn=wrong)
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    for wrong in ("https://u:hidden@x.example", "ftp://u:hidden@x.example", "https://u:hidden@[x"):
+        with pytest.raises(InvalidOptionError) as caught:
+            MemoryDriver(cdn=wrong)
+        assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "ä", "user:pw@elsewhere", "a..b", ".a", "a%2Fb"])
+def test_a_host_has_no_container_that_no_host_can_have(name: str) -> None:
+    """Encoded it would be no host, and as it is perhaps another one; nothing becomes public."""
+    driver = PublicDriver(cdn="https://{container}.x.example/{container}")
+    container = driver.create_container(name)
+    for call in (
+        container.enable_cdn,
+        container.get_cdn_url,
+        container.object("a").enable_cdn,
+        container.object("a").get_cdn_url,
+    ):
+        with pytest.raises(NotSupportedError, match="cannot be part of a host's name"):
+            call()
+    assert [] == driver.public
+    assert "https://b.x_1.x.example/b.x_1" == driver.get_container_cdn_url("b.x_1")
 
 
 def test_an_address_is_text() -> None:

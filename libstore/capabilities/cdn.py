@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import re
+from urllib.parse import quote, urlsplit
 
 from typing_extensions import final
 
+from ..checks import shorten
 from ..core import DriverCore
+from ..errors import NotSupportedError
 from ..handles import Container, Object
 
 # RFC 3986 section 3.3: what a segment of a path may have unencoded, but for what some servers and
 # proxies read otherwise, such as "+" and ";".
 _SAFE = "!$'()*,:@"
+# What a host is made of; with anything else a container's name would lead to another one, or none.
+_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
 class CDN(DriverCore):
@@ -40,6 +45,7 @@ class CDN(DriverCore):
         """
         with self._guard("enable_container_cdn", container):
             name = self._container_name(container)
+            self._check_host(name)
             if self.cdn is None or self.supports("enable_container_cdn"):
                 self._enable_container_cdn(name)
             return self._container_address(name)
@@ -57,6 +63,7 @@ class CDN(DriverCore):
         """
         with self._guard("enable_object_cdn", obj):
             container, name = self._target(obj)
+            self._check_host(container)
             if self.cdn is None or self.supports("enable_object_cdn"):
                 self._enable_object_cdn(container, name)
             return self._object_address(container, name)
@@ -70,7 +77,8 @@ class CDN(DriverCore):
         `enable_container_cdn`.
 
         Raises:
-            NotSupportedError: The service has none, and the driver was made without `cdn`.
+            NotSupportedError: The service has none, and the driver was made without `cdn`; or
+                `cdn` has ``{container}`` in its host, where this name cannot be.
         """
         with self._guard("get_container_cdn_url", container):
             return self._container_address(self._container_name(container))
@@ -87,7 +95,8 @@ class CDN(DriverCore):
         Nothing is sent.
 
         Raises:
-            NotSupportedError: The service has none, and the driver was made without `cdn`.
+            NotSupportedError: The service has none, and the driver was made without `cdn`; or
+                `cdn` has ``{container}`` in its host, where the container's name cannot be.
         """
         with self._guard("get_object_cdn_url", obj):
             return self._object_address(*self._target(obj))
@@ -95,12 +104,21 @@ class CDN(DriverCore):
     def _container_address(self, container: str) -> str:
         if self.cdn is None:
             return self._get_container_cdn_url(container)
+        self._check_host(container)
         return _below(self.cdn, container, "").rstrip("/")
 
     def _object_address(self, container: str, name: str) -> str:
         if self.cdn is None:
             return self._get_object_cdn_url(container, name)
+        self._check_host(container)
         return _below(self.cdn, container, quote(name, safe=f"/{_SAFE}"))
+
+    def _check_host(self, container: str) -> None:
+        host = "" if self.cdn is None else urlsplit(self.cdn).netloc
+        if "{container}" in host and not _HOST.fullmatch(container):
+            raise NotSupportedError(
+                f"{shorten(container)} cannot be part of a host's name, as cdn has it"
+            )
 
 
 def _below(address: str, container: str, name: str) -> str:
