@@ -67,7 +67,8 @@ class Uploads(DriverCore):
         of yours reaches.
 
         Args:
-            older_than: Seconds since the upload was begun; younger ones are left alone.
+            older_than: Seconds since the upload was begun; younger ones are left alone. One whose
+                beginning the service does not tell counts as old.
 
         Raises:
             NotSupportedError: The service takes no parts.

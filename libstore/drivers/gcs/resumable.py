@@ -14,6 +14,8 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -151,7 +153,8 @@ class Resumable:
             raise ServiceError("Google tells no address of the upload that was begun")
         # The host is ours to say; credentials go to no other.
         path = where.path + (f"?{where.query}" if where.query else "")
-        self._sessions[upload.id] = Session(path, upload, headers)
+        begun = replace(upload, started=datetime.now(timezone.utc))
+        self._sessions[upload.id] = Session(path, begun, headers)
 
     def put(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """Send a part when all before it are sent."""
