@@ -52,6 +52,22 @@ def test_an_upload_is_cut_up_by_what_the_cluster_takes(
     assert bytes(PART + 1) == server.seen[3].body
 
 
+def test_who_may_use_a_container_may_use_its_segments(server: Server, driver: SwiftDriver) -> None:
+    """As it is when the first large object is written."""
+    told = {
+        "x-container-read": "them:*",
+        "x-container-write": "them:writer",
+        "x-storage-policy": "gold",
+    }
+    play(server, info(slo={}), said(404), said(204, **told), said(201))
+    server.default = said(500)
+    with pytest.raises(StorageError):
+        driver.upload_object(bytes(PART + 1), "c", "a")
+    assert "PUT /v1/AUTH_test/c_libstore_segments" == lines(server)[4]
+    sent = {label.lower(): value for label, value in server.seen[4].headers}
+    assert told.items() <= sent.items()
+
+
 def test_segments_are_no_smaller_than_the_cluster_takes(
     server: Server, driver: SwiftDriver
 ) -> None:

@@ -303,10 +303,10 @@ class LargeObjects:
             self._mark(container, upload_id, headers)
         except ContainerNotFoundError:
             told = self._calls.ask("HEAD", "HeadContainer", container).headers
-            # Who may read an object must be able to read its segments.
+            # Who may read or write an object must be able to do so with its segments.
             kept = {
                 label: told[label]
-                for label in ("x-container-read", "x-storage-policy")
+                for label in ("x-container-read", "x-container-write", "x-storage-policy")
                 if told.get(label)
             }
             self._calls.ask(
