@@ -176,6 +176,17 @@ class FakeAzure:
         blob.kept |= {name: headers[label] for label, name in _KEPT.items() if label in headers}
         return 200, told(blob), b""
 
+    def _put_metadata(self, ask: Ask) -> Answer:
+        refused = self._refusal(ask)
+        if refused is not None:
+            return refused
+        blob = self.blobs[ask.path]
+        kept = {name: value for name, value in blob.kept.items() if "-meta-" not in name}
+        kept |= {name: value for name, value in ask.headers.items() if "-meta-" in name}
+        self.writes += 1
+        blob.kept, blob.etag = kept, f'"0x{self.writes:08X}"'
+        return 200, told(blob), b""
+
     def _put_block(self, ask: Ask) -> Answer:
         self.blocks.setdefault(ask.path, {})[ask.query["blockid"]] = ask.body
         return 201, {}, b""
@@ -264,9 +275,9 @@ def handler_of(service: FakeAzure) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def fake_azure() -> Iterator[FakeAzure]:
+def fake_azure(service: FakeAzure | None = None) -> Iterator[FakeAzure]:
     """Run a service."""
-    service = FakeAzure()
+    service = FakeAzure() if service is None else service
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(service))
     server.daemon_threads = True
     service.url = f"http://127.0.0.1:{server.server_address[1]}/account"

@@ -19,6 +19,7 @@ from ...errors import (
     NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
+    ObjectError,
     ServiceError,
     ServiceUnavailableError,
     StorageError,
@@ -44,6 +45,14 @@ _GRANTED = 86_400.0
 _OPENER = "x-ms-copy-source-authorization"
 # What the service says where it may not read a source.
 _UNREADABLE = "CannotVerifyCopySource"
+# What it says where a change is not encrypted as the blob is.
+_OTHERWISE_ENCRYPTED = frozenset(
+    {
+        "BlobCustomerSpecifiedEncryptionMismatch",
+        "BlobDoesNotUseCustomerSpecifiedEncryption",
+        "BlobUsesCustomerSpecifiedEncryption",
+    }
+)
 # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob#request-headers: the address
 # of a source has 2 KiB at most, where each byte of a letter beyond ASCII counts three times.
 _LONGEST_URL = 2_048
@@ -140,11 +149,14 @@ class Copier:
         wanted = (options.if_source_match, options.conditions.if_match)
         if any(etag not in {None, info.etag} for etag in wanted):
             raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
-        if "encryption_scope" in options.extra:
+        if options.storage_class is None and not options.extra:
+            return self._change(place, info, options)
+        scope = info.extra.get("encryption_scope")
+        if scope is not None and not self._encrypted(options):
+            options = replace(options, extra={**options.extra, "encryption_scope": scope})
+        if self._encrypted(options):
             return self._copy_by_url(self, place, place, options)
-        if options.storage_class is not None or options.extra:
-            return None if self._is_far(place) else self._copy_and_change(place, place, options)
-        return self._change(place, info, options)
+        return None if self._is_far(place) else self._copy_and_change(place, place, options)
 
     def _change(self, place: Place, info: ObjectInfo, options: CopyOptions) -> ObjectInfo:
         """Replace metadata and content type of what `info` tells of."""
@@ -334,13 +346,17 @@ class Copier:
         self, place: Place, metadata: Mapping[str, str], conditions: Conditions
     ) -> ObjectInfo:
         """Replace the metadata of a blob, which leaves all else as it is."""
-        headers = {**dialect.metadata_headers(metadata), **self._access}
+        headers = dialect.metadata_headers(metadata)
 
         def look() -> ObjectInfo | None:
             found = self._head(*place, None)
             return found if found.metadata == metadata else None
 
-        return self._change_once("metadata", place, headers, conditions, look)
+        def change(encryption: Mapping[str, str]) -> ObjectInfo:
+            sent = {**headers, **encryption}
+            return self._change_once("metadata", place, sent, conditions, look)
+
+        return self._change_encrypted(place, self._encryption, change)
 
     def replace_type(self, place: Place, content_type: str, conditions: Conditions) -> None:
         """Replace the content type of a blob."""
@@ -363,7 +379,37 @@ class Copier:
             return found if found.content_type == content_type else None
 
         match = Conditions(if_match=info.etag)
-        self._change_once("properties", place, headers, match, look)
+
+        def change(encryption: Mapping[str, str]) -> ObjectInfo:
+            return self._change_once("properties", place, {**headers, **encryption}, match, look)
+
+        self._change_encrypted(place, {}, change)
+
+    def _change_encrypted(
+        self,
+        place: Place,
+        encryption: Mapping[str, str],
+        change: Callable[[Mapping[str, str]], ObjectInfo],
+    ) -> ObjectInfo:
+        """Make a change, and again as the blob is encrypted if that is what was wrong with it."""
+        # Reading needs no scope, but a change of metadata does; that of a content type may want
+        # the key: https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/storage/
+        # azure-storage-blob/tests/test_cpk_n.py and
+        # https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys
+        try:
+            return change(encryption)
+        except ObjectError as error:
+            if error.code not in _OTHERWISE_ENCRYPTED:
+                raise
+            wanted = self._access or self._scope_of(place)
+            if wanted == encryption:
+                raise
+        return change(wanted)
+
+    def _scope_of(self, place: Place) -> Mapping[str, str]:
+        """Return the header of the scope that encrypts a blob, if one does."""
+        scope = self._head(*place, None).extra.get("encryption_scope")
+        return {} if scope is None else {"x-ms-encryption-scope": str(scope)}
 
     def _change_once(
         self,
