@@ -7,6 +7,7 @@ import pickle
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -97,6 +98,11 @@ class Topic:
         """Lend a second container, and take it back with all that the test left in it."""
         with shelf.lent(driver, uploads="part_size" in request.fixturenames) as container:
             yield container
+
+    @pytest.fixture
+    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Make an empty directory for files; `tmp_path` may hold what the driver keeps."""
+        return tmp_path_factory.mktemp("files")
 
     @pytest.fixture
     def part_size(self, driver: StorageDriver) -> Iterator[int]:

@@ -33,7 +33,7 @@ def _at_once(job: Callable[[int], R], count: int = _THREADS) -> list[R]:
 class Concurrency(Topic):
     """Threads."""
 
-    def test_threads_do_not_disturb_each_other(self, container: Container, tmp_path: Path) -> None:
+    def test_threads_do_not_disturb_each_other(self, container: Container, folder: Path) -> None:
         """Eight threads that upload, list, read, copy, download and delete get what is theirs."""
 
         def work(number: int) -> list[bytes]:
@@ -43,7 +43,7 @@ class Concurrency(Topic):
             found = container.get_object(f"{number}/b")
             assert str(number) == found.metadata["number"]
             assert [obj.name, copied.name] == names_of(container.list_objects(f"{number}/"))
-            path = copied.download(tmp_path / str(number))
+            path = copied.download(folder / str(number))
             with obj.as_file() as file:
                 contents = [obj.read(), path.read_bytes(), b"".join(copied.stream()), file.read()]
             obj.delete()

@@ -111,9 +111,9 @@ class Errors(Topic):
     """What is raised."""
 
     @pytest.fixture
-    def scene(self, driver: StorageDriver, container: Container, tmp_path: Path) -> _Scene:
+    def scene(self, driver: StorageDriver, container: Container, folder: Path) -> _Scene:
         """Return what operations are tried on."""
-        return _Scene(driver, container, tmp_path / "file")
+        return _Scene(driver, container, folder / "file")
 
     @pytest.mark.usefixtures("part_size")
     @pytest.mark.parametrize("case", _IN_A_MISSING_CONTAINER)

@@ -37,14 +37,14 @@ class Handles(Topic):
         assert expected == list(container.stream_object("a", start=1, stop=40, chunk_size=7))
 
     def test_download_reads_both_ways(
-        self, driver: StorageDriver, container: Container, tmp_path: Path
+        self, driver: StorageDriver, container: Container, folder: Path
     ) -> None:
         """The object, the container and the driver download the same."""
         obj = container.upload_object(CONTENT, "a")
         paths = [
-            obj.download(tmp_path / "1"),
-            container.download_object("a", tmp_path / "2"),
-            driver.download_object(obj, tmp_path / "3"),
+            obj.download(folder / "1"),
+            container.download_object("a", folder / "2"),
+            driver.download_object(obj, folder / "3"),
         ]
         assert [CONTENT] * 3 == [path.read_bytes() for path in paths]
 

@@ -88,20 +88,20 @@ class Sources(Topic):
 
     @pytest.mark.parametrize("make", [str, Path, os.fsencode], ids=["str", "Path", "fsencode"])
     def test_a_path_gives_the_content_of_its_file(
-        self, container: Container, tmp_path: Path, make: Callable[[Path], Any]
+        self, container: Container, folder: Path, make: Callable[[Path], Any]
     ) -> None:
         """A str or a PathLike is a path; bytes are content, also if they spell a path."""
-        path = tmp_path / "source"
+        path = folder / "source"
         path.write_bytes(CONTENT)
         source = make(path)
         expected = source if isinstance(source, bytes) else CONTENT
         assert expected == container.upload_object(source, "a").read()
 
     def test_an_empty_file_becomes_an_empty_object(
-        self, container: Container, tmp_path: Path
+        self, container: Container, folder: Path
     ) -> None:
         """A path of an empty file is an object of 0 bytes."""
-        path = tmp_path / "empty"
+        path = folder / "empty"
         path.touch()
         assert 0 == container.upload_object(path, "a").size
 
@@ -126,10 +126,10 @@ class Sources(Topic):
         assert len(CONTENT) == source.tell()
 
     def test_an_open_file_is_read_from_its_position(
-        self, container: Container, tmp_path: Path
+        self, container: Container, folder: Path
     ) -> None:
         """A file of the operating system is read from its position too."""
-        path = tmp_path / "source"
+        path = folder / "source"
         path.write_bytes(CONTENT)
         source: BinaryIO
         with path.open("rb") as source:
@@ -179,9 +179,9 @@ class Sources(Topic):
         assert isinstance(caught.value, TypeError)
         assert [] == list(container.list_objects())
 
-    def test_a_text_file_is_refused(self, container: Container, tmp_path: Path) -> None:
+    def test_a_text_file_is_refused(self, container: Container, folder: Path) -> None:
         """A file in text mode has no bytes."""
-        path = tmp_path / "text"
+        path = folder / "text"
         path.write_text("text")
         source: Any
         with path.open() as source:
@@ -198,25 +198,25 @@ class Sources(Topic):
         assert not container.object_exists("a")
 
     def test_a_file_that_cannot_be_read_is_refused(
-        self, container: Container, tmp_path: Path
+        self, container: Container, folder: Path
     ) -> None:
         """A file that was opened for writing is no source."""
-        with (tmp_path / "out").open("wb") as source, pytest.raises(InvalidOptionError):
+        with (folder / "out").open("wb") as source, pytest.raises(InvalidOptionError):
             container.upload_object(source, "a")
         assert not container.object_exists("a")
 
-    def test_a_missing_path_raises(self, container: Container, tmp_path: Path) -> None:
+    def test_a_missing_path_raises(self, container: Container, folder: Path) -> None:
         """A path that is not there is LocalFileNotFoundError, and FileNotFoundError."""
-        path = tmp_path / "missing"
+        path = folder / "missing"
         with pytest.raises(LocalFileNotFoundError) as caught:
             container.upload_object(path, "a")
         assert isinstance(caught.value, FileNotFoundError)
         assert str(path) == caught.value.filename
         assert not container.object_exists("a")
 
-    def test_a_directory_raises(self, container: Container, tmp_path: Path) -> None:
+    def test_a_directory_raises(self, container: Container, folder: Path) -> None:
         """A directory is LocalFileIsADirectoryError."""
         with pytest.raises(LocalFileIsADirectoryError) as caught:
-            container.upload_object(tmp_path, "a")
+            container.upload_object(folder, "a")
         assert isinstance(caught.value, LocalFileError)
         assert not container.object_exists("a")

@@ -16,7 +16,7 @@ from drivers.larder import SIGNING_KEY, TOKEN, Larder, larder
 
 from libstore import StorageDriver
 from libstore.hooks import OPTIONS, DriverHooks
-from libstore.testing import DriverConformance
+from libstore.testing import Downloads, DriverConformance
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _EXAMPLES = _DOCS / "examples"
@@ -50,6 +50,16 @@ class TestThirdParty(DriverConformance):
     def driver(self, shared_driver: StorageDriver) -> StorageDriver:
         """Return the driver that all tests share."""
         return shared_driver
+
+
+class TestDownloadsBesideADriversFile(Downloads):
+    """A driver may keep its file in the directory of the test, as an adopter's first try will."""
+
+    @pytest.fixture
+    def driver(self, tmp_path: Path) -> StorageDriver:
+        """Return a driver of this test only."""
+        driver: StorageDriver = SQLiteDriver(tmp_path / "file")
+        return driver
 
 
 @pytest.fixture(scope="module")
