@@ -401,6 +401,17 @@ def test_a_container_that_is_gone_after_a_lost_answer_was_deleted(
     assert not server.steps
 
 
+@pytest.mark.parametrize("operation", ["create_container", "list_containers"])
+def test_a_program_that_knows_no_containers_is_told(
+    server: Server, driver: StorageDriver, operation: str
+) -> None:
+    """Where a container is made, or all are listed, no object can be what is missing."""
+    server.default = answer(b"404 page not found\n", 404, Content_Type="text/plain")
+    error = failed(operation, driver)
+    assert type(error) is ServiceError
+    assert "endpoint" in error.message or "auth_url" in error.message or "storage" in error.message
+
+
 @pytest.mark.parametrize("operation", ["list_objects", "list_containers", "upload_object"])
 def test_another_service_is_told(server: Server, driver: StorageDriver, operation: str) -> None:
     """Some program that answers 404 to whatever it does not know is no store without objects."""

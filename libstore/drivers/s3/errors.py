@@ -228,9 +228,9 @@ _WRONG_REGION = frozenset(
 _REDIRECTS = frozenset({301, 307, 308})
 # These ask for no object. Where they are answered 404, it is the bucket that there is not; not all
 # services say so.
-_ON_NO_OBJECT = frozenset(
+_ON_NO_BUCKET = frozenset({"CreateBucket", "ListBuckets"})
+_ON_NO_OBJECT = _ON_NO_BUCKET | frozenset(
     {
-        "ListBuckets",
         "ListObjects",
         "ListObjectsV2",
         "ListObjectVersions",
@@ -333,7 +333,7 @@ def _missing(request: Request, code: str | None) -> Meaning:
         return CHANGED
     if request.operation not in _ON_NO_OBJECT:
         return NO_OBJECT
-    if code is None and request.operation != "ListBuckets":
+    if code is None and request.operation not in _ON_NO_BUCKET:
         return NO_BUCKET
     return _misplaced
 
