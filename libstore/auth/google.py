@@ -418,9 +418,15 @@ class AccountSigner:
     def _sign_by_iam(self, text: bytes) -> bytes:
         # https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
         email = quote(self.identity(), safe="@")
+        headers = {"content-type": "application/json"}
+        # IAM takes people's tokens only with a project whose quota is used:
+        # https://cloud.google.com/docs/authentication/troubleshoot-adc
+        project = self._told("quota_project_id")
+        if project:
+            headers["x-goog-user-project"] = project
         request = Request(
             "POST", self._iam, f"/v1/projects/-/serviceAccounts/{email}:signBlob",
-            {"content-type": "application/json"},
+            headers,
             json.dumps({"payload": base64.b64encode(text).decode()}).encode(),
             expected=frozenset({200}), operation="SignBlob",
         )  # fmt: skip

@@ -87,6 +87,21 @@ def test_whoever_asks_pays_for_large_uploads_too(model: Model, way: Mapping[str,
         assert paid or "upload_id=" in line
 
 
+@pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
+def test_who_may_not_read_may_write_all_the_same(model: Model, way: Mapping[str, Any]) -> None:
+    """https://cloud.google.com/storage/docs/access-control/iam-roles: as an Object Creator."""
+    with made(model, **way) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        box = driver.create_container("box")
+        model.before = Once("^(GET|HEAD) ", RefusedError(403, "forbidden", "No."), times=99)
+        for content, condition in ((b"1", False), (noise(BIG + 1), False), (noise(BIG + 2), True)):
+            obj = box.upload_object(content, "a" if condition else "b", if_absent=condition)
+            assert len(content) == obj.size
+            assert content == model.buckets["box"].live[obj.name].data
+        if not way:
+            assert [] == list(driver.list_uploads("box"))
+
+
 @pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize("at", ["bytes 262144-", f"/{SIZE}$"], ids=["on the way", "at the end"])
 def test_a_session_that_is_gone_is_told(
@@ -379,20 +394,24 @@ class _Machine:
         self.token: str | None = None
         self.valid = True
         self.service_account_email = "default"
+        self.quota_project_id: str | None = None
         self._lock = threading.Lock()
 
     def refresh(self, request: Any) -> None:
         self.token, self.service_account_email = TOKEN, "vm@p.iam.gserviceaccount.com"
 
 
-def iam(*plays: Play) -> tuple[str, list[str]]:
+def iam(*plays: Play, quota: str | None = None) -> tuple[str, list[str]]:
     """Return a signature, and what was sent for it."""
     server, transport, machine = Server(*plays), Transport(), _Machine()
+    machine.quota_project_id = quota
     source = GoogleCredential(lambda: machine, transport)
     tokens = TokenCache(source, IAM_SCOPE)
     signer = AccountSigner(lambda: machine, None, tokens, transport, server.url)
     try:
-        return signer.sign(b"text", "20260101"), [one.target for one in server.seen]
+        signature = signer.sign(b"text", "20260101")
+        assert all(dict(one.headers).get("x-goog-user-project") == quota for one in server.seen)
+        return signature, [one.target for one in server.seen]
     finally:
         transport.close()
         server.close()
@@ -411,6 +430,12 @@ def test_a_machine_signs_by_the_account_that_it_is() -> None:
 def test_iam_is_asked_again_where_that_helps() -> None:
     _, asked = iam(answer(b"", 503), _SIGNED)
     assert 2 == len(asked)
+
+
+def test_iam_is_told_whose_quota_is_used() -> None:
+    """It does not take a person's token otherwise."""
+    signature, _ = iam(_SIGNED, quota="some-project")
+    assert b"signed".hex() == signature
 
 
 @pytest.mark.parametrize(

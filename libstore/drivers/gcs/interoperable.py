@@ -235,7 +235,7 @@ class HMACDriver(GCSDriver):
         """Return the info with the generation, which not every answer of the XML API tells."""
         if info.etag is not None and info.etag.isdigit():
             return info
-        return self._head_object(container, info.name, None)
+        return self._told(container, replace(info, etag=None))
 
     # ------------------------------------------------------------------ uploads in parts
 

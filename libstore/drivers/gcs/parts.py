@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from ...errors import IntegrityError, ObjectChangedError, ObjectNotFoundError
+from ...errors import (
+    AccessDeniedError,
+    IntegrityError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+)
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
 from .._texts import encode_text
@@ -93,7 +98,7 @@ class PartHooks(CopyHooks):
                     status=error.status, code=error.code, request_id=error.request_id,
                 ) from None  # fmt: skip
             # The answer has neither generation nor CRC-32C.
-            return self._head_object(upload.container, upload.name, None)
+            return self._told(upload.container, ObjectInfo(upload.name, size=size))
 
         def found() -> ObjectInfo | None:
             info = self._head_object(upload.container, upload.name, None)
@@ -105,6 +110,15 @@ class PartHooks(CopyHooks):
         if info.size != size:
             raise IntegrityError(f"{size} bytes were sent, Google has stored {info.size}")
         return info
+
+    def _told(self, container: str, written: ObjectInfo) -> ObjectInfo:
+        """Return what Google tells of an object that was written, if we may read that."""
+        try:
+            return self._head_object(container, written.name, None)
+        except AccessDeniedError:
+            # https://cloud.google.com/storage/docs/access-control/iam-roles: an Object Creator
+            # may not look at what it has made.
+            return written
 
     def _is_open(self, upload: Upload) -> bool:
         assert self._multipart is not None
@@ -126,7 +140,10 @@ class PartHooks(CopyHooks):
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         ours = [] if token else self._resumable.open_sessions(container)
         if self._multipart is None:
-            self._head_container(container)
+            try:
+                self._head_container(container)
+            except AccessDeniedError:
+                pass  # who may write objects need not be allowed to read what their bucket is
             return Page(ours)
         page = self._multipart.uploads(container, token)
         return replace(page, items=[*ours, *page.items])
