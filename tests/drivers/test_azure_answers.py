@@ -160,11 +160,18 @@ def test_a_code_becomes_a_typed_error(
     assert "RequestId" not in str(found)
 
 
-def test_a_header_that_is_wrong_is_named(server: Server, driver: AzureDriver) -> None:
+@pytest.mark.parametrize(
+    ("header", "kind"), [("x-ms-access-tier", InvalidOptionError), ("x-ms-date", ServiceError)]
+)
+def test_a_header_that_is_wrong_is_named(
+    server: Server, driver: AzureDriver, header: str, kind: type[StorageError]
+) -> None:
+    """Of what the caller has given it is said so; its value may be a secret."""
     inside = "<Code>InvalidHeaderValue</Code><Message>One is wrong.</Message>"
-    named = "<HeaderName>x-ms-access-tier</HeaderName><HeaderValue>secret</HeaderValue>"
-    server.default = answer(f"<Error>{inside}{named}</Error>".encode(), status=400)
-    with pytest.raises(ServiceError, match="x-ms-access-tier") as caught:
+    named = f"<HeaderName>{header}</HeaderName><HeaderValue>secret</HeaderValue>"
+    body = f"<Error>{inside}{named}</Error>".encode()
+    server.default = answer(body, status=400, x_ms_request_id="REQUEST1")
+    with pytest.raises(kind, match=header) as caught:
         driver.upload_object(CONTENT, "box", "name", storage_class="Nonsense")
     assert "secret" not in str(caught.value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import uuid
 from collections.abc import Iterator
@@ -192,7 +193,14 @@ def test_page_and_append_blobs_are_read(container: Container, client: Any) -> No
     append.create_append_blob(content_settings=settings)
     append.append_block(CONTENT)
     assert CONTENT == container.read_object("append")
-    assert container.get_object("append").object_hash is None
+    found = container.get_object("append")
+    assert (None, settings.content_md5) == (
+        found.object_hash,
+        base64.b64decode(found.extra["content_md5"]),
+    )
+    found.update_metadata(content_type="text/x-a")
+    kept = append.get_blob_properties().content_settings
+    assert ("text/x-a", settings.content_md5) == (kept.content_type, kept.content_md5)
     page = client.get_blob_client("page")
     page.create_page_blob(512)
     assert bytes(512) == container.read_object("page")

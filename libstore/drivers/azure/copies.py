@@ -373,6 +373,8 @@ class Copier:
         headers["x-ms-blob-content-type"] = dialect.ascii_value(content_type, "content_type")
         if "md5" in info.checksums:
             headers["x-ms-blob-content-md5"] = base64_of(info.checksums["md5"])
+        elif "content_md5" in info.extra:  # it is not believed, but it is not ours to remove
+            headers["x-ms-blob-content-md5"] = str(info.extra["content_md5"])
 
         def look() -> ObjectInfo | None:
             found = self._head(*place, None)

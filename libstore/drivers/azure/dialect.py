@@ -167,6 +167,8 @@ _EXTRAS = {
     "x-ms-legal-hold": "legal_hold",
     "x-ms-last-access-time": "last_access",
 }
+# The types of blobs whose digest cannot be that of an earlier content.
+_BELIEVED = frozenset({None, "BlockBlob"})
 
 
 def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
@@ -183,6 +185,8 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
     md5 = headers.get("x-ms-blob-content-md5")
     if md5 is None and "content-range" not in headers:
         md5 = headers.get("content-md5")
+    if md5 and headers.get("x-ms-blob-type") not in _BELIEVED:
+        extra["content_md5"] = md5
     return ObjectInfo(
         name=name,
         size=size,
@@ -211,7 +215,7 @@ def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) 
 
 def checksums(md5: str | None, blob_type: str | None) -> dict[str, str]:
     """Return the digest that is told; that of other blobs stays as it is when they change."""
-    digest = hex_digest("md5", md5) if blob_type in {None, "BlockBlob"} else None
+    digest = hex_digest("md5", md5) if blob_type in _BELIEVED else None
     return {"md5": digest} if digest else {}
 
 

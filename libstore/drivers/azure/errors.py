@@ -100,6 +100,7 @@ _leased = Meaning(ObjectError, _LEASED)
 _leased_container = Meaning(ContainerError, _LEASED)
 _encrypted = Meaning(ObjectError, _ENCRYPTED)
 _no_tier = Meaning(InvalidOptionError, "the service has no such access tier here")
+_bad_option = Meaning(InvalidOptionError, "the service takes no such value of this option")
 _bad_name = Meaning(InvalidNameError, "the service takes no such name")
 _immutable = Meaning(AccessDeniedError, "a policy or a legal hold keeps it as it is")
 
@@ -228,7 +229,9 @@ class ErrorReader:
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
         message = _SIGNED.sub(r"\1***", message)
         hidden = hidden_among(request.headers.values())
-        if is_page(headers) and status < 500:
+        if (
+            is_page(headers) or "x-amz-request-id" in headers
+        ) and status < 500:  # the latter is S3
             meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
@@ -259,6 +262,8 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
     if known is _leased and request.operation in _OF_CONTAINERS:
         known = _leased_container
+    if code == "InvalidHeaderValue" and message.endswith(_OF_OPTIONS):
+        known = _bad_option
     return known or (BUSY if status >= 500 else REFUSED)
 
 
@@ -270,6 +275,11 @@ def _missing(operation: str) -> Meaning:
 
 # Statuses that say by themselves what they mean, whoever says them.
 _PLAIN = frozenset({401, 408, 412, 429})
+# The headers whose values are as the caller gave them.
+_OF_OPTIONS = (
+    "x-ms-access-tier", "x-ms-blob-content-type", "x-ms-encryption-key", "x-ms-encryption-scope",
+    "x-ms-tags",
+)  # fmt: skip
 _OTHERS = frozenset({"LeaseIdMissing", "SourceConditionNotMet"})
 _OF_ACCOUNTS = frozenset({"ListContainers", "GetUserDelegationKey"})
 # What has more of an answer than that it was done.

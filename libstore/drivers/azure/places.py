@@ -22,6 +22,11 @@ _CONTAINER = re.compile(r"[a-z0-9](-?[a-z0-9])*", re.ASCII)
 # The root container, static web sites, logs and the change feed.
 _SPECIAL = frozenset({"$root", "$web", "$logs", "$blobchangefeed"})
 _MOST_SEGMENTS = 254
+# What else an account has, each at an address of its own, web sites of a zone among them:
+# https://learn.microsoft.com/en-us/azure/storage/common/storage-account-overview
+_OTHER_SERVICE = re.compile(
+    r"https?://[^./]+(\.z\d+)?\.(dfs|file|queue|table|web)\.(core|storage)\."
+)
 # The same page forbids control characters. Of a backslash the service makes a slash, and it drops
 # a dot at the end: https://github.com/versity/versitygw/issues/845 and
 # https://github.com/Azure/azure-sdk-for-java/issues/36674
@@ -67,6 +72,12 @@ def find_place(
             # All blobs would be written to that container, under the names of others.
             raise InvalidOptionError(
                 f"endpoint must be the address of the account, {url}, and not of a container in it"
+            )
+        other = _OTHER_SERVICE.match(url)
+        if other:
+            raise InvalidOptionError(
+                f"endpoint must be the address of the account's blobs, with .blob. in place of"
+                f" .{other[2]}."
             )
         return Place(url, f"{path}/")
     if account is None or not _ACCOUNT.fullmatch(account):
