@@ -229,9 +229,8 @@ class ErrorReader:
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
         message = _SIGNED.sub(r"\1***", message)
         hidden = hidden_among(request.headers.values())
-        if (
-            is_page(headers) or "x-amz-request-id" in headers
-        ) and status < 500:  # the latter is S3
+        elsewhere = is_page(headers) or "x-amz-request-id" in headers  # the latter is S3's
+        if elsewhere and status < 500:
             meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
