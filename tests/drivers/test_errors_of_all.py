@@ -412,6 +412,17 @@ def test_a_program_that_knows_no_containers_is_told(
     assert "endpoint" in error.message or "auth_url" in error.message or "storage" in error.message
 
 
+@pytest.mark.parametrize("operation", ["create_container", "read_object", "list_containers"])
+def test_azure_is_not_taken_for_another_store(server: Server, operation: str) -> None:
+    """Errors of S3 look like Azure's, and what they say is no advice for somebody at Azure."""
+    body = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
+    server.default = answer(body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1")
+    with _azure(server.url) as driver:
+        error = failed(operation, driver)
+    assert type(error) is ServiceError
+    assert "endpoint" in error.message
+
+
 @pytest.mark.parametrize("operation", ["list_objects", "list_containers", "upload_object"])
 def test_another_service_is_told(server: Server, driver: StorageDriver, operation: str) -> None:
     """Some program that answers 404 to whatever it does not know is no store without objects."""

@@ -229,7 +229,9 @@ class ErrorReader:
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
         message = _SIGNED.sub(r"\1***", message)
         hidden = hidden_among(request.headers.values())
-        elsewhere = is_page(headers) or "x-amz-request-id" in headers  # the latter is S3's
+        # Errors of S3 look like those of Azure, and their codes have other meanings here.
+        other = "x-amz-request-id" in headers and "x-ms-request-id" not in headers
+        elsewhere = is_page(headers) or other
         if elsewhere and status < 500:
             meaning = foreign(status)
         else:
