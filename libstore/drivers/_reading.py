@@ -34,6 +34,19 @@ def require_object(response: Response) -> None:
         raise foreign(response.status, "the service").error(response.status)
 
 
+def require_stored_form(response: Response) -> None:
+    """Raise `ServiceError` if Google, or a proxy, has compressed or decompressed an object."""
+    stored = response.headers.get("x-goog-stored-content-encoding", "")
+    sent_form = response.headers.get("content-encoding")
+    if stored and (stored == "gzip") != (sent_form == "gzip"):
+        response.close()
+        # https://cloud.google.com/storage/docs/transcoding
+        raise ServiceError(
+            "the object came in another form than it is stored in; to have Google send it as it"
+            " is, store it with cache_control='no-transform', or without content_encoding"
+        )
+
+
 def _is_googles(header: str) -> bool:
     return header.startswith("x-goog-")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NoReturn
@@ -202,4 +203,13 @@ def _error_body(response: Answer) -> bytes:
         pass
     finally:
         response.close()
-    return bytes(view[:filled])
+    body = bytes(view[:filled])
+    return _decompressed(body) if response.headers.get("content-encoding") == "gzip" else body
+
+
+def _decompressed(body: bytes) -> bytes:
+    """Return an error's text, which is compressed where whoever asks takes objects that are."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _ERROR_LIMIT)
+    except zlib.error:
+        return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -507,6 +508,30 @@ def test_a_wrong_key_of_an_object_is_told(
     model.before = Once("GET .*alt=media", RefusedError(400, reason, "The key."))
     with pytest.raises(kind):
         driver.object("box", "a").read()
+
+
+@pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
+def test_what_came_in_another_form_than_it_is_stored_in_is_told(way: Mapping[str, Any]) -> None:
+    """Google decompresses what says twice that it is compressed, whatever it is asked for."""
+    told = {"X_Goog_Generation": "5", "X_Goog_Stored_Content_Length": "25"}
+    server = Server(default=answer(b"hello", **told, X_Goog_Stored_Content_Encoding="gzip"))
+    with made(server, **way) as driver:
+        for options in ({}, {"start": 1, "stop": 3}):
+            with pytest.raises(ServiceError, match="no-transform"):
+                driver.object("box", "a").read(**options)
+    server.close()
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_an_error_that_is_compressed_is_read(cut: int) -> None:
+    """Who reads an object says that it may come compressed."""
+    told = {"error": {"errors": [{"reason": "notFound"}], "message": "No such object: box/a"}}
+    body = gzip.compress(json.dumps(told).encode())[cut:]
+    server = Server(default=answer(body, 404, Content_Encoding="gzip"))
+    kind = ServiceError if cut else ObjectNotFoundError
+    with made(server) as driver, pytest.raises(kind):
+        driver.object("box", "a").read()
+    server.close()
 
 
 # ---------------------------------------------------------------------- who answers

@@ -13,7 +13,6 @@ from typing_extensions import override
 from ...errors import (
     InvalidOptionError,
     ObjectChangedError,
-    ServiceError,
     StorageError,
 )
 from ...transfer.payload import Payload
@@ -27,7 +26,7 @@ from ...values import (
 )
 from .._digests import base64_of, is_same, key_headers
 from .._network import NetworkDriver
-from .._reading import range_header
+from .._reading import range_header, require_stored_form
 from . import resources
 from .calls import Calls, read_json
 from .errors import foreign
@@ -85,10 +84,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         if response.status == 206 and response.size == 0:
             response.close()
             return self._past_the_end(container, name, conditions, version)
-        stored = told.get("x-goog-stored-content-encoding", "")
-        if stored and (stored == "gzip") != (told.get("content-encoding") == "gzip"):
-            response.close()
-            raise ServiceError("the object came in another form than it is stored in")
+        require_stored_form(response)
         if response.status == 200 and not any(one.startswith("x-goog-") for one in told):
             response.close()
             raise foreign(200).error(200)

@@ -162,7 +162,7 @@ class Calls(Caller):
                 found = wrong
             else:
                 self._accepted = True
-                return google.Told(response) if self._google else response
+                return google.told(response, operation) if self._google else response
             moves += 1
             if (
                 moves > _MOST_MOVES

@@ -17,6 +17,7 @@ from typing_extensions import override
 from ...auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
 from ...http.message import Request, Response
 from ...values import Body
+from .._reading import require_stored_form
 
 _CUSTOMER = "x-amz-server-side-encryption-customer-"
 _SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
@@ -127,6 +128,13 @@ def asked(query: Mapping[str, str] | None) -> Mapping[str, str]:
 def row(told: Mapping[str, str]) -> Mapping[str, str]:
     """Return a row of a listing, with the generation where the ETag is."""
     return {**told, "ETag": told["Generation"]} if "Generation" in told else told
+
+
+def told(response: Response, operation: str) -> Told:
+    """Return an answer under the names of S3."""
+    if operation == "GetObject":
+        require_stored_form(response)
+    return Told(response)
 
 
 class Told:
