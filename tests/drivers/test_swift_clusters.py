@@ -68,6 +68,42 @@ def test_who_may_use_a_container_may_use_its_segments(server: Server, driver: Sw
     assert told.items() <= sent.items()
 
 
+def test_as_many_pairs_as_swift_keeps_leave_no_room_for_our_own(
+    server: Server, driver: SwiftDriver
+) -> None:
+    """The content can be verified by the manifest then."""
+    pairs = {f"key{number}": "value" for number in range(90)}
+    content = bytes(PART + 1)
+    digests = [hashlib.md5(piece).hexdigest() for piece in (content[:PART], content[PART:])]
+    joined = hashlib.md5("".join(digests).encode()).hexdigest()
+    stored = [said(201), *[said(201, etag=digest) for digest in digests]]
+    play(server, info(slo={}), *stored, said(201, etag=f'"{joined}"'), said(204))
+    driver.upload_object(content, "c", "a", metadata=pairs)
+    manifest = server.seen[5]
+    assert "PUT /v1/AUTH_test/c/a?multipart-manifest=put" == lines(server)[5]
+    assert 90 == sum(label.lower().startswith("x-object-meta-") for label, _ in manifest.headers)
+
+
+@pytest.mark.parametrize("span", [(0, None), (2, 9), (8, None)])
+def test_a_dynamic_large_object_of_many_segments(
+    server: Server, driver: SwiftDriver, span: tuple[int, int | None]
+) -> None:
+    """Swift tells neither its size nor its own ETag, nor sends ranges, and sends it in chunks."""
+    told = {"x-object-manifest": "parts/a%20b/", "etag": hashlib.md5().hexdigest()}
+    rows = [{"name": f"a b/{n}", "bytes": len(CONTENT) // 2} for n in range(2)]
+    listed = (said(200, json.dumps(rows).encode()), said(200, b"[]"))
+    sent = said(200, **told, transfer_encoding="chunked")
+    head = sent.data.replace(b"Content-Length: 0\r\n", b"")
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(CONTENT), CONTENT)
+    play(server, said(200, **told), *listed, Play(head + body), *listed)
+    obj = driver.get_object("c", "a")
+    assert len(CONTENT) == obj.size
+    assert CONTENT[slice(*span)] == obj.read(start=span[0], stop=span[1])
+    assert "GET /v1/AUTH_test/parts?format=json&prefix=a%20b/" in lines(server)[2].replace(
+        "%2F", "/"
+    )
+
+
 def test_segments_are_no_smaller_than_the_cluster_takes(
     server: Server, driver: SwiftDriver
 ) -> None:

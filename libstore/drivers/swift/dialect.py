@@ -140,6 +140,20 @@ def fits(headers: Mapping[str, str], info: Info | None = None) -> None:
             )
 
 
+def with_whole_md5(
+    headers: Mapping[str, str], etag: str | None, md5: str | None, info: Info | None = None
+) -> dict[str, str]:
+    """Return headers with the MD5 of a large object, if the user's metadata leave room for it."""
+    if md5 is None:
+        return dict(headers)
+    more = {**headers, WHOLE_MD5: f"{etag}:{md5}"}
+    try:
+        fits(more, info)
+    except ValueError:  # it can be verified by its segments still
+        return dict(headers)
+    return more
+
+
 # ---------------------------------------------------------------------- sent
 
 
@@ -218,6 +232,21 @@ def list_query(query: ListQuery, marker: str | None, limit: int) -> dict[str, st
 def is_large(headers: Mapping[str, str]) -> bool:
     """Return whether an object is a static large object."""
     return headers.get("x-static-large-object", "").lower() in {"true", "1", "yes", "on"}
+
+
+def unlisted(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """
+    Return container and prefix of a dynamic large object's segments, if Swift did not add them up.
+
+    It does so where one page of a listing has them all, and else tells the ETag of the manifest,
+    and either no size or that of the page's segments:
+    https://github.com/openstack/swift/blob/master/swift/common/middleware/dlo.py
+    """
+    manifest = headers.get("x-object-manifest", "")
+    if not manifest or headers.get("etag", "").startswith('"'):
+        return None
+    container, _, prefix = unquote(manifest).partition("/")
+    return container, prefix
 
 
 def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:

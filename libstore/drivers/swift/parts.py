@@ -94,9 +94,7 @@ class PartHooks(ObjectHooks):
         etag = etag_of(part.token for part in parts)
         # The ETag is compared with what comes back: Ceph's gateway would take one that is sent for
         # that of the manifest's text. https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
-        sent = dict(headers)
-        if md5 is not None:
-            sent[dialect.WHOLE_MD5] = f"{etag}:{md5}"
+        sent = dialect.with_whole_md5(headers, etag, md5, self._calls.info)
         self._expire_segments(upload, parts, headers)
         body = manifest_body(segments_container(container), upload, parts)
 
