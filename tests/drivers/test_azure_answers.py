@@ -7,7 +7,9 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripted import Play, Server, answer
@@ -35,6 +37,7 @@ from libstore import (
     TransferOptions,
     get_driver,
 )
+from libstore.auth.sas import timestamp
 from libstore.drivers.azure import AzureDriver
 
 KEY = base64.b64encode(b"a key that nobody sees").decode()
@@ -289,6 +292,34 @@ def test_a_wrong_clock_is_set_right(server: Server, driver: AzureDriver) -> None
     assert driver.object("box", "name").read() == CONTENT
     dates = [dict(seen.headers)["x-ms-date"] for seen in server.seen]
     assert [formatdate(now, usegmt=True), theirs] == dates
+
+
+class Issuer:
+    """Hands out a token that lives longer than any test."""
+
+    def get_token(self, *scopes: str) -> Any:
+        return SimpleNamespace(token="a token", expires_on=4_000_000_000)
+
+
+@pytest.mark.parametrize("ahead", [86_400.0, -86_400.0])
+def test_a_wrong_clock_is_set_right_for_a_user_s_signature(server: Server, ahead: float) -> None:
+    """The service gives no key for times that are not near its own."""
+    now = 1_800_000_000.0
+    refused = error("InvalidXmlNodeValue", 400, Date=formatdate(now - ahead, usegmt=True))
+    key = "".join(f"<Signed{name}>a</Signed{name}>" for name in ("Oid", "Tid", "Start", "Service"))
+    key += "<SignedExpiry>2029-01-01T00:00:00Z</SignedExpiry><SignedVersion>a</SignedVersion>"
+    server.steps.extend(
+        [refused, refused, document(f"{key}<Value>{KEY}</Value>", "UserDelegationKey")]
+    )
+    endpoint, retry = f"{server.url}/account", RetryPolicy(3, base=0.0)
+    with AzureDriver(credential=Issuer(), endpoint=endpoint, insecure=True, retry=retry) as driver:
+        driver._calls.clock = lambda: now
+        url = driver.object("box", "a").sign_url(expires=60.0)
+        assert parse_qs(urlsplit(url).query)["se"] == [timestamp(now - ahead + 60)]
+        server.steps.extend([error("InvalidXmlNodeValue", 400)])
+        driver._signatures._key = None
+        with pytest.raises(AuthenticationError, match="clock"):
+            driver.object("box", "a").sign_url()
 
 
 @pytest.mark.parametrize(

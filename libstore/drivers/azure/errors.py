@@ -30,7 +30,7 @@ from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
 from .. import _errors
-from .._errors import BUSY, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning
+from .._errors import BUSY, CLOCK, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning
 
 # What gives access wherever it stands: the signature of a URL, and a token.
 _SIGNED = re.compile(r"(\bsig=|\bBearer\s+)[^&\s<>\"']+", re.IGNORECASE)
@@ -265,6 +265,10 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
         known = _leased_container
     if code == "InvalidHeaderValue" and message.endswith(_OF_OPTIONS):
         known = _bad_option
+    # So it says of a key that would begin or end at a time that it does not allow, by its clock:
+    # https://github.com/Azure/azure-powershell/issues/17183
+    if code == "InvalidXmlNodeValue" and request.operation == "GetUserDelegationKey":
+        known = CLOCK
     return known or (BUSY if status >= 500 else REFUSED)
 
 

@@ -14,7 +14,7 @@ from ...auth.sas import (
     service_sas,
     timestamp,
 )
-from ...errors import NotSupportedError, ServiceError
+from ...errors import AuthenticationError, NotSupportedError, ServiceError
 from ...http.xml import write
 from ...values import Limits, SigningOptions
 from .calls import VERSION, Calls
@@ -42,6 +42,16 @@ class Signatures:
 
     def url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows one kind of request for one blob."""
+        skew = self._calls.client.skew
+        try:
+            return self._url(container, name, options)
+        except AuthenticationError:
+            if self._calls.client.skew == skew:
+                raise
+        # The service told its time when it refused, and all times in a URL are other ones by that.
+        return self._url(container, name, options)
+
+    def _url(self, container: str, name: str, options: SigningOptions) -> str:
         access = self._calls.access
         unknown = options.response_headers.keys() - {
             "cache-control",
