@@ -9,6 +9,7 @@ block that writes is left by an exception, nothing is published.
 from __future__ import annotations
 
 import atexit
+import codecs
 import io
 import logging
 import os
@@ -363,6 +364,16 @@ class ObjectTextWriter(io.TextIOWrapper):
     ) -> None:
         super().__init__(writer, encoding, errors, newline)
         self._writer = writer
+        # In what cannot seek, io takes itself to be beyond the beginning, where the mark belongs.
+        marked = codecs.lookup(encoding).name in {"utf-16", "utf-32"}
+        self._mark = "".encode(encoding) if marked else b""
+
+    @override
+    def write(self, text: str, /) -> int:
+        mark, self._mark = self._mark, b""
+        if mark:
+            self._writer.write(mark)
+        return super().write(text)
 
     @override
     def __enter__(self) -> Self:

@@ -353,6 +353,26 @@ def test_text_can_be_written(container: Container) -> None:
     assert b"? b\r\n" == container.read_object("t")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "U32", "utf-16-le", "utf-8-sig", "shift_jis"])
+def test_what_was_written_in_an_encoding_is_read_in_it(
+    container: Container, tmp_path: Path, encoding: str
+) -> None:
+    """The bytes are those of a file on disk, byte order marks included."""
+    with container.open("t", "w", encoding=encoding) as file:
+        print("a", "b", file=file)
+        file.writelines(["c\n", "d"])
+    with container.open("t", "r", encoding=encoding) as file:
+        assert "a b\nc\nd" == file.read()
+    (tmp_path / "t").write_text("a b\nc\nd", encoding)
+    assert (tmp_path / "t").read_bytes() == container.read_object("t")
+
+
+def test_a_text_that_is_empty_is_no_bytes(container: Container) -> None:
+    with container.open("t", "w", encoding="utf-16"):
+        pass
+    assert b"" == container.read_object("t")
+
+
 def test_zip(container: Container) -> None:
     """An archive is written through a file object, and one member of it is read."""
     with container.open("z.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
