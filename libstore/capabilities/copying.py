@@ -9,7 +9,7 @@ from typing_extensions import final
 
 from .. import checks
 from ..core import DriverCore
-from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError
+from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError, StorageError
 from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag, check_cancelled
@@ -108,13 +108,27 @@ class Copying(DriverCore):
             target = container.driver if isinstance(container, Container) else self
             info = self._head_object(source_container, source, None)
             place = (target._container_name(container), source if name is None else name)
-            if target is self and place == (source_container, source):
-                return self._object_handle(obj.container, info)
+            if place == (source_container, source) and self._is_at_the_same_place(target, *place):
+                return target._object_handle(container, info)
             options = CopyOptions(conditions=Conditions(if_absent=if_absent))
             moved = self._copied("move_object", obj, container, name, options, progress, cancel)
             pinned = info.etag if self.supports("delete_if_match") else None
             self._delete_object(source_container, source, Conditions(if_match=pinned), None)
         return moved
+
+    def _is_at_the_same_place(self, target: DriverCore, container: str, name: str) -> bool:
+        """
+        Return whether a name stands for one and the same object here and at another driver.
+
+        Where it does, a move must not delete what it has just written.
+        """
+        if target is self:
+            return True
+        try:
+            here = self._get_object_cdn_url(container, name)
+            return here == target._get_object_cdn_url(container, name)
+        except StorageError:  # what has no public addresses
+            return False
 
     def _copied(
         self,
