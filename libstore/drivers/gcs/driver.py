@@ -175,7 +175,7 @@ class GCSDriver(PartHooks):
         self._multipart = Multipart(self._calls) if parallel else None
         if not parallel:
             self.limits = _ORDERED
-        elif _is_there("google_crc32c"):
+        elif is_there("google_crc32c"):
             # The only digest that Google keeps of an object that came in parts.
             self.digests = ("md5", "crc32c")
 
@@ -358,7 +358,8 @@ class GCSDriver(PartHooks):
         return self._calls.place.url + self._calls.place.public(container, name)
 
 
-def _is_there(package: str) -> bool:
+def is_there(package: str) -> bool:
+    """Return whether a package can be imported."""
     try:
         return find_spec(package) is not None
     except ImportError:  # somebody forbids to import it

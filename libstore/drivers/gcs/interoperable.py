@@ -43,7 +43,7 @@ from ...values import (
     WriteOptions,
 )
 from . import resources
-from .driver import GCSDriver
+from .driver import GCSDriver, is_there
 from .multipart import write_headers
 from .resumable import PREFIX
 
@@ -86,6 +86,9 @@ class HMACDriver(GCSDriver):
         self._inner = get_driver("gcs-s3")(key, secret, **given)
         self._inner._calls.payer = settings.user_project
         self.limits = self._inner.limits
+        if is_there("google_crc32c"):
+            # What came in parts is known again by nothing else, once an answer was lost.
+            self._inner.digests = ("md5", "crc32c")
         self.digests = self._inner.digests
         self._signer = HMACSigner(
             key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE)
@@ -160,10 +163,13 @@ class HMACDriver(GCSDriver):
     def _versions_of(self, container: str) -> list[tuple[str, str | None]]:
         """Return the first page of all generations of all objects."""
         # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
-        page = self._driver()._calls.ask_xml(
-            "GET", "ListVersions", container,
-            expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
-            query={"encoding-type": "url", "versions": ""},
+        calls = self._driver()._calls
+        page = calls.persist(
+            lambda: calls.ask_xml(
+                "GET", "ListVersions", container,
+                expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
+                query={"encoding-type": "url", "versions": ""},
+            )
         )  # fmt: skip
         return [
             (unquote(row["Key"].replace("+", " ")), row.get("Generation"))
