@@ -86,6 +86,13 @@ def test_every_python_we_name_has_an_environment(
     }
 
 
+def test_a_source_distribution_has_what_its_tests_need(pyproject: dict[str, Any]) -> None:
+    """README.md, LICENSE and pyproject.toml go along by themselves."""
+    included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+
+    assert {"/libstore", "/tests", "/docs", "/tox.ini", "/.ci"} == set(included)
+
+
 def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
     command = "pip install tox && tox"
 
@@ -95,7 +102,7 @@ def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
 
 def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
     names = {path.name for path in project.iterdir() if not path.name.startswith(".")}
-    made = {"build", "dist", "__pycache__"}
+    made = {"build", "dist", "__pycache__", "PKG-INFO"}  # the last comes with a source distribution
 
     assert {
         *("libstore", "tests", "docs"),
