@@ -102,7 +102,7 @@ def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
 
 def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
     names = {path.name for path in project.iterdir() if not path.name.startswith(".")}
-    made = {"build", "dist", "__pycache__", "PKG-INFO"}  # the last comes with a source distribution
+    made = {"build", "dist", "__pycache__", "PKG-INFO"}  # the last by who builds an archive
 
     assert {
         *("libstore", "tests", "docs"),
