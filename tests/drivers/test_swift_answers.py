@@ -269,7 +269,7 @@ def test_a_copy_to_a_free_name_spares_a_symlink_that_leads_nowhere(
     play(server, said(200, etag=MD5), said(200))
     with pytest.raises(ObjectAlreadyExistsError):
         driver.object("c", "a").copy("c", "b", if_absent=True)
-    assert "HEAD /v1/AUTH_test/c/b?symlink=get" == lines(server)[-1]
+    assert lines(server)[-1].startswith("HEAD /v1/AUTH_test/c/b?symlink=get")
 
 
 def test_another_md5_than_was_sent_is_noticed(server: Server, driver: SwiftDriver) -> None:

@@ -14,6 +14,7 @@ from scripted import Play, Server, answer
 from libstore import (
     AccessDeniedError,
     AuthenticationError,
+    ContainerNotFoundError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ServiceError,
@@ -102,6 +103,30 @@ def test_a_dynamic_large_object_of_many_segments(
     assert "GET /v1/AUTH_test/parts?format=json&prefix=a%20b/" in lines(server)[2].replace(
         "%2F", "/"
     )
+
+
+def test_a_container_that_is_deleted_within_an_upload_is_told_as_such(
+    server: Server, driver: SwiftDriver
+) -> None:
+    """And no container of segments stays that has been made meanwhile."""
+    content = bytes(PART + 1)
+    digests = [hashlib.md5(piece).hexdigest() for piece in (content[:PART], content[PART:])]
+    stored = [said(201), *[said(201, etag=digest) for digest in digests]]
+    refused = said(400, b"Errors:\n/c_libstore_segments/segments/1, 404 Not Found\n")
+    left = [said(200, b"[]"), said(204), said(404), said(204)]
+    play(server, info(slo={}), *stored, refused, said(404), *left)
+    with pytest.raises(ContainerNotFoundError):
+        driver.upload_object(content, "c", "a")
+    assert "DELETE /v1/AUTH_test/c_libstore_segments" == lines(server)[-1]
+
+
+def test_a_manifest_that_leads_nowhere_is_deleted(server: Server, driver: SwiftDriver) -> None:
+    """Without asking for the segments, for want of which Swift says that there is no object."""
+    play(server, said(200, x_object_manifest="gone/a/"), said(204))
+    driver.delete_object(driver.object("c", "a"))
+    asked, deleted = lines(server)[1:]
+    assert "multipart-manifest=get" in asked
+    assert "DELETE /v1/AUTH_test/c/a" == deleted
 
 
 def test_segments_are_no_smaller_than_the_cluster_takes(

@@ -43,9 +43,10 @@ _MOST_NAME = 256
 _MARKS = "uploads/"
 _TYPE = "application/octet-stream;libstore-name="
 _SIDE_BY_SIDE = 8
-#: Asks for a symlink, where there is one, and not for what it leads to:
-#: https://docs.openstack.org/swift/latest/middleware.html#symlink
-ITSELF: Mapping[str, str] = {"symlink": "get"}
+#: Asks for a symlink or a manifest, where there is one, and not for what it leads to, which may be
+#: missing: https://docs.openstack.org/swift/latest/middleware.html#symlink
+#: https://docs.openstack.org/swift/latest/middleware.html#dynamic-large-objects
+ITSELF: Mapping[str, str] = {"symlink": "get", "multipart-manifest": "get"}
 
 
 def segments_container(container: str) -> str:
@@ -338,6 +339,20 @@ class LargeObjects:
                 if error is not None:
                     raise error
         self.unmark(upload)
+        self._leave(upload.container)
+
+    def _leave(self, container: str) -> None:
+        """Delete the container of segments if it is empty, and that of the objects is gone."""
+        try:
+            self._calls.ask("HEAD", "HeadContainer", container).close()
+        except ContainerNotFoundError:
+            place = segments_container(container)
+            try:
+                self._calls.ask("DELETE", "DeleteContainer", place).close()
+            except StorageError:  # others use it still, or it is gone
+                pass
+        except StorageError:  # who may not ask need not be able to delete either
+            pass
 
     def _is_published(self, upload: Upload) -> bool:
         try:

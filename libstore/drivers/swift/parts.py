@@ -13,6 +13,7 @@ from ...errors import (
     ServiceError,
 )
 from ...http.headers import clean_etag, parse_size
+from ...http.message import Response
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
 from ...values import MiB, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -99,11 +100,7 @@ class PartHooks(ObjectHooks):
         body = manifest_body(segments_container(container), upload, parts)
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            response = self._calls.ask(
-                "PUT", "PutObject", container, name, query={"multipart-manifest": "put"},
-                headers={**sent, **condition}, content=body, idempotent=idempotent,
-            )  # fmt: skip
-            response.close()
+            response = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
             told = clean_etag(response.headers.get("etag"))
             if told != etag:
                 raise IntegrityError(
@@ -118,6 +115,22 @@ class PartHooks(ObjectHooks):
         info = self._put_new(container, name, put, lambda info: info.etag == etag)
         self._large.unmark(upload)
         return info
+
+    def _put_manifest(
+        self, upload: Upload, headers: Mapping[str, str], body: bytes, idempotent: bool
+    ) -> Response:
+        try:
+            response = self._calls.ask(
+                "PUT", "PutObject", upload.container, upload.name,
+                query={"multipart-manifest": "put"}, headers=headers, content=body,
+                idempotent=idempotent,
+            )  # fmt: skip
+        except ServiceError as error:
+            if error.status == 400:  # it may lack its segments, which have gone with the container
+                self._require_container(upload.container)
+            raise
+        response.close()
+        return response
 
     def _publish_over(self, upload: Upload, put: Put) -> ObjectInfo:
         """Write a manifest whatever is there, and then remove the segments of what was there."""
