@@ -175,6 +175,10 @@ class WriteOptions:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+def _go_on() -> None:
+    """Let a copy go on that nobody can cancel."""
+
+
 @dataclass(frozen=True, slots=True)
 class CopyOptions:
     """
@@ -184,6 +188,8 @@ class CopyOptions:
         storage_class: That of the copy; `None` is the service's default.
         if_source_match: The ETag that the source must still have.
         extra: Options that only this service has, as in `WriteOptions`.
+        checkpoint: To be called between the requests of a copy that takes more than one; it
+            raises `TransferCancelledError` when the copy was cancelled.
     """
 
     content_type: str | None = None
@@ -192,6 +198,7 @@ class CopyOptions:
     if_source_match: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
     extra: Mapping[str, object] = field(default_factory=dict)
+    checkpoint: Callable[[], None] = field(default=_go_on, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

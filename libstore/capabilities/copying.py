@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from typing_extensions import final
 
@@ -158,6 +159,7 @@ class Copying(DriverCore):
                 storage_class=checks.header_value(options.storage_class, "storage_class"),
                 conditions=target._conditions(options.conditions.if_absent, None),
                 extra=target._extra(options.extra, target.upload_extras),
+                checkpoint=partial(check_cancelled, cancel),
             )
             target._need_option("storage_class", options.storage_class is not None)
             order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)

@@ -23,6 +23,7 @@ from libstore import (
     ObjectNotFoundError,
     RetryPolicy,
     ServiceError,
+    TransferCancelledError,
     TransferOptions,
     get_driver,
 )
@@ -93,6 +94,22 @@ def test_a_copy_that_is_interrupted_is_aborted(service: FakeAzure, driver: Azure
     (abort,) = service.asked("copy")
     assert abort.headers["x-ms-copy-action"] == "abort"
     assert not driver.object_exists("box", "b")
+
+
+def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDriver) -> None:
+    """Neither waiting for the service nor its reading of blocks goes on, and nothing is left."""
+    cancel = threading.Event()
+    service.copy_polls = 1_000
+    obj = driver.upload_object(CONTENT, "box", "a")
+    driver._calls.sleep = lambda seconds: cancel.set()
+    with pytest.raises(TransferCancelledError):
+        driver.copy_object(obj, "box", "b", cancel=cancel)
+    assert service.asked("copy")
+    service.guard = lambda ask: cancel.set() if ask.method == "HEAD" else None
+    cancel.clear()
+    with pytest.raises(TransferCancelledError):
+        driver.copy_object(obj, "box", "b", content_type="text/x-b", cancel=cancel)
+    assert (["/account/box/a"], {}) == (list(service.blobs), service.blocks)
 
 
 def test_a_missing_source_is_told(driver: AzureDriver) -> None:

@@ -194,7 +194,8 @@ class Copier:
             response.close()
             info = dialect.written_info(target[1], response.headers)
             if response.headers.get("x-ms-copy-status") != "success":
-                info = self._wait(target, response.headers.get("x-ms-copy-id", ""))
+                copy_id = response.headers.get("x-ms-copy-id", "")
+                info = self._wait(target, copy_id, options.checkpoint)
             return info
 
         def look() -> ObjectInfo | None:
@@ -203,7 +204,7 @@ class Copier:
 
         return self._calls.persist_once(send, look) if bound else send()
 
-    def _wait(self, target: Place, copy_id: str) -> ObjectInfo:
+    def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Return what a copy came to that the service makes in its own time."""
         polls = iter(_POLLS)
         delay = next(polls)
@@ -219,6 +220,7 @@ class Copier:
                     break
                 self._calls.sleep(delay)
                 delay = next(polls, delay)
+                checkpoint()
         except BaseException:
             self._abort(target, copy_id)
             raise
@@ -281,6 +283,7 @@ class Copier:
         numbered = list(enumerate(ranges(Span(0, size), step), 1))
 
         def copy(one: tuple[int, Span]) -> str:
+            options.checkpoint()
             return self._copy_block(other, source, upload, one, headers)
 
         try:
