@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import threading
@@ -262,6 +263,23 @@ def test_a_key_of_one_upload_takes_the_place_of_the_drivers(model: Model) -> Non
 # ---------------------------------------------------------------------- tokens
 
 
+def test_what_was_written_is_looked_at_with_its_own_key(model: Model) -> None:
+    """Google refuses the key of another object, and that of one that has none."""
+    own, other = b"k" * 32, b"z" * 32
+    with made(model, customer_key=own, **HMAC) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        box = driver.create_container("box")
+        box.upload_object(b"1", "a")
+        model.headers.clear()
+        for extra in ({"customer_key": other}, {"kms_key": "a-key"}):
+            box.upload_object(noise(BIG + 1), "b", extra=extra)
+            box.object("a").copy("box", "c", extra=extra)
+            sent = {one.get("x-goog-encryption-key") for one in model.headers}
+            given = extra.get("customer_key")
+            assert {base64.b64encode(given).decode() if given else None} == sent
+            model.headers.clear()
+
+
 def test_secrets_that_the_service_repeats_are_hidden(model: Model) -> None:
     def refuse(request: Request) -> None:
         raise RefusedError(403, "forbidden", f"Who is {request.headers['authorization']}?")
@@ -375,8 +393,6 @@ def test_credentials_without_scopes_get_them() -> None:
 
 
 def _claims(body: bytes) -> Mapping[str, Any]:
-    import base64
-    import json
     from urllib.parse import parse_qs
 
     (assertion,) = parse_qs(body.decode())["assertion"]

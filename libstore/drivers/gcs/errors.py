@@ -185,8 +185,9 @@ def read_error(body: bytes) -> Told:
 def _read_json(text: str) -> Told:
     try:
         error: Any = json.loads(text)["error"]
-        if isinstance(error, str) and _OAUTH.fullmatch(error):
-            return Told(error, "", known=True)
+        if isinstance(error, str):
+            oauth = _OAUTH.fullmatch(error)
+            return Told(error, known=True) if oauth else Told(foreign=True)
         reasons = error.get("errors") or [{}]
         reason = reasons[0].get("reason") or error.get("status")
         return Told(

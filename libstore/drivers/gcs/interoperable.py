@@ -221,7 +221,7 @@ class HMACDriver(GCSDriver):
             source_container, source, container, name,
             replace(options, extra=_extra(options.extra)),
         )  # fmt: skip
-        return self._described(container, info)
+        return self._described(container, info, options.extra)
 
     @override
     def _set_metadata(
@@ -237,11 +237,24 @@ class HMACDriver(GCSDriver):
         )
         return self._described(container, info)
 
-    def _described(self, container: str, info: ObjectInfo) -> ObjectInfo:
-        """Return the info with the generation, which not every answer of the XML API tells."""
+    def _described(
+        self, container: str, info: ObjectInfo, extra: Mapping[str, object] | None = None
+    ) -> ObjectInfo:
+        """
+        Return the info with the generation, which not every answer of the XML API tells.
+
+        Args:
+            extra: Options of the write, which may have had a key of its own.
+        """
         if info.etag is not None and info.etag.isdigit():
             return info
-        return self._told(container, replace(info, etag=None))
+        inner = self._driver()
+        reads = inner._settings.overridden(_extra(extra or {})).reads
+        try:
+            found: ObjectInfo = inner._look(container, info.name, None, reads)
+        except AccessDeniedError:  # see `_told`
+            return replace(info, etag=None)
+        return found
 
     # ------------------------------------------------------------------ uploads in parts
 
@@ -289,11 +302,11 @@ class HMACDriver(GCSDriver):
     ) -> ObjectInfo:
         if upload.id.startswith(PREFIX):
             info = super()._finish_upload(upload, parts, options, checksums)
-            return self._described(upload.container, info)
+            return self._described(upload.container, info, options.extra)
         info = self._driver()._finish_upload(
             upload, parts, replace(options, extra=_extra(options.extra)), checksums
         )
-        return self._described(upload.container, info)
+        return self._described(upload.container, info, options.extra)
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
