@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 from time import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from libstore import (
     ServiceError,
     ServiceUnavailableError,
     StorageError,
+    TransferCancelledError,
     TransferOptions,
 )
 from libstore.auth.bearer import TokenCache
@@ -618,6 +620,12 @@ def test_a_copy_goes_on_as_long_as_it_gets_further() -> None:
         with pytest.raises(ServiceError, match="does not go on"):
             driver.object("box", "a").copy("box", "b")
     assert 3 + 2 == len(server.seen)
+    server.steps.append(told(False, 1))
+    cancelled = iter([False, True])
+    flag = SimpleNamespace(is_set=lambda: next(cancelled))
+    with made(server) as driver, pytest.raises(TransferCancelledError):
+        driver.copy_object(driver.object("box", "a"), "box", "b", cancel=flag)
+    assert 3 + 2 + 1 == len(server.seen)
     server.close()
 
 

@@ -107,6 +107,7 @@ class CopyHooks(ObjectHooks):
             if not told.get("rewriteToken") or done == before:
                 raise ServiceError("Google has not made the whole copy, and does not go on")
             token["rewriteToken"] = str(told["rewriteToken"])
+            options.checkpoint()
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:
