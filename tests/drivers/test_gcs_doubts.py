@@ -282,6 +282,19 @@ def test_what_was_written_is_looked_at_with_its_own_key(model: Model) -> None:
             model.headers.clear()
 
 
+def test_what_is_looked_for_has_a_key_of_its_own(model: Model, driver: GCSDriver) -> None:
+    """Google tells digests only to who has the key."""
+    model.before = Once("POST .*uploadType=multipart")  # the answer is lost
+    key = b"z" * 32
+    driver.upload_object(b"1", "box", "a", if_absent=True, extra={"customer_key": key})
+    looked = [
+        headers.get("x-goog-encryption-key")
+        for line, headers in zip(model.seen, model.headers, strict=True)
+        if line.startswith("GET ")
+    ]
+    assert [base64.b64encode(key).decode()] == looked
+
+
 def test_secrets_that_the_service_repeats_are_hidden(model: Model) -> None:
     def refuse(request: Request) -> None:
         raise RefusedError(403, "forbidden", f"Who is {request.headers['authorization']}?")

@@ -43,11 +43,17 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         return resources.object_info(self._resource(container, name, version))
 
-    def _resource(self, container: str, name: str, version: str | None = None) -> dict[str, Any]:
+    def _resource(
+        self,
+        container: str,
+        name: str,
+        version: str | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
         return self._calls.ask_json(
             "GET", "GetObject", self._calls.place.object(container, name),
             query={"generation": version} if version else None,
-            headers=self._customer(), bucket=container,
+            headers=self._customer(extra), bucket=container,
         )  # fmt: skip
 
     def _customer(self, extra: Mapping[str, object] | None = None) -> dict[str, str]:
@@ -121,15 +127,20 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             return resources.object_info(read_json(response))
 
         def look() -> ObjectInfo | None:
-            return self._ours(container, name, payload.size, digests)
+            return self._ours(container, name, payload.size, digests, options.extra)
 
         return self._calls.persist_once(put, look)
 
     def _ours(
-        self, container: str, name: str, size: int, digests: Mapping[str, str]
+        self,
+        container: str,
+        name: str,
+        size: int,
+        digests: Mapping[str, str],
+        extra: Mapping[str, object],
     ) -> ObjectInfo | None:
-        """Return what Google has, if it is what we sent."""
-        info = self._head_object(container, name, None)
+        """Return what Google has, if it is what we sent; it tells digests to who has the key."""
+        info = resources.object_info(self._resource(container, name, None, extra))
         return info if is_same(info, size, digests) else None
 
     @override

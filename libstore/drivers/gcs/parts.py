@@ -78,7 +78,7 @@ class PartHooks(CopyHooks):
         size = sum(part.size for part in parts)
 
         def look() -> ObjectInfo | None:
-            return self._ours(upload.container, upload.name, size, checksums)
+            return self._ours(upload.container, upload.name, size, checksums, options.extra)
 
         multipart = self._parallel(upload)
         if multipart is None:
