@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from scripted import Play, Seen, Server, answer
 
-from libstore import NotSupportedError, RetryPolicy, ServiceError, get_driver
+from libstore import (
+    NotSupportedError,
+    RetryPolicy,
+    ServiceError,
+    TransferCancelledError,
+    get_driver,
+)
 from libstore.drivers.s3 import S3Driver
 from libstore.drivers.s3.dialect import composite_etag
 
@@ -87,6 +94,17 @@ def test_a_part_that_cannot_be_copied_leaves_no_upload(server: Server, driver: S
     with pytest.raises(ServiceError) as caught:
         driver.object("bucket", "a").copy("target", "c")
     assert "InvalidArgument" == caught.value.code
+    assert "DELETE /target/c?uploadId=an%20id" in server.seen[-1].line
+
+
+def test_a_copy_that_is_cancelled_leaves_no_upload(server: Server, driver: S3Driver) -> None:
+    """It goes no further than the parts that are under way."""
+    server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN, PART])
+    server.default = PART
+    cancel = SimpleNamespace(is_set=lambda: len(server.seen) > 4)
+    with pytest.raises(TransferCancelledError):
+        driver.copy_object(driver.object("bucket", "a"), "target", "c", cancel=cancel)
+    assert len(server.seen) < 4 + PARTS
     assert "DELETE /target/c?uploadId=an%20id" in server.seen[-1].line
 
 

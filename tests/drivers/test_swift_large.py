@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -27,6 +28,7 @@ from libstore import (
     NotSupportedError,
     ObjectAlreadyExistsError,
     StorageError,
+    TransferCancelledError,
     TransferOptions,
 )
 from libstore.drivers.swift import SwiftDriver, copies
@@ -367,6 +369,27 @@ def test_a_copy_in_parts_that_fails_leaves_no_segment(
     with pytest.raises(IntegrityError):
         source.copy(container, "b")
     assert before == segments_of(container)
+
+
+def test_a_copy_in_parts_that_is_cancelled_leaves_no_segment(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_WHOLE", PART)
+    monkeypatch.setattr(copies, "_PART", 5 * PART)
+    source = container.upload_object(LARGE, "a")
+    before = segments_of(container)
+    cancel = threading.Event()
+    copy_bytes = SwiftDriver._copy_bytes
+
+    def last(*arguments: Any) -> str | None:
+        cancel.set()
+        return copy_bytes(*arguments)
+
+    monkeypatch.setattr(SwiftDriver, "_copy_bytes", last)
+    with pytest.raises(TransferCancelledError):
+        container.driver.copy_object(source, container, "b", cancel=cancel)
+    assert before == segments_of(container)
+    assert not container.object_exists("b")
 
 
 def _refuse(*arguments: object, **options: object) -> None:

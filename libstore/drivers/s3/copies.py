@@ -58,6 +58,7 @@ class _Order:
         tags: The copy's headers of them; `None` carries over those of the source.
         match: The ETag that the source must have.
         conditions: What must hold for the target.
+        checkpoint: Raises where the copy was cancelled.
     """
 
     source: tuple[str, str]
@@ -67,6 +68,7 @@ class _Order:
     tags: Mapping[str, str] | None
     match: str | None
     conditions: Conditions
+    checkpoint: Callable[[], None] = CopyOptions().checkpoint
 
     @property
     def own(self) -> dict[str, str]:
@@ -102,6 +104,7 @@ class Copier:
             None if given is None else extras.tag_headers(given),
             options.if_source_match,
             options.conditions,
+            options.checkpoint,
         )
         if source == target:
             changes = order.changes or settings is not self._settings
@@ -258,6 +261,7 @@ class Copier:
         sent = {**self._source_headers(order), **settings.access}
 
         def copy(one: tuple[int, Span]) -> Part:
+            order.checkpoint()
             return self._copy_part(upload, one[0], one[1], sent)
 
         try:
@@ -265,6 +269,7 @@ class Copier:
             body = complete_body((part.number, part.token, None) for part in parts)
             ending = dialect.condition_headers(order.conditions)
             etag = dialect.composite_etag([part.token for part in parts])
+            order.checkpoint()
 
             def look() -> ObjectInfo | None:
                 found = self._look(*target, None, settings.reads)

@@ -154,6 +154,7 @@ class CopyHooks(PartHooks):
         }
 
         def copy(one: tuple[int, Span]) -> Part:
+            options.checkpoint()
             number, span = one
             assert span.stop is not None
             etag = self._copy_bytes(
@@ -164,6 +165,7 @@ class CopyHooks(PartHooks):
         try:
             numbered = list(enumerate(ranges(Span(0, size), step), 1))
             parts = run_all(copy, numbered, _SIDE_BY_SIDE)
+            options.checkpoint()
             kept = {
                 label: value for label, value in headers.items() if label != "x-fresh-metadata"
             }
