@@ -23,8 +23,8 @@ from servers.seaweedfs import seaweedfs
 
 # The groups of tests that take longest come first, so that no process is left with one at the end.
 _LONGEST_FIRST = (
-    "TestSeaweedFS", "TestSwift", "TestTempAuth", "seven", "seaweedfs", "swift", "TestMoto",
-    "TestKeystone", "keystone", "TestRclone",
+    "TestKeystone", "TestSwift", "TestTempAuth", "seven", "swift", "seaweedfs", "TestSeaweedFS",
+    "TestMoto", "TestEmulator", "keystone", "moto", "TestRclone",
 )  # fmt: skip
 
 

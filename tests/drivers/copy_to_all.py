@@ -1,9 +1,9 @@
 """
-Copies objects from one driver to others, and tells what that took. Run as a program.
+Copies an object from one driver to others, and tells what that took. Run as a program.
 
 Its argument is JSON: ``transfer`` has the options of transfers; ``source``, a name, arguments and
-options, makes the one driver; ``targets`` has the same of the others, each with the size of what
-it gets. It prints what came of each, in their order.
+options, makes the one driver; ``targets`` has the same of the others; ``size`` is the object's. It
+prints what came of each, in their order.
 """
 
 from __future__ import annotations
@@ -57,19 +57,20 @@ class Watch:
 
 
 def main() -> None:
-    """Copy the objects, and look at each copy."""
+    """Copy the object, and look at each copy."""
     order = json.loads(sys.argv[1])
     transfer = TransferOptions(**order["transfer"])
     watch = Watch()
     source = made(order["source"], transfer)
     before = peak()
-    objects = {size: stored(source, size) for size in {size for _, size in order["targets"]}}
+    size = order["size"]
+    original = stored(source, size)
     found = []
-    for way, size in order["targets"]:
+    for way in order["targets"]:
         container = made(way, transfer)
         began = time.monotonic()
         with watch:
-            copy = objects[size].copy(container, f"copies/{size}").refresh()
+            copy = original.copy(container, "folder/copy").refresh()
         told = {
             "took": time.monotonic() - began,
             "grown": peak() - before,
@@ -96,7 +97,7 @@ def made(way: list[Any], transfer: TransferOptions) -> Container:
 def stored(container: Container, size: int) -> Object:
     """Store an object with all that can be kept with it."""
     return container.upload_object(
-        blocks(size), f"{size} bytes", content_type=TYPE, metadata=METADATA, **KEPT
+        blocks(size), "original", content_type=TYPE, metadata=METADATA, **KEPT
     )
 
 
