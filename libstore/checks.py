@@ -141,10 +141,11 @@ def public_address(value: object, label: str) -> str | None:
 
 def _is_public(address: str) -> bool:
     try:
-        host = urlsplit(address).netloc
-        valid = urlsplit(address).port != 0
+        parts = urlsplit(address)
+        valid = parts.port != 0
     except ValueError:
         return False
+    host = parts.netloc
     return valid and bool(host) and "@" not in host and "{name}" not in host
 
 

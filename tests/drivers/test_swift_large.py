@@ -341,11 +341,15 @@ def test_a_copy_shares_no_segment(container: Container) -> None:
     assert ({"owner": "me"}, "no-store") == (dict(found.metadata), found.extra["cache_control"])
 
 
-def test_a_copy_that_is_too_large_for_one_request_goes_in_parts(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have copies go in parts that would be small enough for one request."""
     monkeypatch.setattr(copies, "_WHOLE", PART)
     monkeypatch.setattr(copies, "_PART", 5 * PART)
+
+
+@pytest.mark.usefixtures("small_copies")
+def test_a_copy_that_is_too_large_for_one_request_goes_in_parts(container: Container) -> None:
     source = container.upload_object(LARGE, "a", metadata={"owner": "me"}, content_type="text/x-a")
     copied = source.copy(container, "b", content_type="text/x-b")
     source.delete()
@@ -358,11 +362,10 @@ def test_a_copy_that_is_too_large_for_one_request_goes_in_parts(
     assert [] == segments_of(container)
 
 
+@pytest.mark.usefixtures("small_copies")
 def test_a_copy_in_parts_that_fails_leaves_no_segment(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, "_WHOLE", PART)
-    monkeypatch.setattr(copies, "_PART", 5 * PART)
     source = container.upload_object(LARGE, "a")
     before = segments_of(container)
     monkeypatch.setattr(type(container.driver), "_publish", _refuse)
@@ -371,11 +374,10 @@ def test_a_copy_in_parts_that_fails_leaves_no_segment(
     assert before == segments_of(container)
 
 
+@pytest.mark.usefixtures("small_copies")
 def test_a_copy_in_parts_that_is_cancelled_leaves_no_segment(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, "_WHOLE", PART)
-    monkeypatch.setattr(copies, "_PART", 5 * PART)
     source = container.upload_object(LARGE, "a")
     before = segments_of(container)
     cancel = threading.Event()
