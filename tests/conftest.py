@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+
+# A background job of a shell ignores SIGINT, and so do the processes that it starts; Python then
+# installs no handler for it. Tests interrupt themselves and their children.
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

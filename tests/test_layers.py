@@ -27,6 +27,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "values": "",
         "errors": "",
         "content_types": "",
+        "redaction": "",
         "version": "",
     },
     {
@@ -39,10 +40,10 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "transfer": "values errors checks retry",
-        "http": "values errors checks retry version",
+        "http": "values errors checks retry redaction version",
     },
     {
-        "auth": "errors http retry",
+        "auth": "errors http redaction retry",
         "files": "values errors transfer",
         "handles": "values errors",
     },
@@ -62,8 +63,9 @@ FLOORS: tuple[dict[str, str], ...] = (
         "base": "values errors checks retry listing transfer handles core capabilities deleting",
     },
     {
-        "drivers": "values errors checks content_types retry listing registry hooks base http auth"
-        " transfer.crew transfer.localfile transfer.options transfer.payload transfer.plan",
+        "drivers": "values errors checks content_types redaction retry listing registry hooks base"
+        " http auth transfer.crew transfer.localfile transfer.options transfer.payload"
+        " transfer.plan",
     },
     {
         "libstore": "version",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shutil
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -101,13 +103,44 @@ def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
 
 
 def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
-    names = {path.name for path in project.iterdir() if not path.name.startswith(".")}
-    made = {"build", "dist", "__pycache__", "PKG-INFO"}  # the last by who builds an archive
-
     assert {
         *("libstore", "tests", "docs"),
         *("pyproject.toml", "README.md", "LICENSE", "tox.ini"),
-    } == names - made
+    } == {name for name in top_level(project) if not name.startswith(".")}
+
+
+def top_level(project: Path) -> set[str]:
+    """Return the names at the top that git tracks, or that an archive of the sources has."""
+    git = shutil.which("git")
+    if git is not None and (project / ".git").exists():
+        command = [git, "-C", str(project), "ls-files", "-z"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not done.returncode and done.stdout:
+            return {name.partition("/")[0] for name in done.stdout.split("\0") if name}
+    # An archive of the sources has no history. What is made in one is no part of it.
+    made = {"build", "dist", "node_modules", "__pycache__", "PKG-INFO"}
+    return {
+        path.name
+        for path in project.iterdir()
+        if path.name not in made
+        and path.suffix != ".egg-info"
+        and not (path / "pyvenv.cfg").exists()
+    }
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_an_environment_in_the_checkout_is_no_part_of_it(tmp_path: Path, tracked: bool) -> None:
+    """Many people call it venv, or env; an archive of the sources has no git to ask."""
+    for name in ("libstore/a.py", "venv/pyvenv.cfg", "env/pyvenv.cfg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    if tracked:
+        git = shutil.which("git") or pytest.skip("git is not installed")
+        for command in (["init", "-q"], ["add", "libstore"]):
+            subprocess.run([git, "-C", str(tmp_path), *command], check=True)
+        (tmp_path / "untracked").touch()
+
+    assert {"libstore"} == {name for name in top_level(tmp_path) if not name.startswith(".")}
 
 
 def test_links_between_pages_lead_somewhere(project: Path) -> None:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from ..http.message import Request
 from ..http.names import host_header
-from .hidden import Hidden
+from ..redaction import Hidden
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 
-from ..auth.hidden import Hidden
+from ..redaction import Hidden
 from ..values import ObjectInfo
 
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8}

@@ -24,6 +24,7 @@ from ..errors import (
     StorageFullError,
 )
 from ..http.message import Fault
+from ..redaction import redact
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,24 +57,28 @@ class Meaning:
         *,
         code: str | None = None,
         request_id: str | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[str | bytes] = (),
     ) -> StorageError:
         """
         Return what to raise.
 
         Args:
             message: What the service says.
-            secrets: What must not stand in it, even if the service says it.
+            secrets: What must not stand in it, in the code or in the request's id, even if the
+                service says it; see `libstore.redaction.redact`.
         """
         text = self.advice
-        for secret in secrets:
-            message = message.replace(secret, "***")
-        said = " ".join(message.split())[:_LONGEST]
+        known = tuple(secrets)
+        said = " ".join(redact(message, known).split())[:_LONGEST]
         if said:
             text += f" (the service says: {said})"
         retryable = True if self.retry else None
         return self.kind(
-            text, status=status, code=code, request_id=request_id, retryable=retryable
+            text,
+            status=status,
+            code=redact(code, known) if code else code,
+            request_id=redact(request_id, known) if request_id else request_id,
+            retryable=retryable,
         )
 
     def fault(self, error: Exception) -> Fault:

@@ -200,6 +200,32 @@ def test_a_missing_object_is_told(server: Server, driver: StorageDriver, label: 
     told(error, NO_OBJECT[label], label)
 
 
+SHORT: Mapping[str, Callable[[str], StorageDriver]] = {
+    "s3": lambda url: get_driver("s3")("AKID", "key", token="exist", endpoint=url),
+    "azure": lambda url: get_driver("azure")("account", sas_token="sig=key", endpoint=url),
+    "gcs": lambda url: get_driver("gcs")(token="key", endpoint=url, project="project"),
+    "gcs-hmac": lambda url: get_driver("gcs")("GOOGKEY", "key", endpoint=url),
+    "swift": lambda url: get_driver("swift")(
+        token="key", temp_url_key="exist", storage_url=f"{url}/v1/AUTH_test"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ["The specified key does not exist.", "The keys are existing."])
+def test_messages_of_services_are_repeated_word_for_word(
+    server: Server, label: str, text: str
+) -> None:
+    """What is too short for a secret, or a part of a word, is none."""
+    plays = {
+        "gcs": _json("invalid", 400, text),
+        "swift": answer(text.encode(), 400, X_Trans_Id="REQUEST1"),
+    }
+    server.default = plays.get(label, _xml("NobodyKnowsThis", 400, text))
+    with SHORT[label](server.url) as driver, pytest.raises(StorageError) as caught:
+        driver.upload_object(b"content", "bucket", "name")
+    assert text in caught.value.message
+
+
 def test_a_missing_container_is_told(server: Server, driver: StorageDriver, label: str) -> None:
     """Also where an object is written, which nothing else can be missing for."""
     server.default = NO_CONTAINER[label]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from ...auth.hidden import Hidden
 from ...auth.sas import Grant, service_sas
 from ...errors import (
     ContainerNotFoundError,
@@ -25,6 +24,7 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import clean_etag
+from ...redaction import Hidden
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, Upload, WriteOptions

@@ -7,10 +7,8 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
-from ...auth.hidden import hidden_among
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -29,11 +27,9 @@ from ...errors import (
 from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
+from ...redaction import hidden_in
 from .. import _errors
 from .._errors import BUSY, CLOCK, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning
-
-# What gives access wherever it stands: the signature of a URL, and a token.
-_SIGNED = re.compile(r"(\bsig=|\bBearer\s+)[^&\s<>\"']+", re.IGNORECASE)
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -227,8 +223,6 @@ class ErrorReader:
         message = told.get("Message", "").partition("\nRequestId:")[0]
         # Which header it is that has a wrong value; the value itself may be a secret.
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
-        message = _SIGNED.sub(r"\1***", message)
-        hidden = hidden_among(request.headers.values())
         # Errors of S3 look like those of Azure, and their codes have other meanings here.
         other = "x-amz-request-id" in headers and "x-ms-request-id" not in headers
         elsewhere = is_page(headers) or other
@@ -241,7 +235,8 @@ class ErrorReader:
             meaning = next((_DETAILS[part] for part in _DETAILS if part in detail), _unknown)
         error = meaning.error(
             status, message, code=code,
-            request_id=headers.get("x-ms-request-id"), secrets=(*hidden, *self._secrets()),
+            request_id=headers.get("x-ms-request-id"),
+            secrets=(*hidden_in(request.headers), *self._secrets()),
         )  # fmt: skip
         return meaning.fault(error)
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...auth.hidden import hidden_among
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -31,6 +30,7 @@ from ...errors import (
 )
 from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
+from ...redaction import hidden_in
 from .._errors import (
     BUSY,
     CHANGED,
@@ -283,10 +283,9 @@ class ErrorReader:
         )
         own = request_id is not None or (silent and status == 400)
         meaning = strange(status) if odd else self._meaning(request, status, code, own)
-        hidden = hidden_among(request.headers.values())
         error = meaning.error(
             status, told.get("Message", ""), code=code, request_id=request_id,
-            secrets=(*self._secrets, *hidden),
+            secrets=(*self._secrets, *hidden_in(request.headers)),
         )  # fmt: skip
         if (moved and not odd) or (silent and status in {400, 403}):
             return Fault(WrongRegionError(error, region))

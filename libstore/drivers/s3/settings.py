@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...auth.hidden import Hidden
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
+from ...redaction import Hidden
 from .._settings import check_types, make_transport, pickled
 from . import extras
 from .endpoints import (
