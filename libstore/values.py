@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
+from .readonly import no_pairs, read_only
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -47,8 +49,11 @@ class ContainerInfo:
     object_count: int | None = None
     size: int | None = None
     created: datetime | None = None
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=no_pairs)
     complete: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extra", read_only(self.extra))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +71,20 @@ class ObjectInfo:
     name: str
     size: int | None = None
     etag: str | None = None
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=no_pairs)
     last_modified: datetime | None = None
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
     version: str | None = None
     storage_class: str | None = None
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=no_pairs)
     complete: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checksums", read_only(self.checksums))
+        object.__setattr__(self, "extra", read_only(self.extra))
+        if self.metadata is not None:
+            object.__setattr__(self, "metadata", read_only(self.metadata))
 
     @property
     def hash_algorithm(self) -> str | None:
@@ -262,7 +273,10 @@ class Part:
     offset: int
     size: int
     token: str = ""
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=no_pairs)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checksums", read_only(self.checksums))
 
 
 @dataclass(frozen=True, slots=True)

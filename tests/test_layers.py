@@ -24,7 +24,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: "transfer.options" one module of it, "libstore" the public names.
 FLOORS: tuple[dict[str, str], ...] = (
     {
-        "values": "",
+        "readonly": "",
+    },
+    {
+        "values": "readonly",
         "errors": "",
         "content_types": "",
         "redaction": "",
@@ -45,7 +48,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "auth": "errors http redaction retry",
         "files": "values errors transfer",
-        "handles": "values errors",
+        "handles": "readonly values errors",
     },
     {
         "deleting": "values errors",

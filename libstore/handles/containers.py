@@ -68,7 +68,7 @@ class Container:
     @property
     def extra(self) -> Mapping[str, builtins.object]:
         """What only this service tells."""
-        return self._told("extra") or {}
+        return cast("Mapping[str, builtins.object]", self._told("extra"))
 
     def refresh(self) -> Self:
         """Ask the service again for all that it knows, and return this handle."""

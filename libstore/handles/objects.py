@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
+from ..readonly import no_pairs
 from ..values import Extra, ObjectInfo
 from .told import untold
 
@@ -100,7 +101,7 @@ class Object:
     @property
     def metadata(self) -> Mapping[str, str]:
         """The user's own pairs; the keys are lower-case."""
-        return self._told("metadata") or {}
+        return self._told("metadata") or no_pairs()
 
     @property
     def version(self) -> str | None:
@@ -115,7 +116,7 @@ class Object:
     @property
     def extra(self) -> Mapping[str, object]:
         """What only this service tells, and ``"cache_control"`` and its like if they are set."""
-        return self._told("extra") or {}
+        return cast("Mapping[str, object]", self._told("extra"))
 
     def refresh(self) -> Self:
         """Ask the service again for all that it knows, and return this handle."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ _HEADERS = {
     "content_encoding": "identity",
     "content_language": "de-AT",
 }
+_MAPPINGS = ("metadata", "checksums", "extra")
 
 
 class MetadataPairs(Topic):
@@ -36,6 +40,20 @@ class MetadataPairs(Topic):
         uploaded = container.upload_object(CONTENT, "a", metadata=pairs)
         assert pairs == dict(uploaded.metadata)
         assert pairs == dict(container.get_object("a").metadata)
+
+    def test_mappings_are_read_only(self, container: Container) -> None:
+        """Nothing that is done to a result changes it, other handles or the store."""
+        given = {"owner": "me"}
+        uploaded = container.upload_object(CONTENT, "a", metadata=given)
+        given["owner"] = "changed"
+        objects = [uploaded, container.get_object("a"), *container.list_objects()]
+        mappings = [getattr(obj, kind) for obj in objects for kind in _MAPPINGS]
+        mappings += [container.extra, container.driver.get_container(container.name).extra]
+        for mapping in mappings:
+            _check_read_only(mapping)
+        for obj in [*objects, container.get_object("a"), *container.list_objects()]:
+            assert {"owner": "me"} == obj.metadata
+        assert CONTENT == container.read_object("a")
 
     def test_an_object_without_metadata_has_none(self, container: Container) -> None:
         """No pairs are an empty mapping."""
@@ -254,3 +272,23 @@ class MetadataPairs(Topic):
         with pytest.raises(NotSupportedError):
             obj.update_metadata({"owner": "you"})
         assert {"owner": "me"} == dict(container.get_object("a").metadata)
+
+
+def _check_read_only(mapping: Any) -> None:
+    """Check that a mapping refuses changes, and is like a dictionary otherwise."""
+    plain = dict(mapping)
+    for change in (
+        lambda: mapping.__setitem__("x", "1"),
+        lambda: mapping.__delitem__(next(iter(plain), "x")),
+        lambda: mapping.update(x="1"),
+        lambda: mapping.setdefault("x", "1"),
+        lambda: mapping.pop(next(iter(plain), "x"), None),
+        mapping.popitem,
+        mapping.clear,
+        lambda: mapping.__ior__({"x": "1"}),
+    ):
+        with pytest.raises((TypeError, AttributeError)):
+            change()
+    assert plain == mapping == copy.deepcopy(mapping) == pickle.loads(pickle.dumps(mapping))
+    assert {**plain, "x": "1"} == mapping | {"x": "1"}
+    assert json.dumps(plain, default=str) == json.dumps(mapping, default=str)
