@@ -34,7 +34,7 @@ from .errors import (
     StorageError,
 )
 from .handles import Container, Object
-from .listing import LazyList
+from .listing import LazyList, prefixes_below
 from .retry import RetryPolicy
 from .transfer import reading
 from .transfer.crew import Flag
@@ -129,11 +129,11 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         """List the containers lazily, sorted by name."""
 
         def fetch(token: str | None, limit: int) -> Page[Container]:
-            with self._guard("list_containers"):
-                page = self._list_containers(token)
+            page = self._list_containers(token)
             return Page([Container(self, info) for info in page.items], page.token)
 
-        return LazyList(fetch, self.limits.page_size, f"containers of {self!r}")
+        guard = self._guard("list_containers")
+        return LazyList(fetch, self.limits.page_size, f"containers of {self!r}", guard)
 
     @final
     def delete_container(self, container: Container | str, *, recursive: bool = True) -> None:
@@ -206,15 +206,15 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         handle = self._container_handle(container)
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
-            with self._guard("list_objects", name):
-                page = self._list_objects(name, query, token, limit)
+            page = self._list_objects(name, query, token, limit)
             items = [
                 item if isinstance(item, Prefix) else Object(handle, item) for item in page.items
             ]
             return Page(items, page.token)
 
         shown = f" below {prefix!r}" if prefix else ""
-        return LazyList(fetch, self.limits.page_size, f"objects in {name!r}{shown}")
+        guard = self._guard("list_objects", name)
+        return LazyList(fetch, self.limits.page_size, f"objects in {name!r}{shown}", guard)
 
     @final
     def walk(
@@ -241,13 +241,10 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         waiting = [prefix]
         while waiting:
             here = waiting.pop()
-            prefixes: list[str] = []
-            objects: list[Object] = []
-            for item in self.list_objects(container, here, delimiter=delimiter):
-                if isinstance(item, Prefix):
-                    prefixes.append(item.name)
-                else:
-                    objects.append(item)
+            items = list(self.list_objects(container, here, delimiter=delimiter))
+            objects = [item for item in items if isinstance(item, Object)]
+            with self._guard("walk", container):
+                prefixes = prefixes_below(items, here)
             yield here, prefixes, objects
             waiting.extend(reversed(prefixes))
 

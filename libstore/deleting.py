@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from typing import Protocol
 
 from .errors import ContainerNotEmptyError, NotSupportedError, StorageError
+from .listing import iterate_pages
 from .values import DeleteResult, Limits, ListQuery, ObjectInfo, Page, Prefix, Upload
 
 # How often a container that others keep filling is emptied before we give up.
@@ -90,27 +91,28 @@ def empty(driver: DeleteHooks, container: str) -> None:
 
 def abort_all(driver: DeleteHooks, container: str) -> None:
     """Drop the unfinished uploads of a container, as far as the service tells of them."""
-    token: str | None = None
+    pages = iterate_pages(
+        lambda token: driver._list_uploads(container, token),
+        f"unfinished uploads in {container!r}",
+    )
     while True:
         try:
-            page = driver._list_uploads(container, token)
+            page = next(pages, None)
         except NotSupportedError:
+            return
+        if page is None:
             return
         for upload in page.items:
             driver._abort_upload(upload)
-        if page.token is None:
-            return
-        token = page.token
 
 
 def _names(driver: DeleteHooks, container: str) -> Iterator[str]:
-    token: str | None = None
-    while True:
-        page = driver._list_objects(container, ListQuery(), token, driver.limits.page_size)
+    pages = iterate_pages(
+        lambda token: driver._list_objects(container, ListQuery(), token, driver.limits.page_size),
+        f"objects in {container!r}",
+    )
+    for page in pages:
         yield from (item.name for item in page.items if isinstance(item, ObjectInfo))
-        if page.token is None:
-            return
-        token = page.token
 
 
 def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:

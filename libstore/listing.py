@@ -1,4 +1,4 @@
-"""A list that asks for its items only when somebody wants them."""
+"""Listings: lists that fetch their pages when they are read, and how pages follow one another."""
 
 from __future__ import annotations
 
@@ -6,15 +6,65 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import blake2b
 from itertools import islice
 from typing import Generic, SupportsIndex, TypeVar, overload
 
 from typing_extensions import override
 
-from .errors import InvalidTypeError
+from .checks import shorten
+from .errors import InvalidTypeError, ServiceError
 from .values import ListQuery, ObjectInfo, Page, Prefix
 
 T = TypeVar("T")
+
+#: A listing that sends more empty pages than this in a row does not end.
+MAX_EMPTY_PAGES = 1_000
+
+
+def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterator[Page[T]]:
+    """
+    Yield all pages of a listing; a page is the last one only if it has no token.
+
+    Args:
+        fetch: Returns the page behind a token; `None` asks for the first page.
+        label: What is listed, for error messages.
+
+    Raises:
+        ServiceError: The listing does not end: a token or a page repeats, or more than
+            `MAX_EMPTY_PAGES` pages in a row are empty.
+    """
+    token: str | None = None
+    seen: set[bytes] = set()
+    last: tuple[int, T, T] | None = None
+    empty = 0
+    while True:
+        page = fetch(token)
+        yield page
+        token = page.token
+        if token is None:
+            return
+        # Digests, for tokens may be long, and a listing may have a million pages.
+        digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in seen:
+            raise _endless(label, "a token has come twice", token)
+        seen.add(digest)
+        empty = 0 if page.items else empty + 1
+        if empty > MAX_EMPTY_PAGES:
+            raise _endless(label, f"{empty:,} pages in a row are empty", token)
+        if page.items:
+            this = len(page.items), page.items[0], page.items[-1]
+            if this == last:
+                raise _endless(label, "a page has come twice", token)
+            last = this
+
+
+def _endless(label: str, reason: str, token: str) -> ServiceError:
+    return ServiceError(
+        f"the service's listing of {label} does not end: {reason}; the last token is"
+        f" {shorten(token)}"
+    )
 
 
 class LazyList(Sequence[T], Generic[T]):
@@ -30,16 +80,22 @@ class LazyList(Sequence[T], Generic[T]):
         fetch: Returns the page behind a token (`None` for the first), of at most so many items.
         page_size: The most items on a page.
         label: What is listed, for `repr()`.
+        guard: Is entered while pages are fetched; it adds to errors what they are about.
     """
 
-    __slots__ = ("__weakref__", "_fetch", "_label", "_page_size", "_unstarted")
+    __slots__ = ("__weakref__", "_fetch", "_guard", "_label", "_page_size", "_unstarted")
 
     def __init__(
-        self, fetch: Callable[[str | None, int], Page[T]], page_size: int, label: str
+        self,
+        fetch: Callable[[str | None, int], Page[T]],
+        page_size: int,
+        label: str,
+        guard: AbstractContextManager[None] | None = None,
     ) -> None:
         self._fetch = fetch
         self._page_size = page_size
         self._label = label
+        self._guard = guard or nullcontext()
         self._unstarted: weakref.ref[_Iteration[T]] | None = None
 
     @override
@@ -113,16 +169,19 @@ class LazyList(Sequence[T], Generic[T]):
 
     def _items(self, wanted: int | None = None) -> Iterator[T]:
         """Yield items; at most `wanted` of them are needed, so no page need be larger."""
-        token: str | None = None
-        while wanted is None or wanted > 0:
-            limit = self._page_size if wanted is None else min(wanted, self._page_size)
-            page = self._fetch(token, limit)
-            yield from page.items
-            if page.token is None:
+        left = sys.maxsize if wanted is None else wanted
+
+        def fetch(token: str | None) -> Page[T]:
+            return self._fetch(token, min(left, self._page_size))
+
+        pages = iterate_pages(fetch, self._label)
+        while left > 0:
+            with self._guard:
+                page = next(pages, None)
+            if page is None:
                 return
-            token = page.token
-            if wanted is not None:
-                wanted -= len(page.items)
+            yield from page.items
+            left -= len(page.items)
 
 
 def _within(*bounds: int | None) -> Iterator[int | None]:
@@ -149,6 +208,23 @@ class _Iteration(Iterator[T]):
         items = list(self._items)
         self._items = iter(items)
         return len(items)
+
+
+def prefixes_below(items: Iterable[object], prefix: str) -> list[str]:
+    """
+    Return the prefixes in the listing of a prefix, without that one itself.
+
+    Raises:
+        ServiceError: One does not begin with the prefix, so that a walk might not end.
+    """
+    found = [item.name for item in items if isinstance(item, Prefix) and item.name != prefix]
+    for name in found:
+        if not name.startswith(prefix):
+            raise ServiceError(
+                f"the service lists {shorten(name)} among the names that begin with"
+                f" {shorten(prefix)}"
+            )
+    return found
 
 
 def fold_page(

@@ -199,7 +199,7 @@ def test_unfinished_uploads_go_with_it(driver: FaultyDriver) -> None:
 
     def paged(real: Callable[..., Any], name: str, token: str | None) -> Page[Any]:
         first, *rest = real(name, None).items or [None]
-        return Page([] if first is None else [first], "more" if rest else None)
+        return Page([] if first is None else [first], f"{first.id}" if rest else None)
 
     driver.around("_list_uploads", paged)
     container.delete()

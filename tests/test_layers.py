@@ -38,7 +38,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "retry": "checks",
-        "listing": "values errors",
+        "listing": "values errors checks",
         "registry": "checks errors",
     },
     {
@@ -51,7 +51,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "handles": "readonly values errors",
     },
     {
-        "deleting": "values errors",
+        "deleting": "values errors listing",
     },
     {
         "hooks": "values errors retry transfer deleting",

@@ -39,10 +39,10 @@ class Uploads(DriverCore):
         self._check_upload("list_parts", upload)
 
         def fetch(token: str | None, limit: int) -> Page[Part]:
-            with self._guard("list_parts", upload.container, upload.name):
-                return self._list_parts(upload, token)
+            return self._list_parts(upload, token)
 
-        return LazyList(fetch, self.limits.page_size, f"parts of {upload.name!r}")
+        guard = self._guard("list_parts", upload.container, upload.name)
+        return LazyList(fetch, self.limits.page_size, f"parts of {upload.name!r}", guard)
 
     @final
     def abort_upload(self, upload: Upload) -> None:
@@ -100,7 +100,7 @@ class Uploads(DriverCore):
                 raise self._unsupported("take an object in parts")
 
         def fetch(token: str | None, limit: int) -> Page[Upload]:
-            with self._guard(operation, name):
-                return self._list_uploads(name, token)
+            return self._list_uploads(name, token)
 
-        return LazyList(fetch, self.limits.page_size, f"unfinished uploads in {name!r}")
+        guard = self._guard(operation, name)
+        return LazyList(fetch, self.limits.page_size, f"unfinished uploads in {name!r}", guard)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libstore import ObjectInfo, Prefix, ServiceError
 from libstore.drivers._texts import decode_text, encode_text
-from libstore.drivers.s3 import dialect
+from libstore.drivers.s3 import dialect, listings
 from libstore.drivers.s3.calls import Answer
 from libstore.drivers.s3.markup import complete_body, delete_body, location_body, parse
 from libstore.drivers.s3.services import AWS, SERVICES
@@ -114,7 +114,7 @@ def page_of(
 ) -> tuple[list[ObjectInfo | Prefix], str | None]:
     document = parse(body.encode(), {"Contents", "CommonPrefixes"}, "ListBucketResult")
     answer = Answer(document.head, document.rows, {})
-    page = dialect.list_page(answer, ListQuery(**query), asked)
+    page = listings.list_page(answer, ListQuery(**query), asked)
     return list(page.items), page.token
 
 
@@ -144,7 +144,7 @@ def test_a_page_of_version_1_goes_on_behind_its_last_name() -> None:
     for page, marker in ((rows, "a%2F"), (f"<NextMarker>m</NextMarker>{rows}", "m")):
         token = page_of(start + page)[1]
         for service in ("ibm", "r2"):
-            query = dialect.list_query(ListQuery("a", "/"), token, 9, SERVICES[service])
+            query = listings.list_query(ListQuery("a", "/"), token, 9, SERVICES[service])
             assert query["marker"] == marker
             assert "list-type" not in query
     with pytest.raises(ServiceError):

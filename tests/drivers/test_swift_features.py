@@ -88,7 +88,7 @@ def test_no_request_is_made_that_was_not_needed(
         assert ["GET"] == methods(seen)
         seen.clear()
         assert 2 == len(container.list_objects()[:20])
-        assert ["GET"] == methods(seen)
+        assert ["GET"] * 2 == methods(seen)  # an empty page alone is the end of a listing
         assert "limit=20" in seen[0]
         seen.clear()
         with container.open("a", "rb") as file:

@@ -19,6 +19,7 @@ from ...errors import (
     StorageError,
 )
 from ...hooks import OPTIONS
+from ...listing import iterate_pages
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
@@ -189,10 +190,10 @@ class AzureDriver(PartHooks):
     @override
     def _delete_container(self, name: str) -> None:
         # Azure deletes full containers as readily as empty ones, so somebody has to look.
-        page = self._list_objects(name, ListQuery(), None, 1)
-        while not page.items and page.token is not None:
-            page = self._list_objects(name, ListQuery(), page.token, 1)
-        if page.items:
+        pages = iterate_pages(
+            lambda token: self._list_objects(name, ListQuery(), token, 1), f"blobs in {name!r}"
+        )
+        if any(page.items for page in pages):
             raise ContainerNotEmptyError("the container still has blobs")
         self._delete_full_container(name)
 
@@ -229,19 +230,21 @@ class AzureDriver(PartHooks):
 
     def _delete_old_versions(self, container: str) -> None:
         """Delete the versions that are left of blobs which are not there any more."""
-        token: str | None = None
-        while True:
-            rows, token = self._lister.rows(
-                container, ListQuery(), token, self.limits.page_size, include="versions"
+
+        def fetch(token: str | None) -> Page[tuple[str, Mapping[str, str]]]:
+            return Page(
+                *self._lister.rows(
+                    container, ListQuery(), token, self.limits.page_size, include="versions"
+                )
             )
-            for _, row in rows:
+
+        for page in iterate_pages(fetch, f"versions in {container!r}"):
+            for _, row in page.items:
                 version = row.get("VersionId")
                 if version and row.get("IsCurrentVersion") != "true":
                     query = {"versionid": version}
                     name = dialect.blob_name(row)
                     self._calls.ask("DELETE", "DeleteBlob", container, name, query=query).close()
-            if token is None:
-                return
 
     @override
     def _delete_objects(

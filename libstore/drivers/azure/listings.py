@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from ...listing import iterate_pages
 from ...values import ListQuery, ObjectInfo, Page, Prefix
 from . import dialect
 from .calls import MAX_PAGE, Calls
@@ -55,12 +56,17 @@ class Lister:
             return Page(dialect.list_page(rows), following)
         marker, _, last = (token or "").partition("\n")
         start = max(query.start_after, last)
-        while True:
-            rows, following = self.rows(container, query, marker, _MOST)
-            items = [item for item in dialect.list_page(rows) if item.name > start]
-            if items or following is None:
-                break
-            marker = following
-        if len(items) > limit:
-            return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
-        return Page(items, f"{following}\n" if following else None)
+
+        def fetch(token: str | None) -> Page[ObjectInfo | Prefix]:
+            rows, following = self.rows(container, query, token or marker, _MOST)
+            return Page(dialect.list_page(rows), following)
+
+        items: list[ObjectInfo | Prefix] = []
+        for page in iterate_pages(fetch, f"blobs in {container!r}"):
+            items = [item for item in page.items if item.name > start]
+            if len(items) > limit:
+                return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
+            if items and page.token is not None:
+                return Page(items, f"{page.token}\n")
+            marker = page.token or marker
+        return Page(items)

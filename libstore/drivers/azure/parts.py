@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from ...errors import ServiceError
 from ...http.headers import parse_date
+from ...listing import iterate_pages
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
 from ...values import ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -86,9 +87,13 @@ class PartHooks(BlobHooks):
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        rows, following = self._lister.rows(
-            container, ListQuery(), token, self.limits.page_size, include="uncommittedblobs"
-        )
+        def fetch(following: str | None) -> Page[tuple[str, Mapping[str, str]]]:
+            return Page(
+                *self._lister.rows(
+                    container, ListQuery(), following or token, self.limits.page_size,
+                    include="uncommittedblobs",
+                )
+            )  # fmt: skip
 
         def find(row: Mapping[str, str]) -> Upload | None:
             created = parse_date(row.get("Properties/Creation-Time"))
@@ -96,13 +101,18 @@ class PartHooks(BlobHooks):
 
         # https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs: what has nothing
         # but blocks is listed without an ETag. Azurite says one, and that it is empty.
-        wanted = [
-            row
-            for _, row in rows
-            if not row.get("Properties/Etag") or row.get("Properties/Content-Length") == "0"
-        ]
-        found = run_all(find, wanted, self.transfer.concurrency)
-        return Page([upload for upload in found if upload is not None], following)
+        uploads: list[Upload] = []
+        for page in iterate_pages(fetch, f"blobs in {container!r}"):
+            wanted = [
+                row
+                for _, row in page.items
+                if not row.get("Properties/Etag") or row.get("Properties/Content-Length") == "0"
+            ]
+            found = run_all(find, wanted, self.transfer.concurrency)
+            uploads = [upload for upload in found if upload is not None]
+            if uploads and page.token is not None:
+                return Page(uploads, page.token)
+        return Page(uploads)
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:

@@ -15,6 +15,7 @@ from ...auth.google import URLSigner, signed_target
 from ...errors import NotSupportedError, StorageError
 from ...hooks import OPTIONS
 from ...http.names import host_header
+from ...listing import iterate_pages
 from ...retry import RetryPolicy
 from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
@@ -295,17 +296,20 @@ class GCSDriver(PartHooks):
                     raise error
 
     def _versions(self, container: str) -> Iterator[list[tuple[str, str | None]]]:
-        query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
-        while True:
+        def fetch(token: str | None) -> Page[tuple[str, str | None]]:
+            query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
+            if token is not None:
+                query["pageToken"] = token
             told = self._calls.ask_json(
                 "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o", query=query
             )
             found = [resources.object_info(one) for one in resources.listed(told, "items")]
-            if found:
-                yield [(info.name, info.version) for info in found]
-            if not told.get("nextPageToken"):
-                return
-            query["pageToken"] = str(told["nextPageToken"])
+            targets = [(info.name, info.version) for info in found]
+            return Page(targets, str(told.get("nextPageToken") or "") or None)
+
+        for page in iterate_pages(fetch, f"versions in {container!r}"):
+            if page.items:
+                yield list(page.items)
 
     # ------------------------------------------------------------------ for others
 

@@ -23,6 +23,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ...listing import iterate_pages
 from ...registry import get_driver
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
@@ -151,14 +152,12 @@ class HMACDriver(GCSDriver):
                     lambda one: self._delete_object(name, one[0], Conditions(), one[1]),
                     batch, self.transfer.concurrency,
                 )  # fmt: skip
-        token: str | None = None
-        while True:
-            page = self._list_uploads(name, token)
+        uploads = iterate_pages(
+            lambda token: self._list_uploads(name, token), f"unfinished uploads in {name!r}"
+        )
+        for page in uploads:
             for upload in page.items:
                 self._abort_upload(upload)
-            token = page.token
-            if token is None:
-                return
 
     def _versions_of(self, container: str) -> list[tuple[str, str | None]]:
         """Return the first page of all generations of all objects."""
@@ -348,14 +347,11 @@ class HMACDriver(GCSDriver):
             self._publish(container, name, "acl")
 
     def _names(self, container: str) -> Sequence[str]:
-        found: list[str] = []
-        token: str | None = None
-        while True:
-            page = self._list_objects(container, ListQuery(), token, self.limits.page_size)
-            found += [item.name for item in page.items]
-            if page.token is None:
-                return found
-            token = page.token
+        pages = iterate_pages(
+            lambda token: self._list_objects(container, ListQuery(), token, self.limits.page_size),
+            f"objects in {container!r}",
+        )
+        return [item.name for page in pages for item in page.items]
 
     @override
     def _enable_object_cdn(self, container: str, name: str) -> None:

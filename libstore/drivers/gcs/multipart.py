@@ -125,10 +125,14 @@ class Multipart:
             )
             for row in rows
         ]
-        more = told.get("IsTruncated") == "true"
-        last = _name(told.get("NextKeyMarker", ""), encoded)
-        marker = f"{told.get('NextUploadIdMarker', '')}\n{last}"
-        return Page(found, marker if more else None)
+        if told.get("IsTruncated") != "true":
+            return Page(found)
+        last = found[-1] if found else Upload(bucket, "", "")
+        marker = _name(told.get("NextKeyMarker", ""), encoded) or last.name
+        upload_id = told.get("NextUploadIdMarker", last.id if marker == last.name else "")
+        if not marker:
+            raise _nowhere()
+        return Page(found, f"{upload_id}\n{marker}")
 
     def parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return one page of the parts that have arrived."""
@@ -147,8 +151,12 @@ class Multipart:
             etag = clean_etag(row.get("ETag")) or ""
             found.append(Part(int(row.get("PartNumber", "0")), at, size, etag))
             at += size
-        more = told.get("IsTruncated") == "true"
-        return Page(found, f"{told.get('NextPartNumberMarker', '')}:{at}" if more else None)
+        if told.get("IsTruncated") != "true":
+            return Page(found)
+        last = str(found[-1].number) if found else told.get("NextPartNumberMarker", "")
+        if not parse_size(last):
+            raise _nowhere()
+        return Page(found, f"{last}:{at}")
 
     # ------------------------------------------------------------------ beneath
 
@@ -194,6 +202,10 @@ def _read_xml(
         error.status = error.status or response.status
         raise
     return document.head, [told for _, told in document.rows]
+
+
+def _nowhere() -> ServiceError:
+    return ServiceError("Google says that there is another page, but not where")
 
 
 def _name(text: str, encoded: bool) -> str:

@@ -10,20 +10,14 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import unquote
 
-from ...errors import InvalidNameError, InvalidOptionError, ServiceError
+from ...errors import InvalidNameError, InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
 from ...http.names import encode_path
 from ...values import (
     Conditions,
-    ContainerInfo,
-    ListQuery,
     ObjectInfo,
-    Page,
     Part,
-    Prefix,
-    Upload,
     WriteOptions,
 )
 from .._digests import base64_of, hex_digest
@@ -316,175 +310,6 @@ def _has_plain_etag(headers: Mapping[str, str]) -> bool:
         headers.get("x-amz-server-side-encryption") not in _OPAQUE
         and "x-amz-server-side-encryption-customer-algorithm" not in headers
     )
-
-
-# ---------------------------------------------------------------------- listings
-
-# What the token of a page begins with that is asked for by the name before it.
-_BEHIND = "\n"
-
-
-def list_query(
-    query: ListQuery, token: str | None, limit: int, service: Service
-) -> dict[str, str]:
-    """Return the parameters of one page, sorted by name as signatures want them."""
-    asked = {"max-keys": str(limit), "prefix": query.prefix, "delimiter": query.delimiter}
-    if service.encoded_lists:
-        asked["encoding-type"] = "url"
-    if token is None:
-        start = "start-after" if service.list_version == 2 else "marker"
-        asked[start] = query.start_after
-    elif token.startswith(_BEHIND):
-        asked["marker"] = token.removeprefix(_BEHIND)
-    else:
-        asked["continuation-token"] = token
-    if service.list_version == 2 and "marker" not in asked:
-        asked["list-type"] = "2"
-    return {name: value for name, value in sorted(asked.items()) if value}
-
-
-def list_page(
-    answer: Answer, query: ListQuery, token: str | None = None
-) -> Page[ObjectInfo | Prefix]:
-    """
-    Return the objects and prefixes of one page, in the order of their names.
-
-    Args:
-        token: The one that the page was asked for with.
-    """
-    told = answer.told
-    decode = _decoder(told)
-    items: list[ObjectInfo | Prefix] = [
-        Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _listed(row, decode)
-        for tag, row in answer.rows
-    ]
-    # Objects and prefixes are told one after the other, and a prefix also where it sorts before
-    # what names below it do. Strings sort by code points, which is how UTF-8 sorts.
-    items = [item for item in items if item.name > query.start_after]
-    items.sort(key=lambda item: item.name)
-    if told.get("IsTruncated") != "true":
-        return Page(items)
-    following = told.get("NextContinuationToken")
-    if not following:
-        # The first version of the listing, asked for or all that the service knows. NextMarker is
-        # told with a delimiter alone; without one the last name stands for it:
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
-        marker = decode(told.get("NextMarker", "")) or (items[-1].name if items else "")
-        following = _BEHIND + marker if marker else None
-    if following in {None, token}:
-        raise ServiceError("the service says that there is another page, but not where")
-    return Page(items, following)
-
-
-class _Decoder:
-    """Reads names as the page says that they are written."""
-
-    def __init__(self, encoded: bool) -> None:
-        self._encoded = encoded
-
-    def __call__(self, text: str) -> str:
-        # Spaces come as plus signs: names that have a plus themselves come with %2B.
-        return unquote(text.replace("+", " ")) if self._encoded else text
-
-
-def _decoder(told: Mapping[str, str]) -> _Decoder:
-    return _Decoder(told.get("EncodingType") == "url")
-
-
-def _listed(told: Mapping[str, str], decode: _Decoder) -> ObjectInfo:
-    # The ETag may be that of an encrypted object here, so it proves nothing.
-    return ObjectInfo(
-        name=decode(told.get("Key", "")),
-        size=parse_size(told.get("Size")),
-        etag=clean_etag(told.get("ETag")),
-        last_modified=parse_timestamp(told.get("LastModified")),
-        storage_class=told.get("StorageClass") or "STANDARD",
-    )
-
-
-def bucket_page(answer: Answer) -> Page[ContainerInfo]:
-    """Return the buckets of an answer to ListBuckets, sorted by name."""
-    buckets = [_bucket(row) for _, row in answer.rows]
-    token = answer.told.get("ContinuationToken")
-    return Page(sorted(buckets, key=lambda info: info.name), token or None)
-
-
-def _bucket(told: Mapping[str, str]) -> ContainerInfo:
-    region = told.get("BucketRegion")
-    return ContainerInfo(
-        told.get("Name", ""),
-        created=parse_timestamp(told.get("CreationDate")),
-        extra={"region": region} if region else {},
-    )
-
-
-def upload_page(answer: Answer, container: str) -> Page[Upload]:
-    """Return one page of the uploads that are under way."""
-    told = answer.told
-    decode = _decoder(told)
-    uploads = [_upload(row, decode, container) for _, row in answer.rows]
-    if told.get("IsTruncated") != "true":
-        return Page(uploads)
-    marker = decode(told.get("NextKeyMarker", ""))
-    return Page(uploads, f"{told.get('NextUploadIdMarker', '')}\n{marker}")
-
-
-def _upload(told: Mapping[str, str], decode: _Decoder, container: str) -> Upload:
-    return Upload(
-        container,
-        decode(told.get("Key", "")),
-        told.get("UploadId", ""),
-        parse_timestamp(told.get("Initiated")),
-    )
-
-
-def versions(answer: Answer) -> list[tuple[str, str]]:
-    """Return the names and ids of the versions and delete markers on one page."""
-    decode = _decoder(answer.told)
-    return [(decode(row.get("Key", "")), row.get("VersionId", "null")) for _, row in answer.rows]
-
-
-def version_markers(answer: Answer) -> dict[str, str]:
-    """Return the parameters that ask for the next page of versions; none after the last."""
-    told = answer.told
-    if told.get("IsTruncated") != "true":
-        return {}
-    marker = _decoder(told)(told.get("NextKeyMarker", ""))
-    if not marker:
-        raise ServiceError("the service says that there is another page, but not where")
-    version_marker = told.get("NextVersionIdMarker")
-    return {"key-marker": marker} | (
-        {"version-id-marker": version_marker} if version_marker else {}
-    )
-
-
-def part_page(answer: Answer, token: str | None) -> Page[Part]:
-    """
-    Return one page of the parts of an upload.
-
-    Args:
-        token: The last page's: the number and the end of its last part.
-    """
-    number, _, end = (token or "0 0").partition(" ")
-    offset, parts = int(end), []
-    for _, row in answer.rows:
-        number, size = row.get("PartNumber", ""), parse_size(row.get("Size"))
-        if size is None or not parse_size(number):
-            raise ServiceError("the service tells no number or no size of a part")
-        etag = clean_etag(row.get("ETag")) or ""
-        parts.append(Part(int(number), offset, size, etag, _row_checksums(row)))
-        offset += size
-    if answer.told.get("IsTruncated") != "true":
-        return Page(parts)
-    if not parts:
-        raise ServiceError("the service says that there is another page, but not where")
-    return Page(parts, f"{number} {offset}")
-
-
-def _row_checksums(row: Mapping[str, str]) -> dict[str, str]:
-    """Return the digests that XML tells of a part."""
-    told = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in _DIGESTS}
-    return {name: digest for name, digest in told.items() if digest is not None}
 
 
 # ---------------------------------------------------------------------- other answers

@@ -25,7 +25,7 @@ from ...values import (
     Page,
     Prefix,
 )
-from . import dialect, extras
+from . import dialect, extras, listings
 from .calls import Calls
 from .copies import Copier
 from .doubts import Doubts
@@ -241,9 +241,9 @@ class S3Driver(PublicHooks):
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        query = {"continuation-token": token} if token else None
+        query = listings.bucket_query(token)
         page = self._page("ListBuckets", None, "ListAllMyBucketsResult", ("Bucket",), query)
-        return dialect.bucket_page(page)
+        return listings.bucket_page(page)
 
     # ------------------------------------------------------------------ listing
 
@@ -251,10 +251,10 @@ class S3Driver(PublicHooks):
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        asked = dialect.list_query(query, token, limit, self.service)
+        asked = listings.list_query(query, token, limit, self.service)
         operation = "ListObjectsV2" if self.service.list_version == 2 else "ListObjects"
         page = self._page(operation, container, "ListBucketResult", _LISTED, asked)
-        return dialect.list_page(page, query, token)
+        return listings.list_page(page, query, token)
 
 
 def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:

@@ -9,10 +9,10 @@ from typing_extensions import override
 
 from ...errors import AccessDeniedError, NotSupportedError
 from ...http.xml import can_write
+from ...listing import iterate_pages
 from ...transfer.crew import run_all
-from ...values import Conditions
-from . import dialect
-from .calls import Answer
+from ...values import Conditions, Page
+from . import listings
 from .parts import PartHooks
 
 #: A name and a version.
@@ -28,24 +28,31 @@ class EmptyingHooks(PartHooks):
 
     @override
     def _empty_container(self, name: str) -> None:
-        page = self._versions_page(name, {}) if self.service.versions else None
+        page = self._versions_page(name, None) if self.service.versions else None
         if page is None:
             # What the service shows without versions, or as much as these credentials may see.
             super()._empty_container(name)
             return
-        while page is not None:
-            answer, markers = page
+        first = page
+
+        def fetch(token: str | None) -> Page[_Version]:
+            return first if token is None else self._versions_page(name, token) or Page([])
+
+        pages = iterate_pages(fetch, f"versions in {name!r}")
+        following = next(pages, None)
+        while following is not None:
+            versions = following.items
             # Asked for while the version that it begins behind is still there.
-            page = self._versions_page(name, markers) if markers else None
-            self._delete_versions(name, dialect.versions(answer))
+            following = next(pages, None)
+            self._delete_versions(name, versions)
         if self.takes_parts:
             self._abort_all(name)
 
-    def _versions_page(
-        self, container: str, markers: dict[str, str]
-    ) -> tuple[Answer, dict[str, str]] | None:
-        """Return one page and where the next one begins; `None` if the service has no versions."""
-        query = {"max-keys": str(self.limits.page_size), "versions": "", **markers}
+    def _versions_page(self, container: str, token: str | None) -> Page[_Version] | None:
+        """Return one page of versions and delete markers; `None` if the service has none."""
+        query = {"max-keys": str(self.limits.page_size), "versions": ""}
+        if token is not None:
+            query |= listings.version_query(token)
         if self.service.encoded_lists:
             query["encoding-type"] = "url"
         try:
@@ -53,12 +60,12 @@ class EmptyingHooks(PartHooks):
                 "ListObjectVersions", container, _ROOTS, _ROWS, dict(sorted(query.items()))
             )
         except (AccessDeniedError, NotSupportedError):
-            if markers:
+            if token is not None:
                 raise
             return None
         if "Contents/Key" in answer.told:
             return None
-        return answer, dialect.version_markers(answer)
+        return listings.version_page(answer)
 
     def _delete_versions(self, container: str, versions: Sequence[_Version]) -> None:
         """Delete versions of objects, each for good."""
@@ -78,14 +85,16 @@ class EmptyingHooks(PartHooks):
         run_all(delete, sorted(set(versions) - set(together)), self.transfer.concurrency)
 
     def _abort_all(self, container: str) -> None:
-        token: str | None = None
+        pages = iterate_pages(
+            lambda token: self._list_uploads(container, token),
+            f"unfinished uploads in {container!r}",
+        )
         while True:
             try:
-                page = self._list_uploads(container, token)
+                page = next(pages, None)
             except NotSupportedError:
+                return
+            if page is None:
                 return
             for upload in page.items:
                 self._abort_upload(upload)
-            token = page.token
-            if token is None:
-                return

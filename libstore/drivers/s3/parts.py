@@ -21,7 +21,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from . import dialect
+from . import dialect, listings
 from .calls import Answer
 from .composites import CompositeHooks
 from .settings import Settings
@@ -111,7 +111,7 @@ class PartHooks(CompositeHooks):
             return Page([])
         if page.root != _UPLOADS[0]:
             raise NotSupportedError(f"{self.service.title} does not tell of unfinished uploads")
-        return dialect.upload_page(page, container)
+        return listings.upload_page(page, container)
 
     def _uploads_page(self, container: str, query: Mapping[str, str]) -> Answer:
         asked = dict(sorted(query.items()))
@@ -134,7 +134,7 @@ class PartHooks(CompositeHooks):
                 f"there is no unfinished upload {upload.id}",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
-        return dialect.part_page(page, token)
+        return listings.part_page(page, token)
 
 
 def _is_ambiguous(page: Answer) -> bool:

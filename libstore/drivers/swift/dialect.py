@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
+from ...checks import shorten
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
 from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
 from ...values import (
@@ -352,14 +353,47 @@ def _is_row(row: object) -> bool:
 
 
 @understood
-def list_page(rows: Rows, query: ListQuery, limit: int) -> Page[ObjectInfo | Prefix]:
+def next_marker(rows: Rows, marker: str | None) -> str | None:
+    """
+    Return the marker of the page that follows; `None` if this one, being empty, is the last.
+
+    A page that is shorter than the limit says nothing: Ceph's gateway serves at most 1,000 rows a
+    page whatever the limit is, and its ``/info`` says 10,000.
+    https://docs.openstack.org/swift/latest/api/pagination.html
+
+    Args:
+        marker: That of this page.
+
+    Raises:
+        ServiceError: The page ends no further than the marker, so the listing would not end.
+    """
+    if not rows:
+        return None
+    last = row_name(rows[-1])
+    if marker is not None and last <= marker:
+        raise ServiceError(
+            f"the service's listing does not advance: the page behind {shorten(marker)} ends with"
+            f" {shorten(last)}"
+        )
+    return last
+
+
+def row_name(row: Mapping[str, Any]) -> str:
+    """Return the name of an object, or the prefix, in a row of a listing."""
+    return str(row["subdir"] if "subdir" in row else row["name"])
+
+
+@understood
+def list_page(rows: Rows, query: ListQuery, marker: str | None) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page."""
     items: list[ObjectInfo | Prefix] = [
-        Prefix(str(row["subdir"])) if "subdir" in row else listed(row) for row in rows
+        Prefix(row_name(row)) if "subdir" in row else listed(row)
+        for row in rows
+        if row_name(row) != marker
     ]
-    token = items[-1].name if items and len(rows) >= limit else None
     # A prefix is told also where it sorts before what names below it do.
-    return Page([item for item in items if item.name > query.start_after], token)
+    items = [item for item in items if item.name > query.start_after]
+    return Page(items, next_marker(rows, marker))
 
 
 def listed(row: Mapping[str, Any]) -> ObjectInfo:

@@ -19,6 +19,7 @@ from ...errors import (
     ServiceError,
 )
 from ...hooks import Check
+from ...listing import iterate_pages
 from ...retry import RetryPolicy
 from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
@@ -213,14 +214,15 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        limit = self.limits.page_size
-        query = {"format": "json", "limit": str(limit)}
+        query = {"format": "json", "limit": str(self.limits.page_size)}
         if token is not None:
             query["marker"] = token
         rows = self._rows("ListAccount", "", query)
         found = dialect.container_rows(rows)
-        last = found[-1].name if found and len(rows) >= int(query["limit"]) else None
-        return Page([info for info in found if not is_segments_container(info.name)], last)
+        return Page(
+            [info for info in found if not is_segments_container(info.name)],
+            dialect.next_marker(rows, token),
+        )
 
     def _rows(self, operation: str, container: str, query: dict[str, str]) -> dialect.Rows:
         """Return the rows of a page; a limit that the cluster does not take becomes its own."""
@@ -247,7 +249,7 @@ class SwiftDriver(SharingHooks):
             return Page([])
         asked = dialect.list_query(query, token, min(limit, self.limits.page_size))
         rows = self._rows("ListContainer", container, asked)
-        return dialect.list_page(rows, query, int(asked["limit"]))
+        return dialect.list_page(rows, query, token)
 
     # ------------------------------------------------------------------ deleting
 
@@ -262,9 +264,11 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _empty_container(self, name: str) -> None:
-        token: str | None = None
-        while True:
-            page = self._list_objects(name, ListQuery(), token, self.limits.page_size)
+        pages = iterate_pages(
+            lambda token: self._list_objects(name, ListQuery(), token, self.limits.page_size),
+            f"objects in {name!r}",
+        )
+        for page in pages:
             found = [item for item in page.items if isinstance(item, ObjectInfo)]
             # Segments of ours go with their container; those of others with each manifest.
             foreign = [item.name for item in found if item.extra.get("static_large_object")]
@@ -280,9 +284,6 @@ class SwiftDriver(SharingHooks):
                     if error is not None:
                         raise error
             self._large.remove(segments)
-            if page.token is None:
-                return
-            token = page.token
 
     @override
     def _delete_full_container(self, name: str) -> None:
@@ -309,15 +310,17 @@ class SwiftDriver(SharingHooks):
             self._delete_versions(name)
 
     def _delete_versions(self, name: str) -> None:
-        query = {"format": "json", "limit": str(self.limits.page_size), "versions": ""}
-        while True:
+        def fetch(token: str | None) -> Page[Mapping[str, Any]]:
+            query = {"format": "json", "limit": str(self.limits.page_size), "versions": ""}
+            if token is not None:
+                query["version_marker"], _, query["marker"] = token.partition("\n")
             rows = self._rows("ListContainer", name, query)
             if not rows:
-                return
+                return Page([])
+            return Page(rows, f"{rows[-1].get('version_id', '')}\n{rows[-1]['name']}")
 
-            def delete(row: Mapping[str, Any]) -> None:
-                self._delete_version(name, str(row["name"]), str(row["version_id"]))
+        def delete(row: Mapping[str, Any]) -> None:
+            self._delete_version(name, str(row["name"]), str(row["version_id"]))
 
-            run_all(delete, [row for row in rows if row.get("version_id")], 4)
-            query["marker"] = str(rows[-1]["name"])
-            query["version_marker"] = str(rows[-1].get("version_id", ""))
+        for page in iterate_pages(fetch, f"versions in {name!r}"):
+            run_all(delete, [row for row in page.items if row.get("version_id")], 4)

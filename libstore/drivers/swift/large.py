@@ -28,12 +28,12 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import parse_timestamp
+from ...listing import iterate_pages
 from ...transfer.crew import run_all
 from ...values import Composite, Page, Part, Upload
 from .._errors import understood
 from .calls import Calls, target_of
-from .dialect import Rows, is_large, rows_of
-from .info import DEFAULTS
+from .dialect import Rows, is_large, next_marker, rows_of
 
 _log = logging.getLogger("libstore")
 
@@ -364,10 +364,17 @@ class LargeObjects:
     def rivals(self, upload: Upload) -> list[Upload]:
         """Return the other uploads of the same object that go on."""
         try:
-            found = self.uploads(upload.container, None, DEFAULTS.page_size).items
+            return [
+                one
+                for page in iterate_pages(
+                    lambda token: self.uploads(upload.container, token),
+                    f"uploads in {upload.container!r}",
+                )
+                for one in page.items
+                if one.name == upload.name and one.id != upload.id
+            ]
         except AccessDeniedError:
             return []
-        return [one for one in found if one.name == upload.name and one.id != upload.id]
 
     def settle(self, upload: Upload, rivals: Sequence[Upload]) -> None:
         """
@@ -421,30 +428,32 @@ class LargeObjects:
 
     def rows(self, container: str, prefix: str = "") -> Iterator[Mapping[str, Any]]:
         """Yield the rows of all objects whose names begin alike."""
-        marker = ""
-        while True:
-            asked = {"format": "json", "marker": marker, "prefix": prefix}
-            query = {name: value for name, value in asked.items() if value}
-            told, _ = self._calls.ask_json("GET", "ListContainer", container, query=query)
-            rows = rows_of(told)
-            yield from rows
-            if not rows:
-                return
-            marker = str(rows[-1]["name"])
+        pages = iterate_pages(
+            lambda token: self._page(container, {"prefix": prefix}, token),
+            f"objects in {container!r}",
+        )
+        for page in pages:
+            yield from page.items
 
-    def uploads(self, container: str, token: str | None, limit: int) -> Page[Upload]:
+    def _page(
+        self, container: str, asked: Mapping[str, str], marker: str | None
+    ) -> Page[Mapping[str, Any]]:
+        """Return one page of rows, of as many as the cluster likes to send."""
+        query = {"format": "json", "marker": marker or "", **asked}
+        told, _ = self._calls.ask_json(
+            "GET", "ListContainer", container,
+            query={name: value for name, value in sorted(query.items()) if value},
+        )  # fmt: skip
+        rows = rows_of(told)
+        return Page(rows, next_marker(rows, marker))
+
+    def uploads(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that have a mark."""
-        query = {"format": "json", "limit": str(limit), "prefix": _MARKS}
-        if token is not None:
-            query["marker"] = token
         try:
-            told, _ = self._calls.ask_json(
-                "GET", "ListContainer", segments_container(container), query=query
-            )
+            page = self._page(segments_container(container), {"prefix": _MARKS}, token)
         except ContainerNotFoundError:
             self._calls.ask("HEAD", "HeadContainer", container).close()
             return Page([])
-        rows = rows_of(told)
         uploads = [
             Upload(
                 container,
@@ -452,29 +461,21 @@ class LargeObjects:
                 str(row["name"])[len(_MARKS) :],
                 parse_timestamp(str(row.get("last_modified"))),
             )
-            for row in rows
+            for row in page.items
         ]
-        return Page(uploads, str(rows[-1]["name"]) if len(rows) >= limit else None)
+        return Page(uploads, page.token)
 
     def large_names(self, container: str) -> set[str]:
         """Return what the segments begin with of all objects that have any of ours."""
-        found: set[str] = set()
-        marker = ""
-        while True:
-            query = {"delimiter": "/", "format": "json", "prefix": "segments/"}
-            if marker:
-                query["marker"] = marker
-            try:
-                told, _ = self._calls.ask_json(
-                    "GET", "ListContainer", segments_container(container), query=query
-                )
-            except ContainerNotFoundError:
-                return found
-            rows = rows_of(told)
-            if not rows:
-                return found
-            found |= {str(row["subdir"]) for row in rows if "subdir" in row}
-            marker = str(rows[-1].get("subdir") or rows[-1].get("name"))
+        place = segments_container(container)
+        asked = {"delimiter": "/", "prefix": "segments/"}
+        pages = iterate_pages(
+            lambda token: self._page(place, asked, token), f"segments in {place!r}"
+        )
+        try:
+            return {str(row["subdir"]) for page in pages for row in page.items if "subdir" in row}
+        except ContainerNotFoundError:
+            return set()
 
     def drop_container(self, container: str) -> None:
         """Delete the container of segments of a container that is gone."""

@@ -180,7 +180,7 @@ class PartHooks(ObjectHooks):
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._large.uploads(container, token, self.limits.page_size)
+        return self._large.uploads(container, token)
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
