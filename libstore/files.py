@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import Self, override
 
+from .buffers import GrowingBuffer
 from .errors import InvalidOptionError, ObjectChangedError, TransferCancelledError
 from .transfer.digests import Digests, compare, verifiable
 from .transfer.sources import bytes_view
@@ -214,8 +215,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._uploader: Uploader | None = uploader
         self._publish = publish
         self._guard = guard
-        self._buffer = bytearray(uploader.next_size)
-        self._filled = 0
+        self._buffer = GrowingBuffer(uploader.next_size)
         self._sent = 0
         self._entered = False
         self._finished = False
@@ -235,7 +235,7 @@ class ObjectWriter(io.BufferedIOBase):
     @override
     def tell(self) -> int:
         self._check_open()
-        return self._sent + self._filled
+        return self._sent + self._buffer.size
 
     @override
     def write(self, data: Any, /) -> int:
@@ -245,26 +245,22 @@ class ObjectWriter(io.BufferedIOBase):
             raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
         size = view.nbytes
         while view.nbytes:
-            count = min(view.nbytes, len(self._buffer) - self._filled)
-            self._buffer[self._filled : self._filled + count] = view[:count]
-            self._filled += count
-            view = view[count:]
-            if self._filled == len(self._buffer):
+            view = view[self._buffer.write(view) :]
+            if self._buffer.full:
                 self._send()
         return size
 
     def _send(self) -> None:
         assert self._uploader is not None
-        full, self._buffer = self._buffer, bytearray()
-        self._sent += self._filled
-        view, self._filled = memoryview(full)[: self._filled], 0
+        self._sent += self._buffer.size
+        view = memoryview(self._buffer.take())
         try:
             with self._guard():
                 self._uploader.add(view)
         except BaseException:
             self.abort()
             raise
-        self._buffer = bytearray(self._uploader.next_size)
+        self._buffer.most = self._uploader.next_size
 
     @override
     def close(self) -> None:
@@ -293,7 +289,7 @@ class ObjectWriter(io.BufferedIOBase):
         if self._process != os.getpid():
             uploader = None  # a forked child has no part in its parent's uploads
         self._finished = True
-        self._buffer = bytearray()
+        self._buffer.take()
         _open_writers.discard(self)
         try:
             if uploader is not None:
@@ -339,8 +335,9 @@ class ObjectWriter(io.BufferedIOBase):
         assert uploader is not None
         try:
             with self._guard():
-                if self._filled:
-                    uploader.add(memoryview(self._buffer)[: self._filled])
+                if self._buffer.size:
+                    self._sent += self._buffer.size
+                    uploader.add(memoryview(self._buffer.take()))
                 info = uploader.finish()
         except BaseException:
             self.abort()

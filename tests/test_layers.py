@@ -35,6 +35,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "checks": "values errors",
+        "buffers": "values",
     },
     {
         "retry": "checks",
@@ -42,12 +43,12 @@ FLOORS: tuple[dict[str, str], ...] = (
         "registry": "checks errors",
     },
     {
-        "transfer": "values errors checks retry",
-        "http": "values errors checks retry redaction version",
+        "transfer": "values errors checks retry buffers",
+        "http": "values errors checks retry buffers redaction version",
     },
     {
         "auth": "errors http redaction retry",
-        "files": "values errors transfer",
+        "files": "values errors transfer buffers",
         "handles": "readonly values errors",
     },
     {

@@ -6,11 +6,43 @@ import re
 from typing import NamedTuple
 
 from .faults import MalformedAnswerError
+from .headers import clean_etag, parse_size
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?", re.ASCII)
 _FOLD = re.compile(r"\r\n[ \t]+")
-# These say where the answer ends: said twice, they say nothing.
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
+# Each of these has one value, which says what an object is or how its bytes are verified.
+_SINGLE = frozenset(
+    {
+        "content-length",
+        "content-md5",
+        "content-range",
+        "etag",
+        "x-amz-checksum-crc32",
+        "x-amz-checksum-crc32c",
+        "x-amz-checksum-crc64nvme",
+        "x-amz-checksum-md5",
+        "x-amz-checksum-sha1",
+        "x-amz-checksum-sha256",
+        "x-amz-checksum-sha512",
+        "x-amz-checksum-type",
+        "x-amz-server-side-encryption",
+        "x-amz-version-id",
+        "x-goog-generation",
+        "x-goog-stored-content-encoding",
+        "x-goog-stored-content-length",
+        "x-ms-blob-content-md5",
+        "x-ms-blob-type",
+        "x-ms-version-id",
+        "x-object-meta-libstore-md5",
+        "x-object-version-id",
+        "x-static-large-object",
+    }
+)
+# One line for each algorithm, or all on one line:
+# https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
+_HASHES = "x-goog-hash"
+_ETAG = re.compile(r'(?:W/)?"[^"]*"|[^",\s]+')
+_ETAGS = re.compile(rf"(?:{_ETAG.pattern})(?:[ \t]*,[ \t]*(?:{_ETAG.pattern}))*")
 
 
 class Head(NamedTuple):
@@ -22,6 +54,7 @@ class Head(NamedTuple):
         size: The value of Content-Length.
         chunked: Whether the body comes in chunks.
         keep: Whether the connection may be used again.
+        conflict: The name of a header that must have one value and has several different ones.
     """
 
     status: int
@@ -29,6 +62,7 @@ class Head(NamedTuple):
     size: int | None
     chunked: bool
     keep: bool
+    conflict: str | None = None
 
 
 def parse_head(data: bytes) -> Head:
@@ -56,17 +90,46 @@ def parse_head(data: bytes) -> Head:
         name = name.lower()
         value = value.strip(" \t")
         if name in headers:
-            if name in _FRAMING:
+            if name == "transfer-encoding":
                 raise MalformedAnswerError(f"it has two headers {name}")
             value = f"{headers[name]}, {value}"
         headers[name] = value
     names = "".join(headers)
     if " " in names or "\t" in names or "" in headers:
         raise MalformedAnswerError("a line of its head is no header")
+    conflict = _join_repeated(headers)
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
-    return Head(int(status[2]), headers, size, chunked, keep)
+    return Head(int(status[2]), headers, size, chunked, keep, conflict)
+
+
+def _join_repeated(headers: dict[str, str]) -> str | None:
+    """
+    Keep one of equal values of the headers that have a single value.
+
+    They may come on lines of their own or, from a proxy, on one line with commas. Return the name
+    of a header whose values differ.
+    """
+    conflict = None
+    for name in _SINGLE.intersection(headers):
+        value = headers[name]
+        if "," in value:
+            values = _etags(value) if name == "etag" else value.split(",")
+            headers[name] = values[0].strip(" \t")
+            if len({clean_etag(one.strip(" \t")) for one in values}) > 1:
+                if name == "content-length":
+                    raise MalformedAnswerError(f"it has two different headers {name}")
+                conflict = name
+    hashes = {piece.strip(" \t") for piece in headers.get(_HASHES, "").split(",")}
+    if len({piece.partition("=")[0] for piece in hashes}) < len(hashes):
+        conflict = _HASHES
+    return conflict
+
+
+def _etags(text: str) -> list[str]:
+    """Return the ETags of a header; a comma may also be part of one."""
+    return _ETAG.findall(text) if _ETAGS.fullmatch(text) else [text]
 
 
 def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:
@@ -80,6 +143,7 @@ def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:
         return None, True
     if length is None:
         return None, False
-    if not (length.isascii() and length.isdigit() and len(length) <= 19):
+    size = parse_size(length)
+    if size is None:
         raise MalformedAnswerError("its length is no number")
-    return int(length), False
+    return size, False

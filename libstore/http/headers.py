@@ -17,6 +17,8 @@ _NAME = re.compile(_WORD, re.ASCII)
 _NAMES = re.compile(f"{_WORD}(?:,{_WORD})*", re.ASCII)
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
+#: What a file system can count bytes with, and Python's own calls too.
+LARGEST = (1 << 63) - 1
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -131,15 +133,18 @@ def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | No
         return None, whole
     span = Span(int(first), int(last) + 1)
     assert span.stop is not None
-    if span.stop <= span.start or (whole is not None and span.stop > whole):
+    if span.stop <= span.start or max(span.stop, whole or 0) > LARGEST:
+        return None
+    if whole is not None and span.stop > whole:
         return None
     return span, whole
 
 
 def parse_size(text: str | None) -> int | None:
-    """Return a number of bytes; `None` if the text is none."""
+    """Return a number of bytes; `None` if the text is none, or one that no file can have."""
     if text and len(text) <= 19 and text.isascii() and text.isdigit():
-        return int(text)
+        size = int(text)
+        return size if size <= LARGEST else None
     return None
 
 

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from typing_extensions import override
 
+from ..buffers import GrowingBuffer
 from ..errors import ServiceError, TransportError
 from ..values import KiB
 from .connection import Channel, Connection
@@ -108,22 +109,11 @@ class Answer:
         return data
 
     def _read_all(self, limit: int) -> bytes:
-        parts = []
-        total = 0
-        buffer = memoryview(bytearray(min(self._left or _SKIP, limit + 1)))
-        while True:
-            filled = 0
-            while filled < buffer.nbytes:
-                count = self.readinto(buffer[filled:])
-                if not count:
-                    break
-                filled += count
-            parts.append(bytes(buffer[:filled]))
-            total += filled
-            if total > limit:
-                self._too_long(limit)
-            if self._whole:
-                return b"".join(parts)
+        buffer = GrowingBuffer(limit + 1)
+        buffer.fill(self.readinto)
+        if buffer.full:
+            self._too_long(limit)
+        return buffer.take()
 
     def close(self) -> None:
         """Give the connection back, or close it if much of the body is unread."""

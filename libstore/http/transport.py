@@ -28,7 +28,7 @@ from urllib3.util import Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..checks import shorten
-from ..errors import InvalidOptionError, LocalFileNotFoundError
+from ..errors import InvalidOptionError, LocalFileNotFoundError, ServiceError
 from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
@@ -312,6 +312,12 @@ def _exchange(
         first = not stale and (channel.silent or garbage)
         fault = receiving(error, shelf.peer, "the answer", first=first)
         raise OutageError(fault, reached=not channel.untouched) from None
+    if received.conflict is not None and received.status < 300:
+        raise ServiceError(
+            f"the response has different values of the header {received.conflict}, so that nothing"
+            f" can be verified by it; check any proxy in front of {shelf.peer.origin}",
+            status=received.status,
+        )
     if not complete:
         # The rest of the request is still to be sent; nothing else can be.
         received = received._replace(keep=False)

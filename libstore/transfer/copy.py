@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from ..errors import ObjectChangedError
 from ..values import ObjectInfo, Span
-from .reading import ObjectStream, ReadHooks
+from .reading import ObjectStream, ReadHooks, read_next
 from .sources import Source
 
 
@@ -47,10 +47,8 @@ class ObjectSource(Source):
 
     @override
     def take(self, size: int) -> memoryview:
-        view = memoryview(bytearray(min(size, self._stream.left)))
         with self._guard:
-            self._stream.readinto(view)
-        return view
+            return memoryview(read_next(self._stream, size))
 
     @override
     def close(self) -> None:

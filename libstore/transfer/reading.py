@@ -8,11 +8,11 @@ that the service keeps, across such seams too.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from ..buffers import GrowingBuffer
 from ..errors import IntegrityError, ObjectChangedError, ServiceError, TransportError
 from ..retry import RetryPolicy
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span
@@ -237,18 +237,16 @@ def read(
 
 def read_rest(stream: ObjectStream) -> bytes:
     """Return all bytes that are still to come, without a second copy of them in memory."""
-    size = stream.left
-    if not size:
-        return b""
-    # A BytesIO of exactly this size gives its buffer away as bytes; joining blocks would copy.
-    target = io.BytesIO()
-    target.seek(size - 1)
-    target.write(b"\0")
-    with target.getbuffer() as view:
-        filled = stream.readinto(view)
-    if filled != size:
-        raise IntegrityError(f"{size} bytes were to come, {filled} came")
-    return target.getvalue()
+    return read_next(stream, stream.left)
+
+
+def read_next(stream: ObjectStream, size: int) -> bytes:
+    """Return the next bytes, in memory that is taken as they arrive; fewer only at the end."""
+    buffer = GrowingBuffer(min(size, stream.left))
+    buffer.fill(stream.readinto)
+    if not buffer.full:
+        raise IntegrityError(f"{buffer.most} bytes were to come, {buffer.size} came")
+    return buffer.take()
 
 
 def iterate(
@@ -257,7 +255,10 @@ def iterate(
     """Yield the bytes of a span in chunks; only the last may be shorter than `chunk_size`."""
     stream = ObjectStream(driver, container, name, span)
     try:
-        buffer = memoryview(bytearray(min(chunk_size, max(stream.left, 1))))
+        if chunk_size > MiB:
+            while stream.left:
+                yield read_next(stream, chunk_size)
+        buffer = memoryview(bytearray(min(chunk_size, stream.left)))
         while stream.left:
             count = stream.readinto(buffer)
             yield bytes(buffer[:count])

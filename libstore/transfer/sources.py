@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 import stat
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, TypeAlias, Union
 
 from typing_extensions import Buffer, override
 
+from ..buffers import GrowingBuffer
 from ..checks import shorten
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
 from ..values import MiB
@@ -26,6 +29,20 @@ _ACCEPTED = (
 
 
 _END = object()
+_REFUSED = object()
+_BLOCKS = "iter(lambda: source.read(1048576), b'')"
+_NON_BLOCKING = "the source is a file in non-blocking mode; os.set_blocking() changes that"
+_DECOMPRESSORS = (
+    ("bz2", "BZ2File"),
+    ("gzip", "GzipFile"),
+    ("lzma", "LZMAFile"),
+    ("zipfile", "ZipExtFile"),
+)
+# What responses still expect, by module, class and attribute.
+_RESPONSES = (
+    ("http.client", "HTTPResponse", "length"),
+    ("urllib3.response", "HTTPResponse", "length_remaining"),
+)
 # Somebody who gave a text for content learns here what a str is.
 _ROLE = "the upload source (a path; content is given as bytes)"
 
@@ -70,7 +87,7 @@ def open_source(source: object) -> Source:
     view = bytes_view(source)
     if view is not None:
         return _BufferSource(view)
-    if hasattr(source, "read"):
+    if _attribute(source, "read") is not None or _attribute(source, "readinto") is not None:
         return _FileSource(source)
     if isinstance(source, Iterable):
         return _IterableSource(source)
@@ -101,44 +118,85 @@ class _FilledSource(Source):
     def take(self, size: int) -> memoryview:
         if self.size is not None:
             size = min(size, self.size - self._taken)
-        view = memoryview(bytearray(size))
-        filled = 0
-        while filled < size:
-            count = self._fill(view[filled:])
-            if not count:
-                break
-            filled += count
-        self._taken += filled
-        if self.size is not None and filled < size:
+        buffer = GrowingBuffer(size)
+        buffer.fill(self._fill)
+        self._taken += buffer.size
+        if self.size is not None and buffer.size < size:
             raise IntegrityError(
                 f"the source became shorter while it was uploaded: {self.size} bytes were there"
                 f" at first, {self._taken} came"
             )
-        return view[:filled]
+        if self._taken == self.size:
+            self._check_end()
+        return memoryview(buffer.take())
+
+    def _check_end(self) -> None:
+        """Raise if there are more bytes than the source said, although it has not grown."""
 
 
 class _FileSource(_FilledSource):
     def __init__(self, file: Any) -> None:
-        if getattr(file, "closed", False):
+        if _attribute(file, "closed"):
             raise InvalidOptionError("the source is a closed file; open it again")
-        if hasattr(file, "readable") and not file.readable():
+        if _answer(file, "readable") in (False, 0):
             raise InvalidOptionError("the source is a file opened for writing; open it with 'rb'")
         self._file = file
-        self._readinto = getattr(file, "readinto", None)
-        self.size = _remaining(file)
+        self._readinto = _attribute(file, "readinto")
+        measured = _measure(file)
+        if measured is not None:
+            start, self._stop = measured
+            self.size = self._stop - start
 
     @override
     def _fill(self, view: memoryview) -> int:
-        if self._readinto is not None:
-            count = self._readinto(view)
-            if count is None:
-                raise InvalidTypeError("the source is a file in non-blocking mode")
-            return int(count)
-        block = _bytes_of(self._file.read(min(len(view), MiB)), "the source's read()")
-        if block.nbytes > len(view):
-            raise InvalidTypeError("the source's read(n) returned more than n bytes")
-        view[: block.nbytes] = block
-        return block.nbytes
+        count = self._fill_some(view)
+        if not count:
+            _check_complete(self._file)
+        return count
+
+    def _fill_some(self, view: memoryview) -> int:
+        if self._readinto is None:
+            return self._read(view)
+        try:
+            found = self._readinto(view)
+        except (AttributeError, NotImplementedError, io.UnsupportedOperation):
+            # A wrapper may have a method that what it wraps has not.
+            if self._taken or _attribute(self._file, "read") is None:
+                raise
+            self._readinto = None
+            return self._read(view)
+        if found is None:
+            raise InvalidTypeError(_NON_BLOCKING)
+        count = _index(found)
+        if count is None or count > view.nbytes:
+            raise InvalidTypeError(
+                f"the source's readinto() returned {found!r} for a buffer of {view.nbytes} bytes;"
+                " it must return the number of bytes that it has put there"
+            )
+        return count
+
+    def _read(self, view: memoryview) -> int:
+        block = self._file.read(min(view.nbytes, MiB))
+        if block is None:
+            raise InvalidTypeError(_NON_BLOCKING)
+        with _bytes_of(block, "the source's read()") as found:
+            if found.nbytes > view.nbytes:
+                raise InvalidTypeError("the source's read(n) returned more than n bytes")
+            view[: found.nbytes] = found
+            return found.nbytes
+
+    @override
+    def _check_end(self) -> None:
+        if not self._fill_some(memoryview(bytearray(1))):
+            return
+        # If it has grown meanwhile, what was there at first is what was asked for.
+        _answer(self._file, "seek", self._stop)
+        start, stop = _measure(self._file) or (0, 0)
+        if start == stop:
+            raise IntegrityError(
+                f"the source says that it has {self.size} bytes, and gives more; upload its blocks"
+                f" instead: {_BLOCKS}"
+            )
 
 
 class _PathSource(_FileSource):
@@ -150,15 +208,29 @@ class _PathSource(_FileSource):
             handle = open(self._path, "rb", buffering=0)
         self._handle = handle
         super().__init__(handle)
-        status = os.fstat(handle.fileno())
-        # The size of a pipe, a device or a file of /proc says nothing of what it will give.
-        regular = stat.S_ISREG(status.st_mode) and status.st_size > 0
-        self.size = status.st_size if regular else None
+        self.size = self._told_size()
+
+    def _told_size(self) -> int | None:
+        """Return the file's size, where the file system tells the truth about it."""
+        descriptor = self._handle.fileno()
+        with local_errors(self._path, _ROLE):
+            status = os.fstat(descriptor)
+            # The size of a pipe, a device or a file of /proc says nothing of what it will give.
+            if not stat.S_ISREG(status.st_mode) or not status.st_size:
+                return None
+            # Nor does that of a file of /sys, or of some file systems in user space.
+            end = os.pread(descriptor, 2, status.st_size - 1)
+            changed = os.fstat(descriptor).st_size != status.st_size
+        return status.st_size if len(end) == 1 or changed else None
 
     @override
     def _fill(self, view: memoryview) -> int:
         with local_errors(self._path, _ROLE):
             return super()._fill(view)
+
+    @override
+    def _check_end(self) -> None:
+        """Do nothing: the size was checked at the beginning, and a file may grow."""
 
     @override
     def descriptor(self) -> int | None:
@@ -208,14 +280,80 @@ def _bytes_of(value: object, what: str) -> memoryview:
     return view
 
 
-def _remaining(file: Any) -> int | None:
-    """Return how many bytes a file has behind its position, if it can tell."""
+def _attribute(file: Any, name: str) -> Any:
+    """Return an attribute; `None` if the file does not have it, or cannot say."""
     try:
-        if not file.seekable():
-            return None
-        position = file.tell()
-        end = file.seek(0, os.SEEK_END)
-        file.seek(position)
-    except (OSError, ValueError, TypeError, AttributeError):
+        return getattr(file, name, None)
+    except Exception:
         return None
-    return max(0, end - position) if isinstance(end, int) else None
+
+
+def _answer(file: Any, method: str, *arguments: object) -> Any:
+    """Return what a method returns; `_REFUSED` if it raises anything."""
+    try:
+        return getattr(file, method)(*arguments)
+    except Exception:
+        return _REFUSED
+
+
+def _measure(file: Any) -> tuple[int, int] | None:
+    """
+    Return a file's position and that of its end, if it can tell.
+
+    Files that cannot seek say so with any exception. That is no error as long as they are where
+    they were.
+
+    Raises:
+        InvalidOptionError: The file has moved and does not go back.
+    """
+    if _decompresses(file) or _answer(file, "seekable") in (False, None, _REFUSED):
+        return None
+    position = _index(_answer(file, "tell"))
+    # One that refuses its own position would not come back from its end either.
+    if position is None or _answer(file, "seek", position) is _REFUSED:
+        return None
+    end = _answer(file, "seek", 0, os.SEEK_END)
+    if end is not _REFUSED and _index(end) is None:
+        end = _answer(file, "tell")
+    _answer(file, "seek", position)
+    if _index(_answer(file, "tell")) != position:
+        raise InvalidOptionError(
+            "the source was moved to its end to find out its size, and cannot be moved back to"
+            f" {position}; upload its blocks instead: {_BLOCKS}"
+        )
+    stop = _index(end)
+    return None if stop is None else (position, max(position, stop))
+
+
+def _index(value: Any) -> int | None:
+    """Return a position or a number of bytes; `None` if the value is none."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        return None
+    return number if number >= 0 else None
+
+
+def _decompresses(file: Any) -> bool:
+    """
+    Return whether a file would have to be read to its end to find out its size.
+
+    These say that they can seek whatever they read from, be it a pipe or a connection.
+    """
+    while isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+        file = file.raw
+    return any(_is_instance(file, *kind) for kind in _DECOMPRESSORS)
+
+
+def _check_complete(file: Any) -> None:
+    """Raise if a file is an HTTP response that ended early, which not all of them say."""
+    for module, kind, attribute in _RESPONSES:
+        if _is_instance(file, module, kind):
+            left = _index(_attribute(file, attribute))
+            if left:
+                raise IntegrityError(f"the source is a response that ended {left} bytes early")
+
+
+def _is_instance(value: object, module: str, name: str) -> bool:
+    """Return whether a value is of a class whose module need not have been imported."""
+    return isinstance(value, getattr(sys.modules.get(module), name, ()))

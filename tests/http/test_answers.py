@@ -107,9 +107,10 @@ def test_interim_answers_are_skipped(serve: Serve, get: Get) -> None:
         (b"SSH-2.0-OpenSSH\r\n", "does not begin with HTTP/1"),
         (b"HTTP/1.1 2OO OK\r\n\r\n", "no status line"),
         (b"HTTP/2 200\r\n\r\n", "no status line"),
-        (OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", "two headers content-length"),
-        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "two headers content-length"),
-        (OK + b"Content-Length: 2, 2\r\n\r\nok", "length is no number"),
+        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "two different headers"),
+        (OK + b"Content-Length: 2, 3\r\n\r\nok", "two different headers content-length"),
+        (OK + b"Content-Length: 2, 2,\r\n\r\nok", "two different headers content-length"),
+        (OK + b"Content-Length: 9999999999999999999\r\n\r\nok", "length is no number"),
         (OK + b"Content-Length: -2\r\n\r\nok", "length is no number"),
         (OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "both a length and"),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "transfer encoding is not known"),
@@ -136,6 +137,73 @@ def test_a_folded_line_is_one_line(serve: Serve, get: Get) -> None:
 def test_a_header_sent_twice_is_joined(serve: Serve, get: Get) -> None:
     response = get(serve(Play(OK + b"A: b\r\na: c\r\nContent-Length: 0\r\n\r\n")))
     assert response.headers["a"] == "b, c"
+
+
+_ONCE = {
+    "Content-Length": ("2", "02"),
+    "ETag": ('"a,b"', '"a-1"'),
+    "Content-MD5": ("4QrcOUm6Wau+VuBX8g+IPg==", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    "Content-Range": ("bytes 0-1/2", "bytes 0-1/3"),
+    "x-amz-checksum-crc32": ("AAAAAA==", "BAAAAA=="),
+    "x-amz-checksum-type": ("FULL_OBJECT", "COMPOSITE"),
+    "x-ms-blob-content-md5": ("4QrcOUm6Wau+VuBX8g+IPg==", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    "x-goog-generation": ("17", "18"),
+    "x-goog-hash": ("crc32c=AAAAAA==", "crc32c=BAAAAA=="),
+}
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["two lines", "one line"])
+@pytest.mark.parametrize("name", _ONCE)
+def test_equal_values_of_a_header_count_once(
+    serve: Serve, get: Get, name: str, joined: bool
+) -> None:
+    """A proxy may repeat a line, or join two."""
+    value = _ONCE[name][0]
+    lines = f"{name}: {value}, {value}\r\n" if joined else f"{name}: {value}\r\n" * 2
+    length = "" if name == "Content-Length" else "Content-Length: 2\r\n"
+    response = get(serve(Play(OK + f"{lines}{length}\r\nok".encode())))
+
+    assert b"ok" == response.read(2)
+    if name != "x-goog-hash":  # its values are a list anyway
+        assert value == response.headers[name.lower()]
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["two lines", "one line"])
+@pytest.mark.parametrize("name", [name for name in _ONCE if name != "Content-Length"])
+def test_different_values_of_a_header_are_an_error(
+    serve: Serve, get: Get, name: str, joined: bool
+) -> None:
+    """There would be nothing left to verify the content by."""
+    one, other = _ONCE[name]
+    lines = f"{name}: {one}, {other}" if joined else f"{name}: {one}\r\n{name}: {other}"
+    server = serve(Play(OK + f"{lines}\r\nContent-Length: 2\r\n\r\nok".encode()))
+    with pytest.raises(ServiceError, match=f"different values of the header {name.lower()}"):
+        get(server)
+
+
+@pytest.mark.parametrize("etag", ['"a,b"', '"a, b"', 'W/"a"', "abc", '""'])
+def test_an_etag_may_have_a_comma(serve: Serve, get: Get, etag: str) -> None:
+    response = get(serve(answer(b"", ETag=etag)))
+    assert etag == response.headers["etag"]
+
+
+def test_a_weak_etag_and_a_strong_one_are_one(serve: Serve, get: Get) -> None:
+    response = get(serve(answer(b"", ETag='W/"a", "a", a')))
+    assert 'W/"a"' == response.headers["etag"]
+
+
+def test_hashes_by_several_algorithms_are_no_conflict(serve: Serve, get: Get) -> None:
+    """Google says one on each line, or all on one."""
+    lines = "x-goog-hash: crc32c=AAAAAA==\r\nx-goog-hash: md5=AAAA,crc32c=AAAAAA==\r\n"
+    response = get(serve(Play(OK + f"{lines}Content-Length: 0\r\n\r\n".encode())))
+    assert "crc32c=AAAAAA==, md5=AAAA,crc32c=AAAAAA==" == response.headers["x-goog-hash"]
+
+
+def test_an_error_is_told_whatever_its_headers_are(serve: Serve, get: Get) -> None:
+    """What is verified by its headers is an object, and no error."""
+    lines = b"ETag: a\r\nETag: b\r\nContent-Length: 0\r\n\r\n"
+    with pytest.raises(ServiceError, match="refused"):
+        get(serve(Play(b"HTTP/1.1 404 No\r\n" + lines)))
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])

@@ -139,3 +139,23 @@ def test_a_reader_holds_a_few_blocks(root: Path, upload: int) -> None:
     assert SIZE == total
     """
     assert _extra(root, code) <= 40 * _MIB
+
+
+def test_a_read_holds_the_content_once(root: Path, upload: int) -> None:
+    """Memory that grows as bytes arrive: no more than the object, and 40 MiB."""
+    extra = _extra(root, 'assert SIZE == len(local.read_object("large"))')
+    assert extra <= _SIZE + 40 * _MIB
+
+
+def test_what_is_short_takes_little(root: Path) -> None:
+    """200 writers, and as many uploads of unknown length, of one byte each: 16 MiB in all."""
+    code = """
+    writers = [drain.open(str(number), "wb") for number in range(200)]
+    for writer in writers:
+        writer.write(b"x")
+    for number in range(200):
+        drain.upload_object(iter([b"x"]), f"u{number}")
+    for writer in writers:
+        writer.close()
+    """
+    assert _extra(root, code) <= 16 * _MIB
