@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from .handles import Container, Object
     from .listing import LazyList, fold_page
     from .registry import get_driver, list_drivers, register_driver
-    from .retry import RetryPolicy
+    from .retry import RetryEvent, RetryPolicy
     from .transfer.options import TransferOptions
     from .transfer.payload import Payload
     from .values import (
@@ -119,7 +119,7 @@ _ROOMS = {
     "handles": ("Container", "Object"),
     "listing": ("LazyList", "fold_page"),
     "registry": ("get_driver", "list_drivers", "register_driver"),
-    "retry": ("RetryPolicy",),
+    "retry": ("RetryEvent", "RetryPolicy"),
     "transfer.options": ("TransferOptions",),
     "transfer.payload": ("Payload",),
     "values": (
@@ -185,6 +185,7 @@ __all__ = [
     "Prefix",
     "RateLimitedError",
     "Reading",
+    "RetryEvent",
     "RetryPolicy",
     "ServiceError",
     "ServiceUnavailableError",

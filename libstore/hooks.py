@@ -23,7 +23,7 @@ from typing import ClassVar, TypeAlias
 
 from .deleting import delete_full, empty
 from .errors import ContainerNotFoundError, NotSupportedError, StorageError
-from .retry import RetryPolicy
+from .retry import Retrier, RetryPolicy, TokenBucket
 from .transfer.crew import run_all
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
@@ -92,6 +92,13 @@ class DriverHooks(ABC):
     digests: tuple[str, ...] = ("md5",)
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()
+
+    @property
+    def _retrier(self) -> Retrier:
+        """What all retries of this driver share; hand it to whatever sends its requests."""
+        # Not made in __init__, which a driver of others need not call.
+        tokens = vars(self).setdefault("_retry_tokens", TokenBucket())
+        return Retrier(lambda: self.retry, tokens)
 
     # ------------------------------------------------------------------ required
 

@@ -38,7 +38,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "buffers": "values",
     },
     {
-        "retry": "checks",
+        "retry": "values errors checks",
         "listing": "values errors checks",
         "registry": "checks errors",
     },

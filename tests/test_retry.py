@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import os
+import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libstore import InvalidOptionError, RetryPolicy
+from libstore import (
+    InvalidOptionError,
+    InvalidTypeError,
+    ObjectNotFoundError,
+    RateLimitedError,
+    RetryEvent,
+    RetryPolicy,
+    ServiceUnavailableError,
+    TransportError,
+)
+from libstore.retry import Retrier, TokenBucket
+from libstore.values import MiB
 
 
 @given(
@@ -63,3 +80,204 @@ def test_a_policy_that_cannot_work_is_refused(settings: dict[str, float]) -> Non
     (label, value) = next(iter(settings.items()))
     with pytest.raises(InvalidOptionError, match=f"{label}.*{value}"):
         RetryPolicy(**settings)
+
+
+class Clock:
+    """A clock that waits move on."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+BUSY = ServiceUnavailableError("busy", status=500)
+THROTTLED = RateLimitedError("slow down", status=503)
+
+
+def retrier(clock: Clock, **settings: Any) -> Retrier:
+    return Retrier(RetryPolicy(**settings), clock=clock, sleep=clock.sleep)
+
+
+def test_layers_share_one_budget(clock: Clock) -> None:
+    """The outermost block owns it; those within join, and a new one begins after its end."""
+    shared = retrier(clock, attempts=3)
+    with shared.budget() as outer:
+        assert outer.retry(BUSY)
+        with shared.budget() as inner, retrier(clock, attempts=9).budget() as other:
+            assert inner is outer
+            assert other is outer
+            assert inner.retry(BUSY)
+        assert not outer.retry(BUSY)
+    with shared.budget() as fresh:
+        assert fresh is not outer
+        assert fresh.retry(BUSY)
+
+
+def test_threads_do_not_share_a_budget(clock: Clock) -> None:
+    shared = retrier(clock)
+    with shared.budget() as outer, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(shared.budget).result() is not outer
+
+
+def test_throttling_waits_longer_and_takes_fewer_tokens(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    shared = retrier(clock)
+    with shared.budget() as budget:
+        assert budget.retry(BUSY)
+        assert shared.bucket.tokens == 500 - 14
+        assert budget.retry(THROTTLED)
+        assert shared.bucket.tokens == 500 - 14 - 5
+        assert budget.retry(ServiceUnavailableError("busy", status=503))
+    assert clock.slept == pytest.approx([0.1, 2.0, 4.0])
+
+
+def test_a_success_gives_tokens_back(clock: Clock) -> None:
+    """What the last retry took, or one; never above the capacity."""
+    shared = retrier(clock)
+    for _ in range(3):
+        with shared.budget():
+            pass
+    assert shared.bucket.tokens == 500
+    with shared.budget() as budget:
+        budget.retry(BUSY)
+        budget.retry(BUSY)
+    assert shared.bucket.tokens == 500 - 14
+    with shared.budget():
+        pass
+    assert shared.bucket.tokens == 500 - 13
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (ServiceUnavailableError("busy", status=500), 486),
+        (TransportError("reset"), 486),
+        (ObjectNotFoundError("missing", status=404), 500),
+        (InvalidOptionError("never sent"), 486),
+        (KeyboardInterrupt(), 486),
+    ],
+)
+def test_a_failure_gives_nothing_back_unless_the_service_is_at_work(
+    clock: Clock, error: BaseException, left: int
+) -> None:
+    shared = retrier(clock)
+    with suppress(type(error)), shared.budget() as budget:
+        budget.retry(BUSY)
+        raise error
+    assert shared.bucket.tokens == left
+
+
+def test_an_empty_bucket_ends_all_retries(clock: Clock) -> None:
+    shared = retrier(clock, attempts=1_000, total=1e9)
+    with suppress(ServiceUnavailableError), shared.budget() as budget:
+        retries = sum(budget.retry(BUSY) for _ in range(100))
+        raise BUSY
+    assert retries == 500 // 14
+    with shared.budget() as budget:
+        assert not budget.retry(BUSY)
+        assert budget.retry(THROTTLED)  # takes fewer
+    assert retrier(clock).bucket.tokens == 500  # another driver's
+
+
+def test_threads_never_take_more_than_there_is() -> None:
+    bucket = TokenBucket()
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: bucket.take(14), range(1_000)))
+    assert (sum(taken), bucket.tokens) == (35, 10)
+
+
+def test_a_bucket_survives_a_fork_and_a_pickle() -> None:
+    bucket = TokenBucket()
+    bucket.take(400)
+    assert pickle.loads(pickle.dumps(bucket)).tokens == 500
+    with bucket._lock:  # held by some thread at that moment
+        child = os.fork()
+        if not child:
+            os._exit(0 if bucket.take(100) and not bucket.take(1) else 1)
+        _, status = os.waitpid(child, 0)
+    assert status == 0
+
+
+def test_a_wait_that_the_service_asks_for_must_fit(clock: Clock) -> None:
+    shared = retrier(clock, total=100.0)
+    asked = RateLimitedError("slow down")
+    asked.retry_after = 60.0
+    with shared.budget() as budget:
+        assert budget.retry(asked)
+        assert not budget.retry(asked)
+    assert clock.slept == [60.0]
+
+
+def test_the_time_of_requests_counts(clock: Clock) -> None:
+    with retrier(clock, total=100.0, base=0.0).budget() as budget:
+        clock.now += 60.0
+        assert budget.retry(BUSY)
+        clock.now += 60.0
+        assert not budget.retry(BUSY)
+
+
+def test_the_reader_of_a_stream_takes_the_time_that_it_likes(clock: Clock) -> None:
+    budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
+    with budget:
+        pass
+    clock.now += 1_000.0
+    assert budget.retry(BUSY)
+    clock.now += 101.0
+    assert not budget.retry(BUSY)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "more"),
+    [(MiB, 1.0, True), (MiB - 1, 1.0, False), (MiB, 257.0, False), (8 * MiB, 257.0, True)],
+)
+def test_progress_gives_attempts_back_unless_it_is_slow(
+    clock: Clock, count: int, seconds: float, more: bool
+) -> None:
+    """4 KiB a second is what every transfer must have."""
+    budget = retrier(clock, attempts=2, base=0.0).lasting_budget()
+    assert budget.retry(BUSY)
+    budget.moved(count, seconds)
+    assert budget.retry(BUSY) is more
+
+
+def test_any_progress_begins_the_time_anew(clock: Clock) -> None:
+    budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
+    assert budget.retry(BUSY)
+    clock.now += 101.0
+    budget.moved(1, 101.0)
+    assert budget.retry(BUSY)
+
+
+def test_an_event_is_frozen_and_pickles(clock: Clock) -> None:
+    events: list[RetryEvent] = []
+    shared = retrier(clock, on_retry=events.append)
+    with shared.budget() as budget:
+        budget.operation = "PutObject"
+        budget.retry(ServiceUnavailableError("busy", status=500, code="InternalError"))
+    (event,) = events
+    assert (event.operation, event.attempt) == ("PutObject", 1)
+    assert event.reason == "status 500, code InternalError"
+    assert event.delay == clock.slept[0]
+    again = pickle.loads(pickle.dumps(event))
+    assert (again.reason, again.error.status) == (event.reason, 500)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.delay = 1.0  # type: ignore[misc]
+
+
+def test_a_callback_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidTypeError, match="on_retry"):
+        RetryPolicy(on_retry="print")  # type: ignore[arg-type]

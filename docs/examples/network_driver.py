@@ -109,7 +109,7 @@ class LarderDriver(StorageDriver):
         self._url = url
         self._token = token
         self._signing_key = signing_key
-        self._client = Client(Transport(), self, _read_error, self.retry)
+        self._client = Client(Transport(), self, _read_error, self._retrier)
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
@@ -335,7 +335,6 @@ class LarderDriver(StorageDriver):
     ) -> Response:
         target = f"{path}?{encode_query(query)}" if query else path
         request = Request(method, self._url, target, headers or {}, content, idempotent, expected)
-        self._client.retry = self.retry
         return self._client.request(request)
 
     def _json(self, *args: Any, **options: Any) -> Any:

@@ -141,10 +141,6 @@ def _refusal(error: Exception, answer: _AuthAnswer | None) -> StorageError:
     """Return what it means that google-auth got no token; `answer` is the last it was given."""
     text = str(error)
     status = answer.status if answer is not None else None
-    if answer is not None and (answer.status >= 500 or answer.status in {408, 429}):
-        return ServiceUnavailableError(
-            "Google cannot give a token at the moment", status=status, retryable=True
-        )
     if answer is not None and _foreign(answer):
         return ServiceError(
             "what answers where tokens are given is not Google; look whether a proxy or a login"
@@ -284,7 +280,7 @@ class _AuthRequest:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._client = Client(transport, Unsigned(), _no_fault, RetryPolicy(attempts=3))
+        self._client = Client(transport, Unsigned(), _busy, RetryPolicy(attempts=3))
         self.last: _AuthAnswer | None = None
 
     def __call__(
@@ -311,11 +307,14 @@ class _AuthRequest:
         return answer
 
 
-_ALL = frozenset(range(200, 600))
+_BUSY = frozenset({408, 429, *range(500, 600)})
+_ALL = frozenset(range(200, 600)) - _BUSY
 
 
-def _no_fault(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    return Fault(ServiceError("the answer has no status", status=status))
+def _busy(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    # google-auth would try again by itself, beside the attempts of the request that needs a token.
+    error = ServiceUnavailableError("Google cannot give a token at the moment", status=status)
+    return Fault(error, retry=True)
 
 
 # ---------------------------------------------------------------------- who signs

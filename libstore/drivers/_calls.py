@@ -23,10 +23,10 @@ from ..errors import (
     StorageError,
     TransportError,
 )
-from ..http.client import LONGEST_WAIT, Client
+from ..http.client import Client
 from ..http.message import ErrorReader, Signer
 from ..http.transport import Transport
-from ..retry import RetryPolicy
+from ..retry import Retrier, RetryPolicy
 from ..values import ContainerInfo
 
 # A container that was made so many seconds before we asked for it, by its service's clock, may be
@@ -57,10 +57,10 @@ class Caller:
 
     def __init__(self, transport: Transport, retry: Callable[[], RetryPolicy]) -> None:
         self.transport = transport
-        self.retry = retry
         self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
-        self._clients: dict[str, tuple[RetryPolicy, Client]] = {}
+        self.retrier = Retrier(retry, sleep=self.wait)
+        self._clients: dict[str, Client] = {}
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
@@ -72,21 +72,15 @@ class Caller:
 
     def client_of(self, key: str, signer: Callable[[], Signer], read_error: ErrorReader) -> Client:
         """
-        Return what sends requests: one for each key, anew for each policy.
-
-        What was found out about the service's clock is kept.
+        Return what sends requests: one for each key.
 
         Args:
             signer: Makes what signs the requests of a new one.
         """
-        retry = self.retry()
-        known = self._clients.get(key)
-        if known is not None and known[0] is retry:
-            return known[1]
-        client = Client(self.transport, signer(), read_error, retry, self.now, self.wait)
-        if known is not None:
-            client.skew = known[1].skew
-        self._clients[key] = (retry, client)
+        client = self._clients.get(key)
+        if client is None:
+            client = Client(self.transport, signer(), read_error, self.retrier, self.now)
+            self._clients[key] = client
         return client
 
     def close(self) -> None:
@@ -95,23 +89,19 @@ class Caller:
 
     # ------------------------------------------------------------------ several tries
 
-    def patience(self) -> Patience:
-        """Return how long something is tried from now on."""
-        return Patience(self)
-
     def persist(self, send: Callable[[], T]) -> T:
         """
         Try again where an answer that tells of success is an error or breaks off.
 
         All other faults are the wire's, which has tried again already.
         """
-        patience = self.patience()
-        while True:
-            try:
-                return send()
-            except (ServiceError, TransportError) as error:
-                if not _in_success(error) or not patience.waits(error):
-                    raise
+        with self.retrier.budget() as budget:
+            while True:
+                try:
+                    return send()
+                except (ServiceError, TransportError) as error:
+                    if not (_in_success(error) and error.retryable and budget.retry(error)):
+                        raise
 
     def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
         """
@@ -124,25 +114,26 @@ class Caller:
             send: Sends a request that the wire does not send again by itself.
             look: Returns the result if the request took effect, `None` if it did not.
         """
-        patience = self.patience()
         lost = False
-        while True:
-            try:
-                return send()
-            except _SETTLED:
-                found = _seen(look) if lost else None
-                if found is None:
-                    raise
-                return found
-            except (ServiceError, TransportError, IntegrityError) as error:
-                gone = error.code in self.used_up
-                lost = lost or (error.retryable and not gone)
-                throttled = isinstance(error, RateLimitedError) and not _in_success(error)
-                if gone or throttled or not patience.waits(error):
+        with self.retrier.budget() as budget:
+            while True:
+                try:
+                    return send()
+                except _SETTLED:
                     found = _seen(look) if lost else None
                     if found is None:
                         raise
                     return found
+                except (ServiceError, TransportError, IntegrityError) as error:
+                    gone = error.code in self.used_up
+                    lost = lost or (error.retryable and not gone)
+                    throttled = isinstance(error, RateLimitedError) and not _in_success(error)
+                    again = error.retryable and not gone and not throttled
+                    if not again or not budget.retry(error):
+                        found = _seen(look) if lost else None
+                        if found is None:
+                            raise
+                        return found
 
     def delete(
         self, send: Callable[[], object], head: Callable[[], object], *, bound: bool
@@ -217,27 +208,6 @@ class Caller:
             return None
 
         self.persist_once(delete, look)
-
-
-class Patience:
-    """How long something is tried again, by the rules that the wire has for its tries."""
-
-    def __init__(self, caller: Caller) -> None:
-        retry = caller.retry()
-        self._caller = caller
-        self._delays = retry.delays()
-        self._deadline = caller.clock() + retry.total
-
-    def waits(self, error: StorageError) -> bool:
-        """Wait for the next try after this error; return whether there is one."""
-        delay = next(self._delays, None)
-        if delay is None or not error.retryable:
-            return False
-        delay = max(delay, min(error.retry_after or 0.0, LONGEST_WAIT))
-        if self._caller.clock() + delay > self._deadline:
-            return False
-        self._caller.sleep(delay)
-        return True
 
 
 def _in_success(error: StorageError) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
 from ..base import StorageDriver
+from ..retry import Retrier
 from ..values import Conditions, Reading
 from ._calls import Caller
 from ._reading import past_the_end
@@ -20,8 +23,31 @@ class Kept(Protocol):
         ...
 
 
+# Hooks that are one logical request, whatever they send: all of it shares the attempts and the
+# time of one. The other hooks repeat what is one, and each of their requests has its own.
+_ONE_BUDGET = frozenset(
+    {
+        "_abort_upload",
+        "_create_container",
+        "_delete_object",
+        "_finish_upload",
+        "_get_object",
+        "_head_container",
+        "_head_object",
+        "_list_containers",
+        "_list_objects",
+        "_list_parts",
+        "_list_uploads",
+        "_put_object",
+        "_put_part",
+        "_set_metadata",
+        "_start_upload",
+    }
+)
+
 C = TypeVar("C", bound=Caller)
 S = TypeVar("S", bound=Kept)
+T = TypeVar("T")
 
 
 class NetworkDriver(StorageDriver, Generic[C, S]):
@@ -45,6 +71,17 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
         return _restore, (type(self), options)
 
     @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _ONE_BUDGET & vars(cls).keys():
+            setattr(cls, name, _in_one_budget(vars(cls)[name]))
+
+    @property
+    @override
+    def _retrier(self) -> Retrier:
+        return self._calls.retrier
+
+    @override
     def close(self) -> None:
         self._calls.close()
 
@@ -53,6 +90,17 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     ) -> Reading:
         """Return no bytes, for a read that begins behind the last one."""
         return past_the_end(self._head_object(container, name, version), conditions)
+
+
+def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
+    """Return a hook whose requests share one budget."""
+
+    @wraps(hook)
+    def wrapper(self: NetworkDriver[Any, Any], *args: Any, **kwargs: Any) -> T:
+        with self._retrier.budget():
+            return hook(self, *args, **kwargs)
+
+    return wrapper
 
 
 def _restore(cls: type[StorageDriver], options: dict[str, Any]) -> StorageDriver:

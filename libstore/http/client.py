@@ -13,11 +13,10 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NoReturn
 
 from ..errors import StorageError, TransportError
-from ..retry import RetryPolicy
+from ..retry import Budget, Retrier, RetryPolicy
 from ..values import KiB
 from . import headers as header_rules
 from .faults import OutageError
@@ -28,12 +27,8 @@ from .transport import Transport
 _logger = logging.getLogger(__name__)
 
 _ERROR_LIMIT = 64 * KiB
-#: However long a service asks to wait, it is asked again after this many seconds.
-LONGEST_WAIT = 60.0
 # A clock that is wrong by less is not what a service complains of.
 _SKEW_THAT_MATTERS = 30.0
-# The first wait after an answer that asks for fewer requests, compared with other faults.
-_THROTTLED = 10.0
 
 
 class Unsigned:
@@ -54,8 +49,8 @@ class Client:
 
     Args:
         read_error: Says what an answer with an unexpected status means.
+        retry: The policy, or what all retries of the driver share.
         clock: The time in seconds since 1970.
-        sleep: Waits for as many seconds.
     """
 
     def __init__(
@@ -63,15 +58,13 @@ class Client:
         transport: Transport,
         signer: Signer,
         read_error: ErrorReader,
-        retry: RetryPolicy,
+        retry: RetryPolicy | Retrier,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.transport = transport
         self.signer = signer
-        self.retry = retry
+        self.retrier = retry if isinstance(retry, Retrier) else Retrier(retry)
         self.clock = clock
-        self.sleep = sleep
         self.read_error = read_error
         #: Seconds by which the service's clock is ahead of ours.
         self.skew = 0.0
@@ -87,20 +80,22 @@ class Client:
         Raises:
             TransportError: There was no answer, however often it was tried.
         """
-        tries: _Tries | None = None
-        while True:
-            skew = self.skew
-            now = self.clock()
-            try:
-                response = self.transport.send(request, self.signer.sign(request, now + skew))
-            except OutageError as outage:
-                tries = tries or _Tries(self, request, now)
-                tries.after_outage(outage)
-                continue
-            if response.status in request.expected:
-                return response
-            tries = tries or _Tries(self, request, now)
-            tries.after_error(response, skew)
+        with self.retrier.budget() as budget:
+            budget.operation = request.operation
+            tries: _Tries | None = None
+            while True:
+                skew = self.skew
+                headers = self.signer.sign(request, self.clock() + skew)
+                try:
+                    response = self.transport.send(request, headers)
+                except OutageError as outage:
+                    tries = tries or _Tries(self, request, budget)
+                    tries.after_outage(outage)
+                    continue
+                if response.status in request.expected:
+                    return response
+                tries = tries or _Tries(self, request, budget)
+                tries.after_error(response, skew)
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,13 +105,10 @@ class Client:
 class _Tries:
     """What was tried for one request, and whether there is another try."""
 
-    def __init__(self, client: Client, request: Request, began: float) -> None:
+    def __init__(self, client: Client, request: Request, budget: Budget) -> None:
         self._client = client
         self._request = request
-        self._deadline = began + client.retry.total
-        self._delays = client.retry.delays()
-        slower = replace(client.retry, base=client.retry.base * _THROTTLED)
-        self._throttled_delays = slower.delays()
+        self._budget = budget
         self._renewed = False
         self._corrected = False
 
@@ -124,15 +116,15 @@ class _Tries:
         """Wait for the next try, or raise the error of the last one."""
         if not outage.passing or (outage.reached and not self._request.idempotent):
             self._give_up(outage.error)
-        self._wait(outage.error, str(outage))
+        self._wait(outage.error)
 
     def after_error(self, response: Answer, skew: float) -> None:
         """Set right what an answer complains of, or wait, or raise its error."""
         fault = self._client.read_error(
             self._request, response.status, response.headers, _error_body(response)
         )
-        asked = header_rules.retry_after(response.headers, self._client.clock())
-        if asked is not None and isinstance(fault.error, StorageError):
+        if isinstance(fault.error, StorageError):
+            asked = header_rules.retry_after(response.headers, self._client.now())
             fault.error.retry_after = asked
         if fault.skewed and self._correct_clock(response.headers, skew):
             return
@@ -144,29 +136,15 @@ class _Tries:
         # One that asks for fewer requests has not carried out this one.
         if not fault.retry or not (self._request.idempotent or fault.throttled):
             self._give_up(fault.error)
-        self._wait(
-            fault.error, f"status {response.status}", throttled=fault.throttled, asked=asked
-        )
+        self._wait(fault.error, throttled=fault.throttled)
 
-    def _wait(
-        self,
-        error: Exception,
-        reason: str,
-        *,
-        throttled: bool = False,
-        asked: float | None = None,
-    ) -> None:
-        # Both go on, so that each knows how many tries there were.
-        usual, slower = next(self._delays, None), next(self._throttled_delays, None)
-        delay = slower if throttled else usual
-        if delay is None:
+    def _wait(self, error: Exception, *, throttled: bool = False) -> None:
+        # A request between may have sent another one: a login, or the question for a region.
+        self._budget.operation = self._request.operation
+        if not isinstance(error, StorageError) or not self._budget.retry(
+            error, throttled=throttled
+        ):
             self._give_up(error)
-        if asked is not None:
-            delay = max(delay, min(asked, LONGEST_WAIT))
-        if self._client.clock() + delay > self._deadline:
-            self._give_up(error)
-        _logger.debug("%s: again in %.2f s (%s)", self._request.operation, delay, reason)
-        self._client.sleep(delay)
 
     def _correct_clock(self, headers: Mapping[str, str], skew: float) -> bool:
         """Return whether the service's clock is another than the one this try was signed by."""

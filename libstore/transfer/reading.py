@@ -8,20 +8,17 @@ that the service keeps, across such seams too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ..buffers import GrowingBuffer
 from ..errors import IntegrityError, ObjectChangedError, ServiceError, TransportError
-from ..retry import RetryPolicy
+from ..retry import Retrier
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span
 from .crew import run_all
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 
-# A stream that broke gets its full number of tries back after it has moved on this far.
-_PROGRESS = MiB
 # What no object is larger than, and what every service can read as a number.
 _ANY_SIZE = 1 << 53
 # Spans that lie no further apart are fetched with one request; the bytes between are dropped.
@@ -32,7 +29,7 @@ class ReadHooks(CompositeHooks, Protocol):
     """What reading needs of a driver."""
 
     @property
-    def retry(self) -> RetryPolicy: ...
+    def _retrier(self) -> Retrier: ...
     @property
     def transfer(self) -> TransferOptions: ...
 
@@ -74,12 +71,13 @@ class ObjectStream:
         self._known = known
         self._reading: Reading | None = None
         self._surplus = 0
-        self._delays: Iterator[float] | None = None
-        self._deadline = 0.0
+        self._clock = driver._retrier.clock
+        self._budget = driver._retrier.lasting_budget()
+        self._seconds = 0.0
+        self._position = self._resumed_at = 0
         self.info, self.span = self._open(span)
         self._known = self.info
-        self._position = self.span.start
-        self._resumed_at = self._position
+        self._position = self._resumed_at = self.span.start
         self._verification: Verification | None = None
         try:
             if Span(0, self.info.size) == self.span:
@@ -124,6 +122,11 @@ class ObjectStream:
 
     def close(self) -> None:
         """Give back the connection. It may be called again."""
+        if self._reading is not None and self._position > self._resumed_at:
+            self._budget.succeed()
+        self._release()
+
+    def _release(self) -> None:
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.close()
@@ -139,9 +142,7 @@ class ObjectStream:
                 if self._reading is None:
                     self._open(Span(self._position, self.span.stop))
                 assert self._reading is not None
-                if self._surplus:
-                    self._skip(self._reading)
-                count = self._reading.body.readinto(view)
+                count = self._receive(self._reading, view)
                 if count:
                     return count
                 if "content_encoding" in self._reading.info.extra:
@@ -149,27 +150,35 @@ class ObjectStream:
                     raise ServiceError(f"the answer ended {self.left} bytes too early")
                 raise TransportError(f"the answer ended {self.left} bytes too early")
             except TransportError as error:
-                self.close()
+                self._release()
                 self._wait_before_resuming(error)
+
+    def _receive(self, reading: Reading, view: memoryview) -> int:
+        """Receive bytes, and measure how long that takes; what the reader does is left out."""
+        began = self._clock()
+        try:
+            if self._surplus:
+                self._skip(reading)
+            return reading.body.readinto(view)
+        finally:
+            self._seconds += self._clock() - began
 
     def _wait_before_resuming(self, error: TransportError) -> None:
         self.checkpoint()
         if self.info.etag is None:
             raise error  # without an ETag nobody can tell whether the rest is of the same object
-        retry, now = self._driver.retry, time.monotonic()
-        if self._delays is None or self._position - self._resumed_at >= _PROGRESS:
-            self._delays = retry.delays()
-            self._deadline = now + retry.total
-        elif self._position > self._resumed_at:
-            self._deadline = now + retry.total
+        self._budget.moved(self._position - self._resumed_at, self._seconds)
         self._resumed_at = self._position
-        delay = next(self._delays, None)
-        # A driver tries each request again by itself, which may have taken all of the time.
-        if delay is None or now + delay > self._deadline:
+        self._seconds = 0.0
+        # A driver tries each request again by itself, which may have taken all attempts.
+        if not error.retryable or not self._budget.retry(error):
             raise error
-        time.sleep(delay)
 
     def _open(self, span: Span) -> tuple[ObjectInfo, Span]:
+        with self._budget:
+            return self._ask(span)
+
+    def _ask(self, span: Span) -> tuple[ObjectInfo, Span]:
         if span.start == span.stop:  # no service sends zero bytes of an object
             info = self._driver._head_object(*self._target, None)
             return info, span.clamp(info.size or 0)
@@ -178,8 +187,8 @@ class ObjectStream:
         self._reading = reading
         if reading.info.size is None and span == Span():
             # Its length may have been lost on the way; an answer with a range tells it once more.
-            self.close()
-            return self._open(Span(0, _ANY_SIZE))
+            self._release()
+            return self._ask(Span(0, _ANY_SIZE))
         try:
             if reading.info.size is None:
                 raise ServiceError("the service does not tell the object's size")

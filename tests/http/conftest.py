@@ -15,7 +15,7 @@ from libstore.errors import ServiceError
 from libstore.http.client import Client, Unsigned
 from libstore.http.message import ErrorReader, Fault, Request, Response, Signer
 from libstore.http.transport import Transport
-from libstore.retry import RetryPolicy
+from libstore.retry import Retrier, RetryPolicy
 
 
 def read_error(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
@@ -75,9 +75,8 @@ def connect(time: Time) -> Iterator[Connect]:
             Transport(**{"read_timeout": 5.0, **options}),
             signer or Unsigned(),
             read_error,
-            retry or RetryPolicy(),
+            Retrier(retry or RetryPolicy(), clock=time.clock, sleep=time.sleep),
             time.clock,
-            time.sleep,
         )
         clients.append(client)
         return client

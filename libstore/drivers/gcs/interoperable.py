@@ -85,6 +85,7 @@ class HMACDriver(GCSDriver):
             "transfer": self.transfer,
         }
         self._inner = get_driver("gcs-s3")(key, secret, **given)
+        self._inner._calls.retrier.bucket = self._calls.retrier.bucket
         self._inner._calls.payer = settings.user_project
         self.limits = self._inner.limits
         if is_there("google_crc32c"):

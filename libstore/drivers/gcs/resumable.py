@@ -28,9 +28,9 @@ from ...errors import (
     TransportError,
 )
 from ...http.message import Response
+from ...retry import Budget
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
-from .._calls import Patience
 from . import resources
 from .calls import Calls, read_json
 
@@ -248,24 +248,30 @@ class Resumable:
         held = session.held
         first = session.taken - len(held)
         farthest = session.stored
-        patience = self._calls.patience()
-        while True:
-            content = Stretch(held, payload, session.stored - first, stop - first)
-            try:
-                info = self._request(session, content, stop, total, hashes)
-                if info is None and content.size and session.stored <= farthest:
-                    raise ServiceError("Google takes no more of the upload", retryable=True)
-            except (ServiceError, TransportError) as error:
-                info = self._after(session, error, total, patience)
-            if info is not None:
-                return info
-            if not first <= session.stored <= stop:
-                raise ServiceError("Google has lost bytes of the upload, or has others than sent")
-            if session.stored == stop and (total is None or not content.size):
-                return None
-            if session.stored > farthest:
-                farthest = session.stored
-                patience = self._calls.patience()
+        clock = self._calls.retrier.clock
+        with self._calls.retrier.budget() as budget:
+            while True:
+                content = Stretch(held, payload, session.stored - first, stop - first)
+                began = clock()
+                try:
+                    info = self._request(session, content, stop, total, hashes)
+                    seconds = clock() - began
+                    if info is None and content.size and session.stored <= farthest:
+                        raise ServiceError("Google takes no more of the upload", retryable=True)
+                except (ServiceError, TransportError) as error:
+                    seconds = clock() - began
+                    info = self._after(session, error, total, budget)
+                if info is not None:
+                    return info
+                if not first <= session.stored <= stop:
+                    raise ServiceError(
+                        "Google has lost bytes of the upload, or has others than sent"
+                    )
+                if session.stored == stop and (total is None or not content.size):
+                    return None
+                if session.stored > farthest:
+                    budget.moved(session.stored - farthest, seconds, enough=1)
+                    farthest = session.stored
 
     def _request(
         self, session: Session, content: Stretch, stop: int, total: int | None, hashes: str
@@ -282,10 +288,10 @@ class Resumable:
         return self._read(session, response)
 
     def _after(
-        self, session: Session, error: StorageError, total: int | None, patience: Patience
+        self, session: Session, error: StorageError, total: int | None, budget: Budget
     ) -> ObjectInfo | None:
         """Ask how far an upload got that broke off; raise the error if that is no use."""
-        if not patience.waits(error):
+        if not error.retryable or not budget.retry(error):
             raise error
         size = "*" if total is None else str(total)
         try:

@@ -78,10 +78,7 @@ class Calls(Caller):
         if settings.token is not None and self._given is not None:
             return None  # there is nothing to ask for
         place = parse_place(settings.auth_url, "auth_url", insecure=settings.insecure)
-        client = Client(
-            self.transport, Unsigned(), read_auth_error, self.retry(),
-            self.now, self.wait,
-        )  # fmt: skip
+        client = Client(self.transport, Unsigned(), read_auth_error, self.retrier, self.now)
         version = auth_version(place.path)
         return Login(client, place.url, place.path, version, settings.identity)
 
@@ -140,9 +137,7 @@ class Calls(Caller):
 
     def _ask_info(self) -> Info:
         place = self.place
-        client = Client(
-            self.transport, Unsigned(), self._errors, self.retry(), self.now, self.wait
-        )
+        client = Client(self.transport, Unsigned(), self._errors, self.retrier, self.now)
         request = Request("GET", place.url, f"{place.parent}/info", operation="GetInfo",
                           expected=frozenset({200}))  # fmt: skip
         try:
