@@ -62,7 +62,7 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
         return dialect.object_info(name, response.headers, size)
 
     @override
-    def _get_object(
+    def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         headers = {

@@ -68,7 +68,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     # ------------------------------------------------------------------ reading
 
     @override
-    def _get_object(
+    def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         # https://cloud.google.com/storage/docs/transcoding: what is stored compressed is sent as

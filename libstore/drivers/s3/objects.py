@@ -93,7 +93,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         )
 
     @override
-    def _get_object(
+    def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         headers = {**self._reads, **range_header(span)}

@@ -38,7 +38,7 @@ class CopyHooks(PartHooks):
     @override
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
-    ) -> ObjectInfo:
+    ) -> ObjectInfo | None:
         info = self._head_object(source_container, source, None)
         if options.if_source_match not in {None, info.etag}:
             raise ObjectChangedError(f"the object has another ETag, {info.etag}")
@@ -56,10 +56,15 @@ class CopyHooks(PartHooks):
             headers.pop("x-delete-at", None)
         headers = {**self._checked(headers), "x-fresh-metadata": "true"}
         place = (source_container, source)
-        if (info.size or 0) > min(_WHOLE, self.limits.max_put):
-            done = self._copy_parts(place, info, (container, name), headers, options)
-        else:
-            done = self._copy_whole(place, info, (container, name), headers)
+        try:
+            if (info.size or 0) > min(_WHOLE, self.limits.max_put):
+                done = self._copy_parts(place, info, (container, name), headers, options)
+            else:
+                done = self._copy_whole(place, info, (container, name), headers)
+        except ObjectChangedError as error:
+            if error.status != 412 or not self._has_etag(*place, None, info.etag):
+                raise
+            return None  # the service refuses its own ETag, so it cannot pin the copy
         self._large.remove(segments)
         return done
 

@@ -31,6 +31,7 @@ from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
 META = "x-object-meta-"
 #: Where a large object that we wrote keeps its MD5, behind the ETag of the manifest it is for.
 WHOLE_MD5 = META + "libstore-md5"
+_CEPH_LARGE = META + "static-large-object"
 _KEPT = {
     "content-disposition": "content_disposition",
     "content-encoding": "content_encoding",
@@ -257,7 +258,7 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
     for header, value in headers.items():
         if header in _KEPT:
             extra[_KEPT[header]] = value
-        elif header.startswith(META) and header != WHOLE_MD5:
+        elif header.startswith(META) and not _is_own(header, headers):
             metadata[decode_key(header)] = decode_value(value)
     ends = parse_size(headers.get("x-delete-at"))
     if ends is not None:
@@ -284,6 +285,15 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
         version=version(headers),
         extra=extra,
         complete=True,
+    )
+
+
+def _is_own(header: str, headers: Mapping[str, str]) -> bool:
+    """Return whether metadata are not the user's, but the library's or the service's."""
+    # Ceph's gateway tells twice that an object is a static large one, once among its metadata:
+    # https://github.com/ceph/ceph/blob/main/src/rgw/rgw_rest_swift.cc (dump_object_metadata)
+    return header == WHOLE_MD5 or (
+        header == _CEPH_LARGE and is_large(headers) and headers[header].lower() == "true"
     )
 
 

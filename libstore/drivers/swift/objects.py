@@ -58,7 +58,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         return dialect.object_info(name, told, size)
 
     @override
-    def _get_object(
+    def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         headers = {**dialect.match_headers(conditions), **range_header(span)}
