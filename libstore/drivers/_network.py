@@ -91,7 +91,10 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in _ONE_BUDGET & vars(cls).keys():
-            setattr(cls, name, _in_one_budget(vars(cls)[name]))
+            hook = vars(cls)[name]
+            # A class that takes a hook back stays as if it had never had it.
+            if hook is not getattr(StorageDriver, name):
+                setattr(cls, name, _in_one_budget(hook))
 
     @property
     @override
