@@ -94,10 +94,13 @@ class StorageError(Exception):
         request_id: The provider's name for the request, which its support asks for.
         retryable: Whether the same call may succeed later without a change.
         retry_after: The seconds that the service asks to wait for before that.
+        upload_id: The id of an unfinished upload that could not be aborted; `abort_upload` drops
+            it. `None` if nothing is left.
     """
 
     retryable: bool = False
     retry_after: float | None = None
+    upload_id: str | None = None
     _errno: ClassVar[int | None] = None
 
     def __init__(
@@ -139,6 +142,7 @@ class StorageError(Exception):
                 ("status", self.status),
                 ("code", self.code),
                 ("request id", self.request_id),
+                ("unfinished upload", self.upload_id),
             )
             if value is not None
         ]

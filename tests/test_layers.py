@@ -68,8 +68,8 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "drivers": "values errors checks content_types redaction retry listing registry hooks base"
-        " http auth transfer.crew transfer.localfile transfer.options transfer.payload"
-        " transfer.plan",
+        " http auth transfer.aborting transfer.crew transfer.localfile transfer.options"
+        " transfer.payload transfer.plan",
     },
     {
         "libstore": "version",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from ..errors import (
@@ -26,9 +27,13 @@ from ..errors import (
 from ..http.client import Client
 from ..http.message import ErrorReader, Signer
 from ..http.transport import Transport
-from ..retry import Retrier, RetryPolicy
+from ..retry import Budget, Retrier, RetryPolicy
 from ..values import ContainerInfo
+from ._proof import is_unproven
 
+# A clean-up is tried so often, for so many seconds.
+_BRIEF_ATTEMPTS = 3
+_BRIEF_TOTAL = 10.0
 # A container that was made so many seconds before we asked for it, by its service's clock, may be
 # ours.
 _CLOCKS = 60.0
@@ -89,6 +94,16 @@ class Caller:
 
     # ------------------------------------------------------------------ several tries
 
+    def brief_budget(self) -> Budget:
+        """Return a small budget of its own for the requests of a clean-up, in a ``with`` block."""
+        policy = self.retrier.policy()
+        brief = replace(
+            policy,
+            attempts=min(policy.attempts, _BRIEF_ATTEMPTS),
+            total=min(policy.total, _BRIEF_TOTAL),
+        )
+        return Budget(Retrier(brief, sleep=self.wait))
+
     def persist(self, send: Callable[[], T]) -> T:
         """
         Try again where an answer that tells of success is an error or breaks off.
@@ -135,6 +150,32 @@ class Caller:
                             raise
                         return found
 
+    def proved(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
+        """
+        Return what a request came to; look once where a 2xx response does not prove it.
+
+        Args:
+            look: Returns the result if the request took effect, `None` if it did not or if that
+                cannot be told.
+
+        Raises:
+            ServiceError: The response proves nothing, and the look does not either.
+        """
+        try:
+            return send()
+        except ServiceError as error:
+            if not is_unproven(error):
+                raise
+            try:
+                found = look()
+            except _SETTLED:
+                raise
+            except StorageError:
+                found = None
+            if found is None:
+                raise
+            return found
+
     def delete(
         self, send: Callable[[], object], head: Callable[[], object], *, bound: bool
     ) -> None:
@@ -145,18 +186,13 @@ class Caller:
             head: Raises `ObjectNotFoundError` if the object is not there.
             bound: There is a condition.
         """
-        if not bound:
-            try:
-                send()
-            except ObjectNotFoundError:
-                pass
-            return
 
         def delete() -> bool:
             try:
                 send()
             except ObjectNotFoundError:
-                raise ObjectChangedError("there is no such object") from None
+                if bound:
+                    raise ObjectChangedError("there is no such object") from None
             return True
 
         def look() -> bool | None:
@@ -166,7 +202,10 @@ class Caller:
                 return True
             return None
 
-        self.persist_once(delete, look)
+        if bound:
+            self.proved(lambda: self.persist_once(delete, look), look)
+        else:
+            self.proved(lambda: self.persist(delete), look)
 
     def create_container(
         self, send: Callable[[], ContainerInfo], head: Callable[[], ContainerInfo]
@@ -185,7 +224,12 @@ class Caller:
             new = info.created is not None and info.created.timestamp() > began - _CLOCKS
             return info if new else None
 
-        return self.persist_once(send, look)
+        def confirm() -> ContainerInfo | None:
+            info = head()  # a service would have refused to create one that was there before
+            old = info.created is not None and info.created.timestamp() <= began - _CLOCKS
+            return None if old else info
+
+        return self.proved(lambda: self.persist_once(send, look), confirm)
 
     def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
         """
@@ -207,7 +251,7 @@ class Caller:
                 return True
             return None
 
-        self.persist_once(delete, look)
+        self.proved(lambda: self.persist_once(delete, look), look)
 
 
 def _in_success(error: StorageError) -> bool:

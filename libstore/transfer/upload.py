@@ -9,7 +9,6 @@ last byte was read and checked; whatever stops an upload before that also takes 
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,9 @@ from functools import partial
 from typing import IO, Protocol
 
 from .. import checks
-from ..errors import IntegrityError, NotSupportedError, StorageError
+from ..errors import IntegrityError, NotSupportedError
 from ..values import Limits, ObjectInfo, Part, Upload, WriteOptions
+from .aborting import abort_after_error
 from .crew import Crew, Flag, check_cancelled
 from .digests import Digests, compare
 from .options import TransferOptions
@@ -26,8 +26,6 @@ from .payload import BufferPayload, FilePayload, Payload
 from .plan import part_sizes
 from .progress import Progress, ProgressCallback
 from .sources import Source
-
-_log = logging.getLogger("libstore")
 
 
 class UploadHooks(Protocol):
@@ -257,18 +255,8 @@ class _PartsUpload:
         """Stop the threads and have the service drop the parts."""
         self._crew.stop()
         upload, self._upload = self._upload, None
-        if upload is None:
-            return
-        try:
-            self._driver._abort_upload(upload)
-        except StorageError as error:
-            _log.warning(
-                "could not abort upload %s of %r in %r, its parts are still stored: %s",
-                upload.id,
-                upload.name,
-                upload.container,
-                error,
-            )
+        if upload is not None:
+            abort_after_error(partial(self._driver._abort_upload, upload), upload)
 
     def _keep(self, part: Part) -> None:
         self._parts.append(part)

@@ -47,6 +47,7 @@ def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             status, told, content = recorder.status[handler.command], {}, b""
         handler.send_response_only(status)
         handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("x-amz-request-id", "REQUEST1")
         for name, value in told.items():
             handler.send_header(name, value)
         handler.end_headers()

@@ -104,8 +104,8 @@ def test_a_copy_that_is_cancelled_leaves_no_upload(server: Server, driver: S3Dri
     cancel = SimpleNamespace(is_set=lambda: len(server.seen) > 4)
     with pytest.raises(TransferCancelledError):
         driver.copy_object(driver.object("bucket", "a"), "target", "c", cancel=cancel)
-    assert len(server.seen) < 4 + PARTS
-    assert "DELETE /target/c?uploadId=an%20id" in server.seen[-1].line
+    assert len(server.seen) < 5 + PARTS
+    assert any("DELETE /target/c?uploadId=an%20id" in seen.line for seen in server.seen)
 
 
 def test_an_end_whose_answer_was_lost_is_looked_at(server: Server, driver: S3Driver) -> None:

@@ -146,6 +146,8 @@ def refused(code: str, status: int) -> Any:
 
 
 UNBLOCKED = refused("NoSuchPublicAccessBlockConfiguration", 404)
+#: The response to a change that was made.
+DONE = answer(x_amz_request_id="REQUEST1")
 NO_POLICY = refused("NoSuchBucketPolicy", 404)
 
 
@@ -224,7 +226,10 @@ def test_a_service_that_cannot_answer_changes_nothing(server: Server, driver: S3
         ([grants(), refused("AccessControlListNotSupported", 400)], NotSupportedError),
         ([grants(), refused("AccessDenied", 403)], AccessDeniedError),
         ([refused("AccessDenied", 403)], AccessDeniedError),
-        ([grants(), answer(), grants("http://example.com/others")], NotSupportedError),
+        (
+            [grants(), DONE, grants("http://example.com/others")],
+            NotSupportedError,
+        ),
         ([answer(b"")], NotSupportedError),
         ([answer(CONTENT)], NotSupportedError),
     ],
@@ -268,7 +273,7 @@ def test_a_service_without_public_buckets_wants_an_address() -> None:
 
 def test_the_acl_of_a_bucket_makes_it_public_where_there_is_no_policy(server: Server) -> None:
     with get_driver("b2")("KEY", "SECRET", region="a", endpoint=server.url) as driver:
-        server.steps.append(answer())
+        server.steps.append(DONE)
         driver.enable_container_cdn("bucket")
     assert "PUT /bucket?acl= HTTP/1.1" == server.seen[0].line
     assert ("x-amz-acl", "public-read") in server.seen[0].headers

@@ -28,6 +28,7 @@ from ...http.transport import Transport
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from .._calls import Caller
+from .._proof import SUCCESSES, Proof, mark, proof, require
 from . import google
 from .endpoints import Endpoint, Place, is_region
 from .errors import ErrorReader, WrongRegionError, is_page, strange
@@ -38,7 +39,47 @@ T = TypeVar("T")
 #: Elements that there may be many of: each with its name, and with the texts in it by their path.
 Rows: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
 
-_EXPECTED = frozenset({200, 201, 204, 206})
+# What only S3 and its relatives send; a response of Google's has S3's names here.
+_OWN = ("x-amz", "x-goog-", "x-trans-id")
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+#: Documents prove themselves by the name of their root element.
+PROOFS: Mapping[str, Proof] = {
+    "AbortMultipartUpload": proof(204),
+    "CompleteMultipartUpload": proof(200),
+    "CopyObject": proof(200),
+    "CreateBucket": proof(200, headers=("location", *_OWN)),
+    "CreateMultipartUpload": proof(200),
+    "DeleteBucket": proof(204),
+    "DeleteObject": proof(204),
+    "DeleteObjects": proof(200),
+    "GetBucketLocation": proof(200),
+    "GetBucketPolicy": proof(200),
+    "GetObject": proof(200, 206),
+    "GetObjectAcl": proof(200),
+    "GetObjectTagging": proof(200),
+    "GetPublicAccessBlock": proof(200),
+    "HeadBucket": proof(200, headers=_OWN),
+    "HeadObject": proof(200, 206),
+    "ListBuckets": proof(200),
+    "ListMultipartUploads": proof(200),
+    "ListObjectVersions": proof(200),
+    "ListObjects": proof(200),
+    "ListObjectsV2": proof(200),
+    "ListParts": proof(200),
+    "ListVersions": proof(200),
+    "PutACL": proof(200, headers=_OWN),
+    "PutBucketAcl": proof(200, headers=_OWN),
+    "PutBucketPolicy": proof(200, 204, headers=_OWN),
+    "PutObject": proof(200, headers=("etag", "x-amz-checksum-")),
+    "PutObjectAcl": proof(200, headers=_OWN),
+    "PutPublicAccessBlock": proof(200, headers=_OWN),
+    "StartUpload": proof(200, 201, headers=("location",)),
+    "UploadPart": proof(200, headers=("etag",)),
+    "UploadPartCopy": proof(200),
+}
+# What Swift's S3 API answers whose object was replaced by a newer write in the meantime:
+# https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
+_SUPERSEDED = b"<h1>Accepted</h1>"
 # How many buckets' regions are remembered.
 _MOST_PLACES = 4_096
 # A bucket is looked for in so many regions before we give up.
@@ -126,9 +167,17 @@ class Calls(Caller):
         response = self._send(
             method, operation, bucket, name, query, headers, content, idempotent=idempotent
         )
-        if "content-type" in response.headers and is_page(method, operation, response):
+        if method in {"GET", "HEAD"}:
+            page = is_page(method, operation, response.headers, response.size)
+        else:
+            body = self._body_without_error(response)
+            if _SUPERSEDED in body and "x-amz-request-id" in response.headers:
+                return response
+            page = is_page(method, operation, response.headers, len(body))
+        if page:
             response.close()
-            raise strange(response.status).error(response.status)
+            raise mark(strange(response.status).error(response.status))
+        require(PROOFS, operation, response)
         return response
 
     def _send(
@@ -154,7 +203,7 @@ class Calls(Caller):
             place = self._places.get(bucket) or self.settle(bucket, self.region)
             request = Request(
                 method, place.url, (place.prefix + target if name else place.top) + asked,
-                signed, content, idempotent, _EXPECTED, operation,
+                signed, content, idempotent, SUCCESSES, operation,
             )  # fmt: skip
             try:
                 response = self._client(place.region).request(request)
@@ -199,6 +248,7 @@ class Calls(Caller):
         )
         told_id = response.headers.get("x-amz-request-id")
         try:
+            require(PROOFS, operation, response)
             document = parse(response.read(limit), rows, *expected, "Error")
             if document.tag == "Error":
                 raise self.errors.inside(document.head, response.status, told_id)
@@ -206,27 +256,33 @@ class Calls(Caller):
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id
             error.retry_after = retry_after(response.headers, self.clock())
-            # Some services say of XML that it is HTML, so it is looked at only now.
             unread = isinstance(error, ServiceError) and error.code is None
-            if unread and is_page(method, operation, response):
-                raise strange(response.status).error(response.status) from None
+            # Some services say of XML that it is HTML, so it is looked at only now.
+            if unread and is_page(method, operation, response.headers, response.size):
+                raise mark(strange(response.status).error(response.status)) from None
+            if unread:
+                mark(error)
             raise
         rows_told: Rows = document.rows
         if self._google:
             rows_told = [(tag, google.row(told)) for tag, told in rows_told]
         return Answer(document.head, rows_told, response.headers, document.tag)
 
-    def refuse_error(self, response: Response) -> None:
-        """Close an answer without a document; raise what it tells if it is an error after all."""
+    def _body_without_error(self, response: Response) -> bytes:
+        """Read the body of a response that has no document; raise the error that it may be."""
         told = response.headers
-        if response.size and "etag" not in told:
+        if response.size == 0 or "etag" in told:
+            return b""
+        told_id = told.get("x-amz-request-id")
+        try:
             body = response.read(MAX_ANSWER)
-            if b"<Error>" in body:
+            if b"<Error" in body[:1024]:
                 document = parse(body, (), "Error")
-                raise self.errors.inside(
-                    document.head, response.status, told.get("x-amz-request-id")
-                )
-        response.close()
+                raise self.errors.inside(document.head, response.status, told_id)
+        except StorageError as error:
+            error.status = error.status or response.status
+            raise
+        return body
 
     # ------------------------------------------------------------------ where
 

@@ -22,11 +22,13 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import clean_etag
+from ...transfer.aborting import abort_after_error
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
 from .._digests import is_same
 from .._reading import range_of
+from .._starts import Starts
 from . import dialect, extras
 from .calls import Calls
 from .markup import MAX_ANSWER, complete_body
@@ -40,6 +42,8 @@ _PART = 256 * MiB
 _SIDE_BY_SIDE = 8
 # The second one is what gofakes3 says, which is in many test servers and in rclone.
 _STARTED = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
+# The second one is moto's.
+PARTS = ("ListPartsResult", "ListPartsResponse")
 _ENCRYPTION = frozenset(
     {"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"}
 )
@@ -82,7 +86,14 @@ class _Order:
 
 
 class Copier:
-    """Copies objects of one service."""
+    """
+    Copies objects of one service.
+
+    Attributes:
+        starts: Begins uploads in parts; to be set.
+    """
+
+    starts: Starts
 
     def __init__(self, calls: Calls, service: Service, settings: Settings, look: Look) -> None:
         self._calls = calls
@@ -201,6 +212,7 @@ class Copier:
         # Google's ETag is another one after the first of two copies onto itself.
         own = source == target and self._service.google
         bound = order.conditions != Conditions() or own
+        reads = order.settings.reads
 
         def send() -> ObjectInfo:
             try:
@@ -214,14 +226,31 @@ class Copier:
             return dialect.result_info(target[1], answer, self._service)
 
         def look() -> ObjectInfo | None:
-            ours = self._look(*target, None, order.settings.reads)
+            ours = self._look(*target, None, reads)
             if own:
                 return ours if _keeps(ours, headers) else None
             theirs = self._look(*source, None, self._settings.reads)
             same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
             return ours if same or is_same(ours, theirs.size, theirs.checksums) else None
 
-        return self._calls.persist_once(send, look) if bound else self._calls.persist(send)
+        return self._calls.proved(
+            lambda: self._calls.persist_once(send, look) if bound else self._calls.persist(send),
+            look if bound else lambda: self._copied(order, headers),
+        )
+
+    def _copied(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo | None:
+        """Return the target if it is what the copy makes of it, and `None` if it is not."""
+        ours = self._look(*order.target, None, order.settings.reads)
+        if "x-amz-metadata-directive" in headers and not _keeps(ours, headers):
+            return None
+        if order.source == order.target:
+            return ours
+        theirs = self._look(*order.source, None, self._settings.reads)
+        kept = dialect.kept_headers(ours, None, None) == dialect.kept_headers(theirs, None, None)
+        if not headers and not kept:
+            return None
+        same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
+        return ours if same or is_same(ours, theirs.size, theirs.checksums) else None
 
     def _missing(self, source: str, target: str) -> str:
         """Return which of two buckets it is that there is not."""
@@ -275,11 +304,9 @@ class Copier:
                 found = self._look(*target, None, settings.reads)
                 return found if etag is not None and found.etag == etag else None
 
-            done = self._calls.persist_once(
-                lambda: self.complete(upload, body, ending, settings), look
-            )
+            done = self.finish(upload, body, ending, settings, look)
         except BaseException:
-            self.abort(upload)
+            abort_after_error(lambda: self.abort(upload), upload)
             raise
         return replace(done, size=size)
 
@@ -301,9 +328,19 @@ class Copier:
     def _write_empty(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
         sent = {**headers, **order.own, **dialect.condition_headers(order.conditions)}
         name = order.target[1]
-        response = self._calls.ask("PUT", "PutObject", *order.target, headers=sent, content=b"")
-        response.close()
-        return replace(dialect.written_info(name, response.headers, self._service), size=0)
+
+        def send() -> ObjectInfo:
+            response = self._calls.ask(
+                "PUT", "PutObject", *order.target, headers=sent, content=b""
+            )
+            response.close()
+            return replace(dialect.written_info(name, response.headers, self._service), size=0)
+
+        def look() -> ObjectInfo | None:
+            found = self._look(*order.target, None, order.settings.reads)
+            return found if found.size == 0 and _keeps(found, headers) else None
+
+        return self._calls.proved(send, look)
 
     def _copy_part(
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
@@ -326,27 +363,48 @@ class Copier:
 
     def start(self, container: str, name: str, headers: Mapping[str, str]) -> str:
         """Begin an upload in parts, and return its id."""
-        answer = self._calls.persist(
-            lambda: self._calls.ask_xml(
+
+        def send() -> str:
+            answer = self._calls.ask_xml(
                 "POST", "CreateMultipartUpload", container, name,
                 expected=_STARTED, limit=MAX_ANSWER,
-                query={"uploads": ""}, headers=headers,
-            )
-        )  # fmt: skip
-        upload_id = answer.told.get("UploadId")
-        if not upload_id:
-            raise ServiceError("the service tells no id of the upload that was begun")
-        return str(upload_id)
+                query={"uploads": ""}, headers=headers, idempotent=False,
+            )  # fmt: skip
+            upload_id = answer.told.get("UploadId")
+            if not upload_id:
+                raise ServiceError(
+                    "the service tells no id of the upload that was begun", status=200
+                )
+            return upload_id
 
-    def complete(
-        self, upload: Upload, body: bytes, headers: Mapping[str, str], settings: Settings
+        return self.starts.begin(container, name, send)
+
+    def finish(
+        self,
+        upload: Upload,
+        body: bytes,
+        headers: Mapping[str, str],
+        settings: Settings,
+        look: Callable[[], ObjectInfo | None],
     ) -> ObjectInfo:
         """
-        Put the parts together; the caller tries again.
+        Put the parts together, and drop what lost requests for the upload have begun.
 
         Args:
             settings: Those that the upload was begun with.
+            look: Returns the object if it is what the parts make up.
         """
+
+        def send() -> ObjectInfo:
+            return self._complete(upload, body, headers, settings)
+
+        info = self._calls.proved(lambda: self._calls.persist_once(send, look), look)
+        self.starts.end(upload)
+        return info
+
+    def _complete(
+        self, upload: Upload, body: bytes, headers: Mapping[str, str], settings: Settings
+    ) -> ObjectInfo:
         answer = self._calls.ask_xml(
             "POST", "CompleteMultipartUpload", upload.container, upload.name,
             expected=("CompleteMultipartUploadResult",),
@@ -356,23 +414,58 @@ class Copier:
             idempotent=False,
         )  # fmt: skip
         info = dialect.result_info(upload.name, answer, self._service)
-        if info.etag is None:
-            # As releases of Ceph answer; it keeps one: https://github.com/ceph/ceph/pull/68364
-            info = self._look(upload.container, upload.name, None, settings.reads)
-        if info.etag is None:
+        if info.etag is not None:
+            return info
+        # As releases of Ceph answer; it keeps one: https://github.com/ceph/ceph/pull/68364
+        try:
+            found = self._look(upload.container, upload.name, None, settings.reads)
+        except StorageError:  # it is put together all the same
+            return info
+        if found.etag is None:
             raise IntegrityError("the service tells no ETag of the object that it put together")
-        return info
+        return found
 
     def abort(self, upload: Upload) -> None:
-        """Drop an upload; that it is gone is no error."""
+        """Drop an upload, and what lost requests for it have begun; a missing one is no error."""
         try:
+            self.drop(upload)
+        finally:
+            self.starts.end(upload)
+
+    def drop(self, upload: Upload) -> None:
+        """Drop an upload; that it is gone is no error."""
+
+        def send() -> bool:
             self._calls.ask(
                 "DELETE", "AbortMultipartUpload", upload.container, upload.name,
                 query={"uploadId": upload.id}, headers=self._settings.payer,
             ).close()  # fmt: skip
+            return True
+
+        def look() -> bool | None:
+            self._calls.ask_xml(
+                "GET", "ListParts", upload.container, upload.name,
+                expected=PARTS, query={"max-parts": "1", "uploadId": upload.id},
+                headers=self._settings.payer,
+            )  # fmt: skip
+            return None
+
+        def is_gone() -> bool | None:
+            try:
+                return look()
+            except StorageError as error:
+                return True if _is_ended(error) else None
+
+        try:
+            self._calls.proved(send, is_gone)
         except StorageError as error:
-            if error.code != "NoSuchUpload" and error.status != 404:
+            if not _is_ended(error):
                 raise
+
+
+def _is_ended(error: StorageError) -> bool:
+    """Return whether an error says that there is no such upload any more."""
+    return error.code == "NoSuchUpload" or error.status == 404
 
 
 def _too_large(error: StorageError) -> bool:

@@ -25,6 +25,7 @@ from ...values import (
     Page,
     Prefix,
 )
+from .._starts import Starts
 from . import dialect, extras, listings
 from .calls import Calls
 from .copies import Copier
@@ -140,6 +141,9 @@ class S3Driver(PublicHooks):
             service.guarded, lambda bucket, name: self._peek(bucket, name, None, self._reads)
         )
         self._copier = Copier(self._calls, service, settings, self._look)
+        self._copier.starts = Starts(
+            self._calls, self._uploads_of, self._has_parts, self._copier.drop
+        )
 
     @override
     def __repr__(self) -> str:
@@ -179,8 +183,17 @@ class S3Driver(PublicHooks):
                 self._head_container(name)
             return looked or None
 
+        def confirm() -> bool:
+            self._head_container(name)
+            return True
+
         try:
-            self._calls.persist_once(lambda: self._put_bucket(name, told, region, extra), look)
+            self._calls.proved(
+                lambda: self._calls.persist_once(
+                    lambda: self._put_bucket(name, told, region, extra), look
+                ),
+                confirm,
+            )
         except StorageError:
             self._calls.forget(name)
             raise
@@ -218,10 +231,17 @@ class S3Driver(PublicHooks):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        response = self._missing_is_bucket("HEAD", "HeadBucket", name)
-        response.close()
-        region = response.headers.get("x-amz-bucket-region", self._calls.known_region(name))
-        return ContainerInfo(name, extra={"region": region}, complete=True)
+        def head() -> ContainerInfo:
+            response = self._missing_is_bucket("HEAD", "HeadBucket", name)
+            response.close()
+            region = response.headers.get("x-amz-bucket-region", self._calls.known_region(name))
+            return ContainerInfo(name, extra={"region": region}, complete=True)
+
+        def look() -> ContainerInfo:
+            self._list_objects(name, ListQuery(), None, 1)
+            return ContainerInfo(name, extra={"region": self._calls.known_region(name)})
+
+        return self._calls.proved(head, look)
 
     @override
     def _delete_container(self, name: str) -> None:

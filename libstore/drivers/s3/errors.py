@@ -29,7 +29,7 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import is_html
-from ...http.message import Fault, Request, Response
+from ...http.message import Fault, Request
 from ...redaction import hidden_in
 from .._errors import (
     BUSY,
@@ -47,6 +47,7 @@ from .._errors import (
     Meaning,
     foreign,
 )
+from .._proof import has_html
 from .markup import parse
 
 _KEY = (
@@ -353,27 +354,24 @@ def _is_page(headers: Mapping[str, str], body: bytes, status: int) -> bool:
     start = body[:1024].lstrip()[:14].lower()
     told = is_html(headers)
     if not start:
-        return told and status == 401
+        # Of a response to HEAD the header tells that a GET would have a page.
+        return told and status == 401 and headers.get("content-length", "0") != "0"
     return told or start.startswith((b"<html", b"<!doctype html"))
 
 
-def is_page(method: str, operation: str, response: Response) -> bool:
+def is_page(method: str, operation: str, headers: Mapping[str, str], size: int | None) -> bool:
     """
     Return whether what looks like success is a web page, as of a proxy or of a network's login.
 
     All that S3 tells is XML. Objects can be web pages, and have an ETag then:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-    OpenStack Swift answers with a page of its own whoever wrote an object a moment too late.
+
+    Args:
+        size: Of the body; `None` if it is not known.
     """
-    told = response.headers
-    if not is_html(told):
+    if "x-amz-request-id" in headers or not has_html(method, headers, size):
         return False
-    if "x-amz-request-id" in told:
-        return False
-    if operation in {"GetObject", "HeadObject"}:
-        return "etag" not in told
-    size = told.get("content-length") if method == "HEAD" else response.size
-    return size not in {"0", 0}
+    return operation not in {"GetObject", "HeadObject"} or "etag" not in headers
 
 
 _ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")

@@ -24,12 +24,11 @@ from ...values import (
 from . import dialect, listings
 from .calls import Answer
 from .composites import CompositeHooks
+from .copies import PARTS
 from .settings import Settings
 
 # The second one is what servers say that pass over ?uploads in silence.
 _UPLOADS = ("ListMultipartUploadsResult", "ListBucketResult")
-# The second one is moto's.
-_PARTS = ("ListPartsResult", "ListPartsResponse")
 # Digests of parts' digests that hashlib makes.
 _COMBINED = frozenset({"md5", "sha1", "sha256"})
 
@@ -82,10 +81,11 @@ class PartHooks(CompositeHooks):
         headers |= dialect.finished_headers(self.service, checksums[self.digests[0]])
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)
-        info = self._calls.persist_once(
-            lambda: self._copier.complete(upload, body, headers, settings),
-            lambda: self._ours((container, name), size, checksums, etag, settings),
-        )
+
+        def look() -> ObjectInfo | None:
+            return self._ours((container, name), size, checksums, etag, settings)
+
+        info = self._copier.finish(upload, body, headers, settings, look)
         self._begun.pop(upload.id, None)
         _compare_composite(info, parts)
         return info
@@ -100,6 +100,11 @@ class PartHooks(CompositeHooks):
         query = {"max-uploads": "1000", "uploads": ""}
         if token is not None:
             query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+        page = self._open_uploads(container, query)
+        return Page([]) if page is None else listings.upload_page(page, container)
+
+    def _open_uploads(self, container: str, query: Mapping[str, str]) -> Answer | None:
+        """Return one page of the uploads that are under way; `None` if there are none."""
         encoding = {"encoding-type": "url"} if self.service.encoded_lists else {}
         try:
             page = self._uploads_page(container, {**query, **encoding})
@@ -108,10 +113,24 @@ class PartHooks(CompositeHooks):
         except ServiceError as error:
             if error.code != "NoSuchUpload":  # what gofakes3 says where there are none
                 raise
-            return Page([])
+            return None
         if page.root != _UPLOADS[0]:
             raise NotSupportedError(f"{self.service.title} does not tell of unfinished uploads")
-        return listings.upload_page(page, container)
+        return page
+
+    def _uploads_of(self, container: str, name: str) -> tuple[Sequence[Upload], Mapping[str, str]]:
+        """Return the uploads of a name that are under way, and the headers of the response."""
+        query = {"max-uploads": "1000", "prefix": name, "uploads": ""}
+        page = self._open_uploads(container, query)
+        if page is None:
+            return [], {}
+        return listings.upload_page(page, container).items, page.headers
+
+    def _has_parts(self, upload: Upload) -> bool:
+        try:
+            return bool(self._list_parts(upload, None).items)
+        except ObjectNotFoundError:  # it has ended since it was listed
+            return True
 
     def _uploads_page(self, container: str, query: Mapping[str, str]) -> Answer:
         asked = dict(sorted(query.items()))
@@ -124,7 +143,7 @@ class PartHooks(CompositeHooks):
             query["part-number-marker"] = token.partition(" ")[0]
         try:
             page = self._page(
-                "ListParts", upload.container, _PARTS, ("Part",),
+                "ListParts", upload.container, PARTS, ("Part",),
                 dict(sorted(query.items())), upload.name,
             )  # fmt: skip
         except StorageError as error:

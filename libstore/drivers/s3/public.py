@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from typing_extensions import override
@@ -48,7 +48,10 @@ class PublicHooks(EmptyingHooks):
     def _enable_container_cdn(self, container: str) -> None:
         try:
             if self.service.public == "acl":
-                self._put(container, "PutBucketAcl", "acl", _PUBLIC_READ)
+                self._put(
+                    container, "PutBucketAcl", "acl", _PUBLIC_READ,
+                    look=lambda: self._is_public(container),
+                )  # fmt: skip
             else:
                 self._allow_everybody(container)
         except AccessDeniedError as error:
@@ -60,9 +63,11 @@ class PublicHooks(EmptyingHooks):
         # itself, and it would be empty; and after, for others do nothing and say that all is well.
         try:
             if not self._is_public(container, name):
-                self._put(container, "PutObjectAcl", "acl", _PUBLIC_READ, name=name)
-                if not self._is_public(container, name):
-                    raise NotSupportedError("the service passes over ACLs of objects")
+                self._put(
+                    container, "PutObjectAcl", "acl", _PUBLIC_READ, name=name,
+                    look=lambda: self._is_public(container, name),
+                )  # fmt: skip
+                self._require_public(container, name)
         except (AccessDeniedError, NotSupportedError) as error:
             raise _explained(error, _NO_ACL) from None
 
@@ -80,9 +85,7 @@ class PublicHooks(EmptyingHooks):
     def _allow_everybody(self, container: str) -> None:
         """Add to the bucket's policy that everybody may read objects."""
         self._unblock(container)
-        policy = self._policy_of(container)
-        found = policy.get("Statement", [])
-        statements = found if isinstance(found, list) else [found]
+        policy, statements = self._statements(container)
         arn = f"{self._partition(container)}:s3:::{container}/*"
         if any(_lets_everybody_read(statement, arn) for statement in statements):
             return
@@ -94,7 +97,17 @@ class PublicHooks(EmptyingHooks):
         }
         text = json.dumps({**policy, "Statement": [*statements, allowed]}).encode()
         headers = dialect.body_headers(text, "application/json")
-        self._put(container, "PutBucketPolicy", "policy", headers, text)
+
+        def look() -> bool:
+            return any(_lets_everybody_read(one, arn) for one in self._statements(container)[1])
+
+        self._put(container, "PutBucketPolicy", "policy", headers, text, look=look)
+
+    def _statements(self, container: str) -> tuple[Mapping[str, Any], list[Any]]:
+        """Return the policy that the bucket has, and its statements."""
+        policy = self._policy_of(container)
+        found = policy.get("Statement", [])
+        return policy, found if isinstance(found, list) else [found]
 
     def _unblock(self, container: str) -> None:
         """
@@ -104,23 +117,31 @@ class PublicHooks(EmptyingHooks):
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
         """
         try:
-            answer = self._calls.ask_xml(
-                "GET", "GetPublicAccessBlock", container,
-                expected=_BLOCKED,
-                query={"publicAccessBlock": ""}, headers=self._settings.payer,
-            )  # fmt: skip
+            blocked = self._blocks_of(container)
         except ContainerNotFoundError:
             raise
         except StorageError as error:
             if error.retryable:
                 raise
             return  # nothing is blocked, or the service knows no such thing, or does not tell
-        blocked = {name: answer.told.get(name, "").lower() == "true" for name in _BLOCKS}
-        if blocked["BlockPublicPolicy"] or blocked["RestrictPublicBuckets"]:
-            blocked |= {"BlockPublicPolicy": False, "RestrictPublicBuckets": False}
-            body = public_access_body(blocked)
-            headers = dialect.body_headers(body)
-            self._put(container, "PutPublicAccessBlock", "publicAccessBlock", headers, body)
+        if _blocks_policies(blocked):
+            body = public_access_body(
+                blocked | {"BlockPublicPolicy": False, "RestrictPublicBuckets": False}
+            )
+            self._put(
+                container, "PutPublicAccessBlock", "publicAccessBlock",
+                dialect.body_headers(body), body,
+                look=lambda: not _blocks_policies(self._blocks_of(container)),
+            )  # fmt: skip
+
+    def _blocks_of(self, container: str) -> dict[str, bool]:
+        """Return which kinds of public access the bucket blocks."""
+        answer = self._calls.ask_xml(
+            "GET", "GetPublicAccessBlock", container,
+            expected=_BLOCKED,
+            query={"publicAccessBlock": ""}, headers=self._settings.payer,
+        )  # fmt: skip
+        return {name: answer.told.get(name, "").lower() == "true" for name in _BLOCKS}
 
     def _policy_of(self, container: str) -> Mapping[str, Any]:
         """Return the policy that the bucket has."""
@@ -149,7 +170,18 @@ class PublicHooks(EmptyingHooks):
 
     # ------------------------------------------------------------------ ACLs
 
-    def _is_public(self, container: str, name: str) -> bool:
+    def _require_public(self, container: str, name: str) -> None:
+        """Raise `NotSupportedError` where an ACL that was set is not there."""
+        try:
+            public = self._is_public(container, name)
+        except NotSupportedError:
+            raise
+        except StorageError:  # the service has said that it has set it
+            return
+        if not public:
+            raise NotSupportedError("the service passes over ACLs of objects")
+
+    def _is_public(self, container: str, name: str = "") -> bool:
         try:
             answer = self._calls.ask_xml(
                 "GET", "GetObjectAcl", container, name,
@@ -174,11 +206,29 @@ class PublicHooks(EmptyingHooks):
         headers: Mapping[str, str],
         content: bytes | None = None,
         name: str = "",
+        *,
+        look: Callable[[], bool],
     ) -> None:
+        """
+        Change a setting.
+
+        Args:
+            look: Returns whether the change is there, for a response that does not show it.
+        """
         sent = {**self._settings.payer, **headers}
-        self._calls.ask(
-            "PUT", operation, container, name, query={what: ""}, headers=sent, content=content
-        ).close()
+
+        def send() -> bool:
+            self._calls.ask(
+                "PUT", operation, container, name, query={what: ""}, headers=sent, content=content
+            ).close()
+            return True
+
+        self._calls.proved(send, lambda: look() or None)
+
+
+def _blocks_policies(blocked: Mapping[str, bool]) -> bool:
+    """Return whether a bucket may have no policy that makes it public."""
+    return blocked["BlockPublicPolicy"] or blocked["RestrictPublicBuckets"]
 
 
 def _lets_everybody_read(statement: object, arn: str) -> bool:
