@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
@@ -99,6 +99,11 @@ DAMAGED = Meaning(
     IntegrityError, "the bytes that arrived are not the ones that were sent", retry=True
 )
 CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; set it", skewed=True)
+#: Statuses that say by themselves that another attempt may succeed, whoever says them: a load
+#: balancer answers with a page of its own, or with nothing.
+PASSING: Mapping[int, Meaning] = {
+    408: BUSY, 429: SLOWER, 500: BUSY, 502: BUSY, 503: BUSY, 504: BUSY,
+}  # fmt: skip
 FULL = Meaning(StorageFullError, "the service has no room left")
 QUOTA = Meaning(StorageFullError, "a quota is used up")
 LACKING = Meaning(NotSupportedError, "the service cannot do this")

@@ -11,7 +11,15 @@ import pytest
 from drivers.test_errors_of_all import DRIVERS, OPERATIONS
 from scripted import Play, Server, Time, answer
 
-from libstore import RetryEvent, RetryPolicy, StorageDriver, StorageError, get_driver
+from libstore import (
+    RateLimitedError,
+    RetryEvent,
+    RetryPolicy,
+    ServiceError,
+    StorageDriver,
+    StorageError,
+    get_driver,
+)
 from libstore.values import MiB
 
 ATTEMPTS = 4
@@ -248,3 +256,41 @@ def test_a_pickle_has_a_full_bucket(server: Server) -> None:
         with pickle.loads(pickle.dumps(driver)) as copy:
             run("get_object", copy)
     assert len(server.seen) == 1 + ATTEMPTS
+
+
+PAGES: Mapping[str, Mapping[str, Any]] = {
+    "page": {"body": b"<html><h1>Too busy</h1></html>", "Content_Type": "text/html"},
+    "nothing": {},
+    "text": {"body": b"upstream is busy", "Content_Type": "text/plain"},
+    "xml": {
+        "body": b"<?xml version='1.0'?><Error><Code>Busy</Code><Message>Wait.</Message></Error>",
+        "Content_Type": "application/xml",
+    },
+    "json": {"body": b'{"message": "Too busy"}', "Content_Type": "application/json"},
+}
+
+
+@pytest.mark.parametrize(
+    "operation", ["get_object", "read_object", "upload_object", "list_objects"]
+)
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_status_that_may_pass_is_tried_again_whoever_says_it(
+    server: Server, driver: StorageDriver, operation: str, status: int, page: str
+) -> None:
+    """A load balancer answers with a page of its own, or with nothing."""
+    server.default = answer(status=status, **PAGES[page])
+    error = run(operation, driver)
+    assert len(server.seen) >= ATTEMPTS
+    assert (status, True) == (error.status, error.retryable)
+    assert isinstance(error, RateLimitedError if status == 429 else ServiceError)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_write_that_was_refused_may_be_sent_again_though_it_has_a_condition(
+    server: Server, driver: StorageDriver, page: str
+) -> None:
+    """Status 429 says that nothing was done; 408, as 5xx, may come after the whole request."""
+    server.default = answer(status=429, **PAGES[page])
+    run("put_absent", driver)
+    assert ATTEMPTS <= len(server.seen) <= ATTEMPTS + 1

@@ -29,7 +29,18 @@ from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
 from ...redaction import hidden_in
 from .. import _errors
-from .._errors import BUSY, CLOCK, DAMAGED, FULL, LACKING, NO_CONTAINER, REFUSED, SLOWER, Meaning
+from .._errors import (
+    BUSY,
+    CLOCK,
+    DAMAGED,
+    FULL,
+    LACKING,
+    NO_CONTAINER,
+    PASSING,
+    REFUSED,
+    SLOWER,
+    Meaning,
+)
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -191,15 +202,10 @@ _BY_STATUS: Mapping[int, Meaning] = {
     401: _unknown,
     403: _denied,
     405: LACKING,
-    408: BUSY,
     412: _changed,
-    429: SLOWER,
-    500: BUSY,
     501: LACKING,
-    502: BUSY,
-    503: BUSY,  # without a code it is not Azure's own, and says nothing of what became of it
-    504: BUSY,
     507: FULL,
+    **PASSING,  # a 503 without a code is not Azure's own, and does not say what became of it
 }
 
 
@@ -226,7 +232,7 @@ class ErrorReader:
         # Errors of S3 look like those of Azure, and their codes have other meanings here.
         other = "x-amz-request-id" in headers and "x-ms-request-id" not in headers
         elsewhere = is_page(headers) or other
-        if elsewhere and status < 500:
+        if elsewhere and status < 500 and status not in PASSING:
             meaning = foreign(status)
         else:
             meaning = _meaning(request, status, code, message)
@@ -274,7 +280,7 @@ def _missing(operation: str) -> Meaning:
 
 
 # Statuses that say by themselves what they mean, whoever says them.
-_PLAIN = frozenset({401, 408, 412, 429})
+_PLAIN = PASSING.keys() | {401, 412}
 # The headers whose values are as the caller gave them.
 _OF_OPTIONS = (
     "x-ms-access-tier", "x-ms-blob-content-type", "x-ms-encryption-key", "x-ms-encryption-scope",

@@ -35,6 +35,7 @@ from .._errors import (
     LACKING,
     NO_BUCKET,
     NO_OBJECT,
+    PASSING,
     QUOTA,
     REFUSED,
     SLOWER,
@@ -44,7 +45,13 @@ from .._errors import (
 REQUEST_ID = "x-guploader-uploadid"
 
 _THROTTLES = frozenset(
-    {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "limitExceeded"}
+    {
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "dailyLimitExceeded",
+        "limitExceeded",
+        "SlowDown",  # https://cloud.google.com/storage/docs/xml-api/reference-status
+    }
 )
 _DIGEST = re.compile(r"(?i)(md5|crc32c|hash|checksum).{0,120}(match|mismatch)")
 _OAUTH = re.compile(r"[a-z_]{1,100}")  # https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
@@ -108,12 +115,11 @@ _BY_STATUS = {
     401: _UNKNOWN_CALLER,
     403: _DENIED,
     405: LACKING,
-    408: BUSY,
     410: _GONE,
     412: _CHANGED,
     416: Meaning(ServiceError, "the object has no such range"),
-    429: SLOWER,
     501: LACKING,
+    **PASSING,
 }
 
 
@@ -201,7 +207,7 @@ def _read_json(text: str) -> Told:
 
 def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
     """Return what an answer to an operation means."""
-    if told.foreign and status < 500:
+    if told.foreign and status < 500 and status not in PASSING:
         return foreign(status)
     known = _BY_STATUS.get(status)
     if told.code in _THROTTLES:

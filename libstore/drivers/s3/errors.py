@@ -41,6 +41,7 @@ from .._errors import (
     LACKING,
     NO_BUCKET,
     NO_OBJECT,
+    PASSING,
     QUOTA,
     REFUSED,
     SLOWER,
@@ -202,16 +203,11 @@ _BY_STATUS: Mapping[int, Meaning] = {
     403: _denied,
     404: NO_OBJECT,
     405: LACKING,
-    408: BUSY,
     412: CHANGED,
-    429: SLOWER,
-    500: BUSY,
     501: LACKING,
-    502: BUSY,
-    503: BUSY,
-    504: BUSY,
     507: FULL,
     509: SLOWER,
+    **PASSING,
 }
 
 _WRONG_REGION = frozenset(

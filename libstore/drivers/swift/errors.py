@@ -30,6 +30,7 @@ from .._errors import (
     LACKING,
     NO_CONTAINER,
     NO_OBJECT,
+    PASSING,
     QUOTA,
     REFUSED,
     SLOWER,
@@ -102,7 +103,7 @@ class ErrorReader:
     def _meaning(
         self, request: Request, status: int, headers: Mapping[str, str], text: str
     ) -> Meaning:
-        sure = status in {401, 408, 429} and not is_html(headers)
+        sure = status in PASSING or (status == 401 and not is_html(headers))
         if not is_swift(headers) and not sure and status < 500:
             return foreign(status)
         if status == 401 and self._anonymous:
