@@ -8,13 +8,14 @@ that says what was wrong and what would be right.
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError, StorageError
-from .values import Limits, Span
+from .values import LARGEST, Limits, Span
 
 T = TypeVar("T")
 
@@ -100,9 +101,10 @@ def _offset(value: object, label: str) -> int:
         raise InvalidTypeError(f"{label} must be an int, a number of bytes, not {_kind(value)}")
     if value < 0:
         raise InvalidOptionError(
-            f"{label} must not be negative: {value}. Offsets count from the object's beginning"
+            f"{label} must not be negative: {max(value, -LARGEST)}. Offsets count from the"
+            " object's beginning"
         )
-    return value
+    return min(value, LARGEST)  # no object is larger, and services count in 64 bits
 
 
 def positive_size(value: object, label: str) -> int:
@@ -110,8 +112,8 @@ def positive_size(value: object, label: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidTypeError(f"{label} must be an int, not {_kind(value)}")
     if value < 1:
-        raise InvalidOptionError(f"{label} must be at least 1, not {value}")
-    return value
+        raise InvalidOptionError(f"{label} must be at least 1, not {max(value, -LARGEST)}")
+    return min(value, LARGEST)
 
 
 def seconds(value: object, label: str) -> float:
@@ -119,8 +121,9 @@ def seconds(value: object, label: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidTypeError(f"{label} must be a number of seconds, not {_kind(value)}")
     if not value >= 0:
-        raise InvalidOptionError(f"{label} must be 0 or more seconds, not {value!r}")
-    return float(value)
+        shown = max(value, -LARGEST)
+        raise InvalidOptionError(f"{label} must be 0 or more seconds, not {shown!r}")
+    return float(value) if value < LARGEST else math.inf
 
 
 def public_address(value: object, label: str) -> str | None:

@@ -19,16 +19,21 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 from typing_extensions import Self, override
 
 from .buffers import GrowingBuffer
-from .errors import InvalidOptionError, ObjectChangedError, TransferCancelledError
+from .errors import (
+    InvalidOptionError,
+    InvalidTypeError,
+    ObjectChangedError,
+    TransferCancelledError,
+)
 from .transfer.digests import Digests, compare, verifiable
 from .transfer.sources import bytes_view
 from .transfer.upload import Uploader
-from .values import KiB, MiB, ObjectInfo, Span
+from .values import LARGEST, KiB, MiB, ObjectInfo, Span
 
 Fetch: TypeAlias = Callable[[Span, "ObjectInfo | None"], "tuple[bytes, ObjectInfo]"]
 
@@ -107,21 +112,32 @@ class ObjectReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         self._check_open()
         if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
-            raise InvalidOptionError(f"whence must be 0, 1 or 2, not {whence!r}")
-        position = offset
+            raise InvalidOptionError(f"whence must be 0, 1 or 2, not {str(whence)[:40]}")
+        if not isinstance(offset, SupportsIndex):
+            raise InvalidTypeError(f"an offset must be an int, not {type(offset).__name__}")
+        position = offset.__index__()
         if whence == os.SEEK_CUR:
             position += self._position
         elif whence == os.SEEK_END:
             position += self.size
         if position < 0:
-            raise InvalidOptionError(f"cannot seek to {position}, before the object's beginning")
+            raise InvalidOptionError(
+                f"cannot seek to {max(position, -LARGEST)}, before the object's beginning"
+            )
+        if position > LARGEST:
+            raise InvalidOptionError("cannot seek as far: no object is as large")
         self._position = position
         return position
 
     @override
     def readinto(self, buffer: Any, /) -> int:
         self._check_open()
-        with memoryview(buffer) as flat, flat.cast("B") as view:
+        view = bytes_view(buffer)
+        if view is None or (view.nbytes and view.readonly):
+            raise InvalidTypeError(
+                f"a writable buffer of bytes is needed, not a {type(buffer).__name__}"
+            )
+        with view:
             if not view.nbytes or self._at_end():
                 return 0
             if not self._in_block():

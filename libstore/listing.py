@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from itertools import islice
-from typing import Generic, SupportsIndex, TypeVar, overload
+from typing import Generic, NoReturn, SupportsIndex, TypeVar, overload
 
 from typing_extensions import override
 
 from .checks import shorten
-from .errors import InvalidTypeError, ServiceError
+from .errors import InvalidTypeError, NotSupportedError, ServiceError
 from .values import ListQuery, ObjectInfo, Page, Prefix
 
 T = TypeVar("T")
@@ -166,6 +166,13 @@ class LazyList(Sequence[T], Generic[T]):
     @override
     def __repr__(self) -> str:
         return f"<LazyList of {self._label}>"
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise NotSupportedError(
+            f"{self!r} cannot be pickled or copied, for it asks the service each time; pickle"
+            " list(...) of it, or the driver and the arguments"
+        )
 
     def _items(self, wanted: int | None = None) -> Iterator[T]:
         """Yield items; at most `wanted` of them are needed, so no page need be larger."""

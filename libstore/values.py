@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from .readonly import no_pairs, read_only
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from .errors import StorageError
 
 KiB = 1024
 MiB = 1024 * KiB
 GiB = 1024 * MiB
 TiB = 1024 * GiB
+
+#: The largest size and offset that there is: files and services count in 64 bits, with a sign.
+LARGEST = 2**63 - 1
 
 #: The digest that stands for an object when several are known: what proves most comes first.
 HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "crc32")
@@ -31,6 +33,14 @@ HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "cr
 Extra: TypeAlias = Mapping[str, object]
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+def utc_time(seconds: float) -> datetime | None:
+    """Return a time in seconds since 1970 in UTC; `None` if a datetime cannot have it."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ArithmeticError, ValueError, OSError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from ..errors import (
 )
 from ..http.client import Client, Unsigned
 from ..http.headers import parse_date
+from ..http.json import parse_json
 from ..http.message import Fault, Request
 from ..http.transport import Transport
 from ..retry import RetryPolicy
@@ -179,7 +180,7 @@ def _clock_error(answer: _AuthAnswer | None) -> float | None:
 def _foreign(answer: _AuthAnswer) -> bool:
     """Return whether an answer is not the JSON that Google sends."""
     try:
-        return not isinstance(json.loads(answer.data), dict)
+        return not isinstance(parse_json(answer.data), dict)
     except ValueError:
         return True
 
@@ -239,7 +240,7 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
     if isinstance(account, str):
         try:
             with open(account, encoding="utf-8") as file:
-                account = json.load(file)
+                account = parse_json(file.read())
         except (OSError, ValueError) as error:
             raise CredentialsNotFoundError(
                 f"service_account names a file that cannot be read ({type(error).__name__});"
@@ -431,7 +432,7 @@ class AccountSigner:
         )  # fmt: skip
         response = self._client.request(request)
         try:
-            told = json.loads(response.read(_ANSWER_LIMIT))
+            told = parse_json(response.read(_ANSWER_LIMIT))
             return base64.b64decode(told["signedBlob"], validate=True)
         except (ValueError, KeyError, TypeError, binascii.Error):
             raise _iam_error(200) from None

@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..http.client import Client
 from ..http.headers import is_html, parse_size, parse_timestamp
+from ..http.json import parse_json
 from ..http.message import Fault, Request
 from .bearer import TokenCache
 
@@ -177,7 +178,7 @@ def read_v3(headers: Mapping[str, str], body: bytes, identity: Identity, now: fl
     """Return what the answer to a login by v3 tells."""
     token = headers.get("x-subject-token")
     try:
-        told = json.loads(body)["token"]
+        told = parse_json(body)["token"]
         catalog = told.get("catalog", ())
         ends = parse_timestamp(told.get("expires_at"))
         issued = parse_timestamp(told.get("issued_at"))
@@ -246,7 +247,7 @@ def read_auth_error(
 
 def _is_keystone(body: bytes) -> bool:
     try:
-        return "code" in json.loads(body)["error"]
+        return "code" in parse_json(body)["error"]
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -23,6 +23,8 @@ _TYPES: Mapping[object, tuple[type, str]] = {
     "bool | None": (bool, "True or False"),
 }
 _DEFAULT_TIMEOUT = (5.0, 60.0)
+# A week. Sockets take no number of seconds that is beyond all bounds.
+_LONGEST_TIMEOUT = 7 * 86_400.0
 # Connections that are kept to one host, unless transfers want more.
 _CONNECTIONS = 16
 
@@ -44,7 +46,10 @@ def split_endpoint(
     """
     if not value.isascii() or set(value) & set(unfit):
         raise InvalidOptionError(f"{label} must be https://host[:port][/path], and no more")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise InvalidOptionError(f"{label} has brackets that are no IPv6 address") from None
     if parts.scheme not in {"http", "https"}:
         raise InvalidOptionError(f"{label} must begin with https:// (or http://)")
     url = f"{parts.scheme}://{parts.netloc}"
@@ -136,8 +141,10 @@ def _timeouts(given: object) -> tuple[float, float]:
     if len(pair) != 2:
         raise InvalidOptionError("timeout must be a number of seconds, or a pair of two")
     connect, read = (checks.seconds(value, "timeout") for value in pair)
-    if not (connect > 0 and read > 0):
-        raise InvalidOptionError("timeout must be above 0 seconds")
+    if not (0 < connect <= _LONGEST_TIMEOUT and 0 < read <= _LONGEST_TIMEOUT):
+        raise InvalidOptionError(
+            f"timeout must be above 0 seconds and at most {_LONGEST_TIMEOUT:.0f}"
+        )
     return connect, read
 
 

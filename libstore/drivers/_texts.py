@@ -9,7 +9,6 @@ So does what a header would lose, blanks at the ends, and what looks like such a
 from __future__ import annotations
 
 import base64
-import binascii
 import quopri
 import re
 
@@ -26,17 +25,26 @@ def encode_text(value: str) -> str:
     return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
 
 
+def text_of(value: object) -> str | None:
+    """Return a text as JSON tells it; `None` for what is none, or is empty."""
+    return value or None if isinstance(value, str) else None
+
+
 def decode_text(value: str) -> str:
     """Return what a header's value stands for."""
     if not value.startswith("=?") or not _ENCODED.fullmatch(value):
         return value
     try:
-        return "".join(_decode_word(*match.groups()) for match in _WORD.finditer(value))
-    except (LookupError, UnicodeDecodeError, binascii.Error):
+        text = "".join(_decode_word(*match.groups()) for match in _WORD.finditer(value))
+        text.encode()  # some codecs give lone surrogates, which nothing can be made of
+    except (LookupError, ValueError):
         return value
+    return text
 
 
 def _decode_word(charset: str, encoding: str, text: str) -> str:
+    if "escape" in charset.lower():
+        raise LookupError(f"{charset} is not a character set")
     if encoding in "bB":
         return base64.b64decode(text, validate=True).decode(charset)
     return quopri.decodestring(text.encode(), header=True).decode(charset)

@@ -149,7 +149,8 @@ class _Tries:
     def _correct_clock(self, headers: Mapping[str, str], skew: float) -> bool:
         """Return whether the service's clock is another than the one this try was signed by."""
         when = header_rules.parse_date(headers.get("date"))
-        if when is None or self._corrected:
+        # By a year beyond these no request and no URL could be signed.
+        if when is None or self._corrected or not 1990 <= when.year < 9000:
             return False
         self._corrected = True
         found = when.timestamp() - self._client.clock()

@@ -37,11 +37,11 @@ class Proxies:
         if not proxy or any(_covers(entry, host.lower(), port) for entry in self.exempt):
             return None
         proxy = proxy if "://" in proxy else f"http://{proxy}"
-        parts = urlsplit(proxy)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_proxy(proxy):
+            socks = proxy.startswith("socks")
             raise InvalidOptionError(
                 f"the proxy for {scheme} must be http://host:port or https://host:port"
-                f"{'; SOCKS is not supported' if parts.scheme.startswith('socks') else ''}"
+                f"{'; SOCKS is not supported' if socks else ''}"
             )
         return proxy
 
@@ -69,6 +69,15 @@ def bundle_from(environ: Mapping[str, str]) -> str | None:
                 raise InvalidOptionError(f"{name} names {path!r}, which does not exist")
             return path
     return None
+
+
+def _is_proxy(url: str) -> bool:
+    """Return whether a URL is that of a proxy; it may have a password."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

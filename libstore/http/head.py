@@ -10,6 +10,8 @@ from .headers import clean_etag, parse_size
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?", re.ASCII)
 _FOLD = re.compile(r"\r\n[ \t]+")
+#: The size of an answer whose Content-Length is no number, which matters where there is a body.
+BAD_SIZE = -1
 # Each of these has one value, which says what an object is or how its bytes are verified.
 _SINGLE = frozenset(
     {
@@ -51,7 +53,7 @@ class Head(NamedTuple):
 
     Attributes:
         headers: By lower-case name; what was sent more than once is joined with commas.
-        size: The value of Content-Length.
+        size: The value of Content-Length, or `BAD_SIZE`.
         chunked: Whether the body comes in chunks.
         keep: Whether the connection may be used again.
         conflict: The name of a header that must have one value and has several different ones.
@@ -101,7 +103,7 @@ def parse_head(data: bytes) -> Head:
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
-    return Head(int(status[2]), headers, size, chunked, keep, conflict)
+    return Head(int(status[2]), headers, size, chunked, keep and size != BAD_SIZE, conflict)
 
 
 def _join_repeated(headers: dict[str, str]) -> str | None:
@@ -144,6 +146,4 @@ def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:
     if length is None:
         return None, False
     size = parse_size(length)
-    if size is None:
-        raise MalformedAnswerError("its length is no number")
-    return size, False
+    return BAD_SIZE if size is None else size, False

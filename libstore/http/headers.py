@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from ..checks import shorten
 from ..errors import InvalidOptionError
-from ..values import Span
+from ..values import LARGEST, Span, utc_time
 
 # RFC 9110 section 5.6.2 (token) and 5.5 (field-value, here without obs-text's control characters).
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
@@ -17,14 +17,17 @@ _NAME = re.compile(_WORD, re.ASCII)
 _NAMES = re.compile(f"{_WORD}(?:,{_WORD})*", re.ASCII)
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
-#: What a file system can count bytes with, and Python's own calls too.
-LARGEST = (1 << 63) - 1
 _MONTHS = {
     name: number
     for number, name in enumerate(
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
+_MAIL_DATE = re.compile(r"[A-Za-z0-9:, -]+(?:[+-][0-9]{4})?")
+_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -52,9 +55,9 @@ def check(headers: Mapping[str, str]) -> None:
             )
 
 
-def http_date(moment: float) -> str:
+def http_date(seconds: float) -> str:
     """Return seconds since 1970 in the form that `Date` has."""
-    when = datetime.fromtimestamp(moment, timezone.utc)
+    when = datetime.fromtimestamp(seconds, timezone.utc)
     month = next(name for name, number in _MONTHS.items() if number == when.month)
     return f"{_DAYS[when.weekday()]}, {when.day:02} {month} {when.year:04} {when:%H:%M:%S} GMT"
 
@@ -64,30 +67,32 @@ def is_html(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("text/html")
 
 
-def parse_date(text: str | None) -> datetime | None:
+def parse_date(text: object) -> datetime | None:
     """Return the moment that a header names, in UTC; `None` if it names none."""
-    if not text:
+    if not isinstance(text, str) or not text.isascii():
         return None
     try:
         # Sun, 06 Nov 1994 08:49:37 GMT: what RFC 9110 asks for, without email's general parser.
-        if len(text) == 29 and text.endswith(" GMT"):
+        match = _HTTP_DATE.fullmatch(text)
+        if match:
+            day, month, year, hour, minute, second = match.groups()
             return datetime(
-                int(text[12:16]),
-                _MONTHS[text[8:11]],
-                int(text[5:7]),
-                int(text[17:19]),
-                int(text[20:22]),
-                int(text[23:25]),
+                int(year),
+                _MONTHS[month],
+                int(day),
+                int(hour),
+                int(minute),
+                int(second),
                 tzinfo=timezone.utc,
             )
-        return _in_utc(parsedate_to_datetime(text))
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return _in_utc(parsedate_to_datetime(text)) if _MAIL_DATE.fullmatch(text) else None
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
 
 
-def parse_timestamp(text: str | None) -> datetime | None:
+def parse_timestamp(text: object) -> datetime | None:
     """Return the moment, in UTC, of a text such as ``2026-01-31T23:59:59.000Z`` (ISO 8601)."""
-    if not text:
+    if not isinstance(text, str) or not text.isascii():
         return None
     try:
         # Python 3.10 reads neither the Z nor fractions of other than 3 or 6 digits.
@@ -97,7 +102,7 @@ def parse_timestamp(text: str | None) -> datetime | None:
         else:
             when = datetime.fromisoformat(text)
         return _in_utc(when)
-    except (ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         return None
 
 
@@ -106,6 +111,11 @@ def _in_utc(when: datetime) -> datetime:
     return (
         when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     )
+
+
+def parse_epoch(text: str | None) -> datetime | None:
+    """Return the moment, in UTC, of seconds since 1970 such as ``1800000000.12345``."""
+    return utc_time(float(text)) if text and _SECONDS.fullmatch(text) else None
 
 
 def clean_etag(text: str | None) -> str | None:
@@ -140,11 +150,14 @@ def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | No
     return span, whole
 
 
-def parse_size(text: str | None) -> int | None:
-    """Return a number of bytes; `None` if the text is none, or one that no file can have."""
-    if text and len(text) <= 19 and text.isascii() and text.isdigit():
-        size = int(text)
-        return size if size <= LARGEST else None
+def parse_size(value: object) -> int | None:
+    """Return a number of bytes, or of things, as headers, XML or JSON tell it; else `None`."""
+    if isinstance(value, str):
+        if len(value) <= 19 and value.isascii() and value.isdigit():
+            size = int(value)
+            return size if size <= LARGEST else None
+    elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST:
+        return value
     return None
 
 

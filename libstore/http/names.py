@@ -54,11 +54,13 @@ def split_origin(url: str) -> tuple[str, str, int]:
     # The URL itself is not repeated: it may be one with a password in it.
     if not url.isascii() or not url.isprintable() or any(mark in url for mark in " @?#\\"):
         raise InvalidOptionError("the service's URL must be scheme://host[:port], in ASCII")
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidOptionError("the port in the service's URL is no port number") from None
+        raise InvalidOptionError(
+            "the host or the port in the service's URL cannot be one"
+        ) from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path not in {"", "/"}:
         raise InvalidOptionError(
             "the service's URL must be http://host[:port] or https://host[:port]"

@@ -34,6 +34,7 @@ from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
 from .environment import Proxies, bundle_from, proxies_from
 from .faults import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
+from .head import BAD_SIZE
 from .message import Content, Request
 from .names import host_header, split_origin
 from .pool import PlainPool, SecurePool, Shelf
@@ -302,6 +303,8 @@ def _exchange(
     try:
         complete = channel.send(head, request.content)
         received = channel.receive_head()
+        if received.size == BAD_SIZE and request.method != "HEAD":
+            raise MalformedAnswerError("its length is no number")
     except (OSError, MalformedAnswerError, BrokenOffError) as error:
         lost = isinstance(error, (*PEER_LEFT, BrokenOffError)) and channel.silent
         if stale and lost and (request.idempotent or channel.untouched):

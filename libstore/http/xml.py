@@ -23,6 +23,10 @@ _LARGEST = 32 * MiB
 _DEEPEST = 50
 # What XML 1.0 section 2.2 has no way to write, not even by number.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What else Python has a codec for may be no encoding of texts, or not of XML documents.
+_ENCODINGS = re.compile(
+    r"utf-(?:8|16(?:be|le)?)|us-ascii|iso-8859-[0-9]{1,2}|windows-125[0-9]", re.IGNORECASE
+)
 # A parser makes a line feed of a carriage return that is written as such.
 _RETURN = {"\r": "&#13;"}
 
@@ -227,14 +231,21 @@ def _parse(data: bytes, prepare: Callable[[expat.XMLParserType], None]) -> None:
     prepare(parser)
     # Entities are declared in a document type, so this refuses them before there are any.
     parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.XmlDeclHandler = _check_encoding
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise ServiceError(
             f"the service's answer is not the XML that it should be: {error}", retryable=True
         ) from None
     except _RefusedError as error:
         raise ServiceError(f"the service's XML is refused: {error}") from None
+
+
+def _check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    """Refuse what expat does not read by itself, and what is no encoding of XML documents."""
+    if encoding is not None and not _ENCODINGS.fullmatch(encoding):
+        raise _RefusedError(f"its encoding {shorten(encoding)} is not one of storage services")
 
 
 def _refuse_doctype(*_: object) -> None:

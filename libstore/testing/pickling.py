@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from libstore import Container, Object, StorageDriver, StorageError
@@ -33,6 +37,15 @@ class Pickles(Topic):
             assert ("a", len(CONTENT)) == (again.name, again.size)
             assert CONTENT == again.read()
             assert ["a"] == [found.name for found in container]
+
+    @pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
+    def test_a_listing_says_why_it_does_not_pickle(
+        self, driver: StorageDriver, container: Container, copy: Callable[[object], object]
+    ) -> None:
+        """A lazy list belongs to its driver; what was read of it goes anywhere."""
+        for listing in (container.list_objects(), driver.list_containers()):
+            with pytest.raises(StorageError, match="pickle"):
+                copy(listing)
 
     def test_results_pickle(self, container: Container) -> None:
         """What became of a batch can be told elsewhere."""

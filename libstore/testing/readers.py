@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import array
 import csv
+import ctypes
 import gzip
 import io
 import json
@@ -10,7 +12,7 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from libstore import (
     Container,
     InvalidOptionError,
+    InvalidTypeError,
     Object,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -57,6 +60,84 @@ class Readers(Topic):
             assert b"" == file.read()
         assert sizes[:-1] == tuple(len(block) for block in blocks[:-1])
         assert noise(_LARGE) == b"".join(blocks)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: bytearray(8),
+            lambda: array.array("d", [0.0]),
+            lambda: memoryview(bytearray(8)).cast("H"),
+            lambda: memoryview(bytearray(8)).cast("B", [2, 4]),
+            ctypes.c_uint32.__ctype_be__ * 2,
+            ctypes.c_double,
+        ],
+        ids=["bytes", "floats", "halves", "rows", "big-endian", "one number"],
+    )
+    @pytest.mark.parametrize("buffering", [0, -1])
+    def test_readinto_fills_any_writable_buffer(
+        self, container: Container, make: Callable[[], Any], buffering: int
+    ) -> None:
+        """Whatever a buffer's items are, it is filled with bytes."""
+        container.upload_object(CONTENT, "a")
+        target = make()
+        with container.get_object("a").as_file() as buffered:
+            file: Any = buffered if buffering else buffered.raw  # type: ignore[attr-defined]
+            assert 8 == file.readinto(target)
+        assert CONTENT[:8] == memoryview(target).tobytes()
+
+    @pytest.mark.parametrize(
+        "make",
+        [bytearray, lambda: array.array("d"), lambda: memoryview(bytearray()).cast("H")],
+        ids=["bytes", "floats", "halves"],
+    )
+    def test_readinto_of_no_bytes_reads_nothing(
+        self, container: Container, make: Callable[[], Any]
+    ) -> None:
+        """A buffer of 0 bytes is filled at once."""
+        container.upload_object(CONTENT, "a")
+        with container.get_object("a").as_file() as file:
+            assert 0 == file.raw.readinto(make())  # type: ignore[attr-defined]
+            assert 0 == file.tell()
+
+    @pytest.mark.parametrize(
+        "target",
+        [b"12345678", "text", 5, None, memoryview(bytearray(16))[::2]],
+        ids=["read-only", "str", "int", "None", "with gaps"],
+    )
+    def test_readinto_of_what_cannot_be_filled_is_refused(
+        self, container: Container, target: Any
+    ) -> None:
+        """Anything but a writable buffer is InvalidTypeError, a TypeError."""
+        container.upload_object(CONTENT, "a")
+        with container.get_object("a").as_file() as file:
+            with pytest.raises(InvalidTypeError) as caught:
+                file.raw.readinto(target)  # type: ignore[attr-defined]
+            assert isinstance(caught.value, TypeError)
+            assert CONTENT == file.read()
+
+    @pytest.mark.parametrize("offset", [2.5, "1", None, b"1"], ids=repr)
+    def test_an_offset_that_is_no_number_is_refused(
+        self, container: Container, offset: Any
+    ) -> None:
+        """seek() takes integers, and the position stays where it was."""
+        container.upload_object(CONTENT, "a")
+        with container.get_object("a").as_file() as file:
+            file.raw.seek(3)  # type: ignore[attr-defined]
+            with pytest.raises(InvalidTypeError) as caught:
+                file.raw.seek(offset)  # type: ignore[attr-defined]
+            assert isinstance(caught.value, TypeError)
+            assert 3 == file.raw.tell()  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("offset", [-(10**5_000), 2**63, 10**5_000], ids=["-", "2**63", "+"])
+    def test_an_offset_beyond_all_objects_is_refused(
+        self, container: Container, offset: int
+    ) -> None:
+        """No number is too large for an error that says so."""
+        container.upload_object(CONTENT, "a")
+        with container.get_object("a").as_file() as file:
+            with pytest.raises(InvalidOptionError):
+                file.raw.seek(offset)  # type: ignore[attr-defined]
+            assert CONTENT == file.read()
 
     @pytest.mark.parametrize(
         ("offset", "whence", "expected"),

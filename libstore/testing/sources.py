@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -57,6 +59,12 @@ def _generator(content: bytes) -> Iterator[bytes]:
         yield content[start : start + 10]
 
 
+class _Pair(ctypes.Structure):
+    _fields_ = (("first", ctypes.c_uint8), ("second", ctypes.c_uint16))
+
+
+_BIG_ENDIAN = ctypes.c_uint32.__ctype_be__
+
 _SOURCES: dict[str, Callable[[bytes], Any]] = {
     "bytes": bytes,
     "bytearray": bytearray,
@@ -64,6 +72,14 @@ _SOURCES: dict[str, Callable[[bytes], Any]] = {
     "a slice of a memoryview": lambda content: memoryview(b"xx" + content)[2:],
     "an array of wide items": lambda content: array.array("H", content + bytes(len(content) % 2)),
     "a two-dimensional buffer": lambda content: memoryview(content).cast("B", [5, 9]),
+    "an array of C": lambda content: (ctypes.c_char * len(content)).from_buffer_copy(content),
+    "numbers of another byte order": lambda content: (_BIG_ENDIAN * 9).from_buffer_copy(
+        content[:36]
+    ),
+    "structures of C": lambda content: (_Pair * 9).from_buffer_copy(content[:36]),
+    "a read-only buffer": lambda content: memoryview(bytearray(content)).toreadonly(),
+    "a buffer without items": lambda content: array.array("d", content[:0]),
+    "a buffer of no rows": lambda content: memoryview(content[:0]).cast("H"),
     "BytesIO": io.BytesIO,
     "a buffered file": lambda content: io.BufferedReader(io.BytesIO(content)),
     "a file that cannot seek": _Dribbling,
@@ -83,7 +99,8 @@ class Sources(Topic):
     def test_any_source_of_bytes_can_be_uploaded(self, container: Container, kind: str) -> None:
         """Buffers, binary files and iterables of buffers give the object their bytes."""
         source = _SOURCES[kind](CONTENT)
-        expected = source.tobytes() if isinstance(source, array.array) else CONTENT
+        buffer = isinstance(source, (array.array, memoryview, ctypes.Array))
+        expected = memoryview(source).tobytes() if buffer else CONTENT
         assert expected == container.upload_object(source, "a").read()
 
     @pytest.mark.parametrize("make", [str, Path, os.fsencode], ids=["str", "Path", "fsencode"])
@@ -166,6 +183,39 @@ class Sources(Topic):
         content = noise(2 * part_size + 5)
         obj = container.upload_object(content, "a")
         assert content == container.upload_object(obj.stream(), name).read()
+
+    def test_a_buffer_of_python_objects_is_refused(self, container: Container) -> None:
+        """Addresses of objects are bytes in memory, and no content."""
+        source = (ctypes.py_object * 2)()
+        with pytest.raises(InvalidTypeError):
+            container.upload_object(source, "a")
+        assert not container.object_exists("a")
+
+    def test_a_buffer_that_is_not_contiguous_is_refused(self, container: Container) -> None:
+        """Bytes with gaps between them are InvalidTypeError."""
+        with pytest.raises(InvalidTypeError, match="contiguous"):
+            container.upload_object(memoryview(CONTENT)[::2], "a")
+        assert not container.object_exists("a")
+
+    @pytest.mark.parametrize("size", [5, 5_000], ids=["in memory", "on disk"])
+    def test_a_spooled_file_of_text_is_refused(self, container: Container, size: int) -> None:
+        """A temporary file in text mode has no bytes, wherever it keeps its text."""
+        source: Any
+        with tempfile.SpooledTemporaryFile(1_000, "w+") as source:
+            source.write("x" * size)
+            source.seek(0)
+            with pytest.raises(InvalidTypeError):
+                container.upload_object(source, "a")
+        assert not container.object_exists("a")
+
+    @pytest.mark.parametrize("count", [-1, 10**30, 1.5, "1"], ids=repr)
+    def test_a_file_that_miscounts_is_refused(self, container: Container, count: object) -> None:
+        """A readinto() that returns no number of bytes is InvalidTypeError."""
+        source: Any = _OnlyReads(CONTENT)
+        source.readinto = lambda _buffer: count
+        with pytest.raises(InvalidTypeError):
+            container.upload_object(source, "a")
+        assert not container.object_exists("a")
 
     @pytest.mark.parametrize(
         "source",

@@ -9,6 +9,7 @@ import stat
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from pickle import PickleBuffer
 from typing import Any, BinaryIO, TypeAlias, Union
 
 from typing_extensions import Buffer, override
@@ -261,13 +262,26 @@ class _IterableSource(_FilledSource):
 
 def bytes_view(value: Any) -> memoryview | None:
     """Return a flat view of a buffer's bytes; `None` if the value is no buffer."""
+    if isinstance(value, (bytes, bytearray)):
+        return memoryview(value)
     try:
         view = memoryview(value)
     except TypeError:
         return None
+    except (ValueError, BufferError):  # NumPy's, of dates; or of what was released
+        raise InvalidTypeError(
+            f"the buffer, a {type(value).__name__}, cannot be taken for bytes; pass its bytes"
+        ) from None
     if not view.c_contiguous:
         raise InvalidTypeError("the buffer's bytes do not lie in a row; upload a contiguous copy")
-    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+    if view.format == "B" and view.ndim == 1:
+        return view
+    if "O" in (view.format or ""):
+        raise InvalidTypeError("the buffer has Python objects in it, which are no bytes")
+    if not view.nbytes:
+        return memoryview(b"")
+    # cast() takes no other than native formats of one item.
+    return PickleBuffer(view).raw()
 
 
 def _bytes_of(value: object, what: str) -> memoryview:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -99,6 +100,8 @@ def container(make: Maker) -> Iterator[Container]:
 
 BAD: tuple[object, ...] = (
     123, 1.5, -1, True, None, b"bytes", "", "nonsense", "ü\n", [], (0,), {"a": 1}, object(),
+    10**4_000, -(10**4_000), math.nan, math.inf, "\0", "\ud800", "http://[", "https://a:99999",
+    "https://[::1", "a" * 100_000, {"http": "http://["}, {"all": "http://a:x"}, (math.inf, 1e300),
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from libstore.errors import InvalidOptionError, ServiceError
 from libstore.http import headers, names, xml
+from libstore.http.json import parse_json
 from libstore.values import Span
 
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
@@ -62,12 +63,20 @@ def test_the_host_header(url: str, host: str) -> None:
         ("Sun, 06 Foo 1994 08:49:37 GMT", None),
         ("Sun, 36 Nov 1994 08:49:37 GMT", None),
         ("yesterday", None),
+        ("Sun, 06 Nov +994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1_94 08:49:37 GMT", None),
+        ("Sun, 06 Nov \u0661994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 0000 08:49:37 GMT", None),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 08:49:37 +9999999999", None),
+        (5, None),
+        (["Sun, 06 Nov 1994 08:49:37 GMT"], None),
         ("Fri, 31 Dec 9999 23:59:59 -0100", None),
         ("", None),
         (None, None),
     ],
 )
-def test_dates(text: str | None, moment: datetime | None) -> None:
+def test_dates(text: object, moment: datetime | None) -> None:
     assert headers.parse_date(text) == moment
 
 
@@ -88,13 +97,107 @@ def test_dates_there_and_back(moment: int) -> None:
         ("1994-11-06T09:49:37+01:00", MOMENT),
         ("1994-11-06T08:49:37.5Z", MOMENT.replace(microsecond=500_000)),
         ("now", None),
+        ("10000-01-01T00:00:00Z", None),
+        ("1994-11-06T08:49:37.xZ", None),
+        ("\u0661994-11-06T08:49:37Z", None),
+        (784111777, None),
+        ({}, None),
         ("0001-01-01T00:00:00+01:00", None),
         ("", None),
         (None, None),
     ],
 )
-def test_timestamps(text: str | None, moment: datetime | None) -> None:
+def test_timestamps(text: object, moment: datetime | None) -> None:
     assert headers.parse_timestamp(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("784111777", MOMENT),
+        ("784111777.00000", MOMENT),
+        ("784111777.5", MOMENT.replace(microsecond=500_000)),
+        ("-1", None),
+        ("1e9", None),
+        ("1_000", None),
+        ("nan", None),
+        ("inf", None),
+        ("\u0661", None),
+        ("999999999999999", None),
+        ("9" * 5_000, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_seconds_since_1970(text: str | None, moment: datetime | None) -> None:
+    assert headers.parse_epoch(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("0", 0), ("007", 7), (7, 7), (2**63 - 1, 2**63 - 1), (2**63, None),
+        ("-1", None), (-1, None), ("+1", None),
+        ("1_0", None), (" 1", None), ("\u0661", None), ("\xb2", None), ("1.0", None), (1.0, None),
+        ("9" * 5_000, None), (10**4_000, None), (True, None), ([], None), ("", None), (None, None),
+    ],
+)  # fmt: skip
+def test_sizes(value: object, size: int | None) -> None:
+    assert headers.parse_size(value) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": 1, "b": "x"}', {"a": 1, "b": "x"}),
+        ("[NaN, Infinity, -Infinity, 1]", [None, None, None, 1]),
+        ("[" + "9" * 5_000 + ", 1]", [None, 1]),
+        ('"\\ud83d\\ude00"', "\U0001f600"),
+    ],
+)
+def test_json(text: str, found: object) -> None:
+    assert parse_json(text) == found
+    assert parse_json(text.encode()) == found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"\xff", b"[" * 100_000, b'"\\ud83d"', b'"\\uDE00x"', b"\xef\xbb\xbf[", b"'a'"],
+)
+def test_what_is_no_json(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_json(data)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        'encoding="WTF-8"', 'encoding="utf-7"', 'encoding="utf-32"', 'encoding="utf-16"',
+        'encoding="hex"', 'encoding="rot13"', 'encoding="idna"', 'encoding="punycode"',
+        'encoding="unicode_escape"', 'encoding="undefined"', 'encoding="mbcs"', 'encoding="zlib"',
+        'encoding="big5"', 'encoding="x"', 'encoding=""', 'encoding="a b"', 'standalone="maybe"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "read", [xml.read_document, lambda data: xml.read_listing(data, ())], ids=["small", "long"]
+)
+def test_an_encoding_of_no_service_is_refused(
+    declared: str, read: Callable[[bytes], object]
+) -> None:
+    with pytest.raises(ServiceError):
+        read(f'<?xml version="1.0" {declared}?><a><b>text</b></a>'.encode())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-8", "UTF-8"), ("utf-16", "UTF-16"), ("latin-1", "ISO-8859-1"), ("ascii", "us-ascii"),
+        ("cp1252", "windows-1252"),
+    ],
+)  # fmt: skip
+def test_encodings_of_services_are_read(encoding: str, name: str) -> None:
+    document = f'<?xml version="1.0" encoding="{name}"?><a><b>text</b></a>'.encode(encoding)
+    assert "text" == xml.read_document(document).find_text("b")
 
 
 @pytest.mark.parametrize(

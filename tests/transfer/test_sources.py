@@ -491,3 +491,50 @@ def test_a_source_that_raises_is_not_disguised(container: Container) -> None:
     with pytest.raises(KeyError, match="mine"):
         container.upload_object(broken(), "a")
     assert not container.object_exists("a")
+
+
+ARRAYS = {
+    "floats": ("f8", (3, 2), "C"),
+    "big-endian": (">f8", (3, 2), "C"),
+    "complex": ("c16", (2,), "C"),
+    "booleans": ("?", (7,), "C"),
+    "text": ("U5", (4,), "C"),
+    "structures": ([("a", "u1"), ("b", ">i4")], (5,), "C"),
+    "one row in Fortran's order": ("f4", (1, 5), "F"),
+    "no dimension": ("i8", (), "C"),
+    "no items": ("f8", (0,), "C"),
+    "no rows": ("f8", (0, 3), "C"),
+    "no columns in Fortran's order": ("f8", (3, 0), "F"),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+@pytest.mark.parametrize("writeable", [True, False])
+def test_arrays_of_numpy_give_their_bytes(kind: str, writeable: bool) -> None:
+    numpy = pytest.importorskip("numpy")
+    dtype, shape, order = ARRAYS[kind]
+    array = numpy.zeros(shape, dtype, order)
+    array.flags.writeable = writeable
+    source = open_source(array)
+    assert array.nbytes == source.size
+    assert array.tobytes() == bytes(source.take(1_000))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "order"),
+    [("f8", (3, 2), "F"), ("O", (2,), "C"), ("M8[s]", (2,), "C"), ("m8[s]", (2,), "C")],
+    ids=["Fortran's order", "objects", "dates", "durations"],
+)
+def test_arrays_of_numpy_that_have_no_bytes_in_a_row_are_refused(
+    dtype: str, shape: tuple[int, ...], order: str
+) -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(InvalidTypeError):
+        open_source(numpy.zeros(shape, dtype, order)).take(10)
+
+
+def test_a_released_buffer_is_refused() -> None:
+    view = memoryview(b"content")
+    view.release()
+    with pytest.raises(InvalidTypeError):
+        open_source(view)

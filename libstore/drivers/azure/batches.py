@@ -15,7 +15,7 @@ from ...http.message import Request
 from .calls import MAX_ANSWER, Calls
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
-_CONTENT_ID = re.compile(rb"content-id:\s*(\d+)", re.IGNORECASE)
+_CONTENT_ID = re.compile(rb"content-id:\s*(\d{1,9})\b", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 

@@ -210,7 +210,10 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
     if found.get("usedevelopmentstorage", "").lower() != "true":
         return found
     # Of a proxy the scheme and the host count, and no port.
-    proxy = urlsplit(found.get("developmentstorageproxyuri") or "http://127.0.0.1")
+    try:
+        proxy = urlsplit(found.get("developmentstorageproxyuri") or "http://127.0.0.1")
+    except ValueError:
+        raise InvalidOptionError("DevelopmentStorageProxyUri must be http://host") from None
     return {**_EMULATOR, "blobendpoint": f"{proxy.scheme}://{proxy.hostname}{_EMULATOR_PLACE}"}
 
 

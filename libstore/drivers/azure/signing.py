@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -99,7 +98,7 @@ class Signatures:
         )  # fmt: skip
         try:
             key = delegation_key(answer.head)
-        except (KeyError, binascii.Error) as error:
+        except (KeyError, ValueError) as error:
             raise ServiceError(f"the service gives no key to sign with: {error!r}") from None
         self._key = (_moment(key.expiry, end), key)
         return key

@@ -24,7 +24,7 @@ from .errors import VagueNotFoundError, meaning_of, read_error
 MOST = 100
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?')
-_CONTENT_ID = re.compile(rb"content-id:\s*<?response-[^>\r\n]*?(\d+)>?\s*\r?\n", re.IGNORECASE)
+_CONTENT_ID = re.compile(rb"content-id:\s*<?response-[^>\r\n]*?(\d{1,9})>?\s*\r?\n", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 

@@ -14,6 +14,7 @@ from ...errors import (
 )
 from ...http.client import Client
 from ...http.headers import is_html
+from ...http.json import parse_json
 from ...http.message import Content, Request, Response, Signer
 from ...http.names import encode_query
 from ...http.transport import Transport
@@ -156,10 +157,10 @@ def read_json(response: Response) -> dict[str, Any]:
     data = b""
     try:
         data = response.read(MAX_ANSWER)
-        told = json.loads(data)
+        told = parse_json(data)
         if not isinstance(told, dict) and told is not None:
             raise ServiceError("Google's answer is no object of JSON")
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ServiceError(
             "the answer is not the JSON that Google sends; look whether the endpoint is right, and"
             " whether a proxy answers in its place",

@@ -6,7 +6,6 @@ https://cloud.google.com/storage/docs/json_api/v1/status-codes
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...http.json import parse_json
 from ...http.message import Fault, Request
 from .. import _errors
 from .._errors import (
@@ -190,7 +190,7 @@ def read_error(body: bytes) -> Told:
 
 def _read_json(text: str) -> Told:
     try:
-        error: Any = json.loads(text)["error"]
+        error: Any = parse_json(text)["error"]
         if isinstance(error, str):
             oauth = _OAUTH.fullmatch(error)
             return Told(error, known=True) if oauth else Told(foreign=True)

@@ -136,7 +136,7 @@ class Multipart:
 
     def parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return one page of the parts that have arrived."""
-        number, _, offset = (token or "0:0").partition(":")
+        number, _, offset = (token or "0:0").rpartition(":")
         query = {"max-parts": "1000", "uploadId": upload.id}
         if token is not None:
             query["part-number-marker"] = number
@@ -147,9 +147,11 @@ class Multipart:
         found = []
         at = int(offset)
         for row in rows:
-            size = parse_size(row.get("Size")) or 0
+            size, part = parse_size(row.get("Size")), parse_size(row.get("PartNumber"))
+            if size is None or not part:
+                raise ServiceError("the service tells no number or no size of a part")
             etag = clean_etag(row.get("ETag")) or ""
-            found.append(Part(int(row.get("PartNumber", "0")), at, size, etag))
+            found.append(Part(part, at, size, etag))
             at += size
         if told.get("IsTruncated") != "true":
             return Page(found)

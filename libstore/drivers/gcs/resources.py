@@ -27,7 +27,7 @@ from ...values import (
 from .._digests import base64_of, hex_digest
 from .._errors import understood
 from .._reading import sent
-from .._texts import decode_text, encode_text
+from .._texts import decode_text, encode_text, text_of
 from .extras import PREDEFINED_ACLS
 
 #: What a copy and an update keep, by Google's name and ours.
@@ -92,29 +92,37 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
     customer = resource.get("customerEncryption")
     if isinstance(customer, Mapping):
         extra["customer_encryption"] = customer.get("encryptionAlgorithm")
-    metadata = resource.get("metadata") or {}
+    metadata = resource.get("metadata")
+    if not isinstance(metadata, Mapping):
+        metadata = {}
     return ObjectInfo(
         name=name,
-        size=parse_size(str(resource.get("size", ""))),
-        etag=generation or resource.get("etag"),
+        size=parse_size(resource.get("size")),
+        etag=generation or text_of(resource.get("etag")),
         checksums={
             algorithm: digest
             for algorithm, text in told.items()
             if (digest := hex_digest(algorithm, text)) is not None
         },
         last_modified=parse_timestamp(resource.get("updated") or resource.get("timeCreated")),
-        content_type=resource.get("contentType") or "application/octet-stream",
-        metadata={str(key).lower(): decode_text(str(value)) for key, value in metadata.items()},
+        content_type=text_of(resource.get("contentType")) or "application/octet-stream",
+        metadata={
+            str(key).lower(): decode_text(value)
+            for key, value in metadata.items()
+            if isinstance(value, str)
+        },
         version=generation,
-        storage_class=resource.get("storageClass"),
+        storage_class=text_of(resource.get("storageClass")),
         extra=extra,
         complete=True,
     )
 
 
 def _number(value: object) -> str | None:
-    text = str(value or "")
-    return text if text.isascii() and text.isdigit() else None
+    if isinstance(value, int):
+        value = str(parse_size(value) or "")
+    known = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20
+    return str(value) if known else None
 
 
 def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:

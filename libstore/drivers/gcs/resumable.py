@@ -27,6 +27,7 @@ from ...errors import (
     TransferCancelledError,
     TransportError,
 )
+from ...http.headers import parse_size
 from ...http.message import Response
 from ...retry import Budget
 from ...transfer.payload import Payload
@@ -148,7 +149,10 @@ class Resumable:
 
     def adopt(self, upload: Upload, response: Response, headers: Mapping[str, str]) -> None:
         """Take up a session that an answer tells of."""
-        where = urlsplit(response.headers.get("location", ""))
+        try:
+            where = urlsplit(response.headers.get("location", ""))
+        except ValueError:
+            where = urlsplit("")
         if not where.path.startswith("/"):
             raise ServiceError("Google tells no address of the upload that was begun")
         # The host is ours to say; credentials go to no other.
@@ -318,5 +322,6 @@ class Resumable:
         response.close()
         # Without a range it has nothing.
         told = response.headers.get("range", "").rpartition("-")[2]
-        session.stored = int(told) + 1 if told.isascii() and told.isdigit() else 0
+        last = parse_size(told)
+        session.stored = 0 if last is None else last + 1
         return None

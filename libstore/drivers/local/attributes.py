@@ -82,7 +82,7 @@ class Record:
                 dict(pairs[int(count) :]),
                 datetime.fromisoformat(started).astimezone(timezone.utc) if started else None,
             )
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 

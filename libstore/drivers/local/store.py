@@ -27,7 +27,15 @@ from ...errors import (
     StorageError,
 )
 from ...transfer.localfile import rename_new
-from ...values import Conditions, CopyOptions, ObjectInfo, Prefix, Upload, WriteOptions
+from ...values import (
+    Conditions,
+    CopyOptions,
+    ObjectInfo,
+    Prefix,
+    Upload,
+    WriteOptions,
+    utc_time,
+)
 from .attributes import (
     RECORD,
     Attributes,
@@ -129,7 +137,7 @@ class FileStore:
             size=status.st_size,
             etag=etag_of(status),
             checksums={} if md5 is None else {"md5": md5},
-            last_modified=datetime.fromtimestamp(status.st_mtime, timezone.utc),
+            last_modified=utc_time(status.st_mtime),
             content_type=record.content_type if record else guess_content_type(name),
             metadata=record.metadata if record else {},
             extra=record.extra if record else {},
@@ -377,7 +385,7 @@ class FileStore:
                 kept = self.attributes(directory).get(descriptor, directory, RECORD)
                 modified = os.fstat(descriptor).st_mtime
             record = Record.load(kept)
-            started = datetime.fromtimestamp(modified, timezone.utc)
+            started = utc_time(modified)
             if record is not None and record.started is not None:
                 started = record.started
             yield Upload(container, record.name if record else temporary, upload_id, started)

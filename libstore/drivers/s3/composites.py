@@ -21,6 +21,8 @@ from .objects import ObjectHooks
 
 # Each part costs a request where their sizes differ; an object of more parts is not verified.
 _MOST_PARTS = 100
+# No service takes as many, and their sizes alone would take much memory.
+_TOO_MANY_PARTS = 100_000
 # What services answer that know objects, but not their parts.
 _UNKNOWN = (400, 404, 405, 416, 501)
 
@@ -71,7 +73,7 @@ def _sizes(
     """Return the sizes of all parts; none if they cannot be found out."""
     if count == 1:
         return (size,)
-    first = size_of(1)
+    first = size_of(1) if count <= _TOO_MANY_PARTS else 0
     if not 0 < first < size:  # the whole is what is told by a service that knows no parts
         return ()
     if count == 2:

@@ -180,7 +180,7 @@ def is_composite(etag: str | None) -> bool:
 
 _MD5 = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{2}){16,32}")
-_COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]*")
+_COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]{0,8}")
 _CHECKSUM = "x-amz-checksum-"
 _DIGESTS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256")
 _CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in _DIGESTS}

@@ -15,6 +15,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...http.json import parse_json
 from ...http.names import encode_path
 from . import dialect
 from .emptying import EmptyingHooks
@@ -147,12 +148,12 @@ class PublicHooks(EmptyingHooks):
         """Return the policy that the bucket has."""
         try:
             response = self._calls.ask("GET", "GetBucketPolicy", container, query={"policy": ""})
-            policy = json.loads(response.read(MAX_ANSWER))
+            policy = parse_json(response.read(MAX_ANSWER))
         except StorageError as error:
             if error.code != "NoSuchBucketPolicy":
                 raise
             return {"Version": "2012-10-17"}
-        except (ValueError, RecursionError):
+        except ValueError:
             policy = None
         if not isinstance(policy, dict):
             raise NotSupportedError(f"{self.service.title} does not tell the policy of a bucket")

@@ -7,7 +7,6 @@ tells; it is asked for once, when something first depends on it.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import weakref
@@ -24,6 +23,7 @@ from ...errors import (
     StorageError,
 )
 from ...http.client import Client, Unsigned
+from ...http.json import parse_json
 from ...http.message import Request, Response, Signer
 from ...http.names import encode_path, encode_query
 from ...retry import RetryPolicy
@@ -141,8 +141,8 @@ class Calls(Caller):
         request = Request("GET", place.url, f"{place.parent}/info", operation="GetInfo",
                           expected=frozenset({200}))  # fmt: skip
         try:
-            told = json.loads(client.request(request).read(_MAX_ANSWER))
-        except (ValueError, RecursionError, ServiceError, AuthenticationError, AccessDeniedError,
+            told = parse_json(client.request(request).read(_MAX_ANSWER))
+        except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
                 NotSupportedError):  # fmt: skip
             told = {}  # who keeps it to themselves answers with an error, or a page
         return Info(told if isinstance(told, dict) else {})
@@ -208,8 +208,8 @@ def _read_json(response: Response) -> tuple[Any, Mapping[str, str]]:
     told = response.headers
     try:
         body = response.read(_MAX_ANSWER)
-        return (json.loads(body) if body.strip() else None), told
-    except (ValueError, RecursionError):
+        return (parse_json(body) if body.strip() else None), told
+    except ValueError:
         raise ServiceError(
             "the service answered with something else than JSON",
             status=response.status, request_id=request_id(told), retryable=True,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
 from ...checks import shorten
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
-from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
+from ...http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -25,7 +25,7 @@ from ...values import (
     WriteOptions,
 )
 from .._errors import understood
-from .._texts import decode_text, encode_text
+from .._texts import decode_text, encode_text, text_of
 from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
 
 META = "x-object-meta-"
@@ -260,9 +260,9 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
             extra[_KEPT[header]] = value
         elif header.startswith(META) and not _is_own(header, headers):
             metadata[decode_key(header)] = decode_value(value)
-    ends = parse_size(headers.get("x-delete-at"))
+    ends = parse_epoch(headers.get("x-delete-at"))
     if ends is not None:
-        extra["delete_at"] = datetime.fromtimestamp(ends, timezone.utc)
+        extra["delete_at"] = ends
     etag = clean_etag(headers.get("etag"))
     digests = checksums(headers, etag)
     if is_large(headers):
@@ -316,10 +316,7 @@ def version(headers: Mapping[str, str]) -> str | None:
 
 def _moment(headers: Mapping[str, str]) -> datetime | None:
     """Return when an object was written; Last-Modified is the same, rounded up to a second."""
-    try:
-        return datetime.fromtimestamp(float(headers["x-timestamp"]), timezone.utc)
-    except (KeyError, ValueError, OverflowError):
-        return parse_date(headers.get("last-modified"))
+    return parse_epoch(headers.get("x-timestamp")) or parse_date(headers.get("last-modified"))
 
 
 def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
@@ -339,7 +336,7 @@ def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
         name,
         object_count=parse_size(headers.get("x-container-object-count")),
         size=parse_size(headers.get("x-container-bytes-used")),
-        created=_moment({"x-timestamp": headers.get("x-timestamp", "")}),
+        created=parse_epoch(headers.get("x-timestamp")),
         extra=extra,
         complete=True,
     )
@@ -408,8 +405,8 @@ def list_page(rows: Rows, query: ListQuery, marker: str | None) -> Page[ObjectIn
 
 def listed(row: Mapping[str, Any]) -> ObjectInfo:
     """Return what a row of a listing tells."""
-    digest, large = row.get("hash"), row.get("slo_etag")
-    size = row.get("bytes")
+    digest, large = text_of(row.get("hash")), text_of(row.get("slo_etag"))
+    size = parse_size(row.get("bytes"))
     etag = clean_etag(large) if large else digest
     checksums = {"md5": digest} if digest and not large and _MD5.fullmatch(digest) else {}
     if row.get("symlink_path") or (size == 0 and digest == _NOTHING):
@@ -421,7 +418,7 @@ def listed(row: Mapping[str, Any]) -> ObjectInfo:
         etag=etag,
         checksums=checksums,
         last_modified=parse_timestamp(row.get("last_modified")),
-        content_type=row.get("content_type"),
+        content_type=text_of(row.get("content_type")),
         extra={"static_large_object": True} if large else {},
     )
 

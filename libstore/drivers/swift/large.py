@@ -27,7 +27,8 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import parse_timestamp
+from ...http.headers import parse_size, parse_timestamp
+from ...http.json import parse_json
 from ...listing import iterate_pages
 from ...transfer.crew import run_all
 from ...values import Composite, Page, Part, Upload
@@ -123,7 +124,8 @@ def composite_of(entries: Rows | None) -> Composite | None:
     digests = [str(row.get("hash", "")) for row in entries]
     if not all(len(digest) == 32 for digest in digests):
         return None
-    return Composite("md5", [int(row["bytes"]) for row in entries], digests)
+    sizes = [size for row in entries if (size := parse_size(row.get("bytes"))) is not None]
+    return Composite("md5", sizes, digests) if len(sizes) == len(digests) else None
 
 
 class LargeObjects:
@@ -152,8 +154,8 @@ class LargeObjects:
             if not is_large(response.headers):
                 return ()
             body = response.read(64 * 1024 * 1024)
-            return rows_of(json.loads(body)) if body.strip() else None
-        except (ValueError, RecursionError):
+            return rows_of(parse_json(body)) if body.strip() else None
+        except ValueError:
             raise ServiceError("the manifest of a large object is not JSON") from None
         finally:
             response.close()
@@ -509,7 +511,7 @@ def _refusal(status: str | None, request_id: str | None) -> StorageError | None:
     """Return why an object of a batch is still there."""
     if status is None or status.startswith("404"):
         return None
-    number = int(status[:3]) if status[:3].isdigit() else None
+    number = parse_size(status[:3])
     return ServiceError(
         f"the service did not delete it: {status}",
         status=number, request_id=request_id, retryable=(number or 0) >= 500,

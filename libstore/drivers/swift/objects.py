@@ -259,9 +259,15 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         if place is None:
             return told
         try:
-            return sum(int(row.get("bytes", 0)) for row in self._large.rows(*place))
+            total = 0
+            for row in self._large.rows(*place):
+                size = parse_size(row.get("bytes"))
+                if size is None:
+                    return None
+                total += size
         except AccessDeniedError:  # who may read need not be able to list
             return told
+        return total
 
     def _of_object(
         self,

@@ -190,9 +190,11 @@ class PartHooks(ObjectHooks):
         for row in self._large.segments(upload):
             digest = str(row.get("hash", ""))
             number = str(row["name"]).rpartition("/")[2]
-            if not number.isdigit():
+            part, size = parse_size(number), parse_size(row.get("bytes"))
+            if part is None:
                 raise ServiceError("there is something else among the segments of an upload")
-            size = int(row.get("bytes", 0))
-            parts.append(Part(int(number), offset, size, digest, {"md5": digest}))
+            if size is None:
+                raise ServiceError(f"the service tells no size of segment {part} of an upload")
+            parts.append(Part(part, offset, size, digest, {"md5": digest}))
             offset += size
         return Page(parts)
