@@ -105,9 +105,7 @@ def auth_version(path: str) -> int:
 
 def v1_headers(identity: Identity) -> dict[str, str]:
     """Return the headers of a login by v1."""
-    # As UTF-8, each byte as one character: https://docs.openstack.org/api-ref/object-store/
-    given = {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
-    return {name: value.encode().decode("latin-1") for name, value in given.items()}
+    return {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
 
 
 def v3_body(identity: Identity) -> bytes:

@@ -89,8 +89,8 @@ def parse_head(data: bytes) -> Head:
         name, colon, value = line.partition(":")
         if not colon:
             raise MalformedAnswerError("a line of its head is no header")
-        name = name.lower()
-        value = value.strip(" \t")
+        name = _text(name).lower()
+        value = _text(value.strip(" \t"))
         if name in headers:
             if name == "transfer-encoding":
                 raise MalformedAnswerError(f"it has two headers {name}")
@@ -104,6 +104,23 @@ def parse_head(data: bytes) -> Head:
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
     return Head(int(status[2]), headers, size, chunked, keep and size != BAD_SIZE, conflict)
+
+
+def _text(latin: str) -> str:
+    """
+    Return what the bytes of a name or a value stand for: UTF-8 if they are UTF-8, else Latin-1.
+
+    Many clients write metadata as UTF-8, which S3, Azure, Google and Swift send as it was written.
+
+    Args:
+        latin: The bytes, each as one character.
+    """
+    if latin.isascii():
+        return latin
+    try:
+        return latin.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return latin
 
 
 def _join_repeated(headers: dict[str, str]) -> str | None:

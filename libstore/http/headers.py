@@ -15,7 +15,7 @@ from ..values import LARGEST, Span, utc_time
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _NAME = re.compile(_WORD, re.ASCII)
 _NAMES = re.compile(f"{_WORD}(?:,{_WORD})*", re.ASCII)
-_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.ASCII)
 _MONTHS = {
     name: number
@@ -34,6 +34,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def check(headers: Mapping[str, str]) -> None:
     """
     Make sure that headers are what they seem: no value can end its line and begin another.
+
+    Values are sent as UTF-8, and read as such by `libstore.http.head`.
 
     Raises:
         InvalidOptionError: A name or a value cannot be sent. Nothing was.

@@ -347,7 +347,7 @@ def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> byte
     return (
         f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
         f"{origin.lines_beside(headers)}{own}{length}\r\n"
-    ).encode("latin-1")
+    ).encode()
 
 
 def _size(content: bytes | Content | None) -> int:

@@ -336,10 +336,12 @@ def kept_headers(
     """Return the headers that keep all that is kept with an object, but for what is replaced."""
     extra = info.extra
     options = WriteOptions(
-        content_type=content_type or info.content_type or "binary/octet-stream",
+        content_type=content_type or "binary/octet-stream",
         metadata=(info.metadata or {}) if metadata is None else metadata,
     )
     headers = write_headers(options)
+    if content_type is None and info.content_type:
+        headers["content-type"] = info.content_type
     for header, label in (*_HEADER_PAIRS, ("x-amz-website-redirect-location", "website_redirect")):
         value = extra.get(label)
         if isinstance(value, str):

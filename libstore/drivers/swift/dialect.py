@@ -90,23 +90,20 @@ def decode_key(header: str) -> str:
 
 def encode_value(value: str) -> str:
     """
-    Return a value as the bytes of a header, each as one character.
+    Return a value as it can stand in a header.
 
     Swift takes UTF-8. What it would lose goes as an encoded word of RFC 2047: an empty value, and
     one that begins or ends with what Python's `str.strip` takes for a blank.
     """
-    raw = value.encode().decode("latin-1")
-    if raw.isascii() or value.startswith("=?") or raw != raw.strip():
+    bytes_as_text = value.encode().decode("latin-1")  # as Swift's own code has it
+    if value.isascii() or value.startswith("=?") or bytes_as_text != bytes_as_text.strip():
         return encode_text(value)
-    return raw
+    return value
 
 
 def decode_value(value: str) -> str:
     """Return what a value stands for."""
-    try:
-        return decode_text(value.encode("latin-1").decode())
-    except UnicodeDecodeError:
-        return value
+    return decode_text(value)
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -130,9 +127,10 @@ def fits(headers: Mapping[str, str], info: Info | None = None) -> None:
     if len(own) > (info.max_meta_count if info else MAX_META_COUNT):
         raise InvalidOptionError(f"the service does not keep {len(own)} pairs of metadata")
     for name, value in own.items():
-        if len(value) > most_value:
+        size = len(value.encode())
+        if size > most_value:
             raise InvalidOptionError(
-                f"the metadata value of {decode_key(name)!r} takes {len(value)} bytes; the service"
+                f"the metadata value of {decode_key(name)!r} takes {size} bytes; the service"
                 f" keeps {most_value} of each"
             )
         if len(name) - len(META) > most_name:
