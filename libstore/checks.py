@@ -8,25 +8,38 @@ that says what was wrong and what would be right.
 from __future__ import annotations
 
 import codecs
+import ipaddress
 import math
 import re
 from collections.abc import Mapping
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import NamedTuple, TypeVar
 
-from .errors import InvalidNameError, InvalidOptionError, InvalidTypeError, StorageError
+from .errors import (
+    InvalidNameError,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    StorageError,
+)
 from .values import LARGEST, Limits, Span
 
 T = TypeVar("T")
 
 # RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_DOTS = frozenset({".", ".."})
+_ENCODED_DOT = re.compile(r"(?i:%2e)", re.ASCII)
+# RFC 3986 section 3.3, and what clients leave alone besides; above all no backslash, which
+# browsers take for a slash.
+_URL_PATH = re.compile(r"(?:[\w.~/!$&'()*+,;=:@\[\]-]|%[\dA-Fa-f]{2})*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# RFC 3986, without a query or a fragment, and what stands for a container and an object's name.
+# RFC 3986, without user, query and fragment. A host is ASCII, as DNS has it.
 _ADDRESS = re.compile(
-    r"(?i:https?)://(?:[\w.~:/@!$&'()*+,;=\[\]-]|%[\dA-Fa-f]{2}|\{container\})+(?:/\{name\})?",
+    r"(?P<scheme>(?i:https?))://(?P<host>\[[\dA-Fa-f:.]+\]|[\w-]+(?:\.[\w-]+)*\.?)"
+    r"(?::(?P<port>\d{1,5}))?(?P<path>(?:/(?:[\w.~:/@!$&'()*+,;=\[\]-]|%[\dA-Fa-f]{2})*)?)",
     re.ASCII,
 )
+_PORTS = {"http": 80, "https": 443}
 
 
 def object_name(name: object, limits: Limits) -> str:
@@ -44,6 +57,10 @@ def object_name(name: object, limits: Limits) -> str:
 def container_name(name: object) -> str:
     """Return a name that some container could have on some service."""
     text = _name(name, "a container")
+    if text in _DOTS:
+        raise InvalidNameError(
+            f"no container can be called {text!r}: clients and proxies resolve it in a path"
+        )
     if "/" in text:
         raise InvalidNameError(f"the name of a container has no '/': {shorten(text)}")
     return text
@@ -126,30 +143,122 @@ def seconds(value: object, label: str) -> float:
     return float(value) if value < LARGEST else math.inf
 
 
+class Address(NamedTuple):
+    """
+    Where a service is.
+
+    Attributes:
+        host: In lower case; of IPv6 without brackets.
+        path: Percent-encoded, without a slash at its end.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """``scheme://host[:port]``, without the scheme's own port."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{name}{port}"
+
+
+def address(value: object, label: str, form: str = "https://host[:port][/path]") -> Address:
+    """
+    Return the pieces of an address that a user gave; it is not repeated in errors.
+
+    Args:
+        form: How an address should look.
+
+    Raises:
+        InvalidOptionError: It is none, or has a user, a query, a fragment or segments of dots.
+    """
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
+    found = _ADDRESS.fullmatch(value)
+    if found is None:
+        raise InvalidOptionError(f"{label} must be {form}{_flaw(value)}")
+    scheme, host = found["scheme"].lower(), found["host"].lower()
+    port = _PORTS[scheme] if found["port"] is None else int(found["port"])
+    if not 1 <= port <= 65_535:
+        raise InvalidOptionError(f"{label} must have a port from 1 to 65535, not {port}")
+    if host.startswith("["):
+        host = host[1:-1]
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise InvalidOptionError(f"{label} must be {form}; its host is no address") from None
+    if not _DOTS.isdisjoint(_ENCODED_DOT.sub(".", found["path"]).split("/")):
+        raise InvalidOptionError(f"{label} must have no segments '.' and '..' in its path")
+    return Address(scheme, host, port, found["path"].rstrip("/"))
+
+
+def _flaw(value: str) -> str:
+    """Return what is wrong with an address, in words that do not repeat it."""
+    scheme, mark, rest = value.partition("://")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return "; it has blanks, control characters or characters beyond ASCII"
+    if not mark or scheme.lower() not in _PORTS:
+        return ", and begin with https:// (or http://)"
+    host = re.split(r"[/?#]", rest)[0]
+    for sign, where, what in (("@", host, "a user"), ("?", rest, "a query"), ("#", rest, "a '#'")):
+        if sign in where:
+            return f"; it has {what}"
+    return ""
+
+
 def public_address(value: object, label: str) -> str | None:
     """Return an address that objects can be fetched below; `None` stays `None`."""
     if value is None:
         return None
-    if not isinstance(value, str):
-        raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
-    if not _ADDRESS.fullmatch(value) or not _is_public(value):
-        shown = "" if "@" in value else f": {shorten(value)}"  # whose password it may be
-        raise InvalidOptionError(
-            f"{label} must be an address such as 'https://cdn.example.com/base', without user and"
-            " query, in the characters of a URL (others percent-encoded, a host in ASCII); it may"
-            f" have '{{container}}', and '/{{name}}' at its end{shown}"
+    plain = value
+    if isinstance(value, str):
+        plain = value.replace("{container}", "container").removesuffix("/{name}")
+    form = (
+        "an address such as 'https://cdn.example.com/base', in the characters of a URL (others"
+        " percent-encoded, a host in ASCII); it may have '{container}', and '/{name}' at its end"
+    )
+    address(plain, label, form)
+    return str(value)
+
+
+def reachable_name(container: str, name: str = "") -> None:
+    """
+    Refuse names that no URL leads to, because clients resolve them as parts of a path.
+
+    Raises:
+        NotSupportedError: A segment of a name is ``.`` or ``..``.
+    """
+    for what, text in (("the container", container), ("the object", name)):
+        if not _DOTS.isdisjoint(text.split("/")):
+            raise NotSupportedError(
+                f"{what} {shorten(text)} has no URL: browsers, curl and requests resolve '.' and"
+                " '..' in the path and would request another object; read it with the driver"
+            )
+
+
+def stable_url(url: str) -> str:
+    """
+    Return a URL that clients request as it is.
+
+    Segments of dots are resolved by clients (https://url.spec.whatwg.org/#path-state), also where
+    a dot is percent-encoded. Double slashes are kept; that some releases of requests make one of
+    those that a path begins with was a bug: https://github.com/psf/requests/pull/7315
+
+    Raises:
+        NotSupportedError: Clients would request another URL.
+    """
+    target = url.partition("?")[0].partition("://")[2]
+    path = target[target.find("/") :] if "/" in target else ""
+    segments = _ENCODED_DOT.sub(".", path).split("/")
+    if not _DOTS.isdisjoint(segments) or not _URL_PATH.fullmatch(path):
+        raise NotSupportedError(
+            f"no URL leads to {shorten(path)}: browsers, curl and requests would change this path"
+            " and request another object; read it with the driver"
         )
-    return value
-
-
-def _is_public(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        valid = parts.port != 0
-    except ValueError:
-        return False
-    host = parts.netloc
-    return valid and bool(host) and "@" not in host and "{name}" not in host
+    return url
 
 
 def header_name(value: object, label: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import requests
 from faulty import PublicDriver, stored
 
 from libstore import (
     ContainerNotFoundError,
+    InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
     NotSupportedError,
@@ -114,7 +117,11 @@ def test_what_is_missing_cannot_be_made_public() -> None:
         "https://x.example/50%", "https://x.example/<b>", "https://x.example:99999",
         "https://x.example/{name}/", "https://x.example/a{name}", "https://{name}.x.example",
         "https://x.example/{name}/{container}", "https://x.example/{bucket}", "https://x.example/{",
-        "https://{name}",
+        "https://{name}", "https://x.example:0", "https://x.example:", "https://x..example",
+        "https://x.example/..", "https://x.example/a/../b", "https://x.example/./b",
+        "https://x.example/%2e%2E/b", "https://x.example/.%2e/{name}", "https://x.example/a\\b",
+        "https://x.example/{container}/../{name}", "https://x.example/\r\n", "https://x.example\n",
+        " https://x.example", "https://x.example\t", "https://[::1", "https://[1:2]",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_at_once(wrong: str) -> None:
@@ -149,3 +156,90 @@ def test_a_host_has_no_container_that_no_host_can_have(name: str) -> None:
 def test_an_address_is_text() -> None:
     with pytest.raises(InvalidTypeError, match="cdn must be a str, not int"):
         get_driver("memory")(cdn=1)
+
+
+# Names that browsers, curl or requests would resolve in a URL, and those that they leave alone.
+_RESOLVED = ("..", ".", "../../other/secret", "a/../b", "a/./b", "a/..", "a/.", "../", "./")
+_LEFT_ALONE = (
+    "...",
+    "..a",
+    "a..",
+    "%2e%2e/a",
+    "%2E",
+    "..\\a",
+    "..%2fa",
+    "..;/a",
+    "//a",
+    "a//",
+    "/",
+)
+
+
+@pytest.mark.parametrize("name", _RESOLVED)
+@pytest.mark.parametrize(
+    "cdn",
+    [None, _BASE, "https://{container}.x.example/{name}", "https://x.example/{container}/{name}"],
+)
+def test_a_name_that_clients_resolve_has_no_address(cdn: str | None, name: str) -> None:
+    """Below a base it could lead out of it; nothing is published and nothing is sent."""
+    driver = PublicDriver(cdn=cdn)
+    obj = driver.create_container("c").upload_object(b"content", name)
+    driver.calls.clear()
+    for call in (obj.get_cdn_url, obj.enable_cdn, obj.sign_url):
+        with pytest.raises(NotSupportedError, match="would request another object"):
+            call()
+
+    assert [] == driver.public == driver.calls
+
+
+@pytest.mark.parametrize("name", _LEFT_ALONE)
+def test_a_name_that_clients_leave_alone_has_an_address(name: str) -> None:
+    url = MemoryDriver(cdn=_BASE).object("c", name).get_cdn_url()
+    prepared = requests.Request("GET", url).prepare().url
+
+    assert url == f"{_BASE}/c/{quote(name, safe='/')}" == prepared
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_no_container_is_a_segment_of_dots(name: str) -> None:
+    driver = MemoryDriver(cdn=_BASE)
+    for call in (driver.create_container, driver.get_container_cdn_url, driver.get_container):
+        with pytest.raises(InvalidNameError, match="clients and proxies resolve it"):
+            call(name)
+
+
+class WrongAddressDriver(PublicDriver):
+    """A driver that does not encode names."""
+
+    address = ""
+
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        return self.address
+
+    def _get_container_cdn_url(self, container: str) -> str:
+        return self.address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.example/a b", "https://x.example/a\\..\\b", "https://x.example/%2e%2e/b",
+        "https://x.example/a/.%2E?sig=1", "https://x.example/a\n", "https://x.example/ä",
+        "https://x.example/../b?sig=1",
+    ],
+)  # fmt: skip
+def test_an_address_that_clients_would_change_is_refused(address: str) -> None:
+    """Whatever a driver makes of a name, what others request is what was meant."""
+    driver = WrongAddressDriver()
+    driver.address = address
+    container = stored(driver, b"content")
+    for call in (
+        container.get_cdn_url,
+        container.enable_cdn,
+        container.object("a").get_cdn_url,
+        container.object("a").enable_cdn,
+    ):
+        with pytest.raises(NotSupportedError):
+            call()
+
+    assert [] == driver.public

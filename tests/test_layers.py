@@ -47,7 +47,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "http": "values errors checks retry buffers redaction version",
     },
     {
-        "auth": "errors http redaction retry",
+        "auth": "checks errors http redaction retry",
         "files": "values errors transfer buffers",
         "handles": "readonly values errors",
     },
@@ -84,7 +84,7 @@ ROOMS = {room: set(allowed.split()) for floor in FLOORS for room, allowed in flo
 FOREIGN = {
     "": {"typing_extensions"},
     "http": {"requests", "urllib3"},
-    "testing": {"pytest"},
+    "testing": {"pytest", "requests"},
 }
 
 MAX_FILE = 550

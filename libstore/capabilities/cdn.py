@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from typing_extensions import final
 
+from .. import checks
 from ..checks import shorten
 from ..core import DriverCore
 from ..errors import NotSupportedError
@@ -39,14 +40,17 @@ class CDN(DriverCore):
         serves the container, and nothing is done.
 
         Raises:
-            NotSupportedError: The service cannot do it, and the driver was made without `cdn`.
+            NotSupportedError: The service cannot do it, and the driver was made without `cdn`; or
+                no URL leads to a container of this name.
             AccessDeniedError: The account forbids public access.
             ContainerNotFoundError: There is no such container.
         """
         with self._guard("enable_container_cdn", container):
             name = self._container_name(container)
-            self._check_host(name)
-            if self.cdn is None or self.supports("enable_container_cdn"):
+            supported = self.supports("enable_container_cdn")
+            if self.cdn is not None or supported:
+                self._container_address(name)  # what has no URL is refused before it is published
+            if self.cdn is None or supported:
                 self._enable_container_cdn(name)
             return self._container_address(name)
 
@@ -57,14 +61,16 @@ class CDN(DriverCore):
 
         Raises:
             NotSupportedError: The service cannot do it for single objects, and the driver was made
-                without `cdn`.
+                without `cdn`; or no URL leads to an object of this name.
             AccessDeniedError: The account or the container forbids public access.
             ObjectNotFoundError: There is no such object.
         """
         with self._guard("enable_object_cdn", obj):
             container, name = self._target(obj)
-            self._check_host(container)
-            if self.cdn is None or self.supports("enable_object_cdn"):
+            supported = self.supports("enable_object_cdn")
+            if self.cdn is not None or supported:
+                self._object_address(container, name)
+            if self.cdn is None or supported:
                 self._enable_object_cdn(container, name)
             return self._object_address(container, name)
 
@@ -78,7 +84,8 @@ class CDN(DriverCore):
 
         Raises:
             NotSupportedError: The service has none, and the driver was made without `cdn`; or
-                `cdn` has ``{container}`` in its host, where this name cannot be.
+                `cdn` has ``{container}`` in its host, where this name cannot be; or no URL leads
+                to a container of this name.
         """
         with self._guard("get_container_cdn_url", container):
             return self._container_address(self._container_name(container))
@@ -96,22 +103,25 @@ class CDN(DriverCore):
 
         Raises:
             NotSupportedError: The service has none, and the driver was made without `cdn`; or
-                `cdn` has ``{container}`` in its host, where the container's name cannot be.
+                `cdn` has ``{container}`` in its host, where the container's name cannot be; or no
+                URL leads to an object of this name: clients resolve ``.`` and ``..`` in a path.
         """
         with self._guard("get_object_cdn_url", obj):
             return self._object_address(*self._target(obj))
 
     def _container_address(self, container: str) -> str:
+        checks.reachable_name(container)
         if self.cdn is None:
-            return self._get_container_cdn_url(container)
+            return checks.stable_url(self._get_container_cdn_url(container))
         self._check_host(container)
-        return _below(self.cdn, container, "").rstrip("/")
+        return checks.stable_url(_below(self.cdn, container, "").rstrip("/"))
 
     def _object_address(self, container: str, name: str) -> str:
+        checks.reachable_name(container, name)
         if self.cdn is None:
-            return self._get_object_cdn_url(container, name)
+            return checks.stable_url(self._get_object_cdn_url(container, name))
         self._check_host(container)
-        return _below(self.cdn, container, quote(name, safe=f"/{_SAFE}"))
+        return checks.stable_url(_below(self.cdn, container, quote(name, safe=f"/{_SAFE}")))
 
     def _check_host(self, container: str) -> None:
         host = "" if self.cdn is None else urlsplit(self.cdn).netloc

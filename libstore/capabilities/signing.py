@@ -66,11 +66,13 @@ class Signing(DriverCore):
                 Content-Type and Expires; some services know fewer.
 
         Raises:
-            NotSupportedError: The service has no signed URLs, or none with such headers.
+            NotSupportedError: The service has no signed URLs, or none with such headers; or no
+                URL leads to an object of this name: clients resolve ``.`` and ``..`` in a path.
             InvalidOptionError: The method is none of these, or the service signs for less long.
         """
         with self._guard("sign_url", obj):
             container, name = self._target(obj)
+            checks.reachable_name(container, name)
             if method not in _METHODS:
                 raise InvalidOptionError(
                     f"method must be one of {', '.join(_METHODS)}, not {method!r}"
@@ -90,7 +92,7 @@ class Signing(DriverCore):
             if self.supports("sign_url"):
                 self._need_option("sign_headers", bool(options.headers))
                 self._need_option("sign_response_headers", bool(options.response_headers))
-            return SignedURL(self._sign_url(container, name, options))
+            return SignedURL(checks.stable_url(self._sign_url(container, name, options)))
 
 
 def _headers(given: object, label: str) -> dict[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from .. import checks
 from ..errors import InvalidOptionError, InvalidTypeError, NotSupportedError
-from ..http.names import split_origin
+from ..http.environment import proxy_address
 from ..http.transport import Transport
 
 if TYPE_CHECKING:
@@ -32,30 +31,37 @@ _CONNECTIONS = 16
 # ---------------------------------------------------------------------- where
 
 
-def split_endpoint(
-    value: str, label: str, *, insecure: bool, unfit: str = " ?#@\\"
-) -> tuple[str, str]:
+def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]:
     """
     Return ``scheme://host[:port]``, and the path without a slash at its end.
 
+    Every address that a user gives goes through here, so that all drivers take the same ones.
+
     Args:
-        unfit: Characters that have no place in it.
+        label: The argument or the variable that the address comes from.
 
     Raises:
-        InvalidOptionError: It is no address, or one that would be spoken to in clear.
+        InvalidOptionError: It is no address, or uses plain http without `insecure`.
     """
-    if not value.isascii() or set(value) & set(unfit):
-        raise InvalidOptionError(f"{label} must be https://host[:port][/path], and no more")
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise InvalidOptionError(f"{label} has brackets that are no IPv6 address") from None
-    if parts.scheme not in {"http", "https"}:
-        raise InvalidOptionError(f"{label} must begin with https:// (or http://)")
-    url = f"{parts.scheme}://{parts.netloc}"
-    scheme, host, _ = split_origin(url)
-    check_secure(scheme, host, label, insecure=insecure)
-    return url, parts.path.rstrip("/")
+    found = checks.address(value, label)
+    check_secure(found.scheme, found.host, label, insecure=insecure)
+    return found.origin, found.path
+
+
+def found_endpoint(environ: Mapping[str, str], names: Sequence[str], insecure: bool) -> str | None:
+    """Return the first address that the environment names, checked under the variable's name."""
+    for name in names:
+        if value := environ.get(name):
+            split_endpoint(value, name, insecure=insecure)
+            return value
+    return None
+
+
+def check_proxies(proxies: Mapping[str, str] | None) -> None:
+    """Raise `InvalidOptionError` for a proxy's URL that cannot work."""
+    for scheme, url in (proxies or {}).items():
+        if url:
+            proxy_address(url, f"proxies[{scheme!r}]")
 
 
 def check_secure(scheme: str, host: str, label: str, *, insecure: bool) -> None:
@@ -125,6 +131,7 @@ def make_transport(
     ):
         if not isinstance(value, kinds):
             raise InvalidTypeError(f"{label} must be {what}, not {type(value).__name__}")
+    check_proxies(proxies)
     return Transport(
         pool_size=max(_CONNECTIONS, concurrency),
         connect_timeout=connect,

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from ..errors import InvalidOptionError
+from .. import checks
+from ..errors import InvalidOptionError, InvalidTypeError
 
+# What ends or splits the user and the password in a URL; they are percent-encoded there.
+_UNFIT = re.compile(r"[\x00-\x20\x7f/?#\\]")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -36,14 +39,27 @@ class Proxies:
         proxy = self.by_scheme.get(scheme) or self.by_scheme.get("all")
         if not proxy or any(_covers(entry, host.lower(), port) for entry in self.exempt):
             return None
-        proxy = proxy if "://" in proxy else f"http://{proxy}"
-        if not _is_proxy(proxy):
-            socks = proxy.startswith("socks")
-            raise InvalidOptionError(
-                f"the proxy for {scheme} must be http://host:port or https://host:port"
-                f"{'; SOCKS is not supported' if socks else ''}"
-            )
-        return proxy
+        return proxy_address(proxy, f"the proxy for {scheme}")
+
+
+def proxy_address(url: object, label: str) -> str:
+    """
+    Return the URL of a proxy, which may have a user and a password, and may lack the scheme.
+
+    Raises:
+        InvalidOptionError: It is none, or not one of an HTTP proxy.
+    """
+    if not isinstance(url, str):
+        raise InvalidTypeError(f"{label} must be a str, not {type(url).__name__}")
+    scheme, mark, rest = url.rpartition("://")
+    if scheme.lower().startswith("socks"):
+        raise InvalidOptionError(f"{label} must be http://host:port; SOCKS is not supported")
+    user, _, place = rest.rpartition("@")
+    plain = f"{scheme or 'http'}://{place}"
+    path = checks.address(plain, label, "http://host:port or https://host:port").path
+    if path or _UNFIT.search(user):
+        raise InvalidOptionError(f"{label} must be http://[user:password@]host:port, and no more")
+    return url if mark else f"http://{url}"
 
 
 def proxies_from(environ: Mapping[str, str]) -> Proxies:
@@ -69,15 +85,6 @@ def bundle_from(environ: Mapping[str, str]) -> str | None:
                 raise InvalidOptionError(f"{name} names {path!r}, which does not exist")
             return path
     return None
-
-
-def _is_proxy(url: str) -> bool:
-    """Return whether a URL is that of a proxy; it may have a password."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

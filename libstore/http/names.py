@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from .. import checks
 from ..errors import InvalidOptionError
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def encode(text: str) -> str:
@@ -39,9 +38,7 @@ def encode_query(parameters: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1024)
 def host_header(url: str) -> str:
     """Return what `Host` is for a service at this URL: without the scheme's own port."""
-    scheme, host, port = split_origin(url)
-    name = f"[{host}]" if ":" in host else host
-    return name if port == _DEFAULT_PORTS[scheme] else f"{name}:{port}"
+    return checks.address(url, "the service's URL").origin.partition("://")[2]
 
 
 def split_origin(url: str) -> tuple[str, str, int]:
@@ -51,18 +48,7 @@ def split_origin(url: str) -> tuple[str, str, int]:
     Raises:
         InvalidOptionError: It is no such URL, or it says more than that.
     """
-    # The URL itself is not repeated: it may be one with a password in it.
-    if not url.isascii() or not url.isprintable() or any(mark in url for mark in " @?#\\"):
-        raise InvalidOptionError("the service's URL must be scheme://host[:port], in ASCII")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise InvalidOptionError(
-            "the host or the port in the service's URL cannot be one"
-        ) from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path not in {"", "/"}:
-        raise InvalidOptionError(
-            "the service's URL must be http://host[:port] or https://host[:port]"
-        )
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
+    scheme, host, port, path = checks.address(url, "the service's URL", "https://host[:port]")
+    if path:
+        raise InvalidOptionError("the service's URL must be https://host[:port], without a path")
+    return scheme, host, port

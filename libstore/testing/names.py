@@ -79,6 +79,35 @@ ORDINARY = (
     "full\uff5ewidth",
 )
 
+#: Names of which clients may change the URL.
+AWKWARD = (
+    ".",
+    "..",
+    "../a",
+    "a/../b",
+    "a/..",
+    "a/.",
+    "./a",
+    "...",
+    "%2e%2e/a",
+    "a/%2E%2E/b",
+    "a/%2e",
+    "..\\a",
+    "a\\..\\b",
+    "..;/a",
+    "/a",
+    "//a",
+    "a//b",
+    "a/",
+    "/",
+    " a ",
+    "tab\there",
+    "a;b=c",
+    "a:b@c",
+    "[a]{b}|c^`~",
+    "'\"<>",
+)
+
 #: A service holds each of these unchanged, or refuses it.
 DIFFICULT = (
     ".",
@@ -270,3 +299,8 @@ def _check_round_trip(container: Container, name: str) -> None:
     assert content == again.read()
     assert [True, True] == [result.ok for result in container.delete_objects([again, copied])]
     assert [] == list(container.list_objects())
+
+
+def has_dots(name: str) -> bool:
+    """Return whether clients resolve a segment of the name in a URL."""
+    return not {".", ".."}.isdisjoint(name.split("/"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 from libstore import (
     Container,
     ContainerNotFoundError,
+    InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
     NotSupportedError,
@@ -19,6 +20,7 @@ from libstore import (
 )
 
 from .base import CONTENT, Topic, fresh_name
+from .names import AWKWARD, has_dots
 
 #: Sends a GET without credentials to a URL and returns the body of the answer.
 _Fetch = Callable[[str], bytes]
@@ -32,9 +34,11 @@ class Publishing(Topic):
         """Return what gets a public address, as a browser would."""
 
         def get(url: str) -> bytes:
-            with urllib.request.urlopen(url, timeout=60.0) as answer:
-                content: bytes = answer.read()
-            return content
+            with requests.Session() as session:
+                session.trust_env = False  # no credentials from a netrc file
+                answer = session.get(url, timeout=60.0)
+            answer.raise_for_status()
+            return answer.content
 
         return get
 
@@ -69,6 +73,41 @@ class Publishing(Topic):
             assert [CONTENT, CONTENT] == [fetch(obj.get_cdn_url()) for obj in (before, after)]
         finally:
             box.delete()
+
+    @pytest.mark.usefixtures("publishes")
+    def test_a_public_url_leads_to_the_object_or_is_refused(
+        self, driver: StorageDriver, fetch: _Fetch
+    ) -> None:
+        """What clients would change in a URL makes none; every other name is fetched."""
+        box = driver.create_container(fresh_name())
+        try:
+            box.enable_cdn()
+            for name in AWKWARD:
+                try:
+                    url = box.upload_object(name.encode(), name).get_cdn_url()
+                except (InvalidNameError, NotSupportedError):
+                    continue
+                assert not has_dots(name)
+                assert name.encode() == fetch(url), name
+        finally:
+            box.delete()
+
+    def test_no_public_address_is_one_that_clients_change(self, driver: StorageDriver) -> None:
+        """A segment of dots would be resolved, and lead to another object or container."""
+        for container, name in (
+            ("libstore-missing", "../other/secret"),
+            ("libstore-missing", "a/.."),
+            ("libstore-missing", "./a"),
+            ("..", "a"),
+            (".", "a"),
+        ):
+            try:
+                obj = driver.object(container, name)
+            except InvalidNameError:
+                continue
+            for call in (obj.get_cdn_url, obj.enable_cdn):
+                with pytest.raises(NotSupportedError):
+                    call()
 
     @pytest.mark.usefixtures("publishes")
     def test_what_is_missing_cannot_be_made_public(

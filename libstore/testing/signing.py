@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from libstore import (
     Container,
+    InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
     NotSupportedError,
@@ -21,6 +20,7 @@ from libstore import (
 )
 
 from .base import CONTENT, Topic
+from .names import AWKWARD, has_dots
 
 #: Sends a request with a method to a URL and returns the body of the answer.
 _Redeem = Callable[[str, str], bytes]
@@ -34,17 +34,12 @@ class Signatures(Topic):
         """Return what sends a request to a signed URL, and raises PermissionError if refused."""
 
         def send(url: str, method: str) -> bytes:
-            parts = urlsplit(url)
-            assert parts.hostname is not None
-            secure = parts.scheme == "https"
-            kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-            with closing(kind(parts.hostname, parts.port, timeout=60.0)) as connection:
-                connection.request(method, f"{parts.path}?{parts.query}")
-                answer = connection.getresponse()
-                body = answer.read()
-            if answer.status >= 300:
-                raise PermissionError(f"the answer is {answer.status} {answer.reason}")
-            return body
+            with requests.Session() as session:
+                session.trust_env = False  # no credentials from a netrc file
+                answer = session.request(method, url, timeout=60.0)
+            if answer.status_code >= 300:
+                raise PermissionError(f"the answer is {answer.status_code} {answer.reason}")
+            return answer.content
 
         return send
 
@@ -71,6 +66,37 @@ class Signatures(Topic):
         """Whoever has the URL can read the object, whatever its name."""
         obj = container.upload_object(CONTENT, name)
         assert CONTENT == redeem(obj.sign_url(), "GET")
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("name", AWKWARD, ids=ascii)
+    def test_a_signed_url_leads_to_the_object_or_is_refused(
+        self, container: Container, redeem: _Redeem, name: str
+    ) -> None:
+        """What clients would change in a URL makes none; every other name is fetched."""
+        try:
+            obj = container.upload_object(CONTENT, name)
+        except InvalidNameError:
+            pytest.skip("the service refuses the name")
+        try:
+            url = obj.sign_url()
+        except NotSupportedError:
+            return
+        assert not has_dots(name)
+        assert CONTENT == redeem(url, "GET")
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+    def test_no_url_is_signed_that_clients_change(
+        self, driver: StorageDriver, method: str
+    ) -> None:
+        """A segment of dots would be resolved, and the URL allow it for another object."""
+        for name in ("..", "../other/secret", "a/../b", "a/.", "./a", "a/.."):
+            try:
+                obj = driver.object("libstore-missing", name)
+            except InvalidNameError:
+                continue
+            with pytest.raises(NotSupportedError):
+                obj.sign_url(method=method)
 
     @pytest.mark.usefixtures("signs")
     def test_signed_headers_are_refused_where_the_service_has_none(

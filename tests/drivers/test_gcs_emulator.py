@@ -36,6 +36,7 @@ _PATCH = "gcp-storage-emulator keeps a null of metadata that was taken away"
 _COPIES = "gcp-storage-emulator gives a copy what its source has, whatever is asked for"
 _PATHS = "gcp-storage-emulator makes paths of names, and two names may be one path"
 _DOTS = "gcp-storage-emulator ends the connection over a name that is no path"
+_FOLDER = "gcp-storage-emulator has no objects at addresses that end with a slash"
 _NO_DELETE = "gcp-storage-emulator has no DELETE of the XML API, where signed URLs lead"
 _SIGNATURE = "gcp-storage-emulator verifies no signatures"
 _ACL = "gcp-storage-emulator has no access control lists of objects"
@@ -106,6 +107,8 @@ class TestEmulator(Faulty, DriverConformance):
             "a", "folder/a b", "100%", "a+b?c#d&e", "%2F", r"\xe4/\u65e5\u672c/\U0001f600",
         ),
         "test_what_is_missing_cannot_be_made_public": _ACL,
+        "test_a_public_url_leads_to_the_object_or_is_refused": _DOTS,
+        **cases("test_a_signed_url_leads_to_the_object_or_is_refused", _FOLDER, "'a/'", "'/'"),
         "test_deleting_takes_unfinished_uploads_along": _UPLOADS,
     }  # fmt: skip
     sometimes: ClassVar[Mapping[str, str]] = {"test_one_thread_wins_a_free_name": _CONDITIONS}
@@ -117,6 +120,11 @@ class TestEmulator(Faulty, DriverConformance):
             "'../a'", "'a/..'", "'a/../b'",
         ),
         **cases("test_no_name_stands_for_another", _DOTS, "'b'-'a/../b'"),
+        **cases(
+            "test_a_signed_url_leads_to_the_object_or_is_refused",
+            _DOTS,
+            "'../a'", "'a/..'", "'a/../b'", r"'..\\a'", r"'a\\..\\b'",
+        ),
         **cases("test_a_name_is_not_found_under_another", _DOTS, "'b'-'a/../b'"),
     }  # fmt: skip
 

@@ -60,6 +60,7 @@ class TestFakeGCS(Faulty, DriverConformance):
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
         "test_everybody_reads_a_public_container": _POLICY,
         "test_what_is_missing_cannot_be_made_public": _POLICY,
+        "test_a_public_url_leads_to_the_object_or_is_refused": _POLICY,
         r"test_no_name_stands_for_another['a\n'-'a\r\n']": _LINE_FEED,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _LINE_FEED,
     }

@@ -11,8 +11,9 @@ from drivers.s3_recorder import CONTENT, Recorder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libstore import Container, StorageDriver, TransferOptions, get_driver
+from libstore import Container, NotSupportedError, StorageDriver, TransferOptions, get_driver
 from libstore.http.xml import read_listing
+from libstore.testing.names import has_dots
 
 PART = 5 * 1024 * 1024
 
@@ -93,6 +94,10 @@ def check_name(recorder: Recorder, container: Container, name: str) -> None:
         assert [("Object", {"Key": name})] == document.rows
     else:
         assert ("DELETE", target) == recorder.seen[5][:2]
+    if has_dots(name):
+        with pytest.raises(NotSupportedError):
+            container.object(name).sign_url()
+        return
     signed = container.object(name).sign_url()
     path = signed.removeprefix(container.driver._calls.endpoint.place(None, "x").url)
     assert unquote(path.partition("?")[0]) == f"/bucket/{name}"

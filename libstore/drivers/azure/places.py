@@ -16,7 +16,7 @@ PUBLIC_SUFFIX = "core.windows.net"
 
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-account-overview
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}(-secondary)?", re.ASCII)
-_SUFFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.ASCII)
+_SUFFIX = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 # https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 _CONTAINER = re.compile(r"[a-z0-9](-?[a-z0-9])*", re.ASCII)
 # The root container, static web sites, logs and the change feed.
@@ -58,16 +58,24 @@ class Place:
 
 
 def find_place(
-    account: str | None, endpoint: str | None, suffix: str | None, *, insecure: bool
+    account: str | None,
+    endpoint: str | None,
+    suffix: str | None,
+    label: str = "endpoint",
+    *,
+    insecure: bool,
 ) -> Place:
     """
     Return where an account is.
+
+    Args:
+        label: What the endpoint comes from.
 
     Raises:
         InvalidOptionError: The arguments name no place, or one that would be spoken to in clear.
     """
     if endpoint is not None:
-        url, path = split_endpoint(endpoint, "endpoint", insecure=insecure)
+        url, path = split_endpoint(endpoint, label, insecure=insecure)
         if path and ".blob." in url:
             # All blobs would be written to that container, under the names of others.
             raise InvalidOptionError(

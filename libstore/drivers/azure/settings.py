@@ -7,8 +7,9 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from ... import checks
 from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
 from ...auth.sharedkey import SharedKey, SharedKeySigner
 from ...errors import CredentialsNotFoundError, InvalidOptionError
@@ -34,7 +35,7 @@ _EMULATOR = {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
 }
-_EMULATOR_PLACE = ":10000/devstoreaccount1"
+_EMULATOR_PORT = 10_000
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ class Settings:
                 raise InvalidOptionError(
                     "the connection string has neither AccountKey nor SharedAccessSignature"
                 )
-        place = find_place(account, endpoint, suffix, insecure=self.insecure)
+        label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
+        place = find_place(account, endpoint, suffix, label, insecure=self.insecure)
         # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: a
         # signature names the account, also where its second location is asked.
         account = (account or account_at(place)).removesuffix("-secondary")
@@ -210,11 +212,10 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
     if found.get("usedevelopmentstorage", "").lower() != "true":
         return found
     # Of a proxy the scheme and the host count, and no port.
-    try:
-        proxy = urlsplit(found.get("developmentstorageproxyuri") or "http://127.0.0.1")
-    except ValueError:
-        raise InvalidOptionError("DevelopmentStorageProxyUri must be http://host") from None
-    return {**_EMULATOR, "blobendpoint": f"{proxy.scheme}://{proxy.hostname}{_EMULATOR_PLACE}"}
+    given = found.get("developmentstorageproxyuri") or "http://127.0.0.1"
+    proxy = checks.address(given, "DevelopmentStorageProxyUri in the connection string")
+    origin = proxy._replace(port=_EMULATOR_PORT).origin
+    return {**_EMULATOR, "blobendpoint": f"{origin}/{_EMULATOR['accountname']}"}
 
 
 def _decoded_key(key: object) -> bytes:

@@ -77,7 +77,7 @@ def find_place(endpoint: str | None, *, insecure: bool) -> Place:
     """
     if endpoint is None:
         return Place(PUBLIC_URL)
-    return Place(*split_endpoint(endpoint, "endpoint", insecure=insecure, unfit=" ?#@%\\"))
+    return Place(*split_endpoint(endpoint, "endpoint", insecure=insecure))
 
 
 def emulator_endpoint(text: str) -> str:

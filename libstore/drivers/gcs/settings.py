@@ -24,7 +24,7 @@ from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
 from .. import _extras
-from .._settings import check_types, make_transport, pickled, ways_of
+from .._settings import check_types, make_transport, pickled, split_endpoint, ways_of
 from .places import Place, emulator_endpoint, find_place
 
 _WAYS = ("key", "token", "credentials", "service_account")
@@ -76,6 +76,7 @@ class Settings:
             found = replace(found, key=None, secret=None, service_account=account)
         host = environ.get("STORAGE_EMULATOR_HOST")
         if found.endpoint is None and host:
+            split_endpoint(emulator_endpoint(host), "STORAGE_EMULATOR_HOST", insecure=True)
             found = replace(found, endpoint=emulator_endpoint(host), emulated=True)
         if found.project is None:
             named = (environ.get(name) for name in _PROJECTS)

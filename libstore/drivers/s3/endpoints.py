@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ...errors import InvalidNameError, InvalidOptionError
 from ...http.names import split_origin
-from .._settings import check_secure
+from .._settings import split_endpoint
 from .services import Service
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -95,7 +95,7 @@ class Endpoint:
         self._path_style = path_style
         self._origin, self._path = ("", "")
         if given is not None:
-            self._origin, self._path = _split(given, insecure)
+            self._origin, self._path = split_endpoint(given, "endpoint", insecure=insecure)
         elif not service.endpoint:
             raise InvalidOptionError(
                 f"say where the service is, with endpoint='https://…'; every installation of"
@@ -274,24 +274,6 @@ def _account(service: Service, given: str | None, account: str | None) -> str | 
             f"{service.title} has an endpoint for each account; give account=, or endpoint="
         )
     return account
-
-
-def _split(endpoint: str, insecure: bool) -> tuple[str, str]:
-    """Return the origin and the path of an endpoint."""
-    scheme, mark, rest = endpoint.partition("://")
-    if not mark:
-        raise InvalidOptionError("endpoint must begin with https:// (or http://)")
-    host, slash, path = rest.partition("/")
-    origin, path = f"{scheme}://{host}", f"{slash}{path}".rstrip("/")
-    parsed, name, port = split_origin(origin)
-    if not path.isascii() or not path.isprintable() or set(path) & set(" ?#%@\\"):
-        raise InvalidOptionError("the path of the endpoint must be plain: no ?, #, % or blanks")
-    check_secure(parsed, name, "endpoint", insecure=insecure)
-    shown = f"[{name}]" if ":" in name else name
-    return f"{parsed}://{shown}" + ("" if port == _PORTS[parsed] else f":{port}"), path
-
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def _is_address(host: str) -> bool:

@@ -12,7 +12,7 @@ from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from ...redaction import Hidden
-from .._settings import check_types, make_transport, pickled
+from .._settings import check_types, found_endpoint, make_transport, pickled
 from . import extras
 from .endpoints import (
     Endpoint,
@@ -124,8 +124,8 @@ class Settings:
                     from_environment=True,
                 )
         if found.endpoint is None and not (found.dualstack or found.fips or found.accelerate):
-            endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-            found = replace(found, endpoint=endpoint or None)
+            names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+            found = replace(found, endpoint=found_endpoint(environ, names, self.insecure))
         if found.region is None:
             region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
             found = replace(found, region=region or None)

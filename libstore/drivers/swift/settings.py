@@ -10,7 +10,7 @@ from typing import Any
 from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .._settings import check_types, make_transport, pickled, split_endpoint
+from .._settings import check_types, found_endpoint, make_transport, pickled, split_endpoint
 from .info import TEMP_URL_DIGESTS
 
 _SECRETS = ("secret", "token", "temp_url_key")
@@ -33,9 +33,8 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "token": ("OS_TOKEN", "OS_AUTH_TOKEN"),
 }
 _PLACES: Mapping[str, tuple[str, ...]] = {
-    "auth_url": ("OS_AUTH_URL",),
+    "auth_url": ("OS_AUTH_URL", "ST_AUTH"),
     "storage_url": ("OS_STORAGE_URL",),
-    "region": ("OS_REGION_NAME",),
 }
 
 
@@ -118,22 +117,20 @@ class Settings:
         found = self
         if not self.anonymous and all(getattr(self, name) is None for name in _WHO):
             found = found._with_identity(environ)
-        added: dict[str, Any] = {
-            label: value
-            for label, names in _PLACES.items()
-            if getattr(found, label) is None and (value := _first(environ, names))
-        }
-        if found.auth_url is not None:  # a token of one cloud is nothing for another
-            added.pop("storage_url", None)
-        elif found.verify is True and environ.get("OS_CACERT"):
-            added["verify"] = environ["OS_CACERT"]
+        added: dict[str, Any] = {}
+        if found.region is None and (value := _first(environ, ("OS_REGION_NAME",))):
+            added["region"] = value
+        if found.auth_url is None:  # a token of one cloud is nothing for another
+            for label, names in _PLACES.items():
+                if getattr(found, label) is None:
+                    added[label] = found_endpoint(environ, names, found.insecure)
+            if found.verify is True and environ.get("OS_CACERT"):
+                added["verify"] = environ["OS_CACERT"]
         if found.interface is None:
             # Older tools call it publicURL.
             value = _first(environ, ("OS_INTERFACE", "OS_ENDPOINT_TYPE"))
             if value:
                 added["interface"] = value.removesuffix("URL")
-        if found.auth_url is None and "auth_url" not in added and environ.get("ST_AUTH"):
-            added["auth_url"] = environ["ST_AUTH"]
         return replace(found, **added) if added else found
 
     def _with_identity(self, environ: Mapping[str, str]) -> Settings:
