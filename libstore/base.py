@@ -356,8 +356,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                 content_language=content_language,
             )
             order = UploadOrder(*target, options, parse_checksum(checksum), progress, cancel)
-            info = upload(self, order, open_source(source))
-        return self._object_handle(container, info)
+            stored = upload(self, order, open_source(source))
+        return self._object_handle(container, *stored)
 
     # ------------------------------------------------------------------ bytes out
 
@@ -399,7 +399,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                 )
             path = checked_destination(os.fsdecode(destination), overwrite)
             order = DownloadOrder(container, name, obj._info.size, progress, cancel)
-            download(self, order, path, overwrite)
+            obj._verified_by = None
+            obj._verified_by = download(self, order, path, overwrite)
         return Path(destination)
 
     @final
@@ -437,7 +438,8 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
 
         def chunks() -> Iterator[bytes]:
             with guard:
-                yield from reading.iterate(self, container, name, span, size)
+                obj._verified_by = None
+                yield from reading.iterate(self, container, name, span, size, obj._set_verified)
 
         return chunks()
 
@@ -457,7 +459,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         with self._guard("read_object", obj):
             container, name = self._target(obj)
             span = checks.span(start, stop)
-            return reading.read(self, container, name, span)[0]
+            obj._verified_by = None
+            content, _, obj._verified_by = reading.read(self, container, name, span)
+        return content
 
     @final
     def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
@@ -480,6 +484,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                     f"spans must be an iterable of pairs, not {type(spans).__name__}"
                 )
             checked = [checks.span(*checks.pair(span)) for span in spans]
+            obj._verified_by = None
             return reading.read_ranges(self, container, name, checked)
 
     # ------------------------------------------------------------------ deleting

@@ -154,8 +154,10 @@ class DriverCore(DriverHooks):
             return container
         return Container(cast("StorageDriver", self), ContainerInfo(container))
 
-    def _object_handle(self, container: Container | str, info: ObjectInfo) -> Object:
-        return Object(self._container_handle(container), info)
+    def _object_handle(
+        self, container: Container | str, info: ObjectInfo, verified_by: str | None = None
+    ) -> Object:
+        return Object(self._container_handle(container), info, verified_by)
 
     def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
         conditions = Conditions(bool(if_absent), checks.etag(if_match, "if_match"))

@@ -31,11 +31,12 @@ from .errors import (
     TransferCancelledError,
 )
 from .transfer.digests import Digests, compare, verifiable
+from .transfer.reading import Read
 from .transfer.sources import bytes_view
-from .transfer.upload import Uploader
+from .transfer.upload import Stored, Uploader
 from .values import LARGEST, KiB, MiB, ObjectInfo, Span
 
-Fetch: TypeAlias = Callable[[Span, "ObjectInfo | None"], "tuple[bytes, ObjectInfo]"]
+Fetch: TypeAlias = Callable[[Span, "ObjectInfo | None"], Read]
 
 _log = logging.getLogger("libstore")
 
@@ -59,6 +60,7 @@ class ObjectReader(io.RawIOBase):
         size: The object's size, if somebody knows it already. If nobody does, the first block is
             fetched now, which also finds out whether there is such an object.
         etag: The version that has this size.
+        verified: Called with what the bytes were verified by, when all were read in order.
     """
 
     mode = "rb"
@@ -69,10 +71,12 @@ class ObjectReader(io.RawIOBase):
         name: str,
         size: int | None = None,
         etag: str | None = None,
+        verified: Callable[[str | None], None] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self._fetch_span = fetch
+        self._verified = verified
         self._size = size
         self._expected_etag = etag
         self._size_was_used = False
@@ -180,11 +184,14 @@ class ObjectReader(io.RawIOBase):
                 start = max(0, min(start, self._size - self._block_size))
         span = Span(start, start + self._block_size)
         self._block = b""  # the old block need not be in memory beside the new one
-        block, info = self._fetch_span(span, self._known)
+        block, info, verified_by = self._fetch_span(span, self._known)
         if self._known is None and self._size_was_used and info.etag != self._expected_etag:
             raise ObjectChangedError("the object was replaced after its size was learnt")
         self._known, self._size = info, info.size
-        self._verify(start, block, info)
+        if start == 0 and verified_by is not None:
+            self._finish_verification(verified_by)
+        else:
+            self._verify(start, block, info)
         self._block, self._block_start = block, start
 
     def _verify(self, start: int, block: bytes, info: ObjectInfo) -> None:
@@ -196,6 +203,12 @@ class ObjectReader(io.RawIOBase):
         self._digests.update(memoryview(block))
         if self._digests.size == info.size:
             compare(self._checksums, self._digests.hexdigests(), "the bytes that were read")
+            self._finish_verification(next(iter(self._digests.algorithms), None))
+
+    def _finish_verification(self, verified_by: str | None) -> None:
+        self._digests = None
+        if self._verified is not None:
+            self._verified(verified_by)
 
 
 class ObjectWriter(io.BufferedIOBase):
@@ -222,7 +235,7 @@ class ObjectWriter(io.BufferedIOBase):
         self,
         name: str,
         uploader: Uploader,
-        publish: Callable[[ObjectInfo], Any],
+        publish: Callable[[Stored], Any],
         guard: Callable[[], AbstractContextManager[object]],
     ) -> None:
         super().__init__()
@@ -354,7 +367,7 @@ class ObjectWriter(io.BufferedIOBase):
                 if self._buffer.size:
                     self._sent += self._buffer.size
                     uploader.add(memoryview(self._buffer.take()))
-                info = uploader.finish()
+                stored = uploader.finish()
         except BaseException:
             self.abort()
             raise
@@ -362,7 +375,7 @@ class ObjectWriter(io.BufferedIOBase):
         self._finished = True
         _open_writers.discard(self)
         super().close()
-        self.object = self._publish(info)
+        self.object = self._publish(stored)
 
     def _check_open(self) -> None:
         if self.closed:

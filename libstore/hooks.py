@@ -80,6 +80,8 @@ class DriverHooks(ABC):
         digests: The algorithms of the whole content's digests that the library computes while an
             upload passes. It compares them with what the answer tells, and hands them to
             `_finish_upload`.
+        confirms_whole: Whether the digests in the info that `_finish_upload` returns are computed
+            by the service. If they are only what it was sent, it has checked those of the parts.
         retry: When to try again.
         transfer: How transfers are cut up.
     """
@@ -90,6 +92,7 @@ class DriverHooks(ABC):
     upload_extras: ClassVar[Mapping[str, Check]] = {}
     container_extras: ClassVar[Mapping[str, Check]] = {}
     digests: tuple[str, ...] = ("md5",)
+    confirms_whole: ClassVar[bool] = True
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()
 

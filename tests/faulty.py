@@ -299,11 +299,17 @@ def trickle(driver: FaultyDriver, most: int) -> None:
     driver.around("_get_object", get)
 
 
-def flip_bit(driver: FaultyDriver, position: int) -> None:
-    """Change one bit at a position of the object, in whichever answer has it."""
+def flip_bit(driver: FaultyDriver, position: int, times: int = 1_000_000) -> None:
+    """Change one bit at a position of the object, in the first answers that have it."""
+    left = [times]
 
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
+        stop = reading.span.stop
+        assert stop is not None
+        if not left[0] or not reading.span.start <= position < stop:
+            return reading
+        left[0] -= 1
         return replace(reading, body=_Flipped(reading, position))
 
     driver.around("_get_object", get)
@@ -322,6 +328,18 @@ def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int |
         if cut is None or number > answers:
             return reading
         return replace(reading, body=_Body(reading, cut, TransportError("reset")))
+
+    driver.around("_get_object", get)
+
+
+def replace_always(driver: FaultyDriver, content: bytes) -> None:
+    """Replace the object by another version of the same content after each answer."""
+
+    def get(real: Around, *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        container, name, *_ = arguments
+        driver._store(container, name, content, _plain_options())
+        return reading
 
     driver.around("_get_object", get)
 

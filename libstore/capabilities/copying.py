@@ -15,7 +15,7 @@ from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
-from ..transfer.upload import UploadOrder, upload
+from ..transfer.upload import Stored, UploadOrder, upload
 from ..values import Conditions, CopyOptions, Extra, ObjectInfo
 
 # What a copy carries along between services, beside content type and metadata.
@@ -177,8 +177,8 @@ class Copying(DriverCore):
                 return target._object_handle(container, info)
             content = ObjectSource(self, source_container, source, reading)
         with writing:
-            info = _copy_through(content, target, order, options)
-        return target._object_handle(container, info)
+            stored = _copy_through(content, target, order, options)
+        return target._object_handle(container, *stored)
 
     def _copy_by_service(
         self,
@@ -203,7 +203,7 @@ def _report(progress: ProgressCallback | None, size: int | None) -> None:
 
 def _copy_through(
     source: ObjectSource, target: DriverCore, order: UploadOrder, options: CopyOptions
-) -> ObjectInfo:
+) -> Stored:
     """Read from one driver and write to another, or to the same one."""
     info = source.info
     headers = {

@@ -13,8 +13,8 @@ from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError
 from ..files import BUFFER_SIZE, ObjectReader, ObjectTextWriter, ObjectWriter
 from ..handles import Container, Object
-from ..transfer.reading import read
-from ..transfer.upload import Uploader, UploadOrder
+from ..transfer.reading import Read, read
+from ..transfer.upload import Stored, Uploader, UploadOrder
 from ..values import Extra, ObjectInfo, Span
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
@@ -155,8 +155,8 @@ class Files(DriverCore):
     def _open_writer(
         self, obj: Object, order: UploadOrder, guard: Guard, text: _Text | None
     ) -> Any:
-        def publish(info: ObjectInfo) -> Object:
-            return self._object_handle(obj.container, info)
+        def publish(stored: Stored) -> Object:
+            return self._object_handle(obj.container, *stored)
 
         self._learn_limits(None)
         uploader = Uploader(self, order, None)
@@ -166,11 +166,12 @@ class Files(DriverCore):
     def _reader(self, obj: Object, guard: Guard) -> ObjectReader:
         container, name, told = obj.container.name, obj.name, obj._info
 
-        def fetch(span: Span, known: ObjectInfo | None) -> tuple[bytes, ObjectInfo]:
+        def fetch(span: Span, known: ObjectInfo | None) -> Read:
             with guard:
                 return read(self, container, name, span, known)
 
-        return ObjectReader(fetch, name, told.size, told.etag)
+        obj._verified_by = None
+        return ObjectReader(fetch, name, told.size, told.etag, obj._set_verified)
 
 
 def _parse_mode(

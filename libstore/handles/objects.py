@@ -43,12 +43,15 @@ class Object:
         name: The object's name.
     """
 
-    __slots__ = ("_info", "container", "name")
+    __slots__ = ("_info", "_verified_by", "container", "name")
 
-    def __init__(self, container: Container, info: ObjectInfo) -> None:
+    def __init__(
+        self, container: Container, info: ObjectInfo, verified_by: str | None = None
+    ) -> None:
         self.container = container
         self.name = info.name
         self._info = info
+        self._verified_by = verified_by
 
     @property
     def driver(self) -> StorageDriver:
@@ -82,6 +85,17 @@ class Object:
         if not self._told("checksums"):
             self._info = self.driver._with_checksums(self)
         return self._info.checksums
+
+    @property
+    def verified_by(self) -> str | None:
+        """
+        What the content of the last transfer by this handle was verified by.
+
+        It is the algorithm of a digest of the whole content, such as ``"md5"``, or
+        ``"composite md5"`` for digests of the parts. It is `None` before a transfer has come to
+        its end, for a range, and where the service has no digest. No request is sent for it.
+        """
+        return self._verified_by
 
     @property
     def etag(self) -> str | None:
@@ -294,6 +308,9 @@ class Object:
     def __repr__(self) -> str:
         size = "" if self._info.size is None else f", {self._info.size} bytes"
         return f"<Object {self.name!r} in {self.container.name!r}{size}>"
+
+    def _set_verified(self, verified_by: str | None) -> None:
+        self._verified_by = verified_by
 
     def _told(self, field: str) -> Any:
         if untold(self._info, field):

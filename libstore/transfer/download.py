@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,13 +25,13 @@ from ..errors import (
     LocalFileIsADirectoryError,
 )
 from ..values import MiB, ObjectInfo, Span
-from .crew import Crew, Flag
+from .crew import Crew, Flag, check_cancelled
 from .digests import Digests
 from .localfile import local_errors, rename_new, write_all
 from .plan import ranges
 from .progress import Progress, ProgressCallback
-from .reading import ObjectStream, ReadHooks
-from .verification import Verification, verification
+from .reading import ObjectStream, ReadHooks, restarting
+from .verification import Verification, verification, with_checksums
 
 _ROLE = "download destination"
 
@@ -57,17 +57,28 @@ class DownloadOrder:
         checks.flag(self.cancel, "cancel")
 
 
-def download(driver: ReadHooks, order: DownloadOrder, destination: str, overwrite: bool) -> str:
-    """Write the object to the destination and return its path."""
+def download(
+    driver: ReadHooks, order: DownloadOrder, destination: str, overwrite: bool
+) -> str | None:
+    """
+    Write the object to the destination, and return by what it was verified.
+
+    Bytes that do not match their digest are fetched once more, and so is an object that was
+    replaced meanwhile, up to twice.
+    """
     path = checked_destination(destination, overwrite)
-    first = _open_first(driver, order)
-    try:
-        with _TemporaryFile(path) as temporary:
-            _Download(driver, order, first.info, temporary).run(first)
+    progress = Progress(order.progress, None)
+
+    def attempt() -> str | None:
+        check_cancelled(order.cancel)
+        with closing(_open_first(driver, order)) as first, _TemporaryFile(path) as temporary:
+            progress.restart(first.info.size)
+            work = _Download(driver, order, first.info, temporary, progress)
+            verified_by = work.run(first)
             temporary.publish(overwrite)
-    finally:
-        first.close()
-    return path
+        return verified_by
+
+    return restarting(attempt)
 
 
 def checked_destination(destination: str, overwrite: bool) -> str:
@@ -129,37 +140,47 @@ class _Download:
     """The bytes' way into one open file."""
 
     def __init__(
-        self, driver: ReadHooks, order: DownloadOrder, info: ObjectInfo, file: _TemporaryFile
+        self,
+        driver: ReadHooks,
+        order: DownloadOrder,
+        info: ObjectInfo,
+        file: _TemporaryFile,
+        progress: Progress,
     ) -> None:
         self._driver = driver
         self._order = order
         self._info = info
         self._file = file
-        self._progress = Progress(order.progress, info.size)
+        self._progress = progress
         self._crew = Crew[_Range](driver.transfer.concurrency, self._on_range, order.cancel)
         self._verification: Verification | None = None
         self._arrived: dict[int, _Range] = {}
         self._verified = 0
 
-    def run(self, first: ObjectStream) -> None:
+    def run(self, first: ObjectStream) -> str | None:
         with self._crew:
             if first.span == Span(0, self._info.size):
                 self._copy(first, self._progress, Digests(()))
+                verified_by = first.verified_by
             else:
-                self._run_ranges(first)
+                verified_by = self._run_ranges(first)
             self._crew.checkpoint()
+        return verified_by
 
-    def _run_ranges(self, first: ObjectStream) -> None:
+    def _run_ranges(self, first: ObjectStream) -> str | None:
         stop, size = first.span.stop, self._info.size
         assert stop is not None
-        order = self._order
-        self._verification = verification(self._driver, order.container, order.name, self._info)
+        place = self._order.container, self._order.name
+        told = with_checksums(self._driver, *place, self._info)
+        self._verification = verification(self._driver, *place, told)
         self._crew.submit(self._fetch_stream, first)
         for span in ranges(Span(stop, size), self._driver.transfer.part_size):
             self._crew.submit(self._fetch, span)
         self._crew.finish()
-        if self._verification is not None:
-            self._verification.finish("the bytes that were downloaded")
+        if self._verification is None:
+            return None
+        self._verification.finish("the bytes that were downloaded")
+        return self._verification.by
 
     def _fetch(self, span: Span) -> _Range:
         order = self._order

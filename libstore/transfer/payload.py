@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from typing_extensions import override
 
@@ -52,6 +52,11 @@ class Payload(ABC):
     def read(self) -> bytes:
         """Return the whole content; for a service whose client wants it in one piece."""
         return b"".join(self._blocks(max(self.size, 1)))
+
+    @property
+    def computed(self) -> Collection[str]:
+        """The algorithms of the digests that were computed so far."""
+        return self._digests.keys()
 
     def digest(self, algorithm: str) -> str:
         """Return the hexadecimal digest of the content. It is computed once."""

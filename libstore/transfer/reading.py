@@ -8,19 +8,34 @@ that the service keeps, across such seams too.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from contextlib import closing
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..buffers import GrowingBuffer
-from ..errors import IntegrityError, ObjectChangedError, ServiceError, TransportError
+from ..errors import (
+    IntegrityError,
+    LocalFileError,
+    ObjectChangedError,
+    ServiceError,
+    StorageError,
+    TransferCancelledError,
+    TransportError,
+)
 from ..retry import Retrier
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span
 from .crew import run_all
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 
+R = TypeVar("R")
+
+_log = logging.getLogger("libstore")
+
 # What no object is larger than, and what every service can read as a number.
 _ANY_SIZE = 1 << 53
+_MOST_REPLACEMENTS = 2
 # Spans that lie no further apart are fetched with one request; the bytes between are dropped.
 _COALESCE = MiB
 
@@ -36,7 +51,6 @@ class ReadHooks(CompositeHooks, Protocol):
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading: ...
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo: ...
 
 
 def _go_on() -> None:
@@ -50,6 +64,7 @@ class ObjectStream:
     Attributes:
         info: What the first answer told of the object.
         span: The span, with a known end.
+        verified_by: What the bytes were verified by, once the whole object was read.
         checkpoint: Raises once a stream that broke is not to be resumed any more.
 
     Args:
@@ -66,6 +81,7 @@ class ObjectStream:
         known: ObjectInfo | None = None,
     ) -> None:
         self.checkpoint: Callable[[], None] = _go_on
+        self.verified_by: str | None = None
         self._driver = driver
         self._target = (container, name)
         self._known = known
@@ -135,6 +151,7 @@ class ObjectStream:
         expected, self._verification = self._verification, None
         if expected is not None:
             expected.finish("the bytes that were read")
+            self.verified_by = expected.by
 
     def _read_some(self, view: memoryview) -> int:
         while True:
@@ -233,15 +250,63 @@ class ObjectStream:
             self._surplus -= skipped
 
 
+class Read(NamedTuple):
+    """
+    Bytes that were read.
+
+    Attributes:
+        info: What the answer told of the object.
+        verified_by: What they were verified by, if they are the whole object.
+    """
+
+    content: bytes
+    info: ObjectInfo
+    verified_by: str | None
+
+
+def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
+    """
+    Return what an attempt to read returns that hands nothing on before its end.
+
+    Bytes that do not match their digest are read once more; if that fails, the first error is
+    raised. An object that was replaced is read anew, up to twice.
+
+    Args:
+        pinned: No other version than the one that is read will do.
+    """
+    damaged: IntegrityError | None = None
+    replacements = 0 if pinned else _MOST_REPLACEMENTS
+    while True:
+        try:
+            return attempt()
+        except IntegrityError as error:
+            if damaged is not None:
+                raise
+            damaged = error.with_traceback(None)  # it would keep the bytes that were read
+        except ObjectChangedError:
+            if not replacements:
+                raise
+            replacements -= 1
+        except (LocalFileError, TransferCancelledError):
+            raise
+        except StorageError as error:
+            if damaged is None:
+                raise
+            raise damaged from error
+        _log.info("the object is read again from its beginning, since it was %s",
+                  "replaced" if damaged is None else "damaged on its way")  # fmt: skip
+
+
 def read(
     driver: ReadHooks, container: str, name: str, span: Span, known: ObjectInfo | None = None
-) -> tuple[bytes, ObjectInfo]:
-    """Return the bytes of a span, of the known version, and what the answer told of the object."""
-    stream = ObjectStream(driver, container, name, span, known)
-    try:
-        return read_rest(stream), stream.info
-    finally:
-        stream.close()
+) -> Read:
+    """Return the bytes of a span, of the known version if there is one."""
+
+    def attempt() -> Read:
+        with closing(ObjectStream(driver, container, name, span, known)) as stream:
+            return Read(read_rest(stream), stream.info, stream.verified_by)
+
+    return restarting(attempt, pinned=known is not None)
 
 
 def read_rest(stream: ObjectStream) -> bytes:
@@ -259,20 +324,44 @@ def read_next(stream: ObjectStream, size: int) -> bytes:
 
 
 def iterate(
-    driver: ReadHooks, container: str, name: str, span: Span, chunk_size: int
+    driver: ReadHooks,
+    container: str,
+    name: str,
+    span: Span,
+    chunk_size: int,
+    verified: Callable[[str | None], None],
 ) -> Iterator[bytes]:
-    """Yield the bytes of a span in chunks; only the last may be shorter than `chunk_size`."""
-    stream = ObjectStream(driver, container, name, span)
-    try:
-        if chunk_size > MiB:
-            while stream.left:
-                yield read_next(stream, chunk_size)
-        buffer = memoryview(bytearray(min(chunk_size, stream.left)))
+    """
+    Yield the bytes of a span in chunks; only the last may be shorter than `chunk_size`.
+
+    Args:
+        verified: Told at the end by what the bytes were verified.
+    """
+
+    def begin() -> tuple[ObjectStream, bytes]:
+        stream = ObjectStream(driver, container, name, span)
+        try:
+            return stream, read_next(stream, chunk_size)
+        except BaseException:
+            stream.close()
+            raise
+
+    stream, chunk = restarting(begin)
+    with closing(stream):
+        if chunk:
+            yield chunk
+        yield from _chunks(stream, chunk_size)
+    verified(stream.verified_by)
+
+
+def _chunks(stream: ObjectStream, size: int) -> Iterator[bytes]:
+    if size > MiB:
         while stream.left:
-            count = stream.readinto(buffer)
-            yield bytes(buffer[:count])
-    finally:
-        stream.close()
+            yield read_next(stream, size)
+    buffer = memoryview(bytearray(min(size, stream.left)))
+    while stream.left:
+        count = stream.readinto(buffer)
+        yield bytes(buffer[:count])
 
 
 def read_ranges(
@@ -282,10 +371,10 @@ def read_ranges(
     if not spans:
         return []
     first, *rest = _coalesce(spans) or [Span(0, 0)]
-    block, info = read(driver, container, name, first)
+    block, info, _ = read(driver, container, name, first)
 
     def fetch(span: Span) -> bytes:
-        return read(driver, container, name, span, info)[0]
+        return read(driver, container, name, span, info).content
 
     size = info.size or 0
     rest = [span for span in rest if span.start < size]

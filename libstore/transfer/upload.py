@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 from .. import checks
 from ..errors import IntegrityError, NotSupportedError
-from ..values import Limits, ObjectInfo, Part, Upload, WriteOptions
+from ..values import HASH_PREFERENCE, Limits, ObjectInfo, Part, Upload, WriteOptions
 from .aborting import abort_after_error
 from .crew import Crew, Flag, check_cancelled
 from .digests import Digests, compare
@@ -26,6 +26,7 @@ from .payload import BufferPayload, FilePayload, Payload
 from .plan import part_sizes
 from .progress import Progress, ProgressCallback
 from .sources import Source
+from .verification import composite_of
 
 
 class UploadHooks(Protocol):
@@ -39,6 +40,8 @@ class UploadHooks(Protocol):
     def digests(self) -> tuple[str, ...]: ...
     @property
     def takes_parts(self) -> bool: ...
+    @property
+    def confirms_whole(self) -> bool: ...
 
     def _learn_limits(self, size: int | None) -> None: ...
     def _put_object(
@@ -78,7 +81,19 @@ class UploadOrder:
         checks.flag(self.cancel, "cancel")
 
 
-def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> ObjectInfo:
+class Stored(NamedTuple):
+    """
+    An object that was uploaded.
+
+    Attributes:
+        verified_by: What the service has confirmed its content by; see `Object.verified_by`.
+    """
+
+    info: ObjectInfo
+    verified_by: str | None
+
+
+def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> Stored:
     """Upload all that the source gives, and close the source."""
     try:
         driver._learn_limits(source.size)
@@ -105,7 +120,7 @@ def _single_payload(driver: UploadHooks, order: UploadOrder, source: Source) -> 
     return BufferPayload([source.take(size)], checkpoint)
 
 
-def _upload_pieces(uploader: Uploader, source: Source) -> ObjectInfo:
+def _upload_pieces(uploader: Uploader, source: Source) -> Stored:
     try:
         while True:
             view = source.take(uploader.next_size)
@@ -152,7 +167,7 @@ class Uploader:
         if self._driver.takes_parts:
             self.next_size = next(self._sizes, 1)
 
-    def finish(self) -> ObjectInfo:
+    def finish(self) -> Stored:
         """Publish the object and return what the service tells of it."""
         self._checkpoint()
         if self._parts is not None:
@@ -162,9 +177,9 @@ class Uploader:
         else:
             self._spool.flush()
             payload = FilePayload(self._spool.fileno(), 0, self._size, self._checkpoint)
-        info = _put(self._driver, self._order, payload)
+        stored = _put(self._driver, self._order, payload)
         self._release()
-        return info
+        return stored
 
     def abort(self) -> None:
         """Give up: nothing is published, and parts that were sent are taken back."""
@@ -238,7 +253,7 @@ class _PartsUpload:
         payload = BufferPayload([view], self._crew.checkpoint)
         self._crew.submit(self._driver._put_part, self._upload, self._sent, offset, payload)
 
-    def finish(self) -> ObjectInfo:
+    def finish(self) -> Stored:
         """Publish the object when the last part has arrived."""
         self._crew.finish()
         checksums = self._digests.hexdigests()
@@ -249,7 +264,9 @@ class _PartsUpload:
         info = self._driver._finish_upload(upload, parts, self._order.options, checksums)
         self._upload = None
         self._crew.stop()
-        return _confirmed(self._order, info, self._digests.size, checksums)
+        verified_by = _verified_by(info, checksums) if self._driver.confirms_whole else None
+        info = _confirmed(self._order, info, self._digests.size, checksums)
+        return Stored(info, verified_by or _verified_by_parts(parts))
 
     def abort(self) -> None:
         """Stop the threads and have the service drop the parts."""
@@ -263,17 +280,32 @@ class _PartsUpload:
         self._progress.add(part.size)
 
 
-def _put(driver: UploadHooks, order: UploadOrder, payload: Payload) -> ObjectInfo:
+def _put(driver: UploadHooks, order: UploadOrder, payload: Payload) -> Stored:
     """Publish an object with one request."""
     check_cancelled(order.cancel)
     if order.checksum is not None:
         _check_expected(order, {order.checksum[0]: payload.digest(order.checksum[0])})
     info = driver._put_object(order.container, order.name, payload, order.options)
-    told = [name for name in driver.digests if name in info.checksums]
+    told = [name for name in (*driver.digests, *payload.computed) if name in info.checksums]
     computed = {name: payload.digest(name) for name in told}
+    verified_by = _verified_by(info, computed)
     info = _confirmed(order, info, payload.size, computed)
     Progress(order.progress, payload.size).add(payload.size)
-    return info
+    return Stored(info, verified_by)
+
+
+def _verified_by(info: ObjectInfo, computed: Mapping[str, str]) -> str | None:
+    """Return the digest of the whole that proves most of those that the service has told."""
+    return next(
+        (name for name in HASH_PREFERENCE if name in {*info.checksums} & {*computed}), None
+    )
+
+
+def _verified_by_parts(parts: Sequence[Part]) -> str | None:
+    """Return the digest that the service has checked each part with, if there is one."""
+    common = set(HASH_PREFERENCE).intersection(*(part.checksums for part in parts))
+    found = next((name for name in HASH_PREFERENCE if name in common), None)
+    return None if found is None or not parts else composite_of(found)
 
 
 def _confirmed(

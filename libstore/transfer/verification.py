@@ -12,7 +12,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from ..errors import ServiceError
+from ..errors import ServiceError, StorageError
 from ..values import Composite, ObjectInfo
 from .digests import Digests, compare, is_known, verifiable
 
@@ -21,6 +21,12 @@ class CompositeHooks(Protocol):
     """What verification needs of a driver."""
 
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None: ...
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo: ...
+
+
+def composite_of(algorithm: str) -> str:
+    """Return what an object is verified by of which the parts have digests."""
+    return f"composite {algorithm}"
 
 
 class Verification(ABC):
@@ -28,9 +34,11 @@ class Verification(ABC):
     The comparison of one object's bytes while they pass.
 
     Attributes:
+        by: What is compared, such as ``"md5"`` or ``"composite md5"``.
         whole: Digests of the bytes so far, if those of the next ones can be appended.
     """
 
+    by: str
     whole: Digests | None = None
 
     @abstractmethod
@@ -73,10 +81,29 @@ def verification(
     return _PartsVerification(composite)
 
 
+def with_checksums(
+    driver: CompositeHooks, container: str, name: str, info: ObjectInfo
+) -> ObjectInfo:
+    """
+    Return an info of a ranged response with the digests of the whole object.
+
+    Some services send them with a range, others only without one; those are asked once. A
+    request that fails leaves the object unverified: the ranges say what is wrong with it.
+    """
+    if verifiable(info.checksums) or info.extra.get("composite") or info.etag is None:
+        return info
+    try:
+        known = driver._head_object(container, name, None)
+    except StorageError:
+        return info
+    return known if known.etag == info.etag else info
+
+
 class _WholeVerification(Verification):
     """The digest of the whole."""
 
     def __init__(self, info: ObjectInfo, algorithms: Sequence[str]) -> None:
+        self.by = algorithms[0]
         self._checksums = info.checksums
         self._digests = Digests(algorithms)
         if self._digests.separable:
@@ -97,6 +124,7 @@ class _PartsVerification(Verification):
     def __init__(self, composite: Composite) -> None:
         self._composite = composite
         self._algorithm = composite.algorithm
+        self.by = composite_of(self._algorithm)
         self._combined = Digests((self._algorithm,))
         self._part = Digests((self._algorithm,))
         self._number = 0

@@ -21,6 +21,7 @@ from faulty import (
     fail,
     flip_bit,
     replace_after,
+    replace_always,
     send_more,
     stored,
     tell_digest,
@@ -249,6 +250,35 @@ def test_one_changed_bit_leaves_no_file(
     _is_clean(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [("small", 0), ("small", 2 * PART - 1), ("large", 5), ("large", 5 * PART), ("large", 92164)],
+)
+def test_a_bit_that_was_changed_once_is_fetched_again(
+    driver: FaultyDriver, container: Container, folder: Path, name: str, position: int
+) -> None:
+    """Nothing of the object was handed over yet, so that it can be read again."""
+    flip_bit(driver, position, times=1)
+    obj = container.object(name)
+    obj.download(folder / "a")
+    assert _content(name) == (folder / "a").read_bytes()
+    assert "md5" == obj.verified_by
+    assert 2 == [start for start, _ in driver.spans()].count(0)
+
+
+@_BOTH
+def test_bytes_that_stay_wrong_are_fetched_twice(
+    driver: FaultyDriver, container: Container, folder: Path, name: str
+) -> None:
+    """Once more and not again: what is stored is wrong."""
+    flip_bit(driver, 5)
+    obj = container.object(name)
+    with pytest.raises(IntegrityError):
+        obj.download(folder / "a")
+    assert 2 == [start for start, _ in driver.spans()].count(0)
+    assert obj.verified_by is None
+
+
 @_BOTH
 def test_a_wrong_digest_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str
@@ -298,25 +328,80 @@ def test_a_connection_that_stays_broken_leaves_no_file(
 
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
-def test_an_object_that_is_replaced_leaves_no_file(
-    driver: FaultyDriver, container: Container, folder: Path, answers: int
+@pytest.mark.parametrize("content", [LARGE[::-1], LARGE + b"more", b"less"], ids=len)
+def test_an_object_that_is_replaced_is_fetched_anew(
+    driver: FaultyDriver, container: Container, folder: Path, answers: int, content: bytes
 ) -> None:
-    """Ranges of two versions are never put together."""
+    """Ranges of two versions are never put together: the file has the new one."""
     driver.transfer = TransferOptions(PART, 2 * PART, 1)
-    replace_after(driver, answers, LARGE[::-1], cut=None)
+    replace_after(driver, answers, content, cut=None)
+    container.download_object("large", folder / "a")
+    assert content == (folder / "a").read_bytes()
+    assert ["a"] == _files(folder)
+
+
+def test_an_object_that_is_replaced_before_a_resume_is_fetched_anew(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """Nor are the halves of one body put together."""
+    replace_after(driver, 1, SMALL[::-1], cut=100)
+    container.download_object("small", folder / "a")
+    assert SMALL[::-1] == (folder / "a").read_bytes()
+
+
+def test_an_object_that_is_replaced_for_ever_leaves_no_file(
+    driver: FaultyDriver, container: Container, folder: Path
+) -> None:
+    """It is begun three times in all."""
+    replace_always(driver, LARGE)
     with pytest.raises(ObjectChangedError):
         container.download_object("large", folder / "a")
     _is_clean(folder)
+    assert 3 == [start for start, _ in driver.spans()].count(0)
 
 
-def test_an_object_that_is_replaced_before_a_resume_leaves_no_file(
+@pytest.mark.parametrize("content", [LARGE[::-1], LARGE + b"more", b"less"], ids=len)
+def test_progress_goes_on_where_a_download_begins_anew(
+    driver: FaultyDriver, container: Container, folder: Path, content: bytes
+) -> None:
+    """It tells of what is more than before, and at its end of all that there is."""
+    driver.transfer = TransferOptions(PART, 2 * PART, 1)
+    replace_after(driver, 4, content, cut=None)
+    told: list[tuple[int, int | None]] = []
+    container.download_object(
+        "large", folder / "a", progress=lambda *numbers: told.append(numbers)
+    )
+    assert (len(content), len(content)) == told[-1]
+    done = [number for number, total in told if total == len(LARGE)]
+    assert sorted(done) == done
+    if len(content) > len(b"less"):
+        assert sorted(told) == told
+
+
+def test_a_download_that_was_cancelled_is_not_begun_anew(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
-    """Nor are the halves of one body."""
-    replace_after(driver, 1, SMALL[::-1], cut=100)
-    with pytest.raises(ObjectChangedError):
-        container.download_object("small", folder / "a")
-    _is_clean(folder)
+    """The user has not waited for the end of what turns out to be damaged."""
+    cancel = threading.Event()
+
+    class Damaged:
+        def __init__(self, reading: Reading) -> None:
+            self._body = reading.body
+
+        def readinto(self, buffer: memoryview, /) -> int:
+            count = self._body.readinto(buffer)
+            buffer[0] ^= 1
+            cancel.set()
+            return count
+
+    def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
+        reading = real(*arguments)
+        return replace(reading, body=Damaged(reading))
+
+    driver.around("_get_object", get)
+    with pytest.raises(TransferCancelledError):
+        container.download_object("small", folder / "a", cancel=cancel)
+    assert 1 == len(driver.spans())
 
 
 @pytest.mark.parametrize(("before", "after"), [(10**9, 10**9), (7, 7)])

@@ -18,6 +18,7 @@ from faulty import (
     break_off,
     flip_bit,
     replace_after,
+    replace_always,
     send_more,
     small_parts,
     stored,
@@ -300,10 +301,30 @@ def test_each_answer_is_closed_once(driver: FaultyDriver, obj: Object) -> None:
 def test_bytes_of_two_versions_are_never_mixed(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
-    """An object that is replaced before a resume is an error."""
+    """An object that is replaced is read anew, or an error if some of it was handed on."""
     replace_after(driver, 1, CONTENT[::-1], cut=10_000)
+    if way is _streamed:
+        with pytest.raises(ObjectChangedError):
+            way(obj)
+    else:
+        assert CONTENT[::-1] == way(obj)
+
+
+@_WAYS
+def test_an_object_that_is_replaced_for_ever_is_an_error(
+    driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
+) -> None:
+    """A read begins three times in all, a stream of which something was handed on once."""
+    replace_always(driver, CONTENT)
+    changed = driver._around["_get_object"]
+    driver._around.clear()
+    break_always(driver, 10_000)
+    cut = driver._around["_get_object"]
+    driver.around("_get_object", lambda real, *rest: cut(lambda *a: changed(real, *a), *rest))
     with pytest.raises(ObjectChangedError):
         way(obj)
+    begun = [call for call in driver.asked("_get_object") if call[2].start == 0]
+    assert (1 if way is _streamed else 3) == len(begun)
 
 
 @_WAYS
@@ -319,8 +340,11 @@ def test_a_service_that_ignores_the_condition_is_found_out(
         return careless(real, container, name, span, replace(conditions, if_match=None), version)
 
     driver.around("_get_object", get)
-    with pytest.raises(ObjectChangedError, match="replaced while it was read"):
-        way(obj)
+    if way is _streamed:
+        with pytest.raises(ObjectChangedError, match="replaced while it was read"):
+            way(obj)
+    else:
+        assert CONTENT[::-1] == way(obj)
 
 
 def test_an_object_that_is_deleted_amid_a_read_is_missing(
@@ -414,6 +438,29 @@ def test_one_changed_bit_is_noticed(
         way(obj)
 
 
+@pytest.mark.parametrize("position", [0, 1, 50_000, len(CONTENT) - 1])
+@_WAYS
+def test_a_bit_that_was_changed_once_is_read_again(
+    driver: FaultyDriver, obj: Object, way: Callable[..., bytes], position: int
+) -> None:
+    """Unless some of it was handed on already."""
+    flip_bit(driver, position, times=1)
+    if way is _streamed:
+        with pytest.raises(IntegrityError, match="md5"):
+            way(obj)
+        assert obj.verified_by is None
+    else:
+        assert CONTENT == way(obj)
+        assert "md5" == obj.verified_by
+        assert 2 == len(driver.calls)
+
+
+def test_a_stream_of_one_chunk_is_read_again(driver: FaultyDriver, obj: Object) -> None:
+    """Nothing of it was handed on before it was verified."""
+    flip_bit(driver, 5, times=1)
+    assert [CONTENT] == list(obj.stream())
+
+
 @pytest.mark.parametrize("position", [3, 9_999, 10_000, 10_001, 90_000])
 @_WAYS
 def test_one_changed_bit_is_noticed_across_a_resume(
@@ -427,7 +474,7 @@ def test_one_changed_bit_is_noticed_across_a_resume(
     driver.around("_get_object", lambda real, *rest: cut(lambda *a: flipped(real, *a), *rest))
     with pytest.raises(IntegrityError, match="md5"):
         way(obj)
-    assert 2 == len(driver.calls)
+    assert (2 if way is _streamed else 3) == len(driver.calls)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ class AzureDriver(PartHooks):
     """
 
     name: ClassVar[str] = "azure"
+    confirms_whole: ClassVar[bool] = False
     options: ClassVar[frozenset[str]] = OPTIONS - {"sign_headers"}
     upload_extras = UPLOAD_EXTRAS
     container_extras = CONTAINER_EXTRAS

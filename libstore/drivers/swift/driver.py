@@ -100,6 +100,7 @@ class SwiftDriver(SharingHooks):
     """
 
     name: ClassVar[str] = "swift"
+    confirms_whole: ClassVar[bool] = False
     limits: Limits = DEFAULTS
     options: ClassVar[frozenset[str]] = frozenset(
         {
