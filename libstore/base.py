@@ -44,16 +44,7 @@ from .transfer.options import TransferOptions
 from .transfer.progress import ProgressCallback
 from .transfer.sources import UploadSource, open_source
 from .transfer.upload import UploadOrder, upload
-from .values import (
-    Conditions,
-    DeleteResult,
-    Extra,
-    ListQuery,
-    MiB,
-    ObjectInfo,
-    Page,
-    Prefix,
-)
+from .values import DeleteResult, Extra, ListQuery, MiB, ObjectInfo, Page, Prefix
 
 _CHUNK_SIZE = MiB
 
@@ -70,6 +61,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at, such as
             ``"https://cdn.example.com/base"``; see `get_object_cdn_url`.
+        write_tokens: Store a random token in the metadata of each object that is written on a
+            condition. It shows whether a write whose response was lost took effect. Without it
+            that is `OutcomeUnknownError`.
     """
 
     def __init__(
@@ -78,12 +72,14 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
         if retry is not None:
             self.retry = checks.instance(retry, RetryPolicy, "retry")
         if transfer is not None:
             self.transfer = checks.instance(transfer, TransferOptions, "transfer")
         self.cdn = checks.public_address(cdn, "cdn")
+        self.write_tokens = checks.instance(write_tokens, bool, "write_tokens")
 
     # ------------------------------------------------------------------ containers
 
@@ -504,9 +500,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         """
         with self._guard("delete_object", obj):
             container, name = self._target(obj)
-            self._need_option("delete_if_match", if_match is not None)
-            conditions = Conditions(if_match=checks.etag(if_match, "if_match"))
-            self._delete_object(container, name, conditions, None)
+            self._delete_object(container, name, self._delete_conditions(obj, if_match), None)
 
     @final
     def delete_objects(self, objs: Iterable[Object]) -> list[DeleteResult]:

@@ -21,7 +21,7 @@ from .errors import (
     NotSupportedError,
     StorageError,
 )
-from .values import LARGEST, Limits, Span
+from .values import LARGEST, TOKEN_KEY, Limits, Span
 
 T = TypeVar("T")
 
@@ -285,13 +285,32 @@ def header_value(value: object, label: str) -> str | None:
 
 
 def etag(value: object, label: str) -> str | None:
-    """Return an ETag without its quotes, or `None`."""
+    """
+    Return an ETag as `Object.etag` has it, or `None`.
+
+    It may be given as a header has it, quoted and marked as weak. What services would not take
+    for an ETag is refused: ``*`` stands for any object (RFC 9110 section 13.1.1), and Azurite
+    takes the ETag ``"*"`` for that too.
+    """
     checked = header_value(value, label)
     if checked is None:
         return None
-    if len(checked) >= 2 and checked[0] == checked[-1] == '"':
-        return checked[1:-1]
-    return checked
+    plain = plain_etag(checked.strip(" "))
+    if not plain or plain == "*" or '"' in plain:
+        raise InvalidOptionError(
+            f"{label} must be one ETag, such as Object.etag, not {shorten(checked)}; '*' and lists"
+            " of ETags are not taken"
+        )
+    return plain
+
+
+def plain_etag(text: str) -> str:
+    """Return an ETag without its quotes and without the mark of a weak one."""
+    if text.startswith('W/"'):
+        text = text[2:]
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    return text
 
 
 def metadata(pairs: object, limits: Limits) -> dict[str, str]:
@@ -309,6 +328,11 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
             raise InvalidOptionError(
                 f"the metadata key {shorten(key)} cannot be sent: use ASCII letters, digits,"
                 " '-', '_' and '.'"
+            )
+        if lower == TOKEN_KEY:
+            raise InvalidOptionError(
+                f"the metadata key {key!r} is reserved: this library stores the tokens of"
+                " conditional writes under it"
             )
         if lower in checked:
             raise InvalidOptionError(f"the metadata key {key!r} is given twice (case is ignored)")

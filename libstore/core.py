@@ -160,12 +160,20 @@ class DriverCore(DriverHooks):
         return Object(self._container_handle(container), info, verified_by)
 
     def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
+        """Return the conditions of one write, with a token unless the driver writes none."""
         conditions = Conditions(bool(if_absent), checks.etag(if_match, "if_match"))
         if conditions.if_absent and conditions.if_match is not None:
             raise InvalidOptionError("if_absent and if_match cannot both hold; give one of them")
         self._need_option("if_absent", conditions.if_absent)
         self._need_option("if_match", conditions.if_match is not None)
-        return conditions
+        return conditions.with_token() if self.write_tokens else conditions
+
+    def _delete_conditions(self, obj: Object, if_match: str | None) -> Conditions:
+        """Return the condition of a delete, with the token that the handle has of that ETag."""
+        self._need_option("delete_if_match", if_match is not None)
+        wanted = checks.etag(if_match, "if_match")
+        known = None if wanted is None or wanted != obj._info.etag else obj._info.write_token
+        return Conditions(if_match=wanted, token=known)
 
     def _write_options(
         self,

@@ -17,6 +17,7 @@ The errors that this library raises, and nothing else that a caller has to catch
     │   └── InvalidTypeError                (TypeError)
     ├── UnknownDriverError                  (LookupError)
     ├── NotSupportedError
+    ├── OutcomeUnknownError
     ├── AuthenticationError
     │   └── CredentialsNotFoundError
     ├── AccessDeniedError                   (PermissionError)
@@ -67,6 +68,7 @@ __all__ = [
     "ObjectError",
     "ObjectNameConflictError",
     "ObjectNotFoundError",
+    "OutcomeUnknownError",
     "RateLimitedError",
     "ServiceError",
     "ServiceUnavailableError",
@@ -252,6 +254,14 @@ class NotSupportedError(StorageError):
     """The service cannot do this. Nothing was sent."""
 
 
+class OutcomeUnknownError(StorageError):
+    """
+    The response to a conditional request was lost, and nothing shows whether it took effect.
+
+    The message says what to compare. The error that was last raised is `__cause__`.
+    """
+
+
 class AuthenticationError(StorageError):
     """The service does not accept who we say we are."""
 
@@ -289,9 +299,15 @@ class StorageFullError(ServiceError, OSError):
 
 
 class TransportError(StorageError, ConnectionError):
-    """The service could not be reached, or its answer broke off."""
+    """
+    The service could not be reached, or its answer broke off.
+
+    Attributes:
+        sent: Whether the service may have received the request. If it is false, nothing was done.
+    """
 
     retryable = True
+    sent: bool = True
 
 
 class TransportTimeoutError(TransportError, TimeoutError):

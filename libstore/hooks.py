@@ -84,6 +84,7 @@ class DriverHooks(ABC):
             by the service. If they are only what it was sent, it has checked those of the parts.
         retry: When to try again.
         transfer: How transfers are cut up.
+        write_tokens: Whether conditional writes get a token; see `Conditions`.
     """
 
     name: ClassVar[str]
@@ -95,6 +96,7 @@ class DriverHooks(ABC):
     confirms_whole: ClassVar[bool] = True
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()
+    write_tokens: bool = True
 
     @property
     def _retrier(self) -> Retrier:

@@ -8,8 +8,10 @@ hexadecimal, and ETags come without quotes.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -28,6 +30,10 @@ LARGEST = 2**63 - 1
 
 #: The digest that stands for an object when several are known: what proves most comes first.
 HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "crc32")
+
+#: The metadata key under which a service stores the token of a conditional write. Azure takes
+#: letters, digits and underscores only, and Swift drops headers that have an underscore.
+TOKEN_KEY = "libstoretoken"  # noqa: S105
 
 #: Options that only one service has, by their names.
 Extra: TypeAlias = Mapping[str, object]
@@ -73,9 +79,10 @@ class ObjectInfo:
 
     Attributes:
         checksums: Digests of the whole content by algorithm, such as ``{"md5": "9e10…"}``.
-        metadata: The user's own pairs; the keys are lower-case.
+        metadata: The user's own pairs; the keys are lower-case. A token among them is removed.
         extra: What only this service tells.
         complete: Whether the service told all that it knows; a listing often does not.
+        write_token: The token of the conditional write that stored the object, if it had one.
     """
 
     name: str
@@ -89,12 +96,18 @@ class ObjectInfo:
     storage_class: str | None = None
     extra: Mapping[str, object] = field(default_factory=no_pairs)
     complete: bool = False
+    write_token: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "checksums", read_only(self.checksums))
         object.__setattr__(self, "extra", read_only(self.extra))
-        if self.metadata is not None:
-            object.__setattr__(self, "metadata", read_only(self.metadata))
+        metadata = self.metadata
+        if metadata is None:
+            return
+        if TOKEN_KEY in metadata:  # on whatever service: it is not the user's
+            object.__setattr__(self, "write_token", metadata[TOKEN_KEY])
+            metadata = {key: value for key, value in metadata.items() if key != TOKEN_KEY}
+        object.__setattr__(self, "metadata", read_only(metadata))
 
     @property
     def hash_algorithm(self) -> str | None:
@@ -170,10 +183,38 @@ class Conditions:
     Attributes:
         if_absent: No object of this name exists; else `ObjectAlreadyExistsError`.
         if_match: The object's ETag is this one; else `ObjectChangedError`.
+        token: Stored with the object under `TOKEN_KEY`, it proves that a write whose response was
+            lost took effect. It is the same for all attempts of one write. For a delete it is the
+            token that the object was last seen with.
     """
 
     if_absent: bool = False
     if_match: str | None = None
+    token: str | None = field(default=None, repr=False, compare=False)
+
+    def with_token(self) -> Conditions:
+        """Return the conditions with a new token, if there is any condition."""
+        if self == Conditions():
+            return self
+        token = os.urandom(16).hex()
+        if self.if_match is not None:
+            token += f"-{_short(self.if_match)}"
+        return replace(self, token=token)
+
+
+def is_successor(token: str | None, etag: str) -> bool | None:
+    """
+    Return whether the write that has a token replaced the object that has an ETag.
+
+    `None` means that the token does not tell: it was not made by `Conditions.with_token`, or not
+    for a write with `if_match`.
+    """
+    replaced = (token or "").partition("-")[2]
+    return replaced == _short(etag) if replaced else None
+
+
+def _short(etag: str) -> str:
+    return hashlib.sha256(etag.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from libstore import (
     Span,
     checks,
 )
+from libstore.http import headers
 
 _LIMITS = Limits()
 _NAMES = ["a", " ", "..", "a//b", "/", "\x00", "\n", "\U0001f600", "%2e%2e", "é", "é", "\uffff"]
@@ -145,11 +146,38 @@ def test_header_values_are_text_that_is_not_empty() -> None:
 
 @pytest.mark.parametrize(
     ("given_etag", "expected"),
-    [("abc", "abc"), ('"abc"', "abc"), ('W/"abc"', 'W/"abc"'), ('"', '"'), (None, None)],
+    [
+        ("abc", "abc"),
+        ('"abc"', "abc"),
+        ('W/"abc"', "abc"),
+        (' "abc" ', "abc"),
+        ("W/abc", "W/abc"),
+        ("a/b+c=", "a/b+c="),
+        (None, None),
+    ],
 )
-def test_etags_lose_their_quotes(given_etag: str | None, expected: str | None) -> None:
+def test_etags_are_normalised_as_those_of_responses(
+    given_etag: str | None, expected: str | None
+) -> None:
     """An ETag may be given as the service spells it, or as `Object.etag` does."""
     assert expected == checks.etag(given_etag, "if_match")
+    assert expected == headers.clean_etag(given_etag and given_etag.strip())
+
+
+@pytest.mark.parametrize(
+    "given_etag",
+    ["*", '"*"', 'W/"*"', " * ", "", '""', 'W/""', " ", '"', 'a"b', '"a", "b"', 'w/"a"', "a\r\nb"],
+)
+def test_what_is_not_one_etag_is_refused(given_etag: str) -> None:
+    """``*`` in If-Match holds for any object, so it would make a write unconditional."""
+    with pytest.raises(InvalidOptionError, match="if_match"):
+        checks.etag(given_etag, "if_match")
+
+
+def test_the_metadata_key_of_write_tokens_is_reserved() -> None:
+    for key in ("libstoretoken", "LibStoreToken"):
+        with pytest.raises(InvalidOptionError, match="reserved"):
+            checks.metadata({key: "a"}, _LIMITS)
 
 
 def test_metadata_keys_become_lower_case() -> None:

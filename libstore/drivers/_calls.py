@@ -2,7 +2,7 @@
 How requests are sent and tried again, by whatever service they are for.
 
 The wire below tries again what can be sent twice. What cannot, a write with a condition above
-all, is tried again here, by somebody who can look what became of the first try.
+all, is tried again here: `_outcome` decides what became of it after a response was lost.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from ..errors import (
-    ContainerAlreadyExistsError,
     ContainerNotFoundError,
     IntegrityError,
-    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
     RateLimitedError,
@@ -28,7 +26,17 @@ from ..http.client import Client
 from ..http.message import ErrorReader, Signer
 from ..http.transport import Transport
 from ..retry import Budget, Retrier, RetryPolicy
-from ..values import ContainerInfo
+from ..values import Conditions, ContainerInfo, ObjectInfo
+from ._outcome import (
+    CONFLICTS,
+    DeleteJudge,
+    EffectJudge,
+    Judge,
+    Look,
+    WriteJudge,
+    in_success,
+    is_lost,
+)
 from ._proof import is_unproven
 
 # A clean-up is tried so often, for so many seconds.
@@ -39,14 +47,6 @@ _BRIEF_TOTAL = 10.0
 _CLOCKS = 60.0
 
 T = TypeVar("T")
-
-# What a request that took effect makes of the same one when it comes again.
-_SETTLED = (
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-    ContainerAlreadyExistsError,
-    ContainerNotFoundError,
-)
 
 
 class Caller:
@@ -115,40 +115,73 @@ class Caller:
                 try:
                     return send()
                 except (ServiceError, TransportError) as error:
-                    if not (_in_success(error) and error.retryable and budget.retry(error)):
+                    if not (in_success(error) and error.retryable and budget.retry(error)):
                         raise
 
     def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
         """
-        Try again what must take effect once.
-
-        After a try of which nobody knows whether it took effect, a condition that does not hold,
-        parts that are gone, or a container that is, may be our own doing.
+        Try again what must take effect once, and is done if the effect is there.
 
         Args:
             send: Sends a request that the wire does not send again by itself.
-            look: Returns the result if the request took effect, `None` if it did not.
+            look: Returns the result if the effect is there, whoever caused it, else `None`.
         """
+        return self._send_once(send, EffectJudge(look))
+
+    def write_once(
+        self,
+        send: Callable[[], ObjectInfo],
+        conditions: Conditions,
+        token: str | None,
+        look: Look,
+        *,
+        looks_first: bool = False,
+    ) -> ObjectInfo:
+        """
+        Send a conditional write until it is known what became of it.
+
+        Args:
+            send: Sends a request that the wire does not send again by itself.
+            token: The token that the request carries; `None` if it carries none.
+            looks_first: The condition alone does not protect from sending the request again.
+
+        Raises:
+            OutcomeUnknownError: A response was lost, and nothing shows what became of the write.
+        """
+        began = self.now()
+        judge = WriteJudge(
+            conditions, token, look, lambda: self.now() - began, looks_first=looks_first
+        )
+        return self._send_once(send, judge)
+
+    def _send_once(self, send: Callable[[], T], judge: Judge[T]) -> T:
+        """Send what must take effect once; after a lost response the judge has the last word."""
         lost = False
         with self.retrier.budget() as budget:
             while True:
                 try:
                     return send()
-                except _SETTLED:
-                    found = _seen(look) if lost else None
-                    if found is None:
+                except CONFLICTS as error:
+                    if not lost:
                         raise
-                    return found
-                except (ServiceError, TransportError, IntegrityError) as error:
-                    gone = error.code in self.used_up
-                    lost = lost or (error.retryable and not gone)
-                    throttled = isinstance(error, RateLimitedError) and not _in_success(error)
-                    again = error.retryable and not gone and not throttled
-                    if not again or not budget.retry(error):
-                        found = _seen(look) if lost else None
-                        if found is None:
+                    return judge.conclude(error)
+                except StorageError as error:
+                    lost = lost or is_lost(error)
+                    if not (self._is_passing(error) and budget.retry(error)):
+                        if not lost:
                             raise
-                        return found
+                        return judge.conclude(error)
+                    done = judge.before_retry(error) if lost else None
+                    if done is not None:
+                        return done
+
+    def _is_passing(self, error: StorageError) -> bool:
+        """Return whether another attempt may succeed after one that ended in this error."""
+        if not isinstance(error, (ServiceError, TransportError, IntegrityError)):
+            return False
+        # The wire has tried again already what was refused for now.
+        throttled = isinstance(error, RateLimitedError) and not in_success(error)
+        return error.retryable and error.code not in self.used_up and not throttled
 
     def proved(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
         """
@@ -168,7 +201,7 @@ class Caller:
                 raise
             try:
                 found = look()
-            except _SETTLED:
+            except CONFLICTS:
                 raise
             except StorageError:
                 found = None
@@ -177,15 +210,25 @@ class Caller:
             return found
 
     def delete(
-        self, send: Callable[[], object], head: Callable[[], object], *, bound: bool
+        self,
+        send: Callable[[], object],
+        conditions: Conditions,
+        look: Look,
+        *,
+        looks_first: bool = False,
     ) -> None:
         """
-        Delete an object, which may not be there, unless there is a condition.
+        Delete an object, which need not be there unless there is a condition.
 
         Args:
-            head: Raises `ObjectNotFoundError` if the object is not there.
-            bound: There is a condition.
+            send: Sends a request that the wire does not send again by itself if there is a
+                condition.
+            looks_first: The condition alone does not protect from sending the request again.
+
+        Raises:
+            OutcomeUnknownError: A response was lost, and the object is not there any more.
         """
+        bound = conditions.if_match is not None
 
         def delete() -> bool:
             try:
@@ -195,17 +238,19 @@ class Caller:
                     raise ObjectChangedError("there is no such object") from None
             return True
 
-        def look() -> bool | None:
+        def find() -> bool | None:
             try:
-                head()
+                look()
             except ObjectNotFoundError:
                 return True
             return None
 
-        if bound:
-            self.proved(lambda: self.persist_once(delete, look), look)
-        else:
-            self.proved(lambda: self.persist(delete), look)
+        if not bound:
+            self.proved(lambda: self.persist(delete), find)
+            return
+        began = self.now()
+        judge = DeleteJudge(conditions, look, lambda: self.now() - began, looks_first=looks_first)
+        self._send_once(delete, judge)
 
     def create_container(
         self, send: Callable[[], ContainerInfo], head: Callable[[], ContainerInfo]
@@ -251,17 +296,4 @@ class Caller:
                 return True
             return None
 
-        self.proved(lambda: self.persist_once(delete, look), look)
-
-
-def _in_success(error: StorageError) -> bool:
-    """Return whether the error came in an answer that said that all was well."""
-    return error.status is not None and error.status < 300
-
-
-def _seen(look: Callable[[], T | None]) -> T | None:
-    """Return what is found; an error in looking is not the one to be told."""
-    try:
-        return look()
-    except StorageError:
-        return None
+        self.persist_once(delete, look)

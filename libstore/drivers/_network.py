@@ -84,6 +84,7 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
             "retry": self.retry,
             "transfer": self.transfer,
             "cdn": self.cdn,
+            "write_tokens": self.write_tokens,
         }
         return _restore, (type(self), options)
 

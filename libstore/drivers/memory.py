@@ -98,6 +98,7 @@ class MemoryDriver(StorageDriver):
         retry: When to try again; nothing here ever fails in passing.
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at by something else.
+        write_tokens: Accepted as by all drivers; no response is ever lost here, so none is stored.
     """
 
     name: ClassVar[str] = "memory"
@@ -111,8 +112,9 @@ class MemoryDriver(StorageDriver):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         self._lock = threading.RLock()
         self._buckets: dict[str, _Bucket] = {}
         self._uploads: dict[str, _Pending] = {}

@@ -62,6 +62,7 @@ class OutageError(Exception):
 
     def __init__(self, error: TransportError, *, reached: bool, passing: bool = True) -> None:
         super().__init__(error.message)
+        error.sent = reached
         self.error = error
         self.reached = reached
         self.passing = passing

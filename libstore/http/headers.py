@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..checks import shorten
+from ..checks import plain_etag, shorten
 from ..errors import InvalidOptionError
 from ..values import LARGEST, Span, utc_time
 
@@ -122,12 +122,7 @@ def parse_epoch(text: str | None) -> datetime | None:
 
 def clean_etag(text: str | None) -> str | None:
     """Return an ETag without its quotes and without the mark of a weak one."""
-    if not text:
-        return None
-    text = text.removeprefix("W/")
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    return text or None
+    return (plain_etag(text) or None) if text else None
 
 
 def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scripted import Play, Server, answer
+from scripted import Play, Server, Step, answer
 
 from libstore import Container, RetryPolicy, TransferOptions, TransportError, get_driver
 from libstore.drivers.swift import SwiftDriver
@@ -123,7 +123,7 @@ def said(status: int = 200, body: bytes = b"", **headers: str) -> Play:
     return answer(body, status, x_trans_id="tx123", **headers)
 
 
-def play(server: Server, *steps: Play) -> None:
+def play(server: Server, *steps: Step) -> None:
     server.steps.extend([login(server), *steps])
 
 

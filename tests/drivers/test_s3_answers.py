@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, answer, with_token
 
 from libstore import (
     AccessDeniedError,
@@ -19,6 +19,7 @@ from libstore import (
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
+    OutcomeUnknownError,
     RateLimitedError,
     RetryPolicy,
     ServiceError,
@@ -26,6 +27,7 @@ from libstore import (
     StorageError,
     StorageFullError,
     TransferOptions,
+    TransportError,
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
@@ -177,17 +179,19 @@ def test_a_lost_put_with_a_condition_is_judged_by_looking(
     server: Server, driver: S3Driver
 ) -> None:
     """Our own first try is no reason to say that somebody else was faster."""
-    server.steps.extend([dropped(), error("PreconditionFailed", 412), head_of(CONTENT, MD5)])
+    ours = with_token(head_of(CONTENT, MD5))
+    server.steps.extend([dropped(), error("PreconditionFailed", 412), ours])
     obj = driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
     assert obj.etag == MD5
     assert ["PUT", "PUT", "HEAD"] == methods(server)
 
 
 def test_a_put_that_somebody_else_was_faster_with_is_one(server: Server, driver: S3Driver) -> None:
-    other = hashlib.md5(b"other content").hexdigest()
-    server.steps.extend([dropped(), error("PreconditionFailed", 412), head_of(CONTENT, other)])
-    with pytest.raises(ObjectAlreadyExistsError):
-        driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+    """Equal bytes prove nothing: what another client writes to take a lock may be equal."""
+    for there in (head_of(CONTENT, MD5), with_token(head_of(CONTENT, MD5), "another")):
+        server.steps.extend([dropped(), error("PreconditionFailed", 412), there])
+        with pytest.raises(ObjectAlreadyExistsError):
+            driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
 
 
 def test_a_condition_that_does_not_hold_is_told_without_looking(
@@ -219,12 +223,21 @@ def test_an_unknown_service_is_not_believed_to_keep_conditions(server: Server) -
 def test_a_lost_delete_with_a_condition_is_judged_by_looking(
     server: Server, driver: S3Driver
 ) -> None:
-    missing, there = answer(b"", status=404), answer()
-    for refusal in (error("PreconditionFailed", 412), error("NoSuchKey", 404)):
+    """What is gone may have been deleted by another client: two must never both win."""
+    replaced = head_of(CONTENT, "other")
+    for found in (answer(b"", status=404), replaced, answer(b"", status=403)):
         server.seen.clear()
-        server.steps.extend([dropped(), refusal, missing, there])
-        driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
-        assert ["DELETE", "DELETE", "HEAD"] == methods(server)[:3]
+        server.steps.extend([dropped(), found])
+        with pytest.raises(OutcomeUnknownError) as caught:
+            driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
+        assert "DELETE" not in methods(server)[1:]
+        assert isinstance(caught.value.__cause__, TransportError)
+    for refusal in (error("PreconditionFailed", 412), error("NoSuchKey", 404)):
+        server.steps.extend([dropped(), head_of(CONTENT, MD5), refusal])
+        with pytest.raises(OutcomeUnknownError):
+            driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
+    server.steps.extend([dropped(), head_of(CONTENT, MD5), answer(status=204)])
+    driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
 
 
 # ---------------------------------------------------------------------- success that is none

@@ -127,7 +127,9 @@ def busy(status: int = 503, **headers: str) -> Any:
 def test_a_write_with_a_condition_waits_as_long_as_the_service_asks(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
-    played.steps.extend([answer(status=404), busy(Retry_After="7"), busy(), answer(ETag="x")])
+    missing = answer(status=404)
+    steps = [missing, busy(Retry_After="7"), missing, busy(), missing, answer(ETag="x")]
+    played.steps.extend(steps)
     playing.upload_object(b"x", "bucket", "a", if_absent=True)
     assert [7.0, 0.0] == waited
 

@@ -9,7 +9,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
 from typing_extensions import Self, override
@@ -58,6 +58,10 @@ class Play:
     after: bytes = b""
 
 
+#: What to do with one request, or what finds that out from the requests before it.
+Step: TypeAlias = "Play | Callable[[list[Seen]], Play]"
+
+
 def answer(
     body: bytes = b"",
     status: int = 200,
@@ -70,6 +74,24 @@ def answer(
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Play("\r\n".join([*lines, "", ""]).encode("latin-1") + body, then, early)
+
+
+def with_token(play: Play, token: str = "") -> Step:
+    """
+    Have the head of an answer show a token of a conditional write.
+
+    Args:
+        token: By default the one of the last request that had one, so that the write is ours.
+    """
+
+    def step(seen: list[Seen]) -> Play:
+        sent = [pair for one in seen for pair in one.headers if pair[0].endswith("-libstoretoken")]
+        name, value = sent[-1]
+        start, _, rest = play.data.partition(b"\r\n")
+        line = f"{name}: {token or value}".encode()
+        return replace(play, data=b"\r\n".join([start, line, rest]))
+
+    return step
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", then: str = "keep") -> Play:
@@ -118,6 +140,8 @@ class Server(Listener):
     """
     Plays its steps, one for each request on whatever connection; then `default` for ever.
 
+    A step may be a function: it gets the requests before this one, and returns what to do.
+
     Attributes:
         seen: The requests, in their order.
         connections: How many were opened in all.
@@ -125,10 +149,10 @@ class Server(Listener):
     """
 
     def __init__(
-        self, *steps: Play, default: Play | None = None, tls: ssl.SSLContext | None = None
+        self, *steps: Step, default: Play | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         super().__init__(tls)
-        self.steps = deque(steps)
+        self.steps: deque[Step] = deque(steps)
         self.default = default or answer(b"ok")
         self.seen: list[Seen] = []
         self.connections = self.open = self.most = 0
@@ -182,6 +206,8 @@ class Server(Listener):
             return False
         with self._lock:
             step = self.steps.popleft() if self.steps else self.default
+            if not isinstance(step, Play):
+                step = step(self.seen)
         if step.early:
             peer.sendall(step.data)
         body = b"" if step.early and step.then != "keep" else stream.read(length_of(head))

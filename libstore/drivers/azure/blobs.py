@@ -20,8 +20,9 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, hex_digest, is_same
+from .._digests import base64_of, hex_digest
 from .._network import NetworkDriver
+from .._outcome import Seen
 from .._reading import range_header, require_object, sent
 from . import dialect
 from .calls import Calls
@@ -113,19 +114,18 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             told = hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, told)
 
-        def look() -> ObjectInfo | None:
-            return self._ours(container, name, payload.size, md5, encryption)
+        if not bound:
+            return put()
+        token = headers.get(dialect.TOKEN)
+        return self._calls.write_once(
+            put, conditions, token, lambda: self._look_again(container, name, encryption)
+        )
 
-        return self._calls.persist_once(put, look) if bound else put()
-
-    def _ours(
-        self, container: str, name: str, size: int, md5: str | None, encryption: Mapping[str, str]
-    ) -> ObjectInfo | None:
-        """Return what the service has, if it is what we sent, encrypted like this."""
+    def _look_again(self, container: str, name: str, encryption: Mapping[str, str]) -> Seen:
+        """Look at what a blob has become that was written, encrypted like this."""
         # A scope needs nothing to be read, and the driver's own key would be refused.
         access = encryption if "x-ms-encryption-key" in encryption else {}
-        info = self._head(container, name, None, access)
-        return info if is_same(info, size, {"md5": md5} if md5 is not None else {}) else None
+        return Seen(self._head(container, name, None, access))
 
     @override
     def _delete_object(
@@ -136,15 +136,14 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: without
             # this a blob that has snapshots stays.
             headers["x-ms-delete-snapshots"] = "include"
-        bound = conditions.if_match is not None
-
         self._calls.delete(
             lambda: self._calls.ask(
                 "DELETE", "DeleteBlob", container, name,
-                query=_of_version(version), headers=headers, idempotent=not bound,
+                query=_of_version(version), headers=headers,
+                idempotent=conditions.if_match is None,
             ).close(),
-            lambda: self._head_object(container, name, version),
-            bound=bound,
+            conditions,
+            lambda: Seen(self._head_object(container, name, None)),
         )  # fmt: skip
 
     @override
@@ -179,11 +178,12 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
+        pin = None
         if metadata is not None:
-            info = self._copier.replace_metadata((container, name), metadata, conditions)
-            conditions = Conditions(if_match=info.etag)
+            pin = self._copier.replace_metadata((container, name), metadata, conditions).etag
+            conditions = Conditions()
         if content_type is not None:
-            self._copier.replace_type((container, name), content_type, conditions)
+            self._copier.replace_type((container, name), content_type, conditions, pin)
         return self._head_object(container, name, None)
 
 

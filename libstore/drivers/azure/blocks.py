@@ -22,8 +22,9 @@ from ...errors import ContainerNotFoundError, ObjectError, ObjectNotFoundError
 from ...http.headers import parse_size
 from ...http.message import Content
 from ...http.xml import write
-from ...values import ObjectInfo, Part, Span, Upload
-from .._digests import base64_of
+from ...values import Conditions, ObjectInfo, Part, Span, Upload
+from .._digests import base64_of, is_same
+from .._outcome import Look
 from .._reading import range_of
 from . import dialect
 from .calls import Calls
@@ -88,15 +89,39 @@ class Blocks:
         ).close()  # fmt: skip
         return block_id
 
-    def commit(
-        self, upload: Upload, ids: Sequence[str], headers: Mapping[str, str], md5: str | None
+    def publish(
+        self,
+        upload: Upload,
+        ids: Sequence[str],
+        headers: Mapping[str, str],
+        md5: str | None,
+        size: int,
+        conditions: Conditions,
+        look: Look,
     ) -> ObjectInfo:
         """
-        Publish the blob that blocks make up; the caller tries again.
+        Publish the blob that blocks make up.
 
         Args:
+            headers: With the conditions, and with the token if there is one.
             md5: Of the whole content, in hexadecimal; the service keeps it and does not look.
+            size: Of the whole content.
         """
+
+        def commit() -> ObjectInfo:
+            return self._commit(upload, ids, headers, md5)
+
+        def find() -> ObjectInfo | None:
+            info = look().info
+            return info if is_same(info, size, {} if md5 is None else {"md5": md5}) else None
+
+        if conditions == Conditions():
+            return self._calls.persist_once(commit, find)
+        return self._calls.write_once(commit, conditions, headers.get(dialect.TOKEN), look)
+
+    def _commit(
+        self, upload: Upload, ids: Sequence[str], headers: Mapping[str, str], md5: str | None
+    ) -> ObjectInfo:
         # Not "Uncommitted": a second try finds them committed by the first one.
         body = write("BlockList", [("Latest", block_id) for block_id in ids])
         sent = {"content-type": "application/xml", **headers}

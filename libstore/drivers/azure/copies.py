@@ -28,7 +28,8 @@ from ...redaction import Hidden
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, Upload, WriteOptions
-from .._digests import base64_of, is_same
+from .._digests import base64_of
+from .._outcome import Seen
 from . import dialect
 from .blocks import Blocks
 from .calls import VERSION, Calls
@@ -162,9 +163,9 @@ class Copier:
         """Replace metadata and content type of what `info` tells of."""
         etag = info.etag
         if options.metadata is not None:
-            etag = self.replace_metadata(place, options.metadata, Conditions(if_match=etag)).etag
+            etag = self.replace_metadata(place, options.metadata, Conditions(), etag).etag
         if options.content_type is not None:
-            self.replace_type(place, options.content_type, Conditions(if_match=etag))
+            self.replace_type(place, options.content_type, Conditions(), etag)
         if options.metadata is None and options.content_type is None:
             return info
         return self._head(*place, None)
@@ -173,14 +174,19 @@ class Copier:
 
     def _copy_whole(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
         # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
+        metadata, match = options.metadata, options.if_source_match
+        if metadata is None and options.conditions.token is not None:
+            # The service carries over all metadata or none, so a token for them takes a look.
+            info = self._head(*source, None)
+            metadata, match = info.metadata, match or info.etag
         headers = {
             "x-ms-copy-source": Hidden(self._source_url(source, signed=False)),
-            **dialect.metadata_headers(options.metadata or {}),
+            **dialect.metadata_headers(metadata or {}, options.conditions),
             **dialect.extra_headers(options.storage_class, options.extra),
             **dialect.condition_headers(options.conditions),
         }
-        if options.if_source_match is not None:
-            headers["x-ms-source-if-match"] = dialect.quoted(options.if_source_match)
+        if match is not None:
+            headers["x-ms-source-if-match"] = dialect.quoted(match)
         bound = options.conditions != Conditions()
 
         def send() -> ObjectInfo:
@@ -198,11 +204,15 @@ class Copier:
                 info = self._wait(target, copy_id, options.checkpoint)
             return info
 
-        def look() -> ObjectInfo | None:
-            ours, theirs = self._head(*target, None), self._head(*source, None)
-            return ours if is_same(ours, theirs.size, theirs.checksums) else None
-
-        return self._calls.persist_once(send, look) if bound else send()
+        if not bound:
+            return send()
+        info = self._calls.write_once(
+            send, options.conditions, headers.get(dialect.TOKEN),
+            lambda: Seen(self._head(*target, None)),
+        )  # fmt: skip
+        if info.extra.get("copy_status") == "pending":  # by an attempt whose response was lost
+            info = self._wait(target, str(info.extra.get("copy_id")), options.checkpoint)
+        return info
 
     def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Return what a copy came to that the service makes in its own time."""
@@ -291,14 +301,10 @@ class Copier:
             md5 = info.checksums.get("md5")
             ending = {**dialect.kept_headers(write), **encryption}
             ending |= dialect.condition_headers(options.conditions)
-
-            def look() -> ObjectInfo | None:
-                found = self._head(*target, None)
-                return found if is_same(found, size, info.checksums) else None
-
-            done = self._calls.persist_once(
-                lambda: self._blocks.commit(upload, ids, ending, md5), look
-            )
+            done = self._blocks.publish(
+                upload, ids, ending, md5, size, options.conditions,
+                lambda: Seen(self._head(*target, None)),
+            )  # fmt: skip
         except BaseException:
             try:
                 self._blocks.drop(upload)
@@ -346,27 +352,42 @@ class Copier:
     # ------------------------------------------------------------------ no content
 
     def replace_metadata(
-        self, place: Place, metadata: Mapping[str, str], conditions: Conditions
+        self,
+        place: Place,
+        metadata: Mapping[str, str],
+        conditions: Conditions,
+        pin: str | None = None,
     ) -> ObjectInfo:
-        """Replace the metadata of a blob, which leaves all else as it is."""
-        headers = dialect.metadata_headers(metadata)
+        """
+        Replace the metadata of a blob, which leaves all else as it is.
 
-        def look() -> ObjectInfo | None:
-            found = self._head(*place, None)
-            return found if found.metadata == metadata else None
+        Args:
+            conditions: The user's.
+            pin: The ETag that the blob must have for the change to be part of another one.
+        """
+        headers = dialect.metadata_headers(metadata, conditions)
+
+        def is_done(found: ObjectInfo) -> bool:
+            return found.metadata == metadata
 
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
             sent = {**headers, **encryption}
-            return self._change_once("metadata", place, sent, conditions, look)
+            return self._change_once("metadata", place, sent, conditions, pin, is_done)
 
         return self._change_encrypted(place, self._encryption, change)
 
-    def replace_type(self, place: Place, content_type: str, conditions: Conditions) -> None:
-        """Replace the content type of a blob."""
+    def replace_type(
+        self,
+        place: Place,
+        content_type: str,
+        conditions: Conditions,
+        pin: str | None = None,
+    ) -> None:
+        """Replace the content type of a blob; see `replace_metadata`."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-properties: what
         # is not said again is lost.
         info = self._head(*place, None)
-        if conditions.if_match not in {None, info.etag}:
+        if not {conditions.if_match, pin} <= {None, info.etag}:
             raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
         headers = {
             header: str(info.extra[option])
@@ -379,14 +400,12 @@ class Copier:
         elif "content_md5" in info.extra:  # it is not believed, but it is not ours to remove
             headers["x-ms-blob-content-md5"] = str(info.extra["content_md5"])
 
-        def look() -> ObjectInfo | None:
-            found = self._head(*place, None)
-            return found if found.content_type == content_type else None
-
-        match = Conditions(if_match=info.etag)
+        def is_done(found: ObjectInfo) -> bool:
+            return found.content_type == content_type
 
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
-            return self._change_once("properties", place, {**headers, **encryption}, match, look)
+            sent = {**headers, **encryption}
+            return self._change_once("properties", place, sent, conditions, info.etag, is_done)
 
         self._change_encrypted(place, {}, change)
 
@@ -422,10 +441,12 @@ class Copier:
         place: Place,
         headers: Mapping[str, str],
         conditions: Conditions,
-        look: Callable[[], ObjectInfo | None],
+        pin: str | None,
+        is_done: Callable[[ObjectInfo], bool],
     ) -> ObjectInfo:
-        bound = conditions != Conditions()
-        sent = {**headers, **dialect.condition_headers(conditions)}
+        match = conditions if pin is None else Conditions(if_match=pin)
+        bound = match != Conditions()
+        sent = {**headers, **dialect.condition_headers(match)}
 
         def send() -> ObjectInfo:
             response = self._calls.ask(
@@ -435,7 +456,16 @@ class Copier:
             response.close()
             return ObjectInfo(place[1], etag=clean_etag(response.headers.get("etag")))
 
-        return self._calls.persist_once(send, look) if bound else send()
+        def find() -> ObjectInfo | None:
+            found = self._head(*place, None)
+            return found if is_done(found) else None
+
+        if conditions != Conditions():
+            return self._calls.write_once(
+                send, conditions, headers.get(dialect.TOKEN),
+                lambda: Seen(self._head(*place, None)),
+            )  # fmt: skip
+        return self._calls.persist_once(send, find) if bound else send()
 
 
 def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
@@ -449,6 +479,7 @@ def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
         content_type=options.content_type or info.content_type or "application/octet-stream",
         metadata=(info.metadata or {}) if options.metadata is None else options.metadata,
         storage_class=options.storage_class,
+        conditions=options.conditions,
         extra=options.extra,
     )
     return replace(write, **kept)

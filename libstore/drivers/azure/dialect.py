@@ -13,11 +13,21 @@ from urllib.parse import quote, unquote, urlencode
 from ...errors import InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size
 from ...http.xml import Listing
-from ...values import Conditions, ContainerInfo, ObjectInfo, Page, Prefix, WriteOptions
+from ...values import (
+    TOKEN_KEY,
+    Conditions,
+    ContainerInfo,
+    ObjectInfo,
+    Page,
+    Prefix,
+    WriteOptions,
+)
 from .._digests import hex_digest, key_headers
+from .._outcome import with_token
 from .._texts import EMPTY, decode_text, encode_text
 
 META = "x-ms-meta-"
+TOKEN = META + TOKEN_KEY
 #: What is kept with a blob besides its metadata, by the names of options.
 KEPT = {
     "content_type": "x-ms-blob-content-type",
@@ -61,9 +71,9 @@ def decode_key(key: str) -> str:
     return _PIECE.sub(lambda match: chr(int(match[1], 16)), key.removeprefix(_MARK))
 
 
-def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+def metadata_headers(metadata: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
     """
-    Return the headers of metadata.
+    Return the headers of metadata, and of the token of a write if there is room for it.
 
     Raises:
         InvalidOptionError: As it is written it is larger than the service takes.
@@ -78,7 +88,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
             f"the metadata has {size} bytes as it is sent, where text beyond ASCII takes more;"
             f" Azure takes at most {_MOST_METADATA}"
         )
-    return headers
+    return with_token(headers, conditions, META, _MOST_METADATA)
 
 
 # ---------------------------------------------------------------------- sent
@@ -91,7 +101,7 @@ def kept_headers(options: WriteOptions) -> dict[str, str]:
         value = getattr(options, option)
         if value is not None:
             headers[name] = ascii_value(value, option)
-    headers |= metadata_headers(options.metadata)
+    headers |= metadata_headers(options.metadata, options.conditions)
     return headers | extra_headers(options.storage_class, options.extra)
 
 

@@ -78,6 +78,8 @@ class AzureDriver(PartHooks):
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at, such as
             ``"https://cdn.example.com/base"``.
+        write_tokens: Store a random token in the metadata of each object that is written on a
+            condition, to know later whether a write whose response was lost took effect.
 
     Raises:
         CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
@@ -123,8 +125,9 @@ class AzureDriver(PartHooks):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             account, key, sas_token, connection_string, credential, anonymous, endpoint,
             endpoint_suffix, insecure, customer_key, encryption_scope, verify, timeout, proxies,

@@ -72,10 +72,10 @@ class PartHooks(BlobHooks):
         }
         ids = [part.token for part in parts]
         size = sum(part.size for part in parts)
-        info = self._calls.persist_once(
-            lambda: self._blocks.commit(upload, ids, headers, md5),
-            lambda: self._ours(upload.container, upload.name, size, md5, encryption),
-        )
+        info = self._blocks.publish(
+            upload, ids, headers, md5, size, options.conditions,
+            lambda: self._look_again(upload.container, upload.name, encryption),
+        )  # fmt: skip
         self._encrypted.pop(upload.id, None)
         return info
 

@@ -11,10 +11,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from ...errors import ContainerNotFoundError, ObjectNotFoundError, ServiceError
+from ...errors import (
+    ContainerNotFoundError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ServiceError,
+)
 from ...http.names import encode
-from ...values import Conditions, CopyOptions, ObjectInfo
+from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from .._digests import key_headers
+from .._outcome import with_token
 from . import resources
 from .extras import PREDEFINED_ACLS
 from .objects import ObjectHooks
@@ -45,6 +52,7 @@ class CopyHooks(ObjectHooks):
             or options.content_type is not None
             or options.storage_class is not None
             or "custom_time" in options.extra
+            or options.conditions.token is not None
         ):
             # What a body does not name is not carried over, so it has to name everything.
             found = self._resource(source_container, source)
@@ -65,6 +73,13 @@ class CopyHooks(ObjectHooks):
             if missing is not None:
                 raise missing from None
             error.container, error.object = source_container, source
+            raise
+        except ObjectAlreadyExistsError:
+            # Which of two conditions does not hold, the response does not tell.
+            wanted = query.get("ifSourceGenerationMatch")
+            now = self._head_object(source_container, source, None).etag if wanted else None
+            if now != wanted:
+                raise ObjectChangedError("the source was replaced while it was copied") from None
             raise
 
     def _rewrite(
@@ -93,28 +108,34 @@ class CopyHooks(ObjectHooks):
                 headers=headers, idempotent=not bound,
             )  # fmt: skip
 
-        def look() -> dict[str, Any] | None:
-            ours, theirs = self._resource(*target), self._resource(*source)
-            same = all(ours.get(one) == theirs.get(one) for one in ("crc32c", "size"))
-            return {"done": True, "resource": ours} if same else None
+        def copy() -> ObjectInfo:
+            nonlocal done
+            while True:
+                told = send()
+                if told.get("done"):
+                    return resources.object_info(told.get("resource") or {})
+                # The token may stay the same while the copy goes on.
+                before, done = done, (told.get("rewriteToken"), told.get("totalBytesRewritten"))
+                if not told.get("rewriteToken") or done == before:
+                    raise ServiceError("Google has not made the whole copy, and does not go on")
+                token["rewriteToken"] = str(told["rewriteToken"])
+                options.checkpoint()
 
-        while True:
-            told = self._calls.persist_once(send, look) if bound else send()
-            if told.get("done"):
-                return resources.object_info(told.get("resource") or {})
-            # The token may stay the same while the copy goes on.
-            before, done = done, (told.get("rewriteToken"), told.get("totalBytesRewritten"))
-            if not told.get("rewriteToken") or done == before:
-                raise ServiceError("Google has not made the whole copy, and does not go on")
-            token["rewriteToken"] = str(told["rewriteToken"])
-            options.checkpoint()
+        if not bound:
+            return copy()
+        return self._calls.write_once(
+            copy, options.conditions, resources.token_of(body),
+            lambda: self._look_again(*target, options.extra),
+        )  # fmt: skip
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:
     """Return the resource of a copy that is to have something else than its source."""
     body = {field: found[field] for field in _CARRIED if found.get(field)}
+    metadata = {key: text for key, text in body.get("metadata", {}).items() if key != TOKEN_KEY}
     if options.metadata is not None:
-        body["metadata"] = resources.kept_metadata(options.metadata)
+        metadata = resources.kept_metadata(options.metadata)
+    body["metadata"] = with_token(metadata, options.conditions, "", resources.MAX_METADATA)
     if options.content_type is not None:
         body["contentType"] = options.content_type
     if options.storage_class is not None:

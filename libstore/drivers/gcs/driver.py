@@ -51,7 +51,7 @@ _LIMITS = Limits(
     page_size=1_000,
     batch_size=MOST,
     max_name=1_024,
-    max_metadata=8_192,
+    max_metadata=resources.MAX_METADATA,
     max_expires=7 * 86_400.0,
 )
 # A session takes 5 TiB in any number of parts.
@@ -97,6 +97,8 @@ class GCSDriver(PartHooks):
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at, such as
             ``"https://cdn.example.com/base"``.
+        write_tokens: Store a random token in the metadata of each object that is written on a
+            condition, to know later whether a write whose response was lost took effect.
 
     Raises:
         CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
@@ -144,8 +146,9 @@ class GCSDriver(PartHooks):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         if isinstance(service_account, os.PathLike):
             service_account = os.fspath(service_account)
         given = Settings(

@@ -83,6 +83,7 @@ class HMACDriver(GCSDriver):
             "proxies": settings.proxies,
             "retry": self.retry,
             "transfer": self.transfer,
+            "write_tokens": self.write_tokens,
         }
         self._inner = get_driver("gcs-s3")(key, secret, **given)
         self._inner._calls.retrier.bucket = self._calls.retrier.bucket

@@ -18,10 +18,12 @@ from ...http.xml import read_listing, write
 from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
 from .._digests import base64_of
+from .._outcome import with_token
 from .._texts import encode_text
 from . import resources
 from .calls import Calls
 
+META = "x-goog-meta-"
 _MAX_ANSWER = 16 * MiB
 _HEADERS = {
     "cache_control": "cache-control",
@@ -223,7 +225,8 @@ def write_headers(options: WriteOptions) -> dict[str, str]:
         if value is not None:
             headers[theirs] = encode_text(value)
     for key, value in options.metadata.items():
-        headers[f"x-goog-meta-{key}"] = encode_text(value)
+        headers[META + key] = encode_text(value)
+    headers = with_token(headers, options.conditions, META, resources.MAX_METADATA)
     if "custom_time" in options.extra:
         headers["x-goog-custom-time"] = str(options.extra["custom_time"])
     if "acl" in options.extra:

@@ -17,6 +17,7 @@ from ...errors import (
 )
 from ...transfer.payload import Payload
 from ...values import (
+    TOKEN_KEY,
     Conditions,
     MiB,
     ObjectInfo,
@@ -24,8 +25,9 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, is_same, key_headers
+from .._digests import base64_of, key_headers
 from .._network import NetworkDriver
+from .._outcome import Seen
 from .._reading import range_header, require_stored_form
 from . import resources
 from .calls import Calls, read_json
@@ -126,28 +128,21 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             )  # fmt: skip
             return resources.object_info(read_json(response))
 
-        def look() -> ObjectInfo | None:
-            return self._ours(container, name, payload.size, digests, options.extra)
+        if not bound:
+            return self._calls.persist(put)
+        return self._calls.write_once(
+            put, options.conditions, resources.token_of(resource),
+            lambda: self._look_again(container, name, options.extra),
+        )  # fmt: skip
 
-        return self._calls.persist_once(put, look)
-
-    def _ours(
-        self,
-        container: str,
-        name: str,
-        size: int,
-        digests: Mapping[str, str],
-        extra: Mapping[str, object],
-    ) -> ObjectInfo | None:
-        """Return what Google has, if it is what we sent; it tells digests to who has the key."""
-        info = resources.object_info(self._resource(container, name, None, extra))
-        return info if is_same(info, size, digests) else None
+    def _look_again(self, container: str, name: str, extra: Mapping[str, object]) -> Seen:
+        """Look at what an object has become; Google tells digests to who has the key."""
+        return Seen(resources.object_info(self._resource(container, name, None, extra)))
 
     @override
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        bound = conditions.if_match is not None
         query = resources.conditions(conditions)
         if version:
             query["generation"] = version
@@ -155,10 +150,10 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         self._calls.delete(
             lambda: self._calls.ask(
                 "DELETE", "DeleteObject", self._calls.place.object(container, name),
-                query=query, idempotent=not bound, bucket=container,
+                query=query, idempotent=conditions.if_match is None, bucket=container,
             ).close(),
-            lambda: self._head_object(container, name, version),
-            bound=bound,
+            conditions,
+            lambda: Seen(self._head_object(container, name, None)),
         )  # fmt: skip
 
     @override
@@ -194,8 +189,9 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             change["contentType"] = content_type
         if metadata is not None:
             # https://cloud.google.com/storage/docs/json_api/v1/how-tos/performance#patch: what
-            # is null goes, what is not named stays.
+            # is null goes, what is not named stays, as does the token of a write.
             gone: dict[str, str | None] = dict.fromkeys(resource.get("metadata") or {})
+            gone.pop(TOKEN_KEY, None)
             change["metadata"] = {**gone, **resources.kept_metadata(metadata)}
         query = {}
         for condition, number in (

@@ -15,6 +15,8 @@ from ...errors import (
 )
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
+from .._digests import is_same
+from .._outcome import Seen
 from .._texts import encode_text
 from . import resources
 from .copies import CopyHooks
@@ -76,15 +78,9 @@ class PartHooks(CopyHooks):
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
         size = sum(part.size for part in parts)
-
-        def look() -> ObjectInfo | None:
-            return self._ours(upload.container, upload.name, size, checksums, options.extra)
-
         multipart = self._parallel(upload)
         if multipart is None:
-            info = self._calls.persist_once(
-                lambda: self._resumable.finish(upload, options, checksums), look
-            )
+            info = self._finish_session(upload, size, options, checksums)
             self._resumable.forget(upload)
             return info
 
@@ -110,6 +106,30 @@ class PartHooks(CopyHooks):
         if info.size != size:
             raise IntegrityError(f"{size} bytes were sent, Google has stored {info.size}")
         return info
+
+    def _finish_session(
+        self, upload: Upload, size: int, options: WriteOptions, checksums: Mapping[str, str]
+    ) -> ObjectInfo:
+        """
+        Publish what a resumable session has.
+
+        The session tells whether it has published it; where it is gone, the object tells.
+        """
+
+        def look() -> Seen:
+            return self._look_again(upload.container, upload.name, options.extra)
+
+        def find() -> ObjectInfo | None:
+            info = look().info
+            return info if is_same(info, size, checksums) else None
+
+        def finish() -> ObjectInfo:
+            return self._resumable.finish(upload, options, checksums)
+
+        if options.conditions == Conditions():
+            return self._calls.persist_once(finish, find)
+        token = resources.token_of(resources.new_object(upload.name, options))
+        return self._calls.write_once(finish, options.conditions, token, look)
 
     def _told(self, container: str, written: ObjectInfo) -> ObjectInfo:
         """Return what Google tells of an object that was written, if we may read that."""

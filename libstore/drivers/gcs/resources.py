@@ -15,6 +15,7 @@ from ...errors import InvalidOptionError, ObjectChangedError, ServiceError
 from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
 from ...values import (
+    TOKEN_KEY,
     Conditions,
     ContainerInfo,
     ListQuery,
@@ -26,6 +27,7 @@ from ...values import (
 )
 from .._digests import base64_of, hex_digest
 from .._errors import understood
+from .._outcome import with_token
 from .._reading import sent
 from .._texts import decode_text, encode_text, text_of
 from .extras import PREDEFINED_ACLS
@@ -66,6 +68,8 @@ _BUCKET_EXTRAS = {
     "rpo": "rpo",
 }
 _DIGESTS = ("md5", "crc32c")
+#: Bytes: https://cloud.google.com/storage/quotas#objects
+MAX_METADATA = 8_192
 
 # ---------------------------------------------------------------------- digests
 
@@ -204,11 +208,18 @@ def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
             resource[theirs] = value
     if options.storage_class is not None:
         resource["storageClass"] = options.storage_class
-    if options.metadata:
-        resource["metadata"] = kept_metadata(options.metadata)
+    metadata = with_token(kept_metadata(options.metadata), options.conditions, "", MAX_METADATA)
+    if metadata:
+        resource["metadata"] = metadata
     if "custom_time" in options.extra:
         resource["customTime"] = options.extra["custom_time"]
     return resource
+
+
+def token_of(resource: Mapping[str, Any] | None) -> str | None:
+    """Return the token of a write that is sent with this resource."""
+    metadata = (resource or {}).get("metadata") or {}
+    return metadata.get(TOKEN_KEY)
 
 
 def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -73,6 +73,7 @@ class LocalDriver(StorageDriver):
         retry: When to open a file again that broke off while it was read.
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that a web server serves the root at.
+        write_tokens: Accepted as by all drivers; no response is ever lost here, so none is stored.
 
     Raises:
         InvalidOptionError: The root is there and is no directory, or an option is unknown.
@@ -94,8 +95,9 @@ class LocalDriver(StorageDriver):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         if attributes not in ("auto", "xattr", "file"):
             raise InvalidOptionError(
                 f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"

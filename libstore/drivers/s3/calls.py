@@ -251,7 +251,7 @@ class Calls(Caller):
             require(PROOFS, operation, response)
             document = parse(response.read(limit), rows, *expected, "Error")
             if document.tag == "Error":
-                raise self.errors.inside(document.head, response.status, told_id)
+                raise self.errors.inside(document.head, response.status, told_id, headers)
         except StorageError as error:
             error.status = error.status or response.status
             error.request_id = error.request_id or told_id

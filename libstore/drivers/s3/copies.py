@@ -27,6 +27,7 @@ from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
 from .._digests import is_same
+from .._outcome import Seen, with_token
 from .._reading import range_of
 from .._starts import Starts
 from . import dialect, extras
@@ -37,6 +38,8 @@ from .settings import Settings
 
 #: Looks at an object of a bucket, at one version or the current one, with the headers of reads.
 Look: TypeAlias = Callable[[str, str, "str | None", Mapping[str, str]], ObjectInfo]
+#: Looks at what an object of a bucket has become, with the headers of reads.
+LookAgain: TypeAlias = Callable[[str, str, Mapping[str, str]], Seen]
 
 _PART = 256 * MiB
 _SIDE_BY_SIDE = 8
@@ -95,41 +98,44 @@ class Copier:
 
     starts: Starts
 
-    def __init__(self, calls: Calls, service: Service, settings: Settings, look: Look) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        service: Service,
+        settings: Settings,
+        look: Look,
+        look_again: LookAgain,
+        looks_first: Callable[[Conditions], bool],
+    ) -> None:
         self._calls = calls
         self._service = service
         self._settings = settings
         self._look = look
+        self._look_again = look_again
+        self._looks_first = looks_first
 
     def copy(
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> ObjectInfo:
         """Copy an object; source and target are buckets and names."""
-        settings = self._settings.overridden(options.extra)
-        given = options.extra.get("tags")
-        order = _Order(
-            source,
-            target,
-            settings,
-            dialect.storage_class_headers(options.storage_class),
-            None if given is None else extras.tag_headers(given),
-            options.if_source_match,
-            options.conditions,
-            options.checkpoint,
-        )
+        order = self._order(source, target, options)
         if source == target:
-            changes = order.changes or settings is not self._settings
+            changes = order.changes or order.settings is not self._settings
             return self._onto_itself(order, options, changes)
         info: ObjectInfo | None = None
         headers: dict[str, str] = {}
         conditional = options.conditions != Conditions()
         in_parts = conditional and self._service.copy_condition is None
-        if in_parts or options.metadata is not None or options.content_type is not None:
+        # The service carries over all metadata or none, so a token for them takes a look.
+        own = (options.metadata, options.content_type, options.conditions.token)
+        replaced = any(one is not None for one in own)
+        if in_parts or replaced:
             info = self._look(*source, None, self._settings.reads)
             order = replace(order, match=order.match or info.etag)
-        if options.metadata is not None or options.content_type is not None:
+        if replaced:
             assert info is not None
             headers = dialect.kept_headers(info, options.metadata, options.content_type)
+            headers = self._with_token(headers, options.conditions)
             headers["x-amz-metadata-directive"] = "REPLACE"
         if not in_parts and (info is None or self._fits(info)):
             try:
@@ -142,6 +148,21 @@ class Copier:
         headers = headers or dialect.kept_headers(info, None, None)
         headers.pop("x-amz-metadata-directive", None)
         return self._copy_parts(replace(order, match=order.match or info.etag), info, headers)
+
+    def _order(
+        self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
+    ) -> _Order:
+        given = options.extra.get("tags")
+        return _Order(
+            source,
+            target,
+            self._settings.overridden(options.extra),
+            dialect.storage_class_headers(options.storage_class),
+            None if given is None else extras.tag_headers(given),
+            options.if_source_match,
+            options.conditions,
+            options.checkpoint,
+        )
 
     def _onto_itself(self, order: _Order, options: CopyOptions, changes: bool) -> ObjectInfo:
         """Do what a copy onto itself amounts to; S3 refuses one that changes nothing."""
@@ -161,10 +182,11 @@ class Copier:
         info: ObjectInfo,
         metadata: Mapping[str, str] | None,
         content_type: str | None,
+        conditions: Conditions,
     ) -> ObjectInfo:
         """Replace what is kept with an object by copying it onto itself."""
         place = (container, info.name)
-        order = _Order(place, place, self._settings, {}, None, info.etag, Conditions())
+        order = _Order(place, place, self._settings, {}, None, info.etag, conditions)
         return self._replace(order, info, metadata, content_type)
 
     def _replace(
@@ -178,7 +200,9 @@ class Copier:
         headers |= dialect.carried_headers(info)
         if order.settings.customer_key is not None or order.settings.encryption is not None:
             headers = {name: text for name, text in headers.items() if name not in _ENCRYPTION}
-        order = replace(order, match=info.etag, conditions=Conditions())
+        token = order.conditions.token or info.write_token
+        headers = self._with_token(headers, replace(order.conditions, token=token))
+        order = replace(order, match=info.etag)
         if self._fits(info):
             done = self._copy_whole(order, {**headers, "x-amz-metadata-directive": "REPLACE"})
         else:
@@ -196,6 +220,10 @@ class Copier:
             complete=not order.changes and order.settings is self._settings,
         )
 
+    def _with_token(self, headers: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
+        limit = self._service.limits.max_metadata
+        return with_token(headers, conditions, dialect.META, limit)
+
     def _fits(self, info: ObjectInfo) -> bool:
         """Return whether one request is tried, as it must be where there is no other way."""
         service = self._service
@@ -207,50 +235,83 @@ class Copier:
         sent = {**headers, **self._source_headers(order), **order.own}
         if order.tags is not None:
             sent["x-amz-tagging-directive"] = "REPLACE"
-        sent |= dialect.condition_headers(order.conditions, self._service.copy_condition or "")
         source, target = order.source, order.target
-        # Google's ETag is another one after the first of two copies onto itself.
-        own = source == target and self._service.google
-        bound = order.conditions != Conditions() or own
-        reads = order.settings.reads
+        # A copy onto itself has a condition for its source. After the first one some services,
+        # Google's for one, have another ETag.
+        own = source == target
+        if not own:
+            prefix = self._service.copy_condition or ""
+            sent |= dialect.condition_headers(order.conditions, prefix)
+        bound = order.conditions != Conditions()
 
         def send() -> ObjectInfo:
             try:
                 answer = self._calls.ask_xml(
                     "PUT", "CopyObject", *target,
-                    expected=("CopyObjectResult",), headers=sent, idempotent=not bound,
+                    expected=("CopyObjectResult",), headers=sent, idempotent=not (bound or own),
                 )  # fmt: skip
             except ContainerNotFoundError as error:
                 error.container = self._missing(source[0], target[0])
                 raise
+            except ObjectAlreadyExistsError:
+                self._require_source(order)
+                raise
             return dialect.result_info(target[1], answer, self._service)
 
         def look() -> ObjectInfo | None:
-            ours = self._look(*target, None, reads)
-            if own:
-                return ours if _keeps(ours, headers) else None
-            theirs = self._look(*source, None, self._settings.reads)
-            same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
-            return ours if same or is_same(ours, theirs.size, theirs.checksums) else None
+            found = self._look_again(*target, order.settings.reads).info
+            return found if dialect.keeps(found, headers) else None
 
+        if bound or own:
+            return self._write_once(send, order, headers, look)
         return self._calls.proved(
-            lambda: self._calls.persist_once(send, look) if bound else self._calls.persist(send),
-            look if bound else lambda: self._copied(order, headers),
+            lambda: self._calls.persist(send), lambda: self._copied(order, headers)
         )
 
     def _copied(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo | None:
         """Return the target if it is what the copy makes of it, and `None` if it is not."""
         ours = self._look(*order.target, None, order.settings.reads)
-        if "x-amz-metadata-directive" in headers and not _keeps(ours, headers):
+        if "x-amz-metadata-directive" in headers and not dialect.keeps(ours, headers):
             return None
-        if order.source == order.target:
-            return ours
         theirs = self._look(*order.source, None, self._settings.reads)
         kept = dialect.kept_headers(ours, None, None) == dialect.kept_headers(theirs, None, None)
         if not headers and not kept:
             return None
         same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
         return ours if same or is_same(ours, theirs.size, theirs.checksums) else None
+
+    def _write_once(
+        self,
+        send: Callable[[], ObjectInfo],
+        order: _Order,
+        headers: Mapping[str, str],
+        find: Callable[[], ObjectInfo | None],
+    ) -> ObjectInfo:
+        """
+        Send a request that must take effect once.
+
+        Args:
+            headers: With the token of a conditional copy, if it has one.
+            find: Returns the copy if it is there; for what is asked on no condition.
+        """
+        if order.conditions == Conditions():
+            return self._calls.persist_once(send, find)
+        return self._calls.write_once(
+            send, order.conditions, headers.get(dialect.TOKEN),
+            lambda: self._look_again(*order.target, order.settings.reads),
+            looks_first=self._looks_first(order.conditions),
+        )  # fmt: skip
+
+    def _require_source(self, order: _Order) -> None:
+        """Raise `ObjectChangedError` if the condition that does not hold is the source's."""
+        if order.match is None:
+            return
+        try:
+            etag = self._look_again(*order.source, self._settings.reads).info.etag
+        except StorageError:
+            return
+        if etag != order.match:
+            raise ObjectChangedError("the source was replaced while it was copied")
 
     def _missing(self, source: str, target: str) -> str:
         """Return which of two buckets it is that there is not."""
@@ -301,10 +362,13 @@ class Copier:
             order.checkpoint()
 
             def look() -> ObjectInfo | None:
-                found = self._look(*target, None, settings.reads)
+                found = self._look_again(*target, settings.reads).info
                 return found if etag is not None and found.etag == etag else None
 
-            done = self.finish(upload, body, ending, settings, look)
+            done = self.finish(
+                upload, body, ending, settings,
+                lambda send: self._write_once(send, order, headers, look),
+            )  # fmt: skip
         except BaseException:
             abort_after_error(lambda: self.abort(upload), upload)
             raise
@@ -328,18 +392,22 @@ class Copier:
     def _write_empty(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
         sent = {**headers, **order.own, **dialect.condition_headers(order.conditions)}
         name = order.target[1]
+        bound = order.conditions != Conditions()
 
         def send() -> ObjectInfo:
             response = self._calls.ask(
-                "PUT", "PutObject", *order.target, headers=sent, content=b""
-            )
+                "PUT", "PutObject", *order.target,
+                headers=sent, content=b"", idempotent=not bound,
+            )  # fmt: skip
             response.close()
             return replace(dialect.written_info(name, response.headers, self._service), size=0)
 
         def look() -> ObjectInfo | None:
             found = self._look(*order.target, None, order.settings.reads)
-            return found if found.size == 0 and _keeps(found, headers) else None
+            return found if found.size == 0 and dialect.keeps(found, headers) else None
 
+        if bound:
+            return self._write_once(send, order, headers, look)
         return self._calls.proved(send, look)
 
     def _copy_part(
@@ -385,20 +453,20 @@ class Copier:
         body: bytes,
         headers: Mapping[str, str],
         settings: Settings,
-        look: Callable[[], ObjectInfo | None],
+        write: Callable[[Callable[[], ObjectInfo]], ObjectInfo],
     ) -> ObjectInfo:
         """
         Put the parts together, and drop what lost requests for the upload have begun.
 
         Args:
             settings: Those that the upload was begun with.
-            look: Returns the object if it is what the parts make up.
+            write: Calls the function that it gets until it is known what became of the request.
         """
 
         def send() -> ObjectInfo:
             return self._complete(upload, body, headers, settings)
 
-        info = self._calls.proved(lambda: self._calls.persist_once(send, look), look)
+        info = write(send)
         self.starts.end(upload)
         return info
 
@@ -473,10 +541,3 @@ def _too_large(error: StorageError) -> bool:
     return error.code == "EntityTooLarge" or (
         error.code == "InvalidRequest" and "copy source is larger" in error.message
     )
-
-
-def _keeps(info: ObjectInfo, headers: Mapping[str, str]) -> bool:
-    """Return whether an object has the metadata and the content type that headers say."""
-    kept = dialect.kept_headers(info, None, None)
-    asked = {name for name in headers if name == "content-type" or name.startswith("x-amz-meta-")}
-    return kept.items() <= headers.items() and asked <= kept.keys()

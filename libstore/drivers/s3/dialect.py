@@ -15,6 +15,7 @@ from ...errors import InvalidNameError, InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
 from ...http.names import encode_path
 from ...values import (
+    TOKEN_KEY,
     Conditions,
     ObjectInfo,
     Part,
@@ -27,9 +28,16 @@ from .markup import complete_body
 from .services import HEADERS, Service
 
 META = "x-amz-meta-"
+TOKEN = META + TOKEN_KEY
 _NOT_SIGNED = frozenset({"host", "authorization", "content-length", "transfer-encoding"})
 _HEADER_NAMES = {option: option.replace("_", "-") for option in sorted(HEADERS)}
-_HEADER_PAIRS = (*((name, option) for option, name in _HEADER_NAMES.items()), ("expires",) * 2)
+# What a copy that replaces metadata loses unless it is sent again.
+_KEPT = (
+    *((name, option) for option, name in _HEADER_NAMES.items()),
+    ("expires", "expires"),
+    ("x-amz-website-redirect-location", "website_redirect"),
+    ("x-goog-custom-time", "custom_time"),
+)
 
 # ---------------------------------------------------------------------- sent
 
@@ -205,6 +213,7 @@ _EXTRAS = {
     "x-amz-object-lock-mode": "lock_mode",
     "x-amz-object-lock-retain-until-date": "locked_until",
     "x-amz-object-lock-legal-hold": "legal_hold",
+    "x-goog-custom-time": "custom_time",
 }
 
 
@@ -342,11 +351,19 @@ def kept_headers(
     headers = write_headers(options)
     if content_type is None and info.content_type:
         headers["content-type"] = info.content_type
-    for header, label in (*_HEADER_PAIRS, ("x-amz-website-redirect-location", "website_redirect")):
+    for header, label in _KEPT:
         value = extra.get(label)
         if isinstance(value, str):
             headers[header] = value
     return headers
+
+
+def keeps(info: ObjectInfo, headers: Mapping[str, str]) -> bool:
+    """Return whether an object has the metadata and the content type that headers say."""
+    kept = kept_headers(info, None, None)
+    asked = {name for name in headers if name == "content-type" or name.startswith(META)}
+    asked.discard(TOKEN)
+    return kept.items() <= headers.items() and asked <= kept.keys()
 
 
 def carried_headers(info: ObjectInfo) -> dict[str, str]:

@@ -32,10 +32,12 @@ class Doubts:
 
     Args:
         doubtful: Whether there is anything that is not known.
+        generations: Each write has an ETag of its own, even one of the same content.
     """
 
-    def __init__(self, doubtful: bool, peek: Peek) -> None:
+    def __init__(self, doubtful: bool, peek: Peek, *, generations: bool = False) -> None:
         self._doubtful = doubtful
+        self._generations = generations
         self._peek = peek
         self._writes: dict[str, int] = {}
         self._kept: dict[str, bool] = {}
@@ -54,6 +56,12 @@ class Doubts:
             raise ObjectAlreadyExistsError("there is an object of this name already")
         if etag != conditions.if_match:
             raise ObjectChangedError(f"the object has another ETag, {etag}")
+
+    def looks_first(self, conditions: Conditions) -> bool:
+        """Return whether it takes a look before a request that may be done is sent again."""
+        # Equal contents have equal ETags: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        same = conditions.if_match is not None and not self._generations
+        return same or (self._doubtful and not self._kept.get(_kind(conditions)))
 
     def look_before_put(self, container: str, name: str, conditions: Conditions) -> None:
         """Do the same for a write in one request, unless it is known to be needless."""

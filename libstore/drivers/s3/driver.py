@@ -75,6 +75,8 @@ class S3Driver(PublicHooks):
         retry: When to try again after a failure that may pass.
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that buckets are served at, in place of the service's own.
+        write_tokens: Store a random token in the metadata of each object that is written on a
+            condition, to know later whether a write whose response was lost took effect.
 
     Raises:
         CredentialsNotFoundError: There is no key, and `anonymous` was not asked for.
@@ -114,8 +116,9 @@ class S3Driver(PublicHooks):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             key, secret, token, region, account, endpoint, anonymous, path_style, insecure,
             dualstack, fips, accelerate, requester_pays, encryption, kms_key, customer_key, acl,
@@ -138,9 +141,13 @@ class S3Driver(PublicHooks):
         self._reads = settings.reads
         self._begun = {}
         self._doubts = Doubts(
-            service.guarded, lambda bucket, name: self._peek(bucket, name, None, self._reads)
+            service.guarded,
+            lambda bucket, name: self._peek(bucket, name, None, self._reads),
+            generations=service.google,
         )
-        self._copier = Copier(self._calls, service, settings, self._look)
+        self._copier = Copier(
+            self._calls, service, settings, self._look, self._look_again, self._doubts.looks_first
+        )
         self._copier.starts = Starts(
             self._calls, self._uploads_of, self._has_parts, self._copier.drop
         )

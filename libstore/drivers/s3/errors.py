@@ -289,11 +289,22 @@ class ErrorReader:
         return meaning.fault(error)
 
     def inside(
-        self, told: Mapping[str, str], status: int | None, request_id: str | None
+        self,
+        told: Mapping[str, str],
+        status: int | None,
+        request_id: str | None,
+        headers: Mapping[str, str] | None = None,
     ) -> StorageError:
-        """Return what an <Error> means that comes in an answer that looked like success."""
+        """
+        Return what an <Error> means that comes in an answer that looked like success.
+
+        Args:
+            headers: The request's.
+        """
         code = told.get("Code")
         meaning = MEANINGS.get(code or "", BUSY)
+        if meaning is CHANGED:
+            meaning = _condition(headers or {})
         return meaning.error(
             status, told.get("Message", ""), code=code,
             request_id=request_id or told.get("RequestId"), secrets=self._secrets,
@@ -301,7 +312,7 @@ class ErrorReader:
 
     def _meaning(self, request: Request, status: int, code: str | None, own: bool) -> Meaning:
         if (status == 412 and code not in MEANINGS) or code == "PreconditionFailed":
-            return _condition(request)
+            return _condition(request.headers)
         known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
         if known is NO_OBJECT:
             return _missing(request, code)
@@ -312,11 +323,9 @@ class ErrorReader:
         return strange(status) if code is None and not own else REFUSED
 
 
-def _condition(request: Request) -> Meaning:
-    """Return what a condition that does not hold means for this request."""
-    if "if-none-match" in request.headers or any(
-        name.endswith("-if-none-match") for name in request.headers
-    ):
+def _condition(headers: Mapping[str, str]) -> Meaning:
+    """Return what a condition that does not hold means for a request with these headers."""
+    if any(name.endswith("if-none-match") for name in headers):
         return EXISTS
     return CHANGED
 

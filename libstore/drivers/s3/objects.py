@@ -16,7 +16,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import parse_size
+from ...http.headers import parse_date, parse_size
 from ...http.xml import can_write
 from ...transfer.payload import Payload
 from ...values import (
@@ -31,6 +31,7 @@ from ...values import (
 )
 from .._digests import is_same
 from .._network import NetworkDriver
+from .._outcome import Seen, with_token
 from .._reading import range_header, require_object, sent
 from . import dialect, extras
 from .calls import Answer, Calls
@@ -102,6 +103,19 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             name, told, parse_size(told.get("content-length")), self.service
         )
 
+    def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
+        """Look at what an object has become, after a response was lost."""
+        response = self._calls.ask("HEAD", "HeadObject", container, name, headers=reads)
+        require_object(response)
+        response.close()
+        told = response.headers
+        size = parse_size(told.get("content-length"))
+        info = dialect.object_info(name, told, size, self.service)
+        now = parse_date(told.get("date"))
+        written = info.last_modified
+        age = None if now is None or written is None else (now - written).total_seconds()
+        return Seen(info, age)
+
     @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
@@ -154,6 +168,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         settings = self._settings.overridden(options.extra)
         headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
         headers |= dialect.condition_headers(conditions)
+        token = headers.get(dialect.TOKEN)
         bound = conditions != Conditions()
 
         def put() -> ObjectInfo:
@@ -162,16 +177,22 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
             response.close()
-            return dialect.written_info(name, response.headers, self.service)
+            info = dialect.written_info(name, response.headers, self.service)
+            return info if token is None else replace(info, write_token=token)
 
-        def look() -> ObjectInfo | None:
+        def find() -> ObjectInfo | None:
             known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
             return self._ours((container, name), payload.size, known, None, settings)
 
-        info = self._calls.proved(
-            lambda: self._calls.persist_once(put, look) if bound else self._calls.persist(put),
-            look,
-        )
+        info = (
+            self._calls.write_once(
+                put, conditions, token,
+                lambda: self._look_again(container, name, settings.reads),
+                looks_first=self._doubts.looks_first(conditions),
+            )
+            if bound
+            else self._calls.proved(lambda: self._calls.persist(put), find)
+        )  # fmt: skip
         if bound and payload.size <= _SMALL:
             info = self._doubts.settle(put, info, conditions)
         self._compare(payload, info, "content")
@@ -180,7 +201,10 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
         tagged = extras.tag_headers(options.extra.get("tags"))
-        return {**dialect.write_headers(options), **settings.kept, **tagged}
+        headers = {**dialect.write_headers(options), **settings.kept, **tagged}
+        return with_token(
+            headers, options.conditions, dialect.META, self.service.limits.max_metadata
+        )
 
     def _ours(
         self,
@@ -190,7 +214,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         etag: str | None,
         settings: Settings,
     ) -> ObjectInfo | None:
-        """Return what the service has, if it is what we sent."""
+        """Return what the service has, if it is what we sent; for what has no condition."""
         try:
             info = self._look(*place, None, settings.reads)
         except StorageError:
@@ -225,15 +249,14 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         self._doubts.look(container, name, conditions)
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
-        bound = conditions.if_match is not None
-
         self._calls.delete(
             lambda: self._calls.ask(
                 "DELETE", "DeleteObject", container, name,
-                query=query, headers=headers, idempotent=not bound,
+                query=query, headers=headers, idempotent=conditions.if_match is None,
             ).close(),
-            lambda: self._head_object(container, name, version),
-            bound=bound,
+            conditions,
+            lambda: self._look_again(container, name, self._reads),
+            looks_first=self._doubts.looks_first(conditions),
         )  # fmt: skip
 
     @override
@@ -295,7 +318,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         info = self._head_object(container, name, None)
         if conditions.if_match not in {None, info.etag}:
             raise ObjectChangedError(f"the object has another ETag, {info.etag}")
-        return self._copier.replace_metadata(container, info, metadata, content_type)
+        return self._copier.replace_metadata(container, info, metadata, content_type, conditions)
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:

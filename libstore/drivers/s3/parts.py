@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
@@ -15,6 +15,7 @@ from ...errors import (
 )
 from ...transfer.payload import Payload
 from ...values import (
+    Conditions,
     ObjectInfo,
     Page,
     Part,
@@ -82,10 +83,20 @@ class PartHooks(CompositeHooks):
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)
 
-        def look() -> ObjectInfo | None:
+        def find() -> ObjectInfo | None:
             return self._ours((container, name), size, checksums, etag, settings)
 
-        info = self._copier.finish(upload, body, headers, settings, look)
+        def write(send: Callable[[], ObjectInfo]) -> ObjectInfo:
+            if options.conditions == Conditions():
+                return self._calls.persist_once(send, find)
+            return self._calls.write_once(
+                send, options.conditions,
+                self._write_headers(options, settings).get(dialect.TOKEN),
+                lambda: self._look_again(container, name, settings.reads),
+                looks_first=self._doubts.looks_first(options.conditions),
+            )  # fmt: skip
+
+        info = self._copier.finish(upload, body, headers, settings, write)
         self._begun.pop(upload.id, None)
         _compare_composite(info, parts)
         return info

@@ -56,11 +56,12 @@ class CopyHooks(PartHooks):
             headers.pop("x-delete-at", None)
         headers = {**self._checked(headers), "x-fresh-metadata": "true"}
         place = (source_container, source)
+        target = (container, name)
         try:
             if (info.size or 0) > min(_WHOLE, self.limits.max_put):
-                done = self._copy_parts(place, info, (container, name), headers, options)
+                done = self._copy_parts(place, info, target, headers, options)
             else:
-                done = self._copy_whole(place, info, (container, name), headers)
+                done = self._copy_whole(place, info, target, headers, options.conditions)
         except ObjectChangedError as error:
             if error.status != 412 or not self._has_etag(*place, None, info.etag):
                 raise
@@ -97,16 +98,29 @@ class CopyHooks(PartHooks):
         info: ObjectInfo,
         target: tuple[str, str],
         headers: dict[str, str],
+        conditions: Conditions,
     ) -> ObjectInfo:
-        etag = self._copy_bytes(source, info, target, headers, None)
         expected = info.checksums.get("md5")
-        if expected is not None and etag != expected:
-            raise IntegrityError(
-                f"the service has copied something else: the copy's MD5 should be {expected}, but"
-                f" is {etag}"
-            )
-        return ObjectInfo(target[1], size=info.size, etag=etag,
-                          checksums=dialect.checksums({}, etag))  # fmt: skip
+        sent = dialect.with_token(headers, conditions.token)
+
+        def copy() -> ObjectInfo:
+            idempotent = not conditions.if_absent
+            etag = self._copy_bytes(source, info, target, sent, None, idempotent=idempotent)
+            if expected is not None and etag != expected:
+                raise IntegrityError(
+                    "the service has copied something else: the copy's MD5 should be"
+                    f" {expected}, but is {etag}"
+                )
+            return ObjectInfo(target[1], size=info.size, etag=etag,
+                              checksums=dialect.checksums({}, etag))  # fmt: skip
+
+        if not conditions.if_absent:
+            return copy()
+        # No request protects what another client has written since the name was free.
+        return self._calls.write_once(
+            copy, conditions, sent.get(dialect.TOKEN),
+            lambda: self._look_again(*target), looks_first=True,
+        )  # fmt: skip
 
     def _copy_bytes(
         self,
@@ -115,6 +129,8 @@ class CopyHooks(PartHooks):
         target: tuple[str, str],
         headers: dict[str, str],
         span: Span | None,
+        *,
+        idempotent: bool = True,
     ) -> str | None:
         """Have the service copy an object, or some of it, and return the copy's ETag."""
         # https://docs.openstack.org/swift/latest/middleware.html#module-swift.common.middleware.copy
@@ -123,7 +139,9 @@ class CopyHooks(PartHooks):
         if span is not None:
             sent["range"] = range_of(span)
         try:
-            response = self._calls.ask("PUT", "CopyObject", *target, headers=sent)
+            response = self._calls.ask(
+                "PUT", "CopyObject", *target, headers=sent, idempotent=idempotent
+            )
         except ObjectNotFoundError as error:
             raise self._missing(source[0], target[0], error) from None
         response.close()
@@ -174,8 +192,8 @@ class CopyHooks(PartHooks):
             kept = {
                 label: value for label, value in headers.items() if label != "x-fresh-metadata"
             }
-            done = self._publish(upload, parts, kept, info.checksums.get("md5"),
-                                 if_absent=options.conditions.if_absent)  # fmt: skip
+            md5 = info.checksums.get("md5")
+            done = self._publish(upload, parts, kept, md5, options.conditions)
         except BaseException:
             self._large.abort(upload)
             raise

@@ -16,6 +16,7 @@ from ...checks import shorten
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
 from ...http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
 from ...values import (
+    TOKEN_KEY,
     Conditions,
     ContainerInfo,
     ListQuery,
@@ -29,6 +30,7 @@ from .._texts import decode_text, encode_text, text_of
 from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
 
 META = "x-object-meta-"
+TOKEN = META + TOKEN_KEY
 #: Where a large object that we wrote keeps its MD5, behind the ETag of the manifest it is for.
 WHOLE_MD5 = META + "libstore-md5"
 _CEPH_LARGE = META + "static-large-object"
@@ -138,6 +140,18 @@ def fits(headers: Mapping[str, str], info: Info | None = None) -> None:
                 f"the metadata key {decode_key(name)!r} is longer than the {most_name} bytes that"
                 " the service keeps"
             )
+
+
+def with_token(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
+    """Return headers with the token of a write, if the user's metadata leave room for it."""
+    if token is None:
+        return dict(headers)
+    more = {**headers, TOKEN: token}
+    try:
+        fits(more)
+    except ValueError:
+        return dict(headers)
+    return more
 
 
 def with_whole_md5(

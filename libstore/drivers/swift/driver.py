@@ -93,6 +93,8 @@ class SwiftDriver(SharingHooks):
         retry: When to try again after a failure that may pass.
         transfer: How large transfers are cut up, and how many parts travel at once.
         cdn: The public address that containers are served at; the account's own by default.
+        write_tokens: Store a random token in the metadata of each object that is written on a
+            condition, to know later whether a write whose response was lost took effect.
 
     Raises:
         CredentialsNotFoundError: There is nobody to log in, or nowhere.
@@ -147,8 +149,9 @@ class SwiftDriver(SharingHooks):
         retry: RetryPolicy | None = None,
         transfer: TransferOptions | None = None,
         cdn: str | None = None,
+        write_tokens: bool = True,
     ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn)
+        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             user, secret, auth_url, project, project_id, project_domain, project_domain_id,
             user_id, user_domain, user_domain_id, application_credential, token, region,

@@ -14,6 +14,7 @@ from ...errors import (
     NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectNotFoundError,
+    ServiceError,
     StorageError,
 )
 from ...http.headers import clean_etag, parse_size
@@ -30,6 +31,7 @@ from ...values import (
     WriteOptions,
 )
 from .._network import NetworkDriver
+from .._outcome import Seen
 from .._reading import range_header, require_object, sent
 from . import dialect
 from .calls import Calls
@@ -41,6 +43,14 @@ Put: TypeAlias = Callable[[Mapping[str, str], bool], ObjectInfo]
 
 # What is larger is not sent on the chance that its name is free.
 _TRY_AT_ONCE = MiB
+
+
+def require_written(response: Response) -> None:
+    """Raise `ServiceError` where a newer object of another write was met."""
+    # The proxy says 202 where a server of objects has one with a later time:
+    # https://github.com/openstack/swift/blob/master/swift/proxy/controllers/obj.py
+    if response.status == 202:
+        raise ServiceError("the service has met a newer object of this name", status=202)
 
 
 class ObjectHooks(NetworkDriver[Calls, Settings]):
@@ -90,7 +100,9 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
+        conditions = options.conditions
         headers = self._checked(dialect.write_headers(options))
+        headers = dialect.with_token(headers, conditions.token)
         headers["etag"] = payload.digest("md5")
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
@@ -99,38 +111,37 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 headers={**headers, **condition}, content=payload, idempotent=idempotent,
             )  # fmt: skip
             response.close()
+            if not idempotent:
+                require_written(response)
             etag = clean_etag(response.headers.get("etag"))
             digests = dialect.checksums({}, etag)
             return ObjectInfo(name, etag=etag, checksums=digests,
                               version=dialect.version(response.headers))  # fmt: skip
 
-        def is_ours(info: ObjectInfo) -> bool:
-            return (info.size, info.etag) == (payload.size, payload.digest("md5"))
-
-        if options.conditions.if_absent:
-            return self._put_new(container, name, put, is_ours)
+        if conditions.if_absent:
+            return self._put_new(container, name, put, conditions, headers.get(dialect.TOKEN))
         return self._put_over(container, name, put, payload.size)
 
     def _put_new(
-        self,
-        container: str,
-        name: str,
-        put: Put,
-        is_ours: Callable[[ObjectInfo], bool],
+        self, container: str, name: str, put: Put, conditions: Conditions, token: str | None
     ) -> ObjectInfo:
-        """
-        Write where nothing is.
-
-        After a try of which nobody knows whether it took effect, what is there may be our own.
-        """
-
-        def look() -> ObjectInfo | None:
-            info = self._head_object(container, name, None)
-            return info if is_ours(info) else None
-
-        if not self._calls.heeds_conditions:
+        """Write where nothing is."""
+        heeded = self._calls.heeds_conditions
+        if not heeded:
             self._require_absent(container, name)
-        return self._calls.persist_once(lambda: put({"if-none-match": "*"}, False), look)
+        return self._calls.write_once(
+            lambda: put({"if-none-match": "*"}, False), conditions, token,
+            lambda: self._look_again(container, name), looks_first=not heeded,
+        )  # fmt: skip
+
+    def _look_again(self, container: str, name: str) -> Seen:
+        """Look at what an object has become; the newest copy of it tells."""
+        # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
+        headers = {"x-newest": "true"}
+        response = self._calls.ask("HEAD", "HeadObject", container, name, headers=headers)
+        require_object(response)
+        size = parse_size(response.headers.get("content-length"))
+        return Seen(dialect.object_info(name, response.headers, size))
 
     def _put_over(
         self,

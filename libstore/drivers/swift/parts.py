@@ -16,7 +16,7 @@ from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
 from ...transfer.crew import run_all
 from ...transfer.payload import Payload
-from ...values import MiB, ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import Conditions, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect
 from .large import (
     etag_of,
@@ -25,7 +25,7 @@ from .large import (
     segment_name,
     segments_container,
 )
-from .objects import ObjectHooks, Put
+from .objects import ObjectHooks, Put, require_written
 
 # Clocks differ, and a reader that began in time may come to the end later.
 _EXPIRY_MARGIN = 3_600
@@ -78,8 +78,7 @@ class PartHooks(ObjectHooks):
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
         headers = dialect.write_headers(options)
-        return self._publish(upload, parts, headers, checksums.get("md5"),
-                             if_absent=options.conditions.if_absent)  # fmt: skip
+        return self._publish(upload, parts, headers, checksums.get("md5"), options.conditions)
 
     def _publish(
         self,
@@ -87,20 +86,22 @@ class PartHooks(ObjectHooks):
         parts: Sequence[Part],
         headers: Mapping[str, str],
         md5: str | None,
-        *,
-        if_absent: bool,
+        conditions: Conditions,
     ) -> ObjectInfo:
         """Write the manifest; then remove the mark, and the segments of what it replaces."""
         container, name = upload.container, upload.name
         etag = etag_of(part.token for part in parts)
         # The ETag is compared with what comes back: Ceph's gateway would take one that is sent for
         # that of the manifest's text. https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
-        sent = dialect.with_whole_md5(headers, etag, md5, self._calls.info)
+        tokened = dialect.with_token(headers, conditions.token)
+        sent = dialect.with_whole_md5(tokened, etag, md5, self._calls.info)
         self._expire_segments(upload, parts, headers)
         body = manifest_body(segments_container(container), upload, parts)
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
             response = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
+            if not idempotent:
+                require_written(response)
             told = clean_etag(response.headers.get("etag"))
             if told != etag:
                 raise IntegrityError(
@@ -110,9 +111,9 @@ class PartHooks(ObjectHooks):
             return ObjectInfo(name, etag=told, checksums={"md5": md5} if md5 else {},
                               version=dialect.version(response.headers))  # fmt: skip
 
-        if not if_absent:
+        if not conditions.if_absent:
             return self._publish_over(upload, put)
-        info = self._put_new(container, name, put, lambda info: info.etag == etag)
+        info = self._put_new(container, name, put, conditions, tokened.get(dialect.TOKEN))
         self._large.unmark(upload)
         return info
 
