@@ -85,6 +85,8 @@ class Caller:
         client = self._clients.get(key)
         if client is None:
             client = Client(self.transport, signer(), read_error, self.retrier, self.now)
+            # The clock of a service is the same in all its regions.
+            client.skew = next((known.skew for known in list(self._clients.values())), 0.0)
             self._clients[key] = client
         return client
 

@@ -29,6 +29,10 @@ _logger = logging.getLogger(__name__)
 _ERROR_LIMIT = 64 * KiB
 # A clock that is wrong by less is not what a service complains of.
 _SKEW_THAT_MATTERS = 30.0
+# What all services that sign by the time tolerate, where they do not say why they refuse:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
+# https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key
+_TOLERATED = 900.0
 
 
 class Unsigned:
@@ -68,10 +72,23 @@ class Client:
         self.read_error = read_error
         #: Seconds by which the service's clock is ahead of ours.
         self.skew = 0.0
+        self._last: tuple[Mapping[str, str], float] = ({}, 0.0)
 
     def now(self) -> float:
         """Return the service's time: ours, corrected by what it told."""
         return self.clock() + self.skew
+
+    def now_there(self) -> float:
+        """
+        Return the service's time by its last answer.
+
+        It is for signed URLs of services that never complain of our clock: whoever uses the URL
+        has the complaint.
+        """
+        headers, came = self._last
+        when = None if "age" in headers else header_rules.parse_date(headers.get("date"))
+        ahead = when.timestamp() - came if when is not None else 0.0
+        return self.clock() + (ahead if abs(ahead) >= _SKEW_THAT_MATTERS else 0.0)
 
     def request(self, request: Request) -> Response:
         """
@@ -92,6 +109,7 @@ class Client:
                     tries = tries or _Tries(self, request, budget)
                     tries.after_outage(outage)
                     continue
+                self._last = response.headers, self.clock()
                 if response.status in request.expected:
                     return response
                 tries = tries or _Tries(self, request, budget)
@@ -126,7 +144,9 @@ class _Tries:
         if isinstance(fault.error, StorageError):
             asked = header_rules.retry_after(response.headers, self._client.now())
             fault.error.retry_after = asked
-        if fault.skewed and self._correct_clock(response.headers, skew):
+        if fault.skewed and self._correct_clock(response.headers, skew, _SKEW_THAT_MATTERS):
+            return
+        if fault.unsure and self._correct_clock(response.headers, skew, _TOLERATED):
             return
         if fault.renew and not self._renewed:
             self._renewed = True
@@ -146,15 +166,20 @@ class _Tries:
         ):
             self._give_up(error)
 
-    def _correct_clock(self, headers: Mapping[str, str], skew: float) -> bool:
-        """Return whether the service's clock is another than the one this try was signed by."""
+    def _correct_clock(self, headers: Mapping[str, str], skew: float, least: float) -> bool:
+        """
+        Take the service's clock; return whether it is another than this try was signed by.
+
+        Args:
+            least: The seconds that make it another one.
+        """
         when = header_rules.parse_date(headers.get("date"))
         # By a year beyond these no request and no URL could be signed.
         if when is None or self._corrected or not 1990 <= when.year < 9000:
             return False
         self._corrected = True
         found = when.timestamp() - self._client.clock()
-        if abs(found - skew) < _SKEW_THAT_MATTERS:
+        if abs(found - skew) < least:
             return False
         # Other threads sign by it from now on. One that was refused meanwhile compares with what
         # it had signed by itself, and tries again too.

@@ -110,6 +110,7 @@ class Fault:
         retry: Try again with backoff, if the request may be sent twice.
         renew: Get new credentials and try once more.
         skewed: Our clock is wrong: correct it by the answer's Date and try once more.
+        unsure: Our clock may be wrong: do that if it is off by more than services tolerate.
         throttled: Wait longer than after other faults.
     """
 
@@ -118,3 +119,4 @@ class Fault:
     renew: bool = False
     skewed: bool = False
     throttled: bool = False
+    unsure: bool = False

@@ -8,6 +8,7 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ...errors import (
     AccessDeniedError,
@@ -244,7 +245,7 @@ class ErrorReader:
             request_id=headers.get("x-ms-request-id"),
             secrets=(*hidden_in(request.headers), *self._secrets()),
         )  # fmt: skip
-        return meaning.fault(error)
+        return replace(meaning.fault(error), unsure=status == 403)
 
 
 def _meaning(request: Request, status: int, code: str | None, message: str) -> Meaning:
@@ -259,7 +260,8 @@ def _meaning(request: Request, status: int, code: str | None, message: str) -> M
     # What somebody sees who has not signed, or may not know what there is.
     if status == 404 and code in {"ResourceNotFound", "CannotVerifyCopySource"}:
         return _missing(request.operation)
-    if code is None and status < 500 and status not in _PLAIN:
+    silent = request.method == "HEAD" and status == 403
+    if code is None and status < 500 and status not in _PLAIN and not silent:
         return foreign(status)
     known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
     if known is _leased and request.operation in _OF_CONTAINERS:

@@ -346,7 +346,7 @@ class GCSDriver(PartHooks):
 
     def _now(self) -> float:
         """Return Google's time, as far as it was told."""
-        return self._calls.client.now()
+        return self._calls.client.now_there()
 
     @override
     def _enable_container_cdn(self, container: str) -> None:

@@ -161,7 +161,7 @@ class ErrorReader:
             told = Told(foreign=True)
         meaning = meaning_of(request.operation, request.target, status, told)
         error = self.error(meaning, status, told, headers.get(REQUEST_ID))
-        return meaning.fault(error)
+        return replace(meaning.fault(error), unsure=status == 403 and not body)
 
     def error(
         self, meaning: Meaning, status: int, told: Told, request_id: str | None = None

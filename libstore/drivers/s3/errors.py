@@ -284,9 +284,11 @@ class ErrorReader:
             status, told.get("Message", ""), code=code, request_id=request_id,
             secrets=(*self._secrets, *hidden_in(request.headers)),
         )  # fmt: skip
+        # An answer to HEAD does not say why, and some services call a wrong clock AccessDenied.
+        unsure = status == 403 or (status == 400 and (silent or code == "AccessDenied"))
         if (moved and not odd) or (silent and status in {400, 403}):
-            return Fault(WrongRegionError(error, region))
-        return meaning.fault(error)
+            return Fault(WrongRegionError(error, region), unsure=unsure)
+        return replace(meaning.fault(error), unsure=unsure)
 
     def inside(
         self,

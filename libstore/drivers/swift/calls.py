@@ -170,12 +170,16 @@ class Calls(Caller):
             method, place.url, target, headers or {}, content, idempotent,
             _EXPECTED[method], operation,
         )  # fmt: skip
-        client = self.client_of("", lambda: self._signer, self._errors)
-        response = client.request(request)
+        response = self.client.request(request)
         if not is_swift(response.headers):
             response.close()
             raise foreign(response.status).error(response.status)
         return response
+
+    @property
+    def client(self) -> Client:
+        """What sends requests, by the policy that is set now."""
+        return self.client_of("", lambda: self._signer, self._errors)
 
     def ask_json(
         self,

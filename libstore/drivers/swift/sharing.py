@@ -42,7 +42,7 @@ class SharingHooks(CopyHooks):
             raise NotSupportedError("Swift takes no signed URL for a name of slashes alone")
         digest = self._settings.temp_url_digest or self._found_digest(options.method)
         place = self._calls.place
-        expires = int(self._calls.now() + max(1.0, options.expires))
+        expires = int(self._calls.client.now_there() + max(1.0, options.expires))
         return place.url + sign_path(
             place.path, f"{container}/{name}", options.method, key, expires,
             digest=digest, extra=extra,

@@ -1,0 +1,189 @@
+"""What every driver of a network does where the clock of this machine is wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from drivers.test_errors_of_all import DRIVERS
+from scripted import Play, Server, answer
+
+from libstore import AccessDeniedError, RetryPolicy, StorageDriver, StorageError, get_driver
+
+NOW = 1_800_000_000.0
+HOUR, DAY = 3_600.0, 86_400.0
+#: The drivers that sign by the time; a token has nothing to do with clocks.
+SIGNING = ["s3", "azure", "gcs-hmac"]
+FOUND: Mapping[str, str] = {
+    "ETag": '"0x1"',
+    "Last_Modified": "Sun, 06 Nov 1994 08:49:37 GMT",
+    "x_ms_request_id": "R1",
+    "x_goog_generation": "1",
+    "X_Trans_Id": "R1",
+}
+OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
+    "get_object": lambda driver: driver.get_object("bucket", "name"),
+    "object_exists": lambda driver: driver.object_exists("bucket", "name"),
+    "read_object": lambda driver: driver.object("bucket", "name").read(),
+    "upload_object": lambda driver: driver.upload_object(b"content", "bucket", "name"),
+}
+
+
+class Clock:
+    """A clock that can be set."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture(params=SIGNING)
+def driver(request: pytest.FixtureRequest, server: Server, clock: Clock) -> Iterator[Any]:
+    with DRIVERS[request.param](server.url) as driver:
+        driver.retry = RetryPolicy(2, base=0.0)
+        set_clock(driver, clock)
+        yield driver
+
+
+def set_clock(driver: Any, clock: Clock) -> None:
+    for one in (driver, getattr(driver, "_inner", None)):
+        if one is not None:
+            one._calls.clock = clock
+
+
+def good(moment: float) -> Play:
+    return answer(b"", Date=formatdate(moment, usegmt=True), **FOUND)
+
+
+def refused(moment: float) -> Play:
+    """Return a refusal that does not say why."""
+    return answer(b"", 403, Date=formatdate(moment, usegmt=True))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("ahead", [DAY, -DAY, HOUR, -HOUR])
+def test_a_refusal_without_a_reason_is_judged_by_its_date(
+    server: Server,
+    driver: StorageDriver,
+    operation: str,
+    ahead: float,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One more request, signed by the service's time; a warning says that ours is wrong."""
+    server.steps.append(refused(NOW + ahead))
+    server.default = good(NOW + ahead)
+    with caplog.at_level(logging.WARNING):
+        OPERATIONS[operation](driver)
+    assert len(server.seen) == 2
+    assert len({dict(seen.headers)["authorization"] for seen in server.seen}) == 2
+    assert "clock is off by" in caplog.text
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("step", [DAY, -DAY, HOUR, -HOUR])
+def test_a_clock_that_is_set_wrong_after_a_good_request(
+    server: Server, driver: StorageDriver, clock: Clock, operation: str, step: float
+) -> None:
+    """What was found out about the clock before is found out anew, as often as it is set."""
+    server.default = good(NOW)
+    OPERATIONS[operation](driver)
+    for _ in range(3):
+        clock.now += step
+        server.seen.clear()
+        server.steps.append(refused(NOW))
+        OPERATIONS[operation](driver)
+        assert len(server.seen) == 2
+        OPERATIONS[operation](driver)
+        assert len(server.seen) == 3
+
+
+def test_a_write_with_a_condition_is_sent_again_too(server: Server, driver: StorageDriver) -> None:
+    """Whoever refuses a request has not carried it out."""
+    if driver.name == "s3":  # looks first whether the object is there, as the service is unknown
+        server.steps.append(answer(b"", 404))
+    server.steps.append(refused(NOW + DAY))
+    server.default = good(NOW + DAY)
+    driver.upload_object(b"content", "bucket", "name", if_absent=True)
+    assert [seen.line[:3] for seen in server.seen[-2:]] == ["PUT", "PUT"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("off", [0.0, 600.0, -600.0])
+def test_a_clock_that_is_good_enough_is_not_the_reason(
+    server: Server, driver: StorageDriver, operation: str, off: float
+) -> None:
+    server.default = good(NOW)
+    driver.get_object("bucket", "name")
+    server.seen.clear()
+    server.default = refused(NOW + off)
+    with pytest.raises(StorageError) as caught:
+        OPERATIONS[operation](driver)
+    assert caught.value.status == 403
+    assert isinstance(caught.value, AccessDeniedError) or driver.name == "azure"
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_refusal_that_stays_is_told(
+    server: Server, driver: StorageDriver, operation: str
+) -> None:
+    server.default = good(NOW)
+    driver.get_object("bucket", "name")
+    server.seen.clear()
+    server.default = refused(NOW + DAY)
+    with pytest.raises(StorageError) as caught:
+        OPERATIONS[operation](driver)
+    assert caught.value.status == 403
+    assert len(server.seen) == 2
+
+
+def _swift(url: str) -> StorageDriver:
+    return get_driver("swift")(
+        token="token", temp_url_key="temp key", temp_url_digest="sha256",
+        storage_url=f"{url}/v1/AUTH_test",
+    )  # fmt: skip
+
+
+def _end(url: str) -> float:
+    """Return when a signed URL ends."""
+    return float(parse_qs(urlsplit(url).query)["temp_url_expires"][0])
+
+
+@pytest.mark.parametrize("ahead", [0.0, DAY, -DAY])
+def test_urls_are_signed_by_the_service_s_time(server: Server, clock: Clock, ahead: float) -> None:
+    """Swift never complains of a clock, and whoever uses the URL finds it expired."""
+    server.default = good(NOW + ahead)
+    with _swift(server.url) as driver:
+        set_clock(driver, clock)
+        obj = driver.object("bucket", "name")
+        assert _end(obj.sign_url(expires=60.0)) == NOW + 60.0
+        driver.object_exists("bucket", "name")
+        clock.now += 10.0
+        assert _end(obj.sign_url(expires=60.0)) == NOW + ahead + 70.0
+
+
+def test_a_date_that_a_cache_has_kept_is_not_believed(server: Server, clock: Clock) -> None:
+    server.default = answer(b"", Age="86400", Date=formatdate(NOW - DAY, usegmt=True), **FOUND)
+    with _swift(server.url) as driver:
+        set_clock(driver, clock)
+        driver.object_exists("bucket", "name")
+        url = driver.object("bucket", "name").sign_url(expires=60.0)
+    assert _end(url) == NOW + 60.0
