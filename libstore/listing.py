@@ -234,6 +234,40 @@ def prefixes_below(items: Iterable[object], prefix: str) -> list[str]:
     return found
 
 
+def refolded(
+    items: Iterable[ObjectInfo | Prefix], query: ListQuery, last: str
+) -> list[ObjectInfo | Prefix] | None:
+    """
+    Return the items of a page that a service has folded; `None` if it has not folded them right.
+
+    What takes no further request is put right: an object that ends with the delimiter, as markers
+    of folders do, becomes the prefix, a prefix that goes on behind the delimiter is cut, and the
+    prefix that was asked for is left out.
+
+    Args:
+        last: The last name or prefix of the pages before.
+    """
+    shown = max(last, query.start_after)
+    right: dict[tuple[str, bool], ObjectInfo | Prefix] = {}
+    for item in items:
+        name, is_prefix = item.name, isinstance(item, Prefix)
+        if is_prefix and name == query.prefix:
+            continue
+        end = name.find(query.delimiter, len(query.prefix))
+        folded = name[: end + len(query.delimiter)] if end >= 0 else name
+        if end < 0:
+            if is_prefix:
+                return None
+            right[name, False] = item
+        elif is_prefix and folded == name:
+            right[name, True] = item
+        elif not is_prefix and folded != name:
+            return None
+        elif folded > shown:
+            right[folded, True] = Prefix(folded)
+    return list(right.values())
+
+
 def fold_page(
     infos: Iterable[ObjectInfo], query: ListQuery, token: str | None, limit: int
 ) -> Page[ObjectInfo | Prefix]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,8 +13,9 @@ from typing_extensions import override
 
 from ..base import StorageDriver
 from ..errors import ObjectChangedError, StorageError
+from ..listing import fold_page, iterate_pages, refolded
 from ..retry import Retrier
-from ..values import Conditions, Reading, Span
+from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from ._calls import Caller
 from ._reading import past_the_end
 
@@ -37,7 +40,7 @@ _ONE_BUDGET = frozenset(
         "_head_container",
         "_head_object",
         "_list_containers",
-        "_list_objects",
+        "_list_page",
         "_list_parts",
         "_list_uploads",
         "_put_object",
@@ -46,6 +49,11 @@ _ONE_BUDGET = frozenset(
         "_start_upload",
     }
 )
+
+# How services say that they take no such delimiter.
+_REFUSED = frozenset({400, 412, 501})
+# What sorts behind all that a name is likely to go on with.
+_BEHIND_ALL = "\U0010fffd"
 
 C = TypeVar("C", bound=Caller)
 S = TypeVar("S", bound=Kept)
@@ -70,12 +78,14 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     A subclass takes each of the settings as an argument.
 
     Attributes:
+        _folds_wrong: Delimiters behind which the service does not fold.
         _refuses_own_etags: A read with ``If-Match`` was refused although the object has that ETag.
     """
 
     _calls: C
     _settings: S
     _refuses_own_etags: bool = False
+    _folds_wrong: frozenset[str] = frozenset()
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
@@ -94,7 +104,7 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
         for name in _ONE_BUDGET & vars(cls).keys():
             hook = vars(cls)[name]
             # A class that takes a hook back stays as if it had never had it.
-            if hook is not getattr(StorageDriver, name):
+            if hook is not getattr(StorageDriver, name, None):
                 setattr(cls, name, _in_one_budget(hook))
 
     @property
@@ -105,6 +115,70 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     @override
     def close(self) -> None:
         self._calls.close()
+
+    # ------------------------------------------------------------------ listing
+
+    def _can_fold(self, delimiter: str) -> bool:
+        """Return whether the service is expected to fold names behind this delimiter."""
+        return True
+
+    @abstractmethod
+    def _list_page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """Do what `_list_objects` asks for, as far as the service can fold."""
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """
+        Return one page of objects and prefixes, folded here where the service cannot.
+
+        Many servers fold behind slashes alone, whatever the delimiter is, and say nothing: that
+        shows in prefixes that do not end with the delimiter, or in names that go on behind it.
+        """
+        delimiter = query.delimiter
+        if not delimiter:
+            return self._list_page(container, query, token, limit)
+        # The name that the last page ended with is kept, to go on behind it by ourselves.
+        last, inner = ("", None) if token is None else json.loads(token)
+        wrong = delimiter in self._folds_wrong or (token is not None and inner is None)
+        if self._can_fold(delimiter) and not wrong:
+            folded = self._folded_page(container, query, last, inner, limit)
+            if folded is not None:
+                last = max([last, *(item.name for item in folded.items)])
+                return Page(folded.items, _token(last, folded.token) if folded.token else None)
+            if not query.start_after:  # with which alone some servers fold wrong
+                self._folds_wrong |= {delimiter}
+        page = fold_page(self._infos(container, query, last), query, last or None, limit)
+        return Page(page.items, _token(page.token, None) if page.token else None)
+
+    def _folded_page(
+        self, container: str, query: ListQuery, last: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix] | None:
+        """Return a page as the service folds it; `None` if it refuses to, or folds it wrong."""
+        try:
+            page = self._list_page(container, query, token, limit)
+        except StorageError as error:
+            if query.delimiter == "/" or error.status not in _REFUSED:
+                raise
+            return None
+        items = refolded(page.items, query, last)
+        return None if items is None else Page(items, page.token)
+
+    def _infos(self, container: str, query: ListQuery, last: str) -> Iterator[ObjectInfo]:
+        """Yield the objects behind the last name or prefix of a page."""
+        if query.delimiter in last[len(query.prefix) :]:
+            last += _BEHIND_ALL  # nearly all that the prefix stands for sorts before this
+        plain = replace(query, delimiter="", start_after=max(query.start_after, last))
+        pages = iterate_pages(
+            lambda token: self._list_page(container, plain, token, self.limits.page_size),
+            f"objects in {container!r}",
+        )
+        return (item for page in pages for item in page.items if isinstance(item, ObjectInfo))
+
+    # ------------------------------------------------------------------ reading
 
     @abstractmethod
     def _open_object(
@@ -154,6 +228,11 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     ) -> Reading:
         """Return no bytes, for a read that begins behind the last one."""
         return past_the_end(self._head_object(container, name, version), conditions)
+
+
+def _token(last: str, inner: str | None) -> str:
+    """Return the token of a page that ends with a name, with the service's own token if any."""
+    return json.dumps([last, inner])
 
 
 def _restore(cls: type[StorageDriver], options: dict[str, Any]) -> StorageDriver:

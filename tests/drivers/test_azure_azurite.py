@@ -13,7 +13,6 @@ from libstore.drivers.azure import AzureDriver
 from libstore.testing import DriverConformance
 from servers.azurite import AzureServer
 
-_DELIMITER = "Azurite folds names behind the first character of a delimiter"
 _BACKSLASH = "Azure makes slashes of backslashes, so the driver refuses them"
 _CONTROL = "Azure takes no control characters, so the driver refuses them"
 
@@ -32,17 +31,6 @@ class TestAzurite(Faulty, DriverConformance):
     """All that the driver does, on the emulator."""
 
     faults: ClassVar[Mapping[str, str]] = {
-        **{
-            f"test_{name}": _DELIMITER
-            for name in (
-                "it_takes_any_delimiter",
-                "a_delimiter_folds_what_goes_on_behind_it[---]",
-                "a_delimiter_folds_what_goes_on_behind_it[b---]",
-                "a_delimiter_folds_what_goes_on_behind_it[b-----]",
-                "a_delimiter_folds_what_goes_on_behind_it[-/d/]",
-                "pages_do_not_show[----]",
-            )
-        },
         r"test_an_ordinary_name_comes_back_unchanged['back\\slash']": _BACKSLASH,
         r"test_an_ordinary_name_comes_back_unchanged['back\\..\\slash']": _BACKSLASH,
         r"test_no_name_stands_for_another['a\n'-'a\r\n']": _CONTROL,

@@ -16,7 +16,6 @@ from servers.gcs import GCSServer
 
 _CONDITIONS = "fake-gcs-server passes over conditions but those of uploads in one request"
 _PATCH = "fake-gcs-server keeps an empty text of metadata that was taken away"
-_DELIMITER = "fake-gcs-server folds names behind the first character of a delimiter"
 _FOLDED_PAGES = "fake-gcs-server passes over maxResults where it folds"
 _SIGNATURE = "fake-gcs-server verifies no signatures"
 _POLICY = "fake-gcs-server has no policies"
@@ -47,15 +46,9 @@ class TestFakeGCS(Faulty, DriverConformance):
         "test_metadata_can_be_left_behind": "fake-gcs-server takes no metadata for the source's",
         "test_new_metadata_replaces_all_pairs": _PATCH,
         "test_no_metadata_takes_all_pairs_away": _PATCH,
-        "test_it_takes_any_delimiter": _DELIMITER,
-        "test_a_delimiter_folds_what_goes_on_behind_it[---]": _DELIMITER,
-        "test_a_delimiter_folds_what_goes_on_behind_it[b---]": _DELIMITER,
-        "test_a_delimiter_folds_what_goes_on_behind_it[b-----]": _DELIMITER,
-        "test_a_delimiter_folds_what_goes_on_behind_it[-/d/]": _DELIMITER,
         "test_pages_do_not_show[-/-]": _FOLDED_PAGES,
         "test_pages_do_not_show[-/-a]": _FOLDED_PAGES,
         "test_pages_do_not_show[-/-a/]": _FOLDED_PAGES,
-        "test_pages_do_not_show[----]": _FOLDED_PAGES,
         "test_a_signed_url_is_for_one_method": _SIGNATURE,
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
         "test_everybody_reads_a_public_container": _POLICY,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from drivers.listing_server import Ask, ListingServer, Sheet
 from drivers.swift_support import said
 from drivers.test_errors_of_all import DRIVERS
-from scripted import Play, answer
+from scripted import Play, Seen, answer
 
-from libstore import Prefix, RetryPolicy, ServiceError, StorageDriver
+from libstore import Prefix, RetryPolicy, ServiceError, StorageDriver, get_driver
 from libstore.drivers.swift import SwiftDriver
 from libstore.listing import MAX_EMPTY_PAGES
 
@@ -245,3 +246,111 @@ def test_a_prefix_that_is_listed_elsewhere_is_an_error(opened: Open) -> None:
     assert (driver.name, "walk", "bucket") == (
         caught.value.driver, caught.value.operation, caught.value.container,
     )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- folding
+
+TREE = sorted(
+    ["a", "a--", "a--1", "a--2", "a/b--c", "b-", "b-c", "b---", "b/--/--", "c/d", "c/e", "z--1/2"]
+    + [f"many--{number:03}" for number in range(60)]
+)
+
+
+def _folded(names: list[str], prefix: str, delimiter: str) -> list[tuple[str, bool]]:
+    rows: dict[tuple[str, bool], None] = {}
+    for name in (name for name in names if name.startswith(prefix)):
+        end = name.find(delimiter, len(prefix))
+        rows[(name, False) if end < 0 else (name[: end + len(delimiter)], True)] = None
+    return list(rows)
+
+
+def _behind(delimiter: str) -> Callable[[Ask], Ask]:
+    """Return what folds behind this delimiter in place of any other."""
+    return lambda ask: replace(ask, delimiter=ask.delimiter and delimiter)
+
+
+#: What servers do with a delimiter that they do not know.
+SERVERS: dict[str, Callable[[Ask], Ask]] = {
+    "slashes": _behind("/"),
+    "one character": lambda ask: replace(ask, delimiter=ask.delimiter[:1]),
+    "nothing": _behind(""),
+}
+
+
+@pytest.mark.parametrize("server_folds", SERVERS.values(), ids=SERVERS)
+@pytest.mark.parametrize("delimiter", ["--", "/", "b-"])
+@pytest.mark.parametrize("prefix", ["", "b-"])
+@pytest.mark.parametrize("size", [1_000, 3])
+def test_names_are_folded_though_the_service_cannot(
+    opened: Open, prefix: str, delimiter: str, size: int, server_folds: Callable[[Ask], Ask]
+) -> None:
+    """Also where this shows on a later page only."""
+    driver, server = opened(TREE, size)
+    server.sheet = lambda ask: server.page(server_folds(ask))
+    found = driver.list_objects("bucket", prefix, delimiter=delimiter)
+    assert _folded(TREE, prefix, delimiter) == [
+        (item.name, isinstance(item, Prefix)) for item in found
+    ]
+    later = driver.list_objects("bucket", prefix, delimiter=delimiter, start_after="b-")
+    assert [name for name, _ in _folded(TREE, prefix, delimiter) if name > "b-"] == [
+        item.name for item in later
+    ]
+    assert 2 == len(driver.list_objects("bucket", delimiter=delimiter)[:2])
+
+
+def test_names_are_folded_though_the_service_refuses_to(opened: Open, label: str) -> None:
+    """As old clusters of Swift refuse delimiters of several characters."""
+    driver, server = opened(TREE)
+    respond = server.respond
+
+    def refuse(seen: Seen) -> Play:
+        return _refusal(label) if "delimiter=--" in seen.target else respond(seen)
+
+    server.respond = refuse  # type: ignore[method-assign]
+    found = driver.list_objects("bucket", delimiter="--")
+    assert [name for name, _ in _folded(TREE, "", "--")] == [item.name for item in found]
+    asked = len(server.listed)
+    assert len(found)
+    assert "delimiter" not in "".join(server.listed[asked:])
+
+
+def _refusal(label: str) -> Play:
+    xml = b"<Error><Code>InvalidArgument</Code><Message>Invalid delimiter</Message></Error>"
+    told = b'{"error": {"code": 400, "errors": [{"reason": "invalid"}]}}'
+    body = told if label == "gcs" else xml
+    return answer(
+        body, 412 if label == "swift" else 400, x_trans_id="tx1", x_amz_request_id="R1",
+        x_ms_request_id="R1", x_ms_error_code="InvalidQueryParameterValue",
+        content_type="application/json" if label == "gcs" else "application/xml",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["s3"])
+@pytest.mark.parametrize(
+    ("service", "delimiter", "folds"),
+    [("rclone", "--", False), ("rclone", "-", False), ("rclone", "/", True),
+     ("alibaba", "--", False), ("alibaba", "-", True), ("minio", "--", True)],
+)  # fmt: skip
+def test_a_service_is_not_asked_for_what_it_cannot_fold(
+    opened: Open, service: str, delimiter: str, folds: bool
+) -> None:
+    _, server = opened(TREE)
+    options = {"endpoint": server.url} | ({"path_style": True} if service == "alibaba" else {})
+    with get_driver(service)("KEY", "SECRET", **options) as driver:
+        found = driver.list_objects("bucket", delimiter=delimiter)
+        assert [name for name, _ in _folded(TREE, "", delimiter)] == [item.name for item in found]
+    assert folds == ("delimiter" in server.listed[0])
+    assert not [target for target in server.listed if ("delimiter" in target) != folds]
+
+
+def test_what_can_be_folded_by_the_page_alone_takes_no_further_request(opened: Open) -> None:
+    """Such as the marker of a folder, which some servers list as an object."""
+    driver, server = opened([])
+    rows = [("a/", False), ("a/", True), ("b", False), ("c/", False), ("d/e/", True)]
+    server.sheet = lambda ask: Sheet([] if ask.token else rows)
+    found = list(driver.list_objects("bucket", delimiter="/"))
+    assert [Prefix("a/"), Prefix("c/"), Prefix("d/")] == [
+        item for item in found if isinstance(item, Prefix)
+    ]
+    assert 4 == len(found)
+    assert all("delimiter" in target for target in server.listed)

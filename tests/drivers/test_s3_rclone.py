@@ -15,7 +15,7 @@ from libstore.testing.shelf import Shelf
 from servers.s3 import S3Server
 
 _MTIME = "rclone adds its mtime to the metadata of copies, and keeps what is to be replaced"
-_DELIMITER = "rclone folds at single characters, or only at slashes"
+_SLASH = "rclone keeps files, and no name begins with a slash"
 _BACKSLASH = "rclone's names are paths, and a backslash is none of theirs"
 _FOLDER = "rclone keeps files: where one is, no folder can be"
 _UPLOADS = "rclone forgets unfinished uploads and cannot delete their bucket any more"
@@ -43,20 +43,7 @@ class TestRclone(Faulty, DriverConformance):
         "test_metadata_can_be_replaced": _MTIME,
         "test_the_container_may_be_given_by_name": _MTIME,
         "test_the_content_type_can_be_replaced": _MTIME,
-        **cases(
-            "test_a_delimiter_folds_what_goes_on_behind_it",
-            _DELIMITER,
-            "--",
-            "---",
-            "b---",
-            "b-----",
-            "-/d/",
-            "-a",
-            "-not there",
-        ),
-        "test_it_takes_any_delimiter": _DELIMITER,
-        "test_pages_do_not_show[----]": _DELIMITER,
-        "test_a_prefix_is_what_names_begin_with[/]": _DELIMITER,
+        "test_a_prefix_is_what_names_begin_with[/]": _SLASH,
         **cases(
             "test_a_name_is_not_found_under_another",
             _FORMS,

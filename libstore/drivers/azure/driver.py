@@ -220,7 +220,7 @@ class AzureDriver(PartHooks):
         return dialect.container_page(page)
 
     @override
-    def _list_objects(
+    def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         return self._lister.page(container, query, token, limit)

@@ -242,7 +242,7 @@ class GCSDriver(PartHooks):
     # ------------------------------------------------------------------ many objects
 
     @override
-    def _list_objects(
+    def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         told = self._calls.ask_json(

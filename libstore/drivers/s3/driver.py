@@ -275,7 +275,12 @@ class S3Driver(PublicHooks):
     # ------------------------------------------------------------------ listing
 
     @override
-    def _list_objects(
+    def _can_fold(self, delimiter: str) -> bool:
+        kind = self.service.delimiters
+        return kind == "any" or delimiter == "/" or (kind == "characters" and len(delimiter) == 1)
+
+    @override
+    def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         asked = listings.list_query(query, token, limit, self.service)

@@ -55,6 +55,8 @@ class Service:
         whole_crc32: It keeps the CRC-32 of a whole object that came in parts.
         copy_condition: What the names of `If-Match` and `If-None-Match` begin with for the target
             of a copy; `None` if a copy takes no conditions.
+        delimiters: Behind which delimiters it folds names: any, those of one character, or
+            slashes alone.
         list_version: Of ListObjects.
         encoded_lists: It knows ``encoding-type=url``.
         batches: It has DeleteObjects.
@@ -86,6 +88,7 @@ class Service:
     composite_etags: bool = True
     whole_crc32: bool = False
     copy_condition: str | None = None
+    delimiters: Literal["any", "characters", "slashes"] = "any"
     list_version: Literal[1, 2] = 2
     encoded_lists: bool = True
     batches: bool = True
@@ -264,7 +267,8 @@ _RECORDS = (
     # its own (rclone). https://www.alibabacloud.com/help/en/oss/user-guide/bucket-acl: objects
     # have the ACL of their bucket. The endpoint of this dialect is
     # https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss, that of its
-    # own is known as well.
+    # own is known as well. Delimiters have one character:
+    # https://help.aliyun.com/en/oss/user-guide/0015-00000406
     Service(
         "alibaba",
         "Alibaba Cloud OSS",
@@ -274,6 +278,7 @@ _RECORDS = (
         batches=False,
         composite_etags=False,
         public="acl",
+        delimiters="characters",
     ),
     # https://www.tencentcloud.com/document/product/436/32537; its listings and ETags are as rclone
     # found them. https://www.tencentcloud.com/document/product/436/30583: objects have the ACL of
@@ -364,7 +369,8 @@ _RECORDS = (
         google=True,
     ),
     # https://rclone.org/commands/rclone_serve_s3/; found out on release 1.75.2: numbers of parts
-    # must have no gaps, the ETag is the MD5 of the whole always.
+    # must have no gaps, the ETag is the MD5 of the whole always, and names are folded behind
+    # slashes whatever the delimiter is.
     Service(
         "rclone",
         "rclone serve s3",
@@ -378,6 +384,7 @@ _RECORDS = (
         public="",
         extras=frozenset(),
         versions=False,
+        delimiters="slashes",
     ),
 )
 

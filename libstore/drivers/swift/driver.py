@@ -245,7 +245,7 @@ class SwiftDriver(SharingHooks):
         return dialect.rows_of(self._calls.ask_json("GET", operation, container, query=query)[0])
 
     @override
-    def _list_objects(
+    def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         if "\0" in query.prefix:  # no name has one
