@@ -77,9 +77,13 @@ def made_drivers() -> dict[str, StorageDriver]:
         "memory": get_driver("memory")(),
         "s3": get_driver("s3")("key", "secret", region="us-east-1"),
         "azure": get_driver("azure")("account", "a2V5"),
-        "gcs": get_driver("gcs")(token=lambda: "none", project="project"),
+        "gcs": get_driver("gcs")(
+            token=lambda: "none", signing_account="account", project="project"
+        ),
         "gcs (HMAC)": get_driver("gcs")("key", "secret", project="project"),
-        "swift": get_driver("swift")("user", "secret", auth_url="https://swift.example/v3"),
+        "swift": get_driver("swift")(
+            "user", "secret", auth_url="https://swift.example/v3", temp_url_key="key"
+        ),
     }
 
 

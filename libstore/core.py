@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from typing_extensions import final, override
+from typing_extensions import Self, final, override
 
 from . import checks
 from .content_types import guess_content_type
@@ -50,13 +50,39 @@ class DriverCore(DriverHooks):
         if unknown:
             raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
 
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of one class, at one address, for one account."""
+        if self is other:
+            return True
+        if not isinstance(other, DriverCore):
+            return NotImplemented
+        identity = self._identity()
+        return type(self) is type(other) and identity is not None and identity == other._identity()
+
+    @override
+    def __hash__(self) -> int:
+        identity = self._identity()
+        return id(self) if identity is None else hash((type(self), identity))
+
+    def __copy__(self) -> Self:
+        """Return this driver itself, with its connections; its class makes another one."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return this driver itself, with its connections; its class makes another one."""
+        return self
+
     @final
     def supports(self, operation: str) -> bool:
         """
         Return whether the service itself has an operation or honours an option.
 
-        What it lacks may still work: `copy_object` reads and writes, `delete_objects` deletes one
-        by one. The others raise `NotSupportedError` before anything is sent.
+        An operation that this driver cannot do as it was made, such as ``"sign_url"`` without a
+        key to sign with, is not supported. Swift is asked whether the account has such a key.
+
+        What the service lacks may still work: `copy_object` reads and writes, `delete_objects`
+        deletes one by one. The others raise `NotSupportedError` before anything is sent.
 
         Args:
             operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or an
@@ -73,11 +99,15 @@ class DriverCore(DriverHooks):
         if operation in OPTIONS:
             return operation in self.options
         if operation in CAPABILITIES:
-            return _overrides(type(self), CAPABILITIES[operation])
+            return self._has_hook(operation) and self._is_configured_for(operation)
         if operation.startswith("_") or not callable(getattr(type(self), operation, None)):
             known = ", ".join(sorted(OPTIONS | set(CAPABILITIES)))
             raise InvalidOptionError(f"unknown operation {operation!r}; ask for one of {known}")
         return True
+
+    def _has_hook(self, operation: str) -> bool:
+        """Return whether the class has the hook of one of `CAPABILITIES`."""
+        return _overrides(type(self), CAPABILITIES[operation])
 
     def _guard(self, operation: str, container: object = None, name: object = None) -> Guard:
         """Return what adds to errors which operation they are about, and on what it was called."""
@@ -97,7 +127,7 @@ class DriverCore(DriverHooks):
     def _container_name(self, container: object) -> str:
         """Return the name of a container that is given as a handle or by its name."""
         if isinstance(container, Container):
-            if container.driver is not self:
+            if container.driver != self:
                 raise InvalidOptionError(
                     f"{container!r} belongs to another driver; pass its name, or use its driver"
                 )
@@ -122,7 +152,7 @@ class DriverCore(DriverHooks):
                 f"obj must be an Object, not {type(obj).__name__};"
                 " driver.object(container, name) makes one of a name"
             )
-        if obj.driver is not self:
+        if obj.driver != self:
             raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
         return obj.container.name, obj.name
 
@@ -150,9 +180,10 @@ class DriverCore(DriverHooks):
             return replace(obj._info, checksums=self._compute_checksums(container, name))
 
     def _container_handle(self, container: Container | str) -> Container:
-        if isinstance(container, Container):
-            return container
-        return Container(cast("StorageDriver", self), ContainerInfo(container))
+        driver = cast("StorageDriver", self)
+        if not isinstance(container, Container):
+            return Container(driver, ContainerInfo(container))
+        return container if container.driver is self else Container(driver, container._info)
 
     def _object_handle(
         self, container: Container | str, info: ObjectInfo, verified_by: str | None = None

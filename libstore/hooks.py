@@ -18,7 +18,7 @@ overrides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
 from .deleting import delete_full, empty
@@ -190,6 +190,69 @@ class DriverHooks(ABC):
 
         Raise `ContainerNotFoundError`, or `ObjectChangedError` if ``if_match`` does not hold.
         """
+
+    # ------------------------------------------------------------------ which store it is
+
+    def _identity(self) -> Hashable | None:
+        """
+        Return the address and the account of this driver, without secrets.
+
+        Drivers of one class with equal identities are equal, and so are their handles. It is
+        made of what the driver was made with, sends nothing and never changes. With the default,
+        `None`, a driver equals only itself, and not its own copy from a pickle.
+        """
+        return None
+
+    def _store_id(self) -> str | None:
+        """
+        Return a name of the store that every driver which reaches it returns, of any class.
+
+        Two drivers with different names reach different stores. The default, `None`, is right
+        wherever the store may have another address: by a gateway, a proxy or a mounted directory.
+        """
+        return None
+
+    def _is_same_object(
+        self,
+        container: str,
+        name: str,
+        other: DriverHooks,
+        other_container: str,
+        other_name: str,
+    ) -> bool | None:
+        """
+        Return whether a name here and one at another driver stand for one object.
+
+        `None` says that this cannot be known beforehand; a move finds it out then. The default
+        compares names and stores. One path may also be the end of the other: of a directory that
+        is the root of one driver and lies within that of the other.
+        """
+        here, there = (container, name), (other_container, other_name)
+        if other is self or other == self:
+            return here == there
+        stores = self._store_id(), other._store_id()
+        if None not in stores:
+            return stores[0] == stores[1] and here == there
+        paths = "/".join(here), "/".join(there)
+        longer, shorter = sorted(paths, key=len, reverse=True)
+        return None if longer == shorter or longer.endswith(f"/{shorter}") else False
+
+    def _head_newest(self, container: str, name: str) -> ObjectInfo:
+        """
+        Return what `_head_object` returns, but never a state that a finished write has replaced.
+
+        The default is `_head_object`; a service whose replicas may be behind asks all of them.
+        """
+        return self._head_object(container, name, None)
+
+    def _is_configured_for(self, operation: str) -> bool:
+        """
+        Return whether this driver, as it was made, can do one of `CAPABILITIES`.
+
+        It is asked only for what the class has a hook for. A driver that has nothing to sign with
+        returns false for ``"sign_url"``. The default is true.
+        """
+        return True
 
     # ------------------------------------------------------------------ optional
 

@@ -117,6 +117,10 @@ class LarderDriver(StorageDriver):
         return _restore, (self._url, self._token, {**named, "transfer": self.transfer})
 
     @override
+    def _identity(self) -> tuple[str, ...]:
+        return (self._url,)
+
+    @override
     def close(self) -> None:
         self._client.close()
 

@@ -77,6 +77,10 @@ class SQLiteDriver(StorageDriver):
             db.execute(_OBJECTS)
 
     @override
+    def _identity(self) -> str:
+        return os.path.abspath(self._path)
+
+    @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with self._transaction() as db:
             if not db.execute("INSERT OR IGNORE INTO containers VALUES (?)", [name]).rowcount:

@@ -328,6 +328,10 @@ class URLSigner(Protocol):
 
     algorithm: str
 
+    def is_ready(self) -> bool:
+        """Return whether there is anything to sign with. Send nothing."""
+        ...
+
     def identity(self) -> str:
         """Return who signs: an e-mail address, or the id of a key."""
         ...
@@ -345,6 +349,10 @@ class HMACSigner:
     def __init__(self, key: str, derive: Callable[[str], bytes]) -> None:
         self._key = key
         self._derive = derive
+
+    def is_ready(self) -> bool:
+        """Return true: there is a key."""
+        return True
 
     def identity(self) -> str:
         """Return the id of the key."""
@@ -385,6 +393,15 @@ class AccountSigner:
         self._tokens = tokens
         self._client = Client(transport, BearerSigner(tokens), _iam_fault, RetryPolicy())
         self._iam = iam
+
+    def is_ready(self) -> bool:
+        """Return whether an account is known; default credentials are looked up for it."""
+        try:
+            return bool(
+                self._email or self._told("signer_email") or self._told("service_account_email")
+            )
+        except CredentialsNotFoundError:
+            return False
 
     def identity(self) -> str:
         """Return the account's e-mail address."""

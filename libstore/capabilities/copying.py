@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,14 @@ from typing_extensions import final
 
 from .. import checks
 from ..core import DriverCore
-from ..errors import ObjectAlreadyExistsError, ObjectNameConflictError, StorageError
+from ..errors import (
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
+    ObjectNameConflictError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
 from ..handles import Container, Object
 from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag, check_cancelled
@@ -20,6 +27,8 @@ from ..values import Conditions, CopyOptions, Extra, ObjectInfo
 
 # What a copy carries along between services, beside content type and metadata.
 _CARRIED = ("cache_control", "content_disposition", "content_encoding", "content_language")
+# Services tell times in whole seconds, some rounded up.
+_CLOCK_STEP = 2.0
 
 
 class Copying(DriverCore):
@@ -105,31 +114,78 @@ class Copying(DriverCore):
             ObjectChangedError: The object was replaced after it was copied; both are there.
         """
         with self._guard("move_object", obj):
-            source_container, source = self._target(obj)
+            here = self._target(obj)
             target = container.driver if isinstance(container, Container) else self
-            info = self._head_object(source_container, source, None)
-            place = (target._container_name(container), source if name is None else name)
-            if place == (source_container, source) and self._is_at_the_same_place(target, *place):
+            new_name = here[1] if name is None else name
+            with target._guard("move_object", container, new_name):
+                there = target._container_name(container), target._object_name(new_name)
+            info = self._head_object(*here, None)
+            same = self._is_same_object(*here, target, *there)
+            if same:
                 return target._object_handle(container, info)
             options = CopyOptions(conditions=Conditions(if_absent=if_absent))
-            moved = self._copied("move_object", obj, container, name, options, progress, cancel)
+
+            def copy() -> Object:
+                return self._copied("move_object", obj, container, name, options, progress, cancel)
+
+            apart = same is False or _shows_two(info, _found(target, there))
+            moved = copy()
+            if same is None and not self._stayed(here, info, target, there, apart, copy):
+                return moved
             pinned = info.etag if self.supports("delete_if_match") else None
-            self._delete_object(source_container, source, Conditions(if_match=pinned), None)
+            self._delete_object(*here, Conditions(if_match=pinned), None)
         return moved
 
-    def _is_at_the_same_place(self, target: DriverCore, container: str, name: str) -> bool:
+    def _stayed(
+        self,
+        here: tuple[str, str],
+        before: ObjectInfo,
+        target: DriverCore,
+        there: tuple[str, str],
+        apart: bool,
+        copy: Callable[[], Object],
+    ) -> bool:
         """
-        Return whether a name stands for one and the same object here and at another driver.
+        Return whether the source is still there beside its copy, so that it can be deleted.
 
-        Where it does, a move must not delete what it has just written.
+        Both may be one object, which a second driver reaches by another address. Then the copy has
+        taken the source's place.
+
+        Args:
+            before: What was told of the source before it was copied.
+            apart: It was seen before the copy that there are two objects.
+            copy: Makes the copy again.
+
+        Raises:
+            ObjectChangedError: Another object is in the source's place, and is not the copy.
+            ServiceError: It cannot be told whether there are two objects.
         """
-        if target is self:
-            return True
-        try:
-            here = self._get_object_cdn_url(container, name)
-            return here == target._get_object_cdn_url(container, name)
-        except StorageError:  # what has no public addresses
-            return False
+        for attempt in range(2):
+            try:
+                now = self._head_newest(*here)
+            except ObjectNotFoundError:
+                return False  # somebody else has deleted it
+            unchanged = _is_same_state(before, now)
+            if unchanged and apart:
+                return True
+            copied = target._head_newest(*there)
+            if not unchanged:
+                if _could_be_one(now, copied):
+                    return False
+                raise ObjectChangedError(
+                    "the object was replaced while it was moved, so it was not deleted; the copy"
+                    " is complete"
+                )
+            if _is_long_between(before, copied):
+                return True
+            if attempt == 0:
+                # A time is told in whole seconds; a second copy has another one than the source.
+                self._retrier.sleep(_CLOCK_STEP)
+                copy()
+        raise ServiceError(
+            "the object was not deleted, because it cannot be told whether it and its copy are one"
+            " object that both drivers reach; the copy is complete"
+        )
 
     def _copied(
         self,
@@ -225,3 +281,45 @@ def _copy_through(
         raise
     write = replace(write, storage_class=options.storage_class, extra=options.extra)
     return upload(target, replace(order, options=write), source)
+
+
+# ---------------------------------------------------------------------- one object or two
+
+
+def _found(driver: DriverCore, place: tuple[str, str]) -> ObjectInfo | None:
+    """Return what a driver finds in a place; without a size if it cannot tell."""
+    try:
+        return driver._head_newest(*place)
+    except ObjectNotFoundError:
+        return None
+    except StorageError:
+        return ObjectInfo(place[1])
+
+
+def _shows_two(source: ObjectInfo, target: ObjectInfo | None) -> bool:
+    """Return whether two drivers, asked for one name, have told of two different objects."""
+    if target is None:
+        return True
+    if None not in {source.size, target.size} and source.size != target.size:
+        return True
+    common = source.checksums.keys() & target.checksums.keys()
+    return any(source.checksums[name] != target.checksums[name] for name in common)
+
+
+def _is_same_state(before: ObjectInfo, now: ObjectInfo) -> bool:
+    """Return whether nothing that one driver tells of an object has changed."""
+    return (before.size, before.etag, before.version, before.last_modified) == (
+        now.size, now.etag, now.version, now.last_modified,
+    )  # fmt: skip
+
+
+def _could_be_one(here: ObjectInfo, there: ObjectInfo) -> bool:
+    """Return whether two drivers could have told of one object that was just written."""
+    return not _shows_two(here, there) and not _is_long_between(here, there)
+
+
+def _is_long_between(here: ObjectInfo, there: ObjectInfo) -> bool:
+    """Return whether two objects were written at different times, as far as clocks tell."""
+    if here.last_modified is None or there.last_modified is None:
+        return False
+    return abs((here.last_modified - there.last_modified).total_seconds()) >= _CLOCK_STEP

@@ -89,7 +89,7 @@ class Signing(DriverCore):
                 _headers(headers, "headers"),
                 _response_headers(response_headers, method),
             )
-            if self.supports("sign_url"):
+            if self._has_hook("sign_url"):
                 self._need_option("sign_headers", bool(options.headers))
                 self._need_option("sign_response_headers", bool(options.response_headers))
             return SignedURL(checks.stable_url(self._sign_url(container, name, options)))

@@ -18,6 +18,7 @@ from ..retry import Retrier
 from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from ._calls import Caller
 from ._reading import past_the_end
+from ._restored import restore
 
 
 class Kept(Protocol):
@@ -89,14 +90,16 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {
-            **self._settings.pickled(),
+        return restore, (type(self), {**self._settings.pickled(), **self._changeable()})
+
+    def _changeable(self) -> dict[str, Any]:
+        """Return the arguments that may be set on a driver, as they are set now."""
+        return {
             "retry": self.retry,
             "transfer": self.transfer,
             "cdn": self.cdn,
             "write_tokens": self.write_tokens,
         }
-        return _restore, (type(self), options)
 
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -233,7 +236,3 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
 def _token(last: str, inner: str | None) -> str:
     """Return the token of a page that ends with a name, with the service's own token if any."""
     return json.dumps([last, inner])
-
-
-def _restore(cls: type[StorageDriver], options: dict[str, Any]) -> StorageDriver:
-    return cls(**options)

@@ -127,6 +127,14 @@ class MemoryDriver(StorageDriver):
     def __reduce__(self) -> tuple[Any, ...]:
         return _attach, (self._id,)
 
+    @override
+    def _identity(self) -> str:
+        return self._id
+
+    @override
+    def _store_id(self) -> str:
+        return f"memory:{self._id}"
+
     def redeem_url(self, url: str, *, method: str = "GET", content: bytes = b"") -> bytes:
         """
         Do what a service would do with a signed URL, and return the body of its answer.

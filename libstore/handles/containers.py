@@ -268,11 +268,11 @@ class Container:
     def __eq__(self, other: builtins.object) -> bool:
         if not isinstance(other, Container):
             return NotImplemented
-        return self.driver is other.driver and self.name == other.name
+        return self.name == other.name and self.driver == other.driver
 
     @override
     def __hash__(self) -> int:
-        return hash((id(self.driver), self.name))
+        return hash((self.driver, self.name))
 
     @override
     def __repr__(self) -> str:

@@ -298,7 +298,7 @@ class Object:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Object):
             return NotImplemented
-        return self.container == other.container and self.name == other.name
+        return self.name == other.name and self.container == other.container
 
     @override
     def __hash__(self) -> int:

@@ -38,6 +38,30 @@ class Pickles(Topic):
             assert CONTENT == again.read()
             assert ["a"] == [found.name for found in container]
 
+    def test_copies_are_equal(self, obj: Object) -> None:
+        """A driver, a container and an object equal their copies, and so do their hashes."""
+        for value in (obj.driver, obj.container, obj):
+            for again in (pickled(value), copy.copy(value), copy.deepcopy(value)):
+                assert value == again
+                assert hash(value) == hash(again)
+                assert {value: 1} == {again: 1}
+        assert obj != pickled(obj.container.object("b"))
+
+    def test_handles_of_a_copy_are_taken(self, obj: Object) -> None:
+        """A driver takes the handles of an equal driver as its own."""
+        driver, again = obj.driver, pickled(obj)
+        assert CONTENT == driver.read_object(again)
+        assert again.container.driver.read_object(obj) == CONTENT
+        assert ["a"] == [found.name for found in driver.list_objects(again.container)]
+        copied = driver.upload_object(CONTENT, again.container, "b")
+        assert copied.driver is driver
+        assert copied == again.container.get_object("b")
+
+    def test_a_move_onto_itself_by_a_copy_of_the_driver_deletes_nothing(self, obj: Object) -> None:
+        """The copy reaches the same store, so there is nothing to move."""
+        assert obj == obj.move(pickled(obj.container))
+        assert CONTENT == obj.refresh().read()
+
     @pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
     def test_a_listing_says_why_it_does_not_pickle(
         self, driver: StorageDriver, container: Container, copy: Callable[[object], object]

@@ -165,9 +165,9 @@ def test_any_name_comes_back(container: Container, name: str) -> None:
     assert [] == list(container.list_objects())
 
 
-@pytest.mark.parametrize("stem", [".", "..", "a b", "ä%2F", "?#&", "x" * 200, "\n\t"])
+@pytest.mark.parametrize("stem", ["...", ".a", "a b", "ä%2F", "?#&", "x" * 200, "\n\t"])
 def test_any_name_of_a_container(swift_driver: SwiftDriver, stem: str) -> None:
-    name = stem if len(stem) < 3 and "." in stem else f"{stem}{uuid.uuid4().hex}"
+    name = f"{stem}{uuid.uuid4().hex}"
     container = swift_driver.create_container(name)
     container.upload_object(CONTENT, "a")
     assert name in [found.name for found in swift_driver.list_containers()]

@@ -88,7 +88,7 @@ class TestNetworkDriver(DriverConformance):
 def test_it_fills_in_the_required_hooks_and_no_others() -> None:
     """The worked example shows what is enough."""
     given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
-    attributes = {"options", "limits", "digests"}
+    attributes = {"options", "limits", "digests", "_identity"}
     dunders = {name for name in given if name.startswith(("__", "_abc"))}
     assert DriverHooks.__abstractmethods__ | attributes == given - dunders
 

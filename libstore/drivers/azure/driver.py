@@ -155,6 +155,21 @@ class AzureDriver(PartHooks):
         place = self._calls.access.place
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 
+    # ------------------------------------------------------------------ which store it is
+
+    @override
+    def _identity(self) -> tuple[str, ...]:
+        access = self._calls.access
+        return access.place.url, access.place.prefix, access.account, access.way
+
+    @override
+    def _store_id(self) -> str | None:
+        return self._calls.access.place.store_id
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return operation != "sign_url" or self._calls.access.way in {"key", "credential"}
+
     # ------------------------------------------------------------------ names
 
     @override

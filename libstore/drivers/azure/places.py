@@ -22,6 +22,12 @@ _CONTAINER = re.compile(r"[a-z0-9](-?[a-z0-9])*", re.ASCII)
 # The root container, static web sites, logs and the change feed.
 _SPECIAL = frozenset({"$root", "$web", "$logs", "$blobchangefeed"})
 _MOST_SEGMENTS = 254
+# A second location, which can be read, is the same account; private endpoints have other names.
+_OWN_HOST = re.compile(
+    r"https://(?P<account>[a-z0-9]{3,24})(-secondary)?\.blob\."
+    r"(?P<suffix>core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))",
+    re.ASCII,
+)
 # What else an account has, each at an address of its own, web sites of a zone among them:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-account-overview
 _OTHER_SERVICE = re.compile(
@@ -51,6 +57,12 @@ class Place:
     def secure(self) -> bool:
         """Whether nobody on the way can read along."""
         return self.url.startswith("https:")
+
+    @property
+    def store_id(self) -> str | None:
+        """The name of the store, where the host is one of Azure's own."""
+        found = _OWN_HOST.fullmatch(self.url)
+        return None if found is None else f"azure:{found['account']}.{found['suffix']}"
 
     def path(self, container: str = "", name: str = "") -> str:
         """Return the path of a container, of a blob in it, or of the account."""

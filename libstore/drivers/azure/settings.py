@@ -188,6 +188,13 @@ class Access:
     sas: str = field(default="", repr=False)
     tokens: TokenCache | None = None
 
+    @property
+    def way(self) -> str:
+        """The kind of credentials that requests are sent with."""
+        if self.key is not None:
+            return "key"
+        return "credential" if self.tokens is not None else "sas" if self.sas else "anonymous"
+
     def secrets(self) -> tuple[str, ...]:
         """Return what must not stand in a message, even if the service says it."""
         found = [base64.b64encode(self.key).decode()] if self.key is not None else []

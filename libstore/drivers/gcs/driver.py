@@ -188,6 +188,22 @@ class GCSDriver(PartHooks):
         place = self._calls.place
         return f"<GCSDriver {place.url}{place.prefix}>"
 
+    # ------------------------------------------------------------------ which store it is
+
+    @override
+    def _identity(self) -> tuple[str | None, ...]:
+        place, settings = self._calls.place, self._settings
+        return place.url, place.prefix, settings.project, *settings.who
+
+    @override
+    def _store_id(self) -> str | None:
+        return "google" if self._calls.place.url == PUBLIC_URL else None
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        signer = self._access.url_signer
+        return operation != "sign_url" or (signer is not None and signer.is_ready())
+
     # ------------------------------------------------------------------ names
 
     @override

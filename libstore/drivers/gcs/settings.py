@@ -108,6 +108,22 @@ class Settings:
                 "credentials must have token, valid and refresh(request), as google-auth's have"
             )
 
+    @property
+    def who(self) -> tuple[str, str | None]:
+        """The kind of credentials, and whose they are if that is known without a request."""
+        if self.key is not None:
+            return "key", self.key
+        if self.service_account is not None:
+            named = self.service_account
+            return "service_account", named if isinstance(named, str) else named["client_email"]
+        if self.credentials is not None:
+            kind = type(self.credentials)
+            # Those of a machine at Google learn their address later.
+            fixed = kind.__module__ == "google.oauth2.service_account"
+            email = getattr(self.credentials, "service_account_email", None) if fixed else None
+            return f"{kind.__module__}.{kind.__qualname__}", email
+        return "token" if self.token is not None else "default" if not self.anonymous else "", None
+
     # ------------------------------------------------------------------ for requests
 
     def place(self) -> Place:

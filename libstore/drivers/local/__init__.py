@@ -29,6 +29,7 @@ from ...errors import (
     ObjectChangedError,
     StorageError,
 )
+from ...hooks import DriverHooks
 from ...listing import fold_page
 from ...retry import RetryPolicy
 from ...transfer.localfile import write_all
@@ -118,6 +119,27 @@ class LocalDriver(StorageDriver):
     @override
     def __repr__(self) -> str:
         return f"<LocalDriver {self.root!r}>"
+
+    # ------------------------------------------------------------------ which store it is
+
+    @override
+    def _identity(self) -> str:
+        return self.root
+
+    @override
+    def _is_same_object(
+        self,
+        container: str,
+        name: str,
+        other: DriverHooks,
+        other_container: str,
+        other_name: str,
+    ) -> bool | None:
+        if isinstance(other, LocalDriver):
+            here = self._store.entry(container, name)
+            if here is not None and here == other._store.entry(other_container, other_name):
+                return True
+        return super()._is_same_object(container, name, other, other_container, other_name)
 
     # ------------------------------------------------------------------ names
 

@@ -95,6 +95,16 @@ class FileStore:
                         "the container was deleted meanwhile", container=name
                     ) from error
 
+    def entry(self, container: str, name: str) -> tuple[int, int, str] | None:
+        """Return what tells an object's place from all others, by whatever path it is reached."""
+        try:
+            with self.container(container) as directory:
+                with self.tree.parent(directory, name) as (parent, leaf):
+                    status = os.fstat(parent)
+        except (FileNotFoundError, NotADirectoryError, StorageError):
+            return None
+        return status.st_dev, status.st_ino, leaf
+
     @contextmanager
     def opened(
         self, container: str, name: str, *, in_lock: bool = False

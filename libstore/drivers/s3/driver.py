@@ -157,6 +157,21 @@ class S3Driver(PublicHooks):
         place = self._calls.endpoint.place(None, self._calls.region)
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 
+    # ------------------------------------------------------------------ which store it is
+
+    @override
+    def _identity(self) -> tuple[str | None, ...]:
+        place = self._calls.endpoint.place(None, self._calls.region)
+        return place.url, place.prefix, self._settings.key
+
+    @override
+    def _store_id(self) -> str | None:
+        return self._calls.endpoint.store_id(self._calls.region)
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return operation != "sign_url" or self._calls.credentials is not None
+
     # ------------------------------------------------------------------ names
 
     @override

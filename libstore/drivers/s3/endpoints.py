@@ -27,6 +27,7 @@ _AMAZON_HOST = re.compile(
     r"s3(?:-fips)?(?:[.-]dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.(?:com|com\.cn|eu)",
     re.ASCII,
 )
+_GOOGLE_HOST = "storage.googleapis.com"
 # Regions that are no part of the public cloud have names of their own in DNS; botocore's
 # endpoints.json lists them as "partitions".
 _SUFFIXES = (
@@ -118,6 +119,21 @@ class Endpoint:
     def regional(self) -> bool:
         """Whether each region has a host of its own."""
         return not self._origin and "{region}" in self._service.endpoint
+
+    def store_id(self, region: str) -> str | None:
+        """
+        Return the name of the store, where the host is known to be of one company.
+
+        Names of Amazon's buckets are unique in a partition, whatever the region and the account:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html. Behind any other
+        host may be anything, a gateway to another store included.
+        """
+        host = split_origin(self._origin or self._template(region))[1]
+        if host == _GOOGLE_HOST:
+            return "google"
+        if _AMAZON_HOST.fullmatch(host) is None:
+            return None
+        return f"amazon:{host[host.index('amazonaws.') :]}"
 
     def place(self, bucket: str | None, region: str) -> Place:
         """Return where requests for a bucket go, or those for none."""

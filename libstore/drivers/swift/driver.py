@@ -166,6 +166,16 @@ class SwiftDriver(SharingHooks):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._calls.shown}>"
 
+    # ------------------------------------------------------------------ which store it is
+
+    @override
+    def _identity(self) -> tuple[object, ...]:
+        return self._settings.identity_of_account
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return operation != "sign_url" or self._has_temp_url_key()
+
     # ------------------------------------------------------------------ names
 
     @override

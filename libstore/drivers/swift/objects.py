@@ -61,7 +61,15 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         query = {"version-id": version} if version else None
-        response = self._of_object("HEAD", "HeadObject", container, name, query=query)
+        return self._head(container, name, query=query)
+
+    @override
+    def _head_newest(self, container: str, name: str) -> ObjectInfo:
+        # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
+        return self._head(container, name, headers={"x-newest": "true"})
+
+    def _head(self, container: str, name: str, **options: Mapping[str, str] | None) -> ObjectInfo:
+        response = self._of_object("HEAD", "HeadObject", container, name, **options)
         require_object(response)
         told = response.headers
         size = self._added_up(told, parse_size(told.get("content-length")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ...auth.keystone import Identity, auth_version
@@ -194,6 +195,17 @@ class Settings:
             self.project, self.project_id, self.project_domain, self.project_domain_id,
             self.application_credential, self.token, self.region, self.interface or "public",
         )  # fmt: skip
+
+    @cached_property
+    def identity_of_account(self) -> tuple[object, ...]:
+        """Where the account is, and who uses it, without secrets."""
+        places = (
+            value and parse_place(value, label, insecure=True)
+            for label, value in (("auth_url", self.auth_url), ("storage_url", self.storage_url))
+        )
+        who = self.identity
+        kind = "token" if self.token is not None else "anonymous" if self.anonymous else "secret"
+        return (kind, *places, replace(who, secret=None, token=None))
 
     def transport(self, concurrency: int) -> Transport:
         """Return what makes connections."""

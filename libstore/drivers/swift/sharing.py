@@ -8,7 +8,12 @@ from email.message import Message
 from typing_extensions import override
 
 from ...auth.tempurl import sign_path
-from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedError
+from ...errors import (
+    AccessDeniedError,
+    ContainerNotFoundError,
+    NotSupportedError,
+    StorageError,
+)
 from ...values import SigningOptions
 from .calls import target_of
 from .copies import CopyHooks
@@ -49,11 +54,10 @@ class SharingHooks(CopyHooks):
         )  # fmt: skip
 
     def _found_key(self, container: str) -> str:
-        """Return the account's key, which is asked for once, or else the container's."""
-        if self._temp_url_key is None:
-            self._temp_url_key = _first(self._told("HeadAccount", ""), _KEYS)
-        if self._temp_url_key is not None:
-            return self._temp_url_key
+        """Return the account's key, or else the container's."""
+        key = self._account_key()
+        if key is not None:
+            return key
         told = self._told("HeadContainer", container)
         key = _first(told, _CONTAINER_KEYS)
         if key is None:
@@ -62,6 +66,21 @@ class SharingHooks(CopyHooks):
                 " may see; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
             )
         return key
+
+    def _account_key(self) -> str | None:
+        """Return the account's key, which is asked for until there is one."""
+        if self._temp_url_key is None:
+            self._temp_url_key = _first(self._told("HeadAccount", ""), _KEYS)
+        return self._temp_url_key
+
+    def _has_temp_url_key(self) -> bool:
+        """Return whether there is a key for all containers that this driver may see."""
+        if self._settings.temp_url_key is not None:
+            return True
+        try:
+            return not self._settings.anonymous and self._account_key() is not None
+        except StorageError:
+            return False
 
     def _found_digest(self, method: str) -> str:
         """Return a digest that the cluster takes, if it signs URLs for this method."""

@@ -1,0 +1,75 @@
+"""Drivers that come out of pickles: equal ones share their connections."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+
+class Restorable(Protocol):
+    """A driver that is made again by its arguments; `_settings` is a dataclass of them."""
+
+    _settings: Any
+
+    def _changeable(self) -> dict[str, Any]:
+        """Return the arguments that may be set on a driver, as they are set now."""
+        ...
+
+
+class _Restored:
+    """
+    The drivers that came out of pickles in this process.
+
+    Equal pickles share one driver and its connections for as long as it is in use; a worker that
+    is sent a hundred handles has one pool. A driver on which something was set is not handed out
+    again, and neither is one whose credentials the environment does not name any more.
+    """
+
+    def __init__(self) -> None:
+        self._drivers: WeakValueDictionary[bytes, Restorable] = WeakValueDictionary()
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Take a lock that no thread of another process holds."""
+        self._lock = threading.Lock()
+
+    def shared(self, made: Restorable, options: Mapping[str, Any]) -> Restorable:
+        """Return the driver to use in place of one that was just made with these options."""
+        try:
+            # Objects from two pickles, such as credentials, need not compare; their pickles do.
+            text = pickle.dumps((type(made), options))
+        except Exception:  # noqa: BLE001 - whatever an object of others raises; it is not shared then
+            return made
+        # The options have secrets, which are not kept here.
+        key = hashlib.sha256(text).digest()
+        with self._lock:
+            known = self._drivers.get(key)
+            if known is not None and _is_like(known, made, options):
+                return known
+            self._drivers[key] = made
+        return made
+
+
+def _is_like(known: Restorable, made: Restorable, options: Mapping[str, Any]) -> bool:
+    """Return whether a driver made with equal options is still like one that was just made."""
+    return known._changeable() == made._changeable() and all(
+        getattr(known._settings, item.name) == getattr(made._settings, item.name)
+        for item in fields(made._settings)
+        if item.name not in options  # what the environment adds
+    )
+
+
+restored = _Restored()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=restored.after_fork)
+
+
+def restore(cls: Callable[..., Restorable], options: dict[str, Any]) -> Restorable:
+    """Return the driver that a pickle stands for."""
+    return restored.shared(cls(**options), options)
