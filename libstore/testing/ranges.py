@@ -130,9 +130,18 @@ class Ranges(Topic):
             assert content[:_KiB] == next(obj.stream(chunk_size=_KiB))
         assert content[-5:] == obj.read(start=300 * _KiB - 5)
 
-    def test_several_ranges_come_in_their_order(self, digits: Object) -> None:
+    @pytest.mark.parametrize(
+        "spans",
+        [
+            [(7, 9), (0, 2), (7, 9), (4, 4), (5, None), (3, 6), (8, 50), (20, 30)],
+            [(1, 9), (3, 5), (0, 2)],
+        ],
+        ids=["any", "one within another"],
+    )
+    def test_several_ranges_come_in_their_order(
+        self, digits: Object, spans: list[tuple[int, int | None]]
+    ) -> None:
         """read_ranges gives one result for each range, in the order in which they were asked."""
-        spans = [(7, 9), (0, 2), (7, 9), (4, 4), (5, None), (3, 6), (8, 50), (20, 30)]
         expected = [_DIGITS[start:stop] for start, stop in spans]
         assert expected == digits.read_ranges(spans)
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -198,6 +199,21 @@ def test_credentials_are_refreshed_when_they_have_to_be(transport: Transport) ->
     with pytest.raises(AuthenticationError) as caught:
         source.get_token()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system cannot change its time zone")
+def test_the_end_of_a_token_is_in_utc_wherever_we_are(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport
+) -> None:
+    """google-auth's times are in UTC and do not say so."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        told = GoogleCredential(_Duck, transport).get_token()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp() == told.expires_on
 
 
 def test_credentials_with_a_valid_token_are_left_alone(transport: Transport) -> None:

@@ -109,6 +109,12 @@ def test_a_request_is_signed_with_its_date_and_length() -> None:
     assert "content-length" not in headers
 
 
+def test_parameters_that_repeat_are_one_line_sorted_by_value() -> None:
+    target = "/c?Include=snapshots&include=metadata&include=a%2Fb&comp=list"
+    lines = string_to_sign(ACCOUNT, "GET", target, {}).split("\n")
+    assert [f"/{ACCOUNT}/c", "comp:list", "include:a/b,metadata,snapshots"] == lines[-3:]
+
+
 def test_there_is_no_other_key() -> None:
     assert not SharedKeySigner(SHARED).renew(Request("GET", "https://host", "/"))
 

@@ -282,3 +282,11 @@ def test_credentials_hide_their_secrets() -> None:
     assert KEY in shown
     assert SECRET not in shown
     assert TOKEN not in shown
+
+
+def test_signed_headers_hide_the_token() -> None:
+    """They stand in many a variable that a traceback may show."""
+    request = Request("GET", "https://host", "/c/b", {})
+    headers = HeaderSigner(SigV4(Credentials(KEY, SECRET, TOKEN), "us-east-1")).sign(request, 0.0)
+    assert headers["x-amz-security-token"] == TOKEN
+    assert TOKEN not in repr(headers)

@@ -112,6 +112,31 @@ def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDr
     assert (["/account/box/a"], {}) == (list(service.blobs), service.blocks)
 
 
+@pytest.mark.parametrize("ending", ["failed", "interrupted"])
+def test_what_a_copy_leaves_is_deleted_as_it_was_seen(
+    service: FakeAzure, driver: AzureDriver, ending: str
+) -> None:
+    """Somebody may write there between the look and the deletion; what they wrote stays."""
+
+    def overwrite(ask: Ask) -> Answer | None:
+        if ask.method == "DELETE":
+            service.guard = lambda ask: None
+            driver.upload_object(b"theirs", "box", "b")
+        return None
+
+    def interrupt(seconds: float) -> None:
+        if ending == "interrupted":
+            raise KeyboardInterrupt
+
+    service.guard = overwrite
+    service.copy_polls, service.copy_ends = 2, "failed"
+    driver._calls.sleep = interrupt
+    obj = driver.upload_object(CONTENT, "box", "a")
+    with pytest.raises((ObjectChangedError, ServiceError, KeyboardInterrupt)):
+        obj.copy("box", "b")
+    assert b"theirs" == driver.object("box", "b").read()
+
+
 def test_a_missing_source_is_told(driver: AzureDriver) -> None:
     with pytest.raises(ObjectNotFoundError):
         driver.object("box", "missing").copy("box", "b")

@@ -82,6 +82,45 @@ def test_bytes_that_arrived_are_not_sent_again(model: Model, driver: GCSDriver) 
     assert len(ranges) == len(set(ranges))
 
 
+@pytest.mark.parametrize("kept", [0, PART])
+def test_a_session_that_has_lost_bytes_is_an_error(
+    model: Model, driver: GCSDriver, kept: int
+) -> None:
+    """What was sent with an earlier request is not there to be sent again."""
+
+    def lose(request: Request) -> None:
+        if "bytes 786432-" in request.headers.get("content-range", ""):
+            (session,) = model.sessions.values()
+            del session.data[kept:]
+            raise BUSY
+
+    model.before = lose
+    with pytest.raises(ServiceError, match="lost bytes"):
+        driver.upload_object(noise(6 * PART), "box", "big")
+    assert not model.buckets["box"].live
+
+
+def test_tries_are_given_back_where_an_upload_goes_on(model: Model, driver: GCSDriver) -> None:
+    """An upload may break off more often than there are tries, if each brings it on."""
+    broken: list[str] = []
+
+    def take_some(request: Request) -> None:
+        span = request.headers.get("content-range", "")
+        if request.method == "PUT" and not span.startswith("bytes */"):
+            (session,) = model.sessions.values()
+            session.data += request.body[:PART]
+            if not session.done and len(request.body) > PART:
+                broken.append(span)
+                raise BUSY
+
+    model.before = take_some
+    driver.transfer = TransferOptions(part_size=12 * PART, multipart_threshold=PART)
+    content = noise(12 * PART)
+    driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+    assert len(broken) > driver.retry.attempts
+
+
 def test_a_lost_end_of_an_upload_is_found_out(model: Model, driver: GCSDriver) -> None:
     size = 3 * PART + 5
     model.before = Once(rf"PUT .*/{size}$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,19 @@ def test_side_files_go_with_their_object(tmp_path: Path, name: str) -> None:
     container.upload_object(b"1", name)
     container.delete_objects([name])
     assert before == _side_files(tmp_path / "c")
+
+
+def test_a_file_that_others_rewrote_has_nothing_of_the_old_one(tmp_path: Path) -> None:
+    """Side files say which state of the file they are about; one that came later is another's."""
+    container = new_container(tmp_path, attributes="file")
+    obj = container.upload_object(b"ours", "a.txt", **_KEPT)
+    path = tmp_path / "c" / "a.txt"
+    kept = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"them")
+    os.utime(path, ns=(kept.st_atime_ns, time.time_ns() + 1_000_000_000))
+    assert {"content_type": "text/plain", "metadata": {}} == _seen(container.get_object("a.txt"))
+    assert (b"them", md5(b"them")) == (obj.read(), container.get_object("a.txt").object_hash)
 
 
 def test_side_files_are_no_objects(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +17,7 @@ from libstore import (
     Container,
     ObjectAlreadyExistsError,
     ObjectChangedError,
+    ServiceError,
     TransferOptions,
 )
 
@@ -178,6 +182,33 @@ def _write_too_late(container: Container, path: Path, size: int) -> None:
     with container.open("a", "xb") as file:
         file.write(bytes(size))
         path.write_bytes(b"theirs")
+
+
+def test_a_condition_needs_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system has no locks, nothing says that a condition still holds: it raises."""
+    container = new_container(tmp_path)
+    obj = container.upload_object(b"1", "a")
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = picture(tmp_path)
+    for attempt in (
+        lambda: container.upload_object(b"2", "b", if_absent=True),
+        lambda: container.upload_object(b"2", "a", if_match=obj.etag),
+        lambda: container.upload_object(iter([b"2"]), "b", if_absent=True),
+        lambda: container.driver.copy_object(obj, container, "b", if_absent=True),
+        lambda: obj.update_metadata({"k": "v"}, if_match=obj.etag),
+        lambda: obj.delete(if_match=obj.etag),
+    ):
+        with pytest.raises(ServiceError, match="No locks available") as caught:
+            attempt()
+        assert "ENOLCK" == caught.value.code
+    assert before == picture(tmp_path)
+    container.upload_object(b"2", "a")
+    container.delete_object("a")
+    assert [] == list(container.list_objects())
 
 
 def test_a_failed_condition_makes_no_directory(tmp_path: Path) -> None:

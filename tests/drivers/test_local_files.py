@@ -17,7 +17,7 @@ from drivers.local_support import (
     run_python,
 )
 
-from libstore import ObjectNotFoundError, TransferOptions
+from libstore import ObjectChangedError, ObjectNotFoundError, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 
@@ -37,6 +37,30 @@ def test_nothing_but_the_objects_is_in_the_tree(tmp_path: Path) -> None:
     container.upload_object(b"1", "small", metadata={"k": "v"})
     container.upload_object(bytes(5000), "deep/large").copy(container, "deep/copy")
     assert {"c", "c/small", "c/deep", "c/deep/large", "c/deep/copy"} == set(picture(tmp_path))
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+@pytest.mark.parametrize("kernel", [True, False], ids=["in the kernel", "by hand"])
+def test_a_source_that_is_changed_while_it_is_copied_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, kernel: bool
+) -> None:
+    """Half of the old content and half of the new one is a content that nobody wrote."""
+    container = new_container(tmp_path)
+    obj = container.upload_object(b"old " * 1000, "a")
+    name = "copy_file_range" if kernel else "pread"
+    real = getattr(os, name)
+
+    def copy_and_change(*arguments: int) -> object:
+        copied = real(*arguments)
+        (tmp_path / "c" / "a").write_bytes(b"new " * 1000)
+        return copied
+
+    if not kernel:
+        monkeypatch.delattr(os, "copy_file_range")
+    monkeypatch.setattr(os, name, copy_and_change)
+    with pytest.raises(ObjectChangedError, match="changed while it was copied"):
+        getattr(obj, verb)(container, "b")
+    assert {"c", "c/a"} == set(picture(tmp_path))
 
 
 def test_copies_are_files_of_their_own(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from libstore import (
     StorageError,
     StorageFullError,
     TransportError,
+    Upload,
     get_driver,
 )
 from libstore.auth.keystone import Identity, read_v3
@@ -311,6 +312,26 @@ def test_a_large_object_that_is_joined_wrongly_is_noticed(
     server.default = said(204)
     with pytest.raises(IntegrityError, match="other parts"):
         driver.upload_object(bytes(PART + 1), "c", "a")
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_an_upload_that_is_dropped_keeps_what_the_object_is_made_of(
+    server: Server, driver: SwiftDriver, published: bool
+) -> None:
+    """Its end may have been lost on the way, and the manifest be there all the same."""
+    prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
+    own, other = f"{prefix}/id/00000001", f"{prefix}/other/00000001"
+    made_of = [{"name": f"/c_libstore_segments/{own if published else other}", "hash": MD5}]
+    large = {"x_static_large_object": "True", "etag": MD5}
+    play(
+        server, said(200, json.dumps([{"name": own, "bytes": 1, "hash": MD5}]).encode()),
+        said(200, b"[]"), said(200, json.dumps(made_of).encode(), **large),
+    )  # fmt: skip
+    server.default = said(204)
+    driver.abort_upload(Upload("c", "a", "id"))
+    place = "DELETE /v1/AUTH_test/c_libstore_segments"
+    deleted = [line for line in lines(server) if line.startswith("DELETE")]
+    assert [*([] if published else [f"{place}/{own}"]), f"{place}/uploads/id"] == deleted
 
 
 # ---------------------------------------------------------------------- batches, listings

@@ -219,21 +219,24 @@ def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) ->
 
 
 @pytest.mark.parametrize(
-    "end",
+    ("end", "text"),
     [
-        b"",
-        b"5\r\nab",
-        b"5\r\nabcdeXX",
-        b"zz\r\n",
-        b"\r\n",
-        b"0\r\nX: y\r\n",
-        b"-1\r\n",
-        b"9" * 5000,
+        (b"", "broke off"),
+        (b"5\r\nab", "broke off"),
+        (b"5\r\nabcdeXX", "broke off"),
+        (b"0\r\nX: y\r\n", "broke off"),
+        (b"5\r\nabcdeXX\r\n0\r\n\r\n", "a chunk is longer than it says"),
+        (b"zz\r\n", "size of a chunk is no number"),
+        (b"\r\n", "size of a chunk is no number"),
+        (b"-1\r\n", "size of a chunk is no number"),
+        (b"1" * 16 + b"\r\n", "size of a chunk is no number"),
+        (b"9" * 5000, "a line is longer than 4096 bytes"),
+        (b"0\r\n" + b"X: y\r\n" * 101, "trailer does not end"),
     ],
 )
-def test_chunks_that_break_off(serve: Serve, get: Get, end: bytes) -> None:
+def test_chunks_that_break_off(serve: Serve, get: Get, end: bytes, text: str) -> None:
     response = get(serve(chunked(b"abc", end=end, then="close")))
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError, match=text):
         read_all(response)
 
 
@@ -404,6 +407,17 @@ def test_heads_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket])
     sender.start()
     assert channel.receive_head().size == 4
     sender.join()
+
+
+def test_a_connection_whose_rest_was_read_over_still_waits_for_answers() -> None:
+    """What is skipped at once is taken from the socket without waiting; the next answer is not."""
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 0.05)
+        there.sendall(b"the rest")
+        assert channel.take_at_once(8) == 8
+        with pytest.raises(TimeoutError):
+            channel.receive_head()
 
 
 class Blocks:

@@ -26,7 +26,7 @@ from faulty import (
     trickle,
     without_etag,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from libstore import (
@@ -552,6 +552,7 @@ def test_far_ranges_are_requests_of_their_own() -> None:
     ),
     gap=st.sampled_from([0, 3, MiB]),
 )
+@example(size=40, spans=[(0, 40), (10, 20)], gap=0)  # one within another
 @settings(max_examples=200, deadline=None)
 def test_ranges_are_slices(
     size: int,

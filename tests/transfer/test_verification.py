@@ -126,6 +126,17 @@ def test_the_parts_are_verified(
         way(obj, tmp_path)
 
 
+@WAYS
+def test_right_parts_do_not_make_up_for_a_wrong_digest_of_them(
+    driver: FaultyDriver, tmp_path: Path, way: Way
+) -> None:
+    """As where parts are missing, or in another order, in what the service has put together."""
+    answer_with(driver, replace(composite_of("md5", CONTENT, SIZES), combined="0" * 32))
+
+    with pytest.raises(IntegrityError, match="the digests of the parts"):
+        way(driver.object("c", "a"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("position", "number"), [(0, 1), (16_999, 1), (17_000, 3), (17_001, 4), (92_164, 5)]
 )
