@@ -68,9 +68,9 @@ class RetryPolicy:
 
     It holds for one logical request: one put, one part, one page of a listing, one stream. The
     attempts of the request itself, of the requests that find out what became of it, and of those
-    that resume it all count together, and so does their time. A stream gets its attempts back
-    after each MiB that did not come more slowly than 4 KiB a second, and an upload that is
-    resumed after any bytes of which that is true; `total` is counted from the last bytes then.
+    that resume it all count together, and so does their time. A stream or a resumed upload that
+    moves on begins its `total` anew, and gets its attempts back: a stream after each MiB, an
+    upload after any bytes. Bytes that come more slowly than 4 KiB a second do not count.
 
     The wait before retry n is a random part of ``base * 2**n`` ("full jitter"), so that clients
     that failed together do not come back together. Where a service asks for fewer requests
@@ -267,10 +267,10 @@ class Budget:
             seconds: How long the service took for them.
             enough: After so many bytes there are all attempts again.
         """
-        if not count:
+        if not count or count < MIN_RATE * seconds:
             return
         self._deadline = self._retrier.clock() + self._policy.total
-        if count >= enough and count >= MIN_RATE * seconds:
+        if count >= enough:
             self._failures = 0
             self.succeed()
 

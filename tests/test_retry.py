@@ -258,8 +258,11 @@ def test_any_progress_begins_the_time_anew(clock: Clock) -> None:
     budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
     assert budget.retry(BUSY)
     clock.now += 101.0
-    budget.moved(1, 101.0)
+    budget.moved(1, 0.0)
     assert budget.retry(BUSY)
+    clock.now += 101.0
+    budget.moved(MiB, 257.0)  # too slow
+    assert not budget.retry(BUSY)
 
 
 def test_an_event_is_frozen_and_pickles(clock: Clock) -> None:

@@ -104,7 +104,8 @@ class Caller:
             attempts=min(policy.attempts, _BRIEF_ATTEMPTS),
             total=min(policy.total, _BRIEF_TOTAL),
         )
-        return Budget(Retrier(brief, sleep=self.wait))
+        shared = self.retrier
+        return Budget(Retrier(brief, shared.bucket, clock=shared.clock, sleep=shared.sleep))
 
     def persist(self, send: Callable[[], T]) -> T:
         """

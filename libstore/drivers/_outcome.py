@@ -291,4 +291,5 @@ def _raise_unknown(error: StorageError, why: str) -> NoReturn:
         " what they were to be",
         code=error.code, request_id=error.request_id,
     )  # fmt: skip
+    found.retry_after = error.retry_after
     raise found from error

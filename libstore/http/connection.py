@@ -18,18 +18,21 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_read
 
 from ..errors import IntegrityError
+from ..retry import MIN_RATE
 from ..values import KiB
-from .faults import BrokenOffError, MalformedAnswerError
+from .faults import BrokenOffError, MalformedAnswerError, TooSlowError
 from .head import Head, parse_head
 from .message import Content
 
 _BUFFER = 64 * KiB
 # What is small enough to travel in one send with the head.
 _TOGETHER = 64 * KiB
-# `sendall` has to end within the timeout; in pieces of this size a slow line gets there too.
+# An answer that comes early is looked for between pieces of this size.
 _PIECE = 256 * KiB
-# A peer that sends less than this within the timeout has stalled, though it drips.
-_TRICKLE = KiB
+# A service that works on a request sends white space meanwhile, so that the connection is kept:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+# It may do so for this many timeouts; what answers to GET sends what there is.
+_AT_WORK = 10
 # More answers of status 1xx before the real one than any service has a use for.
 _MOST_INTERIM = 16
 
@@ -56,8 +59,9 @@ class Channel:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._stop = 0
-        self._waited = 0.0
-        self._trickled = 0
+        self._sending = False
+        self._patience = 1
+        self._begin_window(1)
         self.used = False
         self.untouched = False
         self.silent = True
@@ -91,8 +95,10 @@ class Channel:
         Raises:
             IntegrityError: The content is not as long as it said it was.
         """
-        self._start = self._stop = self._trickled = 0
-        self._waited = 0.0
+        self._start = self._stop = 0
+        self._begin_window(1)
+        self._sending = True
+        self._patience = 1 if head.startswith(b"GET ") else _AT_WORK
         self.untouched = False
         self.silent = True
         if not content:
@@ -117,7 +123,7 @@ class Channel:
 
     def _send_first(self, data: bytes) -> bool:
         try:
-            self._sock.sendall(data)
+            self._send_all(memoryview(data))
         except PEER_LEFT:
             # The peer was gone before the request was out: it cannot have acted on it. It may
             # have said why before it left.
@@ -130,7 +136,7 @@ class Channel:
             if self._answered():
                 return False
             try:
-                self._sock.sendall(piece[start : start + _PIECE])
+                self._send_all(piece[start : start + _PIECE])
             except PEER_LEFT:
                 return False
             except TimeoutError:
@@ -138,6 +144,13 @@ class Channel:
                     return False
                 raise
         return True
+
+    def _send_all(self, data: memoryview) -> None:
+        while data:
+            began = monotonic()
+            count = self._sock.send(data)
+            self._pace(began, count)
+            data = data[count:]
 
     def _answered(self) -> bool:
         """Return whether an answer is there although the request is not yet sent."""
@@ -167,10 +180,13 @@ class Channel:
             MalformedAnswerError: This is not HTTP/1.1, or none that can be trusted.
             BrokenOffError: The connection ended first.
         """
+        self._sending = False
+        self._begin_window(1)
         for _ in range(_MOST_INTERIM):
             head = parse_head(self._head_bytes())
             if head.status >= 200:
                 self.used = True
+                self._begin_window(self._patience)
                 return head
             if head.status == 101:
                 raise MalformedAnswerError("it changed to a protocol that nobody asked for")
@@ -265,18 +281,29 @@ class Channel:
         began = monotonic()
         count = self._sock.recv_into(target)
         self.silent = self.silent and not count
-        if count >= _TRICKLE:
-            self._trickled = 0
-            return count
-        # A drip of a byte now and then never trips the socket's timeout. What counts is the time
-        # spent waiting here, not the time that the reader takes between two calls.
-        self._waited += monotonic() - began
-        self._trickled += count
-        if self._trickled >= _TRICKLE:
-            self._waited, self._trickled = 0.0, 0
-        elif self._waited > self._timeout:
-            raise TimeoutError
+        self._pace(began, count)
         return count
+
+    # Pace
+
+    def _begin_window(self, timeouts: int) -> None:
+        self._window = timeouts * self._timeout
+        self._waited, self._moved = 0.0, 0
+
+    def _pace(self, began: float, count: int) -> None:
+        """
+        Raise `TooSlowError` if too few bytes have moved over a whole window of time.
+
+        A drip of a byte now and then never trips the socket's timeout. What counts is the time
+        spent waiting here, not the time that the reader takes between two calls.
+        """
+        self._waited += monotonic() - began
+        self._moved += count
+        if self._waited <= self._window:
+            return
+        if count and self._moved < MIN_RATE * self._window:
+            raise TooSlowError(self._window, sending=self._sending)
+        self._waited, self._moved = 0.0, 0
 
     def _move_to_front(self) -> None:
         rest = self.buffered

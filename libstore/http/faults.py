@@ -15,6 +15,8 @@ from urllib3.exceptions import (
 )
 
 from ..errors import TransportError, TransportTimeoutError
+from ..retry import MIN_RATE
+from ..values import KiB
 
 # What the standard library says of a proxy that refuses a CONNECT. The status is all that is
 # taken over: the rest is the proxy's own text.
@@ -70,6 +72,21 @@ class OutageError(Exception):
 
 class MalformedAnswerError(Exception):
     """What came is no answer in HTTP/1.1."""
+
+
+class TooSlowError(TimeoutError):
+    """
+    Fewer bytes have moved than `libstore.retry.MIN_RATE` asks for.
+
+    Attributes:
+        seconds: Over how long.
+        sending: Whether it was the request.
+    """
+
+    def __init__(self, seconds: float, *, sending: bool) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.sending = sending
 
 
 class BrokenOffError(Exception):
@@ -138,9 +155,7 @@ def receiving(error: Exception, peer: Peer, what: str, *, first: bool = False) -
     if first and peer.proxy is None and peer.origin.startswith("http:"):
         hint = "; if it speaks TLS, its URL begins with https://"
     if _is_timeout(error):
-        return TransportTimeoutError(
-            f"{peer.hop} stalled: no more of {what} came within {peer.read_timeout:g} s"
-        )
+        return TransportTimeoutError(_late(error, peer, what))
     if isinstance(error, BrokenOffError):
         return TransportError(f"{what} broke off: {peer.hop} ended the connection{hint}")
     if isinstance(error, MalformedAnswerError):
@@ -152,6 +167,14 @@ def receiving(error: Exception, peer: Peer, what: str, *, first: bool = False) -
         return TransportError(f"{what} broke off: {peer.hop} reset the connection{hint}")
     text = error.strerror if isinstance(error, OSError) else None
     return TransportError(f"{what} broke off: {text or type(error).__name__} ({peer.hop})")
+
+
+def _late(error: Exception, peer: Peer, what: str) -> str:
+    if not isinstance(error, TooSlowError):
+        return f"{peer.hop} stalled: no more of {what} came within {peer.read_timeout:g} s"
+    way = "took the request" if error.sending else f"sent {what}"
+    rate = f"{MIN_RATE // KiB} KiB a second"
+    return f"{peer.hop} is too slow: it {way} at less than {rate} for {error.seconds:g} s"
 
 
 def _is_timeout(error: Exception) -> bool:

@@ -60,7 +60,8 @@ class TransportOptions:
     Attributes:
         pool_size: The most connections to one origin.
         connect_timeout: Seconds for a connection to be made, TLS and proxy included.
-        read_timeout: Seconds in which something has to come, or to be taken.
+        read_timeout: Seconds in which something has to come, or to be taken; over all of them
+            together at least 4 KiB for each. Only waiting for the service counts.
         verify: Whether certificates are checked; a path names the authorities to check with,
             in place of those that the environment names.
         cert: A file with our certificate and key, or a pair of files.

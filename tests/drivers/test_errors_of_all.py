@@ -41,28 +41,28 @@ PAGE = b"<!DOCTYPE html>\n<html><body>Please log in, and say who you are</body><
 # ---------------------------------------------------------------------- drivers
 
 
-def _s3(url: str) -> StorageDriver:
-    return get_driver("s3")("AKID", SECRET, endpoint=url)
+def _s3(url: str, **options: Any) -> StorageDriver:
+    return get_driver("s3")("AKID", SECRET, endpoint=url, **options)
 
 
-def _azure(url: str) -> StorageDriver:
+def _azure(url: str, **options: Any) -> StorageDriver:
     key = base64.b64encode(SECRET.encode()).decode()
-    return get_driver("azure")("account", key, endpoint=f"{url}/account")
+    return get_driver("azure")("account", key, endpoint=f"{url}/account", **options)
 
 
-def _gcs(url: str) -> StorageDriver:
-    return get_driver("gcs")(token=SECRET, endpoint=url, project="project")
+def _gcs(url: str, **options: Any) -> StorageDriver:
+    return get_driver("gcs")(token=SECRET, endpoint=url, project="project", **options)
 
 
-def _gcs_hmac(url: str) -> StorageDriver:
-    return get_driver("gcs")("GOOGKEY", SECRET, endpoint=url)
+def _gcs_hmac(url: str, **options: Any) -> StorageDriver:
+    return get_driver("gcs")("GOOGKEY", SECRET, endpoint=url, **options)
 
 
-def _swift(url: str) -> StorageDriver:
-    return get_driver("swift")(token=SECRET, storage_url=f"{url}/v1/AUTH_test")
+def _swift(url: str, **options: Any) -> StorageDriver:
+    return get_driver("swift")(token=SECRET, storage_url=f"{url}/v1/AUTH_test", **options)
 
 
-DRIVERS: Mapping[str, Callable[[str], StorageDriver]] = {
+DRIVERS: Mapping[str, Callable[..., StorageDriver]] = {
     "s3": _s3,
     "azure": _azure,
     "gcs": _gcs,

@@ -47,7 +47,8 @@ class Play:
 
     Attributes:
         data: What is sent.
-        then: ``keep`` the connection, ``close`` or ``reset`` it, or ``stall`` until the end.
+        then: ``keep`` the connection, ``close`` or ``reset`` it, ``stall`` until the end, or
+            ``drip`` a byte now and then, without an end.
         early: Send it when the head is there, before any of the body is read.
         after: What is sent when the body was read.
     """
@@ -215,6 +216,8 @@ class Server(Listener):
         peer.sendall(step.after if step.early else step.data)
         if step.then == "stall":
             self.released.wait(30)
+        while step.then == "drip" and not self.released.wait(0.01):
+            peer.sendall(b"x")
         if step.then == "reset":
             # An end without lingering is sent as RST.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from itertools import count
+from contextlib import nullcontext, suppress
+from typing import Any
 
 import pytest
 from scripted import Connect, Get, Play, Serve, answer, chunked
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.connection import Channel
+from libstore.http.faults import Peer, TooSlowError, receiving
 from libstore.http.message import Request, Response
 from libstore.retry import RetryPolicy
 
@@ -316,10 +318,21 @@ def test_http_1_0_ends_its_connection(serve: Serve, connect: Connect, get: Get) 
     assert server.connections == 2
 
 
+class Ticks:
+    """A clock by which so many seconds pass between one look at it and the next."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+        self.now, self.step = 0.0, step
+        monkeypatch.setattr("libstore.http.connection.monotonic", self)
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
 def test_a_drip_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each byte comes in time for the socket's own timeout; ten seconds pass while each is awaited.
-    times = count(step=10.0)
-    monkeypatch.setattr("libstore.http.connection.monotonic", lambda: next(times))
+    """Each byte comes in time for the socket's own timeout; ten seconds pass for each."""
+    Ticks(monkeypatch, 10.0)
     here, there = socket.socketpair()
     with here, there:
         channel = Channel(here, 60.0)
@@ -328,6 +341,123 @@ def test_a_drip_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [channel.take(view) for _ in range(6)] == [1] * 6
         with pytest.raises(TimeoutError):
             channel.take(view)
+
+
+@pytest.mark.parametrize(("rate", "ends"), [(1200, True), (4000, True), (4200, False)])
+def test_a_body_must_come_at_the_minimum_rate(
+    monkeypatch: pytest.MonkeyPatch, rate: int, ends: bool
+) -> None:
+    """4 KiB a second, over one timeout, and then over the next."""
+    Ticks(monkeypatch, 1.0)
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        view = memoryview(bytearray(rate))
+        taken = 0
+        with suppress(TimeoutError):
+            while taken < 300:
+                there.sendall(bytes(rate))
+                channel.take(view)
+                taken += 1
+        assert taken == (60 if ends else 300)
+
+
+def test_a_fast_body_that_becomes_a_drip_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = Ticks(monkeypatch, 1e-6)
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        view = memoryview(bytearray(65_536))
+        for _ in range(20):
+            there.sendall(bytes(65_536))
+            channel.take(view)
+        ticks.step = 1.0
+        there.sendall(bytes(600))
+        taken = 0
+        with suppress(TimeoutError):
+            while taken < 600:
+                taken += channel.take(view[:1])
+        assert taken < 122
+
+
+def test_a_reader_may_be_as_slow_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has arrived waits in the system; taking it from there takes no time."""
+    ticks = Ticks(monkeypatch, 0.0)
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        there.sendall(bytes(1_000))
+        for _ in range(1_000):
+            ticks.now += 3_600.0
+            assert channel.take(memoryview(bytearray(1))) == 1
+
+
+@pytest.mark.parametrize(("method", "seconds"), [(b"GET", 60), (b"POST", 600)])
+def test_a_service_at_work_may_send_white_space_for_long(
+    monkeypatch: pytest.MonkeyPatch, method: bytes, seconds: int
+) -> None:
+    """As S3 does while it puts parts together; it has a bound too."""
+    ticks = Ticks(monkeypatch, 0.0)
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        channel.send(method + b" / HTTP/1.1\r\n\r\n", None)
+        there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        channel.receive_head()
+        ticks.step = 1.0
+        taken = 0
+        with suppress(TimeoutError):
+            while True:
+                there.sendall(b" ")
+                channel.take(memoryview(bytearray(1)))
+                taken += 1
+        assert taken == seconds
+
+
+def test_the_wait_for_an_answer_is_not_that_for_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a timeout of its own, so a small answer that comes late is no drip."""
+    Ticks(monkeypatch, 50.0)
+    here, there = socket.socketpair()
+    with here, there:
+        channel = Channel(here, 60.0)
+        channel.send(b"GET / HTTP/1.1\r\n\r\n", None)
+        there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        channel.receive_head()
+        there.sendall(b"x")
+        assert channel.take(memoryview(bytearray(1))) == 1
+
+
+@pytest.mark.parametrize(("rate", "fails"), [(1_200, True), (4_200, False)])
+def test_a_request_must_be_taken_at_the_minimum_rate(
+    monkeypatch: pytest.MonkeyPatch, rate: int, fails: bool
+) -> None:
+    here, there = socket.socketpair()
+
+    class Narrow(socket.socket):
+        """A socket that takes a few bytes at a time."""
+
+        def send(self, data: Any, flags: int = 0) -> int:
+            sent = super().send(data[:rate], flags)
+            there.recv(sent)
+            return sent
+
+    Ticks(monkeypatch, 1.0)
+    with Narrow(fileno=here.detach()) as narrow, there:
+        channel = Channel(narrow, 60.0)
+        with pytest.raises(TimeoutError) if fails else nullcontext():
+            assert channel.send(b"PUT / HTTP/1.1\r\n\r\n", bytes(600_000))
+
+
+@pytest.mark.parametrize("sending", [False, True])
+def test_a_drip_says_what_it_is(sending: bool) -> None:
+    peer = Peer("https://storage.example", None, 5.0, 60.0)
+    error = receiving(TooSlowError(60.0, sending=sending), peer, "the body of the answer")
+    assert isinstance(error, TransportTimeoutError)
+    assert error.retryable
+    what = "took the request" if sending else "sent the body of the answer"
+    assert error.message == (
+        f"https://storage.example is too slow: it {what} at less than 4 KiB a second for 60 s"
+    )
 
 
 def test_small_reads_of_what_is_there_are_no_drip() -> None:
