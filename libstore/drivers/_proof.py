@@ -50,9 +50,12 @@ def proof(*statuses: int, headers: tuple[str, ...] = ()) -> Proof:
     return Proof(frozenset(statuses), headers)
 
 
+_DEFAULT = proof(200)
+
+
 def require(proofs: Mapping[str, Proof], operation: str, response: Response) -> None:
     """Raise the error of `unproven` if a response does not meet the operation's proof."""
-    if not proofs[operation].holds(response.status, response.headers):
+    if not proofs.get(operation, _DEFAULT).holds(response.status, response.headers):
         response.close()
         raise unproven(response.status)
 

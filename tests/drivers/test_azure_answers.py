@@ -83,7 +83,7 @@ def lost() -> Any:
 
 
 def stored(etag: str = "0x1", status: int = 201, **headers: str) -> Any:
-    return answer(status=status, ETag=f'"{etag}"', **headers)
+    return answer(status=status, ETag=f'"{etag}"', x_ms_request_id="REQUEST1", **headers)
 
 
 def head_of(content: bytes, etag: str = "0x1", **headers: str) -> Any:
@@ -538,7 +538,8 @@ def begun(server: Server, driver: AzureDriver) -> tuple[Any, str]:
 def test_blocks_are_taken_back_under_a_lease(server: Server, driver: AzureDriver) -> None:
     upload, block = begun(server, driver)
     absent = forbidding("BlobNotFound", 404)
-    server.steps.extend([absent, waiting(block), stored(), absent, waiting(block), stored()])
+    gone = stored(status=202)
+    server.steps.extend([absent, waiting(block), stored(), absent, waiting(block), gone])
     driver.abort_upload(upload)
     assert requests(server) == [
         "HEAD", "GET blocklist", "PUT lease", "HEAD", "GET blocklist", "DELETE",

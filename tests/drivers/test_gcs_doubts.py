@@ -585,7 +585,7 @@ def test_success_of_somebody_else_is_none(text: bytes) -> None:
         if text != b"{}":  # which is how little there may be to say
             with pytest.raises(ServiceError):
                 list(driver.list_objects("box"))
-        if text not in {b"", b"{}"}:
+        if text != b"{}":  # as fake-gcs-server says that something was deleted
             with pytest.raises(ServiceError, match="endpoint"):
                 driver.object("box", "a").delete()
     server.close()

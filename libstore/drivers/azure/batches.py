@@ -68,6 +68,6 @@ def _gone(answer: bytes, boundary: bytes) -> set[int]:
         if not number or not status:
             continue
         missing = status[1] == b"404" and b"BlobNotFound" in piece
-        if missing or status[1].startswith(b"2"):
+        if missing or status[1] == b"202":
             gone.add(int(number[1]))
     return gone

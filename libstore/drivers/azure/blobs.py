@@ -20,7 +20,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, hex_digest
+from .._digests import base64_of, hex_digest, is_same
 from .._network import NetworkDriver
 from .._outcome import Seen
 from .._reading import range_header, require_object, sent
@@ -114,8 +114,12 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
             told = hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, told)
 
+        def find() -> ObjectInfo | None:
+            info = self._look_again(container, name, encryption).info
+            return info if is_same(info, payload.size, {"md5": md5}) else None
+
         if not bound:
-            return put()
+            return self._calls.proved(put, find)
         token = headers.get(dialect.TOKEN)
         return self._calls.write_once(
             put, conditions, token, lambda: self._look_again(container, name, encryption)
@@ -178,13 +182,13 @@ class BlobHooks(NetworkDriver[Calls, Settings]):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        pin = None
+        info, pin = ObjectInfo(name), None
         if metadata is not None:
-            pin = self._copier.replace_metadata((container, name), metadata, conditions).etag
-            conditions = Conditions()
+            info = self._copier.replace_metadata((container, name), metadata, conditions)
+            conditions, pin = Conditions(), info.etag
         if content_type is not None:
-            self._copier.replace_type((container, name), content_type, conditions, pin)
-        return self._head_object(container, name, None)
+            info = self._copier.replace_type((container, name), content_type, conditions, pin)
+        return self._copier.changed((container, name), info, metadata, content_type)
 
 
 def _of_version(version: str | None) -> dict[str, str] | None:

@@ -213,9 +213,14 @@ class Blocks:
         except ObjectNotFoundError:
             return
         held = {"x-ms-lease-id": lease}
+
+        def delete() -> bool:
+            self._calls.ask("DELETE", "DeleteBlob", container, name, headers=held).close()
+            return True
+
         try:
             if self._only_of(upload):
-                self._calls.ask("DELETE", "DeleteBlob", container, name, headers=held).close()
+                self._calls.proved(delete, lambda: not self._only_of(upload) or None)
                 return
         except ObjectNotFoundError:
             return

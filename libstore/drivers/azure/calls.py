@@ -17,6 +17,7 @@ from ...http.xml import Listing, read_listing
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
+from .._proof import SUCCESSES, Proof, mark, proof, require
 from .errors import ErrorReader, foreign, is_foreign
 from .settings import Access
 
@@ -34,7 +35,35 @@ MAX_PAGE = 32 * MiB
 #: A list of 50,000 blocks has the most bytes of all other answers.
 MAX_ANSWER = 16 * MiB
 
-_EXPECTED = frozenset({200, 201, 202, 204, 206})
+# What only Azure sends, or what its responses about blobs and containers always have.
+_OWN = ("x-ms-",)
+_STORED = ("etag", "last-modified", *_OWN)
+#: https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
+#: Documents prove themselves by the name of their root element.
+PROOFS: Mapping[str, Proof] = {
+    "AbortCopyBlob": proof(204),
+    "CopyBlob": proof(202, headers=("x-ms-copy-",)),
+    "CreateContainer": proof(201, headers=_STORED),
+    "DeleteBatch": proof(202),
+    "DeleteBlob": proof(202, headers=_OWN),
+    "DeleteContainer": proof(202, headers=_OWN),
+    "GetBlob": proof(200, 206),
+    "GetBlobProperties": proof(200, headers=_STORED),
+    "GetBlockList": proof(200),
+    "GetContainer": proof(200, headers=_STORED),
+    "GetContainerACL": proof(200),
+    "GetUserDelegationKey": proof(200),
+    "LeaseBlob": proof(200, 201, headers=_OWN),
+    "ListBlobs": proof(200),
+    "ListContainers": proof(200),
+    "PutBlob": proof(201, headers=("etag",)),
+    "PutBlock": proof(201, headers=("content-md5", *_OWN)),
+    "PutBlockFromURL": proof(201, headers=("content-md5", *_OWN)),
+    "PutBlockList": proof(201, headers=("etag",)),
+    "SetBlobMetadata": proof(200, headers=("etag",)),
+    "SetBlobProperties": proof(200, headers=("etag",)),
+    "SetContainerACL": proof(200, headers=_STORED),
+}
 
 
 class Calls(Caller):
@@ -71,13 +100,14 @@ class Calls(Caller):
             {"x-ms-version": VERSION, **(headers or {})},
             content,
             idempotent,
-            _EXPECTED,
+            SUCCESSES,
             operation,
         )
         response = self.client.request(request)
-        if is_foreign(operation, response):
+        if is_foreign(operation, method, response):
             response.close()
-            raise foreign(response.status).error(response.status)
+            raise mark(foreign(response.status).error(response.status))
+        require(PROOFS, operation, response)
         return response
 
     def ask_xml(

@@ -25,10 +25,11 @@ from ...errors import (
 )
 from ...http.headers import clean_etag
 from ...redaction import Hidden
+from ...transfer.aborting import abort_after_error
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, Upload, WriteOptions
-from .._digests import base64_of
+from .._digests import base64_of, is_same
 from .._outcome import Seen
 from . import dialect
 from .blocks import Blocks
@@ -165,10 +166,34 @@ class Copier:
         if options.metadata is not None:
             etag = self.replace_metadata(place, options.metadata, Conditions(), etag).etag
         if options.content_type is not None:
-            self.replace_type(place, options.content_type, Conditions(), etag)
+            etag = self.replace_type(place, options.content_type, Conditions(), etag).etag
         if options.metadata is None and options.content_type is None:
             return info
-        return self._head(*place, None)
+        known = replace(info, etag=etag, last_modified=None)
+        return self.changed(place, known, options.metadata, options.content_type)
+
+    def changed(
+        self,
+        place: Place,
+        info: ObjectInfo,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+    ) -> ObjectInfo:
+        """
+        Return all that the service knows of a blob that was changed.
+
+        Args:
+            info: What is known of it, which has to do where it cannot be read: the change is made.
+        """
+        try:
+            return self._head(*place, None)
+        except StorageError:
+            return replace(
+                info,
+                metadata=info.metadata if metadata is None else dict(metadata),
+                content_type=content_type or info.content_type,
+                complete=False,
+            )
 
     # ------------------------------------------------------------------ one request
 
@@ -204,8 +229,13 @@ class Copier:
                 info = self._wait(target, copy_id, options.checkpoint)
             return info
 
+        def find() -> ObjectInfo | None:
+            ours, theirs = self._head(*target, None), self._head(*source, None)
+            kept = ours.metadata == (options.metadata or theirs.metadata)
+            return ours if kept and is_same(ours, theirs.size, theirs.checksums) else None
+
         if not bound:
-            return send()
+            return self._calls.proved(send, find)
         info = self._calls.write_once(
             send, options.conditions, headers.get(dialect.TOKEN),
             lambda: Seen(self._head(*target, None)),
@@ -306,10 +336,7 @@ class Copier:
                 lambda: Seen(self._head(*target, None)),
             )  # fmt: skip
         except BaseException:
-            try:
-                self._blocks.drop(upload)
-            except StorageError:
-                pass
+            abort_after_error(lambda: self._blocks.drop(upload), upload)
             raise
         return replace(done, size=size)
 
@@ -382,7 +409,7 @@ class Copier:
         content_type: str,
         conditions: Conditions,
         pin: str | None = None,
-    ) -> None:
+    ) -> ObjectInfo:
         """Replace the content type of a blob; see `replace_metadata`."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-properties: what
         # is not said again is lost.
@@ -407,7 +434,8 @@ class Copier:
             sent = {**headers, **encryption}
             return self._change_once("properties", place, sent, conditions, info.etag, is_done)
 
-        self._change_encrypted(place, {}, change)
+        done = self._change_encrypted(place, {}, change)
+        return replace(info, etag=done.etag, last_modified=None)
 
     def _change_encrypted(
         self,
@@ -465,7 +493,9 @@ class Copier:
                 send, conditions, headers.get(dialect.TOKEN),
                 lambda: Seen(self._head(*place, None)),
             )  # fmt: skip
-        return self._calls.persist_once(send, find) if bound else send()
+        if bound:
+            return self._calls.persist_once(send, find)
+        return self._calls.proved(send, find)
 
 
 def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:

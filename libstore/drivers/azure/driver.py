@@ -23,6 +23,7 @@ from ...listing import iterate_pages
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
+    Conditions,
     ContainerInfo,
     Limits,
     ListQuery,
@@ -261,9 +262,7 @@ class AzureDriver(PartHooks):
             for _, row in page.items:
                 version = row.get("VersionId")
                 if version and row.get("IsCurrentVersion") != "true":
-                    query = {"versionid": version}
-                    name = dialect.blob_name(row)
-                    self._calls.ask("DELETE", "DeleteBlob", container, name, query=query).close()
+                    self._delete_object(container, dialect.blob_name(row), Conditions(), version)
 
     @override
     def _delete_objects(

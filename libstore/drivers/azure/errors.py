@@ -25,7 +25,6 @@ from ...errors import (
     ServiceUnavailableError,
     StorageFullError,
 )
-from ...http.headers import is_html
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
 from ...redaction import hidden_in
@@ -42,6 +41,7 @@ from .._errors import (
     SLOWER,
     Meaning,
 )
+from .._proof import has_html
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -232,7 +232,7 @@ class ErrorReader:
         message = " ".join(filter(None, (message, told.get("HeaderName"))))
         # Errors of S3 look like those of Azure, and their codes have other meanings here.
         other = "x-amz-request-id" in headers and "x-ms-request-id" not in headers
-        elsewhere = is_page(headers) or other
+        elsewhere = is_page(request.method, headers, len(body)) or other
         if elsewhere and status < 500 and status not in PASSING:
             meaning = foreign(status)
         else:
@@ -300,17 +300,21 @@ _OF_CONTAINERS = frozenset(
 )
 
 
-def is_page(headers: Mapping[str, str]) -> bool:
+def is_page(method: str, headers: Mapping[str, str], size: int | None) -> bool:
     """
     Return whether an answer is a web page, as of a proxy or of a network's login.
 
     What Azure answers has its version and an id of the request, blobs that are web pages too:
     https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers
+
+    Args:
+        size: Of the body; `None` if it is not known.
     """
-    return is_html(headers) and not any(name.startswith("x-ms-") for name in headers)
+    own = any(name.startswith("x-ms-") for name in headers)
+    return not own and has_html(method, headers, size)
 
 
-def is_foreign(operation: str, response: Response) -> bool:
+def is_foreign(operation: str, method: str, response: Response) -> bool:
     """
     Return whether an answer that tells of success is somebody else's, whatever it says it is.
 
@@ -318,10 +322,10 @@ def is_foreign(operation: str, response: Response) -> bool:
     blob is looked at where it is read.
     """
     headers = response.headers
-    if "x-ms-request-id" in headers:
+    if any(name.startswith("x-ms-") for name in headers):
         return False
-    wrong = is_html(headers) or (operation not in _ANSWERED and response.size != 0)
-    return wrong and not any(name.startswith("x-ms-") for name in headers)
+    said = operation not in _ANSWERED and response.size not in {0, None}
+    return said or has_html(method, headers, response.size)
 
 
 def foreign(status: int) -> Meaning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...http.message import Response
 from .calls import MAX_ANSWER, Calls
 
 _ACL = {"comp": "acl", "restype": "container"}
@@ -13,9 +14,23 @@ def make_public(calls: Calls, container: str) -> None:
     # are not sent along are removed.
     response = calls.ask("GET", "GetContainerACL", container, query=_ACL)
     policies = response.read(MAX_ANSWER)
-    if response.headers.get("x-ms-blob-public-access") in {"blob", "container"}:
+    if _is_public(response):
         return
     headers = {"content-type": "application/xml", "x-ms-blob-public-access": "blob"}
-    calls.ask(
-        "PUT", "SetContainerACL", container, query=_ACL, headers=headers, content=policies
-    ).close()
+
+    def send() -> bool:
+        calls.ask(
+            "PUT", "SetContainerACL", container, query=_ACL, headers=headers, content=policies
+        ).close()
+        return True
+
+    def look() -> bool | None:
+        response = calls.ask("GET", "GetContainerACL", container, query=_ACL)
+        response.close()
+        return _is_public(response) or None
+
+    calls.proved(send, look)
+
+
+def _is_public(response: Response) -> bool:
+    return response.headers.get("x-ms-blob-public-access") in {"blob", "container"}

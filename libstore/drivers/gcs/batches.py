@@ -107,7 +107,7 @@ class Batches:
         status = _STATUS.search(part)
         assert status is not None
         number = int(status[1])
-        if number < 300:
+        if number in {200, 204}:
             return None
         start = part.find(b"{", status.end())
         told = read_error(part[start:] if start >= 0 else b"")

@@ -103,10 +103,13 @@ class CopyHooks(ObjectHooks):
 
         def send() -> dict[str, Any]:
             # A call without an answer may have made the copy: with a condition it is not repeated.
-            return self._calls.ask_json(
+            told = self._calls.ask_json(
                 "POST", "RewriteObject", path, body=body, query={**query, **token},
                 headers=headers, idempotent=not bound,
             )  # fmt: skip
+            if told.get("done") or not told.get("rewriteToken"):
+                resources.require_name(told.get("resource") or {}, target[1])
+            return told
 
         def copy() -> ObjectInfo:
             nonlocal done
@@ -122,11 +125,22 @@ class CopyHooks(ObjectHooks):
                 options.checkpoint()
 
         if not bound:
-            return copy()
+            return self._calls.proved(copy, lambda: self._made_copy(source, target, body))
         return self._calls.write_once(
             copy, options.conditions, resources.token_of(body),
             lambda: self._look_again(*target, options.extra),
         )  # fmt: skip
+
+    def _made_copy(
+        self, source: tuple[str, str], target: tuple[str, str], body: Mapping[str, Any] | None
+    ) -> ObjectInfo | None:
+        """Return the copy, if it is what the source and `body` make of it."""
+        ours, theirs = self._resource(*target), self._resource(*source)
+        wanted = theirs if body is None else body
+        same = all(ours.get(one) == theirs.get(one) for one in ("crc32c", "size")) and all(
+            ours.get(one) == wanted.get(one) for one in ("metadata", "contentType")
+        )
+        return resources.object_info(ours) if same else None
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:

@@ -226,6 +226,7 @@ class GCSDriver(PartHooks):
                 body=resources.new_bucket(name, extra), query={"project": project},
                 idempotent=False,
             )  # fmt: skip
+            resources.require_name(told, name)
             return resources.bucket_info(told)
 
         return self._calls.create_container(create, lambda: self._head_container(name))

@@ -253,7 +253,7 @@ class HMACDriver(GCSDriver):
         reads = inner._settings.overridden(_extra(extra or {})).reads
         try:
             found: ObjectInfo = inner._look(container, info.name, None, reads)
-        except AccessDeniedError:  # see `_told`
+        except StorageError:  # see `_told`
             return replace(info, etag=None)
         return found
 

@@ -9,9 +9,10 @@ Requests are signed with the same token as those of the JSON API.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 from urllib.parse import unquote
 
-from ...errors import IntegrityError, ServiceError, StorageError
+from ...errors import IntegrityError, ObjectNotFoundError, ServiceError, StorageError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...http.message import Response
 from ...http.xml import read_listing, write
@@ -19,11 +20,16 @@ from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
 from .._digests import base64_of
 from .._outcome import with_token
+from .._proof import mark
+from .._starts import Starts
 from .._texts import encode_text
 from . import resources
 from .calls import Calls
 
 META = "x-goog-meta-"
+#: What a document says, its rows, and the headers of the response.
+_Document: TypeAlias = "tuple[Mapping[str, str], Sequence[Mapping[str, str]], Mapping[str, str]]"
+
 _MAX_ANSWER = 16 * MiB
 _HEADERS = {
     "cache_control": "cache-control",
@@ -39,19 +45,28 @@ class Multipart:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._starts = Starts(calls, self._open, self._has_parts, self._drop)
 
     def start(
         self, bucket: str, name: str, options: WriteOptions, headers: Mapping[str, str]
     ) -> str:
         """Begin an upload, and return its id."""
         sent = {**write_headers(options), **headers}
-        told = self._xml(
-            "POST", "StartMultipart", bucket, name, {"uploads": ""}, sent,
-            root="InitiateMultipartUploadResult",
-        )[0]  # fmt: skip
-        if not told.get("UploadId"):
-            raise ServiceError("Google tells no id of the upload that was begun")
-        return str(told["UploadId"])
+
+        def send() -> str:
+            told = self._xml(
+                "POST", "StartMultipart", bucket, name, {"uploads": ""}, sent,
+                root="InitiateMultipartUploadResult", idempotent=False,
+            )[0]  # fmt: skip
+            if not told.get("UploadId"):
+                raise ServiceError("Google tells no id of the upload that was begun", status=200)
+            return told["UploadId"]
+
+        return self._starts.begin(bucket, name, send)
+
+    def end(self, upload: Upload) -> None:
+        """Drop what lost requests for an upload have begun, now that it has ended itself."""
+        self._starts.end(upload)
 
     def put(
         self,
@@ -97,23 +112,44 @@ class Multipart:
         )  # fmt: skip
 
     def abort(self, upload: Upload) -> None:
-        """Drop an upload; that there is none is no error."""
+        """Drop an upload, and what lost requests for it have begun; a missing one is no error."""
         try:
+            self._drop(upload)
+        finally:
+            self.end(upload)
+
+    def _drop(self, upload: Upload) -> None:
+        def send() -> bool:
             self._calls.ask(
                 "DELETE", "AbortMultipart", self._path(upload.container, upload.name),
                 query={"uploadId": upload.id},
             ).close()  # fmt: skip
+            return True
+
+        def look() -> bool | None:
+            try:
+                self.parts(upload, None)
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        try:
+            self._calls.proved(send, look)
         except StorageError as error:
             if error.status != 404:
                 raise
 
-    def uploads(self, bucket: str, token: str | None) -> Page[Upload]:
-        """Return one page of the uploads that are under way."""
-        # XML cannot hold every name: https://cloud.google.com/storage/docs/xml-api/get-bucket-uploads
-        query = {"encoding-type": "url", "max-uploads": "1000", "uploads": ""}
-        if token is not None:
-            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
-        told, rows = self._xml(
+    def _open(self, bucket: str, name: str) -> tuple[Sequence[Upload], Mapping[str, str]]:
+        """Return the uploads of a name that are under way, and the headers of the response."""
+        query = {"encoding-type": "url", "max-uploads": "1000", "prefix": name, "uploads": ""}
+        _, found, headers = self._listed(bucket, query)
+        return found, headers
+
+    def _listed(
+        self, bucket: str, query: Mapping[str, str]
+    ) -> tuple[Mapping[str, str], list[Upload], Mapping[str, str]]:
+        """Return what a page says, the uploads on it, and the headers of the response."""
+        told, rows, headers = self._xml(
             "GET", "ListMultiparts", bucket, "", query, {},
             root="ListMultipartUploadsResult", row="Upload",
         )  # fmt: skip
@@ -127,6 +163,22 @@ class Multipart:
             )
             for row in rows
         ]
+        return told, found, headers
+
+    def _has_parts(self, upload: Upload) -> bool:
+        try:
+            return bool(self.parts(upload, None).items)
+        except ObjectNotFoundError:  # it has ended since it was listed
+            return True
+
+    def uploads(self, bucket: str, token: str | None) -> Page[Upload]:
+        """Return one page of the uploads that are under way."""
+        # XML cannot hold every name: https://cloud.google.com/storage/docs/xml-api/get-bucket-uploads
+        query = {"encoding-type": "url", "max-uploads": "1000", "uploads": ""}
+        if token is not None:
+            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+        told, found, _ = self._listed(bucket, query)
+        encoded = told.get("EncodingType") == "url"
         if told.get("IsTruncated") != "true":
             return Page(found)
         last = found[-1] if found else Upload(bucket, "", "")
@@ -142,7 +194,7 @@ class Multipart:
         query = {"max-parts": "1000", "uploadId": upload.id}
         if token is not None:
             query["part-number-marker"] = number
-        told, rows = self._xml(
+        told, rows, _ = self._xml(
             "GET", "ListParts", upload.container, upload.name, query, {},
             root="ListPartsResult", row="Part",
         )  # fmt: skip
@@ -180,8 +232,8 @@ class Multipart:
         row: str = "-",
         content: bytes | None = None,
         idempotent: bool = True,
-    ) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
-        def send() -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
+    ) -> _Document:
+        def send() -> _Document:
             response = self._calls.ask(
                 method, operation, self._path(bucket, name), query=query, headers=headers,
                 content=content, idempotent=idempotent, bucket=bucket,
@@ -191,9 +243,7 @@ class Multipart:
         return self._calls.persist(send) if idempotent else send()
 
 
-def _read_xml(
-    response: Response, root: str, row: str
-) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
+def _read_xml(response: Response, root: str, row: str) -> _Document:
     try:
         document = read_listing(response.read(_MAX_ANSWER), {row})
         if document.tag != root:
@@ -204,8 +254,10 @@ def _read_xml(
             )
     except StorageError as error:
         error.status = error.status or response.status
+        if isinstance(error, ServiceError):
+            mark(error)
         raise
-    return document.head, [told for _, told in document.rows]
+    return document.head, [told for _, told in document.rows], response.headers
 
 
 def _nowhere() -> ServiceError:

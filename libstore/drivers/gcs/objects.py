@@ -25,7 +25,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, key_headers
+from .._digests import base64_of, is_same, key_headers
 from .._network import NetworkDriver
 from .._outcome import Seen
 from .._reading import range_header, require_stored_form
@@ -126,10 +126,16 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 "POST", "InsertObject", self._calls.place.uploads(container),
                 query=query, headers=headers, content=content, idempotent=not bound,
             )  # fmt: skip
-            return resources.object_info(read_json(response))
+            told = read_json(response)
+            resources.require_name(told, name)
+            return resources.object_info(told)
+
+        def find() -> ObjectInfo | None:
+            info = self._look_again(container, name, options.extra).info
+            return info if is_same(info, payload.size, digests) else None
 
         if not bound:
-            return self._calls.persist(put)
+            return self._calls.proved(lambda: self._calls.persist(put), find)
         return self._calls.write_once(
             put, options.conditions, resources.token_of(resource),
             lambda: self._look_again(container, name, options.extra),
@@ -200,13 +206,19 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         ):
             if number:
                 query[condition] = str(number)
-        told = self._calls.persist_once(
-            lambda: self._calls.ask_json(
+
+        def send() -> dict[str, Any]:
+            told = self._calls.ask_json(
                 "PATCH", "PatchObject", self._calls.place.object(container, resource["name"]),
                 body=change, query=query, idempotent=False, bucket=container,
-            ),
-            lambda: self._changed(container, resource, metadata, content_type),
-        )  # fmt: skip
+            )  # fmt: skip
+            resources.require_name(told, resource["name"])
+            return told
+
+        def look() -> dict[str, Any] | None:
+            return self._changed(container, resource, metadata, content_type)
+
+        told = self._calls.persist_once(send, look)
         info = resources.object_info({**resource, **told})
         return info if metadata is None else replace(info, metadata=dict(metadata))
 

@@ -12,6 +12,7 @@ from ...errors import (
     IntegrityError,
     ObjectChangedError,
     ObjectNotFoundError,
+    StorageError,
 )
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -84,7 +85,7 @@ class PartHooks(CopyHooks):
             self._resumable.forget(upload)
             return info
 
-        def complete() -> ObjectInfo:
+        def complete() -> ObjectInfo | None:
             try:
                 multipart.finish(upload, parts, self._customer(options.extra))
             except ObjectNotFoundError as error:
@@ -93,8 +94,7 @@ class PartHooks(CopyHooks):
                     "the upload is gone: it was finished or aborted",
                     status=error.status, code=error.code, request_id=error.request_id,
                 ) from None  # fmt: skip
-            # The answer has neither generation nor CRC-32C.
-            return self._told(upload.container, ObjectInfo(upload.name, size=size))
+            return None
 
         def found() -> ObjectInfo | None:
             info = self._head_object(upload.container, upload.name, None)
@@ -102,7 +102,10 @@ class PartHooks(CopyHooks):
             same = info.size == size and crc in {None, info.checksums.get("crc32c")}
             return info if same and not self._is_open(upload) else None
 
-        info = self._calls.persist_once(complete, found)
+        known = self._calls.persist_once(complete, found)
+        multipart.end(upload)
+        # The response has neither generation nor CRC-32C.
+        info = known or self._told(upload.container, ObjectInfo(upload.name, size=size))
         if info.size != size:
             raise IntegrityError(f"{size} bytes were sent, Google has stored {info.size}")
         return info
@@ -132,10 +135,10 @@ class PartHooks(CopyHooks):
         return self._calls.write_once(finish, options.conditions, token, look)
 
     def _told(self, container: str, written: ObjectInfo) -> ObjectInfo:
-        """Return what Google tells of an object that was written, if we may read that."""
+        """Return what Google tells of an object that was written, if that can be read."""
         try:
             return self._head_object(container, written.name, None)
-        except AccessDeniedError:
+        except StorageError:
             # https://cloud.google.com/storage/docs/access-control/iam-roles: an Object Creator
             # may not look at what it has made.
             return written

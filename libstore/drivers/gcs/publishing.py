@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...errors import ObjectChangedError, ServiceUnavailableError
+from .._proof import unproven
 from .calls import Calls
 
 _ROLE = "roles/storage.objectViewer"
@@ -20,19 +22,32 @@ def publish_bucket(calls: Calls, bucket: str) -> None:
     """
     path = f"{calls.place.bucket(bucket)}/iam"
     for attempt in range(_ROUNDS):
-        policy = calls.ask_json(
-            "GET", "GetPolicy", path, query={"optionsRequestedPolicyVersion": "3"}
-        )
+        policy = _policy(calls, path)
         if not _add(policy):
             return
         try:
             # The policy's etag, which is in it, keeps what others change meanwhile.
-            calls.ask_json("PUT", "SetPolicy", path, body=policy)
+            calls.proved(partial(_set, calls, path, policy), partial(_is_set, calls, path))
         except (ObjectChangedError, ServiceUnavailableError):
             if attempt == _ROUNDS - 1:
                 raise
         else:
             return
+
+
+def _policy(calls: Calls, path: str) -> dict[str, Any]:
+    return calls.ask_json("GET", "GetPolicy", path, query={"optionsRequestedPolicyVersion": "3"})
+
+
+def _set(calls: Calls, path: str, policy: dict[str, Any]) -> bool:
+    """Set a policy, which is what Google answers with."""
+    if _add(calls.ask_json("PUT", "SetPolicy", path, body=policy)):
+        raise unproven(200)
+    return True
+
+
+def _is_set(calls: Calls, path: str) -> bool | None:
+    return not _add(_policy(calls, path)) or None
 
 
 def _add(policy: dict[str, Any]) -> bool:
@@ -50,7 +65,17 @@ def _add(policy: dict[str, Any]) -> bool:
 
 def publish_object(calls: Calls, bucket: str, name: str) -> None:
     """Let everybody read one object, whose bucket must have ACLs."""
-    calls.ask_json(
-        "POST", "PublishObject", f"{calls.place.object(bucket, name)}/acl",
-        body={"entity": _EVERYBODY, "role": "READER"}, bucket=bucket,
-    )  # fmt: skip
+    path = f"{calls.place.object(bucket, name)}/acl"
+    entry = {"entity": _EVERYBODY, "role": "READER"}
+
+    def require(told: dict[str, Any]) -> bool:
+        if told.get("entity") != _EVERYBODY:
+            raise unproven(200)
+        return True
+
+    calls.proved(
+        lambda: require(calls.ask_json("POST", "PublishObject", path, body=entry, bucket=bucket)),
+        lambda: require(
+            calls.ask_json("GET", "GetPublished", f"{path}/{_EVERYBODY}", bucket=bucket)
+        ),
+    )

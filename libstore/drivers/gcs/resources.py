@@ -28,6 +28,7 @@ from ...values import (
 from .._digests import base64_of, hex_digest
 from .._errors import understood
 from .._outcome import with_token
+from .._proof import mark
 from .._reading import sent
 from .._texts import decode_text, encode_text, text_of
 from .extras import PREDEFINED_ACLS
@@ -120,6 +121,17 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
         extra=extra,
         complete=True,
     )
+
+
+def require_name(resource: Mapping[str, Any], name: str) -> None:
+    """Raise `ServiceError` if a response to a change does not name what was to be changed."""
+    if resource.get("name") != name:
+        raise mark(
+            ServiceError(
+                "the response does not name what was written or changed; check whether the"
+                " endpoint is right, and whether a proxy answers in its place"
+            )
+        )
 
 
 def _number(value: object) -> str | None:

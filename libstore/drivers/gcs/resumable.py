@@ -318,7 +318,9 @@ class Resumable:
             if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API's
                 response.close()
                 return resources.written_info(session.upload.name, response.headers)
-            return resources.object_info(read_json(response))
+            resource = read_json(response)
+            resources.require_name(resource, session.upload.name)
+            return resources.object_info(resource)
         response.close()
         # Without a range it has nothing.
         told = response.headers.get("range", "").rpartition("-")[2]
