@@ -69,12 +69,19 @@ def sent(response: Response, stored: int | None = None) -> tuple[Span, int | Non
         require_object(response)
     if told is not None and told[0] is not None:  # whatever the status is: some say 200
         _refuse_compressed(response, told[0])
+    if told is not None and told[0] is not None and _is_sent(response, told[0]):
         return told[0], stored if told[1] is None else told[1]
     if response.status == 206:
         response.close()
         raise ServiceError("the service sends a range and does not say which", status=206)
     size = response.size if stored is None else stored
     return Span(0, size), size
+
+
+def _is_sent(response: Response, span: Span) -> bool:
+    """Return whether a response has the bytes that it names; one of status 200 may have all."""
+    assert span.stop is not None
+    return response.status == 206 or response.size in {None, span.stop - span.start}
 
 
 def _refuse_compressed(response: Response, span: Span) -> None:

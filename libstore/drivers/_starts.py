@@ -30,7 +30,7 @@ from ..errors import RateLimitedError, ServiceError, StorageError, TransportErro
 from ..http.headers import parse_date
 from ..values import Upload
 from ._calls import Caller
-from ._proof import is_unproven
+from ._outcome import is_lost
 
 _log = logging.getLogger("libstore")
 
@@ -111,7 +111,7 @@ class Starts:
                 try:
                     return send()
                 except (ServiceError, TransportError) as error:
-                    if _may_have_begun(error):
+                    if may_have_begun(error):
                         lost.append((sent, self._calls.now()))
                     # The wire has tried again already what the service has only put off.
                     put_off = isinstance(error, RateLimitedError)
@@ -175,9 +175,6 @@ class Starts:
         ]
 
 
-def _may_have_begun(error: StorageError) -> bool:
+def may_have_begun(error: BaseException) -> bool:
     """Return whether a request that failed like this may have begun an upload."""
-    if isinstance(error, RateLimitedError):
-        return False
-    within = error.status is not None and error.status < 300
-    return error.retryable or is_unproven(error) or within
+    return not isinstance(error, StorageError) or is_lost(error)

@@ -30,18 +30,29 @@ from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from ...values import MiB
 from .._calls import Caller
+from .._proof import SUCCESSES, Proof, mark, proof, require
 from .errors import ErrorReader, foreign, is_swift, request_id
 from .info import Info
 from .settings import Place, Settings, parse_place
 
 # A page of 10,000 objects whose names are as long as they may be.
 _MAX_ANSWER = 64 * MiB
-_EXPECTED: Mapping[str, frozenset[int]] = {
-    "GET": frozenset({200, 204, 206}),
-    "HEAD": frozenset({200, 204}),
-    "PUT": frozenset({201, 202}),
-    "POST": frozenset({200, 201, 202, 204}),
-    "DELETE": frozenset({200, 204}),
+#: https://docs.openstack.org/api-ref/object-store/
+PROOFS: Mapping[str, Proof] = {
+    "BulkDelete": proof(200),
+    "CopyObject": proof(201, headers=("etag",)),
+    "DeleteContainer": proof(204),
+    "DeleteObject": proof(204),
+    "GetObject": proof(200, 206),
+    "HeadAccount": proof(200, 204),
+    "HeadContainer": proof(200, 204),
+    "HeadObject": proof(200, 204),
+    "ListAccount": proof(200, 204),
+    "ListContainer": proof(200, 204),
+    "PostContainer": proof(202, 204),
+    "PostObject": proof(202, 204),
+    "PutContainer": proof(201, 202),
+    "PutObject": proof(201, headers=("etag",)),
 }
 
 
@@ -168,12 +179,13 @@ class Calls(Caller):
             target += f"?{encode_query(query)}"
         request = Request(
             method, place.url, target, headers or {}, content, idempotent,
-            _EXPECTED[method], operation,
+            SUCCESSES, operation,
         )  # fmt: skip
         response = self.client.request(request)
         if not is_swift(response.headers):
             response.close()
-            raise foreign(response.status).error(response.status)
+            raise mark(foreign(response.status).error(response.status))
+        require(PROOFS, operation, response)
         return response
 
     @property

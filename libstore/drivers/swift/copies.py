@@ -18,6 +18,7 @@ from ...errors import (
 )
 from ...http.headers import clean_etag
 from ...http.names import encode_path
+from ...transfer.aborting import abort_after_error
 from ...transfer.crew import run_all
 from ...transfer.plan import ranges
 from ...values import Conditions, CopyOptions, GiB, MiB, ObjectInfo, Part, Span, Upload
@@ -114,8 +115,14 @@ class CopyHooks(PartHooks):
             return ObjectInfo(target[1], size=info.size, etag=etag,
                               checksums=dialect.checksums({}, etag))  # fmt: skip
 
+        def find() -> ObjectInfo | None:
+            found = self._head_object(*target, None)
+            same = found.size == info.size and expected is not None and found.etag == expected
+            kept = dialect.kept_headers(found, None, None).items() <= headers.items()
+            return found if same and kept else None
+
         if not conditions.if_absent:
-            return copy()
+            return self._calls.proved(copy, find)
         # No request protects what another client has written since the name was free.
         return self._calls.write_once(
             copy, conditions, sent.get(dialect.TOKEN),
@@ -195,6 +202,6 @@ class CopyHooks(PartHooks):
             md5 = info.checksums.get("md5")
             done = self._publish(upload, parts, kept, md5, options.conditions)
         except BaseException:
-            self._large.abort(upload)
+            abort_after_error(lambda: self._large.abort(upload), upload)
             raise
         return replace(done, size=size)

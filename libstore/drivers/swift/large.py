@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 
 from ...errors import (
     AccessDeniedError,
+    ContainerNotEmptyError,
     ContainerNotFoundError,
     ObjectNotFoundError,
     ServiceError,
@@ -33,6 +34,8 @@ from ...listing import iterate_pages
 from ...transfer.crew import run_all
 from ...values import Composite, Page, Part, Upload
 from .._errors import understood
+from .._starts import may_have_begun
+from .bulk import outcome_of, refusal_of
 from .calls import Calls, target_of
 from .dialect import Rows, is_large, next_marker, rows_of
 
@@ -259,14 +262,31 @@ class LargeObjects:
 
     def _delete_one(self, path: str) -> tuple[StorageError | None, bool]:
         """Delete one object; return what keeps it, and whether it was there."""
-        container, name = _split(path)
         try:
-            self._calls.ask("DELETE", "DeleteObject", container, name).close()
+            self.delete_one(*_split(path))
         except ObjectNotFoundError:
             return None, False
         except StorageError as error:
             return error, True
         return None, True
+
+    def delete_one(self, container: str, name: str, version: str | None = None) -> None:
+        """Delete one object with one request; raise `ObjectNotFoundError` if there is none."""
+        query = {"version-id": version} if version else {}
+
+        def send() -> bool:
+            self._calls.ask("DELETE", "DeleteObject", container, name, query=query).close()
+            return True
+
+        def look() -> bool | None:
+            asked = ITSELF if version is None else query
+            try:
+                self._calls.ask("HEAD", "HeadObject", container, name, query=asked).close()
+            except ObjectNotFoundError:
+                return True
+            return None
+
+        self._calls.proved(send, look)
 
     def _delete_batch(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
         # https://docs.openstack.org/swift/latest/api/bulk-delete.html
@@ -277,7 +297,7 @@ class LargeObjects:
         )  # fmt: skip
         if not isinstance(told, Mapping) or "Errors" not in told:
             raise ServiceError("the service has not understood a request to delete many objects")
-        told_of, counted = _outcome(told)
+        told_of, counted = outcome_of(told)
         errors = {path: told_of[path] for path in paths if path in told_of}
         status = str(told.get("Response Status", "200"))
         request_id = headers.get("x-trans-id")
@@ -285,7 +305,7 @@ class LargeObjects:
             text = f"the service deleted none: {status} {told.get('Response Body', '')}".strip()
             raise ServiceError(text, request_id=request_id, retryable=status[:1] == "5")
         deleted, missing = counted
-        found = {path: _refusal(errors.get(path), request_id) for path in paths}
+        found = {path: refusal_of(errors.get(path), request_id) for path in paths}
         if deleted + missing + len(errors) < len(paths):
             # It gave up before it came to the end, and does not say where.
             rest = [path for path in paths if path not in errors]
@@ -301,7 +321,18 @@ class LargeObjects:
     def start(self, container: str, name: str) -> str:
         """Begin an upload: leave its mark, and make the container of segments if need be."""
         upload_id = secrets.token_hex(12)
-        headers = {"content-type": _TYPE + quote(name, safe="")}
+        try:
+            self._begin(Upload(container, name, upload_id))
+        except BaseException as error:
+            if may_have_begun(error):
+                with self._calls.brief_budget():
+                    self.unmark(Upload(container, name, upload_id))
+            raise
+        return upload_id
+
+    def _begin(self, upload: Upload) -> None:
+        container, upload_id = upload.container, upload.id
+        headers = {"content-type": _TYPE + quote(upload.name, safe="")}
         try:
             self._mark(container, upload_id, headers)
         except ContainerNotFoundError:
@@ -316,7 +347,6 @@ class LargeObjects:
                 "PUT", "PutContainer", segments_container(container), headers=kept
             ).close()
             self._mark(container, upload_id, headers)
-        return upload_id
 
     def _mark(self, container: str, upload_id: str, headers: Mapping[str, str]) -> None:
         place = segments_container(container)
@@ -454,7 +484,7 @@ class LargeObjects:
         try:
             page = self._page(segments_container(container), {"prefix": _MARKS}, token)
         except ContainerNotFoundError:
-            self._calls.ask("HEAD", "HeadContainer", container).close()
+            self._require(container)
             return Page([])
         uploads = [
             Upload(
@@ -466,6 +496,15 @@ class LargeObjects:
             for row in page.items
         ]
         return Page(uploads, page.token)
+
+    def _require(self, container: str) -> None:
+        """Raise `ContainerNotFoundError` if the service says that there is no such container."""
+        try:
+            self._calls.ask("HEAD", "HeadContainer", container).close()
+        except ContainerNotFoundError:
+            raise
+        except StorageError:  # who may not ask for the container can still use what is in it
+            pass
 
     def large_names(self, container: str) -> set[str]:
         """Return what the segments begin with of all objects that have any of ours."""
@@ -482,37 +521,20 @@ class LargeObjects:
     def drop_container(self, container: str) -> None:
         """Delete the container of segments of a container that is gone."""
         place = segments_container(container)
-        for _ in range(3):
-            try:
-                self._calls.ask("DELETE", "DeleteContainer", place).close()
-            except ContainerNotFoundError:
-                return
-            except StorageError as error:
-                if error.status != 409:
-                    raise
-                self.remove([f"/{place}/{row['name']}" for row in self.rows(place)])
-            else:
-                return
-
-
-@understood
-def _outcome(told: Mapping[str, Any]) -> tuple[dict[str, str], tuple[int, int]]:
-    """Return what kept objects, by their paths, and how many were deleted and were missing."""
-    errors = {unquote(str(path)): str(status) for path, status in told["Errors"]}
-    return errors, (int(told.get("Number Deleted", 0)), int(told.get("Number Not Found", 0)))
+        try:
+            for _ in range(3):
+                try:
+                    self._calls.ask("DELETE", "DeleteContainer", place).close()
+                except ContainerNotEmptyError:
+                    self.remove([f"/{place}/{row['name']}" for row in self.rows(place)])
+                else:
+                    return
+        except ContainerNotFoundError:
+            pass
+        except StorageError as error:  # the other container is gone all the same
+            _log.warning("could not delete the container of segments %s: %s", place, error)
 
 
 def _split(path: str) -> tuple[str, str]:
     container, _, name = path.removeprefix("/").partition("/")
     return container, name
-
-
-def _refusal(status: str | None, request_id: str | None) -> StorageError | None:
-    """Return why an object of a batch is still there."""
-    if status is None or status.startswith("404"):
-        return None
-    number = parse_size(status[:3])
-    return ServiceError(
-        f"the service did not delete it: {status}",
-        status=number, request_id=request_id, retryable=(number or 0) >= 500,
-    )  # fmt: skip

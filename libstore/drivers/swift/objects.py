@@ -126,9 +126,13 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             return ObjectInfo(name, etag=etag, checksums=digests,
                               version=dialect.version(response.headers))  # fmt: skip
 
+        def is_ours(info: ObjectInfo) -> bool:
+            return (info.size, info.etag) == (payload.size, payload.digest("md5"))
+
         if conditions.if_absent:
             return self._put_new(container, name, put, conditions, headers.get(dialect.TOKEN))
-        return self._put_over(container, name, put, payload.size)
+        surely = self._proved(container, name, put, is_ours)
+        return self._put_over(container, name, surely, payload.size)
 
     def _put_new(
         self, container: str, name: str, put: Put, conditions: Conditions, token: str | None
@@ -150,6 +154,17 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         require_object(response)
         size = parse_size(response.headers.get("content-length"))
         return Seen(dialect.object_info(name, response.headers, size))
+
+    def _proved(
+        self, container: str, name: str, put: Put, is_ours: Callable[[ObjectInfo], bool]
+    ) -> Put:
+        """Return a write that looks once whether it took effect where its response is no proof."""
+
+        def find() -> ObjectInfo | None:
+            info = self._look_again(container, name).info
+            return info if is_ours(info) else None
+
+        return lambda *given: self._calls.proved(lambda: put(*given), find)
 
     def _put_over(
         self,
@@ -198,15 +213,14 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             told = {}
         segments = self._large.owned(container, name) if dialect.is_large(told) else []
         try:
-            self._calls.ask("DELETE", "DeleteObject", container, name).close()
+            self._large.delete_one(container, name)
         except ObjectNotFoundError:
             return
         self._large.remove(segments)
 
     def _delete_version(self, container: str, name: str, version: str) -> None:
-        query = {"version-id": version}
         try:
-            self._calls.ask("DELETE", "DeleteObject", container, name, query=query).close()
+            self._large.delete_one(container, name, version)
         except ObjectNotFoundError:
             pass
 
@@ -253,7 +267,17 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         manifest = info.extra.get("dynamic_large_object")
         if isinstance(manifest, str):
             headers["x-object-manifest"] = encode_path(manifest)
-        self._of_object("POST", "PostObject", container, name, headers=headers).close()
+
+        def send() -> bool:
+            self._of_object("POST", "PostObject", container, name, headers=headers).close()
+            return True
+
+        def look() -> bool | None:
+            found = self._head_object(container, name, None)
+            same = found.metadata == (info.metadata if metadata is None else metadata)
+            return (same and content_type in {None, found.content_type}) or None
+
+        self._calls.proved(send, look)
         return replace(
             info,
             metadata=info.metadata if metadata is None else dict(metadata),

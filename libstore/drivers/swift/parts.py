@@ -112,7 +112,8 @@ class PartHooks(ObjectHooks):
                               version=dialect.version(response.headers))  # fmt: skip
 
         if not conditions.if_absent:
-            return self._publish_over(upload, put)
+            surely = self._proved(container, name, put, lambda info: info.etag == etag)
+            return self._publish_over(upload, surely)
         info = self._put_new(container, name, put, conditions, tokened.get(dialect.TOKEN))
         self._large.unmark(upload)
         return info

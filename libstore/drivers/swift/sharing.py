@@ -110,8 +110,17 @@ class SharingHooks(CopyHooks):
         # https://docs.openstack.org/swift/latest/middleware.html#staticweb
         if self._calls.info.has("staticweb") and not told.get("x-container-meta-web-index"):
             headers["x-container-meta-web-index"] = "index.html"
-        try:
+
+        def send() -> bool:
             self._calls.ask("POST", "PostContainer", container, headers=headers).close()
+            return True
+
+        def look() -> bool | None:
+            told = self._calls.ask("HEAD", "HeadContainer", container).headers
+            return _EVERYBODY in told.get("x-container-read", "") or None
+
+        try:
+            self._calls.proved(send, look)
             self._share_segments(container)
         except AccessDeniedError as error:
             raise AccessDeniedError(
