@@ -229,13 +229,8 @@ class Copier:
                 info = self._wait(target, copy_id, options.checkpoint)
             return info
 
-        def find() -> ObjectInfo | None:
-            ours, theirs = self._head(*target, None), self._head(*source, None)
-            kept = ours.metadata == (options.metadata or theirs.metadata)
-            return ours if kept and is_same(ours, theirs.size, theirs.checksums) else None
-
         if not bound:
-            return self._calls.proved(send, find)
+            return self._calls.proved(send, lambda: self._copied(source, target, options))
         info = self._calls.write_once(
             send, options.conditions, headers.get(dialect.TOKEN),
             lambda: Seen(self._head(*target, None)),
@@ -243,6 +238,12 @@ class Copier:
         if info.extra.get("copy_status") == "pending":  # by an attempt whose response was lost
             info = self._wait(target, str(info.extra.get("copy_id")), options.checkpoint)
         return info
+
+    def _copied(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo | None:
+        """Return the target if it is what the copy makes of it, and `None` if it is not."""
+        ours, theirs = self._head(*target, None), self._head(*source, None)
+        kept = ours.metadata == (options.metadata or theirs.metadata)
+        return ours if kept and is_same(ours, theirs.size, theirs.checksums) else None
 
     def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Return what a copy came to that the service makes in its own time."""
