@@ -37,7 +37,7 @@ from ._outcome import (
     in_success,
     is_lost,
 )
-from ._proof import is_unproven
+from ._proof import is_likely, is_unproven
 
 # A clean-up is tried so often, for so many seconds.
 _BRIEF_ATTEMPTS = 3
@@ -239,6 +239,9 @@ class Caller:
             except ObjectNotFoundError:
                 if bound:
                     raise ObjectChangedError("there is no such object") from None
+            except ServiceError as error:
+                if not (bound and is_likely(error) and find()):
+                    raise
             return True
 
         def find() -> bool | None:

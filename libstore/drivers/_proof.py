@@ -18,6 +18,7 @@ from ..http.message import Response
 #: All statuses of success. The proofs tell apart those that an operation defines.
 SUCCESSES = frozenset(range(200, 300))
 _MARK = "_unproven"
+_LIKELY = "_likely"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,17 @@ def mark(error: StorageError) -> StorageError:
     """Mark an error as one of a 2xx response that proves nothing."""
     setattr(error, _MARK, True)
     return error
+
+
+def mark_likely(error: StorageError) -> StorageError:
+    """Mark an error as one of a response that the service itself has sent, to all appearance."""
+    setattr(error, _LIKELY, True)
+    return mark(error)
+
+
+def is_likely(error: StorageError) -> bool:
+    """Return whether a response that proves nothing is the service's own to all appearance."""
+    return bool(getattr(error, _LIKELY, False))
 
 
 def is_unproven(error: StorageError) -> bool:

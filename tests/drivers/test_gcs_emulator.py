@@ -32,7 +32,6 @@ from servers.gcs import GCSServer
 
 _CONDITIONS = "gcp-storage-emulator passes over conditions"
 _UNVERSIONED = "gcp-storage-emulator tells no generation along with an object's bytes"
-_PATCH = "gcp-storage-emulator keeps a null of metadata that was taken away"
 _COPIES = "gcp-storage-emulator gives a copy what its source has, whatever is asked for"
 _PATHS = "gcp-storage-emulator makes paths of names, and two names may be one path"
 _DOTS = "gcp-storage-emulator ends the connection over a name that is no path"
@@ -86,8 +85,6 @@ class TestEmulator(Faulty, DriverConformance):
         **cases("test_if_match_holds_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"),
         "test_bytes_of_two_versions_are_never_mixed": _UNVERSIONED,
         "test_an_object_can_be_the_source_of_another": _UNVERSIONED,
-        "test_new_metadata_replaces_all_pairs": _PATCH,
-        "test_no_metadata_takes_all_pairs_away": _PATCH,
         "test_a_copy_onto_itself_can_replace_metadata": _COPIES,
         "test_metadata_can_be_left_behind": _COPIES,
         "test_metadata_can_be_replaced": _COPIES,
