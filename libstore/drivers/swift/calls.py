@@ -49,6 +49,7 @@ PROOFS: Mapping[str, Proof] = {
     "HeadObject": proof(200, 204),
     "ListAccount": proof(200, 204),
     "ListContainer": proof(200, 204),
+    "PostAccount": proof(204),
     "PostContainer": proof(202, 204),
     "PostObject": proof(202, 204),
     "PutContainer": proof(201, 202),
