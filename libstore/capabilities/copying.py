@@ -122,7 +122,7 @@ class Copying(DriverCore):
             info = self._head_object(*here, None)
             same = self._is_same_object(*here, target, *there)
             if same:
-                return target._object_handle(container, info)
+                return target._object_handle(container, replace(info, name=there[1]))
             options = CopyOptions(conditions=Conditions(if_absent=if_absent))
 
             def copy() -> Object:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from drivers.seven import SEVEN, Way
 from drivers.test_errors_of_all import DRIVERS
 from scripted import Server, answer
+
+from libstore import Object, ObjectChangedError, ServiceError, StorageDriver, get_driver
+from libstore.drivers._network import NetworkDriver
+from servers.rclone import rclone
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 
@@ -30,3 +39,87 @@ def test_a_move_onto_itself_by_another_driver_deletes_nothing(server: Server, la
         assert (moved.name, moved.driver) == ("name", there)
         assert {seen.line.split(" ")[0] for seen in server.seen} <= {"GET", "HEAD"}
         assert len(server.seen) == 1
+
+
+# ---------------------------------------------------------------------- one server, two addresses
+
+
+def _elsewhere(way: Way) -> Way:
+    """Return the same server by its other name."""
+    options = dict(way.options)
+    for name in options.keys() & {"endpoint", "auth_url"}:
+        options[name] = options[name].replace("127.0.0.1", "localhost")
+    return replace(way, options=options)
+
+
+@pytest.mark.server
+@pytest.mark.xdist_group("seven")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *((name, name) for name in ("s3", "azure", "gcs", "swift", "swift-s3")),
+        ("swift", "swift-s3"),
+        ("swift-s3", "swift"),
+    ],
+)
+def test_a_move_onto_itself_by_another_address_of_a_server_deletes_nothing(
+    request: pytest.FixtureRequest, one: str, other: str
+) -> None:
+    """By a host name and by its address, by the service's own interface and by that of S3."""
+    here, there = SEVEN[one](request).driver(), _elsewhere(SEVEN[other](request)).driver()
+    assert here != there
+    container = here.create_container(f"libstore-{uuid.uuid4().hex}")
+    try:
+        _check_stays(here, there, container.upload_object(CONTENT, "a/b", metadata={"a": "b"}))
+    finally:
+        container.delete()
+
+
+@pytest.mark.server
+def test_a_directory_and_the_server_on_it_are_one_store(tmp_path: Path) -> None:
+    """Also where a bucket is a directory within a container."""
+    with rclone(tmp_path) as server:
+        served = get_driver("rclone")(server.key, server.secret, endpoint=server.endpoint)
+        for root in (tmp_path / "data", tmp_path):
+            directory = get_driver("local")(root)
+            served.create_container("bucket").upload_object(CONTENT, "a/b")
+            place = ("bucket", "a/b") if root.name == "data" else ("data", "bucket/a/b")
+            _check_stays(served, directory, served.object("bucket", "a/b"), place)
+            _check_stays(directory, served, directory.object(*place), ("bucket", "a/b"))
+            served.delete_container("bucket")
+
+
+def _check_stays(
+    here: StorageDriver, there: StorageDriver, obj: Object, place: tuple[str, str] | None = None
+) -> None:
+    """Move an object by a driver that reaches it by another address; it has to be there still."""
+    for driver in (here, there):
+        if isinstance(driver, NetworkDriver):
+            driver._calls.retrier.sleep = lambda _: None
+    container, name = place or (obj.container.name, obj.name)
+    # In the same second it may not be known whether it is one object, or which write was last.
+    with suppress(ServiceError, ObjectChangedError):
+        assert there is obj.move(there.object(container, name).container, name).driver
+    assert CONTENT == obj.read() == there.object(container, name).read()
+
+
+@pytest.mark.server
+@pytest.mark.xdist_group("seven")
+@pytest.mark.parametrize("other", ["local", "s3", "gcs"])
+@pytest.mark.parametrize("one", SEVEN)
+def test_a_move_to_the_same_names_at_another_server_deletes_the_source(
+    request: pytest.FixtureRequest, one: str, other: str
+) -> None:
+    if ("swift" in one and "swift" in other) or one == other:
+        pytest.skip("it is the same server")
+    here, there = SEVEN[one](request).driver(), SEVEN[other](request).driver()
+    name = f"libstore-{uuid.uuid4().hex}"
+    source, target = here.create_container(name), there.create_container(name)
+    try:
+        for content in (CONTENT, b"longer than what is there now, " + CONTENT):
+            moved = source.upload_object(content, "a/b").move(target)
+            assert content == moved.read()
+            assert [] == list(source.list_objects())
+    finally:
+        source.delete()
+        target.delete()
