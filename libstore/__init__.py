@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         TransportTimeoutError,
         UnknownDriverError,
     )
-    from .files import ObjectReader, ObjectWriter
+    from .files import ObjectReader, ObjectTextWriter, ObjectWriter
     from .handles import Container, Object
     from .listing import LazyList, fold_page
     from .registry import get_driver, list_drivers, register_driver
@@ -117,7 +117,7 @@ _ROOMS = {
         "TransportTimeoutError",
         "UnknownDriverError",
     ),
-    "files": ("ObjectReader", "ObjectWriter"),
+    "files": ("ObjectReader", "ObjectTextWriter", "ObjectWriter"),
     "handles": ("Container", "Object"),
     "listing": ("LazyList", "fold_page"),
     "registry": ("get_driver", "list_drivers", "register_driver"),
@@ -180,6 +180,7 @@ __all__ = [
     "ObjectNameConflictError",
     "ObjectNotFoundError",
     "ObjectReader",
+    "ObjectTextWriter",
     "ObjectWriter",
     "OutcomeUnknownError",
     "Page",

@@ -382,17 +382,63 @@ class ObjectWriter(io.BufferedIOBase):
             raise ValueError("I/O operation on closed file")
 
 
+class ObjectTextReader(io.TextIOWrapper):
+    """An object's text as a file."""
+
+    def __init__(
+        self,
+        buffer: Any,
+        mode: str,
+        encoding: str,
+        errors: str | None,
+        newline: str | None,
+    ) -> None:
+        super().__init__(buffer, encoding, errors, newline)
+        self._mode = mode
+
+    @property
+    @override
+    def mode(self) -> str:
+        """The mode that it was opened with."""
+        return self._mode
+
+
 class ObjectTextWriter(io.TextIOWrapper):
     """Text over an `ObjectWriter`; here too, an exception in the block publishes nothing."""
 
     def __init__(
-        self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None
+        self,
+        writer: ObjectWriter,
+        mode: str,
+        encoding: str,
+        errors: str | None,
+        newline: str | None,
     ) -> None:
         super().__init__(writer, encoding, errors, newline)
+        self._mode = mode
         self._writer = writer
         # In what cannot seek, io takes itself to be beyond the beginning, where the mark belongs.
         marked = codecs.lookup(encoding).name in {"utf-16", "utf-32"}
         self._mark = "".encode(encoding) if marked else b""
+
+    @property
+    @override
+    def mode(self) -> str:
+        """The mode that it was opened with."""
+        return self._mode
+
+    @property
+    def object(self) -> Any:
+        """The object, once it is published; `None` before."""
+        return self._writer.object
+
+    def abort(self) -> None:
+        """Close the file and publish nothing. What was sent is taken back."""
+        self._writer.abort()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._writer.name!r}>"
 
     @override
     def write(self, text: str, /) -> int:

@@ -11,7 +11,13 @@ from typing_extensions import Unpack, final
 from .. import checks
 from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError
-from ..files import BUFFER_SIZE, ObjectReader, ObjectTextWriter, ObjectWriter
+from ..files import (
+    BUFFER_SIZE,
+    ObjectReader,
+    ObjectTextReader,
+    ObjectTextWriter,
+    ObjectWriter,
+)
 from ..handles import Container, Object
 from ..transfer.reading import Read, read
 from ..transfer.upload import Stored, Uploader, UploadOrder
@@ -19,7 +25,8 @@ from ..values import Extra, ObjectInfo, Span
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
 BinaryWriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx"]
-TextMode: TypeAlias = Literal["r", "rt", "tr", "w", "wt", "tw", "x", "xt", "tx"]
+TextReadMode: TypeAlias = Literal["r", "rt", "tr"]
+TextWriteMode: TypeAlias = Literal["w", "wt", "tw", "x", "xt", "tx"]
 
 
 class WriteKeywords(TypedDict, total=False):
@@ -48,6 +55,7 @@ class TextKeywords(WriteKeywords, total=False):
 class _Text(NamedTuple):
     """How text becomes bytes."""
 
+    mode: str
     encoding: str
     errors: str | None
     newline: str | None
@@ -73,9 +81,17 @@ class Files(DriverCore):
         self,
         container: Container | str,
         name: Object | str,
-        mode: TextMode,
+        mode: TextReadMode,
         **options: Unpack[TextKeywords],
     ) -> TextIO: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: TextWriteMode,
+        **options: Unpack[TextKeywords],
+    ) -> ObjectTextWriter: ...
     @overload
     def open_object(
         self,
@@ -144,16 +160,15 @@ class Files(DriverCore):
             options = self._write_options(
                 obj.name, content_type, metadata, conditions, extra, **headers
             )
-            return self._open_writer(
-                obj, UploadOrder(obj.container.name, obj.name, options), guard, text
-            )
+            order = UploadOrder(obj.container.name, obj.name, options)
+            return self._open_writer(obj, order, guard, f"{action}b", text)
 
     def _open_reader(self, obj: Object, guard: Guard, text: _Text | None) -> Any:
         buffered = io.BufferedReader(self._reader(obj, guard), BUFFER_SIZE)
-        return buffered if text is None else io.TextIOWrapper(buffered, *text)
+        return buffered if text is None else ObjectTextReader(buffered, *text)
 
     def _open_writer(
-        self, obj: Object, order: UploadOrder, guard: Guard, text: _Text | None
+        self, obj: Object, order: UploadOrder, guard: Guard, mode: str, text: _Text | None
     ) -> Any:
         def publish(stored: Stored) -> Object:
             return self._object_handle(obj.container, *stored)
@@ -161,6 +176,7 @@ class Files(DriverCore):
         self._learn_limits(None)
         uploader = Uploader(self, order, None)
         writer = ObjectWriter(obj.name, uploader, publish, lambda: guard)
+        writer.mode = mode
         return writer if text is None else ObjectTextWriter(writer, *text)
 
     def _reader(self, obj: Object, guard: Guard) -> ObjectReader:
@@ -187,7 +203,8 @@ def _parse_mode(
             " objects cannot be appended to or changed in place"
         )
     if not binary:
-        return rest[0], _Text(checks.text_settings(encoding, errors, newline), errors, newline)
+        checked = checks.text_settings(encoding, errors, newline)
+        return rest[0], _Text(str(mode), checked, errors, newline)
     if (encoding, errors, newline) != (None, None, None):
         raise InvalidOptionError(f"encoding, errors and newline are for text; mode is {mode!r}")
     return rest[0], None

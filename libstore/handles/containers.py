@@ -22,10 +22,11 @@ if TYPE_CHECKING:
         BinaryReadMode,
         BinaryWriteMode,
         TextKeywords,
-        TextMode,
+        TextReadMode,
+        TextWriteMode,
         WriteKeywords,
     )
-    from ..files import ObjectWriter
+    from ..files import ObjectTextWriter, ObjectWriter
     from ..listing import LazyList
     from ..transfer.crew import Flag
     from ..transfer.progress import ProgressCallback
@@ -189,8 +190,12 @@ class Container:
     ) -> ObjectWriter: ...
     @overload
     def open(
-        self, name: Object | str, mode: TextMode, **options: Unpack[TextKeywords]
+        self, name: Object | str, mode: TextReadMode, **options: Unpack[TextKeywords]
     ) -> TextIO: ...
+    @overload
+    def open(
+        self, name: Object | str, mode: TextWriteMode, **options: Unpack[TextKeywords]
+    ) -> ObjectTextWriter: ...
     def open(
         self,
         name: Object | str,

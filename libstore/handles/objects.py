@@ -21,11 +21,12 @@ if TYPE_CHECKING:
         BinaryReadMode,
         BinaryWriteMode,
         TextKeywords,
-        TextMode,
+        TextReadMode,
+        TextWriteMode,
         WriteKeywords,
     )
     from ..capabilities.signing import SignedURL
-    from ..files import ObjectWriter
+    from ..files import ObjectTextWriter, ObjectWriter
     from ..transfer.crew import Flag
     from ..transfer.progress import ProgressCallback
     from .containers import Container
@@ -173,7 +174,9 @@ class Object:
     @overload
     def open(self, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]) -> ObjectWriter: ...
     @overload
-    def open(self, mode: TextMode, **options: Unpack[TextKeywords]) -> TextIO: ...
+    def open(self, mode: TextReadMode, **options: Unpack[TextKeywords]) -> TextIO: ...
+    @overload
+    def open(self, mode: TextWriteMode, **options: Unpack[TextKeywords]) -> ObjectTextWriter: ...
     def open(
         self,
         mode: str = "rb",

@@ -228,6 +228,37 @@ class Writers(Topic):
             file.write("grüße\n日本\r\n")
         assert "grüße\n日本\r\n".encode() == container.read_object("a")
 
+    def test_text_has_what_a_writer_has(self, container: Container) -> None:
+        """The object is there once it is published, and abort() publishes nothing."""
+        with container.open("a", "w") as file:
+            file.write("grüße")
+            assert file.object is None
+        assert isinstance(file.object, Object)
+        assert "grüße".encode() == file.object.read()
+        for inside in (True, False):
+            dropped = container.open("b", "wt")
+            dropped.write("never seen")
+            if inside:
+                with dropped:
+                    dropped.abort()
+            else:
+                dropped.abort()
+                dropped.close()
+            assert dropped.closed
+            assert dropped.object is None
+        assert ["a"] == [obj.name for obj in container.list_objects()]
+
+    def test_files_tell_their_mode(self, driver: StorageDriver, container: Container) -> None:
+        """The mode is what a file was opened with, as of files on disk."""
+        container.upload_object(CONTENT, "a")
+        modes = ["r", "rt", "rb", "w", "wt", "wb"]
+        if driver.supports("if_absent"):
+            modes += ["x", "xt", "xb"]
+        for number, mode in enumerate(modes):
+            name = "a" if "r" in mode else f"b{number}"
+            with container.open(name, mode) as file:  # type: ignore[call-overload]
+                assert mode == file.mode
+
     def test_text_may_be_written_in_another_encoding(self, container: Container) -> None:
         """encoding, errors and newline are those of the builtin open."""
         with container.open("a", "w", encoding="ascii", errors="replace", newline="\r\n") as file:

@@ -25,6 +25,7 @@ from libstore import (
     LazyList,
     Object,
     ObjectNotFoundError,
+    ObjectTextWriter,
     ObjectWriter,
     Prefix,
     RetryPolicy,
@@ -166,21 +167,24 @@ def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -
     assert_type(obj.open("rb"), BinaryIO)
     assert_type(obj.open("wb"), ObjectWriter)
     assert_type(obj.open("r"), TextIO)
-    assert_type(obj.open("w"), TextIO)
+    assert_type(obj.open("w"), ObjectTextWriter)
     assert_type(container.open("cat.jpg"), BinaryIO)
     assert_type(container.open("cat.jpg", "rb"), BinaryIO)
     assert_type(container.open("cat.jpg", "xb", content_type="image/jpeg"), ObjectWriter)
     assert_type(container.open("cat.txt", "rt", encoding="latin-1"), TextIO)
-    assert_type(container.open("cat.txt", "w", newline="", metadata={"a": "b"}), TextIO)
+    assert_type(container.open("cat.txt", "w", newline="", metadata={"a": "b"}), ObjectTextWriter)
     assert_type(driver.open_object("photos", "cat.jpg"), BinaryIO)
     assert_type(driver.open_object(container, obj, "wb", if_match=obj.etag), ObjectWriter)
     assert_type(driver.open_object(container, "cat.txt", "r"), TextIO)
+    assert_type(driver.open_object(container, "cat.txt", "x"), ObjectTextWriter)
+    assert_type(container.open("cat.txt", "r").mode, str)
     driver.open_object(container, "cat.txt", mode).close()
 
     with container.open("cat.zip", "rb") as remote, zipfile.ZipFile(remote) as archive:
         assert_type(archive.namelist(), list[str])
     with container.open("cats.csv", "w", newline="") as text:
         csv.writer(text).writerow(["name", "size"])
+        assert_type(text.abort(), None)
     with container.open("cat.bin", "wb") as writer:
         assert_type(writer.write(b"meow"), int)
     with obj.open("r") as lines:

@@ -108,6 +108,10 @@ class HMACDriver(GCSDriver):
         self._inner.close()
         super().close()
 
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return True  # an HMAC key signs, too
+
     # ------------------------------------------------------------------ buckets
 
     @override
