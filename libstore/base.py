@@ -234,15 +234,18 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
     def _walk(
         self, container: Container | str, prefix: str, delimiter: str
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
+        handle = self._container_handle(container)
         waiting = [prefix]
-        while waiting:
-            here = waiting.pop()
-            items = list(self.list_objects(container, here, delimiter=delimiter))
-            objects = [item for item in items if isinstance(item, Object)]
-            with self._guard("walk", container):
-                prefixes = prefixes_below(items, here)
-            yield here, prefixes, objects
-            waiting.extend(reversed(prefixes))
+        with self._list_folders(handle.name, delimiter) as items_of:
+            while waiting:
+                here = waiting.pop()
+                with self._guard("list_objects", handle):
+                    items = items_of(here)
+                with self._guard("walk", handle):
+                    prefixes = prefixes_below(items, here)
+                objects = [Object(handle, item) for item in items if isinstance(item, ObjectInfo)]
+                yield here, prefixes, objects
+                waiting.extend(reversed(prefixes))
 
     # ------------------------------------------------------------------ one object
 

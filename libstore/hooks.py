@@ -18,11 +18,13 @@ overrides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import ClassVar, TypeAlias
 
 from .deleting import delete_full, empty
 from .errors import ContainerNotFoundError, NotSupportedError, StorageError
+from .listing import iterate_pages
 from .retry import Retrier, RetryPolicy, TokenBucket
 from .transfer.crew import run_all
 from .transfer.options import TransferOptions
@@ -270,6 +272,28 @@ class DriverHooks(ABC):
         """
         self._list_objects(name, ListQuery(), None, 1)
         return ContainerInfo(name, complete=True)
+
+    @contextmanager
+    def _list_folders(
+        self, container: str, delimiter: str
+    ) -> Iterator[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
+        """
+        Lend a function that lists one prefix of a container after another, for a walk.
+
+        It returns what `_list_objects` returns for the prefix and the delimiter, on one page. The
+        default calls that. A driver that finds its way faster from one folder to the next may
+        keep what it needs for that until the end of the walk.
+        """
+
+        def items_of(prefix: str) -> Sequence[ObjectInfo | Prefix]:
+            query = ListQuery(prefix, delimiter)
+            pages = iterate_pages(
+                lambda token: self._list_objects(container, query, token, self.limits.page_size),
+                f"objects in {container!r} below {prefix!r}",
+            )
+            return [item for page in pages for item in page.items]
+
+        yield items_of
 
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
         """

@@ -55,7 +55,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "deleting": "values errors listing",
     },
     {
-        "hooks": "values errors retry transfer deleting",
+        "hooks": "values errors retry listing transfer deleting",
     },
     {
         "core": "values errors content_types checks handles hooks",

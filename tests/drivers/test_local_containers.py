@@ -190,3 +190,35 @@ def test_handles_of_one_container_are_of_one_place(tmp_path: Path) -> None:
     assert [] == names(before)
     before.upload_object(b"2", "b")
     assert ["b"] == names(before)
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (b"caf\xe9.txt", r"b'caf\xe9.txt'"),
+        (b"a/b/\xff", r"b'a/b/\xff'"),
+        (b"\xfe/a", r"b'\xfe/a'"),
+        (
+            b"d" * 200 + b"/" + b"\xe9" * 50,
+            rf"{b'd' * 69 + b'/' + bytes([0xE9]) * 50!r} (its end)",
+        ),
+    ],
+)
+def test_a_name_that_is_not_utf_8_is_told_if_it_keeps_a_container(
+    tmp_path: Path, path: bytes, shown: str, recursive: bool
+) -> None:
+    """Such a file is no object: the container lists as empty."""
+    container = new_container(tmp_path)
+    full = os.path.join(os.fsencode(tmp_path), b"c", path)
+    try:
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        open(full, "wb").close()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    assert [] == list(container.list_objects())
+    with pytest.raises(ContainerNotEmptyError) as caught:
+        container.delete(recursive=recursive)
+    assert shown in caught.value.message
+    os.remove(full)
+    container.delete()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from drivers.local_support import local_driver, names, new_container, picture
+from drivers.local_support import Kept, local_driver, names, new_container, picture
 
 from libstore import Container, Object, Prefix
 
@@ -203,3 +205,77 @@ def test_containers_come_in_order(tmp_path: Path, page_size: int) -> None:
     for name in random.Random(1).sample(wanted, len(wanted)):
         driver.create_container(name)
     assert wanted == [container.name for container in driver.list_containers()]
+
+
+# ---------------------------------------------------------------------- walks
+
+
+def _steps(walk: Iterable[tuple[str, list[str], list[Object]]]) -> list[Any]:
+    return [
+        (here, list(prefixes), [(obj.name, obj.size) for obj in objects])
+        for here, prefixes, objects in walk
+    ]
+
+
+@pytest.mark.parametrize("attributes", ["auto", "file"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_walk_finds_what_listings_find(tmp_path: Path, seed: int, attributes: Kept) -> None:
+    """Though it does not begin at the top for each folder."""
+    container = new_container(tmp_path, attributes=attributes, fsync=False)
+    chance = random.Random(seed)
+    for number in range(120):
+        depth = chance.choice([1, 2, 3, 20])
+        name = "/".join(chance.choice("abc-é") + "x" for _ in range(depth))
+        if chance.random() < 0.3:
+            (tmp_path / "c" / name).mkdir(parents=True, exist_ok=True)
+        else:
+            container.upload_object(bytes(number), f"{name}/f{number}")
+    (tmp_path / "c" / "link").symlink_to(tmp_path / "c")
+    os.mkfifo(tmp_path / "c" / "fifo")
+    driver = container.driver
+
+    def generic(prefix: str) -> Iterator[tuple[str, list[str], list[Object]]]:
+        items = list(container.list_objects(prefix, delimiter="/"))
+        prefixes = [item.name for item in items if isinstance(item, Prefix)]
+        yield prefix, prefixes, [item for item in items if isinstance(item, Object)]
+        for below in prefixes:
+            yield from generic(below)
+
+    for prefix in ("", "ax/", "ax/bx/", "a", "nothing/", "/", "../", "ax//", ".libstore-x/"):
+        assert _steps(generic(prefix)) == _steps(container.walk(prefix)), prefix
+    assert [""] == [here for here, prefixes, _ in container.walk() if not prefixes.clear()]
+    assert _steps(driver.walk("c", "ax/")) == _steps(container.walk("ax/"))
+
+
+def test_a_walk_sees_what_changes_meanwhile(tmp_path: Path) -> None:
+    """A folder that went away has nothing in it; what came is found."""
+    container = new_container(tmp_path)
+    for name in ("a/b/1", "c/2"):
+        container.upload_object(b"1", name)
+    walk = container.walk()
+    assert ["a/", "c/"] == next(walk)[1]
+    shutil.rmtree(tmp_path / "c" / "a")
+    container.upload_object(b"1", "c/3")
+    assert [("a/", [], []), ("c/", [], [("c/2", 1), ("c/3", 1)])] == _steps(walk)
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_a_walk_of_a_deep_tree_opens_each_directory_a_few_times(
+    tmp_path: Path, files: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not once for each one below it: 512 took as long as 512 * 512."""
+    container = new_container(tmp_path, fsync=False)
+    depth = 200
+    for level in range(0 if files else depth - 1, depth):
+        container.upload_object(b"1", "d/" * level + "f")
+    opened = 0
+    real = os.open
+
+    def counted(*arguments: Any, **options: Any) -> int:
+        nonlocal opened
+        opened += 1
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, "open", counted)
+    assert depth == len(list(container.walk()))
+    assert opened < 8 * depth

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,73 @@ def test_modes_are_what_the_umask_leaves(tmp_path: Path, umask: str, attributes:
         "made/download",
     } <= set(seen)
     assert [] == [path for path, right in seen.items() if not right]
+
+
+_DENIED = """
+import os, sys
+from libstore import get_driver
+from libstore.errors import AccessDeniedError
+root = sys.argv[1]
+driver = get_driver("local")(root, attributes="file")
+container = driver.create_container("c")
+for name in ("d/e/read", "d/closed/in/it", "d/fixed/name"):
+    container.upload_object(b"1", name)
+os.chmod(root + "/c/d/e/read", 0)
+os.chmod(root + "/c/d/closed", 0)
+os.chmod(root + "/c/d/fixed", 0o555)
+os.chmod(root, 0o555)
+if not os.getuid():
+    for directory, _, files in os.walk(root):
+        for path in (directory, *(os.path.join(directory, file) for file in files)):
+            os.chown(path, 65534, 65534)
+    os.setuid(65534)
+
+def delete_many():
+    (result,) = container.delete_objects(["d/fixed/name"])
+    raise result.error
+
+operations = {
+    "read": lambda: container.read_object("d/e/read"),
+    "stat": lambda: container.get_object("d/closed/in/it"),
+    "list": lambda: list(container.list_objects()),
+    "list prefix": lambda: list(container.list_objects("d/closed/in")),
+    "walk": lambda: list(container.walk()),
+    "upload": lambda: container.upload_object(b"1", "d/fixed/new"),
+    "upload below": lambda: container.upload_object(b"1", "d/fixed/new/one"),
+    "delete": lambda: container.object("d/fixed/name").delete(),
+    "delete many": delete_many,
+    "create": lambda: driver.create_container("other"),
+}
+for name, operation in operations.items():
+    try:
+        operation()
+    except AccessDeniedError as error:
+        print(name, "|", error.message.replace(root, "ROOT"))
+"""
+
+
+def test_what_is_not_allowed_is_told_with_its_path() -> None:
+    """The whole path, and not the name of the last directory alone."""
+    root = tempfile.mkdtemp()
+    try:
+        os.chmod(root, 0o755)
+        lines = run_python(_DENIED, Path(root)).splitlines()
+    finally:
+        subprocess.run(["chmod", "-R", "u+rwx", root], check=True)
+        shutil.rmtree(root)
+    told = {name.strip(): message for name, _, message in (line.partition("|") for line in lines)}
+    paths = {
+        "read": "ROOT/c/d/e/read",
+        "stat": "ROOT/c/d/closed",
+        "list": "ROOT/c/d/closed",
+        "list prefix": "ROOT/c/d/closed",
+        "walk": "ROOT/c/d/closed",
+        "upload": "ROOT/c/d/fixed/new",
+        "upload below": "ROOT/c/d/fixed/new",
+        "delete": "ROOT/c/d/fixed/name",
+        "delete many": "ROOT/c/d/fixed/name",
+        "create": "ROOT/other",
+    }
+    assert dict.fromkeys(paths, True) == {
+        name: f"'{path}'" in told.get(name, "") for name, path in paths.items()
+    }, told

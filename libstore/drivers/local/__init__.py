@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import ClassVar, Literal
 
 from typing_extensions import override
@@ -50,10 +50,10 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers
+from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers, what_is_left
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
-from .tree import RESERVED, Tree, closing, component_problem, locked, os_errors
-from .walk import is_text, object_names
+from .tree import RESERVED, Tree, at_path, closing, component_problem, locked, os_errors
+from .walk import Folders, is_text, object_names
 
 
 class LocalDriver(StorageDriver):
@@ -164,7 +164,7 @@ class LocalDriver(StorageDriver):
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        with os_errors():
+        with os_errors(self.root):
             self._tree.make_root(self._store.fsync)
             with closing(self._tree.open_root()) as root:
                 try:
@@ -187,20 +187,18 @@ class LocalDriver(StorageDriver):
             if next(object_names(self._tree, container, ListQuery(), None), None) is not None:
                 raise ContainerNotEmptyError("the container still has objects")
             remove_leftovers(container)
-            with closing(self._tree.open_root()) as root:
+            with closing(self._tree.open_root()) as root, at_path(""):
                 try:
                     os.rmdir(name, dir_fd=root)
                 except OSError as error:
                     if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                        raise ContainerNotEmptyError(
-                            "there are files that are no objects, or others put objects into it"
-                        ) from error
+                        raise ContainerNotEmptyError(what_is_left(container)) from error
                     raise
                 self._store.sync(root)
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        with os_errors():
+        with os_errors(self.root):
             try:
                 root = self._tree.open_root()
             except FileNotFoundError:
@@ -232,6 +230,32 @@ class LocalDriver(StorageDriver):
             return Page(items, page.token)
 
     @override
+    @contextmanager
+    def _list_folders(
+        self, container: str, delimiter: str
+    ) -> Iterator[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
+        with super()._list_folders(container, delimiter) as one_by_one:
+            if delimiter != "/" or self._tree.follow_symlinks:
+                yield one_by_one
+                return
+            folders = Folders(self._tree)
+
+            def items_of(prefix: str) -> Sequence[ObjectInfo | Prefix]:
+                if prefix and not prefix.endswith("/"):
+                    return one_by_one(prefix)
+                with self._store.container(container) as directory:
+                    found = folders.entries(directory, prefix)
+                    if found is None:
+                        return []
+                    with self._store.steady(directory):
+                        return list(self._store.folder(directory, found[0], prefix, found[1]))
+
+            try:
+                yield items_of
+            finally:
+                folders.close()
+
+    @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         with self._store.opened(container, name) as (_, _, info):
             return info
@@ -247,7 +271,7 @@ class LocalDriver(StorageDriver):
             sent = span.clamp(info.size)
             file = io.FileIO(os.dup(descriptor))
             file.seek(sent.start)
-            return Reading(info, sent, FileBody(file), file.close)
+            return Reading(info, sent, FileBody(file, self.root, container, name), file.close)
 
     @override
     def _put_object(
@@ -276,7 +300,7 @@ class LocalDriver(StorageDriver):
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:
         with self._store.container(container) as directory:
-            return self._store.remove_all(directory, names)
+            return self._store.remove_all(directory, container, names)
 
     @override
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:

@@ -9,20 +9,25 @@ import stat
 import time
 from contextlib import suppress
 
+from ...checks import shorten
 from ...transfer.localfile import write_all
 from ...values import MiB
 from .attributes import remove_side_files
 from .tree import RESERVED, directories_below, opened_down, os_errors, remove_directories
 
+# The most bytes of a path that an error shows.
+_SHOWN = 120
+
 
 class FileBody:
     """The bytes of an open file, with the library's errors."""
 
-    def __init__(self, file: io.FileIO) -> None:
+    def __init__(self, file: io.FileIO, *path: str) -> None:
         self._file = file
+        self._path = path
 
     def readinto(self, buffer: memoryview, /) -> int:
-        with os_errors():
+        with os_errors(*self._path):
             return self._file.readinto(buffer) or 0
 
 
@@ -90,3 +95,20 @@ def remove_leftovers(container: int) -> None:
     for pieces, _ in reversed(trees[1:]):
         with suppress(OSError):
             remove_directories(container, [pieces])
+
+
+def what_is_left(container: int) -> str:
+    """Return the message of an error: what keeps a container that has no objects."""
+    with suppress(OSError):
+        for pieces, names in directories_below(container, "."):
+            if names:
+                path = os.fsencode("/".join([*pieces[1:], min(names)]))
+                try:
+                    return f"the container holds {shorten(path.decode())}, put there meanwhile"
+                except UnicodeDecodeError:
+                    shown = repr(path) if len(path) <= _SHOWN else f"{path[-_SHOWN:]!r} (its end)"
+                    return (
+                        f"the container holds {shown}, which is no object, for its name is not"
+                        " UTF-8; delete it or rename it by another program"
+                    )
+    return "there are files that are no objects, or others put objects into it"

@@ -45,7 +45,7 @@ from .attributes import (
     has_extended_attributes,
 )
 from .content import create, etag_of, stamp
-from .tree import RESERVED, Tree, closing, locked, make_way, os_errors
+from .tree import RESERVED, Tree, at_path, closing, locked, make_way, os_errors
 
 #: What can be kept with an object beside content type and metadata.
 EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
@@ -75,9 +75,9 @@ class FileStore:
     @contextmanager
     def container(self, name: str) -> Iterator[int]:
         """Open a container's directory."""
-        with os_errors():
+        with os_errors(self.tree.root, name):
             try:
-                with closing(self.tree.open_root()) as root:
+                with closing(self.tree.open_root()) as root, at_path(""):
                     descriptor = self.tree.open_directory(name, root)
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
@@ -164,12 +164,33 @@ class FileStore:
                 continue
             try:
                 with self.tree.parent(directory, item.name) as (parent, leaf):
-                    with closing(self.tree.open_file(leaf, parent)) as descriptor:
-                        yield self.info(item.name, descriptor, directory)
+                    info = self._listed(item.name, leaf, parent, directory)
             except PermissionError:
-                yield item  # whoever wants to know more of it is told why that cannot be
+                info = item
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            if info is not None:
+                yield info
+
+    def folder(
+        self, directory: int, parent: int, folder: str, entries: Sequence[tuple[str, bool]]
+    ) -> Iterator[ObjectInfo | Prefix]:
+        """Yield what is known of the objects and folders in a folder, given by their names."""
+        for leaf, is_directory in entries:
+            if is_directory:
+                yield Prefix(f"{folder}{leaf}/")
+            elif (info := self._listed(folder + leaf, leaf, parent, directory)) is not None:
+                yield info
+
+    def _listed(self, name: str, leaf: str, parent: int, directory: int) -> ObjectInfo | None:
+        """Return what is known of a listed object; `None` if it went away meanwhile."""
+        try:
+            with closing(self.tree.open_file(leaf, parent)) as descriptor:
+                return self.info(name, descriptor, directory)
+        except PermissionError:
+            return ObjectInfo(name)  # whoever wants to know more of it is told why that cannot be
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def require(self, directory: int, name: str, conditions: Conditions) -> os.stat_result | None:
         """Return the status of what is there, after a look at the name and the conditions."""
@@ -256,13 +277,15 @@ class FileStore:
             self._remove(directory, name, conditions)
             self._sync_parents(directory, [name])
 
-    def remove_all(self, directory: int, names: Sequence[str]) -> list[StorageError | None]:
+    def remove_all(
+        self, directory: int, container: str, names: Sequence[str]
+    ) -> list[StorageError | None]:
         """Remove many objects' files, and return for each why it is still there, or `None`."""
         errors: list[StorageError | None] = []
         with locked(directory, needed=False):
             for name in names:
                 try:
-                    with os_errors():
+                    with os_errors(self.tree.root, container):
                         self._remove(directory, name, Conditions())
                 except StorageError as error:
                     errors.append(error)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from ...checks import shorten
 from ...errors import (
     AccessDeniedError,
     InvalidNameError,
@@ -52,20 +53,39 @@ def component_problem(component: str) -> str | None:
 
 
 @contextmanager
-def os_errors() -> Iterator[None]:
-    """Raise what the operating system says as one of the library's errors."""
+def at_path(path: str) -> Iterator[None]:
+    """Have an error of the operating system name a path, and not the last piece of it alone."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error, StorageError):
+            error.filename = path
+        raise
+
+
+@contextmanager
+def os_errors(*where: str) -> Iterator[None]:
+    """
+    Raise what the operating system says as one of the library's errors.
+
+    Args:
+        where: The path that the paths in errors begin at, in pieces.
+    """
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
         text = f"{error.strerror or error}"
+        path = os.path.join(*where, error.filename if isinstance(error.filename, str) else "")
+        if path:
+            text += f": {shorten(path.rstrip('/'))}"
         if error.errno in _NO_ROOM:
             raise StorageFullError(f"there is no room left: {text}") from error
         if error.errno in _NOT_ALLOWED:
             raise AccessDeniedError(
-                f"the operating system does not allow it: {text}; look at the owner and the"
-                " mode of the driver's root"
+                f"the operating system does not allow it: {text}; check the owner and the mode of"
+                " this path and of the directories above it"
             ) from error
         if error.errno == errno.ENAMETOOLONG:
             raise InvalidNameError(f"the file system cannot hold this name: {text}") from error
@@ -133,16 +153,22 @@ class Tree:
         """
         Open the directory that an object's file is in; give it with the file's own name.
 
+        Errors of the operating system name the path from the container on.
+
         Raises:
             FileNotFoundError: It is not there.
             NotADirectoryError: A piece of the name is no directory, or a link.
         """
         *directories, leaf = name.split("/")
         descriptor = os.dup(container)
+        here = ""
         try:
             for piece in directories:
-                descriptor = self._descend(piece, descriptor)
-            yield descriptor, leaf
+                with at_path(here + piece):
+                    descriptor = self._descend(piece, descriptor)
+                here += piece + "/"
+            with at_path(name):
+                yield descriptor, leaf
         finally:
             os.close(descriptor)
 
@@ -151,16 +177,20 @@ class Tree:
         """Do what `parent` does, and make the directories that are missing."""
         *directories, leaf = name.split("/")
         descriptor = os.dup(container)
+        here = ""
         try:
             for piece in directories:
-                try:
-                    os.mkdir(piece, dir_fd=descriptor)
-                    if sync:
-                        os.fsync(descriptor)
-                except FileExistsError:
-                    self._refuse_other_spelling(piece, descriptor)
-                descriptor = self._descend(piece, descriptor)
-            yield descriptor, leaf
+                with at_path(here + piece):
+                    try:
+                        os.mkdir(piece, dir_fd=descriptor)
+                        if sync:
+                            os.fsync(descriptor)
+                    except FileExistsError:
+                        self._refuse_other_spelling(piece, descriptor)
+                    descriptor = self._descend(piece, descriptor)
+                here += piece + "/"
+            with at_path(name):
+                yield descriptor, leaf
         finally:
             os.close(descriptor)
 

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...values import ListQuery
-from .tree import RESERVED, Tree
+from .tree import RESERVED, Tree, at_path, component_problem
+
+# How many directories stay open above the one that is listed, while a tree is walked.
+_KEPT_OPEN = 16
 
 
 def object_names(tree: Tree, container: int, query: ListQuery, token: str | None) -> Iterator[str]:
@@ -35,16 +38,19 @@ class _Walk:
         self._tree = tree
         self._query = query
         self._after = after
+        # Where the walk is, so that no link leads back up.
+        self._identities: set[tuple[int, int]] = set()
 
     def names(self, container: int) -> Iterator[str]:
         # No recursion: names may go deeper than Python's stack.
-        levels = [self._level(os.dup(container), "")]
+        levels: list[_Level] = []
         try:
+            self._begin(container, levels)
             while levels:
                 here = levels[-1]
                 name, is_directory = next(here.entries, ("", False))
                 if not name:
-                    os.close(levels.pop().descriptor)
+                    self._leave(levels)
                 elif is_directory:
                     self._enter(name, levels)
                 elif self._is_listed(here.folder + name):
@@ -54,33 +60,65 @@ class _Walk:
             for level in levels:
                 os.close(level.descriptor)
 
+    def _begin(self, container: int, levels: list[_Level]) -> None:
+        """Go down to the directory that the prefix names, without reading those above it."""
+        descriptor, folder = os.dup(container), ""
+        try:
+            for piece in self._query.prefix.split("/")[:-1]:
+                self._identities.add(_identity(descriptor))
+                if component_problem(piece) or (not folder and piece.startswith(RESERVED)):
+                    return
+                below = self._open(piece, descriptor, folder)
+                if below is None:
+                    return
+                os.close(descriptor)
+                descriptor, folder = below, f"{folder}{piece}/"
+            if _identity(descriptor) not in self._identities:
+                levels.append(self._level(os.dup(descriptor), folder))
+        finally:
+            os.close(descriptor)
+
     def _level(self, descriptor: int, folder: str) -> _Level:
         try:
-            entries = self._entries(descriptor, top=not folder)
-            return _Level(descriptor, folder, _identity(descriptor), iter(entries))
+            identity = _identity(descriptor)
+            with at_path(folder):
+                entries = _entries(descriptor, not folder, self._tree.follow_symlinks)
         except BaseException:
             os.close(descriptor)
             raise
+        self._identities.add(identity)
+        return _Level(descriptor, folder, identity, iter(entries))
+
+    def _open(self, name: str, directory: int, folder: str) -> int | None:
+        try:
+            with at_path(folder + name):
+                return self._tree.open_directory(name, directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return None  # it went away, or became something else, after we saw it
 
     def _enter(self, name: str, levels: list[_Level]) -> None:
-        folder = levels[-1].folder + name + "/"
+        here = levels[-1]
+        folder = here.folder + name + "/"
         if not self._is_wanted(folder):
             return
-        try:
-            descriptor = self._tree.open_directory(name, levels[-1].descriptor)
-        except (FileNotFoundError, NotADirectoryError):
-            return  # it went away, or became something else, after we saw it
-        level = self._level(descriptor, folder)
-        if level.identity in [above.identity for above in levels]:
+        descriptor = self._open(name, here.descriptor, here.folder)
+        if descriptor is None:
+            return
+        if _identity(descriptor) in self._identities:
             os.close(descriptor)  # a link that leads back up
         else:
-            levels.append(level)
+            levels.append(self._level(descriptor, folder))
+
+    def _leave(self, levels: list[_Level]) -> None:
+        level = levels.pop()
+        self._identities.discard(level.identity)
+        os.close(level.descriptor)
 
     def _leave_folded(self, levels: list[_Level]) -> None:
         """Leave the directory that the query folds; its first name was all that is needed."""
-        folded = [index for index, level in enumerate(levels) if self._is_folded(level.folder)]
-        while folded and len(levels) > folded[0]:
-            os.close(levels.pop().descriptor)
+        if self._is_folded(levels[-1].folder):  # as is all that is in it
+            while self._is_folded(levels[-1].folder):
+                self._leave(levels)
 
     def _is_listed(self, full: str) -> bool:
         return full > self._after and full.startswith(self._query.prefix)
@@ -96,9 +134,109 @@ class _Walk:
         inside = folder.startswith(prefix) and len(folder) > len(prefix)
         return self._query.delimiter == "/" and inside
 
-    def _entries(self, directory: int, top: bool) -> list[tuple[str, bool]]:
-        """Return the names of files and directories, a directory where its content sorts."""
-        follow = self._tree.follow_symlinks
+
+class Folders:
+    """
+    Lists the directories of a container one after the other, each of them in the same time.
+
+    Of a directory it must be known whether there is any file below it. What was found out about
+    the directories in between is kept until they are listed, and so are some open directories,
+    so that nobody begins at the top again.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._has_files: dict[str, bool] = {}
+        self._open: list[tuple[str, int]] = []
+
+    def close(self) -> None:
+        """Close all directories."""
+        while self._open:
+            os.close(self._open.pop()[1])
+
+    def entries(self, container: int, folder: str) -> tuple[int, list[tuple[str, bool]]] | None:
+        """
+        Return an open directory, and the names of its files and of what has files below it.
+
+        Args:
+            folder: Ends with a slash, unless it is the container itself.
+
+        Returns:
+            `None` if there is no such directory.
+        """
+        descriptor = self._opened(container, folder)
+        if descriptor is None:
+            return None
+        with at_path(folder):
+            found = _entries(descriptor, not folder, follow=False)
+        return descriptor, [
+            (name, is_directory)
+            for name, is_directory in found
+            if not is_directory or self._is_shown(descriptor, folder, name)
+        ]
+
+    def _opened(self, container: int, folder: str) -> int | None:
+        while self._open and not folder.startswith(self._open[-1][0]):
+            os.close(self._open.pop()[1])
+        here, descriptor = self._open[-1] if self._open else ("", container)
+        for piece in folder[len(here) :].split("/")[:-1]:
+            if component_problem(piece) or (not here and piece.startswith(RESERVED)):
+                return None
+            try:
+                with at_path(here + piece):
+                    descriptor = self._tree.open_directory(piece, descriptor)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            here += piece + "/"
+            self._open.append((here, descriptor))
+            if len(self._open) > _KEPT_OPEN:
+                os.close(self._open.pop(0)[1])
+        return descriptor
+
+    def _is_shown(self, directory: int, folder: str, name: str) -> bool:
+        """Return whether there is a file somewhere below a directory in a directory."""
+        begin = f"{folder}{name}/"
+        if begin not in self._has_files:
+            self._explore(directory, folder, name)
+        return self._has_files.pop(begin, False)
+
+    def _explore(self, directory: int, folder: str, name: str) -> None:
+        """Look for a file, and note of each directory on the way whether it has one."""
+        waiting = [(directory, folder, iter([name]))]
+        found = False
+        try:
+            while waiting and not found:
+                above, here, names = waiting[-1]
+                below = next(names, None)
+                if below is None:
+                    self._note(waiting, has_files=False)
+                    continue
+                inner = f"{here}{below}/"
+                try:
+                    with at_path(inner):
+                        descriptor = self._tree.open_directory(below, above)
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                waiting.append((descriptor, inner, iter(())))
+                with at_path(inner):
+                    entries = _entries(descriptor, top=False, follow=False)
+                directories = [entry for entry, is_directory in entries if is_directory]
+                found = len(directories) < len(entries)
+                waiting[-1] = descriptor, inner, iter(directories)
+        finally:
+            while waiting:
+                self._note(waiting, has_files=found)
+
+    def _note(self, waiting: list[tuple[int, str, Iterator[str]]], *, has_files: bool) -> None:
+        descriptor, folder, _ = waiting.pop()
+        if waiting:  # the first one is the directory that is listed
+            self._has_files[folder] = has_files
+            os.close(descriptor)
+
+
+def _entries(directory: int, top: bool, follow: bool) -> list[tuple[str, bool]]:
+    """Return the names of files and directories, a directory where its content sorts."""
+    try:
         with os.scandir(directory) as entries:
             found = [
                 (entry.name, is_directory)
@@ -107,8 +245,10 @@ class _Walk:
                 and is_text(entry.name)
                 and (is_directory := _is_directory(entry, follow)) is not None
             ]
-        found.sort(key=lambda entry: entry[0] + "/" if entry[1] else entry[0])
-        return found
+    except FileNotFoundError:
+        return []  # it was removed after it was opened
+    found.sort(key=lambda entry: entry[0] + "/" if entry[1] else entry[0])
+    return found
 
 
 def _is_directory(entry: os.DirEntry[str], follow: bool) -> bool | None:
