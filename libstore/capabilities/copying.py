@@ -15,6 +15,7 @@ from ..errors import (
     ObjectChangedError,
     ObjectNameConflictError,
     ObjectNotFoundError,
+    OutcomeUnknownError,
     ServiceError,
     StorageError,
 )
@@ -112,6 +113,8 @@ class Copying(DriverCore):
             ContainerNotFoundError: There is no such container.
             ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
             ObjectChangedError: The object was replaced after it was copied; both are there.
+            OutcomeUnknownError: The object was copied, and it is not known whether the original
+                was deleted.
         """
         with self._guard("move_object", obj):
             here = self._target(obj)
@@ -132,9 +135,27 @@ class Copying(DriverCore):
             moved = copy()
             if same is None and not self._stayed(here, info, target, there, apart, copy):
                 return moved
-            pinned = info.etag if self.supports("delete_if_match") else None
-            self._delete_object(*here, Conditions(if_match=pinned), None)
+            self._delete_moved(*here, info)
         return moved
+
+    def _delete_moved(self, container: str, name: str, info: ObjectInfo) -> None:
+        """Delete what was copied, unless it was replaced since."""
+        pinned = info.etag if self.supports("delete_if_match") else None
+        conditions = Conditions(if_match=pinned, token=info.write_token)
+        try:
+            self._delete_object(container, name, conditions, None)
+        except OutcomeUnknownError as error:
+            try:
+                now = self._head_object(container, name, None).etag
+            except ObjectNotFoundError:
+                return  # whoever deleted it, what was copied is gone: the move is complete
+            except StorageError:
+                raise error from error.__cause__
+            if now == pinned:
+                raise
+            raise ObjectChangedError(
+                "the object was replaced after it was copied; both are there"
+            ) from error
 
     def _stayed(
         self,

@@ -33,6 +33,7 @@ from ._outcome import (
     EffectJudge,
     Judge,
     Look,
+    Sighting,
     WriteJudge,
     in_success,
     is_lost,
@@ -139,6 +140,7 @@ class Caller:
         look: Look,
         *,
         looks_first: bool = False,
+        known: Sighting | None = None,
     ) -> ObjectInfo:
         """
         Send a conditional write until it is known what became of it.
@@ -147,14 +149,16 @@ class Caller:
             send: Sends a request that the wire does not send again by itself.
             token: The token that the request carries; `None` if it carries none.
             looks_first: The condition alone does not protect from sending the request again.
+            known: What is known of the object that `if_match` is about.
 
         Raises:
             OutcomeUnknownError: A response was lost, and nothing shows what became of the write.
         """
         began = self.now()
         judge = WriteJudge(
-            conditions, token, look, lambda: self.now() - began, looks_first=looks_first
-        )
+            conditions, token, look, lambda: self.now() - began,
+            looks_first=looks_first, known=known,
+        )  # fmt: skip
         return self._send_once(send, judge)
 
     def _send_once(self, send: Callable[[], T], judge: Judge[T]) -> T:
@@ -219,6 +223,7 @@ class Caller:
         look: Look,
         *,
         looks_first: bool = False,
+        known: Sighting | None = None,
     ) -> None:
         """
         Delete an object, which need not be there unless there is a condition.
@@ -227,11 +232,13 @@ class Caller:
             send: Sends a request that the wire does not send again by itself if there is a
                 condition.
             looks_first: The condition alone does not protect from sending the request again.
+            known: What is known of the object that `if_match` is about.
 
         Raises:
             OutcomeUnknownError: A response was lost, and the object is not there any more.
         """
         bound = conditions.if_match is not None
+        token = conditions.token
 
         def delete() -> bool:
             try:
@@ -255,7 +262,10 @@ class Caller:
             self.proved(lambda: self.persist(delete), find)
             return
         began = self.now()
-        judge = DeleteJudge(conditions, look, lambda: self.now() - began, looks_first=looks_first)
+        judge = DeleteJudge(
+            conditions, look, lambda: self.now() - began,
+            looks_first=looks_first, known=known if token is None else Sighting(token),
+        )  # fmt: skip
         self._send_once(delete, judge)
 
     def create_container(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeAlias, TypeVar
 
 from ..errors import (
     ContainerAlreadyExistsError,
@@ -28,6 +28,9 @@ from ..errors import (
 )
 from ..values import TOKEN_KEY, Conditions, ObjectInfo, is_successor
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -40,6 +43,8 @@ CONFLICTS = (
 )
 # Not implemented, HTTP version not supported, no room, too much bandwidth: nothing was done.
 _REFUSED = frozenset({501, 505, 507, 509})
+# How many objects are remembered.
+_MOST_SIGHTINGS = 4_096
 # Moments in headers have whole seconds, and those of two machines of one service differ a little.
 _CLOCKS = 2.0
 _TOKENLESS = "no write token was stored with the object to tell by"
@@ -148,6 +153,39 @@ class Seen:
 Look: TypeAlias = Callable[[], Seen]
 
 
+class Sightings:
+    """
+    The tokens of the objects that one driver has seen last, by name and ETag.
+
+    Where equal contents have equal ETags, they tell whether an object is still the one that the
+    caller knows.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str], Sighting] = {}
+
+    def note(self, container: str, info: ObjectInfo) -> ObjectInfo:
+        """Remember an object that a response describes, and return it."""
+        if info.etag is not None:
+            if len(self._seen) >= _MOST_SIGHTINGS:
+                self._seen.clear()
+            when = info.last_modified
+            self._seen[container, info.name, info.etag] = Sighting(info.write_token, when)
+        return info
+
+    def find(self, container: str, name: str, conditions: Conditions) -> Sighting | None:
+        """Return what is known of the object that a condition is about, if anything is."""
+        return self._seen.get((container, name, conditions.if_match or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What is known of an object: its token, or that it has none, and when it was written."""
+
+    token: str | None
+    last_modified: datetime | None = None
+
+
 class _Judge:
     """
     What judges of conditional requests have in common.
@@ -157,6 +195,7 @@ class _Judge:
         looks_first: Look before the request is sent again. Where equal contents have equal ETags,
             `if_match` may hold for an object that another client wrote after the first attempt;
             and some services do not heed conditions.
+        known: What is known of the object that `if_match` is about.
     """
 
     def __init__(
@@ -165,12 +204,14 @@ class _Judge:
         look: Look,
         elapsed: Callable[[], float],
         *,
-        looks_first: bool,
+        looks_first: bool = False,
+        known: Sighting | None = None,
     ) -> None:
         self._conditions = conditions
         self._look = look
         self._elapsed = elapsed
         self._looks_first = looks_first
+        self._known = known
 
     def _found(self, error: StorageError) -> Seen | None:
         """Return the object, or `None` if there is none."""
@@ -181,9 +222,24 @@ class _Judge:
         except StorageError as failure:
             _raise_unknown(error, f"looking at the object failed too ({failure.message})")
 
-    def _is_newer(self, seen: Seen) -> bool:
-        """Return whether an object with the wanted ETag may be newer than the first attempt."""
-        return self._looks_first and seen.age is not None and seen.age <= self._elapsed() + _CLOCKS
+    def _is_unchanged(self, seen: Seen, error: StorageError) -> bool:
+        """Return whether an object is the one that `if_match` is about."""
+        if seen.info.etag != self._conditions.if_match:
+            return False
+        if self._looks_first and self._may_be_another(seen):
+            _raise_unknown(error, "an object with the same ETag may have taken its place")
+        return True
+
+    def _may_be_another(self, seen: Seen) -> bool:
+        token = seen.info.write_token
+        known, written = self._known, seen.info.last_modified
+        if known is not None:
+            dates = {written, known.last_modified} - {None}
+            return token != known.token or len(dates) > 1
+        # Clients that write on conditions leave tokens. What was written before the first attempt
+        # is the object that the caller knows.
+        young = seen.age is not None and seen.age <= self._elapsed() + _CLOCKS
+        return token is not None and young
 
 
 class WriteJudge(_Judge):
@@ -202,8 +258,9 @@ class WriteJudge(_Judge):
         elapsed: Callable[[], float],
         *,
         looks_first: bool = False,
+        known: Sighting | None = None,
     ) -> None:
-        super().__init__(conditions, look, elapsed, looks_first=looks_first)
+        super().__init__(conditions, look, elapsed, looks_first=looks_first, known=known)
         self._token = token
 
     def conclude(self, error: StorageError, /) -> ObjectInfo:
@@ -232,7 +289,11 @@ class WriteJudge(_Judge):
         seen = self._found(error)
         if seen is not None and token is not None and seen.info.write_token == token:
             return seen.info, False
-        if self._is_unchanged(seen, error):
+        if wanted is None:
+            unchanged = seen is None
+        else:
+            unchanged = seen is not None and self._is_unchanged(seen, error)
+        if unchanged:
             return None, True
         if token is None:
             _raise_unknown(error, _TOKENLESS)
@@ -240,15 +301,6 @@ class WriteJudge(_Judge):
         if replaced is False:  # what another client replaced may have been this write's object
             _raise_unknown(error, "the object was replaced more than once meanwhile")
         return None, False
-
-    def _is_unchanged(self, seen: Seen | None, error: StorageError) -> bool:
-        """Return whether the condition still holds, as it does not after the write."""
-        wanted = self._conditions.if_match
-        if seen is None or wanted is None:
-            return seen is None and wanted is None
-        if seen.info.etag == wanted and self._is_newer(seen):
-            _raise_unknown(error, "the object was written again meanwhile")
-        return seen.info.etag == wanted
 
     def _conflict(self) -> StorageError:
         if self._conditions.if_absent:
@@ -275,13 +327,8 @@ class DeleteJudge(_Judge):
         seen = self._found(error)
         if seen is None:
             _raise_unknown(error, "the object is gone, deleted by this request or another one")
-        token = self._conditions.token
-        if seen.info.etag != self._conditions.if_match:
+        if not self._is_unchanged(seen, error):
             _raise_unknown(error, "another object has taken its place")
-        if not self._looks_first or (token is not None and seen.info.write_token == token):
-            return
-        if token is not None or self._is_newer(seen):
-            _raise_unknown(error, "an object with the same ETag may have taken its place")
 
 
 def _raise_unknown(error: StorageError, why: str) -> NoReturn:

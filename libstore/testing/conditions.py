@@ -163,11 +163,16 @@ class Conditionals(Topic):
         assert not container.object_exists("a")
 
     @pytest.mark.usefixtures("match")
-    def test_an_etag_may_have_quotes(self, container: Container) -> None:
-        """An ETag as it stands in a header means the same as without its quotes."""
+    @pytest.mark.parametrize("form", ['"{}"', 'W/"{}"'])
+    def test_an_etag_may_be_given_as_headers_have_it(
+        self, container: Container, form: str
+    ) -> None:
+        """Quotes and the mark of a weak ETag are removed, as they are from responses."""
         etag = container.upload_object(b"first", "a").etag
-        container.upload_object(CONTENT, "a", if_match=f'"{etag}"')
+        container.upload_object(CONTENT, "a", if_match=form.format(etag))
         assert CONTENT == container.read_object("a")
+        with pytest.raises(ObjectChangedError):
+            container.upload_object(b"second", "a", if_match=form.format(f"{etag}1"))
 
     @pytest.mark.usefixtures("absent", "match")
     def test_both_at_once_are_refused(self, container: Container) -> None:
@@ -175,13 +180,69 @@ class Conditionals(Topic):
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", if_absent=True, if_match="e")
 
-    @pytest.mark.parametrize("etag", ["", "a\nb", 5], ids=ascii)
-    @pytest.mark.usefixtures("match")
+    @pytest.mark.parametrize("etag", ["", "a\nb", 5, "*", '"*"', '"a", "b"'], ids=ascii)
     def test_what_is_no_etag_is_refused(self, container: Container, etag: Any) -> None:
-        """An ETag is text of at least one character, without control characters."""
+        """An ETag is one text; ``*`` would hold for any object, so that it is no condition."""
+        obj = container.upload_object(CONTENT, "a")
+        driver = container.driver
+        with pytest.raises((InvalidOptionError, NotSupportedError)):
+            container.upload_object(b"new", "a", if_match=etag)
+        with pytest.raises((InvalidOptionError, NotSupportedError)):
+            container.open("a", "wb", if_match=etag)
+        with pytest.raises((InvalidOptionError, NotSupportedError)):
+            obj.delete(if_match=etag)
+        with pytest.raises((InvalidOptionError, NotSupportedError)):
+            driver.update_metadata(obj, {"new": "1"}, if_match=etag)
+        assert CONTENT == container.read_object("a")
+        assert {} == container.get_object("a").metadata
+
+    # ------------------------------------------------------------------ tokens
+
+    @_SIZES
+    @pytest.mark.usefixtures("absent")
+    def test_conditional_writes_keep_the_metadata(
+        self, container: Container, part_size: int, parts: float
+    ) -> None:
+        """What a driver stores to know its own writes again is not the user's metadata."""
+        metadata = {"a": "b"}
+        content = noise(int(parts * part_size))
+        written = container.upload_object(content, "a", metadata=metadata, if_absent=True)
+        copied = container.object("a").copy(container, "b", if_absent=True)
+        moved = container.object("b").move(container, "c", if_absent=True)
+        with container.open("d", "xb", metadata=metadata) as file:
+            file.write(content)
+        for obj in (written, copied, moved, *map(container.get_object, "acd")):
+            assert metadata == obj.metadata
+        assert all(metadata == obj.metadata for obj in container.list_objects())
+        plain = container.object("c").copy(container, "e")
+        assert metadata == container.get_object(plain.name).metadata
+        if container.driver.supports("update_metadata"):
+            changed = container.object("a").update_metadata({"c": "d"})
+            assert {"c": "d"} == changed.metadata == container.get_object("a").metadata
+
+    @pytest.mark.usefixtures("match")
+    def test_a_conditional_write_after_another_keeps_the_metadata(
+        self, container: Container
+    ) -> None:
+        """An object that was written on a condition can be replaced and changed on one."""
+        first = container.upload_object(b"first", "a", metadata={"a": "b"}, if_absent=True)
+        second = container.upload_object(CONTENT, "a", metadata={"c": "d"}, if_match=first.etag)
+        assert {"c": "d"} == container.get_object("a").metadata
+        if container.driver.supports("update_metadata"):
+            second.update_metadata({"e": "f"}, if_match=second.etag)
+            assert {"e": "f"} == container.get_object("a").metadata
+
+    @pytest.mark.parametrize("key", ["libstoretoken", "LibStoreToken"])
+    def test_the_metadata_key_of_tokens_is_reserved(self, container: Container, key: str) -> None:
+        """The library would take the user's text for a token."""
+        obj = container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
-            container.upload_object(CONTENT, "a", if_match=etag)
-        assert not container.object_exists("a")
+            container.upload_object(b"new", "a", metadata={key: "1"})
+        with pytest.raises(InvalidOptionError):
+            obj.copy(container, "b", metadata={key: "1"})
+        with pytest.raises(InvalidOptionError):
+            obj.update_metadata({key: "1"})
+        assert CONTENT == container.read_object("a")
 
     # ------------------------------------------------------------------ deleting
 

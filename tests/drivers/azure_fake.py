@@ -154,8 +154,14 @@ class FakeAzure:
         source = self.blobs.get(unquote(urlsplit(ask.headers["x-ms-copy-source"]).path))
         if source is None:
             return error(404, "CannotVerifyCopySource")
+        if ask.headers.get("x-ms-source-if-match") not in {None, source.etag}:
+            return error(412, "SourceConditionNotMet")
         blob = self._store(ask.path, source.content, {})
-        blob.kept = {**source.kept, "x-ms-copy-id": f"copy-{self.writes}"}
+        # What the request names takes the place of all that the source has.
+        own = {name: value for name, value in ask.headers.items() if name.startswith("x-ms-meta-")}
+        kept = {name: value for name, value in source.kept.items() if "-meta-" not in name}
+        kept = {**kept, **own} if own else dict(source.kept)
+        blob.kept = {**kept, "x-ms-copy-id": f"copy-{self.writes}"}
         blob.kept["x-ms-copy-status"] = "pending" if self.copy_polls else "success"
         blob.polls = self.copy_polls
         return 202, told(blob), b""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ...errors import (
     ContainerNotFoundError,
@@ -105,14 +105,14 @@ class Copier:
         settings: Settings,
         look: Look,
         look_again: LookAgain,
-        looks_first: Callable[[Conditions], bool],
+        protection: Callable[[str, str, Conditions], dict[str, Any]],
     ) -> None:
         self._calls = calls
         self._service = service
         self._settings = settings
         self._look = look
         self._look_again = look_again
-        self._looks_first = looks_first
+        self._protection = protection
 
     def copy(
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
@@ -299,7 +299,7 @@ class Copier:
         return self._calls.write_once(
             send, order.conditions, headers.get(dialect.TOKEN),
             lambda: self._look_again(*order.target, order.settings.reads),
-            looks_first=self._looks_first(order.conditions),
+            **self._protection(*order.target, order.conditions),
         )  # fmt: skip
 
     def _require_source(self, order: _Order) -> None:

@@ -25,6 +25,7 @@ from ...values import (
     Page,
     Prefix,
 )
+from .._outcome import Sightings
 from .._starts import Starts
 from . import dialect, extras, listings
 from .calls import Calls
@@ -140,13 +141,14 @@ class S3Driver(PublicHooks):
         )
         self._reads = settings.reads
         self._begun = {}
+        self._sightings = Sightings()
         self._doubts = Doubts(
             service.guarded,
             lambda bucket, name: self._peek(bucket, name, None, self._reads),
             generations=service.google,
         )
         self._copier = Copier(
-            self._calls, service, settings, self._look, self._look_again, self._doubts.looks_first
+            self._calls, service, settings, self._look, self._look_again, self._protection
         )
         self._copier.starts = Starts(
             self._calls, self._uploads_of, self._has_parts, self._copier.drop

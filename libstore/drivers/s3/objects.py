@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from typing_extensions import override
 
@@ -31,7 +32,7 @@ from ...values import (
 )
 from .._digests import is_same
 from .._network import NetworkDriver
-from .._outcome import Seen, with_token
+from .._outcome import Seen, Sightings, with_token
 from .._reading import range_header, require_object, sent
 from . import dialect, extras
 from .calls import Answer, Calls
@@ -57,6 +58,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     service: Service = AWS
     _copier: Copier
     _doubts: Doubts
+    _sightings: Sightings
     _reads: Mapping[str, str]
 
     @override
@@ -99,9 +101,16 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         require_object(response)
         response.close()
         told = response.headers
-        return dialect.object_info(
-            name, told, parse_size(told.get("content-length")), self.service
-        )
+        size = parse_size(told.get("content-length"))
+        info = dialect.object_info(name, told, size, self.service)
+        return self._sightings.note(container, info)
+
+    def _protection(self, container: str, name: str, conditions: Conditions) -> dict[str, Any]:
+        """Return what keeps a conditional request, sent again, from meeting another object."""
+        return {
+            "looks_first": self._doubts.looks_first(conditions),
+            "known": self._sightings.find(container, name, conditions),
+        }
 
     def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
         """Look at what an object has become, after a response was lost."""
@@ -134,6 +143,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             return self._past_the_end(container, name, conditions, version)
         came, size = sent(response)
         info = dialect.object_info(name, response.headers, size, self.service)
+        self._sightings.note(container, info)
         if self._wants_whole_digest(span, conditions, info):
             info = self._with_digests(container, info, version)
         return Reading(info, came, response.body, response.close)
@@ -188,7 +198,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             self._calls.write_once(
                 put, conditions, token,
                 lambda: self._look_again(container, name, settings.reads),
-                looks_first=self._doubts.looks_first(conditions),
+                **self._protection(container, name, conditions),
             )
             if bound
             else self._calls.proved(lambda: self._calls.persist(put), find)
@@ -196,7 +206,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         if bound and payload.size <= _SMALL:
             info = self._doubts.settle(put, info, conditions)
         self._compare(payload, info, "content")
-        return info
+        return self._sightings.note(container, info)
 
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
@@ -256,7 +266,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             ).close(),
             conditions,
             lambda: self._look_again(container, name, self._reads),
-            looks_first=self._doubts.looks_first(conditions),
+            **self._protection(container, name, conditions),
         )  # fmt: skip
 
     @override

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -86,20 +87,21 @@ class PartHooks(CompositeHooks):
         def find() -> ObjectInfo | None:
             return self._ours((container, name), size, checksums, etag, settings)
 
+        token = self._write_headers(options, settings).get(dialect.TOKEN)
+
         def write(send: Callable[[], ObjectInfo]) -> ObjectInfo:
             if options.conditions == Conditions():
                 return self._calls.persist_once(send, find)
             return self._calls.write_once(
-                send, options.conditions,
-                self._write_headers(options, settings).get(dialect.TOKEN),
+                send, options.conditions, token,
                 lambda: self._look_again(container, name, settings.reads),
-                looks_first=self._doubts.looks_first(options.conditions),
+                **self._protection(container, name, options.conditions),
             )  # fmt: skip
 
         info = self._copier.finish(upload, body, headers, settings, write)
         self._begun.pop(upload.id, None)
         _compare_composite(info, parts)
-        return info
+        return self._sightings.note(container, replace(info, write_token=token))
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
