@@ -384,8 +384,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
 
         Raises:
             ObjectNotFoundError: There is no such object.
-            ObjectChangedError: It was replaced while it was read.
-            IntegrityError: The bytes do not match the digest that the service keeps.
+            ObjectChangedError: It was replaced while it was read, and again when it was read anew.
+            IntegrityError: The bytes do not match the digest that the service keeps; they were
+                read twice.
             LocalFileError: The destination exists, is a directory or cannot be written.
             TransferCancelledError: `cancel` was set.
         """
@@ -453,7 +454,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
 
         Raises:
             ObjectNotFoundError: There is no such object.
-            IntegrityError: The object does not match the digest that the service keeps.
+            ObjectChangedError: It was replaced while it was read, and again when it was read anew.
+            IntegrityError: The object does not match the digest that the service keeps; it was
+                read twice.
         """
         with self._guard("read_object", obj):
             container, name = self._target(obj)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,36 @@ class Integrity(Topic):
         if obj.hash_algorithm == copied.hash_algorithm:
             assert obj.object_hash == copied.object_hash
         assert CONTENT == copied.read()
+
+    @_SIZES
+    def test_a_handle_says_by_what_its_content_was_verified(
+        self, container: Container, folder: Path, part_size: int, parts: float
+    ) -> None:
+        """It is the same however the content is read, and nothing where only some of it is."""
+        content = noise(int(parts * part_size))
+        uploaded = container.upload_object(content, "a")
+        obj = container.object("a")
+        assert obj.verified_by is None
+        assert content == obj.read()
+        expected = obj.verified_by
+        assert expected is None or expected.startswith("composite ") or expected in obj.checksums
+        assert expected is None or uploaded.verified_by is not None
+        obj.download(folder / "a")
+        assert expected == obj.verified_by
+        assert content == b"".join(obj.stream())
+        assert expected == obj.verified_by
+        assert content[1:] == obj.read(start=1)
+        assert obj.verified_by is None
+
+    def test_a_file_that_is_read_through_was_verified(self, container: Container) -> None:
+        """As a read is."""
+        container.upload_object(CONTENT, "a")
+        obj = container.object("a")
+        obj.read()
+        expected = obj.verified_by
+        with obj.as_file() as file:
+            assert CONTENT == file.read()
+        assert expected == obj.verified_by
 
     @pytest.mark.parametrize("algorithm", _ALGORITHMS)
     def test_a_checksum_that_matches_lets_the_upload_through(
