@@ -48,12 +48,47 @@ def delete_many(
     """
     results: list[DeleteResult] = []
     for container, group in groupby(targets, key=lambda target: target[0]):
-        for names in _batches((name for _, name in group), driver.limits.batch_size):
-            for name, error in zip(names, _delete_batch(driver, container, names), strict=True):
-                if error is not None:
-                    complete(error, container, name)
-                results.append(DeleteResult(container, name, error))
+        given = [name for _, name in group]
+        errors: dict[str, StorageError | None] = {}
+        for names in _batches(_deepest_first(given), driver.limits.batch_size):
+            errors.update(zip(names, _delete_batch(driver, container, names), strict=True))
+        for name in given:
+            error = errors[name]
+            if error is not None:
+                complete(error, container, name)
+            results.append(DeleteResult(container, name, error))
     return results
+
+
+def _deepest_first(names: Sequence[str]) -> Sequence[str]:
+    """
+    Return names in an order in which none comes before what is below it, like a folder's files.
+
+    Where directories are objects of their own, as in accounts of Azure with a hierarchical
+    namespace, one that is not empty cannot be deleted.
+    """
+    known = set(names)
+    if any(ancestor in known for name in known for ancestor in _ancestors(name)):
+        return sorted(names, reverse=True)
+    return names
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    end = name.rfind("/")
+    while end > 0:
+        yield name[:end]
+        end = name.rfind("/", 0, end)
+
+
+def _children_first(names: Iterable[str]) -> Iterator[str]:
+    """Yield sorted names, each behind those that are below it."""
+    waiting: list[str] = []
+    for name in names:
+        # Between a name and what is below it others may sort, such as a-b between a and a/b.
+        while waiting and name >= waiting[-1] + "0":  # which comes right behind the slash
+            yield waiting.pop()
+        waiting.append(name)
+    yield from reversed(waiting)
 
 
 def _delete_batch(
@@ -81,7 +116,8 @@ def delete_full(driver: DeleteHooks, container: str) -> None:
 
 def empty(driver: DeleteHooks, container: str) -> None:
     """Delete the objects and the unfinished uploads of a container."""
-    for names in _batches(_names(driver, container), driver.limits.batch_size):
+    found = _children_first(_names(driver, container))
+    for names in _batches(found, driver.limits.batch_size):
         for error in driver._delete_objects(container, names):
             if error is not None:
                 raise error

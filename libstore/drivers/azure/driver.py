@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from typing import ClassVar
 
 from typing_extensions import override
@@ -279,7 +280,14 @@ class AzureDriver(PartHooks):
             except StorageError as error:
                 # Some accounts, signatures and emulators have no batches; single deletes work.
                 _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
-        failed = dict(zip(left, super()._delete_objects(container, left), strict=True))
+        failed: dict[str, StorageError | None] = {}
+        # In accounts with a hierarchical namespace directories are blobs, and a directory that is
+        # not empty cannot be deleted; a batch deletes in no order.
+        # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
+        for _, level in groupby(sorted(left, key=_depth, reverse=True), key=_depth):
+            together = list(level)
+            outcomes = super()._delete_objects(container, together)
+            failed.update(zip(together, outcomes, strict=True))
         return [failed.get(name) for name in names]
 
     # ------------------------------------------------------------------ for others
@@ -301,3 +309,8 @@ class AzureDriver(PartHooks):
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         place = self._calls.access.place
         return place.url + place.path(container, name)
+
+
+def _depth(name: str) -> int:
+    """Return how many directories a blob is in."""
+    return name.count("/")

@@ -162,6 +162,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "BlobDoesNotUseCustomerSpecifiedEncryption": Meaning(
         ObjectError, "it was written without a customer-provided key; read it without one"
     ),
+    "DirectoryIsNotEmpty": Meaning(
+        ObjectError, "it is a directory that is not empty; delete the blobs below it first"
+    ),
     "LeaseIdMissing": _leased,
     "LeaseAlreadyPresent": _leased,
     "LeaseIdMismatchWithBlobOperation": _leased,
