@@ -231,7 +231,7 @@ class Budget:
         self.operation = ""
         self._retrier = retrier
         self._policy = retrier.policy()
-        self._deadline = retrier.clock() + self._policy.total
+        self.restart()
         self._lasting = lasting
         self._failures = 0
         self._cost = 0
@@ -240,7 +240,8 @@ class Budget:
     def __enter__(self) -> Self:
         self._depth += 1
         if self._depth == 1:
-            self._begin()
+            if self._lasting and not self._failures:
+                self.restart()
             self._token = _current.set(self)
         return self
 
@@ -254,10 +255,9 @@ class Budget:
         if (error is None or refused) and not self._lasting:
             self.succeed()
 
-    def _begin(self) -> None:
-        # Whoever reads a stream takes the time that they like between two blocks.
-        if self._lasting and not self._failures:
-            self._deadline = self._retrier.clock() + self._policy.total
+    def restart(self) -> None:
+        """Begin the time anew: what has passed of it was spent on our side."""
+        self._deadline = self._retrier.clock() + self._policy.total
 
     def moved(self, count: int, seconds: float, *, enough: int = _ENOUGH) -> None:
         """
@@ -269,7 +269,7 @@ class Budget:
         """
         if not count or count < MIN_RATE * seconds:
             return
-        self._deadline = self._retrier.clock() + self._policy.total
+        self.restart()
         if count >= enough:
             self._failures = 0
             self.succeed()
@@ -291,8 +291,8 @@ class Budget:
         throttled = throttled or isinstance(error, RateLimitedError) or error.status in _THROTTLING
         if self._failures + 1 >= policy.attempts:
             return False
-        if not self._depth:
-            self._begin()
+        if self._lasting and not (self._depth or self._failures):
+            self.restart()  # whoever reads a stream takes the time that they like
         delay = policy.delay(self._failures, throttled=throttled)
         delay = max(delay, error.retry_after or 0.0)
         cost = _THROTTLED_COST if throttled else _COST

@@ -141,8 +141,8 @@ class _Tries:
         fault = self._client.read_error(
             self._request, response.status, response.headers, _error_body(response)
         )
-        if isinstance(fault.error, StorageError):
-            asked = header_rules.retry_after(response.headers, self._client.now())
+        asked = header_rules.retry_after(response.headers, self._client.now())
+        if asked is not None and isinstance(fault.error, StorageError):
             fault.error.retry_after = asked
         if fault.skewed and self._correct_clock(response.headers, skew, _SKEW_THAT_MATTERS):
             return

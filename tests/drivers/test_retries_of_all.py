@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from drivers.gcs_support import account
 from drivers.test_errors_of_all import DRIVERS, OPERATIONS
 from scripted import Play, Server, Time, answer
 
@@ -17,6 +18,7 @@ from libstore import (
     RetryEvent,
     RetryPolicy,
     ServiceError,
+    ServiceUnavailableError,
     StorageDriver,
     StorageError,
     TransportTimeoutError,
@@ -312,3 +314,39 @@ def test_a_write_that_was_refused_may_be_sent_again_though_it_has_a_condition(
     server.default = answer(status=429, **PAGES[page])
     run("put_absent", driver)
     assert ATTEMPTS <= len(server.seen) <= ATTEMPTS + 1
+
+
+def _login(server: Server) -> Play:
+    return answer(b"", 200, X_Auth_Token="token", X_Storage_Url=f"{server.url}/v1/AUTH_test")
+
+
+@pytest.mark.parametrize(
+    ("failures", "requests"), [(0, 1 + ATTEMPTS), (2, 1 + ATTEMPTS), (9, ATTEMPTS)]
+)
+def test_a_login_shares_the_attempts_of_what_needs_it(
+    server: Server, failures: int, requests: int
+) -> None:
+    server.steps.extend([answer(b"", 500)] * failures)
+    server.steps.append(_login(server))
+    server.default = answer(b"", 500)
+    with get_driver("swift")(
+        "user", "secret", auth_url=f"{server.url}/auth/v1.0", retry=RetryPolicy(ATTEMPTS, base=0.0)
+    ) as driver:
+        run("get_object", driver)
+    assert len(server.seen) == requests
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_token_shares_the_attempts_of_what_needs_it(server: Server, status: int) -> None:
+    """google-auth tries again by itself what its endpoint refuses for now; it does not get to."""
+    pytest.importorskip("google.auth")
+    server.default = answer(b"{}", status)
+    told = {**account(), "token_uri": f"{server.url}/token"}
+    policy = RetryPolicy(ATTEMPTS, base=0.0)
+    with get_driver("gcs")(
+        service_account=told, endpoint=server.url, project="project", retry=policy
+    ) as driver:
+        error = run("get_object", driver)
+    assert len(server.seen) == ATTEMPTS
+    assert isinstance(error, ServiceUnavailableError)
+    assert error.retryable

@@ -72,7 +72,8 @@ class AzureDriver(PartHooks):
             encrypted with. The service does not keep it.
         encryption_scope: The scope that encrypts what is written.
         verify: Whether the service's certificate is checked, or a file of authorities.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
+            service that is slower than 4 KiB a second for a whole timeout has stalled.
         proxies: URLs of proxies by scheme, in place of those that the environment names.
         pickle_secret: Let pickles of the driver carry a secret that was given literally, or a
             credential, which may have one.

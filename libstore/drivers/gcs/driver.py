@@ -90,7 +90,8 @@ class GCSDriver(PartHooks):
         parallel_uploads: Whether large uploads travel in several parts at once, by the XML API;
             by default where that is Google's own. Otherwise they are one resumable stream.
         verify: Whether the service's certificate is checked, or a file of authorities.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
+            service that is slower than 4 KiB a second for a whole timeout has stalled.
         proxies: URLs of proxies by scheme, in place of those that the environment names.
         pickle_secret: Let pickles of the driver carry a secret that was given literally.
         retry: When to try again after a failure that may pass.

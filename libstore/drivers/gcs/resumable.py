@@ -169,7 +169,9 @@ class Resumable:
             if session.failure is not None:
                 raise session.failure
             try:
-                self._append(session, payload)
+                with self._calls.retrier.budget() as budget:
+                    budget.restart()  # waiting for the turn is none of the service's doing
+                    self._append(session, payload)
             except BaseException as error:
                 session.failure = error
                 raise

@@ -70,7 +70,8 @@ class S3Driver(PublicHooks):
         verify: Whether the service's certificate is checked, or a file of authorities.
         cert: A file with a certificate and key of our own, or a pair of files, for services that
             ask for one.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both.
+        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
+            service that is slower than 4 KiB a second for a whole timeout has stalled.
         proxies: URLs of proxies by scheme, in place of those that the environment names.
         pickle_secret: Let pickles of the driver carry a secret that was given literally.
         retry: When to try again after a failure that may pass.
