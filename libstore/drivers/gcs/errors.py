@@ -295,6 +295,7 @@ _REFUSALS = (
     ("requester pays", _PAYER),
     ("user project", _PAYER),
     ("invalid bucket name", _NAME),
+    ("non-empty bucket", _FULL),  # as Google's storage-testbench says it
     ("EncryptedWithCustomerEncryptionKey", _KEY),
     ("customerEncryptionKeyIsIncorrect", _KEY),
     ("quotaExceeded", QUOTA),
