@@ -87,6 +87,8 @@ FOREIGN = {
     "testing": {"pytest", "requests"},
 }
 
+_FOR_CHECKERS = {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
 MAX_FILE = 550
 MAX_FUNCTION = 40
 
@@ -118,6 +120,29 @@ def test_every_room_imports_from_lower_floors_only() -> None:
         for room, allowed in floor.items():
             assert {name.partition(".")[0] for name in allowed.split()} <= below, room
         below |= floor.keys()
+
+
+def test_imports_are_found_wherever_they_are() -> None:
+    """All but those that only a type checker reads."""
+    source = """
+import a
+if TYPE_CHECKING:
+    import none
+else:
+    import b
+if not TYPE_CHECKING:
+    import c
+if TYPE_CHECKING or x:
+    import d
+def f():
+    try:
+        from . import e
+    except ImportError:
+        import f
+"""
+    found = [node.names[0].name for node in imports(ast.parse(source))]
+
+    assert list("abcdef") == found
 
 
 def test_every_module_is_in_a_room() -> None:
@@ -206,7 +231,7 @@ def imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in _FOR_CHECKERS:
             for child in node.orelse:
                 yield from imports(ast.Module([child], []))
         else:

@@ -11,6 +11,7 @@ from libstore import (
     Container,
     InvalidOptionError,
     NotSupportedError,
+    Part,
     StorageDriver,
     StorageError,
     TransferCancelledError,
@@ -198,19 +199,32 @@ class Uploads(Topic):
         assert [] == list(container.list_uploads())
         assert not container.object_exists("half/of it")
 
-    @pytest.mark.usefixtures("half_written")
     def test_the_parts_of_an_unfinished_upload_are_listed(
         self, driver: StorageDriver, container: Container, part_size: int
     ) -> None:
         """list_parts tells what has arrived, in order and where it belongs."""
         if not driver.supports("list_parts"):
             pytest.skip("the service does not tell parts")
-        (upload,) = container.list_uploads()
-        parts = list(driver.list_parts(upload))
-        assert sorted({part.number for part in parts}) == [part.number for part in parts]
-        assert {part_size} >= {part.size for part in parts}
-        offsets = [part_size * index for index in range(len(parts))]
-        assert offsets == [part.offset for part in parts]
+        arrived = [0]
+        listed: list[Part] = []
+
+        def source() -> Iterator[bytes]:
+            while not arrived[0]:  # one part, at the latest when all senders have one
+                yield noise(part_size)
+            (upload,) = container.list_uploads()
+            listed.extend(driver.list_parts(upload))
+            raise _BrokenProducer
+
+        def note(done: int, total: int | None) -> None:
+            arrived[0] = done
+
+        with pytest.raises(_BrokenProducer):
+            container.upload_object(source(), "a", progress=note)
+        assert part_size <= arrived[0] <= sum(part.size for part in listed)
+        assert sorted({part.number for part in listed}) == [part.number for part in listed]
+        assert {part_size} == {part.size for part in listed}
+        offsets = [part_size * index for index in range(len(listed))]
+        assert offsets == [part.offset for part in listed]
 
     @pytest.mark.usefixtures("takes_parts", "half_written")
     def test_an_upload_is_dropped_twice_without_an_error(

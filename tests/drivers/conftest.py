@@ -98,9 +98,10 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
 
 @pytest.fixture
 def played() -> Iterator[Server]:
-    """Run a server that plays what a test puts into its steps."""
+    """Run a server that plays what a test puts into its steps, and has to come to all of them."""
     with contextlib.closing(Server(default=answer(b"", status=500))) as server:
         yield server
+        assert [] == [step.data[:80] for step in server.steps], "these were not asked for"
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+    assert [] == [step.data[:80] for step in server.steps], "these were not asked for"
 
 
 @pytest.fixture

@@ -132,8 +132,8 @@ def test_an_empty_object_has_no_parts(server: Server) -> None:
     assert "*" == dict(last.headers)["if-none-match"]
 
 
-def test_where_no_parts_are_copied_a_condition_is_refused(server: Server) -> None:
-    server.steps.append(head(SIZE, "abc"))
+def test_where_no_parts_are_copied_a_large_copy_is_refused(server: Server) -> None:
+    server.steps.extend([TOO_LARGE, SOURCE])
     with get_driver("storj")("KEY", "SECRET", endpoint=server.url) as driver:
-        with pytest.raises(NotSupportedError):
-            driver.object("bucket", "a").copy("target", "c", if_absent=True)
+        with pytest.raises(NotSupportedError, match=f"cannot copy an object of {SIZE} bytes"):
+            driver.object("bucket", "a").copy("target", "c")

@@ -53,6 +53,8 @@ def serve() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+    for server in servers:
+        assert [] == [step.data[:80] for step in server.steps], "these were not asked for"
 
 
 @pytest.fixture

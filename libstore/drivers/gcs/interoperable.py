@@ -336,10 +336,6 @@ class HMACDriver(GCSDriver):
     # ------------------------------------------------------------------ for others
 
     @override
-    def _is_configured_for(self, operation: str) -> bool:
-        return True  # the key signs URLs as well as requests
-
-    @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         return self._signed(self._signer, container, name, options)
 
