@@ -185,8 +185,11 @@ class RichServer(Server):
             return play(200, _IDS, b"<SignedIdentifiers>kept</SignedIdentifiers>")
         written = {**_IDS, "ETag": '"new"', "Last-Modified": WHEN, "x-ms-version-id": "v2"}
         if ask.method == "PUT":
-            copied = {"x-ms-copy-status": "success", "x-ms-copy-id": "1"}
-            return play(201, {**written, **copied, "Content-MD5": _md5(ask.body)})
+            if query.get("comp") in {"metadata", "properties"}:
+                return play(200, written)
+            if "x-ms-copy-source" in ask.headers and "comp" not in query:
+                return play(202, {**written, "x-ms-copy-status": "success", "x-ms-copy-id": "1"})
+            return play(201, {**written, "Content-MD5": _md5(ask.body)})
         if ask.method == "DELETE":
             return play(202, _IDS)
         if ask.method == "POST":
@@ -213,7 +216,10 @@ class RichServer(Server):
             told = json.loads(ask.text.split("\r\n\r\n")[1].partition("\r\n")[0])
             return said_json(self._resource(**{**told, "generation": "18"}))
         if "/rewriteTo/" in ask.path:
-            return said_json({"done": True, "resource": self._resource(generation="18")})
+            name = ask.path.rpartition("/")[2]
+            return said_json(
+                {"done": True, "resource": self._resource(name=name, generation="18")}
+            )
         if ask.method == "DELETE":
             return play(204, _IDS)
         if ask.path.endswith("/o") and ask.method == "GET":
