@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import IO, NamedTuple, Protocol
+from typing import IO, ClassVar, NamedTuple, Protocol
 
 from .. import checks
 from ..errors import IntegrityError, NotSupportedError
@@ -40,8 +40,8 @@ class UploadHooks(Protocol):
     def digests(self) -> tuple[str, ...]: ...
     @property
     def takes_parts(self) -> bool: ...
-    @property
-    def confirms_whole(self) -> bool: ...
+
+    confirms_whole: ClassVar[bool]
 
     def _learn_limits(self, size: int | None) -> None: ...
     def _put_object(
