@@ -269,23 +269,33 @@ class Caller:
         self._send_once(delete, judge)
 
     def create_container(
-        self, send: Callable[[], ContainerInfo], head: Callable[[], ContainerInfo]
+        self,
+        send: Callable[[], ContainerInfo],
+        head: Callable[[], ContainerInfo],
+        has_token: Callable[[], bool] | None = None,
     ) -> ContainerInfo:
         """
-        Create a container; one that came after a lost answer, and is new, is our own doing.
+        Create a container; one that is there after a lost response may be the one it created.
 
         Args:
             send: Sends a request that the wire does not send again by itself.
             head: Returns the container, with the moment when it was made.
+            has_token: Looks whether the container has the token that `send` has sent. Without it
+                a container is taken for the one that was created if it is new, so that of two
+                clients at the same moment both may be told that they created it.
         """
         began = self.now()
 
         def look() -> ContainerInfo | None:
+            if has_token is not None:
+                return head() if has_token() else None
             info = head()
             new = info.created is not None and info.created.timestamp() > began - _CLOCKS
             return info if new else None
 
         def confirm() -> ContainerInfo | None:
+            if has_token is not None:
+                return None  # `look` has looked already
             info = head()  # a service would have refused to create one that was there before
             old = info.created is not None and info.created.timestamp() <= began - _CLOCKS
             return None if old else info

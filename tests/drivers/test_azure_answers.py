@@ -209,6 +209,21 @@ def test_a_container_that_is_still_being_deleted_is_told(
         driver.create_container("box")
 
 
+def test_a_container_whose_creation_was_lost_is_known_by_its_token(
+    server: Server, driver: AzureDriver
+) -> None:
+    """Two clients that create one container at the same moment must not both succeed."""
+    there = answer(ETag='"0x1"', Last_Modified=formatdate(usegmt=True))
+    taken = error("ContainerAlreadyExists", 409)
+    ours = with_token(there)
+    server.steps.extend([lost(), taken, ours, ours])
+    assert "box" == driver.create_container("box").name
+    for other in (there, with_token(there, "another")):
+        server.steps.extend([lost(), taken, other])
+        with pytest.raises(ContainerAlreadyExistsError):
+            driver.create_container("box")
+
+
 @pytest.mark.parametrize("status", [200, 301, 403, 404, 418, 502])
 def test_a_proxy_that_answers_html_is_told(
     server: Server, driver: AzureDriver, status: int

@@ -189,6 +189,14 @@ class AzureDriver(PartHooks):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         public = extra.get("public_access")
         headers = {"x-ms-blob-public-access": str(public)} if public else {}
+        token = Conditions(if_absent=True).with_token().token if self.write_tokens else None
+        if token is not None:
+            headers[dialect.TOKEN] = token
+
+        def has_token() -> bool:
+            response = self._calls.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+            response.close()
+            return response.headers.get(dialect.TOKEN) == token
 
         def create() -> ContainerInfo:
             self._calls.ask(
@@ -201,7 +209,7 @@ class AzureDriver(PartHooks):
             changed = info.extra.get("last_modified")  # which a new one has not been
             return replace(info, created=changed if isinstance(changed, datetime) else None)
 
-        return self._calls.create_container(create, head)
+        return self._calls.create_container(create, head, has_token if token else None)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:

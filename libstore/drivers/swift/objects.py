@@ -262,6 +262,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 f" {info.extra['symlink_target']}"
             )
         headers = self._checked(dialect.kept_headers(info, metadata, content_type))
+        headers = dialect.with_token(headers, info.write_token)
         if info.extra.get("static_large_object"):
             headers = dialect.with_whole_md5(headers, info.etag, info.checksums.get("md5"))
         manifest = info.extra.get("dynamic_large_object")
