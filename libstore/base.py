@@ -35,6 +35,7 @@ from .errors import (
 )
 from .handles import Container, Object
 from .listing import LazyList, prefixes_below
+from .redaction import hide_keys
 from .retry import RetryPolicy
 from .transfer import reading
 from .transfer.crew import Flag
@@ -340,6 +341,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
             ObjectChangedError: `if_match` does not hold.
             IntegrityError: The source or what was stored does not match its digest.
         """
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         with self._guard("upload_object", container, name):
             target = self._container_name(container), self._object_name(name)
             options = self._write_options(

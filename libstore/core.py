@@ -19,6 +19,7 @@ from .content_types import guess_content_type
 from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
 from .handles import Container, Object
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
+from .redaction import hide_keys, redact
 from .values import Conditions, ContainerInfo, Extra, ObjectInfo, WriteOptions
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class DriverCore(DriverHooks):
         if isinstance(name, Object):
             name = name.name
         return Guard(
-            self.name,
+            self,
             operation,
             container if isinstance(container, str) else None,
             name if isinstance(name, str) else None,
@@ -234,6 +235,7 @@ class DriverCore(DriverHooks):
 
     def _extra(self, given: object, known: Mapping[str, Check]) -> Mapping[str, object]:
         """Return the options that only this service has, checked by the driver's own rules."""
+        given = hide_keys(given)
         if given is None:
             return {}
         if not isinstance(given, Mapping):
@@ -257,7 +259,7 @@ class Guard:
     __slots__ = ("_container", "_driver", "_name", "_operation")
 
     def __init__(
-        self, driver: str, operation: str, container: str | None, name: str | None
+        self, driver: DriverCore, operation: str, container: str | None, name: str | None
     ) -> None:
         self._driver = driver
         self._operation = operation
@@ -272,11 +274,27 @@ class Guard:
             self.complete(error)
 
     def complete(self, error: StorageError) -> None:
-        """Fill in what the error does not say yet."""
-        error.driver = error.driver or self._driver
+        """Fill in what the error does not say yet, and take out what it must not say."""
+        if error.driver is None:
+            _redact(error, self._driver._known_secrets())
+        error.driver = error.driver or self._driver.name
         error.operation = error.operation or self._operation
         error.container = error.container or self._container
         error.object = error.object or self._name
+
+
+def _redact(error: StorageError, secrets: Iterable[str | bytes]) -> None:
+    """Take secrets out of an error; a service may say anything anywhere."""
+    message = redact(error.message, secrets)
+    if message != error.message:
+        error.message = message
+        error.args = (message,)
+        if isinstance(error, OSError):
+            error.strerror = message
+    for name in ("code", "request_id"):
+        value = getattr(error, name)
+        if isinstance(value, str):
+            setattr(error, name, redact(value, secrets))
 
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:

@@ -18,7 +18,7 @@ overrides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, TypeAlias
 
@@ -257,6 +257,10 @@ class DriverHooks(ABC):
         return True
 
     # ------------------------------------------------------------------ optional
+
+    def _known_secrets(self) -> Iterable[str | bytes]:
+        """Return what no error may say, even if the service repeats it."""
+        return ()
 
     def _check_container_name(self, name: str) -> None:
         """Raise `InvalidNameError` if the service cannot have a container of this name."""

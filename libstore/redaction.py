@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from html.entities import codepoint2name
+from typing import TypeVar, cast
 
 from typing_extensions import override
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 #: What stands in the place of a secret.
 MASK = "***"
@@ -29,6 +34,10 @@ _SIGNATURE = re.compile(
 _CREDENTIAL = re.compile(
     r"(?:Signature=|\bSharedKey [^:]*:|\bBearer |\bBasic |[?&]sig=)([^&,\s]+)"
 )
+_ENTITIES = {
+    "&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos",
+    "+": "plus", "/": "sol", "=": "equals",
+}  # fmt: skip
 _RUN = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 _WORD = re.compile(r"\w")
 
@@ -58,12 +67,130 @@ class HiddenBytes(bytes):
         return f"b'{MASK}'"
 
 
+class HiddenDict(dict[K, V]):
+    """The same for a mapping, of which the keys are shown."""
+
+    __slots__ = ()
+
+    @override
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{key!r}: {MASK}' for key in self)}}}"
+
+
+def hide(value: T) -> T:
+    """
+    Return a value of which `repr` shows nothing: a text, bytes, or a mapping of them.
+
+    Other values are returned as they are, such as functions and credentials, which have a `repr`
+    of their own.
+    """
+    found: object = value
+    if isinstance(value, (Hidden, HiddenBytes, HiddenDict)):
+        pass
+    elif isinstance(value, str):
+        found = Hidden(value)
+    elif isinstance(value, (bytes, bytearray)):
+        found = HiddenBytes(value)
+    elif isinstance(value, memoryview):
+        try:
+            found = HiddenBytes(value)
+        except ValueError:  # it was released
+            pass
+    elif isinstance(value, Mapping):
+        found = HiddenDict({key: hide(item) for key, item in value.items()})
+    return cast("T", found)
+
+
+def hide_keys(extra: T) -> T:
+    """Return options, hidden if some are bytes: those are keys that encrypt."""
+    if not isinstance(extra, Mapping) or isinstance(extra, HiddenDict):
+        return extra
+    kinds = (bytes, bytearray, memoryview)
+    if not any(isinstance(value, kinds) for value in extra.values()):
+        return extra
+    found = {
+        name: hide(value) if isinstance(value, kinds) else value for name, value in extra.items()
+    }
+    return cast("T", HiddenDict(found))
+
+
+def hide_address(value: T) -> T:
+    """Return an address, hidden if it may have a password or a signature in it."""
+    if isinstance(value, str) and not {"@", "?"}.isdisjoint(value):
+        return hide(value)
+    return value
+
+
+def type_name(value: object) -> str:
+    """Return the name of the type that a value had before it was hidden."""
+    for hidden, kind in ((Hidden, "str"), (HiddenBytes, "bytes"), (HiddenDict, "dict")):
+        if isinstance(value, hidden):
+            return kind
+    return type(value).__name__
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def without_frames(error: E) -> E:
+    """
+    Return an error of another library without its frames, whose variables may have secrets.
+
+    What led to it loses its frames too.
+    """
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        found.__traceback__ = None
+        found = found.__cause__ or found.__context__
+    return error
+
+
 def hidden_in(headers: Mapping[str, str]) -> Iterator[str]:
     """Yield what must not be shown of the headers of a request: values, and signatures in them."""
     for value in headers.values():
         if isinstance(value, Hidden):
             yield value
             yield from _CREDENTIAL.findall(value)
+
+
+_last = threading.local()
+
+
+def note_sent(headers: Mapping[str, str], more: Iterable[str]) -> None:
+    """
+    Take note of what this thread has sent last, for a service that repeats it.
+
+    Args:
+        more: Secrets that the connection has besides, such as a proxy's password.
+    """
+    _last.sent = headers, more
+
+
+def sent_secrets() -> tuple[str, ...]:
+    """Return the secrets of the request that this thread has sent last."""
+    headers, more = getattr(_last, "sent", ({}, ()))
+    return (*hidden_in(headers), *more)
+
+
+def conceal(received: dict[str, str]) -> None:
+    """
+    Take what this thread has sent last out of the headers of a response that repeats it.
+
+    All that is made of them may end up in messages and in variables. A look for the last
+    characters of each secret is all that it costs where there is nothing to take out.
+    """
+    headers, more = getattr(_last, "sent", ({}, ()))
+    ends = [value[-_SHORTEST:] for value in headers.values() if type(value) is Hidden]
+    ends += [secret[-_SHORTEST:] for secret in more]
+    if not ends:
+        return
+    text = "\n".join(received.values())
+    if any(end in text for end in ends):
+        secrets = sent_secrets()
+        for name, value in received.items():
+            received[name] = redact(value, secrets)
 
 
 def redact(text: str, secrets: Iterable[str | bytes] = ()) -> str:
@@ -133,8 +260,8 @@ def _character(character: str) -> str:
         f"(?i:{percent}|&#0*{number};|&#x0*{number:x};|\\\\u{number:04x})",
         re.escape(f"\\{character}"),
     ]
-    if number in codepoint2name:
-        forms.append(f"&(?:amp;)?{codepoint2name[number]};")
+    if character in _ENTITIES:
+        forms.append(f"&(?:amp;)?{_ENTITIES[character]};")
     if character == " ":
         forms.append(r"\+")
     if not character.isascii():

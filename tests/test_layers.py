@@ -49,7 +49,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "auth": "checks errors http redaction retry",
         "files": "values errors transfer buffers",
-        "handles": "readonly values errors",
+        "handles": "readonly values errors redaction",
     },
     {
         "deleting": "values errors listing",
@@ -58,13 +58,14 @@ FLOORS: tuple[dict[str, str], ...] = (
         "hooks": "values errors retry listing transfer deleting",
     },
     {
-        "core": "values errors content_types checks handles hooks",
+        "core": "values errors content_types checks handles hooks redaction",
     },
     {
-        "capabilities": "values errors checks listing transfer files handles core",
+        "capabilities": "values errors redaction checks listing transfer files handles core",
     },
     {
-        "base": "values errors checks retry listing transfer handles core capabilities deleting",
+        "base": "values errors redaction checks retry listing transfer handles core capabilities"
+        " deleting",
     },
     {
         "drivers": "values errors checks content_types redaction retry listing registry hooks base"

@@ -12,10 +12,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import AuthenticationError, StorageError
 from ..http.message import Request
+from ..redaction import Hidden, without_frames
 
 # A token is renewed so many seconds before its end, or when nine tenths of its life are over: a
 # request may take long to arrive.
@@ -54,7 +55,7 @@ class TokenCache:
         self._credential = credential
         self._scope = scope
         self._clock = clock
-        self._token: Token | None = None
+        self._token: _Known | None = None
         self._renewal = 0.0
         self.after_fork()
         _caches.add(self)
@@ -86,7 +87,7 @@ class TokenCache:
                 token = self._ask()
             return token.token != refused
 
-    def _renewed(self, old: Token | None) -> Token:
+    def _renewed(self, old: _Known | None) -> _Known:
         try:
             return self._ask()
         except StorageError:
@@ -95,27 +96,41 @@ class TokenCache:
                 raise
             return old
 
-    def _ask(self) -> Token:
+    def _ask(self) -> _Known:
         try:
-            token: Token = self._credential.get_token(self._scope)
+            known = _known(self._credential.get_token(self._scope))
         except StorageError:
             raise
         except Exception as error:
+            without_frames(error)
             raise AuthenticationError(
                 f"the credential gave no token: {type(error).__name__}; look whether it is set up"
                 " as its own documentation asks"
             ) from error
-        if not isinstance(getattr(token, "token", None), str) or not isinstance(
-            getattr(token, "expires_on", None), (int, float)
-        ):
+        if isinstance(known, str):
             raise AuthenticationError(
-                f"the credential gave no token: {type(token).__name__} has not both token, a text,"
-                " and expires_on, its end in seconds since 1970"
+                f"the credential gave no token: {known} has not both token, a text, and"
+                " expires_on, its end in seconds since 1970"
             )
-        left = token.expires_on - self._clock()
-        self._renewal = token.expires_on - min(_MARGIN, left / 10)
-        self._token = token
-        return token
+        left = known.expires_on - self._clock()
+        self._renewal = known.expires_on - min(_MARGIN, left / 10)
+        self._token = known
+        return known
+
+
+class _Known(NamedTuple):
+    """A token that no variable of a frame shows, and when it ends."""
+
+    token: Hidden
+    expires_on: float
+
+
+def _known(token: object) -> _Known | str:
+    """Return what a credential has handed out; the name of its type if it is no token."""
+    text, end = getattr(token, "token", None), getattr(token, "expires_on", None)
+    if isinstance(text, str) and isinstance(end, (int, float)):
+        return _Known(Hidden(text), end)
+    return type(token).__name__
 
 
 _caches: weakref.WeakSet[TokenCache] = weakref.WeakSet()
@@ -140,7 +155,7 @@ class BearerSigner:
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
         """Return the request's headers and the token."""
         token = self._used.token = self._tokens.get()
-        return {**request.headers, "authorization": f"Bearer {token}"}
+        return {**request.headers, "authorization": Hidden(f"Bearer {token}")}
 
     def renew(self, request: Request, /) -> bool:
         """Get another token than the one that this thread sent last."""

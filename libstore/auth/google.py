@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
@@ -38,6 +38,7 @@ from ..http.headers import parse_date
 from ..http.json import parse_json
 from ..http.message import Fault, Request
 from ..http.transport import Transport
+from ..redaction import Hidden, hide, without_frames
 from ..retry import RetryPolicy
 from .bearer import BearerSigner, TokenCache
 
@@ -72,12 +73,11 @@ class TokenFunction:
     """
 
     def __init__(self, source: str | Callable[[], object]) -> None:
-        self._source = source
+        self._source = hide(source)
 
     def get_token(self, *scopes: str) -> GoogleToken:
         """Return what the function gives."""
-        told = self._source if isinstance(self._source, str) else self._source()
-        token, end = told if isinstance(told, tuple) and len(told) == 2 else (told, None)
+        token, end = self._given()
         if not isinstance(token, str) or not (token and token.isascii() and token.isprintable()):
             raise AuthenticationError("token must be, or return, a token: printable ASCII text")
         if isinstance(end, datetime):
@@ -86,7 +86,15 @@ class TokenFunction:
             end = end.timestamp()
         if end is not None and not isinstance(end, (int, float)):
             raise AuthenticationError("the end of a token must be a datetime or a number")
+        if end is not None and not math.isfinite(end):
+            end = None
         return GoogleToken(token, _ENDLESS if end is None else int(end))
+
+    def _given(self) -> tuple[object, object]:
+        told = self._source if isinstance(self._source, str) else self._source()
+        if isinstance(told, tuple) and len(told) == 2:
+            return hide(told[0]), told[1]
+        return hide(told), None
 
 
 class GoogleCredential:
@@ -113,18 +121,23 @@ class GoogleCredential:
     def get_token(self, *scopes: str) -> GoogleToken:
         """Return a token, a new one if the last was given away before or is no longer valid."""
         credentials = self.credentials
-        token = getattr(credentials, "token", None)
+        token = hide(getattr(credentials, "token", None))
         if not token or not getattr(credentials, "valid", True) or token == self._given:
             if getattr(credentials, "requires_scopes", False):
                 credentials = self._found = credentials.with_scopes(list(scopes))
             self._send.last = None
+            refusal: StorageError | None = None
             try:
                 credentials.refresh(self._send)
-            except StorageError:
-                raise
+            except StorageError as error:
+                # The frames between are google-auth's, which have the secret of whoever asks.
+                raise error.with_traceback(None) from None
             except Exception as error:
-                raise _refusal(error, self._send.last) from error
-            token = credentials.token
+                # Its text may repeat what was sent, so nothing of it is kept.
+                refusal = _refusal(error, self._send.last)
+            if refusal is not None:
+                raise refusal
+            token = hide(credentials.token)
         if not isinstance(token, str) or not token:
             raise AuthenticationError("the credentials have no token after they were refreshed")
         self._given = token
@@ -218,6 +231,7 @@ def default_credentials(
                     # What needs scopes gets them later; people's tokens have all they agreed to.
                     found.append(auth.default(request=_AuthRequest(transport)))
                 except Exception as error:
+                    without_frames(error)
                     raise CredentialsNotFoundError(
                         "there are no Application Default Credentials; give key= and secret=,"
                         " service_account=, credentials= or token=, set"
@@ -237,11 +251,12 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
         account: The path of its JSON file, or what stands in it; ``client_email`` and
             ``private_key`` will do.
     """
+    account = hide(account) if isinstance(account, Mapping) else account
     module = _module("google.oauth2.service_account", "a service account")
     if isinstance(account, str):
         try:
             with open(account, encoding="utf-8") as file:
-                account = parse_json(file.read())
+                account = hide(parse_json(Hidden(file.read())))
         except (OSError, ValueError) as error:
             raise CredentialsNotFoundError(
                 f"service_account names a file that cannot be read ({type(error).__name__});"
@@ -251,11 +266,12 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
         raise CredentialsNotFoundError(
             "service_account must have client_email and private_key, as the JSON file of a key has"
         )
-    told = {"token_uri": _ENDPOINT, **account}
+    told = hide({"token_uri": _ENDPOINT, **account})
     checks.address(told["token_uri"], "token_uri of the service account")
     try:
         credentials = module.Credentials.from_service_account_info(told, scopes=[SCOPE])
     except Exception as error:
+        without_frames(error)
         # Its message may repeat the key.
         raise CredentialsNotFoundError(
             f"the private key of the service account cannot be used ({type(error).__name__}); it"
@@ -270,8 +286,8 @@ class _AuthAnswer:
     """An answer in the form that google-auth reads."""
 
     status: int
-    headers: Mapping[str, str]
-    data: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes = field(repr=False)
 
 
 class _AuthRequest:
@@ -296,8 +312,9 @@ class _AuthRequest:
         **_: Any,
     ) -> _AuthAnswer:
         parts = urlsplit(url)
-        content = body.encode() if isinstance(body, str) else body
-        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        body = hide(body)
+        content = hide(body.encode() if isinstance(body, str) else body)
+        lower = {name.lower(): Hidden(value) for name, value in (headers or {}).items()}
         lower.pop("content-length", None)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         request = Request(
@@ -431,7 +448,7 @@ class AccountSigner:
             except Exception as error:
                 raise AuthenticationError(
                     f"the credentials cannot sign ({type(error).__name__})"
-                ) from error
+                ) from without_frames(error)
         return self._sign_by_iam(text).hex()
 
     def _sign_by_iam(self, text: bytes) -> bytes:
@@ -451,7 +468,7 @@ class AccountSigner:
         )  # fmt: skip
         response = self._client.request(request)
         try:
-            told = parse_json(response.read(_ANSWER_LIMIT))
+            told = hide(parse_json(response.read(_ANSWER_LIMIT)))
             return base64.b64decode(told["signedBlob"], validate=True)
         except (ValueError, KeyError, TypeError, binascii.Error):
             raise _iam_error(200) from None
@@ -528,4 +545,4 @@ def signed_target(
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{signer.algorithm}\n{moment}\n{scope}\n{digest}"
     signature = signer.sign(text.encode(), moment[:8])
-    return f"{path}?{canonical_query}&X-Goog-Signature={signature}"
+    return Hidden(f"{path}?{canonical_query}&X-Goog-Signature={signature}")

@@ -27,6 +27,7 @@ from ..http.client import Client
 from ..http.headers import is_html, parse_size, parse_timestamp
 from ..http.json import parse_json
 from ..http.message import Fault, Request
+from ..redaction import Hidden, HiddenBytes, hide
 from .bearer import TokenCache
 
 _LIMIT = 4 * 1024 * 1024
@@ -56,6 +57,9 @@ class Access:
     expires_on: int
     storage_url: str | None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token", hide(self.token))
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -84,6 +88,10 @@ class Identity:
     region: str | None = None
     interface: str = "public"
 
+    def __post_init__(self) -> None:
+        for name in ("secret", "token"):
+            object.__setattr__(self, name, hide(getattr(self, name)))
+
 
 # ---------------------------------------------------------------------- pure
 
@@ -105,7 +113,7 @@ def auth_version(path: str) -> int:
 
 def v1_headers(identity: Identity) -> dict[str, str]:
     """Return the headers of a login by v1."""
-    return {"x-auth-user": identity.user or "", "x-auth-key": identity.secret or ""}
+    return {"x-auth-user": identity.user or "", "x-auth-key": Hidden(identity.secret or "")}
 
 
 def v3_body(identity: Identity) -> bytes:
@@ -114,7 +122,7 @@ def v3_body(identity: Identity) -> bytes:
     scope = _v3_scope(identity)
     if scope is not None:
         body["scope"] = scope
-    return json.dumps({"auth": body}).encode()
+    return HiddenBytes(json.dumps({"auth": body}).encode())
 
 
 def _v3_identity(identity: Identity) -> dict[str, Any]:
@@ -161,7 +169,7 @@ def _v3_scope(identity: Identity) -> dict[str, Any] | None:
 
 def read_v1(headers: Mapping[str, str], now: float) -> Access:
     """Return what the answer to a login by v1 tells."""
-    token = headers.get("x-auth-token") or headers.get("x-storage-token")
+    token = hide(headers.get("x-auth-token") or headers.get("x-storage-token"))
     if not token:
         raise ServiceError(
             "the answer to the login has no token; look whether auth_url is that of Swift's"
@@ -174,7 +182,7 @@ def read_v1(headers: Mapping[str, str], now: float) -> Access:
 
 def read_v3(headers: Mapping[str, str], body: bytes, identity: Identity, now: float) -> Access:
     """Return what the answer to a login by v3 tells."""
-    token = headers.get("x-subject-token")
+    token = hide(headers.get("x-subject-token"))
     try:
         told = parse_json(body)["token"]
         catalog = told.get("catalog", ())
@@ -310,7 +318,7 @@ class GivenToken:
     """A token that the caller has; there is no other when it ends."""
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self._token = hide(token)
 
     def get_token(self, *scopes: str) -> Access:
         """Return the token."""

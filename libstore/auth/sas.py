@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..http.names import encode_query
+from ..redaction import Hidden, hide
 from .sharedkey import sign
 
 #: Headers of the answer that a signature can set, by the name of its parameter.
@@ -47,6 +48,9 @@ class DelegationKey:
     service: str
     version: str
     value: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", hide(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def _ending(parameters: Mapping[str, str]) -> list[str]:
 
 
 def _signed(parameters: Mapping[str, str], lines: list[str], key: bytes) -> str:
-    return encode_query({**parameters, "sig": sign(key, "\n".join(lines))})
+    return Hidden(encode_query({**parameters, "sig": sign(key, "\n".join(lines))}))
 
 
 def delegation_key(told: Mapping[str, str]) -> DelegationKey:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from ..http.headers import http_date
 from ..http.message import Content, Request
+from ..redaction import Hidden, hide
 
 #: The headers that stand in the string to sign by their place, in this order.
 _SIGNED = (
@@ -50,7 +51,7 @@ class SharedKey:
 
     def __init__(self, account: str, key: bytes) -> None:
         self.account = account
-        self._key = key
+        self._key = hide(key)
 
     @override
     def __repr__(self) -> str:
@@ -63,7 +64,7 @@ class SharedKey:
     def authorization(self, method: str, target: str, headers: Mapping[str, str]) -> str:
         """Return the header Authorization; `headers` has ``content-length``."""
         text = string_to_sign(self.account, method, target, headers)
-        return f"SharedKey {self.account}:{self.sign(text)}"
+        return Hidden(f"SharedKey {self.account}:{self.sign(text)}")
 
 
 def sign(key: bytes, text: str) -> str:

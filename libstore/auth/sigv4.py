@@ -210,7 +210,7 @@ class SigV4:
         payload_hash = headers.get(self._payload_header, EMPTY_SHA256)
         canonical, names = canonical_request(method, target, signed, payload_hash)
         del signed["host"]
-        signed["authorization"] = (
+        signed["authorization"] = Hidden(
             f"{self._authorization}{moment.credential}, SignedHeaders={names},"
             f" Signature={moment.signature(canonical)}"
         )
@@ -250,7 +250,7 @@ class SigV4:
         query = _canonical_query("&".join([query, *pieces] if query else pieces))
         target = f"{path}?{query}"
         canonical, _ = canonical_request(method, target, signed, payload_hash)
-        return f"{target}&X-Amz-Signature={moment.signature(canonical)}"
+        return Hidden(f"{target}&X-Amz-Signature={moment.signature(canonical)}")
 
 
 class HeaderSigner:

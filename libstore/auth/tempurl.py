@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from ..http.names import encode_path, encode_query
+from ..redaction import Hidden
 
 _DIGESTS = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
@@ -36,6 +37,7 @@ def signature(
         prefix: Whether all objects are meant whose paths begin so.
         ip_range: The only addresses that may use it.
     """
+    key = Hidden(key)
     lines = [method, str(expires), f"prefix:{path}" if prefix else path]
     if ip_range is not None:
         lines.insert(0, f"ip={ip_range}")
@@ -64,9 +66,9 @@ def sign_path(
         extra: More of the query, which is not signed.
     """
     path = f"{unquote(root)}/{name}"
-    query = {
+    query: dict[str, str] = {
         "temp_url_sig": signature(path, method, key, expires, digest=digest),
         "temp_url_expires": str(expires),
         **(extra or {}),
     }
-    return f"{root}/{encode_path(name)}?{encode_query(query)}"
+    return Hidden(f"{root}/{encode_path(name)}?{encode_query(query)}")

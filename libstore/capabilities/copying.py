@@ -20,6 +20,7 @@ from ..errors import (
     StorageError,
 )
 from ..handles import Container, Object
+from ..redaction import hide_keys
 from ..transfer.copy import ObjectSource
 from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
@@ -74,6 +75,7 @@ class Copying(DriverCore):
             IntegrityError: The bytes that were read do not match the object's digest.
             TransferCancelledError: `cancel` was set.
         """
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         options = CopyOptions(
             content_type=content_type,
             metadata=metadata,

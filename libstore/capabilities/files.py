@@ -19,6 +19,7 @@ from ..files import (
     ObjectWriter,
 )
 from ..handles import Container, Object
+from ..redaction import hide_keys
 from ..transfer.reading import Read, read
 from ..transfer.upload import Stored, Uploader, UploadOrder
 from ..values import Extra, ObjectInfo, Span
@@ -140,6 +141,7 @@ class Files(DriverCore):
             ObjectNotFoundError: There is no such object to read.
             InvalidOptionError: The mode is unknown, or an option does not go with it.
         """
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         guard = self._guard("open_object", container, name)
         with guard:
             obj = self._object_in("open_object", container, name)

@@ -91,6 +91,10 @@ class Caller:
             self._clients[key] = client
         return client
 
+    def secrets(self) -> tuple[str | bytes, ...]:
+        """Return what must not stand in a message, even if the service says it."""
+        return ()
+
     def close(self) -> None:
         """Give back all connections."""
         self.transport.close()

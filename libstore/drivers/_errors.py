@@ -24,7 +24,7 @@ from ..errors import (
     StorageFullError,
 )
 from ..http.message import Fault
-from ..redaction import redact
+from ..redaction import redact, sent_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,10 +65,10 @@ class Meaning:
         Args:
             message: What the service says.
             secrets: What must not stand in it, in the code or in the request's id, even if the
-                service says it; see `libstore.redaction.redact`.
+                service says it, besides what was sent last.
         """
         text = self.advice
-        known = tuple(secrets)
+        known = (*secrets, *sent_secrets())
         said = " ".join(redact(message, known).split())[:_LONGEST]
         if said:
             text += f" (the service says: {said})"

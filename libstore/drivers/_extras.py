@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from .. import checks
 from ..errors import InvalidOptionError, InvalidTypeError
+from ..redaction import HiddenBytes, hide, type_name
 
 T = TypeVar("T")
 
@@ -47,9 +48,10 @@ def text(value: object, label: str) -> str:
 
 def key(value: object, label: str) -> bytes:
     """Return a key that encrypts and that the service does not keep; no message has it."""
+    value = hide(value)
     if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise InvalidTypeError(f"{label} must be bytes, not {type(value).__name__}")
-    if len(found := bytes(value)) != 32:
+        raise InvalidTypeError(f"{label} must be bytes, not {type_name(value)}")
+    if len(found := HiddenBytes(value)) != 32:
         raise InvalidOptionError(f"{label} must be 32 bytes, not {len(found)}")
     return found
 

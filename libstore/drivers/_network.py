@@ -14,6 +14,7 @@ from typing_extensions import override
 from ..base import StorageDriver
 from ..errors import ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
+from ..redaction import sent_secrets
 from ..retry import Retrier
 from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from ._calls import Caller
@@ -118,6 +119,10 @@ class NetworkDriver(StorageDriver, Generic[C, S]):
     @override
     def close(self) -> None:
         self._calls.close()
+
+    @override
+    def _known_secrets(self) -> tuple[str | bytes, ...]:
+        return (*self._calls.secrets(), *sent_secrets())
 
     # ------------------------------------------------------------------ listing
 

@@ -11,6 +11,7 @@ from .. import checks
 from ..errors import InvalidOptionError, InvalidTypeError, NotSupportedError
 from ..http.environment import proxy_address
 from ..http.transport import Transport
+from ..redaction import hide, hide_address, type_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -96,7 +97,20 @@ def check_types(settings: DataclassInstance) -> None:
         kind, name = _TYPES.get(item.type, (object, ""))
         missing = value is None and str(item.type).endswith("None")
         if not (missing or isinstance(value, kind)):
-            raise InvalidTypeError(f"{item.name} must be {name}, not {type(value).__name__}")
+            raise InvalidTypeError(f"{item.name} must be {name}, not {type_name(value)}")
+
+
+def hide_fields(settings: DataclassInstance) -> None:
+    """
+    Hide the secrets of settings from whatever shows variables, wherever they were found.
+
+    They are the fields that are left out of the `repr`. Addresses may have some in them.
+    """
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        hidden = hide_address(value) if item.repr else hide(value)
+        if hidden is not value:
+            object.__setattr__(settings, item.name, hidden)
 
 
 def ways_of(settings: object, names: Collection[str], *, anonymous: bool) -> list[str]:
@@ -130,7 +144,7 @@ def make_transport(
         (cert, (str, tuple, type(None)), "cert", "the path of a file as a str, or a pair of them"),
     ):
         if not isinstance(value, kinds):
-            raise InvalidTypeError(f"{label} must be {what}, not {type(value).__name__}")
+            raise InvalidTypeError(f"{label} must be {what}, not {type_name(value)}")
     check_proxies(proxies)
     return Transport(
         pool_size=max(_CONNECTIONS, concurrency),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
+from ..redaction import hide_keys
 from ..values import ContainerInfo, DeleteResult, Extra, Prefix, Upload
 from .objects import Object
 from .told import untold
@@ -128,6 +129,7 @@ class Container:
         cancel: Flag | None = None,
     ) -> Object:
         """Store an object. See `StorageDriver.upload_object`."""
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.upload_object(
             source,
             self,
@@ -216,6 +218,7 @@ class Container:
         extra: Extra | None = None,
     ) -> Any:
         """Open an object as a file. See `StorageDriver.open_object`."""
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.open_object(
             self,
             name,

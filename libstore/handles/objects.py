@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast, overload
 from typing_extensions import Self, Unpack, override
 
 from ..readonly import no_pairs
+from ..redaction import hide_keys
 from ..values import Extra, ObjectInfo
 from .told import untold
 
@@ -196,6 +197,7 @@ class Object:
         extra: Extra | None = None,
     ) -> Any:
         """Open the object as a file. See `StorageDriver.open_object`."""
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.open_object(
             self.container,
             self,
@@ -229,6 +231,7 @@ class Object:
         cancel: Flag | None = None,
     ) -> Object:
         """Copy the object, also to another service. See `StorageDriver.copy_object`."""
+        extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.copy_object(
             self,
             container,

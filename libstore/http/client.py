@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from ..errors import StorageError, TransportError
+from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import KiB
 from . import headers as header_rules
@@ -207,13 +208,13 @@ def _error_body(response: Answer) -> bytes:
         pass
     finally:
         response.close()
-    body = bytes(view[:filled])
+    body = HiddenBytes(view[:filled])
     return _decompressed(body) if response.headers.get("content-encoding") == "gzip" else body
 
 
 def _decompressed(body: bytes) -> bytes:
     """Return an error's text, which is compressed where whoever asks takes objects that are."""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _ERROR_LIMIT)
+        return HiddenBytes(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _ERROR_LIMIT))
     except zlib.error:
         return body

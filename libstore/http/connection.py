@@ -88,7 +88,7 @@ class Channel:
 
     # Sending
 
-    def send(self, head: bytes, content: bytes | Content | None) -> bool:
+    def send(self, head: memoryview, content: bytes | Content | None) -> bool:
         """
         Send a request; return `False` if an answer came before all of it was sent.
 
@@ -98,20 +98,20 @@ class Channel:
         self._start = self._stop = 0
         self._begin_window(1)
         self._sending = True
-        self._patience = 1 if head.startswith(b"GET ") else _AT_WORK
+        self._patience = 1 if bytes(head[:4]) == b"GET " else _AT_WORK
         self.untouched = False
         self.silent = True
         if not content:
             return self._send_first(head)
         if isinstance(content, bytes):
             if len(content) <= _TOGETHER:
-                return self._send_first(head + content)
+                return self._send_first(memoryview(b"".join((head, content))))
             pieces: Iterator[memoryview] = iter((memoryview(content),))
         else:
             pieces = _exactly(content)
         first = next(pieces, memoryview(b""))
         if first.nbytes <= _TOGETHER:
-            complete = self._send_first(b"".join((head, first)))
+            complete = self._send_first(memoryview(b"".join((head, first))))
         else:
             complete = self._send_first(head) and self._send_piece(first)
         while complete:
@@ -121,7 +121,7 @@ class Channel:
             complete = self._send_piece(piece)
         return False
 
-    def _send_first(self, data: bytes) -> bool:
+    def _send_first(self, data: memoryview) -> bool:
         try:
             self._send_all(memoryview(data))
         except PEER_LEFT:

@@ -7,18 +7,47 @@ way; this wire asks it for neither.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from typing_extensions import override
 
 from .. import checks
 from ..errors import InvalidOptionError, InvalidTypeError
+from ..redaction import Hidden, hide, hide_address, type_name
 
 # What ends or splits the user and the password in a URL; they are percent-encoded there.
 _UNFIT = re.compile(r"[\x00-\x20\x7f/?#\\]")
+_SECRET = re.compile(
+    r"(?<!ACCESS_)KEY(?!_ID)|ACCESS_KEY$|SECRET|TOKEN|PASSWORD|CONNECTION_STRING|PROXY",
+    re.IGNORECASE,
+)
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class Environment(Mapping[str, str]):
+    """The variables of the environment, whose `repr` shows none, and those with secrets hidden."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        value = self._variables[name]
+        return Hidden(value) if _SECRET.search(name) else hide_address(value)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +62,14 @@ class Proxies:
 
     by_scheme: Mapping[str, str] = field(default_factory=dict, repr=False)
     exempt: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_scheme", hide(self.by_scheme))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords, and what is sent of them."""
+        return tuple(secret for url in self.by_scheme.values() for secret in _passwords(url))
 
     def choose(self, scheme: str, host: str, port: int) -> str | None:
         """Return the URL of the proxy to this host, or `None`."""
@@ -50,16 +87,21 @@ def proxy_address(url: object, label: str) -> str:
         InvalidOptionError: It is none, or not one of an HTTP proxy.
     """
     if not isinstance(url, str):
-        raise InvalidTypeError(f"{label} must be a str, not {type(url).__name__}")
-    scheme, mark, rest = url.rpartition("://")
+        raise InvalidTypeError(f"{label} must be a str, not {type_name(url)}")
+    url, (scheme, mark, user, place) = Hidden(url), _parts(url)
     if scheme.lower().startswith("socks"):
         raise InvalidOptionError(f"{label} must be http://host:port; SOCKS is not supported")
-    user, _, place = rest.rpartition("@")
     plain = f"{scheme or 'http'}://{place}"
     path = checks.address(plain, label, "http://host:port or https://host:port").path
     if path or _UNFIT.search(user):
         raise InvalidOptionError(f"{label} must be http://[user:password@]host:port, and no more")
-    return url if mark else f"http://{url}"
+    return url if mark else Hidden(f"http://{url}")
+
+
+def _parts(url: str) -> tuple[str, str, Hidden, str]:
+    scheme, mark, rest = url.rpartition("://")
+    user, _, place = rest.rpartition("@")
+    return scheme, mark, Hidden(user), place
 
 
 def proxies_from(environ: Mapping[str, str]) -> Proxies:
@@ -85,6 +127,16 @@ def bundle_from(environ: Mapping[str, str]) -> str | None:
                 raise InvalidOptionError(f"{name} names {path!r}, which does not exist")
             return path
     return None
+
+
+def _passwords(url: object) -> Iterator[str]:
+    if not isinstance(url, str):
+        return
+    user, colon, password = url.rpartition("@")[0].rpartition("/")[2].partition(":")
+    if colon:
+        yield password
+        yield unquote(password)
+        yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
 
 
 def _covers(entry: str, host: str, port: int) -> bool:

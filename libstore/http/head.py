@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..redaction import HiddenDict
 from .faults import MalformedAnswerError
 from .headers import clean_etag, parse_size
 
@@ -84,7 +85,7 @@ def parse_head(data: bytes) -> Head:
     status = _STATUS.fullmatch(first)
     if not status:
         raise MalformedAnswerError("its first line is no status line")
-    headers: dict[str, str] = {}
+    headers: HiddenDict[str, str] = HiddenDict()
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:

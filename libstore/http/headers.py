@@ -23,6 +23,8 @@ _MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
+# A year: some calls of the system take no time that is beyond all bounds.
+_LONGEST_WAIT = 365 * 86_400.0
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 )
@@ -41,8 +43,7 @@ def check(headers: Mapping[str, str]) -> None:
         InvalidOptionError: A name or a value cannot be sent. Nothing was.
     """
     # Two looks at the whole take no time; only headers that fail one are looked at one by one.
-    values = "".join(headers.values())
-    if values.isascii() and values.isprintable():
+    if _is_plain("".join(headers.values())):
         names = ",".join(headers)
         if names.count(",") == len(headers) - 1 and _NAMES.fullmatch(names):
             return
@@ -55,6 +56,10 @@ def check(headers: Mapping[str, str]) -> None:
                 f"the value of the header {name} has a character that cannot be sent:"
                 f" U+{ord(found[0]):04X} at index {found.start()}"
             )
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def http_date(seconds: float) -> str:
@@ -168,10 +173,10 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     for name in ("x-ms-retry-after-ms", "x-amz-retry-after"):
         milliseconds = parse_size(headers.get(name))
         if milliseconds is not None:
-            return milliseconds / 1000
+            return min(milliseconds / 1000, _LONGEST_WAIT)
     text = headers.get("retry-after")
     seconds = parse_size(text)
     if seconds is not None:
-        return float(seconds)
+        return min(float(seconds), _LONGEST_WAIT)
     when = parse_date(text)
-    return None if when is None else max(0.0, when.timestamp() - now)
+    return None if when is None else min(max(0.0, when.timestamp() - now), _LONGEST_WAIT)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..redaction import Hidden
+
 
 def parse_json(data: bytes | str) -> Any:
     """
@@ -13,7 +15,7 @@ def parse_json(data: bytes | str) -> Any:
     Raises:
         ValueError: It is not JSON, it is nested too deep, or its text is not Unicode.
     """
-    text = data if isinstance(data, str) else data.decode(json.detect_encoding(data))
+    text = Hidden(data if isinstance(data, str) else data.decode(json.detect_encoding(data)))
     try:
         found = _decode(text)
     except RecursionError:

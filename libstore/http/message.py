@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from typing_extensions import override
+
 from ..values import Body
 
 
@@ -44,6 +46,11 @@ class Request:
     idempotent: bool = True
     expected: frozenset[int] = frozenset({200, 204, 206})
     operation: str = ""
+
+    @override
+    def __repr__(self) -> str:
+        path = self.target.partition("?")[0]  # a query may have a signature in it
+        return f"<Request {self.operation}: {self.method} {self.url}{path}>"
 
 
 class Response(Protocol):

@@ -19,7 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from .connection import Channel, Connection, PlainConnection, SecureConnection
-from .faults import Peer, connecting
+from .faults import OutageError, Peer, connecting
 
 # So long nothing was given back, not one connection: then one more is opened, as those that hold
 # the others may be waiting for the very thread that asks.
@@ -99,18 +99,25 @@ class Shelf:
         Raises:
             OutageError: It did not work. Nothing of the request was sent.
         """
+        made = self._connect(connection)
+        if isinstance(made, OutageError):
+            # What was raised below is not before this one: it may repeat a proxy's password.
+            raise made
+        channel = made
+        self._channels.add(channel)
+        connection.channel = channel
+        return channel
+
+    def _connect(self, connection: Connection) -> Channel | OutageError:
         try:
             if self._tunnel is not None:
                 self._tunnel(connection)
             else:
                 connection.connect()
-            channel = Channel(connection.sock, self.peer.read_timeout)
+            return Channel(connection.sock, self.peer.read_timeout)
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             connection.close()
-            raise connecting(error, self.peer) from None
-        self._channels.add(channel)
-        connection.channel = channel
-        return channel
+            return connecting(error, self.peer)
 
     def close(self) -> None:
         """Close the connections that nobody uses, and the others when they are given back."""

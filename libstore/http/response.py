@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from ..buffers import GrowingBuffer
 from ..errors import ServiceError, TransportError
+from ..redaction import HiddenBytes, without_frames
 from ..values import KiB
 from .connection import Channel, Connection
 from .faults import BrokenOffError, MalformedAnswerError, receiving
@@ -103,7 +104,7 @@ class Answer:
         channel = self._held()
         if channel is None or channel.buffered < left:
             return self._read_all(limit)
-        data = channel.take_bytes(left)
+        data = HiddenBytes(channel.take_bytes(left))
         self._left = 0
         self._end()
         return data
@@ -113,7 +114,9 @@ class Answer:
         buffer.fill(self.readinto)
         if buffer.full:
             self._too_long(limit)
-        return buffer.take()
+        data = buffer.take()
+        # What is so short may be an error that repeats a secret.
+        return HiddenBytes(data) if len(data) <= _SKIP else data
 
     def close(self) -> None:
         """Give the connection back, or close it if much of the body is unread."""
@@ -169,6 +172,7 @@ class Answer:
     def _fail(self, error: Exception) -> NoReturn:
         done = "" if self.size is None else f" after {self.size - self._left} of {self.size} bytes"
         self._drop()
+        without_frames(error)
         raise receiving(error, self._shelf.peer, f"the body of the answer{done}") from None
 
     def _too_long(self, limit: int) -> NoReturn:

@@ -29,10 +29,11 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..checks import shorten
 from ..errors import InvalidOptionError, LocalFileNotFoundError, ServiceError
+from ..redaction import Hidden, conceal, note_sent, without_frames
 from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
-from .environment import Proxies, bundle_from, proxies_from
+from .environment import Environment, Proxies, bundle_from, proxies_from
 from .faults import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
 from .head import BAD_SIZE
 from .message import Content, Request
@@ -165,7 +166,9 @@ class Transport:
             raise InvalidOptionError(f"pool_size must be at least 1, not {self.options.pool_size}")
         header_rules.check({"user-agent": self.options.user_agent})
         given = self.options.proxies
-        self._proxies = proxies_from(os.environ) if given is None else Proxies(given)
+        self._proxies = proxies_from(Environment()) if given is None else Proxies(given)
+        # The passwords of proxies, which no message may have.
+        self._secrets = self._proxies.secrets
         self._bundle = self._find_bundle()
         self._begin()
         _transports.add(self)
@@ -188,7 +191,7 @@ class Transport:
                     " folder of certificate authorities"
                 )
             return verify
-        return bundle_from(os.environ) if verify else None
+        return bundle_from(Environment()) if verify else None
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """
@@ -198,6 +201,7 @@ class Transport:
             OutageError: There is no answer; it says whether the request may have arrived.
             InvalidOptionError: The request cannot be sent as it is. Nothing was.
         """
+        note_sent(headers, self._secrets)
         origin = self._origins.get(request.url) or self._origin(request.url)
         head = _head(origin, request, headers)
         shelf = origin.shelf
@@ -251,11 +255,10 @@ class Transport:
         pool = self._adapter(secure=secure).pool(f"{scheme}://{name}/", proxy)
         hop = None
         if proxy:
-            parts = urlsplit(proxy)
-            hop = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+            hop = _without_password(proxy)
         forwarded = proxy is not None and scheme == "http"
         if forwarded:
-            lines |= {name.lower(): value for name, value in pool.proxy_headers.items()}
+            lines |= {name.lower(): Hidden(value) for name, value in pool.proxy_headers.items()}
         peer = Peer(f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout)
         shelf = Shelf(
             pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
@@ -298,7 +301,7 @@ class _StaleError(Exception):
 
 
 def _exchange(
-    channel: Channel, head: bytes, request: Request, shelf: Shelf, connection: Connection
+    channel: Channel, head: memoryview, request: Request, shelf: Shelf, connection: Connection
 ) -> Answer:
     stale = channel.used
     try:
@@ -314,8 +317,10 @@ def _exchange(
             shelf.close_idle()
         garbage = isinstance(error, MalformedAnswerError)
         first = not stale and (channel.silent or garbage)
-        fault = receiving(error, shelf.peer, "the answer", first=first)
+        # Its frames have what was received, which may repeat what was sent.
+        fault = receiving(without_frames(error), shelf.peer, "the answer", first=first)
         raise OutageError(fault, reached=not channel.untouched) from None
+    conceal(received.headers)
     if received.conflict is not None and received.status < 300:
         raise ServiceError(
             f"the response has different values of the header {received.conflict}, so that nothing"
@@ -328,8 +333,17 @@ def _exchange(
     return answer(received, request.method, shelf, connection)
 
 
-def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> bytes:
-    """Return the head of a request, with everything in it as it goes on the wire."""
+def _without_password(proxy: str) -> str | None:
+    parts = urlsplit(proxy)
+    return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+
+
+def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> memoryview:
+    """
+    Return the head of a request, with everything in it as it goes on the wire.
+
+    It has secrets in it, which the `repr` of a memoryview does not show.
+    """
     target = request.target
     if not (target.startswith("/") and target.isascii() and target.isprintable()) or " " in target:
         raise InvalidOptionError(
@@ -344,11 +358,13 @@ def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> byte
     length = ""
     if size or request.method in _METHODS_WITH_CONTENT:
         length = f"content-length: {size}\r\n"
-    own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    return (
-        f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
-        f"{origin.lines_beside(headers)}{own}{length}\r\n"
-    ).encode()
+    own = Hidden("".join([f"{name}: {value}\r\n" for name, value in headers.items()]))
+    return memoryview(
+        (
+            f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
+            f"{origin.lines_beside(headers)}{own}{length}\r\n"
+        ).encode()
+    )
 
 
 def _size(content: bytes | Content | None) -> int:

@@ -15,8 +15,11 @@ from typing import TypeAlias
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
+from typing_extensions import override
+
 from ..checks import shorten
 from ..errors import InvalidOptionError, ServiceError
+from ..redaction import HiddenDict
 from ..values import KiB, MiB
 
 _LARGEST = 32 * MiB
@@ -45,6 +48,10 @@ class Element:
     attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
     children: list[Element] = field(default_factory=list)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Element {self.tag} of {len(self.children)} elements>"  # a text may be a secret
 
     def __iter__(self) -> Iterator[Element]:
         return iter(self.children)
@@ -85,17 +92,22 @@ class Listing:
     """
 
     tag: str = ""
-    head: dict[str, str] = field(default_factory=dict)
+    head: dict[str, str] = field(default_factory=HiddenDict)
     rows: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
+    @override
+    def __repr__(self) -> str:
+        return f"<Listing {self.tag} of {len(self.rows)} rows>"
 
-def read_document(data: bytes) -> Element:
+
+def read_document(data: bytes | memoryview) -> Element:
     """
     Read a small document; any answer but a listing.
 
     Raises:
         ServiceError: It is no XML, or none that a storage service has a reason to send.
     """
+    data = memoryview(data)  # which a traceback does not show
     root = Element("")
     stack = [root]
 
@@ -120,7 +132,7 @@ def read_document(data: bytes) -> Element:
     return root.children[0]
 
 
-def read_listing(data: bytes, rows: Collection[str]) -> Listing:
+def read_listing(data: bytes | memoryview, rows: Collection[str]) -> Listing:
     """
     Read a long document.
 
@@ -130,6 +142,7 @@ def read_listing(data: bytes, rows: Collection[str]) -> Listing:
     Raises:
         ServiceError: It is no XML, or none that a storage service has a reason to send.
     """
+    data = memoryview(data)  # which a traceback does not show
     reader = _ListingReader(frozenset(rows))
     _parse(data, reader.prepare)
     return reader.listing
@@ -171,7 +184,7 @@ class _ListingReader:
             _check_depth(len(self._above))
             self._opened, self._text = tag, ""
             return
-        self._record = {}
+        self._record = HiddenDict()
         self._opened = ""
         self.listing.rows.append((tag, self._record))
         self._parser.StartElementHandler = self._start_in_row
@@ -222,7 +235,7 @@ class _RefusedError(Exception):
     """The document has something in it that none of ours has."""
 
 
-def _parse(data: bytes, prepare: Callable[[expat.XMLParserType], None]) -> None:
+def _parse(data: memoryview, prepare: Callable[[expat.XMLParserType], None]) -> None:
     if len(data) > _LARGEST:
         raise ServiceError(f"the service sent an XML document of more than {_LARGEST} bytes")
     parser = expat.ParserCreate()

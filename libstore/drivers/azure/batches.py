@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ...errors import ServiceError
 from ...http.message import Request
+from ...redaction import HiddenBytes
 from .calls import MAX_ANSWER, Calls
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
@@ -27,16 +28,11 @@ def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[
         StorageError: The service did not take the batch; nobody knows what it did.
     """
     boundary = f"batch_{secrets.token_hex(16)}"
-    pieces = [
-        f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        f"Content-ID: {number}\r\n\r\n{_request(calls, container, name)}\r\n"
-        for number, name in enumerate(names)
-    ]
-    body = "".join([*pieces, f"--{boundary}--\r\n"]).encode("ascii")
     response = calls.ask(
         "POST", "DeleteBatch", container,
         query={"comp": "batch", "restype": "container"},
-        headers={"content-type": f"multipart/mixed; boundary={boundary}"}, content=body,
+        headers={"content-type": f"multipart/mixed; boundary={boundary}"},
+        content=_body(calls, container, names, boundary),
         idempotent=False,
     )  # fmt: skip
     kind = _BOUNDARY.search(response.headers.get("content-type", ""))
@@ -45,6 +41,16 @@ def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[
         raise ServiceError("the service's answer to a batch is not one of many parts")
     gone = _gone(answer, kind[1].encode("latin-1"))
     return [name for number, name in enumerate(names) if number not in gone]
+
+
+def _body(calls: Calls, container: str, names: Sequence[str], boundary: str) -> bytes:
+    pieces = [
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        f"Content-ID: {number}\r\n\r\n{_request(calls, container, name)}\r\n"
+        for number, name in enumerate(names)
+    ]
+    # Each of them has a signature.
+    return HiddenBytes("".join([*pieces, f"--{boundary}--\r\n"]).encode("ascii"))
 
 
 def _request(calls: Calls, container: str, name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar, TypeVar
 
+from typing_extensions import override
+
 from ...errors import (
     ServiceError,
     StorageError,
@@ -14,6 +16,7 @@ from ...http.message import Content, Request, Response
 from ...http.names import encode_query
 from ...http.transport import Transport
 from ...http.xml import Listing, read_listing
+from ...redaction import Hidden
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
@@ -78,6 +81,10 @@ class Calls(Caller):
         self.access = access
         self.errors = ErrorReader(access.secrets)
 
+    @override
+    def secrets(self) -> tuple[str | bytes, ...]:
+        return self.access.secrets()
+
     # ------------------------------------------------------------------ one request
 
     def ask(
@@ -139,8 +146,7 @@ class Calls(Caller):
             )
             try:
                 # A byte order mark stands before what the service itself writes.
-                body = response.read(limit).removeprefix(b"\xef\xbb\xbf")
-                document = read_listing(body, rows)
+                document = read_listing(response.read(limit).removeprefix(b"\xef\xbb\xbf"), rows)
                 if document.tag != root:
                     raise ServiceError(
                         f"the service's answer should be <{root}>, but is <{document.tag[:40]}>;"
@@ -160,7 +166,8 @@ class Calls(Caller):
         pieces = [encode_query(query)] if query else []
         if self.access.sas:
             pieces.append(self.access.sas)
-        return f"{path}?{'&'.join(pieces)}" if pieces else path
+        target = f"{path}?{'&'.join(pieces)}" if pieces else path
+        return Hidden(target) if self.access.sas else target
 
     @property
     def client(self) -> Client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +19,9 @@ from ...errors import (
     StorageError,
 )
 from ...hooks import OPTIONS
+from ...http.environment import Environment
 from ...listing import iterate_pages
+from ...redaction import hide, hide_address
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
@@ -130,13 +131,17 @@ class AzureDriver(PartHooks):
         cdn: str | None = None,
         write_tokens: bool = True,
     ) -> None:
+        # From here on no traceback shows them.
+        key, sas_token, customer_key = hide(key), hide(sas_token), hide(customer_key)
+        connection_string, endpoint = hide(connection_string), hide_address(endpoint)
+        proxies = hide(proxies)
         super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             account, key, sas_token, connection_string, credential, anonymous, endpoint,
             endpoint_suffix, insecure, customer_key, encryption_scope, verify, timeout, proxies,
             pickle_secret,
         )  # fmt: skip
-        self._settings = settings = given.completed(os.environ)
+        self._settings = settings = given.completed(Environment())
         access = settings.access()
         transport = settings.transport(self.transfer.concurrency)
         self._calls = Calls(access, transport, lambda: self.retry)
@@ -155,6 +160,8 @@ class AzureDriver(PartHooks):
 
     @override
     def __repr__(self) -> str:
+        if not hasattr(self, "_calls"):  # its arguments were refused
+            return super().__repr__()
         place = self._calls.access.place
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 

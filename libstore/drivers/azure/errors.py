@@ -27,7 +27,6 @@ from ...errors import (
 )
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
-from ...redaction import hidden_in
 from .. import _errors
 from .._errors import (
     BUSY,
@@ -221,7 +220,7 @@ class ErrorReader:
         secrets: Tells what must not stand in a message, even if the service says it.
     """
 
-    def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(self, secrets: Callable[[], tuple[str | bytes, ...]]) -> None:
         self._secrets = secrets
 
     def __call__(
@@ -246,7 +245,7 @@ class ErrorReader:
         error = meaning.error(
             status, message, code=code,
             request_id=headers.get("x-ms-request-id"),
-            secrets=(*hidden_in(request.headers), *self._secrets()),
+            secrets=self._secrets(),
         )  # fmt: skip
         return replace(meaning.fault(error), unsure=status == 403)
 

@@ -16,8 +16,9 @@ from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
+from ...redaction import Hidden, HiddenBytes, HiddenDict
 from .. import _extras
-from .._settings import check_types, make_transport, pickled, ways_of
+from .._settings import check_types, hide_fields, make_transport, pickled, ways_of
 from .places import Place, account_at, find_place
 
 #: What tokens are asked for, in all clouds:
@@ -35,6 +36,9 @@ _EMULATOR = {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
 }
+# What of a connection string is no secret.
+_SHOWN = ("accountname", "blobendpoint", "defaultendpointsprotocol", "endpointsuffix",
+          "usedevelopmentstorage", "developmentstorageproxyuri", "")  # fmt: skip
 _EMULATOR_PORT = 10_000
 
 
@@ -63,6 +67,9 @@ class Settings:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     pickle_secret: bool = False
     from_environment: bool = False
+
+    def __post_init__(self) -> None:
+        hide_fields(self)
 
     # ------------------------------------------------------------------ from the arguments
 
@@ -195,7 +202,7 @@ class Access:
             return "key"
         return "credential" if self.tokens is not None else "sas" if self.sas else "anonymous"
 
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[str | bytes, ...]:
         """Return what must not stand in a message, even if the service says it."""
         found = [base64.b64encode(self.key).decode()] if self.key is not None else []
         found += [value for name, value in parse_qsl(self.sas) if name == "sig"]
@@ -208,14 +215,14 @@ class Access:
 def _read_connection_string(text: str) -> Mapping[str, str]:
     """Return what a connection string says, by names in lower case: in it they may have any."""
     # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
-    found = {}
-    for piece in text.strip().split(";"):
-        name, equals, value = piece.partition("=")
-        if piece and not equals:
-            raise InvalidOptionError(
-                "the connection string must be Name=value;Name=value, as the portal shows it"
-            )
-        found[name.strip().lower()] = value.strip()
+    pieces = text.strip().split(";")
+    if not all("=" in piece for piece in pieces if piece):
+        pieces.clear()
+        raise InvalidOptionError(
+            "the connection string must be Name=value;Name=value, as the portal shows it"
+        )
+    found = HiddenDict(map(_read_piece, pieces))
+    pieces.clear()  # no traceback shall show them
     if found.get("usedevelopmentstorage", "").lower() != "true":
         return found
     # Of a proxy the scheme and the host count, and no port.
@@ -225,17 +232,23 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
     return {**_EMULATOR, "blobendpoint": f"{origin}/{_EMULATOR['accountname']}"}
 
 
+def _read_piece(piece: str) -> tuple[str, str]:
+    name, _, value = piece.partition("=")
+    secret = name.strip().lower() not in _SHOWN
+    return name.strip().lower(), Hidden(value.strip()) if secret else value.strip()
+
+
 def _decoded_key(key: object) -> bytes:
     try:
         if isinstance(key, str) and key:
-            return base64.b64decode(key, validate=True)
+            return HiddenBytes(base64.b64decode(key, validate=True))
     except (binascii.Error, ValueError):
         pass
     raise InvalidOptionError("key must be the account's key, in base64, as the portal shows it")
 
 
 def _checked_sas(token: object) -> str:
-    text = token.strip().lstrip("?") if isinstance(token, str) else ""
+    text = Hidden(token.strip().lstrip("?") if isinstance(token, str) else "")
     unfit = not text.isascii() or not text.isprintable() or not {" ", "?"}.isdisjoint(text)
     if unfit or "sig=" not in text:
         raise InvalidOptionError(

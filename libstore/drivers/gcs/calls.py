@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from ...errors import (
     ContainerNotFoundError,
     ObjectNotFoundError,
@@ -17,6 +19,7 @@ from ...http.json import parse_json
 from ...http.message import Content, Request, Response, Signer
 from ...http.names import encode_query
 from ...http.transport import Transport
+from ...redaction import HiddenBytes
 from ...retry import RetryPolicy
 from ...values import MiB
 from .._calls import Caller
@@ -66,11 +69,16 @@ class Calls(Caller):
     ) -> None:
         super().__init__(transport, retry)
         self.place = place
+        self._known_secrets = secrets
         self.errors = ErrorReader(secrets)
         self._signer = signer
         self._payer = payer
         # What answers with Google's documents calls itself.
         self._server: str | None = None
+
+    @override
+    def secrets(self) -> tuple[str | bytes, ...]:
+        return tuple(self._known_secrets())
 
     # ------------------------------------------------------------------ one request
 
@@ -110,7 +118,7 @@ class Calls(Caller):
         """Raise if a response of success does not show what was done."""
         # What Google deletes it answers with 204; others say as little in other words.
         deleted = method == "DELETE" and response.status == 200
-        body = response.read(MAX_ANSWER).strip() if deleted else b""
+        body = HiddenBytes(response.read(MAX_ANSWER).strip() if deleted else b"")
         if deleted and body in _NOTHING:
             return
         try:

@@ -14,8 +14,10 @@ from typing_extensions import Self, override
 from ...auth.google import URLSigner, signed_target
 from ...errors import NotSupportedError, StorageError
 from ...hooks import OPTIONS
+from ...http.environment import Environment
 from ...http.names import host_header
 from ...listing import iterate_pages
+from ...redaction import hide, hide_address
 from ...retry import RetryPolicy
 from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
@@ -149,6 +151,11 @@ class GCSDriver(PartHooks):
         cdn: str | None = None,
         write_tokens: bool = True,
     ) -> None:
+        # From here on no traceback shows them.
+        secret, token, customer_key = hide(secret), hide(token), hide(customer_key)
+        if isinstance(service_account, Mapping):
+            service_account = hide(service_account)
+        endpoint, proxies = hide_address(endpoint), hide(proxies)
         super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         if isinstance(service_account, os.PathLike):
             service_account = os.fspath(service_account)
@@ -157,7 +164,7 @@ class GCSDriver(PartHooks):
             endpoint, insecure, user_project, kms_key, customer_key, parallel_uploads, verify,
             timeout, proxies, pickle_secret,
         )  # fmt: skip
-        self._settings = given.completed(os.environ)
+        self._settings = given.completed(Environment())
         self._connect()
 
     # What __init__ takes, for __new__ takes anything.
@@ -186,6 +193,8 @@ class GCSDriver(PartHooks):
 
     @override
     def __repr__(self) -> str:
+        if not hasattr(self, "_calls"):  # its arguments were refused
+            return super().__repr__()
         place = self._calls.place
         return f"<GCSDriver {place.url}{place.prefix}>"
 

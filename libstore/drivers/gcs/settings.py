@@ -24,7 +24,14 @@ from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
 from .. import _extras
-from .._settings import check_types, make_transport, pickled, split_endpoint, ways_of
+from .._settings import (
+    check_types,
+    hide_fields,
+    make_transport,
+    pickled,
+    split_endpoint,
+    ways_of,
+)
 from .places import Place, emulator_endpoint, find_place
 
 _WAYS = ("key", "token", "credentials", "service_account")
@@ -61,6 +68,9 @@ class Settings:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     pickle_secret: bool = False
     emulated: bool = False
+
+    def __post_init__(self) -> None:
+        hide_fields(self)
 
     # ------------------------------------------------------------------ from the arguments
 

@@ -118,6 +118,8 @@ class LocalDriver(StorageDriver):
 
     @override
     def __repr__(self) -> str:
+        if not hasattr(self, "root"):  # its arguments were refused
+            return super().__repr__()
         return f"<LocalDriver {self.root!r}>"
 
     # ------------------------------------------------------------------ which store it is

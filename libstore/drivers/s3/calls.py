@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, TypeVar
 
+from typing_extensions import override
+
 from ...auth.sigv4 import (
     EMPTY_SHA256,
     PAYLOAD_HEADER,
@@ -25,6 +27,7 @@ from ...http.headers import retry_after
 from ...http.message import Request, Response, Signer
 from ...http.names import encode_path, encode_query, host_header
 from ...http.transport import Transport
+from ...redaction import Hidden
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from .._calls import Caller
@@ -138,11 +141,15 @@ class Calls(Caller):
         #: The project that pays for requests to buckets of others, if it is another one.
         self.payer: str | None = None
         self._fixed = fixed
-        secrets = (credentials.secret, credentials.token) if credentials else ()
-        self.errors = ErrorReader(tuple(secret for secret in secrets if secret))
+        self.errors = ErrorReader(self.secrets())
         self._places: dict[str | None, Place] = {}
         # Whether the service has taken a request of ours.
         self._accepted = False
+
+    @override
+    def secrets(self) -> tuple[str | bytes, ...]:
+        known = self.credentials
+        return tuple(secret for secret in (known.secret, known.token) if secret) if known else ()
 
     # ------------------------------------------------------------------ one request
 
@@ -320,7 +327,7 @@ class Calls(Caller):
         sigv4 = SigV4(self.credentials, place.region)
         now = self._client(place.region).now()
         host = host_header(place.url)
-        return place.url + sigv4.sign_query(method, host, target, headers, expires, now)
+        return Hidden(place.url + sigv4.sign_query(method, host, target, headers, expires, now))
 
     def now_there(self) -> float:
         """Return the service's time, as far as it was told."""

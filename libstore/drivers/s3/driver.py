@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +14,9 @@ from ...errors import (
     StorageError,
 )
 from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check, DriverHooks
+from ...http.environment import Environment
 from ...http.message import Response
+from ...redaction import hide, hide_address
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
@@ -120,13 +121,16 @@ class S3Driver(PublicHooks):
         cdn: str | None = None,
         write_tokens: bool = True,
     ) -> None:
+        # From here on no traceback shows them.
+        key, secret, token, customer_key = hide(key), hide(secret), hide(token), hide(customer_key)
+        endpoint, proxies = hide_address(endpoint), hide(proxies)
         super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             key, secret, token, region, account, endpoint, anonymous, path_style, insecure,
             dualstack, fips, accelerate, requester_pays, encryption, kms_key, customer_key, acl,
             verify, cert, timeout, proxies, pickle_secret,
         )  # fmt: skip
-        self._settings = settings = given.completed(self.service, os.environ)
+        self._settings = settings = given.completed(self.service, Environment())
         self.service = service = settings.service_of(self.service)
         self.limits = service.limits
         self.digests = (service.digest,)
@@ -157,6 +161,8 @@ class S3Driver(PublicHooks):
 
     @override
     def __repr__(self) -> str:
+        if not hasattr(self, "_calls"):  # its arguments were refused
+            return super().__repr__()
         place = self._calls.endpoint.place(None, self._calls.region)
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 

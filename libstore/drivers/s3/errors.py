@@ -30,7 +30,6 @@ from ...errors import (
 )
 from ...http.headers import is_html
 from ...http.message import Fault, Request
-from ...redaction import hidden_in
 from .._errors import (
     BUSY,
     CHANGED,
@@ -262,7 +261,7 @@ class ErrorReader:
         secrets: What must not stand in a message, even if the service says it.
     """
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str | bytes, ...]) -> None:
         self._secrets = secrets
 
     def __call__(
@@ -282,7 +281,7 @@ class ErrorReader:
         meaning = strange(status) if odd else self._meaning(request, status, code, own)
         error = meaning.error(
             status, told.get("Message", ""), code=code, request_id=request_id,
-            secrets=(*self._secrets, *hidden_in(request.headers)),
+            secrets=self._secrets,
         )  # fmt: skip
         # An answer to HEAD does not say why, and some services call a wrong clock AccessDenied.
         unsure = status == 403 or (status == 400 and (silent or code == "AccessDenied"))

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from ...auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
 from ...http.message import Request, Response
+from ...redaction import HiddenDict
 from ...values import Body
 from .._reading import require_stored_form
 
@@ -161,7 +162,7 @@ class Told:
 
 
 def _told(headers: Mapping[str, str]) -> dict[str, str]:
-    found = {}
+    found: HiddenDict[str, str] = HiddenDict()
     for name, value in headers.items():
         if name.startswith("x-goog-meta-"):
             found[_META + name[12:]] = value

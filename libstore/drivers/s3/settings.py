@@ -12,7 +12,7 @@ from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from ...redaction import Hidden
-from .._settings import check_types, found_endpoint, make_transport, pickled
+from .._settings import check_types, found_endpoint, hide_fields, make_transport, pickled
 from . import extras
 from .endpoints import (
     Endpoint,
@@ -60,6 +60,9 @@ class Settings:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     pickle_secret: bool = False
     from_environment: bool = False
+
+    def __post_init__(self) -> None:
+        hide_fields(self)
 
     # ------------------------------------------------------------------ from the arguments
 

@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from ...auth.bearer import TokenCache
 from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
 from ...errors import (
@@ -73,7 +75,7 @@ class Calls(Caller):
         self._login = self._make_login()
         self._tokens = self._make_tokens()
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
-        self._errors = ErrorReader(self._secrets, anonymous=settings.anonymous)
+        self._errors = ErrorReader(self.secrets, anonymous=settings.anonymous)
         self._found: tuple[str, Place] | None = None
         self._info: Info | None = None
         self.after_fork()
@@ -101,7 +103,8 @@ class Calls(Caller):
             return TokenCache(GivenToken(self._settings.token), "", self.now)
         return None
 
-    def _secrets(self) -> tuple[str, ...]:
+    @override
+    def secrets(self) -> tuple[str | bytes, ...]:
         settings = self._settings
         access = self._login.access if self._login else None
         known = (settings.secret, settings.token, settings.temp_url_key, access and access.token)

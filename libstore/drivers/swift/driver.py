@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, ClassVar
@@ -19,7 +18,9 @@ from ...errors import (
     ServiceError,
 )
 from ...hooks import Check
+from ...http.environment import Environment
 from ...listing import iterate_pages
+from ...redaction import hide, hide_address
 from ...retry import RetryPolicy
 from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
@@ -152,6 +153,10 @@ class SwiftDriver(SharingHooks):
         cdn: str | None = None,
         write_tokens: bool = True,
     ) -> None:
+        # From here on no traceback shows them.
+        secret, token, temp_url_key = hide(secret), hide(token), hide(temp_url_key)
+        auth_url, storage_url = hide_address(auth_url), hide_address(storage_url)
+        proxies = hide(proxies)
         super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
         given = Settings(
             user, secret, auth_url, project, project_id, project_domain, project_domain_id,
@@ -159,12 +164,14 @@ class SwiftDriver(SharingHooks):
             interface, storage_url, anonymous, temp_url_key, temp_url_digest, insecure, verify,
             timeout, proxies, pickle_secret,
         )  # fmt: skip
-        self._settings = given.completed(os.environ)
+        self._settings = given.completed(Environment())
         self._calls = Calls(self._settings, self.transfer.concurrency, lambda: self.retry)
         self._large = LargeObjects(self._calls)
 
     @override
     def __repr__(self) -> str:
+        if not hasattr(self, "_calls"):  # its arguments were refused
+            return super().__repr__()
         return f"<{type(self).__name__} {self._calls.shown}>"
 
     # ------------------------------------------------------------------ which store it is

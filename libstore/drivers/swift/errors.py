@@ -84,7 +84,9 @@ class ErrorReader:
         anonymous: No request has a token.
     """
 
-    def __init__(self, secrets: Callable[[], tuple[str, ...]], *, anonymous: bool = False) -> None:
+    def __init__(
+        self, secrets: Callable[[], tuple[str | bytes, ...]], *, anonymous: bool = False
+    ) -> None:
         self._secrets = secrets
         self._anonymous = anonymous
 

@@ -11,7 +11,14 @@ from typing import Any
 from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .._settings import check_types, found_endpoint, make_transport, pickled, split_endpoint
+from .._settings import (
+    check_types,
+    found_endpoint,
+    hide_fields,
+    make_transport,
+    pickled,
+    split_endpoint,
+)
 from .info import TEMP_URL_DIGESTS
 
 _SECRETS = ("secret", "token", "temp_url_key")
@@ -92,6 +99,9 @@ class Settings:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     pickle_secret: bool = False
     from_environment: bool = False
+
+    def __post_init__(self) -> None:
+        hide_fields(self)
 
     # ------------------------------------------------------------------ from the arguments
 

@@ -14,6 +14,7 @@ from ...errors import (
     NotSupportedError,
     StorageError,
 )
+from ...redaction import Hidden, hide
 from ...values import SigningOptions
 from .calls import target_of
 from .copies import CopyHooks
@@ -48,9 +49,12 @@ class SharingHooks(CopyHooks):
         digest = self._settings.temp_url_digest or self._found_digest(options.method)
         place = self._calls.place
         expires = int(self._calls.client.now_there() + max(1.0, options.expires))
-        return place.url + sign_path(
-            place.path, f"{container}/{name}", options.method, key, expires,
-            digest=digest, extra=extra,
+        return Hidden(
+            place.url
+            + sign_path(
+                place.path, f"{container}/{name}", options.method, key, expires,
+                digest=digest, extra=extra,
+            )
         )  # fmt: skip
 
     def _found_key(self, container: str) -> str:
@@ -59,7 +63,7 @@ class SharingHooks(CopyHooks):
         if key is not None:
             return key
         told = self._told("HeadContainer", container)
-        key = _first(told, _CONTAINER_KEYS)
+        key = hide(_first(told, _CONTAINER_KEYS))
         if key is None:
             raise NotSupportedError(
                 "neither the account nor the container has a key for signed URLs that this user"
@@ -70,7 +74,7 @@ class SharingHooks(CopyHooks):
     def _account_key(self) -> str | None:
         """Return the account's key, which is asked for until there is one."""
         if self._temp_url_key is None:
-            self._temp_url_key = _first(self._told("HeadAccount", ""), _KEYS)
+            self._temp_url_key = hide(_first(self._told("HeadAccount", ""), _KEYS))
         return self._temp_url_key
 
     def _has_temp_url_key(self) -> bool:
