@@ -176,7 +176,9 @@ class Multipart:
         # XML cannot hold every name: https://cloud.google.com/storage/docs/xml-api/get-bucket-uploads
         query = {"encoding-type": "url", "max-uploads": "1000", "uploads": ""}
         if token is not None:
-            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+            upload_id, _, query["key-marker"] = token.partition("\n")
+            if upload_id:  # an empty marker is refused
+                query["upload-id-marker"] = upload_id
         told, found, _ = self._listed(bucket, query)
         encoded = told.get("EncodingType") == "url"
         if told.get("IsTruncated") != "true":

@@ -112,7 +112,9 @@ class PartHooks(CompositeHooks):
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         query = {"max-uploads": "1000", "uploads": ""}
         if token is not None:
-            query["upload-id-marker"], _, query["key-marker"] = token.partition("\n")
+            upload_id, _, query["key-marker"] = token.partition("\n")
+            if upload_id:  # an empty marker is refused
+                query["upload-id-marker"] = upload_id
         page = self._open_uploads(container, query)
         return Page([]) if page is None else listings.upload_page(page, container)
 
