@@ -323,10 +323,10 @@ def test_what_is_no_token_is_refused(model: Model, told: Any) -> None:
         made(model, token="")
 
 
-def grant(error: str, text: str, off: float = 0.0) -> Play:
+def grant(error: str, text: str, off: float = 0.0) -> Callable[[], Play]:
     """Return a refusal of the token endpoint, whose clock is ahead of ours by some seconds."""
     body = f'{{"error": "{error}", "error_description": "{text}"}}'.encode()
-    return answer(body, 400, Date=formatdate(time() + off, usegmt=True))
+    return lambda: answer(body, 400, Date=formatdate(time() + off, usegmt=True))
 
 
 _SHORT = (
@@ -352,10 +352,10 @@ _SHORT = (
     ids=["clock behind", "clock ahead", "key", "account", "page", "denied", "elsewhere"],
 )
 def test_why_there_is_no_token_is_told(
-    model: Model, play: Play, kind: type[StorageError], text: str
+    model: Model, play: Play | Callable[[], Play], kind: type[StorageError], text: str
 ) -> None:
     pytest.importorskip("google.auth")
-    server = Server(default=play)
+    server = Server(default=play if isinstance(play, Play) else play())
     told = {**account(), "token_uri": f"{server.url}/token"}
     with made(model, token=None, service_account=told) as driver:
         with pytest.raises(kind, match=text) as caught:

@@ -7,6 +7,8 @@ Google's, keep what it began.
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -80,7 +82,15 @@ SERVICES = {
 }
 
 
-@pytest.fixture(params=SERVICES)
+def _marked(name: str) -> Any:
+    """Return the name of a service, marked where it needs a server."""
+    if name.startswith("gcs"):
+        return name
+    group = name.partition("-")[0]
+    return pytest.param(name, marks=[pytest.mark.server, pytest.mark.xdist_group(group)])
+
+
+@pytest.fixture(params=[_marked(name) for name in SERVICES])
 def container(request: pytest.FixtureRequest) -> Iterator[Container]:
     for driver in SERVICES[request.param](request):
         driver.retry = RetryPolicy(3, base=0.0)
@@ -219,7 +229,7 @@ def played_s3(server: Server) -> Iterator[StorageDriver]:
     [
         ([listed(("name", "ours", 0)), NO_PARTS, GONE], ["ours"]),
         ([listed(("name", "ours", 0)), ONE_PART], []),
-        ([listed(("name", "old", 600)), *[listed()] * 3], []),
+        ([listed(("name", "old", 600))], []),
         ([listed(("name", "of the future", -600))], []),
         ([listed(("name2", "another", 0))], []),
         ([listed(("name", "one", 0), ("name", "two", 0))], []),
@@ -270,9 +280,11 @@ def test_an_error_names_the_upload_that_could_not_be_aborted(
 
     def blocks() -> Iterator[bytes]:
         yield BIG
+        yield BIG
         raise ValueError("the source fails")
 
     played_s3.transfer = TransferOptions(PART, PART, 1)
+    server.default = answer(b"", 500)
     server.steps.append(started)
     if kind == "ours":
         with pytest.raises(StorageError) as caught:
@@ -280,7 +292,9 @@ def test_an_error_names_the_upload_that_could_not_be_aborted(
         assert "the-id" == caught.value.upload_id
         assert "the-id" in str(caught.value)
     else:
+        etag = f'"{hashlib.md5(bytes(PART)).hexdigest()}"'
+        server.steps.append(answer(b"", 200, ETag=etag))
         with pytest.raises(ValueError, match="the source fails") as failed:
             played_s3.upload_object(blocks(), "bucket", "name")
-        notes = getattr(failed.value, "__notes__", ["the-id"])  # before Python 3.11 a log tells
-        assert "the-id" in notes[0]
+        if sys.version_info >= (3, 11):  # before, a log tells
+            assert "the-id" in failed.value.__notes__[0]
