@@ -77,12 +77,15 @@ class Starts:
             send: Sends a request that the wire does not send again by itself.
         """
         lost: list[tuple[float, float]] = []
+        began = self._calls.now()
         place = (container, name)
         self._starting[place] += 1
         try:
             upload_id = self._persist(send, lost)
             self._open[upload_id] = lost
         except BaseException as error:
+            if not (lost or isinstance(error, StorageError)):  # interrupted behind the response
+                lost.append((began, self._calls.now()))
             if lost:
                 # A request that was not answered may be carried out a little later.
                 answered = isinstance(error, ServiceError)
