@@ -83,13 +83,13 @@ class Client:
         """
         Return the service's time by its last answer.
 
-        It is for signed URLs of services that never complain of our clock: whoever uses the URL
-        has the complaint.
+        It is for signed URLs, which are used later and by others: nobody corrects a clock then,
+        and some services never complain of ours.
         """
         headers, came = self._last
         when = None if "age" in headers else header_rules.parse_date(headers.get("date"))
-        ahead = when.timestamp() - came if when is not None else 0.0
-        return self.clock() + (ahead if abs(ahead) >= _SKEW_THAT_MATTERS else 0.0)
+        ahead = self.skew if when is None else when.timestamp() - came
+        return self.clock() + (self.skew if abs(ahead - self.skew) < _SKEW_THAT_MATTERS else ahead)
 
     def request(self, request: Request) -> Response:
         """

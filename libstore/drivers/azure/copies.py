@@ -364,7 +364,9 @@ class Copier:
         if not signed or access.key is None:
             return access.place.url + self._calls.target(*source, None)
         # The account's key says nothing about the source of these: a URL of its own does.
-        grant = Grant(access.account, *source, "r", self._calls.client.now() + _GRANTED, VERSION)
+        grant = Grant(
+            access.account, *source, "r", self._calls.client.now_there() + _GRANTED, VERSION
+        )
         path = access.place.path(*source)
         return f"{access.place.url}{path}?{service_sas(grant, access.key)}"
 

@@ -61,7 +61,7 @@ class Signatures:
         }
         if unknown:
             raise NotSupportedError(f"Azure cannot have a URL set the header {min(unknown)}")
-        expiry = self._calls.client.now() + max(1.0, options.expires)
+        expiry = self._calls.client.now_there() + max(1.0, options.expires)
         grant = Grant(
             access.account,
             container,
@@ -87,7 +87,7 @@ class Signatures:
         known = self._key
         if known is not None and known[0] >= expiry:
             return known[1]
-        now = self._calls.client.now()
+        now = self._calls.client.now_there()
         end = min(max(expiry, now + _KEY_LIFE), now + _LONGEST_KEY - _EARLIER / 2)
         span = [("Start", timestamp(now - _EARLIER / 2)), ("Expiry", timestamp(end + 1))]
         answer = self._calls.ask_xml(

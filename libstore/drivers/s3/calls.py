@@ -325,13 +325,13 @@ class Calls(Caller):
         if query:
             target += f"?{encode_query(query)}"
         sigv4 = SigV4(self.credentials, place.region)
-        now = self._client(place.region).now()
+        now = self._client(place.region).now_there()
         host = host_header(place.url)
         return Hidden(place.url + sigv4.sign_query(method, host, target, headers, expires, now))
 
     def now_there(self) -> float:
         """Return the service's time, as far as it was told."""
-        return self._client(self.region).now()
+        return self._client(self.region).now_there()
 
     def _client(self, region: str) -> Client:
         return self.client_of(region, lambda: self._signer(region), self.errors)
