@@ -282,12 +282,12 @@ def test_a_range_that_a_whole_response_contradicts_is_ignored(
 
 
 SECOND = {
-    "s3": [head(0, {}, 404), head(0, {}, 403), answer(b"", 403)],
+    "s3": [head(0, {}, 404)],
     "gcs": [
         answer(b'{"error": {"message": "Not Found", "errors": [{"reason": "notFound"}]}}', 404),
         answer(b"<html>No</html>", 404),
     ],
-    "gcs-hmac": [head(0, {}, 404), head(0, {}, 403), answer(b"", 403)],
+    "gcs-hmac": [head(0, {}, 404)],
     "swift": [head(0, {"x-trans-id": "tx1"}, 404), head(0, {"x-trans-id": "tx1"}, 403)],
 }
 
@@ -296,6 +296,7 @@ SECOND = {
 def test_a_missing_object_is_missing_where_its_container_may_not_be_looked_at(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
+    server.default = head(0, {}, 403)  # whatever else is asked
     server.steps.extend(SECOND[label])
     assert not driver.object_exists("bucket", "name")
     server.steps.extend(SECOND[label])
