@@ -19,6 +19,7 @@ from ..errors import (
     ObjectNotFoundError,
     RateLimitedError,
     ServiceError,
+    ServiceUnavailableError,
     StorageError,
     TransportError,
 )
@@ -134,7 +135,7 @@ class Caller:
             send: Sends a request that the wire does not send again by itself.
             look: Returns the result if the effect is there, whoever caused it, else `None`.
         """
-        return self._send_once(send, EffectJudge(look))
+        return self._send_once(send, EffectJudge(self._sparing(look)))
 
     def write_once(
         self,
@@ -160,10 +161,24 @@ class Caller:
         """
         began = self.now()
         judge = WriteJudge(
-            conditions, token, look, lambda: self.now() - began,
+            conditions, token, self._sparing(look), lambda: self.now() - began,
             looks_first=looks_first, known=known,
         )  # fmt: skip
         return self._send_once(send, judge)
+
+    def _sparing(self, look: Callable[[], T]) -> Callable[[], T]:
+        """
+        Return a look that fails without a request while most requests of the driver fail.
+
+        Under an outage each look would double the requests of its operation, and fail too.
+        """
+
+        def sparing() -> T:
+            if not self.retrier.bucket.take(1):
+                raise ServiceUnavailableError("too many requests of this driver fail")
+            return look()
+
+        return sparing
 
     def _send_once(self, send: Callable[[], T], judge: Judge[T]) -> T:
         """Send what must take effect once; after a lost response the judge has the last word."""
@@ -267,7 +282,7 @@ class Caller:
             return
         began = self.now()
         judge = DeleteJudge(
-            conditions, look, lambda: self.now() - began,
+            conditions, self._sparing(look), lambda: self.now() - began,
             looks_first=looks_first, known=known if token is None else Sighting(token),
         )  # fmt: skip
         self._send_once(delete, judge)

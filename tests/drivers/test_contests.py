@@ -34,7 +34,7 @@ from drivers.gcs_support import TOKEN
 from libstore import Container, get_driver
 from servers.gcs_model import KEY, SECRET
 
-_ROUNDS = 12
+_ROUNDS = 8
 
 
 @dataclass

@@ -107,9 +107,7 @@ def after(fault: Fault | None, act: Callable[[], object]) -> Callable[[], Fault 
 PASSED = {
     "lost": LOST,
     "500": status(500, passed=True),
-    "502": status(502, passed=True),
     "503": status(503, passed=True),
-    "504": status(504, passed=True),
     "cut": Fault(True, b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n", ends=True),
 }
 

@@ -164,6 +164,20 @@ def test_an_outage_is_not_amplified_once_the_bucket_is_empty(
     assert len(server.seen) == 200 + most
 
 
+@pytest.mark.parametrize("operation", ["put_absent", "create_container"])
+def test_an_outage_is_not_amplified_by_looks(
+    server: Server, driver: StorageDriver, operation: str
+) -> None:
+    """A look at what became of a write takes a token too."""
+    server.default = FAULTS["500"]
+    for _ in range(200):
+        run(operation, driver)
+    server.seen.clear()
+    for _ in range(100):
+        run(operation, driver)
+    assert len(server.seen) <= 110
+
+
 def test_streams_that_break_share_the_bucket(server: Server, driver: StorageDriver) -> None:
     server.default = cut(driver, b"x" * 100, 1_000)
     for _ in range(40):
