@@ -182,15 +182,16 @@ def conceal(received: dict[str, str]) -> None:
     characters of each secret is all that it costs where there is nothing to take out.
     """
     headers, more = getattr(_last, "sent", ({}, ()))
-    ends = [value[-_SHORTEST:] for value in headers.values() if type(value) is Hidden]
-    ends += [secret[-_SHORTEST:] for secret in more]
-    if not ends:
-        return
     text = "\n".join(received.values())
-    if any(end in text for end in ends):
-        secrets = sent_secrets()
-        for name, value in received.items():
-            received[name] = redact(value, secrets)
+    for value in headers.values():
+        if type(value) is Hidden and value[-_SHORTEST:] in text:
+            break
+    else:
+        if not more or not any(secret[-_SHORTEST:] in text for secret in more):
+            return
+    secrets = sent_secrets()
+    for name, value in received.items():
+        received[name] = redact(value, secrets)
 
 
 def redact(text: str, secrets: Iterable[str | bytes] = ()) -> str:

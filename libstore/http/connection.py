@@ -36,6 +36,9 @@ _AT_WORK = 10
 # More answers of status 1xx before the real one than any service has a use for.
 _MOST_INTERIM = 16
 
+# What a GET, and no other request, begins with.
+_GET = ord("G")
+
 #: How a connection shows that the peer has gone while something was sent.
 PEER_LEFT = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -98,7 +101,7 @@ class Channel:
         self._start = self._stop = 0
         self._begin_window(1)
         self._sending = True
-        self._patience = 1 if bytes(head[:4]) == b"GET " else _AT_WORK
+        self._patience = 1 if head[0] == _GET else _AT_WORK
         self.untouched = False
         self.silent = True
         if not content:

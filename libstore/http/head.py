@@ -85,7 +85,7 @@ def parse_head(data: bytes) -> Head:
     status = _STATUS.fullmatch(first)
     if not status:
         raise MalformedAnswerError("its first line is no status line")
-    headers: HiddenDict[str, str] = HiddenDict()
+    headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
@@ -104,7 +104,9 @@ def parse_head(data: bytes) -> Head:
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
-    return Head(int(status[2]), headers, size, chunked, keep and size != BAD_SIZE, conflict)
+    return Head(
+        int(status[2]), HiddenDict(headers), size, chunked, keep and size != BAD_SIZE, conflict
+    )
 
 
 def _text(latin: str) -> str:

@@ -358,11 +358,14 @@ def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> memo
     length = ""
     if size or request.method in _METHODS_WITH_CONTENT:
         length = f"content-length: {size}\r\n"
-    own = Hidden("".join([f"{name}: {value}\r\n" for name, value in headers.items()]))
     return memoryview(
-        (
-            f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
-            f"{origin.lines_beside(headers)}{own}{length}\r\n"
+        "".join(
+            [
+                f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n",
+                origin.lines_beside(headers),
+                *[f"{name}: {value}\r\n" for name, value in headers.items()],
+                f"{length}\r\n",
+            ]
         ).encode()
     )
 
