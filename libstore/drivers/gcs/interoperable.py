@@ -177,7 +177,7 @@ class HMACDriver(GCSDriver):
             )
         )  # fmt: skip
         return [
-            (unquote(row["Key"].replace("+", " ")), row.get("Generation"))
+            (unquote(row.get("Key", "").replace("+", " ")), row.get("Generation"))
             for _, row in page.rows
             if row.get("Key")
         ]

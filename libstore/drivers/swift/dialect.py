@@ -366,6 +366,14 @@ def rows_of(told: object) -> Rows:
     return told
 
 
+def name_of(row: Mapping[str, Any]) -> str:
+    """Return the name in a row."""
+    name = row.get("name")
+    if not isinstance(name, str):
+        raise ServiceError("the service lists something that has no name")
+    return name
+
+
 def _is_row(row: object) -> bool:
     """Return whether this can be a row of a listing, or of a manifest, which may have data."""
     return isinstance(row, dict) and ("name" in row or "subdir" in row or "data" in row)
@@ -399,7 +407,7 @@ def next_marker(rows: Rows, marker: str | None) -> str | None:
 
 def row_name(row: Mapping[str, Any]) -> str:
     """Return the name of an object, or the prefix, in a row of a listing."""
-    return str(row["subdir"] if "subdir" in row else row["name"])
+    return str(row["subdir"]) if "subdir" in row else name_of(row)
 
 
 @understood
@@ -425,7 +433,7 @@ def listed(row: Mapping[str, Any]) -> ObjectInfo:
         # A dynamic large object looks like an empty one here, and so does a symlink.
         size, etag, checksums = None, None, {}
     return ObjectInfo(
-        name=str(row["name"]),
+        name=name_of(row),
         size=size,
         etag=etag,
         checksums=checksums,
@@ -440,4 +448,4 @@ def container_rows(rows: Rows) -> list[ContainerInfo]:
     """Return the containers of a listing."""
     # The counts in it are told to the account by a daemon now and then, so they are not taken:
     # https://docs.openstack.org/swift/latest/overview_architecture.html#updaters
-    return [ContainerInfo(str(row["name"])) for row in rows]
+    return [ContainerInfo(name_of(row)) for row in rows]

@@ -339,10 +339,10 @@ class SwiftDriver(SharingHooks):
             rows = self._rows("ListContainer", name, query)
             if not rows:
                 return Page([])
-            return Page(rows, f"{rows[-1].get('version_id', '')}\n{rows[-1]['name']}")
+            return Page(rows, f"{rows[-1].get('version_id', '')}\n{dialect.name_of(rows[-1])}")
 
         def delete(row: Mapping[str, Any]) -> None:
-            self._delete_version(name, str(row["name"]), str(row["version_id"]))
+            self._delete_version(name, dialect.name_of(row), str(row["version_id"]))
 
         for page in iterate_pages(fetch, f"versions in {name!r}"):
             run_all(delete, [row for row in page.items if row.get("version_id")], 4)

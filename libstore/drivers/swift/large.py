@@ -37,7 +37,7 @@ from .._errors import understood
 from .._starts import may_have_begun
 from .bulk import outcome_of, refusal_of
 from .calls import Calls, target_of
-from .dialect import Rows, is_large, next_marker, rows_of
+from .dialect import Rows, is_large, name_of, next_marker, rows_of
 
 _log = logging.getLogger("libstore")
 
@@ -186,11 +186,14 @@ class LargeObjects:
         marked: dict[str, bool] = {}
         found = []
         for row in self.rows(place, prefix_of(name)):
-            upload = Upload(container, name, str(row["name"]).split("/")[2])
+            pieces = name_of(row).split("/")
+            if len(pieces) < 3:  # it is none of ours
+                continue
+            upload = Upload(container, name, pieces[2])
             if upload.id not in marked:
                 marked[upload.id] = self._is_marked(upload)
             if not marked[upload.id]:
-                found.append(f"/{place}/{row['name']}")
+                found.append(f"/{place}/{name_of(row)}")
         return found
 
     def foreign(self, container: str, name: str) -> list[str]:
@@ -363,7 +366,7 @@ class LargeObjects:
         """Remove the segments of an upload, unless the object is made of them, and its mark."""
         container = segments_container(upload.container)
         try:
-            paths = [f"/{container}/{row['name']}" for row in self.segments(upload)]
+            paths = [f"/{container}/{name_of(row)}" for row in self.segments(upload)]
         except ContainerNotFoundError:
             return
         if paths and not self._is_published(upload):
@@ -432,7 +435,7 @@ class LargeObjects:
             place = segments_container(upload.container)
             for one in ended:
                 if not is_made_of(entries, one):
-                    self.remove([f"/{place}/{row['name']}" for row in self.segments(one)])
+                    self.remove([f"/{place}/{name_of(row)}" for row in self.segments(one)])
         except StorageError as error:
             _log.warning("could not look for segments that nothing names: %s", error)
 
@@ -490,7 +493,7 @@ class LargeObjects:
             Upload(
                 container,
                 unquote(str(row.get("content_type", "")).rpartition("libstore-name=")[2]),
-                str(row["name"])[len(_MARKS) :],
+                name_of(row)[len(_MARKS) :],
                 parse_timestamp(str(row.get("last_modified"))),
             )
             for row in page.items
@@ -526,7 +529,7 @@ class LargeObjects:
                 try:
                     self._calls.ask("DELETE", "DeleteContainer", place).close()
                 except ContainerNotEmptyError:
-                    self.remove([f"/{place}/{row['name']}" for row in self.rows(place)])
+                    self.remove([f"/{place}/{name_of(row)}" for row in self.rows(place)])
                 else:
                     return
         except ContainerNotFoundError:

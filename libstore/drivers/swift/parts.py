@@ -191,7 +191,7 @@ class PartHooks(ObjectHooks):
         offset = 0
         for row in self._large.segments(upload):
             digest = str(row.get("hash", ""))
-            number = str(row["name"]).rpartition("/")[2]
+            number = dialect.name_of(row).rpartition("/")[2]
             part, size = parse_size(number), parse_size(row.get("bytes"))
             if part is None:
                 raise ServiceError("there is something else among the segments of an upload")
