@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import pytest
+
+Raised: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...]"
+# The second one says that something should have been raised, and was not.
+_ASSERTIONS = (AssertionError, pytest.fail.Exception)
 
 
 class Faulty:
@@ -20,11 +24,13 @@ class Faulty:
             fails now and then.
         unfit: Reasons by such a name of a test that is not even run, for it leaves the server in
             a state that other tests suffer from.
+        raising: What a test raises that fails for a reason, if it is not one of its assertions.
     """
 
     faults: ClassVar[Mapping[str, str]] = {}
     sometimes: ClassVar[Mapping[str, str]] = {}
     unfit: ClassVar[Mapping[str, str]] = {}
+    raising: ClassVar[Mapping[str, Raised]] = {}
 
     @pytest.fixture(autouse=True)
     def _expect_faults(self, request: pytest.FixtureRequest) -> None:
@@ -39,7 +45,9 @@ class Faulty:
         ):
             reason = _reason(reasons, *names)
             if reason is not None:
-                request.applymarker(pytest.mark.xfail(reason=reason, strict=strict))
+                raises = self.raising.get(reason, _ASSERTIONS)
+                mark = pytest.mark.xfail(reason=reason, strict=strict, raises=raises)
+                request.applymarker(mark)
                 return
 
 

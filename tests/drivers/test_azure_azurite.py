@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-from drivers.s3_faults import Faulty
+from drivers.s3_faults import Faulty, Raised
 
-from libstore import get_driver
+from libstore import InvalidNameError, get_driver
 from libstore.drivers.azure import AzureDriver
 from libstore.testing import DriverConformance
 from servers.azurite import AzureServer
@@ -35,6 +35,11 @@ class TestAzurite(Faulty, DriverConformance):
         r"test_an_ordinary_name_comes_back_unchanged['back\\..\\slash']": _BACKSLASH,
         r"test_no_name_stands_for_another['a\n'-'a\r\n']": _CONTROL,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _CONTROL,
+    }
+
+    raising: ClassVar[Mapping[str, Raised]] = {
+        _BACKSLASH: InvalidNameError,
+        _CONTROL: InvalidNameError,
     }
 
     @pytest.fixture

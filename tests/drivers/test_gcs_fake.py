@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import pytest
 from drivers.gcs_support import credentials
-from drivers.s3_faults import Faulty
+from drivers.s3_faults import Faulty, Raised
 
-from libstore import get_driver
+from libstore import InvalidNameError, ServiceError, get_driver
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
 from servers.gcs import GCSServer
@@ -56,6 +56,11 @@ class TestFakeGCS(Faulty, DriverConformance):
         "test_a_public_url_leads_to_the_object_or_is_refused": _POLICY,
         r"test_no_name_stands_for_another['a\n'-'a\r\n']": _LINE_FEED,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _LINE_FEED,
+    }
+
+    raising: ClassVar[Mapping[str, Raised]] = {
+        _POLICY: ServiceError,
+        _LINE_FEED: InvalidNameError,
     }
 
     @pytest.fixture

@@ -38,6 +38,7 @@ from libstore import (
     IntegrityError,
     ObjectChangedError,
     RetryPolicy,
+    ServiceError,
     StorageDriver,
     TransferOptions,
     Upload,
@@ -621,6 +622,20 @@ def test_containers_come_on_two_pages(
 ) -> None:
     assert 2 == len(list(driver.list_containers()))
     assert [] == missing(server, line), server.asked
+
+
+@pytest.mark.parametrize("label", ["s3", "gcs-parallel", "gcs-hmac"])
+def test_parts_that_are_told_twice_are_an_error(server: RichServer, driver: StorageDriver) -> None:
+    """The service passes over what says where the second page begins."""
+
+    def before(ask: Ask) -> Play | None:
+        ask.query.pop("part-number-marker", None)
+        return None
+
+    server.before = before
+    with pytest.raises(ServiceError, match="does not advance behind 1"):
+        list_arrived(driver)
+    assert 2 == len(server.asked)
 
 
 # ---------------------------------------------------------------------- copies in parts

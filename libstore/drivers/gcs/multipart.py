@@ -206,6 +206,8 @@ class Multipart:
             size, part = parse_size(row.get("Size")), parse_size(row.get("PartNumber"))
             if size is None or not part:
                 raise ServiceError("the service tells no number or no size of a part")
+            if part <= int(number):
+                raise ServiceError(f"Google's listing of parts does not advance behind {number}")
             etag = clean_etag(row.get("ETag")) or ""
             found.append(Part(part, at, size, etag))
             at += size

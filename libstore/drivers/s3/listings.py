@@ -190,22 +190,23 @@ def part_page(answer: Answer, token: str | None) -> Page[Part]:
     Args:
         token: The last page's: the number and the end of its last part.
     """
-    number, _, end = (token or "0 0").partition(" ")
+    behind, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []
     for _, row in answer.rows:
         number, size = row.get("PartNumber", ""), parse_size(row.get("Size"))
         if size is None or not parse_size(number):
             raise ServiceError("the service tells no number or no size of a part")
+        if int(number) <= int(behind):
+            raise ServiceError(f"the service's listing of parts does not advance behind {behind}")
         etag = clean_etag(row.get("ETag")) or ""
         parts.append(Part(int(number), offset, size, etag, _row_checksums(row)))
         offset += size
     if not _is_truncated(answer.told):
         return Page(parts)
-    if not parts:
-        number = answer.told.get("NextPartNumberMarker", "")
-        if not parse_size(number):
-            raise _nowhere()
-    return Page(parts, f"{number} {offset}")
+    last = str(parts[-1].number) if parts else answer.told.get("NextPartNumberMarker", "")
+    if not parse_size(last):
+        raise _nowhere()
+    return Page(parts, f"{last} {offset}")
 
 
 def _row_checksums(row: Mapping[str, str]) -> dict[str, str]:
