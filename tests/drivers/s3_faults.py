@@ -10,7 +10,7 @@ import pytest
 
 Raised: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...]"
 # The second one says that something should have been raised, and was not.
-_ASSERTIONS = (AssertionError, pytest.fail.Exception)
+ASSERTIONS = (AssertionError, pytest.fail.Exception)
 
 
 class Faulty:
@@ -24,7 +24,8 @@ class Faulty:
             fails now and then.
         unfit: Reasons by such a name of a test that is not even run, for it leaves the server in
             a state that other tests suffer from.
-        raising: What a test raises that fails for a reason, if it is not one of its assertions.
+        raising: What a test raises that fails for a reason, if it is not one of its assertions;
+            what one that fails now and then may raise.
     """
 
     faults: ClassVar[Mapping[str, str]] = {}
@@ -45,7 +46,7 @@ class Faulty:
         ):
             reason = _reason(reasons, *names)
             if reason is not None:
-                raises = self.raising.get(reason, _ASSERTIONS)
+                raises = self.raising.get(reason, ASSERTIONS if strict else None)
                 mark = pytest.mark.xfail(reason=reason, strict=strict, raises=raises)
                 request.applymarker(mark)
                 return

@@ -13,14 +13,18 @@ from typing import ClassVar
 
 import pytest
 from drivers.gcs_support import credentials
-from drivers.s3_faults import Faulty, cases
+from drivers.s3_faults import ASSERTIONS, Faulty, Raised, cases
 from typing_extensions import override
 
 from libstore import (
     Container,
     ContainerNotEmptyError,
     IntegrityError,
+    InvalidNameError,
+    NotSupportedError,
+    ObjectChangedError,
     RetryPolicy,
+    TransportError,
     get_driver,
 )
 from libstore.drivers.gcs import GCSDriver
@@ -75,6 +79,7 @@ class TestEmulator(Faulty, DriverConformance):
         "test_a_copy_if_absent_leaves_what_is_there": _CONDITIONS,
         "test_a_move_onto_a_taken_name_leaves_both": _CONDITIONS,
         "test_if_match_of_a_missing_object_raises": _CONDITIONS,
+        "test_one_thread_wins_a_free_name": _CONDITIONS,
         "test_what_was_changed_is_not_deleted": _CONDITIONS,
         **cases("test_mode_x_leaves_what_is_there", _CONDITIONS, "x", "xb"),
         **cases("test_if_absent_leaves_what_is_there", _CONDITIONS, "small", "in parts"),
@@ -108,7 +113,16 @@ class TestEmulator(Faulty, DriverConformance):
         **cases("test_a_signed_url_leads_to_the_object_or_is_refused", _FOLDER, "'a/'", "'/'"),
         "test_deleting_takes_unfinished_uploads_along": _UPLOADS,
     }  # fmt: skip
-    sometimes: ClassVar[Mapping[str, str]] = {"test_one_thread_wins_a_free_name": _CONDITIONS}
+    raising: ClassVar[Mapping[str, Raised]] = {
+        _UNVERSIONED: (*ASSERTIONS, ObjectChangedError),
+        _PATHS: IntegrityError,
+        _LINE_FEED: InvalidNameError,
+        _NO_DELETE: PermissionError,
+        _FOLDER: PermissionError,
+        _ACL: NotSupportedError,
+        _DOTS: TransportError,
+        _UPLOADS: ContainerNotEmptyError,
+    }
     unfit: ClassVar[Mapping[str, str]] = {
         **cases("test_an_ordinary_name_comes_back_unchanged", _DOTS, r"'back\..\slash'"),
         **cases(

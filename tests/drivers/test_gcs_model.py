@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import pytest
 from drivers.gcs_support import account, credentials
-from drivers.s3_faults import Faulty
+from drivers.s3_faults import Faulty, Raised
 
-from libstore import get_driver, testing
+from libstore import InvalidNameError, get_driver, testing
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
 from servers.gcs_json import answer
@@ -50,6 +50,7 @@ class _Shared(Faulty, DriverConformance):
         r"test_no_name_stands_for_another['a\n'-'a\r\n']": _LINE_FEED,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _LINE_FEED,
     }
+    raising: ClassVar[Mapping[str, Raised]] = {_LINE_FEED: InvalidNameError}
 
 
 @pytest.fixture(scope="module")

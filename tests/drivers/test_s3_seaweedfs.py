@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-from drivers.s3_faults import Faulty, cases
+from drivers.s3_faults import Faulty, Raised, cases
 from typing_extensions import override
 
-from libstore import Container, get_driver
+from libstore import Container, InvalidNameError, ServiceUnavailableError, get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
 from libstore.testing.shelf import Shelf, shelf_of
@@ -77,6 +77,10 @@ class TestSeaweedFS(Faulty, DriverConformance):
         ),
     }
 
+    raising: ClassVar[Mapping[str, Raised]] = {
+        _NO_TARGET: ServiceUnavailableError,
+        _BACKSLASH: InvalidNameError,
+    }
     sometimes: ClassVar[Mapping[str, str]] = {
         "test_deleting_takes_unfinished_uploads_along": (
             "SeaweedFS makes a bucket again for a part that was under way when it was deleted"
