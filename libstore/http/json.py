@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..redaction import Hidden
+from ..redaction import Hidden, HiddenDict
 
 
 def parse_json(data: bytes | str) -> Any:
     """
     Return what a document says; numbers that no service can mean are `None`.
+
+    The `repr` of its objects shows no values, for a service may repeat our credentials in them.
 
     Raises:
         ValueError: It is not JSON, it is nested too deep, or its text is not Unicode.
@@ -28,11 +30,11 @@ def parse_json(data: bytes | str) -> Any:
 
 def _decode(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_nothing)
+        return json.loads(text, object_hook=HiddenDict, parse_constant=_nothing)
     except json.JSONDecodeError:
         raise
     except ValueError:  # a number of more digits than Python converts
-        return json.loads(text, parse_constant=_nothing, parse_int=_number)
+        return json.loads(text, object_hook=HiddenDict, parse_constant=_nothing, parse_int=_number)
 
 
 def _nothing(_name: str) -> None:

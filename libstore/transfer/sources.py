@@ -280,8 +280,12 @@ def bytes_view(value: Any) -> memoryview | None:
         raise InvalidTypeError("the buffer has Python objects in it, which are no bytes")
     if not view.nbytes:
         return memoryview(b"")
-    # cast() takes no other than native formats of one item.
-    return PickleBuffer(view).raw()
+    try:
+        return view.cast("B")
+    except (TypeError, ValueError):  # it takes no other than native formats of one item
+        pass
+    # A view that another view exports crashes CPython when both are collected as garbage.
+    return memoryview(bytes(view)) if type(value) is memoryview else PickleBuffer(value).raw()
 
 
 def _bytes_of(value: object, what: str) -> memoryview:

@@ -30,10 +30,14 @@ from libstore import (
     LocalFileIsADirectoryError,
     LocalFileNotFoundError,
 )
-from libstore.transfer.sources import open_source
+from libstore.transfer.sources import bytes_view, open_source
 
 PART = 10_000
 CONTENT = bytes(range(251)) * 100  # 2.51 parts
+
+
+class _Structure(ctypes.Structure):
+    _fields_ = (("a", ctypes.c_int), ("b", ctypes.c_double))
 
 
 class _OnlyRead:
@@ -98,6 +102,8 @@ _BUFFERS: dict[str, Callable[[], Any]] = {
     "memoryview of two dimensions": lambda: memoryview(CONTENT).cast("B", (251, 100)),
     "array of shorts": lambda: array.array("h", CONTENT),
     "ctypes array": lambda: (ctypes.c_char * len(CONTENT)).from_buffer_copy(CONTENT),
+    "ctypes structure": lambda: _Structure(1, 2.5),
+    "memoryview of a structure": lambda: memoryview(_Structure(1, 2.5)),
     "slice of a memoryview": lambda: memoryview(b"xx" + CONTENT + b"yy")[2:-2],
 }
 
@@ -127,6 +133,14 @@ def test_a_buffer_is_the_content(container: Container, kind: str) -> None:
     obj = container.upload_object(source, "a")
     assert expected == obj.read()
     assert len(expected) == obj.size
+
+
+@pytest.mark.parametrize("kind", _BUFFERS)
+def test_no_view_exports_the_view_of_a_buffer(kind: str) -> None:
+    """CPython crashes when it collects a view of another view as garbage."""
+    view = bytes_view(_BUFFERS[kind]())
+    assert view is not None
+    assert not isinstance(view.obj, memoryview)
 
 
 @pytest.mark.parametrize("kind", _STREAMS)
