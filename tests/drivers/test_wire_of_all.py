@@ -193,6 +193,11 @@ def copy_typed(driver: StorageDriver) -> object:
     return driver.object("bucket", "name").copy("bucket", "copy", content_type="text/x-new")
 
 
+def copy_typed_absent(driver: StorageDriver) -> object:
+    obj = driver.object("bucket", "name")
+    return driver.copy_object(obj, "bucket", "copy", content_type="text/x-new", if_absent=True)
+
+
 def copy_bare(driver: StorageDriver) -> object:
     return driver.object("bucket", "name").copy("bucket", "copy", metadata={})
 
@@ -368,6 +373,16 @@ SENT: Mapping[Operation, Mapping[str, str]] = {
         f" | content-type: text/x-new | {_BESIDE_TYPE['gcs-hmac']}",
         "swift": f'PUT {_SWIFT}/copy | x-copy-from: /bucket/name | if-match: "{ETAG}"'
         f" | x-fresh-metadata: true | content-type: text/x-new | {_BESIDE_TYPE['swift']}",
+    },
+    copy_typed_absent: {
+        "s3": f"PUT /bucket/copy | {_COPY_SOURCE} | if-none-match: * | content-type: text/x-new",
+        "azure": f"""
+            PUT {_AZURE}/copy?comp=block | x-ms-source-if-match: "{ETAG}"
+            PUT {_AZURE}/copy?comp=blocklist | if-none-match: * | content-type: application/xml
+        """,
+        "gcs": f"POST {_OBJECT}/rewriteTo/b/bucket/o/copy"
+        "?ifSourceGenerationMatch=17&ifGenerationMatch=0",
+        "gcs-hmac": f"PUT /bucket/copy | {_GOOG_SOURCE} | x-goog-if-generation-match: 0",
     },
     copy_bare: {
         "s3": f"PUT /bucket/copy | {_COPY_SOURCE} | x-amz-metadata-directive: REPLACE"
@@ -666,6 +681,28 @@ def test_what_a_copy_in_parts_sends(server: RichServer) -> None:
     assert [] == [ask for ask in server.asked if not _is_paid(ask, "s3")]
 
 
+@pytest.mark.parametrize(
+    ("label", "read", "written"),
+    [
+        (
+            "s3", "x-amz-copy-source-server-side-encryption-customer-key",
+            "x-amz-server-side-encryption-customer-key",
+        ),
+        ("gcs", "x-goog-copy-source-encryption-key", "x-goog-encryption-key"),
+        ("gcs-hmac", "x-goog-copy-source-encryption-key", "x-goog-encryption-key"),
+    ],
+)  # fmt: skip
+def test_a_copy_is_read_and_written_with_the_drivers_key(
+    label: str, read: str, written: str, server: RichServer
+) -> None:
+    key = bytes(range(32))
+    text = base64.b64encode(key).decode()
+    line = {"gcs": f"POST {_OBJECT}/rewriteTo/b/bucket/o/copy"}.get(label, "PUT /bucket/copy")
+    with MAKERS[label](server.url, customer_key=key) as driver:
+        copy_plain(patient(driver))
+    assert [] == missing(server, f"{line} | {read}: {text} | {written}: {text}"), server.asked
+
+
 class _Interrupt:
     """A flag that is pressed like Ctrl-C as soon as a request of some kind has come."""
 
@@ -683,6 +720,7 @@ class _Interrupt:
     [
         ("s3", "POST /bucket/copy?uploads", f"DELETE /bucket/copy?uploadId={UPLOAD_ID}"),
         ("s3", "PUT /bucket/copy?partNumber=1", f"DELETE /bucket/copy?uploadId={UPLOAD_ID}"),
+        ("s3", "PUT /bucket/copy?partNumber=12", f"DELETE /bucket/copy?uploadId={UPLOAD_ID}"),
         ("azure", f"PUT {_AZURE}/copy?comp=block", f"HEAD {_AZURE}/copy"),
         ("swift", f"PUT {_SEGMENTS}/*", f"DELETE {_SEGMENTS}/*"),
     ],
@@ -735,6 +773,18 @@ def test_another_content_than_was_sent_is_found_out(
 ) -> None:
     server.before = _tell_another(label, part=False)
     with pytest.raises(IntegrityError):
+        driver.upload_object(CONTENT, "bucket", "name")
+
+
+@pytest.mark.parametrize("told", ["ETag", "x-amz-checksum-crc32"])
+@pytest.mark.parametrize("label", ["s3"])
+def test_each_digest_that_s3_tells_is_compared(
+    told: str, server: RichServer, driver: StorageDriver
+) -> None:
+    """Also the MD5 that nothing was sent of."""
+    headers = {"ETag": f'"{ETAG}"', told: _TELLING["s3"][told], "x-amz-request-id": "R1"}
+    server.before = lambda ask: play(200, headers)
+    with pytest.raises(IntegrityError, match="has stored"):
         driver.upload_object(CONTENT, "bucket", "name")
 
 

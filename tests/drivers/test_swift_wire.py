@@ -1,0 +1,187 @@
+"""What the Swift driver sends for large objects, versions and expiry; real servers show it too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from drivers.rich_server import CONTENT, Ask, RichServer, missing, play
+from drivers.swift_support import PART
+from scripted import Play
+
+from libstore import IntegrityError, RetryPolicy, StorageDriver, TransferOptions, get_driver
+
+BOX = "/v1/AUTH_test/bucket"
+SEGMENTS = "/v1/AUTH_test/bucket_libstore_segments"
+OWN = f"segments/{hashlib.sha256(b'name').hexdigest()[:32]}/id/00000001"
+MD5 = hashlib.md5(CONTENT).hexdigest()
+#: The ETag of a large object of one segment, and what the driver that wrote it keeps beside.
+WHOLE = hashlib.md5(MD5.encode()).hexdigest()
+LARGE = {"x-static-large-object": "True", "ETag": f'"{WHOLE}"', "x-trans-id": "R1"}
+
+
+@pytest.fixture
+def server() -> Iterator[RichServer]:
+    server = RichServer("swift")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def driver(server: RichServer) -> Iterator[StorageDriver]:
+    with get_driver("swift")(token="token", storage_url=f"{server.url}/v1/AUTH_test") as driver:
+        driver.retry = RetryPolicy(2, base=0.0)
+        driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
+        yield driver
+
+
+Before = Callable[[Ask], Play | None]
+
+
+def manifest(*rows: dict[str, Any]) -> bytes:
+    return json.dumps(
+        [{"bytes": len(CONTENT), "hash": MD5, **row} for row in rows or ({"name": "/x/y"},)]
+    ).encode()
+
+
+def be_large(server: RichServer, entries: bytes, **headers: str) -> None:
+    """Have every object of the container be a large one of these segments."""
+    told = {**LARGE, **headers}
+
+    def before(ask: Ask) -> Play | None:
+        if not ask.path.startswith(f"{BOX}/") or ask.method not in {"GET", "HEAD"}:
+            return None
+        if ask.query.get("multipart-manifest") == "get" and ask.method == "GET":
+            return play(200, told, entries)
+        found = play(200, told, CONTENT)
+        if ask.method == "HEAD":
+            found.data = found.data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return found
+
+    server.before = before
+
+
+# ---------------------------------------------------------------------- large objects
+
+
+def test_each_segment_is_sent_with_its_digest(server: RichServer, driver: StorageDriver) -> None:
+    content = bytes(2 * PART)
+    digest = hashlib.md5(bytes(PART)).hexdigest()
+    driver.upload_object(content, "bucket", "name")
+    line = f"PUT {SEGMENTS}/segments/* | etag: {digest}"
+    assert [] == missing(server, f"{line}\n{line}\nPUT {BOX}/name?multipart-manifest=put")
+
+
+def test_segments_end_an_hour_after_their_object(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """They are made to before the manifest names them."""
+    for extra, header in (
+        ({"delete_after": 60}, "x-delete-after: 3660"),
+        ({"delete_at": 1_900_000_000}, "x-delete-at: 1900003600"),
+    ):
+        server.asked.clear()
+        driver.upload_object(bytes(2 * PART), "bucket", "name", extra=extra)
+        line = f"POST {SEGMENTS}/segments/* | {header}"
+        assert [] == missing(server, f"{line}\n{line}\nPUT {BOX}/name?multipart-manifest=put")
+
+
+def test_the_digest_of_another_manifest_is_not_compared(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """The object may be replaced between the look at its bytes and the one at its manifest."""
+    be_large(server, manifest({"name": "/x/y", "hash": "0" * 32}))
+    assert CONTENT == driver.object("bucket", "name").read()
+    be_large(server, manifest())
+    assert CONTENT == driver.object("bucket", "name").read()
+
+
+def test_new_metadata_leave_what_a_large_object_is(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """A POST drops what it does not name: the digest of the whole, and a dynamic manifest."""
+    own = {"x-object-meta-libstore-md5": f"{WHOLE}:{MD5}"}
+    be_large(server, manifest(), **own)
+    obj = driver.update_metadata(driver.object("bucket", "name"), {"new": "1"})
+    assert MD5 == obj.object_hash
+    assert [] == missing(
+        server, f"POST {BOX}/name | x-object-meta-new: 1"
+        f" | x-object-meta-libstore-md5: {WHOLE}:{MD5}",
+    )  # fmt: skip
+    be_large(server, b"", **{"x-object-manifest": "other/a%20b", "x-static-large-object": ""})
+    driver.update_metadata(driver.object("bucket", "name"), {"new": "2"})
+    line = f"POST {BOX}/name | x-object-meta-new: 2 | x-object-manifest: other/a%20b"
+    assert [] == missing(server, line)
+
+
+@pytest.mark.parametrize("versions", ["", "true", "false"])
+def test_segments_go_with_their_object_unless_versions_are_kept(
+    server: RichServer, driver: StorageDriver, versions: str
+) -> None:
+    """Those that it names and that were written for it; asked of the newest manifest."""
+    names = [
+        f"bucket_libstore_segments/{OWN}",
+        f"other_libstore_segments/{OWN}",
+        "bucket_libstore_segments/segments/another/id/00000001",
+    ]
+    be_large(server, manifest(*({"name": f"/{name}"} for name in names)))
+    large: Before = server.before
+
+    def before(ask: Ask) -> Play | None:
+        if versions and ask.method == "HEAD" and ask.path == BOX:
+            return play(204, {"x-trans-id": "R1", "x-versions-enabled": versions})
+        return large(ask)
+
+    server.before = before
+    driver.object("bucket", "name").delete()
+    assert [] == missing(
+        server, f"GET {BOX}/name?multipart-manifest=get | x-newest: true\nDELETE {BOX}/name"
+    )
+    deleted = [ask.path for ask in server.asked if ask.method == "DELETE"]
+    gone = [] if versions else [f"{SEGMENTS}/{OWN}"]
+    assert [f"{BOX}/name", *gone] == deleted
+
+
+# ---------------------------------------------------------------------- copies, versions
+
+
+def test_another_content_than_was_copied_is_found_out(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    def before(ask: Ask) -> Play | None:
+        if ask.method == "PUT":
+            return play(201, {"x-trans-id": "R1", "ETag": "0" * 32})
+        if ask.method == "HEAD" and ask.path == f"{BOX}/name":
+            return play(200, {"x-trans-id": "R1", "ETag": MD5})
+        return None
+
+    server.before = before
+    with pytest.raises(IntegrityError, match="copied something else"):
+        driver.object("bucket", "name").copy("bucket", "copy")
+
+
+def test_a_container_goes_with_versions_of_one_name_on_two_pages(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    refused = [409]
+
+    def before(ask: Ask) -> Play | None:
+        if ask.method == "DELETE" and ask.path == BOX and refused:
+            return play(refused.pop(), {"x-trans-id": "R1"})
+        if ask.method == "HEAD" and ask.path == BOX:
+            return play(204, {"x-trans-id": "R1", "x-versions-enabled": "true"})
+        return None
+
+    server.before = before
+    driver.delete_container("bucket")
+    assert [] == missing(server, f"""
+        DELETE {BOX}
+        GET {BOX}?versions | !?marker
+        DELETE {BOX}/a?version-id=1
+        GET {BOX}?versions&marker=a&version_marker=1
+        DELETE {BOX}/a?version-id=2
+        DELETE {BOX}
+    """), server.asked  # fmt: skip
