@@ -273,6 +273,17 @@ def test_a_copy_to_a_free_name_spares_a_symlink_that_leads_nowhere(
     assert lines(server)[-1].startswith("HEAD /v1/AUTH_test/c/b?symlink=get")
 
 
+def test_a_copy_to_a_free_name_that_was_taken_meanwhile_is_not_sent_again(
+    server: Server, driver: SwiftDriver
+) -> None:
+    """The request has no condition of its own, and would replace what the other wrote."""
+    play(server, said(200, etag=MD5), said(404), said(409), said(200))
+    with pytest.raises(ObjectAlreadyExistsError):
+        driver.object("c", "a").copy("c", "b", if_absent=True)
+    methods = [line.split(" ")[0] for line in lines(server)]
+    assert methods[-3:] == ["HEAD", "PUT", "HEAD"]
+
+
 def test_another_md5_than_was_sent_is_noticed(server: Server, driver: SwiftDriver) -> None:
     play(server, said(201, etag="0" * 32))
     with pytest.raises(IntegrityError):

@@ -14,6 +14,7 @@ from ...errors import (
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
+    ServiceUnavailableError,
     StorageError,
 )
 from ...http.headers import clean_etag
@@ -106,7 +107,12 @@ class CopyHooks(PartHooks):
 
         def copy() -> ObjectInfo:
             idempotent = not conditions.if_absent
-            etag = self._copy_bytes(source, info, target, sent, None, idempotent=idempotent)
+            try:
+                etag = self._copy_bytes(source, info, target, sent, None, idempotent=idempotent)
+            except ServiceUnavailableError as error:
+                if error.status == 409 and conditions.if_absent:  # another write was faster
+                    self._require_absent(*target)
+                raise
             if expected is not None and etag != expected:
                 raise IntegrityError(
                     "the service has copied something else: the copy's MD5 should be"
