@@ -28,6 +28,7 @@ from .errors import (
     InvalidOptionError,
     InvalidTypeError,
     ObjectChangedError,
+    StorageError,
     TransferCancelledError,
 )
 from .transfer.digests import Digests, compare, verifiable
@@ -209,6 +210,19 @@ class ObjectReader(io.RawIOBase):
         self._digests = None
         if self._verified is not None:
             self._verified(verified_by)
+
+
+class BufferedObjectReader(io.BufferedReader):
+    """The buffer in front of a reader, which says in words why a position is refused."""
+
+    @override
+    def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(target, whence)
+        except (TypeError, ValueError, OverflowError) as error:
+            if not self.closed and not isinstance(error, StorageError):
+                self.raw.seek(target, whence)
+            raise
 
 
 class ObjectWriter(io.BufferedIOBase):

@@ -68,7 +68,8 @@ class RetryPolicy:
 
     It holds for one logical request: one put, one part, one page of a listing, one stream. The
     attempts of the request itself, of the requests that find out what became of it, and of those
-    that resume it all count together, and so does their time. A stream or a resumed upload that
+    that resume it all count together, and so does their time; only after the last attempt of a
+    write one more request may find out what became of it. A stream or a resumed upload that
     moves on begins its `total` anew, and gets its attempts back: a stream after each MiB, an
     upload after any bytes. Bytes that come more slowly than 4 KiB a second do not count.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal, NamedTuple, TextIO, TypeAlias, TypedDict, overload
 
@@ -13,6 +12,7 @@ from ..core import DriverCore, Guard
 from ..errors import InvalidOptionError
 from ..files import (
     BUFFER_SIZE,
+    BufferedObjectReader,
     ObjectReader,
     ObjectTextReader,
     ObjectTextWriter,
@@ -166,7 +166,7 @@ class Files(DriverCore):
             return self._open_writer(obj, order, guard, f"{action}b", text)
 
     def _open_reader(self, obj: Object, guard: Guard, text: _Text | None) -> Any:
-        buffered = io.BufferedReader(self._reader(obj, guard), BUFFER_SIZE)
+        buffered = BufferedObjectReader(self._reader(obj, guard), BUFFER_SIZE)
         return buffered if text is None else ObjectTextReader(buffered, *text)
 
     def _open_writer(

@@ -279,9 +279,12 @@ class Transport:
             context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
             bundle = self._bundle or DEFAULT_CA_BUNDLE_PATH
             folder = os.path.isdir(bundle)
-            context.load_verify_locations(
-                cafile=None if folder else bundle, capath=bundle if folder else None
-            )
+            try:
+                context.load_verify_locations(
+                    cafile=None if folder else bundle, capath=bundle if folder else None
+                )
+            except OSError as error:  # ssl.SSLError is one
+                raise _unreadable("certificate authorities", bundle, error) from None
         else:
             warnings.warn(
                 "certificates are not checked, so anybody on the way can read and change what is"
@@ -292,8 +295,20 @@ class Transport:
             context = create_urllib3_context(cert_reqs=ssl.CERT_NONE)
         if options.cert is not None:
             files = (options.cert,) if isinstance(options.cert, str) else options.cert
-            context.load_cert_chain(*files)
+            try:
+                context.load_cert_chain(*files)
+            except OSError as error:
+                raise _unreadable("our certificate and key", files[0], error) from None
         return context
+
+
+def _unreadable(what: str, path: str, error: OSError) -> InvalidOptionError:
+    """Return the error for a file that TLS needs and that cannot be loaded."""
+    reason = error.strerror if not isinstance(error, ssl.SSLError) else error.reason
+    return InvalidOptionError(
+        f"the file with {what}, {path!r}, could not be loaded"
+        f" ({reason or type(error).__name__}); it must be a readable PEM file"
+    )
 
 
 class _StaleError(Exception):

@@ -25,6 +25,7 @@ from libstore import (
     ObjectChangedError,
     ObjectNotFoundError,
     StorageDriver,
+    StorageError,
 )
 
 from .base import CONTENT, Topic, noise
@@ -175,6 +176,15 @@ class Readers(Topic):
         with large.as_file() as file:
             file.read(10)
             with pytest.raises(ValueError, match=r"seek|negative"):
+                file.seek(offset, whence)
+            assert noise(_LARGE)[10:20] == file.read(10)
+
+    @pytest.mark.parametrize(("offset", "whence"), [(2.5, 0), (None, 0), (0, 9), (10**30, 0)])
+    def test_seek_to_no_position_is_refused(self, large: Object, offset: Any, whence: int) -> None:
+        """A position is an integer that an object may have; the file stays where it was."""
+        with large.as_file() as file:
+            file.read(10)
+            with pytest.raises(StorageError):
                 file.seek(offset, whence)
             assert noise(_LARGE)[10:20] == file.read(10)
 

@@ -285,6 +285,20 @@ def test_a_signed_url_has_a_digest_that_the_cluster_takes(
     assert ["GET /info"] == lines(server)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_outage_of_the_info_is_one_of_the_upload_and_is_not_remembered(
+    server: Server, status: int
+) -> None:
+    with made(server) as driver:
+        play(server, *[said(status)] * 3)
+        with pytest.raises(StorageError) as caught:
+            driver.upload_object(iter([b"x"]), "bucket", "name")
+        assert status == caught.value.status
+        assert ["GET /info"] * 3 == lines(server)[1:]
+        play(server, info(slo={}), said(201, etag=hashlib.md5(b"x").hexdigest()))
+        driver.upload_object(iter([b"x"]), "bucket", "name")
+
+
 def test_the_info_is_above_the_version(server: Server) -> None:
     """Ceph has a path of its own before it."""
     place = f"{server.url}/swift/v1"

@@ -224,6 +224,17 @@ def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         Transport()
 
 
+@pytest.mark.parametrize("option", ["verify", "cert"])
+def test_a_certificate_file_that_cannot_be_loaded(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path, option: str
+) -> None:
+    path = tmp_path / "no.pem"
+    path.write_text("no certificate\n")
+    client = connect(**{option: str(path)})
+    with pytest.raises(InvalidOptionError, match=r"no\.pem.*could not be loaded"):
+        client.request(Request("GET", serve(tls=tls).url, "/"))
+
+
 def test_our_own_certificate(
     serve: Serve,
     connect: Connect,

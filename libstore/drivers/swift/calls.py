@@ -158,8 +158,10 @@ class Calls(Caller):
         try:
             told = parse_json(client.request(request).read(_MAX_ANSWER))
         except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
-                NotSupportedError):  # fmt: skip
-            told = {}  # who keeps it to themselves answers with an error, or a page
+                NotSupportedError) as error:  # fmt: skip
+            if isinstance(error, ServiceError) and error.retryable:
+                raise  # an outage says nothing about the cluster, and must not be remembered
+            told = {}  # a cluster may keep it to itself: its response is an error, or a page
         return Info(told if isinstance(told, dict) else {})
 
     # ------------------------------------------------------------------ one request
