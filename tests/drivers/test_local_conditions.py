@@ -184,6 +184,24 @@ def _write_too_late(container: Container, path: Path, size: int) -> None:
         path.write_bytes(b"theirs")
 
 
+def test_a_foreign_file_that_comes_at_the_last_moment_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other programs take no lock: what they write after our look is still not written over."""
+    container = new_container(tmp_path)
+    real = os.mkdir
+
+    def make_and_write(name: str, *arguments: int, dir_fd: int) -> None:
+        real(name, *arguments, dir_fd=dir_fd)
+        (tmp_path / "c/x/a").write_bytes(b"theirs")
+
+    monkeypatch.setattr(os, "mkdir", make_and_write)
+    with pytest.raises(ObjectAlreadyExistsError):
+        container.upload_object(b"ours", "x/a", if_absent=True)
+    assert b"theirs" == container.read_object("x/a")
+    assert {"c", "c/x", "c/x/a"} == set(picture(tmp_path))
+
+
 def test_a_condition_needs_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file system has no locks, nothing says that a condition still holds: it raises."""
     container = new_container(tmp_path)

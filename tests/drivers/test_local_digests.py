@@ -186,6 +186,28 @@ def _store(container: Container, content: bytes, how: str) -> None:
         container.upload_object(content, "a")
 
 
+def test_a_file_that_is_written_while_it_is_hashed_has_no_digest(
+    tmp_path: Path, attributes: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read may be half of one content and half of another; it is hashed again later."""
+    driver = local_driver(tmp_path, attributes=attributes)
+    driver.create_container("c")
+    path = tmp_path / "c" / "a"
+    path.write_bytes(b"before")
+    _age(path)
+    read = os.pread
+
+    def read_and_write(descriptor: int, size: int, position: int) -> bytes:
+        data = read(descriptor, size, position)
+        if data == b"before":
+            _change(path, b"behind")
+        return data
+
+    monkeypatch.setattr(os, "pread", read_and_write)
+    assert _digest(driver) is None
+    assert md5(b"behind") == _digest(driver)
+
+
 def test_a_foreign_file_is_hashed_once(
     tmp_path: Path, attributes: Kept, hashings: list[int]
 ) -> None:

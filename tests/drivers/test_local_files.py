@@ -17,7 +17,7 @@ from drivers.local_support import (
     run_python,
 )
 
-from libstore import ObjectChangedError, ObjectNotFoundError, TransferOptions
+from libstore import IntegrityError, ObjectChangedError, ObjectNotFoundError, TransferOptions
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 
@@ -37,6 +37,20 @@ def test_nothing_but_the_objects_is_in_the_tree(tmp_path: Path) -> None:
     container.upload_object(b"1", "small", metadata={"k": "v"})
     container.upload_object(bytes(5000), "deep/large").copy(container, "deep/copy")
     assert {"c", "c/small", "c/deep", "c/deep/large", "c/deep/copy"} == set(picture(tmp_path))
+
+
+def test_parts_that_somebody_cut_are_not_published(tmp_path: Path) -> None:
+    """What was sent and what lies there are compared before the object is seen."""
+    container = new_container(tmp_path, transfer=_SMALL_PARTS)
+
+    def cut(done: int, total: int | None) -> None:
+        if done == 10_000:  # the last part has been written
+            (own,) = filter(Path.is_file, (tmp_path / "c").glob(".libstore-*"))
+            os.truncate(own, 500)
+
+    with pytest.raises(IntegrityError, match="the file has 500"):
+        container.upload_object(bytes(10_000), "a", progress=cut)
+    assert ([], []) == (list(container.list_objects()), list(container.list_uploads()))
 
 
 @pytest.mark.parametrize("verb", ["copy", "move"])

@@ -663,6 +663,25 @@ def _refuse_whole_copies(ask: Ask) -> Play | None:
     return play(400, {"x-amz-request-id": "R1"}, b"<Error><Code>EntityTooLarge</Code></Error>")
 
 
+@pytest.mark.parametrize("label", ["azure"])
+def test_what_is_changed_of_a_copy_is_pinned_to_the_copy(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """Where the service reads no source by itself, what the copy shall not have is taken away."""
+
+    def before(ask: Ask) -> Play | None:
+        if ask.query.get("comp") != "block":
+            return None
+        return play(501, {"x-ms-request-id": "R1", "x-ms-error-code": "NotImplemented"})
+
+    server.before = before
+    copy_bare(driver)
+    assert [] == missing(server, f"""
+        PUT {_AZURE}/copy | x-ms-copy-source: *
+        PUT {_AZURE}/copy?comp=metadata | if-match: "new" | !x-ms-meta-owner
+    """), server.asked  # fmt: skip
+
+
 @pytest.mark.parametrize("label", ["s3"])
 def test_what_a_copy_in_parts_sends(server: RichServer) -> None:
     """Its parts are pinned, its tags come along, and each request is paid for."""
@@ -865,6 +884,18 @@ def test_the_digest_of_another_version_is_not_compared(
     except ObjectChangedError:
         return
     assert content == path.read_bytes()
+
+
+@pytest.mark.parametrize("label", ["s3"])
+def test_a_batch_that_tells_of_other_objects_is_not_believed(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """Nobody knows then what became of those that were asked for."""
+    failure = "<Error><Key>c</Key><Code>AccessDenied</Code></Error>"
+    server.before = lambda ask: xml("DeleteResult", failure)
+    results = driver.delete_objects([driver.object("bucket", name) for name in "ab"])
+    assert [False, False] == [result.ok for result in results]
+    assert all("not asked to delete" in str(result.error) for result in results)
 
 
 # ---------------------------------------------------------------------- what is told
