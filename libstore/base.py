@@ -17,7 +17,7 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Self, final, override
 
-from . import checks
+from . import arguments
 from .capabilities.cdn import CDN
 from .capabilities.copying import Copying
 from .capabilities.files import Files
@@ -38,13 +38,13 @@ from .listing import LazyList, prefixes_below
 from .redaction import hide_keys
 from .retry import RetryPolicy
 from .transfer import reading
-from .transfer.crew import Flag
 from .transfer.digests import parse_checksum
 from .transfer.download import DownloadOrder, checked_destination, download
 from .transfer.options import TransferOptions
 from .transfer.progress import ProgressCallback
 from .transfer.sources import UploadSource, open_source
-from .transfer.upload import UploadOrder, upload
+from .transfer.upload import UploadRequest, upload
+from .transfer.workers import CancelToken
 from .values import DeleteResult, Extra, ListQuery, MiB, ObjectInfo, Page, Prefix
 
 _CHUNK_SIZE = MiB
@@ -76,11 +76,11 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         write_tokens: bool = True,
     ) -> None:
         if retry is not None:
-            self.retry = checks.instance(retry, RetryPolicy, "retry")
+            self.retry = arguments.instance(retry, RetryPolicy, "retry")
         if transfer is not None:
-            self.transfer = checks.instance(transfer, TransferOptions, "transfer")
-        self.cdn = checks.public_address(cdn, "cdn")
-        self.write_tokens = checks.instance(write_tokens, bool, "write_tokens")
+            self.transfer = arguments.instance(transfer, TransferOptions, "transfer")
+        self.cdn = arguments.public_address(cdn, "cdn")
+        self.write_tokens = arguments.instance(write_tokens, bool, "write_tokens")
 
     # ------------------------------------------------------------------ containers
 
@@ -196,9 +196,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         with self._guard("list_objects", container):
             name = self._container_name(container)
             query = ListQuery(
-                checks.text(prefix, "prefix"),
-                checks.text(delimiter, "delimiter"),
-                checks.text(start_after, "start_after"),
+                arguments.text(prefix, "prefix"),
+                arguments.text(delimiter, "delimiter"),
+                arguments.text(start_after, "start_after"),
             )
         handle = self._container_handle(container)
 
@@ -228,9 +228,9 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         """
         with self._guard("walk", container):
             self._container_name(container)
-            if not checks.text(delimiter, "delimiter"):
+            if not arguments.text(delimiter, "delimiter"):
                 raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
-            return self._walk(container, checks.text(prefix, "prefix"), delimiter)
+            return self._walk(container, arguments.text(prefix, "prefix"), delimiter)
 
     def _walk(
         self, container: Container | str, prefix: str, delimiter: str
@@ -313,7 +313,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         checksum: str | None = None,
         extra: Extra | None = None,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """
         Store an object, and return it.
@@ -356,7 +356,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                 content_encoding=content_encoding,
                 content_language=content_language,
             )
-            order = UploadOrder(*target, options, parse_checksum(checksum), progress, cancel)
+            order = UploadRequest(*target, options, parse_checksum(checksum), progress, cancel)
             stored = upload(self, order, open_source(source))
         return self._object_handle(container, *stored)
 
@@ -370,7 +370,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Path:
         """
         Write an object to a file, and return the file's path.
@@ -433,10 +433,10 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         guard = self._guard("stream_object", obj)
         with guard:
             container, name = self._target(obj)
-            span = checks.span(start, stop)
+            span = arguments.span(start, stop)
             size = _CHUNK_SIZE
             if chunk_size is not None:
-                size = checks.positive_size(chunk_size, "chunk_size")
+                size = arguments.positive_size(chunk_size, "chunk_size")
 
         def chunks() -> Iterator[bytes]:
             with guard:
@@ -462,7 +462,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         """
         with self._guard("read_object", obj):
             container, name = self._target(obj)
-            span = checks.span(start, stop)
+            span = arguments.span(start, stop)
             obj._verified_by = None
             content, _, obj._verified_by = reading.read(self, container, name, span)
         return content
@@ -487,7 +487,7 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                 raise InvalidTypeError(
                     f"spans must be an iterable of pairs, not {type(spans).__name__}"
                 )
-            checked = [checks.span(*checks.pair(span)) for span in spans]
+            checked = [arguments.span(*arguments.pair(span)) for span in spans]
             obj._verified_by = None
             return reading.read_ranges(self, container, name, checked)
 

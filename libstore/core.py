@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import Self, final, override
 
-from . import checks
+from . import arguments
 from .content_types import guess_content_type
 from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
 from .handles import Container, Object
@@ -110,7 +110,9 @@ class DriverCore(DriverHooks):
         """Return whether the class has the hook of one of `CAPABILITIES`."""
         return _overrides(type(self), CAPABILITIES[operation])
 
-    def _guard(self, operation: str, container: object = None, name: object = None) -> Guard:
+    def _guard(
+        self, operation: str, container: object = None, name: object = None
+    ) -> ErrorContext:
         """Return what adds to errors which operation they are about, and on what it was called."""
         if isinstance(container, Object):
             container, name = container.container, container.name
@@ -118,7 +120,7 @@ class DriverCore(DriverHooks):
             container = container.name
         if isinstance(name, Object):
             name = name.name
-        return Guard(
+        return ErrorContext(
             self,
             operation,
             container if isinstance(container, str) else None,
@@ -137,12 +139,12 @@ class DriverCore(DriverHooks):
             raise InvalidTypeError(
                 f"container must be a Container or a str, not {type(container).__name__}"
             )
-        name = checks.container_name(container)
+        name = arguments.container_name(container)
         self._check_container_name(name)
         return name
 
     def _object_name(self, name: object) -> str:
-        checked = checks.object_name(name, self.limits)
+        checked = arguments.object_name(name, self.limits)
         self._check_object_name(checked)
         return checked
 
@@ -193,7 +195,7 @@ class DriverCore(DriverHooks):
 
     def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
         """Return the conditions of one write, with a token unless the driver writes none."""
-        conditions = Conditions(bool(if_absent), checks.etag(if_match, "if_match"))
+        conditions = Conditions(bool(if_absent), arguments.etag(if_match, "if_match"))
         if conditions.if_absent and conditions.if_match is not None:
             raise InvalidOptionError("if_absent and if_match cannot both hold; give one of them")
         self._need_option("if_absent", conditions.if_absent)
@@ -203,7 +205,7 @@ class DriverCore(DriverHooks):
     def _delete_conditions(self, obj: Object, if_match: str | None) -> Conditions:
         """Return the condition of a delete, with the token that the handle has of that ETag."""
         self._need_option("delete_if_match", if_match is not None)
-        wanted = checks.etag(if_match, "if_match")
+        wanted = arguments.etag(if_match, "if_match")
         known = None if wanted is None or wanted != obj._info.etag else obj._info.write_token
         return Conditions(if_match=wanted, token=known)
 
@@ -220,14 +222,14 @@ class DriverCore(DriverHooks):
         given: dict[str, Any] = {
             label: checked
             for label, value in headers.items()
-            if (checked := checks.header_value(value, label)) is not None
+            if (checked := arguments.header_value(value, label)) is not None
         }
         for label in given:
             self._need_option(label, True)
         return WriteOptions(
-            content_type=checks.header_value(content_type, "content_type")
+            content_type=arguments.header_value(content_type, "content_type")
             or guess_content_type(name),
-            metadata=checks.metadata(metadata, self.limits),
+            metadata=arguments.metadata(metadata, self.limits),
             conditions=conditions,
             extra=self._extra(extra, self.upload_extras),
             **given,
@@ -253,7 +255,7 @@ class DriverCore(DriverHooks):
             raise NotSupportedError(f"the {self.name} driver cannot honour {option}")
 
 
-class Guard:
+class ErrorContext:
     """Adds to an error that passes which operation, container and object it is about."""
 
     __slots__ = ("_container", "_driver", "_name", "_operation")

@@ -26,9 +26,9 @@ from .deleting import delete_full, empty
 from .errors import ContainerNotFoundError, NotSupportedError, StorageError
 from .listing import iterate_pages
 from .retry import Retrier, RetryPolicy, TokenBucket
-from .transfer.crew import run_all
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
+from .transfer.workers import map_concurrently
 from .values import (
     Composite,
     Conditions,
@@ -64,7 +64,7 @@ OPTIONS = frozenset(
 )
 
 #: Checks an option that only one service has: takes the value and what to call it in an error,
-#: and returns the value as the driver wants it. Those of `libstore.checks` are such.
+#: and returns the value as the driver wants it. Those of `libstore.arguments` are such.
 Check: TypeAlias = Callable[[object, str], object]
 
 
@@ -386,7 +386,7 @@ class DriverHooks(ABC):
                 return error
             return None
 
-        return run_all(delete, names, self.transfer.concurrency)
+        return map_concurrently(delete, names, self.transfer.concurrency)
 
     def _set_metadata(
         self,

@@ -13,7 +13,7 @@ from typing import Generic, NoReturn, SupportsIndex, TypeVar, overload
 
 from typing_extensions import override
 
-from .checks import shorten
+from .arguments import shorten
 from .errors import InvalidTypeError, NotSupportedError, ServiceError
 from .values import ListQuery, ObjectInfo, Page, Prefix
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
-from . import checks
+from . import arguments
 from .errors import InvalidOptionError, UnknownDriverError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def get_driver(name: str) -> type[Any]:
     Raises:
         UnknownDriverError: No driver has this name.
     """
-    checks.text(name, "the name of a driver")
+    arguments.text(name, "the name of a driver")
     target = (
         _registered.get(name)
         or _BUILTIN.get(name)
@@ -104,7 +104,7 @@ def register_driver(name: str, target: str) -> None:
         InvalidOptionError: The target is not of that form.
     """
     for value in (name, target):
-        checks.text(value, "a driver's name or target")
+        arguments.text(value, "a driver's name or target")
     module, colon, attribute = target.partition(":")
     if not (name and module and colon and attribute):
         raise InvalidOptionError(

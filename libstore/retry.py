@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from typing_extensions import Self, override
 
-from . import checks
+from . import arguments
 from .errors import RateLimitedError, StorageError
 from .values import KiB, MiB
 
@@ -102,10 +102,10 @@ class RetryPolicy:
     on_retry: Callable[[RetryEvent], object] | None = None
 
     def __post_init__(self) -> None:
-        checks.positive_size(self.attempts, "attempts")
+        arguments.positive_size(self.attempts, "attempts")
         for label in ("base", "cap", "total"):
-            checks.seconds(getattr(self, label), label)
-        checks.callback(self.on_retry, "on_retry")
+            arguments.seconds(getattr(self, label), label)
+        arguments.callback(self.on_retry, "on_retry")
 
     def delays(self) -> Iterator[float]:
         """Yield the seconds to wait before the second try, the third, and so on."""

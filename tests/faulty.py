@@ -21,7 +21,7 @@ from libstore import (
     Span,
     TransferOptions,
     TransportError,
-    checks,
+    arguments,
 )
 from libstore.drivers.memory import MemoryDriver
 from libstore.hooks import MULTIPART_HOOKS, Check, DriverHooks
@@ -156,8 +156,8 @@ class PublicDriver(FaultyDriver):
         "sign_headers",
         "sign_response_headers",
     }
-    upload_extras: ClassVar[Mapping[str, Check]] = {"colour": checks.header_value}
-    container_extras: ClassVar[Mapping[str, Check]] = {"place": checks.header_value}
+    upload_extras: ClassVar[Mapping[str, Check]] = {"colour": arguments.header_value}
+    container_extras: ClassVar[Mapping[str, Check]] = {"place": arguments.header_value}
 
     def __init__(self, *, cdn: str | None = None) -> None:
         super().__init__()

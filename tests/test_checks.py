@@ -14,7 +14,7 @@ from libstore import (
     InvalidTypeError,
     Limits,
     Span,
-    checks,
+    arguments,
 )
 from libstore.http import headers
 
@@ -25,15 +25,15 @@ _NAMES = ["a", " ", "..", "a//b", "/", "\x00", "\n", "\U0001f600", "%2e%2e", "é
 @pytest.mark.parametrize("name", _NAMES)
 def test_the_base_takes_any_text_as_a_name(name: str) -> None:
     """What one service cannot hold another can: the base changes and refuses no text."""
-    assert name == checks.object_name(name, _LIMITS)
+    assert name == arguments.object_name(name, _LIMITS)
 
 
 @pytest.mark.parametrize("name", ["a" * 1024, "é" * 512, "\U0001f600" * 256])
 def test_the_longest_name_fits(name: str) -> None:
     """Length is counted in bytes of UTF-8, and the limit itself is allowed."""
-    assert name == checks.object_name(name, _LIMITS)
+    assert name == arguments.object_name(name, _LIMITS)
     with pytest.raises(InvalidNameError, match=r"has 1025 bytes in UTF-8; .* at most 1024"):
-        checks.object_name(name + "b", _LIMITS)
+        arguments.object_name(name + "b", _LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -50,32 +50,32 @@ def test_the_longest_name_fits(name: str) -> None:
 def test_what_is_no_name_is_refused(name: Any, error: type[Exception], message: str) -> None:
     """Neither empty names nor names of other types nor text that UTF-8 cannot hold."""
     with pytest.raises(error, match=message):
-        checks.object_name(name, _LIMITS)
+        arguments.object_name(name, _LIMITS)
     with pytest.raises(error, match=message):
-        checks.container_name(name)
+        arguments.container_name(name)
 
 
 def test_a_container_has_no_slash() -> None:
     """Containers do not nest on any service."""
-    assert "a.b-c d" == checks.container_name("a.b-c d")
+    assert "a.b-c d" == arguments.container_name("a.b-c d")
     with pytest.raises(InvalidNameError, match="no '/'"):
-        checks.container_name("a/b")
+        arguments.container_name("a/b")
 
 
 def test_text_may_be_empty_but_must_be_text() -> None:
     """Prefixes, delimiters and markers may be empty."""
-    assert "" == checks.text("", "prefix")
+    assert "" == arguments.text("", "prefix")
     with pytest.raises(InvalidTypeError, match="delimiter must be a str, not NoneType"):
-        checks.text(None, "delimiter")
+        arguments.text(None, "delimiter")
     with pytest.raises(InvalidOptionError, match=r"prefix .* lone surrogate"):
-        checks.text("\udfff", "prefix")
+        arguments.text("\udfff", "prefix")
 
 
 @given(start=st.integers(0, 10**15), length=st.integers(0, 10**15))
 def test_spans_are_half_open(start: int, length: int) -> None:
     """A start and a stop that is not below it make a span."""
-    assert Span(start, start + length) == checks.span(start, start + length)
-    assert Span(start, None) == checks.span(start, None)
+    assert Span(start, start + length) == arguments.span(start, start + length)
+    assert Span(start, None) == arguments.span(start, None)
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,15 @@ def test_a_span_that_cannot_be_is_refused(
 ) -> None:
     """Negative, reversed and non-integer ends are told apart."""
     with pytest.raises(error, match=message):
-        checks.span(start, stop)
+        arguments.span(start, stop)
 
 
 def test_a_range_is_a_pair() -> None:
     """A tuple or a list of two, and nothing else."""
-    assert (1, None) == checks.pair([1, None])
+    assert (1, None) == arguments.pair([1, None])
     for value in ((1,), (1, 2, 3), 5, "ab", None):
         with pytest.raises(InvalidTypeError, match="must be a pair"):
-            checks.pair(value)
+            arguments.pair(value)
 
 
 @pytest.mark.parametrize(
@@ -114,34 +114,34 @@ def test_a_range_is_a_pair() -> None:
 )
 def test_sizes_are_positive_integers(value: Any, error: type[Exception]) -> None:
     """Nought and less make no part and no chunk."""
-    assert 1 == checks.positive_size(1, "chunk_size")
+    assert 1 == arguments.positive_size(1, "chunk_size")
     with pytest.raises(error, match="chunk_size"):
-        checks.positive_size(value, "chunk_size")
+        arguments.positive_size(value, "chunk_size")
     with pytest.raises(InvalidTypeError):
-        checks.positive_size(True, "chunk_size")
+        arguments.positive_size(True, "chunk_size")
 
 
 @pytest.mark.parametrize("control", [*map(chr, range(32)), "\x7f"])
 def test_no_control_character_gets_into_a_header(control: str) -> None:
     """What ends a header line on the wire cannot be part of one."""
     with pytest.raises(InvalidOptionError, match="without control characters"):
-        checks.header_value(f"text/plain{control}X-Evil: 1", "content_type")
+        arguments.header_value(f"text/plain{control}X-Evil: 1", "content_type")
     with pytest.raises(InvalidOptionError, match="control character"):
-        checks.metadata({"a": f"b{control}c"}, _LIMITS)
+        arguments.metadata({"a": f"b{control}c"}, _LIMITS)
     with pytest.raises(InvalidOptionError, match="control"):
-        checks.etag(f"abc{control}", "if_match")
+        arguments.etag(f"abc{control}", "if_match")
 
 
 def test_header_values_are_text_that_is_not_empty() -> None:
     """`None` is "not given"; the empty string would be a header without a value."""
-    assert checks.header_value(None, "x") is None
-    assert "grüße" == checks.header_value("grüße", "x")
+    assert arguments.header_value(None, "x") is None
+    assert "grüße" == arguments.header_value("grüße", "x")
     with pytest.raises(InvalidOptionError):
-        checks.header_value("", "x")
+        arguments.header_value("", "x")
     with pytest.raises(InvalidTypeError, match="x must be a str, not bytes"):
-        checks.header_value(b"a", "x")
+        arguments.header_value(b"a", "x")
     with pytest.raises(InvalidOptionError, match="surrogate"):
-        checks.header_value("\ud800", "x")
+        arguments.header_value("\ud800", "x")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_etags_are_normalised_as_those_of_responses(
     given_etag: str | None, expected: str | None
 ) -> None:
     """An ETag may be given as the service spells it, or as `Object.etag` does."""
-    assert expected == checks.etag(given_etag, "if_match")
+    assert expected == arguments.etag(given_etag, "if_match")
     assert expected == headers.clean_etag(given_etag and given_etag.strip())
 
 
@@ -171,48 +171,48 @@ def test_etags_are_normalised_as_those_of_responses(
 def test_what_is_not_one_etag_is_refused(given_etag: str) -> None:
     """``*`` in If-Match holds for any object, so it would make a write unconditional."""
     with pytest.raises(InvalidOptionError, match="if_match"):
-        checks.etag(given_etag, "if_match")
+        arguments.etag(given_etag, "if_match")
 
 
 def test_the_metadata_key_of_write_tokens_is_reserved() -> None:
     for key in ("libstoretoken", "LibStoreToken"):
         with pytest.raises(InvalidOptionError, match="reserved"):
-            checks.metadata({key: "a"}, _LIMITS)
+            arguments.metadata({key: "a"}, _LIMITS)
 
 
 def test_metadata_keys_become_lower_case() -> None:
     """Services ignore case, so that two spellings of one key are a mistake."""
-    assert {"owner": "Me", "x-1": ""} == checks.metadata({"Owner": "Me", "X-1": ""}, _LIMITS)
-    assert {} == checks.metadata(None, _LIMITS)
+    assert {"owner": "Me", "x-1": ""} == arguments.metadata({"Owner": "Me", "X-1": ""}, _LIMITS)
+    assert {} == arguments.metadata(None, _LIMITS)
     with pytest.raises(InvalidOptionError, match="given twice"):
-        checks.metadata({"a": "1", "A": "2"}, _LIMITS)
+        arguments.metadata({"a": "1", "A": "2"}, _LIMITS)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a:b", "ä", "a\n", "a(b)", "a/b", "a\x00", "=?utf-8?"])
 def test_a_metadata_key_is_a_token(key: str) -> None:
     """RFC 9110 says what the name of a header is made of."""
     with pytest.raises(InvalidOptionError, match="metadata key"):
-        checks.metadata({key: "x"}, _LIMITS)
+        arguments.metadata({key: "x"}, _LIMITS)
 
 
 @pytest.mark.parametrize("pairs", [5, "ab", [("a", "b")], {"a": 1}, {1: "a"}, {"a": None}])
 def test_metadata_maps_text_to_text(pairs: Any) -> None:
     """Numbers are not turned into text behind the user's back."""
     with pytest.raises(InvalidTypeError, match="metadata must"):
-        checks.metadata(pairs, _LIMITS)
+        arguments.metadata(pairs, _LIMITS)
 
 
 def test_metadata_has_a_limit_in_bytes() -> None:
     """Keys and values count together, values as UTF-8; the limit itself is allowed."""
     fits = {"key": "é" * 1022 + "a"}
-    assert fits == checks.metadata(fits, _LIMITS)
+    assert fits == arguments.metadata(fits, _LIMITS)
     with pytest.raises(InvalidOptionError, match=r"has 2049 bytes; .* at most 2048"):
-        checks.metadata({"key": "é" * 1023}, _LIMITS)
+        arguments.metadata({"key": "é" * 1023}, _LIMITS)
 
 
 @given(st.text())
 def test_a_message_holds_any_value(value: str) -> None:
     """What goes into a message has one line and a bounded length."""
-    shown = checks.shorten(value)
+    shown = arguments.shorten(value)
     assert len(shown.splitlines()) == 1
     assert len(shown) <= 80 * 10 + 3

@@ -22,7 +22,7 @@ from libstore import (
     errors,
     get_driver,
 )
-from libstore.core import Guard
+from libstore.core import ErrorContext
 
 _LINE = re.compile(
     r"^    (?P<branch>[│ ]*)(?:[├└]── )?(?P<name>\w+Error)(?: +\((?P<builtin>\w+)\))?$"
@@ -162,7 +162,7 @@ def test_a_builtin_catches_its_errors() -> None:
 
 def test_a_guard_fills_in_only_what_is_missing() -> None:
     """What a hook said of an error stays; the rest is added."""
-    guard = Guard(get_driver("memory")(), "copy_object", "c", "a")
+    guard = ErrorContext(get_driver("memory")(), "copy_object", "c", "a")
     with pytest.raises(ContainerNotFoundError) as caught, guard:
         raise ContainerNotFoundError("gone", container="other", status=404)
     error = caught.value
@@ -178,7 +178,7 @@ def test_a_guard_fills_in_only_what_is_missing() -> None:
 def test_a_guard_leaves_other_errors_alone() -> None:
     """What is none of ours passes unchanged, attributes included."""
     error = KeyError("x")
-    guard = Guard(get_driver("memory")(), "copy_object", "c", "a")
+    guard = ErrorContext(get_driver("memory")(), "copy_object", "c", "a")
     with pytest.raises(KeyError) as caught, guard:
         raise error
     assert error is caught.value

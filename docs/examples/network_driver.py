@@ -1,5 +1,5 @@
 """
-A driver of a network service: Larder, a store with a small REST interface that nobody offers.
+A driver of a network service: ExampleServer, a store with a small REST interface.
 
 It has what services have beside the required hooks: parts, copies, batches, signed URLs and public
 reading. Its requests go over `libstore.http`, which signs, tries again and keeps connections.
@@ -52,9 +52,9 @@ from libstore import (
     WriteOptions,
 )
 from libstore.http.client import Client
+from libstore.http.encoding import encode, encode_query
 from libstore.http.headers import clean_etag, parse_content_range
 from libstore.http.message import Content, Fault, Request, Response
-from libstore.http.names import encode, encode_query
 from libstore.http.transport import Transport
 
 # More than any answer but an object has.
@@ -78,7 +78,7 @@ _ERRORS: Mapping[str, type[StorageError]] = {
 
 class LarderDriver(StorageDriver):
     """
-    Larder.
+    ExampleServer.
 
     Args:
         url: Where it is, as ``https://host[:port]``.
@@ -89,7 +89,7 @@ class LarderDriver(StorageDriver):
         cdn: The public address that containers are served at, in place of the service's own.
     """
 
-    name: ClassVar[str] = "larder"
+    name: ClassVar[str] = "example_server"
     options: ClassVar[frozenset[str]] = frozenset(
         {"if_absent", "if_match", "delete_if_match", "cache_control", "sign_response_headers"}
     )
@@ -346,7 +346,9 @@ class LarderDriver(StorageDriver):
         try:
             return json.loads(text or "null")
         except ValueError:
-            raise ServiceError("the answer is not one of Larder; is the URL right?") from None
+            raise ServiceError(
+                "the answer is not one of ExampleServer; is the URL right?"
+            ) from None
 
     def _write(
         self,
@@ -430,7 +432,7 @@ def _read_error(
 
 def _error(code: str, said: Mapping[str, Any]) -> StorageError:
     kind = _ERRORS.get(code, ServiceError)
-    text = f"Larder says {code!r}" if code else "the answer is not one of Larder"
+    text = f"ExampleServer says {code!r}" if code else "the answer is not one of ExampleServer"
     return kind(text, code=code or None, **said)
 
 
@@ -454,7 +456,7 @@ def _info(item: Mapping[str, Any]) -> ObjectInfo:
 
 def _told(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
     if "x-md5" not in headers:
-        raise ServiceError("the answer is not one of Larder; is the URL right?")
+        raise ServiceError("the answer is not one of ExampleServer; is the URL right?")
     metadata = {key[7:]: unquote(text) for key, text in headers.items() if key[:7] == "x-meta-"}
     return ObjectInfo(
         name,

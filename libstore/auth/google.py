@@ -23,7 +23,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from .. import checks
+from .. import arguments
 from ..errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -267,7 +267,7 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
             "service_account must have client_email and private_key, as the JSON file of a key has"
         )
     told = hide({"token_uri": _ENDPOINT, **account})
-    checks.address(told["token_uri"], "token_uri of the service account")
+    arguments.address(told["token_uri"], "token_uri of the service account")
     try:
         credentials = module.Credentials.from_service_account_info(told, scopes=[SCOPE])
     except Exception as error:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..http.names import encode_query
+from ..http.encoding import encode_query
 from ..redaction import Hidden, hide
 from .sharedkey import sign
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import quote
 
+from ..http.encoding import host_header
 from ..http.message import Request
-from ..http.names import host_header
 from ..redaction import Hidden
 
 

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from ..http.names import encode_path, encode_query
+from ..http.encoding import encode_path, encode_query
 from ..redaction import Hidden
 
 _DIGESTS = {"sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}

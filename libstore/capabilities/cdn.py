@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from typing_extensions import final
 
-from .. import checks
-from ..checks import shorten
+from .. import arguments
+from ..arguments import shorten
 from ..core import DriverCore
 from ..errors import NotSupportedError
 from ..handles import Container, Object
@@ -110,18 +110,18 @@ class CDN(DriverCore):
             return self._object_address(*self._target(obj))
 
     def _container_address(self, container: str) -> str:
-        checks.reachable_name(container)
+        arguments.reachable_name(container)
         if self.cdn is None:
-            return checks.stable_url(self._get_container_cdn_url(container))
+            return arguments.stable_url(self._get_container_cdn_url(container))
         self._check_host(container)
-        return checks.stable_url(_below(self.cdn, container, "").rstrip("/"))
+        return arguments.stable_url(_below(self.cdn, container, "").rstrip("/"))
 
     def _object_address(self, container: str, name: str) -> str:
-        checks.reachable_name(container, name)
+        arguments.reachable_name(container, name)
         if self.cdn is None:
-            return checks.stable_url(self._get_object_cdn_url(container, name))
+            return arguments.stable_url(self._get_object_cdn_url(container, name))
         self._check_host(container)
-        return checks.stable_url(_below(self.cdn, container, quote(name, safe=f"/{_SAFE}")))
+        return arguments.stable_url(_below(self.cdn, container, quote(name, safe=f"/{_SAFE}")))
 
     def _check_host(self, container: str) -> None:
         host = "" if self.cdn is None else urlsplit(self.cdn).netloc

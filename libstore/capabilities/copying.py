@@ -8,7 +8,7 @@ from functools import partial
 
 from typing_extensions import final
 
-from .. import checks
+from .. import arguments
 from ..core import DriverCore
 from ..errors import (
     ObjectAlreadyExistsError,
@@ -22,9 +22,9 @@ from ..errors import (
 from ..handles import Container, Object
 from ..redaction import hide_keys
 from ..transfer.copy import ObjectSource
-from ..transfer.crew import Flag, check_cancelled
 from ..transfer.progress import ProgressCallback
-from ..transfer.upload import Stored, UploadOrder, upload
+from ..transfer.upload import Stored, UploadRequest, upload
+from ..transfer.workers import CancelToken, check_cancelled
 from ..values import Conditions, CopyOptions, Extra, ObjectInfo
 
 # What a copy carries along between services, beside content type and metadata.
@@ -49,7 +49,7 @@ class Copying(DriverCore):
         if_absent: bool = False,
         extra: Extra | None = None,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """
         Copy an object, and return the copy.
@@ -94,7 +94,7 @@ class Copying(DriverCore):
         *,
         if_absent: bool = False,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """
         Move an object, and return it in its new place.
@@ -218,7 +218,7 @@ class Copying(DriverCore):
         name: str | None,
         options: CopyOptions,
         progress: ProgressCallback | None,
-        cancel: Flag | None,
+        cancel: CancelToken | None,
     ) -> Object:
         """Return a copy; `options` are checked here, for it is the target that has limits."""
         reading = self._guard(operation, obj)
@@ -231,17 +231,17 @@ class Copying(DriverCore):
             target_name = target._object_name(source if name is None else name)
             options = replace(
                 options,
-                content_type=checks.header_value(options.content_type, "content_type"),
+                content_type=arguments.header_value(options.content_type, "content_type"),
                 metadata=None
                 if options.metadata is None
-                else checks.metadata(options.metadata, target.limits),
-                storage_class=checks.header_value(options.storage_class, "storage_class"),
+                else arguments.metadata(options.metadata, target.limits),
+                storage_class=arguments.header_value(options.storage_class, "storage_class"),
                 conditions=target._conditions(options.conditions.if_absent, None),
                 extra=target._extra(options.extra, target.upload_extras),
                 checkpoint=partial(check_cancelled, cancel),
             )
             target._need_option("storage_class", options.storage_class is not None)
-            order = UploadOrder(target_container, target_name, progress=progress, cancel=cancel)
+            order = UploadRequest(target_container, target_name, progress=progress, cancel=cancel)
         with reading:
             check_cancelled(cancel)
             try:
@@ -281,7 +281,7 @@ def _report(progress: ProgressCallback | None, size: int | None) -> None:
 
 
 def _copy_through(
-    source: ObjectSource, target: DriverCore, order: UploadOrder, options: CopyOptions
+    source: ObjectSource, target: DriverCore, order: UploadRequest, options: CopyOptions
 ) -> Stored:
     """Read from one driver and write to another, or to the same one."""
     info = source.info

@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TextIO, TypeAlias, TypedD
 
 from typing_extensions import Unpack, final
 
-from .. import checks
-from ..core import DriverCore, Guard
+from .. import arguments
+from ..core import DriverCore, ErrorContext
 from ..errors import InvalidOptionError
 from ..files import (
     BUFFER_SIZE,
@@ -21,7 +21,7 @@ from ..files import (
 from ..handles import Container, Object
 from ..redaction import hide_keys
 from ..transfer.reading import Read, read
-from ..transfer.upload import Stored, Uploader, UploadOrder
+from ..transfer.upload import Stored, Uploader, UploadRequest
 from ..values import Extra, ObjectInfo, Span
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
@@ -162,15 +162,15 @@ class Files(DriverCore):
             options = self._write_options(
                 obj.name, content_type, metadata, conditions, extra, **headers
             )
-            order = UploadOrder(obj.container.name, obj.name, options)
+            order = UploadRequest(obj.container.name, obj.name, options)
             return self._open_writer(obj, order, guard, f"{action}b", text)
 
-    def _open_reader(self, obj: Object, guard: Guard, text: _Text | None) -> Any:
+    def _open_reader(self, obj: Object, guard: ErrorContext, text: _Text | None) -> Any:
         buffered = BufferedObjectReader(self._reader(obj, guard), BUFFER_SIZE)
         return buffered if text is None else ObjectTextReader(buffered, *text)
 
     def _open_writer(
-        self, obj: Object, order: UploadOrder, guard: Guard, mode: str, text: _Text | None
+        self, obj: Object, order: UploadRequest, guard: ErrorContext, mode: str, text: _Text | None
     ) -> Any:
         def publish(stored: Stored) -> Object:
             return self._object_handle(obj.container, *stored)
@@ -181,7 +181,7 @@ class Files(DriverCore):
         writer.mode = mode
         return writer if text is None else ObjectTextWriter(writer, *text)
 
-    def _reader(self, obj: Object, guard: Guard) -> ObjectReader:
+    def _reader(self, obj: Object, guard: ErrorContext) -> ObjectReader:
         container, name, told = obj.container.name, obj.name, obj._info
 
         def fetch(span: Span, known: ObjectInfo | None) -> Read:
@@ -205,7 +205,7 @@ def _parse_mode(
             " objects cannot be appended to or changed in place"
         )
     if not binary:
-        checked = checks.text_settings(encoding, errors, newline)
+        checked = arguments.text_settings(encoding, errors, newline)
         return rest[0], _Text(str(mode), checked, errors, newline)
     if (encoding, errors, newline) != (None, None, None):
         raise InvalidOptionError(f"encoding, errors and newline are for text; mode is {mode!r}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import final
 
-from .. import checks
+from .. import arguments
 from ..core import DriverCore
 from ..errors import InvalidOptionError
 from ..handles import Object
@@ -45,8 +45,8 @@ class Metadata(DriverCore):
             info = self._set_metadata(
                 container,
                 name,
-                None if metadata is None else checks.metadata(metadata, self.limits),
-                checks.header_value(content_type, "content_type"),
+                None if metadata is None else arguments.metadata(metadata, self.limits),
+                arguments.header_value(content_type, "content_type"),
                 self._conditions(False, if_match),
             )
         return self._object_handle(obj.container, info)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import final, override
 
-from .. import checks
+from .. import arguments
 from ..core import DriverCore
 from ..errors import InvalidOptionError, InvalidTypeError
 from ..handles import Object
@@ -72,12 +72,12 @@ class Signing(DriverCore):
         """
         with self._guard("sign_url", obj):
             container, name = self._target(obj)
-            checks.reachable_name(container, name)
+            arguments.reachable_name(container, name)
             if method not in _METHODS:
                 raise InvalidOptionError(
                     f"method must be one of {', '.join(_METHODS)}, not {method!r}"
                 )
-            seconds = checks.seconds(expires, "expires")
+            seconds = arguments.seconds(expires, "expires")
             if not 0 < seconds <= self.limits.max_expires:
                 raise InvalidOptionError(
                     f"expires must be above 0 and at most {self.limits.max_expires:.0f} seconds,"
@@ -92,7 +92,7 @@ class Signing(DriverCore):
             if self._has_hook("sign_url"):
                 self._need_option("sign_headers", bool(options.headers))
                 self._need_option("sign_response_headers", bool(options.response_headers))
-            return SignedURL(checks.stable_url(self._sign_url(container, name, options)))
+            return SignedURL(arguments.stable_url(self._sign_url(container, name, options)))
 
 
 def _headers(given: object, label: str) -> dict[str, str]:
@@ -105,8 +105,8 @@ def _headers(given: object, label: str) -> dict[str, str]:
         )
     checked: dict[str, str] = {}
     for name, value in given.items():
-        text = checks.header_value(value, f"{label}[{name!r}]")
-        checked[checks.header_name(name, label)] = text or ""
+        text = arguments.header_value(value, f"{label}[{name!r}]")
+        checked[arguments.header_name(name, label)] = text or ""
     return checked
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from typing_extensions import final
 
-from .. import checks
+from .. import arguments
 from ..core import DriverCore
 from ..errors import InvalidTypeError
 from ..handles import Container
@@ -74,7 +74,7 @@ class Uploads(DriverCore):
             NotSupportedError: The service takes no parts.
         """
         with self._guard("abort_uploads", container):
-            age = checks.seconds(older_than, "older_than")
+            age = arguments.seconds(older_than, "older_than")
         now = datetime.now(timezone.utc)
         stale = [
             upload

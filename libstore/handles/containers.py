@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     )
     from ..files import ObjectTextWriter, ObjectWriter
     from ..listing import LazyList
-    from ..transfer.crew import Flag
     from ..transfer.progress import ProgressCallback
     from ..transfer.sources import UploadSource
+    from ..transfer.workers import CancelToken
 
 
 class Container:
@@ -126,7 +126,7 @@ class Container:
         checksum: str | None = None,
         extra: Extra | None = None,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """Store an object. See `StorageDriver.upload_object`."""
         extra = hide_keys(extra)  # from here on no traceback shows a key
@@ -156,7 +156,7 @@ class Container:
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Path:
         """Write an object to a file. See `StorageDriver.download_object`."""
         return self.driver.download_object(

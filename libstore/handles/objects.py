@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     )
     from ..capabilities.signing import SignedURL
     from ..files import ObjectTextWriter, ObjectWriter
-    from ..transfer.crew import Flag
     from ..transfer.progress import ProgressCallback
+    from ..transfer.workers import CancelToken
     from .containers import Container
 
 
@@ -145,7 +145,7 @@ class Object:
         *,
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Path:
         """Write the object to a file. See `StorageDriver.download_object`."""
         return self.driver.download_object(
@@ -228,7 +228,7 @@ class Object:
         if_absent: bool = False,
         extra: Extra | None = None,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """Copy the object, also to another service. See `StorageDriver.copy_object`."""
         extra = hide_keys(extra)  # from here on no traceback shows a key
@@ -252,7 +252,7 @@ class Object:
         *,
         if_absent: bool = False,
         progress: ProgressCallback | None = None,
-        cancel: Flag | None = None,
+        cancel: CancelToken | None = None,
     ) -> Object:
         """Move the object, also to another service. See `StorageDriver.move_object`."""
         return self.driver.move_object(

@@ -20,8 +20,8 @@ from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import KiB
 from . import headers as header_rules
-from .faults import OutageError
 from .message import ErrorReader, Request, Response, Signer
+from .network_errors import OutageError
 from .response import Answer
 from .transport import Transport
 

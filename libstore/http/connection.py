@@ -20,9 +20,9 @@ from urllib3.util.wait import wait_for_read
 from ..errors import IntegrityError
 from ..retry import MIN_RATE
 from ..values import KiB
-from .faults import BrokenOffError, MalformedAnswerError, TooSlowError
-from .head import Head, parse_head
 from .message import Content
+from .network_errors import BrokenOffError, MalformedAnswerError, TooSlowError
+from .response_head import Head, parse_head
 
 _BUFFER = 64 * KiB
 # What is small enough to travel in one send with the head.
@@ -316,11 +316,11 @@ class Channel:
 
 class _Leased:
     """
-    What a `Shelf` keeps with a connection.
+    What a `ConnectionPool` keeps with a connection.
 
     Attributes:
         channel: What talks on it, while it is open.
-        extra: Whether it is one beyond the shelf's size, and will not be kept.
+        extra: Whether it is one beyond the pool's size, and will not be kept.
         lease: Which lease this is. Only who knows it can give the connection back, and once.
     """
 

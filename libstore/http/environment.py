@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from typing_extensions import override
 
-from .. import checks
+from .. import arguments
 from ..errors import InvalidOptionError, InvalidTypeError
 from ..redaction import Hidden, hide, hide_address, type_name
 
@@ -92,7 +92,7 @@ def proxy_address(url: object, label: str) -> str:
     if scheme.lower().startswith("socks"):
         raise InvalidOptionError(f"{label} must be http://host:port; SOCKS is not supported")
     plain = f"{scheme or 'http'}://{place}"
-    path = checks.address(plain, label, "http://host:port or https://host:port").path
+    path = arguments.address(plain, label, "http://host:port or https://host:port").path
     if path or _UNFIT.search(user):
         raise InvalidOptionError(f"{label} must be http://[user:password@]host:port, and no more")
     return url if mark else Hidden(f"http://{url}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..checks import plain_etag, shorten
+from ..arguments import plain_etag, shorten
 from ..errors import InvalidOptionError
 from ..values import LARGEST, Span, utc_time
 
@@ -37,7 +37,7 @@ def check(headers: Mapping[str, str]) -> None:
     """
     Make sure that headers are what they seem: no value can end its line and begin another.
 
-    Values are sent as UTF-8, and read as such by `libstore.http.head`.
+    Values are sent as UTF-8, and read as such by `libstore.http.response_head`.
 
     Raises:
         InvalidOptionError: A name or a value cannot be sent. Nothing was.

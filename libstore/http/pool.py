@@ -1,9 +1,9 @@
 """
 The connections to one origin.
 
-urllib3's pool makes them; a `Shelf` keeps them. The pool's own queue is not used: its lock may be
-held by another thread when the process forks, and it blocks for ever where all connections are
-held by streams that nobody reads on.
+urllib3's pool creates them; a `ConnectionPool` keeps them. urllib3's own queue is not used: its
+lock may be held by another thread when the process forks, and it blocks for ever where all
+connections are held by streams that are not read to their end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from .connection import Channel, Connection, PlainConnection, SecureConnection
-from .faults import OutageError, Peer, connecting
+from .network_errors import OutageError, Peer, connecting
 
 # So long nothing was given back, not one connection: then one more is opened, as those that hold
 # the others may be waiting for the very thread that asks.
@@ -38,7 +38,7 @@ class SecurePool(HTTPSConnectionPool):
     ConnectionCls: Any = SecureConnection
 
 
-class Shelf:
+class ConnectionPool:
     """
     Keeps at most `size` connections, the one used last on top.
 
@@ -61,7 +61,7 @@ class Shelf:
         # moment, in this thread too.
         self._condition = threading.Condition(threading.RLock())
         self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
-        _shelves.add(self)
+        _pools.add(self)
 
     def lease(self) -> Connection:
         """Return a connection, open or not yet; wait for one where all are in use."""
@@ -191,12 +191,12 @@ def _close_all(free: list[Connection | None]) -> int:
             connection.close()
 
 
-_shelves: weakref.WeakSet[Shelf] = weakref.WeakSet()
+_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for shelf in list(_shelves):
-        shelf.abandon()
+    for pool in list(_pools):
+        pool.abandon()
 
 
 if hasattr(os, "register_at_fork"):

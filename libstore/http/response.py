@@ -11,9 +11,9 @@ from ..errors import ServiceError, TransportError
 from ..redaction import HiddenBytes, without_frames
 from ..values import KiB
 from .connection import Channel, Connection
-from .faults import BrokenOffError, MalformedAnswerError, receiving
-from .head import Head
-from .pool import Shelf
+from .network_errors import BrokenOffError, MalformedAnswerError, receiving
+from .pool import ConnectionPool
+from .response_head import Head
 
 _LONGEST_LINE = 4 * KiB
 _MOST_TRAILERS = 100
@@ -22,15 +22,15 @@ _SKIP = 64 * KiB
 _BODILESS = frozenset({204, 304})
 
 
-def answer(head: Head, method: str, shelf: Shelf, connection: Connection) -> Answer:
+def answer(head: Head, method: str, pool: ConnectionPool, connection: Connection) -> Answer:
     """Return the answer that a head begins."""
     if method == "HEAD" or head.status in _BODILESS:
-        return Answer(head, 0, shelf, connection)
+        return Answer(head, 0, pool, connection)
     if head.chunked:
-        return ChunkedAnswer(head, None, shelf, connection)
+        return ChunkedAnswer(head, None, pool, connection)
     if head.size is None:
-        return OpenEndedAnswer(head, None, shelf, connection)
-    return Answer(head, head.size, shelf, connection)
+        return OpenEndedAnswer(head, None, pool, connection)
+    return Answer(head, head.size, pool, connection)
 
 
 class Answer:
@@ -45,21 +45,23 @@ class Answer:
         "_keep",
         "_lease",
         "_left",
-        "_shelf",
+        "_pool",
         "_whole",
         "headers",
         "size",
         "status",
     )
 
-    def __init__(self, head: Head, size: int | None, shelf: Shelf, connection: Connection) -> None:
+    def __init__(
+        self, head: Head, size: int | None, pool: ConnectionPool, connection: Connection
+    ) -> None:
         self.status = head.status
         self.headers = head.headers
         self.size = size
         self._keep = head.keep
         self._left = size or 0
         self._whole = False
-        self._shelf = shelf
+        self._pool = pool
         self._connection: Connection | None = connection
         self._lease = connection.lease
         if size == 0:
@@ -162,18 +164,18 @@ class Answer:
         # What comes behind the end of an answer was not asked for and must not be taken for the
         # beginning of the next one.
         keep = self._keep and connection.channel is not None and connection.channel.clean()
-        self._shelf.give_back(connection, self._lease, keep=keep)
+        self._pool.give_back(connection, self._lease, keep=keep)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._shelf.give_back(connection, self._lease, keep=False)
+            self._pool.give_back(connection, self._lease, keep=False)
 
     def _fail(self, error: Exception) -> NoReturn:
         done = "" if self.size is None else f" after {self.size - self._left} of {self.size} bytes"
         self._drop()
         without_frames(error)
-        raise receiving(error, self._shelf.peer, f"the body of the answer{done}") from None
+        raise receiving(error, self._pool.peer, f"the body of the answer{done}") from None
 
     def _too_long(self, limit: int) -> NoReturn:
         self._drop()
@@ -188,8 +190,10 @@ class ChunkedAnswer(Answer):
 
     __slots__ = ("_begun",)
 
-    def __init__(self, head: Head, size: int | None, shelf: Shelf, connection: Connection) -> None:
-        super().__init__(head, size, shelf, connection)
+    def __init__(
+        self, head: Head, size: int | None, pool: ConnectionPool, connection: Connection
+    ) -> None:
+        super().__init__(head, size, pool, connection)
         self._begun = False
 
     @override

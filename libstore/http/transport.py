@@ -27,19 +27,19 @@ from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util import Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
-from ..checks import shorten
+from ..arguments import shorten
 from ..errors import InvalidOptionError, LocalFileNotFoundError, ServiceError
 from ..redaction import Hidden, conceal, note_sent, without_frames
 from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
+from .encoding import host_header, split_origin
 from .environment import Environment, Proxies, bundle_from, proxies_from
-from .faults import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
-from .head import BAD_SIZE
 from .message import Content, Request
-from .names import host_header, split_origin
-from .pool import PlainPool, SecurePool, Shelf
+from .network_errors import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
+from .pool import ConnectionPool, PlainPool, SecurePool
 from .response import Answer, answer
+from .response_head import BAD_SIZE
 
 # Each bucket of a service with virtual hosts is an origin of its own.
 _MOST_ORIGINS = 64
@@ -131,13 +131,13 @@ class _Origin:
     A service at one address.
 
     Attributes:
-        shelf: Its connections.
+        pool: Its connections.
         before_target: What stands before the target: nothing, or the origin for a plain proxy.
         lines: The headers that all requests have, ready to be sent, by lower-case name.
     """
 
-    def __init__(self, shelf: Shelf, before_target: str, lines: Mapping[str, str]) -> None:
-        self.shelf = shelf
+    def __init__(self, pool: ConnectionPool, before_target: str, lines: Mapping[str, str]) -> None:
+        self.pool = pool
         self.before_target = before_target
         self._lines = lines
         self._block = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -204,21 +204,21 @@ class Transport:
         note_sent(headers, self._secrets)
         origin = self._origins.get(request.url) or self._origin(request.url)
         head = _head(origin, request, headers)
-        shelf = origin.shelf
-        connection = shelf.lease()
+        pool = origin.pool
+        connection = pool.lease()
         lease = connection.lease
         try:
-            channel = connection.channel or shelf.open(connection)
+            channel = connection.channel or pool.open(connection)
             if channel.used:
                 try:
-                    return _exchange(channel, head, request, shelf, connection)
+                    return _exchange(channel, head, request, pool, connection)
                 except _StaleError:
                     # The service had closed the connection before it saw this request.
                     connection.close()
-                    channel = shelf.open(connection)
-            return _exchange(channel, head, request, shelf, connection)
+                    channel = pool.open(connection)
+            return _exchange(channel, head, request, pool, connection)
         except BaseException:
-            shelf.give_back(connection, lease, keep=False)
+            pool.give_back(connection, lease, keep=False)
             raise
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ class Transport:
             origins, self._origins = self._origins, {}
             adapters, self._adapters = self._adapters, {}
         for origin in origins.values():
-            origin.shelf.close()
+            origin.pool.close()
         for adapter in adapters.values():
             adapter.close()
 
@@ -238,7 +238,7 @@ class Transport:
             if origin is None:
                 origin = self._origins[url] = self._new_origin(url)
                 if len(self._origins) > _MOST_ORIGINS:
-                    self._origins.pop(next(iter(self._origins))).shelf.close()
+                    self._origins.pop(next(iter(self._origins))).pool.close()
         return origin
 
     def _new_origin(self, url: str) -> _Origin:
@@ -252,18 +252,20 @@ class Transport:
             "accept-encoding": "identity",
         }
         secure = scheme == "https" or (proxy or "").startswith("https:")
-        pool = self._adapter(secure=secure).pool(f"{scheme}://{name}/", proxy)
+        urllib3_pool = self._adapter(secure=secure).pool(f"{scheme}://{name}/", proxy)
         hop = None
         if proxy:
             hop = _without_password(proxy)
         forwarded = proxy is not None and scheme == "http"
         if forwarded:
-            lines |= {name.lower(): Hidden(value) for name, value in pool.proxy_headers.items()}
+            lines |= {
+                name.lower(): Hidden(value) for name, value in urllib3_pool.proxy_headers.items()
+            }
         peer = Peer(f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout)
-        shelf = Shelf(
-            pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
+        pool = ConnectionPool(
+            urllib3_pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
         )
-        return _Origin(shelf, f"{scheme}://{name}" if forwarded else "", lines)
+        return _Origin(pool, f"{scheme}://{name}" if forwarded else "", lines)
 
     def _adapter(self, *, secure: bool) -> _Adapter:
         adapter = self._adapters.get(secure)
@@ -316,7 +318,11 @@ class _StaleError(Exception):
 
 
 def _exchange(
-    channel: Channel, head: memoryview, request: Request, shelf: Shelf, connection: Connection
+    channel: Channel,
+    head: memoryview,
+    request: Request,
+    pool: ConnectionPool,
+    connection: Connection,
 ) -> Answer:
     stale = channel.used
     try:
@@ -329,23 +335,23 @@ def _exchange(
         if stale and lost and (request.idempotent or channel.untouched):
             raise _StaleError from None
         if stale:
-            shelf.close_idle()
+            pool.close_idle()
         garbage = isinstance(error, MalformedAnswerError)
         first = not stale and (channel.silent or garbage)
         # Its frames have what was received, which may repeat what was sent.
-        fault = receiving(without_frames(error), shelf.peer, "the answer", first=first)
+        fault = receiving(without_frames(error), pool.peer, "the answer", first=first)
         raise OutageError(fault, reached=not channel.untouched) from None
     conceal(received.headers)
     if received.conflict is not None and received.status < 300:
         raise ServiceError(
             f"the response has different values of the header {received.conflict}, so that nothing"
-            f" can be verified by it; check any proxy in front of {shelf.peer.origin}",
+            f" can be verified by it; check any proxy in front of {pool.peer.origin}",
             status=received.status,
         )
     if not complete:
         # The rest of the request is still to be sent; nothing else can be.
         received = received._replace(keep=False)
-    return answer(received, request.method, shelf, connection)
+    return answer(received, request.method, pool, connection)
 
 
 def _without_password(proxy: str) -> str | None:

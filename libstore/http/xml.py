@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from typing_extensions import override
 
-from ..checks import shorten
+from ..arguments import shorten
 from ..errors import InvalidOptionError, ServiceError
 from ..redaction import HiddenDict
 from ..values import KiB, MiB

@@ -22,7 +22,7 @@ from libstore import (
     Upload,
 )
 
-from .shelf import Shelf, fresh_name, shelf_of
+from .container_pool import ContainerPool, container_pool_of, fresh_name
 
 __all__ = [
     "CONTENT",
@@ -79,24 +79,26 @@ class Topic:
     """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
 
     @pytest.fixture
-    def shelf(self, request: pytest.FixtureRequest, driver: StorageDriver) -> Shelf:
+    def container_pool(
+        self, request: pytest.FixtureRequest, driver: StorageDriver
+    ) -> ContainerPool:
         """Return where containers come from, for fixtures."""
-        return shelf_of(request, driver)
+        return container_pool_of(request, driver)
 
     @pytest.fixture
     def container(
-        self, request: pytest.FixtureRequest, driver: StorageDriver, shelf: Shelf
+        self, request: pytest.FixtureRequest, driver: StorageDriver, container_pool: ContainerPool
     ) -> Iterator[Container]:
         """Lend an empty container, and take it back with all that the test left in it."""
-        with shelf.lent(driver, uploads="part_size" in request.fixturenames) as container:
+        with container_pool.lent(driver, uploads="part_size" in request.fixturenames) as container:
             yield container
 
     @pytest.fixture
     def other_container(
-        self, request: pytest.FixtureRequest, driver: StorageDriver, shelf: Shelf
+        self, request: pytest.FixtureRequest, driver: StorageDriver, container_pool: ContainerPool
     ) -> Iterator[Container]:
         """Lend a second container, and take it back with all that the test left in it."""
-        with shelf.lent(driver, uploads="part_size" in request.fixturenames) as container:
+        with container_pool.lent(driver, uploads="part_size" in request.fixturenames) as container:
             yield container
 
     @pytest.fixture

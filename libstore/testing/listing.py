@@ -19,7 +19,7 @@ from libstore import (
 )
 
 from .base import CONTENT, Topic, fill, fresh_name, names_of
-from .shelf import Shelf
+from .container_pool import ContainerPool
 
 _TREE = (
     "1",
@@ -59,9 +59,9 @@ class Listings(Topic):
     """Listing objects."""
 
     @pytest.fixture
-    def tree(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Container]:
+    def tree(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Container]:
         """Lend a container with a small tree of names, which tests leave as it is."""
-        with shelf.stocked(driver, "tree", _plant) as container:
+        with container_pool.stocked(driver, "tree", _plant) as container:
             yield container
 
     def test_an_empty_container_lists_nothing(self, container: Container) -> None:

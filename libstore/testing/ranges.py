@@ -17,7 +17,7 @@ from libstore import (
 )
 
 from .base import Topic, noise
-from .shelf import Shelf
+from .container_pool import ContainerPool
 
 _DIGITS = b"0123456789"
 _SPANS = [
@@ -46,9 +46,9 @@ class Ranges(Topic):
     """Reading parts of objects."""
 
     @pytest.fixture
-    def digits(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Object]:
+    def digits(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Object]:
         """Lend an object with the ten digits, which tests leave as it is."""
-        with shelf.stocked(driver, "digits", _put_digits) as container:
+        with container_pool.stocked(driver, "digits", _put_digits) as container:
             yield container.get_object("digits")
 
     @pytest.mark.parametrize(("start", "stop"), _SPANS)

@@ -29,7 +29,7 @@ from libstore import (
 )
 
 from .base import CONTENT, Topic, noise
-from .shelf import Shelf
+from .container_pool import ContainerPool
 
 _LARGE = 700 * 1024
 
@@ -38,9 +38,9 @@ class Readers(Topic):
     """open(name, "rb") and open(name, "r")."""
 
     @pytest.fixture
-    def large(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Object]:
+    def large(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Object]:
         """Lend an object of more than one block of reading, which tests leave as it is."""
-        with shelf.stocked(driver, "large", _put_large) as container:
+        with container_pool.stocked(driver, "large", _put_large) as container:
             yield container.get_object("large")
 
     def test_it_is_a_readable_seekable_file(self, container: Container) -> None:

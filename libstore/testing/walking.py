@@ -9,7 +9,7 @@ import pytest
 from libstore import Container, InvalidOptionError, StorageDriver
 
 from .base import Topic, fill, names_of
-from .shelf import Shelf
+from .container_pool import ContainerPool
 
 _Step = tuple[str, list[str], list[str]]
 
@@ -18,9 +18,9 @@ class Walks(Topic):
     """walk()."""
 
     @pytest.fixture
-    def forest(self, driver: StorageDriver, shelf: Shelf) -> Iterator[Container]:
+    def forest(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Container]:
         """Lend a container with a small tree of names, which tests leave as it is."""
-        with shelf.stocked(driver, "forest", _plant) as container:
+        with container_pool.stocked(driver, "forest", _plant) as container:
             yield container
 
     def test_it_goes_from_the_top_down(self, forest: Container) -> None:

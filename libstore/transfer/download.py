@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from typing_extensions import Self
 
-from .. import checks
+from .. import arguments
 from ..errors import (
     IntegrityError,
     InvalidOptionError,
@@ -25,13 +25,13 @@ from ..errors import (
     LocalFileIsADirectoryError,
 )
 from ..values import MiB, ObjectInfo, Span
-from .crew import Crew, Flag, check_cancelled
 from .digests import Digests
-from .localfile import local_errors, rename_new, write_all
-from .plan import ranges
+from .local_files import local_errors, rename_new, write_all
+from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks, restarting
 from .verification import Verification, verification, with_checksums
+from .workers import CancelToken, WorkerPool, check_cancelled
 
 _ROLE = "download destination"
 
@@ -50,11 +50,11 @@ class DownloadOrder:
     name: str
     size: int | None = None
     progress: ProgressCallback | None = None
-    cancel: Flag | None = None
+    cancel: CancelToken | None = None
 
     def __post_init__(self) -> None:
-        checks.callback(self.progress, "progress")
-        checks.flag(self.cancel, "cancel")
+        arguments.callback(self.progress, "progress")
+        arguments.flag(self.cancel, "cancel")
 
 
 def download(
@@ -152,7 +152,7 @@ class _Download:
         self._info = info
         self._file = file
         self._progress = progress
-        self._crew = Crew[_Range](driver.transfer.concurrency, self._on_range, order.cancel)
+        self._crew = WorkerPool[_Range](driver.transfer.concurrency, self._on_range, order.cancel)
         self._verification: Verification | None = None
         self._arrived: dict[int, _Range] = {}
         self._verified = 0

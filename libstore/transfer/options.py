@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import checks
+from .. import arguments
 from ..values import MiB
 
 
@@ -27,6 +27,6 @@ class TransferOptions:
     concurrency: int = 8
 
     def __post_init__(self) -> None:
-        checks.positive_size(self.part_size, "part_size")
-        checks.positive_size(self.multipart_threshold, "multipart_threshold")
-        checks.positive_size(self.concurrency, "concurrency")
+        arguments.positive_size(self.part_size, "part_size")
+        arguments.positive_size(self.multipart_threshold, "multipart_threshold")
+        arguments.positive_size(self.concurrency, "concurrency")

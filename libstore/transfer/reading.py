@@ -25,9 +25,9 @@ from ..errors import (
 )
 from ..retry import Retrier
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span
-from .crew import run_all
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
+from .workers import map_concurrently
 
 R = TypeVar("R")
 
@@ -378,7 +378,7 @@ def read_ranges(
 
     size = info.size or 0
     rest = [span for span in rest if span.start < size]
-    blocks = [block, *run_all(fetch, rest, driver.transfer.concurrency)]
+    blocks = [block, *map_concurrently(fetch, rest, driver.transfer.concurrency)]
     starts = [first.start, *(span.start for span in rest)]
     return [_cut(span.clamp(size), starts, blocks) for span in spans]
 

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, TypeAlias, Union
 
 from typing_extensions import Buffer, override
 
+from ..arguments import shorten
 from ..buffers import GrowingBuffer
-from ..checks import shorten
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
 from ..values import MiB
-from .localfile import local_errors
+from .local_files import local_errors
 
 #: A path, the content itself, a binary file object or an iterable of bytes.
 UploadSource: TypeAlias = Union[str, "os.PathLike[str]", Buffer, BinaryIO, Iterable[Buffer]]

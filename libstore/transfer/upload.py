@@ -15,18 +15,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, ClassVar, NamedTuple, Protocol
 
-from .. import checks
+from .. import arguments
 from ..errors import IntegrityError, NotSupportedError
 from ..values import HASH_PREFERENCE, Limits, ObjectInfo, Part, Upload, WriteOptions
 from .aborting import abort_after_error
-from .crew import Crew, Flag, check_cancelled
 from .digests import Digests, compare
 from .options import TransferOptions
+from .part_sizes import part_sizes
 from .payload import BufferPayload, FilePayload, Payload
-from .plan import part_sizes
 from .progress import Progress, ProgressCallback
 from .sources import Source
 from .verification import composite_of
+from .workers import CancelToken, WorkerPool, check_cancelled
 
 
 class UploadHooks(Protocol):
@@ -60,7 +60,7 @@ class UploadHooks(Protocol):
 
 
 @dataclass(frozen=True)
-class UploadOrder:
+class UploadRequest:
     """
     What is to be uploaded where, and how.
 
@@ -74,11 +74,11 @@ class UploadOrder:
     options: WriteOptions = field(default_factory=WriteOptions)
     checksum: tuple[str, str] | None = None
     progress: ProgressCallback | None = None
-    cancel: Flag | None = None
+    cancel: CancelToken | None = None
 
     def __post_init__(self) -> None:
-        checks.callback(self.progress, "progress")
-        checks.flag(self.cancel, "cancel")
+        arguments.callback(self.progress, "progress")
+        arguments.flag(self.cancel, "cancel")
 
 
 class Stored(NamedTuple):
@@ -93,7 +93,7 @@ class Stored(NamedTuple):
     verified_by: str | None
 
 
-def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> Stored:
+def upload(driver: UploadHooks, order: UploadRequest, source: Source) -> Stored:
     """Upload all that the source gives, and close the source."""
     try:
         driver._learn_limits(source.size)
@@ -105,7 +105,7 @@ def upload(driver: UploadHooks, order: UploadOrder, source: Source) -> Stored:
         source.close()
 
 
-def _single_payload(driver: UploadHooks, order: UploadOrder, source: Source) -> Payload | None:
+def _single_payload(driver: UploadHooks, order: UploadRequest, source: Source) -> Payload | None:
     """Return what one request carries, if it is known beforehand that one will do."""
     size = source.size
     if size is None:
@@ -141,7 +141,7 @@ class Uploader:
         next_size: How many bytes the next piece should have; only the last may have fewer.
     """
 
-    def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
+    def __init__(self, driver: UploadHooks, order: UploadRequest, size: int | None) -> None:
         self._driver = driver
         self._order = order
         self._total = size
@@ -222,7 +222,7 @@ class Uploader:
 class _PartsUpload:
     """An upload in parts: the caller's thread computes digests, a crew sends."""
 
-    def __init__(self, driver: UploadHooks, order: UploadOrder, size: int | None) -> None:
+    def __init__(self, driver: UploadHooks, order: UploadRequest, size: int | None) -> None:
         self._driver = driver
         self._order = order
         self._upload: Upload | None = None
@@ -230,7 +230,7 @@ class _PartsUpload:
         self._digests = Digests(sorted(algorithms))
         self._progress = Progress(order.progress, size)
         senders = 1 if driver.limits.ordered_parts else driver.transfer.concurrency
-        self._crew = Crew[Part](senders, self._keep, order.cancel)
+        self._crew = WorkerPool[Part](senders, self._keep, order.cancel)
         self._sent = 0
         self._parts: list[Part] = []
 
@@ -280,7 +280,7 @@ class _PartsUpload:
         self._progress.add(part.size)
 
 
-def _put(driver: UploadHooks, order: UploadOrder, payload: Payload) -> Stored:
+def _put(driver: UploadHooks, order: UploadRequest, payload: Payload) -> Stored:
     """Publish an object with one request."""
     check_cancelled(order.cancel)
     if order.checksum is not None:
@@ -309,7 +309,7 @@ def _verified_by_parts(parts: Sequence[Part]) -> str | None:
 
 
 def _confirmed(
-    order: UploadOrder, info: ObjectInfo, size: int, checksums: Mapping[str, str]
+    order: UploadRequest, info: ObjectInfo, size: int, checksums: Mapping[str, str]
 ) -> ObjectInfo:
     """Return the info with what we know ourselves, after a look at what the service says."""
     if info.size is not None and info.size != size:
@@ -321,12 +321,12 @@ def _confirmed(
     return replace(info, size=size, content_type=content_type, metadata=metadata)
 
 
-def _check_expected(order: UploadOrder, checksums: Mapping[str, str]) -> None:
+def _check_expected(order: UploadRequest, checksums: Mapping[str, str]) -> None:
     if order.checksum is not None:
         compare(dict([order.checksum]), checksums, "the source is not what was expected")
 
 
-def _checkpoint_of(cancel: Flag | None) -> Callable[[], None]:
+def _checkpoint_of(cancel: CancelToken | None) -> Callable[[], None]:
     """Return what raises once the user has cancelled."""
     return partial(check_cancelled, cancel)
 

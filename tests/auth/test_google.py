@@ -30,7 +30,7 @@ from libstore.auth.google import (
 )
 from libstore.auth.sigv4 import GOOGLE, Credentials, SigV4, signing_key
 from libstore.errors import AuthenticationError, CredentialsNotFoundError, NotSupportedError
-from libstore.http.names import encode_path
+from libstore.http.encoding import encode_path
 from libstore.http.transport import Transport
 
 ROOT = Path(__file__).resolve().parents[2]

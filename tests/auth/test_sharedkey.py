@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libstore.auth.sharedkey import SharedKey, SharedKeySigner, string_to_sign
+from libstore.http.encoding import encode_path, encode_query
 from libstore.http.message import Request
-from libstore.http.names import encode_path, encode_query
 
 ACCOUNT = "someaccount"
 KEY = base64.b64encode(b"a key that nobody knows, of some length").decode()

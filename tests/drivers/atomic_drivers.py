@@ -9,7 +9,7 @@ from typing import Any
 
 from drivers import atomic_stores
 from drivers.azure_fake import fake_azure
-from drivers.faulty_relay import FaultyRelay
+from drivers.faulty_proxy import FaultyRelay
 from drivers.gcs_support import TOKEN
 
 from libstore import Container, RetryPolicy, StorageDriver, TransferOptions, get_driver

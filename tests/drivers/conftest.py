@@ -23,8 +23,8 @@ from servers.seaweedfs import seaweedfs
 
 # The groups of tests that take longest come first, so that no process is left with one at the end.
 _LONGEST_FIRST = (
-    "TestKeystone", "TestSwift", "TestTempAuth", "seven", "swift", "seaweedfs", "TestSeaweedFS",
-    "TestMoto", "TestEmulator", "keystone", "moto", "TestRclone",
+    "TestKeystone", "TestSwift", "TestTempAuth", "all_drivers", "swift", "seaweedfs",
+    "TestSeaweedFS", "TestMoto", "TestEmulator", "keystone", "moto", "TestRclone",
 )  # fmt: skip
 
 

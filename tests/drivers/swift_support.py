@@ -12,9 +12,9 @@ from scripted import Play, Server, Step, answer
 
 from libstore import Container, RetryPolicy, TransferOptions, TransportError, get_driver
 from libstore.drivers.swift import SwiftDriver
-from libstore.drivers.swift.large import segments_container
-from libstore.http.faults import OutageError
+from libstore.drivers.swift.large_objects import segments_container
 from libstore.http.message import Request
+from libstore.http.network_errors import OutageError
 from libstore.http.response import Answer
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
@@ -36,7 +36,7 @@ RACES = {
 def let_sign(driver: SwiftDriver) -> None:
     """Give the account of a driver the key that URLs are signed with."""
     headers = {"x-account-meta-temp-url-key": URL_KEY}
-    driver._calls.ask("POST", "PostAccount", headers=headers).close()
+    driver._client.ask("POST", "PostAccount", headers=headers).close()
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def lent(driver: SwiftDriver, name: str = "") -> Iterator[Container]:
 @contextmanager
 def listening(driver: SwiftDriver) -> Iterator[list[str]]:
     """Keep the methods and paths of all requests that a driver sends to its server."""
-    transport = driver._calls.transport
+    transport = driver._client.transport
     send = type(transport).send
     seen: list[str] = []
 
@@ -70,7 +70,7 @@ def listening(driver: SwiftDriver) -> Iterator[list[str]]:
 @contextmanager
 def losing(driver: SwiftDriver, part: str) -> Iterator[None]:
     """Lose the answer to the first request whose path or query has such a part."""
-    transport = driver._calls.transport
+    transport = driver._client.transport
     send = type(transport).send
     left = [True]
 

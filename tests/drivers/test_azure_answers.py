@@ -300,7 +300,7 @@ def test_a_listing_that_cannot_be_read_is_a_service_error(
 def test_a_wrong_clock_is_set_right(server: Server, driver: AzureDriver) -> None:
     """A day off: the service refuses, says its own time, and is asked again by that."""
     now = 1_800_000_000.0
-    driver._calls.clock = lambda: now
+    driver._client.clock = lambda: now
     theirs = formatdate(now + 86_400, usegmt=True)
     server.steps.extend(
         [error("AuthenticationFailed", 403, Date=theirs), answer(CONTENT, ETag='"0x1"')]
@@ -329,7 +329,7 @@ def test_a_wrong_clock_is_set_right_for_a_user_s_signature(server: Server, ahead
     )
     endpoint, retry = f"{server.url}/account", RetryPolicy(3, base=0.0)
     with AzureDriver(credential=Issuer(), endpoint=endpoint, insecure=True, retry=retry) as driver:
-        driver._calls.clock = lambda: now
+        driver._client.clock = lambda: now
         url = driver.object("box", "a").sign_url(expires=60.0)
         assert parse_qs(urlsplit(url).query)["se"] == [timestamp(now - ahead + 60)]
         server.steps.extend([error("InvalidXmlNodeValue", 400)])
@@ -373,7 +373,7 @@ def test_a_signature_is_in_no_message(server: Server, caplog: pytest.LogCaptureF
         assert SIGNATURE in server.seen[0].target
         said = f"{caught.value}{caught.value!r}{driver!r}{caplog.text}{driver._settings!r}"
         assert SIGNATURE not in said
-        assert SIGNATURE not in repr(driver._calls.access)
+        assert SIGNATURE not in repr(driver._client.access)
 
 
 # ---------------------------------------------------------------------- conditions

@@ -27,9 +27,9 @@ from libstore import (
     TransferOptions,
     get_driver,
 )
-from libstore.drivers import _errors
-from libstore.drivers.azure import AzureDriver
+from libstore.drivers.azure import AzureDriver, copying
 from libstore.drivers.memory import MemoryDriver
+from libstore.rest import errors
 
 KEY = base64.b64encode(b"a key that nobody knows").decode()
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
@@ -49,7 +49,7 @@ def made(service: FakeAzure, **options: Any) -> AzureDriver:
         endpoint=service.url, insecure=True, retry=RetryPolicy(2, base=0.0), **options
     )
     driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=4)
-    driver._calls.sleep = lambda seconds: None
+    driver._client.sleep = lambda seconds: None
     return driver
 
 
@@ -87,7 +87,7 @@ def test_a_copy_that_is_interrupted_is_aborted(service: FakeAzure, driver: Azure
         raise KeyboardInterrupt
 
     service.copy_polls = 100
-    driver._calls.sleep = interrupt
+    driver._client.sleep = interrupt
     obj = driver.upload_object(CONTENT, "box", "a")
     with pytest.raises(KeyboardInterrupt):
         obj.copy("box", "b")
@@ -101,7 +101,7 @@ def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDr
     cancel = threading.Event()
     service.copy_polls = 1_000
     obj = driver.upload_object(CONTENT, "box", "a")
-    driver._calls.sleep = lambda seconds: cancel.set()
+    driver._client.sleep = lambda seconds: cancel.set()
     with pytest.raises(TransferCancelledError):
         driver.copy_object(obj, "box", "b", cancel=cancel)
     assert service.asked("copy")
@@ -130,7 +130,7 @@ def test_what_a_copy_leaves_is_deleted_as_it_was_seen(
 
     service.guard = overwrite
     service.copy_polls, service.copy_ends = 2, "failed"
-    driver._calls.sleep = interrupt
+    driver._client.sleep = interrupt
     obj = driver.upload_object(CONTENT, "box", "a")
     with pytest.raises((ObjectChangedError, ServiceError, KeyboardInterrupt)):
         obj.copy("box", "b")
@@ -148,7 +148,7 @@ def test_a_copy_that_is_written_over_is_told(service: FakeAzure, driver: AzureDr
 
     service.copy_polls = 100
     obj = driver.upload_object(CONTENT, "box", "a")
-    driver._calls.sleep = overwrite
+    driver._client.sleep = overwrite
     with pytest.raises(ObjectChangedError):
         obj.copy("box", "b")
     assert driver.object("box", "b").read() == b"theirs"
@@ -191,9 +191,8 @@ def test_what_a_copy_shall_not_have_is_left_in_one_step(
 def test_a_large_copy_goes_in_blocks(
     service: FakeAzure, driver: AzureDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from libstore.drivers.azure import copies
 
-    monkeypatch.setattr(copies, "_BLOCK", 1000)
+    monkeypatch.setattr(copying, "_BLOCK", 1000)
     content = bytes(range(256)) * 40
     obj = driver.upload_object(content, "box", "a")
     copy = obj.copy("box", "b", metadata={})
@@ -461,10 +460,8 @@ def test_a_token_that_ends_between_two_blocks_of_a_copy_is_renewed(
     service: FakeAzure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a large copy reads its source with is as fresh as what it writes with."""
-    from libstore.drivers.azure import copies
-
-    monkeypatch.setattr(copies, "_BLOCK", 10)
-    monkeypatch.setattr(copies, "_SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(copying, "_BLOCK", 10)
+    monkeypatch.setattr(copying, "_SIDE_BY_SIDE", 1)
     issuer = Issuer()
 
     def guard(ask: Ask) -> Answer | None:
@@ -500,7 +497,7 @@ def test_what_the_service_repeats_of_a_request_is_not_told(
         return 400, {"x-ms-request-id": "REQUEST1"}, body.encode()
 
     given: Any = {"key": KEY, "credential": Issuer(), "sas_token": "sig=abcdef"}[way]
-    monkeypatch.setattr(_errors, "_LONGEST", 10_000)
+    monkeypatch.setattr(errors, "_LONGEST", 10_000)
     with made(service, **{way: given}) as driver:
         obj = driver.upload_object(CONTENT, "box", "a")
         service.guard = guard

@@ -76,7 +76,7 @@ def test_a_part_is_as_large_as_the_service_wants() -> None:
     """50,000 blocks of up to 4,000 MiB: the largest blob there is, and no byte more."""
     from libstore import NotSupportedError
     from libstore.drivers.azure import AzureDriver
-    from libstore.transfer.plan import part_sizes
+    from libstore.transfer.part_sizes import part_sizes
 
     limits, mib = AzureDriver.limits, 1024 * 1024
     largest = 50_000 * 4_000 * mib

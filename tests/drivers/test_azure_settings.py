@@ -18,7 +18,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.azure import AzureDriver
-from libstore.drivers.azure.places import account_at, check_blob_name, check_container_name
+from libstore.drivers.azure.endpoints import account_at, check_blob_name, check_container_name
 
 KEY = base64.b64encode(b"a key that nobody sees").decode()
 SAS = "sv=2021-12-02&ss=b&srt=sco&sp=r&se=2030-01-01T00%3A00%3A00Z&sig=bm9ib2R5IHNlZXM%3D"
@@ -44,7 +44,7 @@ class Credential:
 
 
 def address(**options: Any) -> tuple[str, str]:
-    place = AzureDriver(**options)._calls.access.place
+    place = AzureDriver(**options)._client.access.place
     return place.url, place.prefix
 
 
@@ -133,11 +133,11 @@ def test_what_cannot_work_is_refused(options: dict[str, Any]) -> None:
 def test_a_connection_string_is_read() -> None:
     text = f"AccountName=mine;AccountKey={KEY};EndpointSuffix=core.usgovcloudapi.net;"
     driver = AzureDriver(connection_string=text)
-    access = driver._calls.access
+    access = driver._client.access
     assert access.place.url == "https://mine.blob.core.usgovcloudapi.net"
     assert (access.account, access.key) == ("mine", base64.b64decode(KEY))
     text = f"BlobEndpoint=https://mine.blob.core.windows.net;SharedAccessSignature={SAS}"
-    access = AzureDriver(connection_string=text)._calls.access
+    access = AzureDriver(connection_string=text)._client.access
     assert (access.account, access.sas) == ("mine", SAS)
     assert address(connection_string="UseDevelopmentStorage=true") == (
         "http://127.0.0.1:10000",
@@ -148,7 +148,7 @@ def test_a_connection_string_is_read() -> None:
 def test_a_connection_string_has_names_in_any_case() -> None:
     """As for Microsoft's own clients."""
     text = f"blobendpoint=http://127.0.0.1:1/mine;ACCOUNTNAME=mine;accountkey={KEY}"
-    access = AzureDriver(connection_string=text)._calls.access
+    access = AzureDriver(connection_string=text)._client.access
     assert ("mine", base64.b64decode(KEY), "/mine/") == (
         access.account, access.key, access.place.prefix,
     )  # fmt: skip
@@ -173,20 +173,20 @@ def test_an_emulator_may_be_behind_a_proxy() -> None:
 )
 def test_the_second_location_is_asked_in_the_name_of_the_account(options: dict[str, Any]) -> None:
     driver = AzureDriver(key=KEY, **options)
-    assert driver._calls.access.account == "mine"
+    assert driver._client.access.account == "mine"
     assert "mine-secondary" in driver.object("box", "a").sign_url()
 
 
 def test_the_account_of_an_address_is_found() -> None:
     driver = AzureDriver(sas_token=SAS, endpoint="https://mine.blob.core.windows.net")
-    assert driver._calls.access.account == "mine"
-    assert account_at(driver._calls.access.place) == "mine"
+    assert driver._client.access.account == "mine"
+    assert account_at(driver._client.access.place) == "mine"
 
 
 def test_the_repr_tells_where_and_no_secret() -> None:
     driver = AzureDriver("mine", KEY)
     assert repr(driver) == "<AzureDriver https://mine.blob.core.windows.net>"
-    for shown in (driver._settings, driver._calls.access, driver._calls.access.signer):
+    for shown in (driver._settings, driver._client.access, driver._client.access.signer):
         assert KEY not in repr(shown)
 
 
@@ -219,10 +219,10 @@ def test_the_environment_is_asked(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for driver in (AzureDriver(), AzureDriver("mine")):
-        assert driver._calls.access.account == "mine"
+        assert driver._client.access.account == "mine"
     with pytest.raises(CredentialsNotFoundError):
         AzureDriver("another")
-    assert AzureDriver("another", KEY)._calls.access.account == "another"
+    assert AzureDriver("another", KEY)._client.access.account == "another"
 
 
 # ---------------------------------------------------------------------- pickles
@@ -255,7 +255,7 @@ def test_what_the_environment_has_is_looked_for_again(monkeypatch: pytest.Monkey
     assert KEY.encode() not in data
     again = pickle.loads(data)
     assert (retry, transfer, driver.cdn) == (again.retry, again.transfer, again.cdn)
-    assert again._calls.access.key == base64.b64decode(KEY)
+    assert again._client.access.key == base64.b64decode(KEY)
 
 
 def test_a_credential_is_pickled_as_it_pickles_itself() -> None:

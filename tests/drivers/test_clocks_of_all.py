@@ -68,7 +68,7 @@ def driver(request: pytest.FixtureRequest, server: Server, clock: Clock) -> Iter
 def set_clock(driver: Any, clock: Clock) -> None:
     for one in (driver, getattr(driver, "_inner", None)):
         if one is not None:
-            one._calls.clock = clock
+            one._client.clock = clock
 
 
 def good(moment: float, driver: StorageDriver, operation: str) -> Play:

@@ -19,7 +19,7 @@ import pytest
 from drivers import contest
 from drivers.atomic_drivers import serving
 from drivers.contest import BODY, FAILED, LOST, MANY, UNKNOWN, WON
-from drivers.faulty_relay import (
+from drivers.faulty_proxy import (
     DROPPED,
     Fault,
     FaultyRelay,
@@ -28,7 +28,7 @@ from drivers.faulty_relay import (
     is_conditional_write,
     status,
 )
-from drivers.faulty_relay import LOST as LOST_RESPONSE
+from drivers.faulty_proxy import LOST as LOST_RESPONSE
 from drivers.gcs_support import TOKEN
 
 from libstore import Container, get_driver

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from drivers.all_drivers import ALL_DRIVERS
 from drivers.copy_to_all import KEPT, METADATA, MIB, TYPE
-from drivers.seven import SEVEN
 
 SIZE = int(os.environ.get("LIBSTORE_LARGE", "100")) * MIB
 PART, CONCURRENCY = 5 * MIB, 4
@@ -33,7 +33,7 @@ TARGETS = ("local", "s3", "azure", "gcs", "swift", "swift-s3", "memory")
 
 pytestmark = [
     pytest.mark.server,
-    pytest.mark.xdist_group("seven"),
+    pytest.mark.xdist_group("all_drivers"),
     pytest.mark.skipif(
         not os.path.exists("/proc/self/status"), reason="the peak is read from /proc"
     ),
@@ -51,7 +51,7 @@ def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     @cache
     def way(name: str) -> Sequence[Any] | None:
         try:
-            found = SEVEN[name](request)
+            found = ALL_DRIVERS[name](request)
         except pytest.skip.Exception:
             return None
         return found.name, found.arguments, dict(found.options)

@@ -15,8 +15,8 @@ import pytest
 from scripted import Server, answer
 
 from libstore import InvalidOptionError, Object, RetryPolicy, StorageDriver, get_driver
-from libstore.drivers._restored import restored
 from libstore.drivers.memory import MemoryDriver
+from libstore.rest.pickling import restored
 
 SECRET = "thisisasecretthatnobodysees"
 KEY = base64.b64encode(SECRET.encode()).decode()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from drivers.seven import SEVEN, Way
+from drivers.all_drivers import ALL_DRIVERS, Way
 
 from libstore import (
     AccessDeniedError,
@@ -21,7 +21,7 @@ from libstore import (
     StorageError,
 )
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("seven")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("all_drivers")]
 
 ONCE = RetryPolicy(1)
 #: Those whose servers look who asks: fake-gcs-server does not.
@@ -55,7 +55,7 @@ except AuthenticationError as error:
 
 @pytest.fixture
 def way(request: pytest.FixtureRequest, name: str) -> Way:
-    return SEVEN[name](request)
+    return ALL_DRIVERS[name](request)
 
 
 @pytest.mark.parametrize("name", GUARDED)
@@ -112,7 +112,9 @@ def test_the_server_of_another_service_is_told(
     request: pytest.FixtureRequest, way: Way, other: str
 ) -> None:
     """No object is missing there: it is the wrong place to look."""
-    with replace(way, options=misled(way, SEVEN[other](request))).driver(retry=ONCE) as driver:
+    with replace(way, options=misled(way, ALL_DRIVERS[other](request))).driver(
+        retry=ONCE
+    ) as driver:
         for attempt in (
             lambda: list(driver.list_objects("bucket")),
             lambda: driver.object("bucket", "name").read(),

@@ -29,7 +29,7 @@ from libstore import (
 )
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
-from libstore.testing.shelf import Shelf, shelf_of
+from libstore.testing.container_pool import ContainerPool, container_pool_of
 from libstore.transfer.payload import BufferPayload
 from libstore.values import WriteOptions
 from servers.gcs import GCSServer
@@ -60,7 +60,7 @@ def shared_driver(gcs_emulator_server: GCSServer) -> Iterator[GCSDriver]:
         yield driver
 
 
-class _Shelf(Shelf):
+class _ServerPool(ContainerPool):
     """Lends no bucket again in which an upload may have been given up, and cannot delete it."""
 
     @override
@@ -142,9 +142,9 @@ class TestEmulator(Faulty, DriverConformance):
     }  # fmt: skip
 
     @pytest.fixture
-    def shelf(self, request: pytest.FixtureRequest, driver: GCSDriver) -> Shelf:
+    def container_pool(self, request: pytest.FixtureRequest, driver: GCSDriver) -> ContainerPool:
         """Return where buckets come from."""
-        return shelf_of(request, driver, _Shelf)
+        return container_pool_of(request, driver, _ServerPool)
 
     @pytest.fixture
     def driver(self, shared_driver: GCSDriver) -> GCSDriver:

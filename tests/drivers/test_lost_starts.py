@@ -32,7 +32,7 @@ from libstore import (
     WriteOptions,
     get_driver,
 )
-from libstore.http.faults import OutageError
+from libstore.http.network_errors import OutageError
 from libstore.transfer.payload import BufferPayload
 from servers import gcs_json
 from servers.gcs_model import KEY, SECRET, Model, serve
@@ -106,7 +106,7 @@ class Losing:
 
     def __init__(self, driver: StorageDriver, times: int, error: BaseException) -> None:
         inner: Any = getattr(driver, "_inner", driver)
-        self._transport = inner._calls.transport
+        self._transport = inner._client.transport
         self._send = type(self._transport).send
         self._left = times
         self._error = error

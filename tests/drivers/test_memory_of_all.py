@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from drivers.seven import SEVEN
+from drivers.all_drivers import ALL_DRIVERS
 
 MIB = 1024 * 1024
 SIZE = int(os.environ.get("LIBSTORE_LARGE", "144")) * MIB
@@ -61,7 +61,7 @@ container.delete(recursive=True)
 
 pytestmark = [
     pytest.mark.server,
-    pytest.mark.xdist_group("seven"),
+    pytest.mark.xdist_group("all_drivers"),
     pytest.mark.skipif(
         not os.path.exists("/proc/self/clear_refs"), reason="peaks are read from /proc"
     ),
@@ -77,7 +77,7 @@ def test_large_objects_are_held_in_pieces(
 
     What one leaves to the allocator counts for the next, so streaming has no bound of its own.
     """
-    script = _SCRIPT.format(line=SEVEN[name](request).line)
+    script = _SCRIPT.format(line=ALL_DRIVERS[name](request).line)
     done = subprocess.run(
         [sys.executable, "-c", script, str(SIZE), str(tmp_path)],
         check=False, capture_output=True, text=True, timeout=900,

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from drivers.seven import SEVEN, Way
+from drivers.all_drivers import ALL_DRIVERS, Way
 from drivers.test_errors_of_all import DRIVERS
 from scripted import Server, answer
 
 from libstore import Object, ObjectChangedError, ServiceError, StorageDriver, get_driver
-from libstore.drivers._network import NetworkDriver
+from libstore.rest.driver import RestDriver
 from servers.rclone import rclone
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
@@ -53,7 +53,7 @@ def _elsewhere(way: Way) -> Way:
 
 
 @pytest.mark.server
-@pytest.mark.xdist_group("seven")
+@pytest.mark.xdist_group("all_drivers")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -66,7 +66,10 @@ def test_a_move_onto_itself_by_another_address_of_a_server_deletes_nothing(
     request: pytest.FixtureRequest, one: str, other: str
 ) -> None:
     """By a host name and by its address, by the service's own interface and by that of S3."""
-    here, there = SEVEN[one](request).driver(), _elsewhere(SEVEN[other](request)).driver()
+    here, there = (
+        ALL_DRIVERS[one](request).driver(),
+        _elsewhere(ALL_DRIVERS[other](request)).driver(),
+    )
     assert here != there
     container = here.create_container(f"libstore-{uuid.uuid4().hex}")
     try:
@@ -94,8 +97,8 @@ def _check_stays(
 ) -> None:
     """Move an object by a driver that reaches it by another address; it has to be there still."""
     for driver in (here, there):
-        if isinstance(driver, NetworkDriver):
-            driver._calls.retrier.sleep = lambda _: None
+        if isinstance(driver, RestDriver):
+            driver._client.retrier.sleep = lambda _: None
     container, name = place or (obj.container.name, obj.name)
     # In the same second it may not be known whether it is one object, or which write was last.
     with suppress(ServiceError, ObjectChangedError):
@@ -104,15 +107,15 @@ def _check_stays(
 
 
 @pytest.mark.server
-@pytest.mark.xdist_group("seven")
+@pytest.mark.xdist_group("all_drivers")
 @pytest.mark.parametrize("other", ["local", "s3", "gcs"])
-@pytest.mark.parametrize("one", SEVEN)
+@pytest.mark.parametrize("one", ALL_DRIVERS)
 def test_a_move_to_the_same_names_at_another_server_deletes_the_source(
     request: pytest.FixtureRequest, one: str, other: str
 ) -> None:
     if ("swift" in one and "swift" in other) or one == other:
         pytest.skip("it is the same server")
-    here, there = SEVEN[one](request).driver(), SEVEN[other](request).driver()
+    here, there = ALL_DRIVERS[one](request).driver(), ALL_DRIVERS[other](request).driver()
     name = f"libstore-{uuid.uuid4().hex}"
     source, target = here.create_container(name), there.create_container(name)
     try:

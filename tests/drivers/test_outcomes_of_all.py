@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from drivers.atomic_drivers import NAMES, Service, serving
-from drivers.faulty_relay import DROPPED, LOST, Fault, Sent, is_conditional_write, status
+from drivers.faulty_proxy import DROPPED, LOST, Fault, Sent, is_conditional_write, status
 
 from libstore import (
     AccessDeniedError,
@@ -366,8 +366,8 @@ def test_a_change_that_was_followed_by_another_one_is_unknown(
 def between(box: Container, act: Callable[[float], None]) -> None:
     """Have something happen where a driver waits for its next attempt."""
     driver: Any = box.driver
-    getattr(driver, "_inner", driver)._calls.sleep = act
-    driver._calls.sleep = act
+    getattr(driver, "_inner", driver)._client.sleep = act
+    driver._client.sleep = act
 
 
 def test_a_write_is_not_repeated_over_a_newer_object_with_the_same_etag() -> None:

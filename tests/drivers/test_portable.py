@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from drivers.seven import SEVEN, Way
+from drivers.all_drivers import ALL_DRIVERS, Way
 
 from servers.gcs_json import answer
 from servers.gcs_model import KEY, SECRET, Model, serve
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("seven")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("all_drivers")]
 
 # fake-gcs-server keeps a key with an empty value where metadata are taken away.
 _FAULTS = {"gcs": (", ('note', '')", "")}
@@ -53,12 +53,12 @@ def test_a_program_runs_with_an_hmac_key_of_google(program: str, printed: str) -
         assert printed == run("-c", other)
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL_DRIVERS)
 def test_a_program_runs_on_every_driver(
     request: pytest.FixtureRequest, program: str, printed: str, name: str
 ) -> None:
     """It prints the same, whatever stands in its one line."""
-    line = f"driver = {SEVEN[name](request).line}"
+    line = f"driver = {ALL_DRIVERS[name](request).line}"
     other, count = _LINE.subn(lambda found: line, program)
     assert 1 == count
 
@@ -66,7 +66,7 @@ def test_a_program_runs_on_every_driver(
     assert "ObjectAlreadyExistsError" in printed
 
 
-@pytest.mark.parametrize("name", SEVEN)
+@pytest.mark.parametrize("name", ALL_DRIVERS)
 def test_the_quickstart_runs_on_every_driver(
     request: pytest.FixtureRequest, project: Path, tmp_path: Path, name: str
 ) -> None:
@@ -76,7 +76,9 @@ def test_the_quickstart_runs_on_every_driver(
     (tmp_path / "deep/large.bin").write_bytes(bytes(range(256)) * 5_000)
 
     told = run(
-        str(project / "docs/examples/quickstart.py"), str(tmp_path), *SEVEN[name](request).words
+        str(project / "docs/examples/quickstart.py"),
+        str(tmp_path),
+        *ALL_DRIVERS[name](request).words,
     )
 
     assert "Verified 2 downloads" in told

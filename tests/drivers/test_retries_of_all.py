@@ -80,7 +80,7 @@ def timed(driver: Any, time: Time) -> None:
     """Have a driver wait by a clock that its waits move on."""
     for one in (driver, getattr(driver, "_inner", None)):
         if one is not None:
-            one._calls.sleep, one._calls.retrier.clock = time.sleep, time.clock
+            one._client.sleep, one._client.retrier.clock = time.sleep, time.clock
 
 
 def run(operation: str, driver: StorageDriver) -> StorageError:

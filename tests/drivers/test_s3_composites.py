@@ -23,7 +23,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver, dialect, driver_class
-from libstore.drivers.s3.composites import _sizes
+from libstore.drivers.s3.part_checksums import _sizes
 from libstore.drivers.s3.services import AWS, OTHER, SERVICES
 from libstore.transfer.digests import Digests
 from servers.s3 import S3Server

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libstore import ObjectInfo, Prefix, ServiceError
-from libstore.drivers._texts import decode_text, encode_text
 from libstore.drivers.s3 import dialect, listings
-from libstore.drivers.s3.calls import Answer
-from libstore.drivers.s3.markup import complete_body, delete_body, location_body, parse
+from libstore.drivers.s3.client import Answer
 from libstore.drivers.s3.services import AWS, SERVICES
+from libstore.drivers.s3.xml import complete_body, delete_body, location_body, parse
+from libstore.rest.header_text import decode_text, encode_text
 from libstore.values import ListQuery, WriteOptions
 
 MD5 = "9e107d9d372bb6826bd81d3542a419d6"

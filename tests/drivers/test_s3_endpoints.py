@@ -214,7 +214,7 @@ def test_a_record_of_ones_own_makes_a_driver() -> None:
 def test_an_endpoint_of_amazon_is_amazon(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = S3Driver(KEY, SECRET, endpoint="https://s3.eu-central-1.amazonaws.com")
     assert driver.service is AWS
-    assert driver._calls.region == "eu-central-1"
+    assert driver._client.region == "eu-central-1"
     assert S3Driver(KEY, SECRET, endpoint="https://amazonaws.com.evil.example").service is OTHER
 
 
@@ -248,13 +248,13 @@ def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
 )
 def test_what_only_looks_like_a_bucket_is_left_alone(endpoint: str) -> None:
     with S3Driver("key", "secret", endpoint=endpoint) as driver:
-        assert driver._calls.endpoint.place("photos", "us-east-1").url == endpoint
+        assert driver._client.endpoint.place("photos", "us-east-1").url == endpoint
 
 
 @pytest.mark.parametrize("host", ["oss-cn-beijing", "s3.oss-cn-beijing"])
 def test_alibaba_has_an_endpoint_for_this_dialect(host: str) -> None:
     with S3Driver("key", "secret", endpoint=f"https://{host}.aliyuncs.com") as driver:
-        place = driver._calls.endpoint.place("photos", driver._calls.region)
+        place = driver._client.endpoint.place("photos", driver._client.region)
     assert place.url == "https://photos.s3.oss-cn-beijing.aliyuncs.com"
     assert place.region == "cn-beijing"
 
@@ -265,9 +265,9 @@ def test_an_endpoint_that_ends_with_the_bucket_is_refused() -> None:
         with pytest.raises(InvalidOptionError, match="leave it out") as caught:
             driver.upload_object(b"", "photos", "a")
         assert caught.value.container == "photos"
-        assert driver._calls.endpoint.place("others", "auto").prefix == "/photos/others/"
+        assert driver._client.endpoint.place("others", "auto").prefix == "/photos/others/"
     with S3Driver("key", "secret", endpoint=endpoint, path_style=True) as driver:
-        assert driver._calls.endpoint.place("photos", "auto").prefix == "/photos/photos/"
+        assert driver._client.endpoint.place("photos", "auto").prefix == "/photos/photos/"
 
 
 def test_credentials_come_from_arguments_or_the_environment(
@@ -279,14 +279,14 @@ def test_credentials_come_from_arguments_or_the_environment(
         S3Driver()
     with pytest.raises(CredentialsNotFoundError):
         S3Driver(KEY)
-    assert S3Driver(anonymous=True)._calls.credentials is None
+    assert S3Driver(anonymous=True)._client.credentials is None
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
     driver = S3Driver()
-    credentials = driver._calls.credentials
+    credentials = driver._client.credentials
     assert credentials is not None
     assert (KEY, SECRET, TOKEN) == (credentials.key, credentials.secret, credentials.token)
     assert repr(driver) == "<S3Driver http://localhost:9000>"
@@ -302,19 +302,19 @@ def test_a_pickle_carries_no_secret_unless_it_was_allowed(
     with pytest.raises(NotSupportedError, match="pickle_secret"):
         pickle.dumps(S3Driver(KEY, SECRET))
     allowed = S3Driver(KEY, SECRET, region="eu-west-2", pickle_secret=True)
-    assert pickle.loads(pickle.dumps(allowed))._calls.credentials.secret == SECRET
+    assert pickle.loads(pickle.dumps(allowed))._client.credentials.secret == SECRET
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     found = pickle.dumps(S3Driver(region="eu-west-2"))
     assert SECRET.encode() not in found
-    assert pickle.loads(found)._calls.region == "eu-west-2"
+    assert pickle.loads(found)._client.region == "eu-west-2"
     open_to_all = S3Driver(anonymous=True)
-    assert pickle.loads(pickle.dumps(open_to_all))._calls.credentials is None
+    assert pickle.loads(pickle.dumps(open_to_all))._client.credentials is None
 
 
 def test_no_secret_is_shown() -> None:
     driver = S3Driver(KEY, SECRET, token=TOKEN, customer_key=b"k" * 32)
-    shown = f"{driver!r} {driver._settings!r} {driver._calls.credentials!r}"
+    shown = f"{driver!r} {driver._settings!r} {driver._client.credentials!r}"
     assert SECRET not in shown
     assert TOKEN not in shown
     assert "kkk" not in shown
@@ -407,7 +407,7 @@ def listing() -> FakeAnswer:
 def test_the_region_of_a_bucket_is_found_once(answer: FakeAnswer) -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     transport = FakeTransport([answer, listing(), listing()])
-    driver._calls.transport = transport
+    driver._client.transport = transport
     assert list(driver.list_objects("photos")) == []
     assert list(driver.list_objects("photos")) == []
     hosts = [urlsplit(address).netloc for _, address in transport.seen]
@@ -426,7 +426,7 @@ def test_the_region_is_asked_for_where_head_does_not_tell_it() -> None:
     told.headers = {}
     found = FakeAnswer(200, {"content-length": "5", "etag": '"a"'})
     transport = FakeTransport([FakeAnswer(400), told, found])
-    driver._calls.transport = transport
+    driver._client.transport = transport
     assert driver.get_object("photos", "a").size == 5
     assert [method for method, _ in transport.seen] == ["HEAD", "GET", "HEAD"]
 
@@ -435,7 +435,7 @@ def test_the_region_is_asked_for_where_head_does_not_tell_it() -> None:
 def test_a_region_that_leads_elsewhere_or_nowhere_is_not_followed(region: str) -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     transport = FakeTransport([moved(301, region)])
-    driver._calls.transport = transport
+    driver._client.transport = transport
     with pytest.raises(StorageError, match="region"):
         list(driver.list_objects("photos"))
     assert len(transport.seen) == 1
@@ -444,7 +444,7 @@ def test_a_region_that_leads_elsewhere_or_nowhere_is_not_followed(region: str) -
 def test_services_that_send_us_in_circles_are_given_up() -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     transport = FakeTransport([moved(301, f"eu-west-{number}") for number in range(9)])
-    driver._calls.transport = transport
+    driver._client.transport = transport
     with pytest.raises(StorageError):
         list(driver.list_objects("photos"))
     assert len(transport.seen) == 4
@@ -454,7 +454,7 @@ def test_a_bucket_is_not_made_in_another_region() -> None:
     driver = S3Driver(KEY, SECRET, region="eu-west-1")
     elsewhere = moved(400, "eu-west-3", "IllegalLocationConstraintException")
     transport = FakeTransport([elsewhere])
-    driver._calls.transport = transport
+    driver._client.transport = transport
     with pytest.raises(StorageError):
         driver.create_container("photos")
     assert [method for method, _ in transport.seen] == ["PUT"]

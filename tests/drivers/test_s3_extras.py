@@ -175,17 +175,17 @@ def test_amazon_is_asked_in_the_region_of_the_bucket() -> None:
     asked: list[tuple[str, bytes | None]] = []
 
     def ask(method: str, operation: str, name: str, **rest: Any) -> Any:
-        asked.append((driver._calls._places[name].url, rest["content"]))
+        asked.append((driver._client._places[name].url, rest["content"]))
         raise AccessDeniedError("no")
 
-    driver._calls.ask = ask
+    driver._client.ask = ask
     with pytest.raises(AccessDeniedError):
         driver.create_container("bucket", extra={"region": "ap-south-1"})
     ((url, body),) = asked
     assert "https://bucket.s3.ap-south-1.amazonaws.com" == url
     assert body is not None
     assert b"ap-south-1" in body
-    assert "eu-west-1" == driver._calls.known_region("bucket")
+    assert "eu-west-1" == driver._client.known_region("bucket")
 
 
 # ---------------------------------------------------------------------- refused

@@ -378,7 +378,7 @@ def test_a_clock_that_is_off_by_a_day(
     container = made(s3_server.endpoint, s3_server.key, s3_server.secret, bucket, token=None)
     driver = container.driver
     assert isinstance(driver, S3Driver)
-    driver._calls.clock = lambda: time.time() - DAY
+    driver._client.clock = lambda: time.time() - DAY
     if operation == "delete_container":
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
     OPERATIONS[operation](container)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from drivers.s3_client import client_of, server_among
-from drivers.s3_relay import Relay
+from drivers.s3_proxy import Relay
 
 from libstore import (
     AccessDeniedError,

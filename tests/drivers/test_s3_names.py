@@ -115,7 +115,7 @@ class Wire:
 def test_no_name_reaches_another_bucket_where_buckets_are_hosts() -> None:
     with S3Driver("AKID", "secret", region="eu-west-1") as driver:
         wire = Wire()
-        driver._calls.transport = wire
+        driver._client.transport = wire
         for name in NAMES:
             with pytest.raises(InterruptedError):
                 driver.object("bucket", name).read()

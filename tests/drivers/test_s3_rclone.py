@@ -11,7 +11,7 @@ from drivers.s3_faults import Faulty, Raised, cases
 from libstore import InvalidNameError, ServiceError, ServiceUnavailableError, get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
-from libstore.testing.shelf import Shelf
+from libstore.testing.container_pool import ContainerPool
 from servers.s3 import S3Server
 
 _MTIME = "rclone adds its mtime to the metadata of copies, and keeps what is to be replaced"
@@ -84,10 +84,10 @@ class TestRclone(Faulty, DriverConformance):
         return shared_driver
 
     @pytest.fixture
-    def shelf(self) -> Shelf:
+    def container_pool(self) -> ContainerPool:
         """
         Return what makes a container for each test.
 
         What rclone keeps of unfinished uploads would be there for the next test.
         """
-        return Shelf()
+        return ContainerPool()

@@ -99,7 +99,7 @@ def check_name(recorder: Recorder, container: Container, name: str) -> None:
             container.object(name).sign_url()
         return
     signed = container.object(name).sign_url()
-    path = signed.removeprefix(container.driver._calls.endpoint.place(None, "x").url)
+    path = signed.removeprefix(container.driver._client.endpoint.place(None, "x").url)
     assert unquote(path.partition("?")[0]) == f"/bucket/{name}"
 
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 from libstore import Container, InvalidNameError, ServiceUnavailableError, get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing import DriverConformance
-from libstore.testing.shelf import Shelf, shelf_of
+from libstore.testing.container_pool import ContainerPool, container_pool_of
 from servers.s3 import S3Server
 
 _ORDER = "SeaweedFS sorts a folder by its name without the slash: a/1 comes behind a-b"
@@ -28,7 +28,7 @@ def shared_driver(seaweedfs_server: S3Server) -> Iterator[S3Driver]:
         yield driver
 
 
-class _Shelf(Shelf):
+class _ServerPool(ContainerPool):
     """Does not lend a bucket again that shows folders, as SeaweedFS does if they are empty."""
 
     @override
@@ -93,6 +93,6 @@ class TestSeaweedFS(Faulty, DriverConformance):
         return shared_driver
 
     @pytest.fixture
-    def shelf(self, request: pytest.FixtureRequest, driver: S3Driver) -> Shelf:
+    def container_pool(self, request: pytest.FixtureRequest, driver: S3Driver) -> ContainerPool:
         """Return where buckets come from; the first write into a new one takes 0.2 seconds."""
-        return shelf_of(request, driver, _Shelf)
+        return container_pool_of(request, driver, _ServerPool)

@@ -44,7 +44,7 @@ def test_a_service_is_where_its_documentation_says(
     name: str, options: dict[str, str], expected: str
 ) -> None:
     driver = get_driver(name)("KEY", "SECRET", **options)
-    place = driver._calls.endpoint.place("bucket", driver._calls.region)
+    place = driver._client.endpoint.place("bucket", driver._client.region)
     assert expected == place.url + place.prefix
 
 
@@ -139,14 +139,14 @@ def test_the_endpoint_of_a_service_is_known_for_its_own(
 ) -> None:
     """Whether it is given with the name of the service or as any endpoint."""
     by_name = get_driver(name)("KEY", "SECRET", **options)
-    endpoint = by_name._calls.endpoint.place(None, by_name._calls.region).url
+    endpoint = by_name._client.endpoint.place(None, by_name._client.region).url
     for driver in (
         get_driver("s3")("KEY", "SECRET", endpoint=endpoint),
         get_driver(name)("KEY", "SECRET", endpoint=f"{endpoint}/"),
     ):
-        calls = driver._calls
+        calls = driver._client
         place = calls.endpoint.place("bucket", calls.region)
-        assert (expected, by_name._calls.region) == (place.url + place.prefix, place.region)
+        assert (expected, by_name._client.region) == (place.url + place.prefix, place.region)
         assert (name, SERVICES[name].limits) == (driver.service.name, driver.limits)
     assert get_driver("s3")("KEY", "SECRET", endpoint=endpoint).service.guarded
 
@@ -163,7 +163,7 @@ def test_the_endpoint_of_a_service_is_known_for_its_own(
 def test_what_only_looks_like_one_is_not(endpoint: str) -> None:
     driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint)
     assert driver.service is OTHER
-    assert driver._calls.endpoint.place(None, "x").url == endpoint.removesuffix("/path")
+    assert driver._client.endpoint.place(None, "x").url == endpoint.removesuffix("/path")
 
 
 def test_a_region_that_is_given_holds() -> None:
@@ -171,5 +171,5 @@ def test_a_region_that_is_given_holds() -> None:
     endpoint = "https://s3.us-west-002.backblazeb2.com"
     driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint, region="us-east-1")
     assert driver.service is OTHER
-    place = driver._calls.endpoint.place("bucket", "us-east-1")
+    place = driver._client.endpoint.place("bucket", "us-east-1")
     assert f"{endpoint}/bucket/" == place.url + place.prefix

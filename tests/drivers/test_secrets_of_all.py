@@ -265,7 +265,7 @@ def made(label: str, url: str, **more: Any) -> Iterator[StorageDriver]:
         yield driver
 
 
-def run_all(driver: StorageDriver, seen: Callable[[], tuple[str, ...]] = tuple) -> int:
+def map_concurrently(driver: StorageDriver, seen: Callable[[], tuple[str, ...]] = tuple) -> int:
     """Run all operations; return how many failed, after a look at their errors."""
     failed = 0
     for operation in OPERATIONS.values():
@@ -284,7 +284,7 @@ def test_no_fault_shows_a_secret(
     caplog.set_level(logging.DEBUG)
     server.default = FAULTS[fault]
     with made(label, server.url) as driver:
-        assert run_all(driver) > 3
+        assert map_concurrently(driver) > 3
     assert not shown_in(caplog.text)
 
 
@@ -327,7 +327,7 @@ def test_a_service_that_repeats_what_it_was_sent_gives_no_secret_away(
     with contextlib.closing(Echo()) as server:
         server.status = status
         with made(label, server.url) as driver:
-            run_all(driver, lambda: signatures(server))
+            map_concurrently(driver, lambda: signatures(server))
         found = signatures(server)
         assert found or label in {"swift-v3", "swift-application", "azure-sas"} or "gcs" in label
         assert not shown_in(caplog.text, found)
@@ -355,7 +355,7 @@ def test_a_proxys_password_is_not_shown(
         server.status = status
         proxies = {"http": f"http://user:{PASSWORD}@127.0.0.1:{server.port}"}
         with made(label, "http://store.invalid", proxies=proxies, insecure=True) as driver:
-            run_all(driver, lambda: signatures(server))
+            map_concurrently(driver, lambda: signatures(server))
         assert any(b"proxy-authorization" in seen.head for seen in server.seen)
     assert not shown_in(caplog.text)
 
@@ -367,7 +367,7 @@ def test_a_proxys_password_is_not_shown_where_it_opens_no_tunnel(label: str, sta
         server.status = status
         proxies = {"https": f"http://user:{PASSWORD}@127.0.0.1:{server.port}"}
         with made(label, "https://store.invalid", proxies=proxies) as driver:
-            assert run_all(driver)
+            assert map_concurrently(driver)
 
 
 #: Arguments that cannot work beside secrets that can.

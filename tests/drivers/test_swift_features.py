@@ -101,7 +101,7 @@ def test_no_request_is_made_that_was_not_needed(
 
 def test_a_batch_is_two_requests(swift_driver: SwiftDriver, container: Container) -> None:
     """One of them looks which of the objects have segments."""
-    assert swift_driver._calls.info.bulk_delete
+    assert swift_driver._client.info.bulk_delete
     names = [f"name {number}/ä+%" for number in range(100)]
     for name in names[:3]:
         container.upload_object(CONTENT, name)
@@ -229,7 +229,7 @@ def test_a_container_with_versions_is_deleted_with_all_of_them(
     with lent(swift_driver) as archive:
         container = swift_driver.create_container(f"libstore-{uuid.uuid4().hex}")
         value = "true" if header.endswith("enabled") else archive.name
-        swift_driver._calls.ask(
+        swift_driver._client.ask(
             "POST", "PostContainer", container.name, headers={header: value}
         ).close()
         container.upload_object(LARGE, "a")
@@ -248,7 +248,7 @@ def test_a_container_with_versions_is_deleted_with_all_of_them(
 
 def test_a_quota_is_told_as_such(swift_driver: SwiftDriver, container: Container) -> None:
     headers = {"x-container-meta-quota-bytes": "10"}
-    swift_driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     with pytest.raises(StorageFullError) as caught:
         container.upload_object(CONTENT, "a")
     assert 413 == caught.value.status
@@ -311,7 +311,7 @@ def test_a_public_container_is_read_by_everybody(
     obj = container.upload_object(CONTENT, "folder/ä b+%?")
     assert 401 == fetch(obj.get_cdn_url())[0]
     headers = {"x-container-read": ".r:example.com"}
-    swift_driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     container.upload_object(b"<h1>hello</h1>", "index.html")
     address = container.enable_cdn()
     assert address == container.enable_cdn() == container.get_cdn_url()
@@ -339,7 +339,7 @@ def test_who_may_only_write_replaces_and_deletes(
 ) -> None:
     """Without a look at what was there."""
     headers = {"x-container-write": "test:tester3"}
-    swift_driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     container.upload_object(CONTENT, "a")
     with Swift("test:tester3", "testing3", auth_url=swift_server.auth_url) as other:
         other.upload_object(b"new", container.name, "a")
@@ -357,7 +357,7 @@ def test_who_may_not_publish_is_told_so(swift_server: SwiftServer, container: Co
         "x-container-read": "test:tester3,.rlistings",
         "x-container-write": "test:tester3",
     }
-    driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     with Swift("test:tester3", "testing3", auth_url=swift_server.auth_url) as other:
         other.upload_object(CONTENT, container.name, "a")
         assert CONTENT == other.object(container.name, "a").read()
@@ -412,7 +412,7 @@ def test_signed_urls_take_a_given_key_and_digest(
         assert CONTENT == fetch(url)[2]
         assert URL_KEY not in repr(driver) + repr(url)
         ended = driver.object(container.name, "a")
-        driver._calls.clock = lambda: time.time() - 7200
+        driver._client.clock = lambda: time.time() - 7200
         assert 401 == fetch(ended.sign_url(expires=60))[0]
 
 
@@ -429,7 +429,7 @@ def test_a_container_may_have_the_key(swift_server: SwiftServer) -> None:
             with pytest.raises(NotSupportedError, match="Temp-URL-Key"):
                 obj.sign_url()
             headers = {"x-container-meta-temp-url-key": URL_KEY}
-            driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+            driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
             assert CONTENT == fetch(obj.sign_url())[2]
 
 
@@ -462,7 +462,7 @@ def test_the_old_names_of_the_environment_are_known(
 def test_the_storage_may_be_elsewhere_than_the_login_says(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
 ) -> None:
-    place = swift_driver._calls.place
+    place = swift_driver._client.place
     url = (place.url + place.path).replace("127.0.0.1", "localhost")
     with (
         Swift(

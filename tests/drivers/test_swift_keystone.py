@@ -115,8 +115,8 @@ def test_a_token_is_a_way_to_log_in(
 ) -> None:
     """With the storage's address it is used as it is; else another one is got for it."""
     server = keystone_server
-    token = keystone_driver._calls._tokens.get()
-    place = keystone_driver._calls.place
+    token = keystone_driver._client._tokens.get()
+    place = keystone_driver._client.place
     with lent(keystone_driver) as container:
         with Swift(token=token, auth_url=server.auth_url, project=server.project) as driver:
             assert container.name in names(driver)
@@ -226,7 +226,7 @@ def test_a_token_that_is_revoked_within_a_transfer_is_renewed_once(
             (20, lambda: container.upload_object(content, "a", progress=revoke)),
             (2, lambda: container.get_object("a").download(tmp_path / "a", progress=revoke)),
         ):
-            valid.append((parts, driver._calls._tokens.get()))
+            valid.append((parts, driver._client._tokens.get()))
             with listening(driver) as seen:
                 transfer()
             assert 1 == sum("/auth/tokens" in line for line in seen)

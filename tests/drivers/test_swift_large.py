@@ -31,8 +31,8 @@ from libstore import (
     TransferCancelledError,
     TransferOptions,
 )
-from libstore.drivers.swift import SwiftDriver, copies
-from libstore.drivers.swift.large import segments_container
+from libstore.drivers.swift import SwiftDriver, copying
+from libstore.drivers.swift.large_objects import segments_container
 from libstore.values import Conditions, Span, Upload
 
 MD5 = hashlib.md5(LARGE).hexdigest()
@@ -57,7 +57,7 @@ def put_segments(container: Container, *pieces: bytes) -> list[dict[str, Any]]:
     """Store pieces as another client would, and return the entries of a manifest of them."""
     entries = []
     for number, piece in enumerate(pieces):
-        container.driver._calls.ask(
+        container.driver._client.ask(
             "PUT", "PutObject", container.name, f"theirs/{number:04}", content=piece
         ).close()
         entries.append({"path": f"/{container.name}/theirs/{number:04}", "size_bytes": len(piece)})
@@ -67,7 +67,7 @@ def put_segments(container: Container, *pieces: bytes) -> list[dict[str, Any]]:
 def put_manifest(container: Container, name: str, entries: list[dict[str, Any]]) -> None:
     driver = container.driver
     assert isinstance(driver, SwiftDriver)
-    driver._calls.ask(
+    driver._client.ask(
         "PUT", "PutObject", container.name, name,
         query={"multipart-manifest": "put"}, content=json.dumps(entries).encode(),
     ).close()  # fmt: skip
@@ -222,11 +222,11 @@ def test_segments_expire_after_their_object(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever our clock says."""
-    monkeypatch.setattr(driver._calls, "clock", lambda: time.time() - 86_400.0)
+    monkeypatch.setattr(driver._client, "clock", lambda: time.time() - 86_400.0)
     obj = container.upload_object(LARGE, "a", extra={"delete_after": 7200})
     ends = container.get_object("a").extra["delete_at"]
     beside = container.driver.get_container(segments_container(container.name))
-    assert driver._calls.clock() < time.time() - 80_000
+    assert driver._client.clock() < time.time() - 80_000
     for segment in beside.list_objects("segments/"):
         later = segment.refresh().extra["delete_at"] - ends
         assert timedelta(0) < later <= timedelta(hours=2)
@@ -295,10 +295,10 @@ def test_versions_keep_their_segments_when_no_more_are_kept(
     driver: SwiftDriver, container: Container
 ) -> None:
     headers = {"x-versions-enabled": "true"}
-    driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     first = container.upload_object(LARGE, "a").version
     headers = {"x-versions-enabled": "false"}
-    driver._calls.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
     container.upload_object(CONTENT, "a")
     reading = driver._get_object(container.name, "a", Span(0, None), Conditions(), first)
     begin = bytearray(9)
@@ -344,8 +344,8 @@ def test_a_copy_shares_no_segment(container: Container) -> None:
 @pytest.fixture
 def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have copies go in parts that would be small enough for one request."""
-    monkeypatch.setattr(copies, "_WHOLE", PART)
-    monkeypatch.setattr(copies, "_PART", 5 * PART)
+    monkeypatch.setattr(copying, "_WHOLE", PART)
+    monkeypatch.setattr(copying, "_PART", 5 * PART)
 
 
 @pytest.mark.usefixtures("small_copies")
@@ -434,7 +434,7 @@ def test_a_manifest_of_ranges_and_manifests_is_read(container: Container) -> Non
 def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
     """A listing tells that it is empty, which is not believed."""
     put_segments(container, LARGE[:PART], LARGE[PART:])
-    container.driver._calls.ask(
+    container.driver._client.ask(
         "PUT", "PutObject", container.name, "dynamic",
         headers={"x-object-manifest": f"{container.name}/theirs/"},
     ).close()  # fmt: skip
@@ -451,7 +451,7 @@ def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
 
 def test_a_symlink_is_read_as_what_it_leads_to(container: Container) -> None:
     container.upload_object(LARGE, "a")
-    container.driver._calls.ask(
+    container.driver._client.ask(
         "PUT", "PutObject", container.name, "link",
         headers={"x-symlink-target": f"{container.name}/a"},
     ).close()  # fmt: skip
@@ -475,7 +475,7 @@ def test_a_symlink_goes_without_what_it_leads_to(
         put_manifest(container, "a/b", entries)
         for name, target in (("a", "a/b"), ("c", "nothing")):
             headers = {"x-symlink-target": f"{container.name}/{target}"}
-            driver._calls.ask("PUT", "PutObject", container.name, name, headers=headers).close()
+            driver._client.ask("PUT", "PutObject", container.name, name, headers=headers).close()
         container.delete_object("a")
         container.delete_object("c")
         assert ["a/b"] == [found.name for found in container]

@@ -93,7 +93,7 @@ def test_many_threads_need_one_new_token(
 
 def test_a_token_is_renewed_before_it_ends(driver: SwiftDriver, container: Container) -> None:
     later = [0.0]
-    driver._calls.clock = lambda: time.time() + later[0]
+    driver._client.clock = lambda: time.time() + later[0]
     container.upload_object(b"content", "a")
     with listening(driver) as seen:
         container.read_object("a")
@@ -106,8 +106,8 @@ def test_a_token_is_renewed_before_it_ends(driver: SwiftDriver, container: Conta
 def test_a_token_that_cannot_be_renewed_is_an_error(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container
 ) -> None:
-    place = driver._calls.place
-    token = driver._calls._tokens.get()
+    place = driver._client.place
+    token = driver._client._tokens.get()
     with get_driver("swift")(token=token, storage_url=place.url + place.path) as other:
         assert container.name in [found.name for found in other.list_containers()]
         swift_server.forget_tokens()

@@ -12,7 +12,7 @@ from scripted import Seen, Server, length_of, read_head
 from typing_extensions import override
 
 from libstore import RetryPolicy, StorageDriver, get_driver
-from libstore.drivers._texts import decode_text
+from libstore.rest.header_text import decode_text
 
 CONTENT = b"content"
 META = {

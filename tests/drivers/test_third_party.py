@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.larder import SIGNING_KEY, TOKEN, Larder, larder
+from drivers.example_server import SIGNING_KEY, TOKEN, ExampleServer, example_server
 
 from libstore import StorageDriver
 from libstore.hooks import OPTIONS, DriverHooks
@@ -63,16 +63,16 @@ class TestDownloadsBesideADriversFile(Downloads):
 
 
 @pytest.fixture(scope="module")
-def pantry() -> Iterator[Larder]:
-    """Run a larder."""
-    with larder() as server:
+def server() -> Iterator[ExampleServer]:
+    """Run a example_server."""
+    with example_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def network_driver(pantry: Larder) -> Iterator[StorageDriver]:
+def network_driver(server: ExampleServer) -> Iterator[StorageDriver]:
     """Return a driver of it."""
-    with LarderDriver(pantry.url, TOKEN, signing_key=SIGNING_KEY) as driver:
+    with LarderDriver(server.url, TOKEN, signing_key=SIGNING_KEY) as driver:
         yield driver
 
 

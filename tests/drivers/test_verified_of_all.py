@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drivers.seven import SEVEN
+from drivers.all_drivers import ALL_DRIVERS
 
 from libstore import TransferOptions
 from libstore.values import MiB
@@ -22,10 +22,10 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("label", SEVEN)
+@pytest.mark.parametrize("label", ALL_DRIVERS)
 def test_content_is_verified(request: pytest.FixtureRequest, label: str, tmp_path: Path) -> None:
     options = TransferOptions(part_size=5 * MiB, multipart_threshold=6 * MiB, concurrency=4)
-    driver = SEVEN[label](request).driver(transfer=options)
+    driver = ALL_DRIVERS[label](request).driver(transfer=options)
     container = driver.create_container(f"verified-{label}")
     written = [
         container.upload_object(b"content", "small"),

@@ -13,8 +13,8 @@ from scripted import Connect, Get, Play, Serve, answer, chunked
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.connection import Channel
-from libstore.http.faults import Peer, TooSlowError, receiving
 from libstore.http.message import Request, Response
+from libstore.http.network_errors import Peer, TooSlowError, receiving
 from libstore.retry import RetryPolicy
 
 BIG = bytes(range(256)) * 4096
@@ -562,9 +562,9 @@ class Blocks:
 def test_a_connection_is_given_back_once(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(default=answer(BIG)), connect(pool_size=2)
     first = get(server, client=client)
-    shelf, connection, lease = first._shelf, first._connection, first._lease
+    pool, connection, lease = first._pool, first._connection, first._lease
     # As when an interrupt comes just as an answer is made: both it and its maker give back.
-    shelf.give_back(connection, lease, keep=False)
+    pool.give_back(connection, lease, keep=False)
     again = get(server, client=client)
     assert again._connection is connection
     with pytest.raises(TransportError):
@@ -572,4 +572,4 @@ def test_a_connection_is_given_back_once(serve: Serve, connect: Connect, get: Ge
     first.close()
     del first
     assert again.read(len(BIG)) == BIG
-    assert len(shelf._free) == 2
+    assert len(pool._free) == 2

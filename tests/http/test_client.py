@@ -259,8 +259,8 @@ def test_a_stale_connection_is_found_before_it_is_used(serve: Serve, connect: Co
     for _ in range(20):
         assert client.request(put(server, idempotent=False)).read(9) == b"ok"
         server.hang_up_all()
-        shelf = client.transport._origins[server.url].shelf
-        channel = next(c for c in shelf._free if c is not None).channel
+        pool = client.transport._origins[server.url].pool
+        channel = next(c for c in pool._free if c is not None).channel
         while channel.idle():  # until the end of the connection has arrived here
             pass
     assert len(server.seen) == 20

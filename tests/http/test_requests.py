@@ -11,8 +11,8 @@ import pytest
 from scripted import Connect, Get, Play, Serve, answer
 
 from libstore.errors import IntegrityError, InvalidOptionError, ServiceError, TransportError
+from libstore.http.encoding import encode_path
 from libstore.http.message import Request
-from libstore.http.names import encode_path
 from libstore.retry import RetryPolicy
 from libstore.transfer.payload import BufferPayload, FilePayload
 from libstore.version import __version__

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libstore.errors import InvalidOptionError, ServiceError
-from libstore.http import headers, names, xml
+from libstore.http import encoding, headers, xml
 from libstore.http.json import parse_json
 from libstore.values import Span
 
@@ -22,7 +22,7 @@ MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
 
 @given(st.text())
 def test_names_are_encoded_and_nothing_else(name: str) -> None:
-    for encoded, kept in ((names.encode(name), ""), (names.encode_path(name), "/")):
+    for encoded, kept in ((encoding.encode(name), ""), (encoding.encode_path(name), "/")):
         assert unquote(encoded, errors="strict") == name
         assert encoded.isascii()
         bare = encoded.replace("%", "").translate(str.maketrans("", "", "-._~" + kept))
@@ -31,11 +31,11 @@ def test_names_are_encoded_and_nothing_else(name: str) -> None:
 
 def test_what_stands_for_itself() -> None:
     letters = "ABCXYZabcxyz0189-._~"
-    assert names.encode(letters) == letters
-    assert names.encode("/%2e +ä") == "%2F%252e%20%2B%C3%A4"
-    assert names.encode_path("../a//.") == "../a//."
-    assert names.encode_query({"b": "1 2", "a": ""}) == "b=1%202&a="
-    assert names.encode_query({"a/": "?&"}) == "a%2F=%3F%26"
+    assert encoding.encode(letters) == letters
+    assert encoding.encode("/%2e +ä") == "%2F%252e%20%2B%C3%A4"
+    assert encoding.encode_path("../a//.") == "../a//."
+    assert encoding.encode_query({"b": "1 2", "a": ""}) == "b=1%202&a="
+    assert encoding.encode_query({"a/": "?&"}) == "a%2F=%3F%26"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_stands_for_itself() -> None:
     ],
 )
 def test_the_host_header(url: str, host: str) -> None:
-    assert names.host_header(url) == host
+    assert encoding.host_header(url) == host
 
 
 @pytest.mark.parametrize(

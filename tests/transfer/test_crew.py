@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from libstore import TransferCancelledError
-from libstore.transfer.crew import Crew, run_all
+from libstore.transfer.workers import WorkerPool, map_concurrently
 
 _PATIENCE = 30
 
 
-def _run(crew: Crew[int], *jobs: Callable[[], int]) -> None:
+def _run(crew: WorkerPool[int], *jobs: Callable[[], int]) -> None:
     with crew:
         for job in jobs:
             crew.submit(job)
@@ -42,7 +42,7 @@ def test_as_many_jobs_run_as_allowed_and_no_more(size: int) -> None:
         return number
 
     results: list[int] = []
-    with Crew[int](size, results.append) as crew:
+    with WorkerPool[int](size, results.append) as crew:
         for number in range(size * 4):
             crew.submit(job, number)
         crew.finish()
@@ -60,7 +60,7 @@ def test_a_further_job_waits_outside() -> None:
         too_early.append(submitted.wait(0.2))
         return 0
 
-    with Crew[int](1, lambda _: None) as crew:
+    with WorkerPool[int](1, lambda _: None) as crew:
         crew.submit(slow)
         crew.submit(int, 1)
         submitted.set()
@@ -71,7 +71,7 @@ def test_a_further_job_waits_outside() -> None:
 def test_results_arrive_in_the_thread_that_submits() -> None:
     """What takes the results needs no lock."""
     threads: list[str] = []
-    with Crew[int](3, lambda _: threads.append(threading.current_thread().name)) as crew:
+    with WorkerPool[int](3, lambda _: threads.append(threading.current_thread().name)) as crew:
         for number in range(9):
             crew.submit(int, number)
         crew.finish()
@@ -86,7 +86,7 @@ def test_the_first_failure_reaches_the_caller(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        _run(Crew[int](2, lambda _: None), job)
+        _run(WorkerPool[int](2, lambda _: None), job)
     assert error is caught.value
     assert [] == _crew_threads()
 
@@ -110,7 +110,7 @@ def test_a_failure_stops_the_jobs_that_look() -> None:
         begun.wait(_PATIENCE)
         raise ValueError("broken")
 
-    crew = Crew[int](2, lambda _: None)
+    crew = WorkerPool[int](2, lambda _: None)
     with pytest.raises(ValueError, match="broken"):
         _run(crew, long_job, broken_job)
     assert ["early"] == ended
@@ -128,7 +128,7 @@ def test_an_exception_in_the_block_waits_for_the_jobs() -> None:
         return 1
 
     def interrupted() -> None:
-        with Crew[int](1, lambda _: None) as crew:
+        with WorkerPool[int](1, lambda _: None) as crew:
             crew.submit(job)
             begun.wait(_PATIENCE)
             threading.Timer(0.01, go_on.set).start()
@@ -142,7 +142,7 @@ def test_an_exception_in_the_block_waits_for_the_jobs() -> None:
 def test_a_flag_cancels() -> None:
     """The flag is looked at before each job, at the end, and at each checkpoint."""
     flag = threading.Event()
-    crew = Crew[int](2, lambda _: None, flag)
+    crew = WorkerPool[int](2, lambda _: None, flag)
     with crew:
         crew.submit(int, 1)
         crew.checkpoint()
@@ -154,7 +154,7 @@ def test_a_flag_cancels() -> None:
 
 def test_a_stopped_crew_takes_no_jobs() -> None:
     """stop() may be called again, and is for good."""
-    crew = Crew[int](2, lambda _: None)
+    crew = WorkerPool[int](2, lambda _: None)
     crew.stop()
     crew.stop()
     with pytest.raises(TransferCancelledError):
@@ -164,7 +164,7 @@ def test_a_stopped_crew_takes_no_jobs() -> None:
 def test_no_thread_is_started_for_nothing() -> None:
     """A crew that is given no job costs no thread."""
     before = threading.active_count()
-    with Crew[int](8, lambda _: None) as crew:
+    with WorkerPool[int](8, lambda _: None) as crew:
         crew.finish()
         assert before == threading.active_count()
 
@@ -180,8 +180,8 @@ def test_run_all_keeps_the_order() -> None:
             second_done.set()
         return number * 10
 
-    assert [0, 10, 20, 30] == run_all(job, range(4), 2)
-    assert [] == run_all(job, [], 2)
+    assert [0, 10, 20, 30] == map_concurrently(job, range(4), 2)
+    assert [] == map_concurrently(job, [], 2)
 
 
 def test_run_all_reads_its_items_as_they_are_needed() -> None:
@@ -199,5 +199,5 @@ def test_run_all_reads_its_items_as_they_are_needed() -> None:
         return number
 
     with pytest.raises(ValueError, match="enough"):
-        run_all(job, items(), 3)
+        map_concurrently(job, items(), 3)
     assert len(drawn) < 20

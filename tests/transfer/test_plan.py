@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libstore import InvalidOptionError, Limits, NotSupportedError, Span, TransferOptions
-from libstore.transfer.plan import part_sizes, ranges
+from libstore.transfer.part_sizes import part_sizes, ranges
 
 GiB = 1024 * MiB
 TiB = 1024 * GiB

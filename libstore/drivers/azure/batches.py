@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from ...errors import ServiceError
 from ...http.message import Request
 from ...redaction import HiddenBytes
-from .calls import MAX_ANSWER, Calls
+from .client import MAX_ANSWER, AzureClient
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 _CONTENT_ID = re.compile(rb"content-id:\s*(\d{1,9})\b", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
-def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[str]:
+def delete_together(client: AzureClient, container: str, names: Sequence[str]) -> list[str]:
     """
     Delete blobs with one request, and return those that are not told to be gone.
 
@@ -28,11 +28,11 @@ def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[
         StorageError: The service did not take the batch; nobody knows what it did.
     """
     boundary = f"batch_{secrets.token_hex(16)}"
-    response = calls.ask(
+    response = client.ask(
         "POST", "DeleteBatch", container,
         query={"comp": "batch", "restype": "container"},
         headers={"content-type": f"multipart/mixed; boundary={boundary}"},
-        content=_body(calls, container, names, boundary),
+        content=_body(client, container, names, boundary),
         idempotent=False,
     )  # fmt: skip
     kind = _BOUNDARY.search(response.headers.get("content-type", ""))
@@ -43,25 +43,25 @@ def delete_together(calls: Calls, container: str, names: Sequence[str]) -> list[
     return [name for number, name in enumerate(names) if number not in gone]
 
 
-def _body(calls: Calls, container: str, names: Sequence[str], boundary: str) -> bytes:
+def _body(client: AzureClient, container: str, names: Sequence[str], boundary: str) -> bytes:
     pieces = [
         f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        f"Content-ID: {number}\r\n\r\n{_request(calls, container, name)}\r\n"
+        f"Content-ID: {number}\r\n\r\n{_request(client, container, name)}\r\n"
         for number, name in enumerate(names)
     ]
     # Each of them has a signature.
     return HiddenBytes("".join([*pieces, f"--{boundary}--\r\n"]).encode("ascii"))
 
 
-def _request(calls: Calls, container: str, name: str) -> str:
+def _request(client: AzureClient, container: str, name: str) -> str:
     """Return one request of a batch; each is signed for itself, and has no version."""
     request = Request(
         "DELETE",
-        calls.access.place.url,
-        calls.target(container, name, None),
+        client.access.place.url,
+        client.target(container, name, None),
         {"x-ms-delete-snapshots": "include"},
     )
-    headers = calls.access.signer.sign(request, calls.client.now())
+    headers = client.access.signer.sign(request, client.client.now())
     lines = [f"{label}: {value}" for label, value in headers.items()]
     return "\r\n".join([f"DELETE {request.target} HTTP/1.1", *lines, "content-length: 0", "", ""])
 

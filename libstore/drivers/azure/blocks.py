@@ -22,12 +22,12 @@ from ...errors import ContainerNotFoundError, ObjectError, ObjectNotFoundError
 from ...http.headers import parse_size
 from ...http.message import Content
 from ...http.xml import write
+from ...rest.checksums import base64_of, is_same
+from ...rest.confirming import Look
+from ...rest.reading import range_of
 from ...values import Conditions, ObjectInfo, Part, Span, Upload
-from .._digests import base64_of, is_same
-from .._outcome import Look
-from .._reading import range_of
 from . import dialect
-from .calls import Calls
+from .client import AzureClient
 
 # The moment when it began, and what makes it unique. With a number all ids have 32 characters:
 # those of one blob must be of one length.
@@ -49,13 +49,13 @@ class Blocks:
             made to forget their blocks, but they are neither published nor told of any more.
     """
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, client: AzureClient) -> None:
+        self._client = client
         self.dropped: deque[str] = deque(maxlen=_REMEMBERED)
 
     def begin(self, container: str, name: str) -> Upload:
         """Return a new upload; nothing is sent."""
-        now = int(self._calls.client.now())
+        now = int(self._client.client.now())
         upload_id = f"ls{now:08x}{secrets.token_hex(8)}"
         return Upload(container, name, upload_id, _started(upload_id))
 
@@ -83,7 +83,7 @@ class Blocks:
     ) -> str:
         block_id = base64.b64encode(f"{upload.id}-{number:05}".encode()).decode()
         query = {"blockid": block_id, "comp": "block"}
-        self._calls.ask(
+        self._client.ask(
             "PUT", operation, upload.container, upload.name,
             query=query, headers=headers, content=content,
         ).close()  # fmt: skip
@@ -116,8 +116,8 @@ class Blocks:
             return info if is_same(info, size, {} if md5 is None else {"md5": md5}) else None
 
         if conditions == Conditions():
-            return self._calls.persist_once(commit, find)
-        return self._calls.write_once(commit, conditions, headers.get(dialect.TOKEN), look)
+            return self._client.persist_once(commit, find)
+        return self._client.write_once(commit, conditions, headers.get(dialect.TOKEN), look)
 
     def _commit(
         self, upload: Upload, ids: Sequence[str], headers: Mapping[str, str], md5: str | None
@@ -127,7 +127,7 @@ class Blocks:
         sent = {"content-type": "application/xml", **headers}
         if md5 is not None:
             sent["x-ms-blob-content-md5"] = base64_of(md5)
-        response = self._calls.ask(
+        response = self._client.ask(
             "PUT", "PutBlockList", upload.container, upload.name,
             query={"comp": "blocklist"}, headers=sent, content=body, idempotent=False,
         )  # fmt: skip
@@ -138,7 +138,7 @@ class Blocks:
 
     def waiting(self, container: str, name: str) -> dict[str, int]:
         """Return the sizes of the blocks that no blob has yet, by their ids."""
-        listing = self._calls.ask_xml(
+        listing = self._client.ask_xml(
             "GET", "GetBlockList", container, name,
             root="BlockList", rows=("Block",),
             query={"blocklisttype": "uncommitted", "comp": "blocklist"},
@@ -177,7 +177,7 @@ class Blocks:
     def _is_blob(self, container: str, name: str) -> bool:
         # A list of blocks does not tell: a blob that was written at once has none.
         try:
-            self._calls.ask("HEAD", "GetBlobProperties", container, name).close()
+            self._client.ask("HEAD", "GetBlobProperties", container, name).close()
         except ObjectNotFoundError:
             return False
         except ObjectError:  # it is one that this driver cannot read
@@ -207,7 +207,7 @@ class Blocks:
         }
         query = {"comp": "lease"}
         try:
-            self._calls.ask(
+            self._client.ask(
                 "PUT", "LeaseBlob", container, name, query=query, headers=headers
             ).close()
         except ObjectNotFoundError:
@@ -215,16 +215,16 @@ class Blocks:
         held = {"x-ms-lease-id": lease}
 
         def delete() -> bool:
-            self._calls.ask("DELETE", "DeleteBlob", container, name, headers=held).close()
+            self._client.ask("DELETE", "DeleteBlob", container, name, headers=held).close()
             return True
 
         try:
             if self._only_of(upload):
-                self._calls.proved(delete, lambda: not self._only_of(upload) or None)
+                self._client.proved(delete, lambda: not self._only_of(upload) or None)
                 return
         except ObjectNotFoundError:
             return
-        self._calls.ask(
+        self._client.ask(
             "PUT", "LeaseBlob", container, name,
             query=query, headers={**held, "x-ms-lease-action": "release"},
         ).close()  # fmt: skip

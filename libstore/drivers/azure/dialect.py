@@ -13,6 +13,9 @@ from urllib.parse import quote, unquote, urlencode
 from ...errors import InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size
 from ...http.xml import Listing
+from ...rest.checksums import hex_digest, key_headers
+from ...rest.confirming import with_token
+from ...rest.header_text import EMPTY, decode_text, encode_text
 from ...values import (
     TOKEN_KEY,
     Conditions,
@@ -22,9 +25,6 @@ from ...values import (
     Prefix,
     WriteOptions,
 )
-from .._digests import hex_digest, key_headers
-from .._outcome import with_token
-from .._texts import EMPTY, decode_text, encode_text
 
 META = "x-ms-meta-"
 TOKEN = META + TOKEN_KEY

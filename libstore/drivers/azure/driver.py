@@ -22,6 +22,7 @@ from ...hooks import OPTIONS
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...redaction import hide, hide_address
+from ...rest.checksums import key_headers
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
@@ -35,17 +36,16 @@ from ...values import (
     Prefix,
     SigningOptions,
 )
-from .._digests import key_headers
 from . import dialect
 from .batches import delete_together
 from .blocks import Blocks
-from .calls import MAX_PAGE, Calls
-from .copies import Copier
+from .client import MAX_PAGE, AzureClient
+from .copying import Copier
+from .endpoints import check_blob_name, check_container_name
 from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
 from .listings import Lister
-from .parts import PartHooks
-from .places import check_blob_name, check_container_name
-from .publishing import make_public
+from .multipart import PartHooks
+from .public_access import make_public
 from .settings import Settings
 from .signing import Signatures
 
@@ -144,41 +144,41 @@ class AzureDriver(PartHooks):
         self._settings = settings = given.completed(Environment())
         access = settings.access()
         transport = settings.transport(self.transfer.concurrency)
-        self._calls = Calls(access, transport, lambda: self.retry)
+        self._client = AzureClient(access, transport, lambda: self.retry)
         self._access = key_headers(settings.customer_key, "x-ms-")
         scope = settings.encryption_scope
         self._encryption = {"x-ms-encryption-scope": scope} if scope else self._access
-        self._blocks = Blocks(self._calls)
-        self._lister = Lister(self._calls)
+        self._blocks = Blocks(self._client)
+        self._lister = Lister(self._client)
         self._copier = Copier(
-            self._calls, self._blocks, self._head_object, self._access, self._encryption
+            self._client, self._blocks, self._head_object, self._access, self._encryption
         )
-        self._signatures = Signatures(self._calls)
+        self._signatures = Signatures(self._client)
         self._encrypted = {}
         if access.tokens is not None:
             self.limits = self._signatures.limited(self.limits)
 
     @override
     def __repr__(self) -> str:
-        if not hasattr(self, "_calls"):  # its arguments were refused
+        if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        place = self._calls.access.place
+        place = self._client.access.place
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 
     # ------------------------------------------------------------------ which store it is
 
     @override
     def _identity(self) -> tuple[str, ...]:
-        access = self._calls.access
+        access = self._client.access
         return access.place.url, access.place.prefix, access.account, access.way
 
     @override
     def _store_id(self) -> str | None:
-        return self._calls.access.place.store_id
+        return self._client.access.place.store_id
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
-        return operation != "sign_url" or self._calls.access.way in {"key", "credential"}
+        return operation != "sign_url" or self._client.access.way in {"key", "credential"}
 
     # ------------------------------------------------------------------ names
 
@@ -201,12 +201,12 @@ class AzureDriver(PartHooks):
             headers[dialect.TOKEN] = token
 
         def has_token() -> bool:
-            response = self._calls.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+            response = self._client.ask("HEAD", "GetContainer", name, query=_CONTAINER)
             response.close()
             return response.headers.get(dialect.TOKEN) == token
 
         def create() -> ContainerInfo:
-            self._calls.ask(
+            self._client.ask(
                 "PUT", "CreateContainer", name, query=_CONTAINER, headers=headers, idempotent=False
             ).close()
             return ContainerInfo(name, extra={"public_access": public})
@@ -216,11 +216,11 @@ class AzureDriver(PartHooks):
             changed = info.extra.get("last_modified")  # which a new one has not been
             return replace(info, created=changed if isinstance(changed, datetime) else None)
 
-        return self._calls.create_container(create, head, has_token if token else None)
+        return self._client.create_container(create, head, has_token if token else None)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        response = self._calls.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+        response = self._client.ask("HEAD", "GetContainer", name, query=_CONTAINER)
         response.close()
         return dialect.container_info(name, response.headers)
 
@@ -236,8 +236,8 @@ class AzureDriver(PartHooks):
 
     @override
     def _delete_full_container(self, name: str) -> None:
-        self._calls.delete_container(
-            lambda: self._calls.ask(
+        self._client.delete_container(
+            lambda: self._client.ask(
                 "DELETE", "DeleteContainer", name, query=_CONTAINER, idempotent=False
             ).close(),
             lambda: self._head_container(name),
@@ -246,7 +246,7 @@ class AzureDriver(PartHooks):
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         query = {"comp": "list", "marker": token} if token else {"comp": "list"}
-        page = self._calls.ask_xml(
+        page = self._client.ask_xml(
             "GET", "ListContainers",
             root="EnumerationResults", rows=("Container",), limit=MAX_PAGE, query=query,
         )  # fmt: skip
@@ -290,7 +290,7 @@ class AzureDriver(PartHooks):
         if len(unique) > 1:
             try:
                 # What failed is tried by itself, which also finds out what is wrong with it.
-                left = delete_together(self._calls, container, unique)
+                left = delete_together(self._client, container, unique)
             except (ContainerNotFoundError, AuthenticationError):
                 raise
             except StorageError as error:
@@ -314,16 +314,16 @@ class AzureDriver(PartHooks):
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
-        make_public(self._calls, container)
+        make_public(self._client, container)
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        place = self._calls.access.place
+        place = self._client.access.place
         return place.url + place.path(container)
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        place = self._calls.access.place
+        place = self._client.access.place
         return place.url + place.path(container, name)
 
 

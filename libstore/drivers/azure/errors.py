@@ -27,8 +27,8 @@ from ...errors import (
 )
 from ...http.message import Fault, Request, Response
 from ...http.xml import read_document
-from .. import _errors
-from .._errors import (
+from ...rest import errors
+from ...rest.errors import (
     BUSY,
     CLOCK,
     DAMAGED,
@@ -40,7 +40,7 @@ from .._errors import (
     SLOWER,
     Meaning,
 )
-from .._proof import has_html
+from ...rest.proofs import has_html
 
 _WHO = (
     "the service does not accept the credentials: look whether the key is that of this account,"
@@ -332,7 +332,7 @@ def is_foreign(operation: str, method: str, response: Response) -> bool:
 
 def foreign(status: int) -> Meaning:
     """Return what an answer means that is not one of Azure."""
-    return _errors.foreign(status, "Azure Blob Storage")
+    return errors.foreign(status, "Azure Blob Storage")
 
 
 def _told(body: bytes) -> Mapping[str, str]:

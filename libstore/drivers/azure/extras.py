@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ...errors import InvalidOptionError
 from ...hooks import Check
-from .._extras import key, one_of, optional, tags, text
+from ...rest.options import key, one_of, optional, tags, text
 
 # https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-tags#remarks
 _TAG = re.compile(r"[A-Za-z0-9 +\-./:=_]*", re.ASCII)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from ...listing import iterate_pages
 from ...values import ListQuery, ObjectInfo, Page, Prefix
 from . import dialect
-from .calls import MAX_PAGE, Calls
+from .client import MAX_PAGE, AzureClient
 
 Rows: TypeAlias = "Sequence[tuple[str, Mapping[str, str]]]"
 
@@ -18,8 +18,8 @@ _MOST = 5_000
 class Lister:
     """Lists containers of one account."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, client: AzureClient) -> None:
+        self._client = client
 
     def rows(
         self, container: str, query: ListQuery, token: str | None, limit: int, *, include: str = ""
@@ -35,7 +35,7 @@ class Lister:
             "prefix": query.prefix,
             "restype": "container",
         }
-        page = self._calls.ask_xml(
+        page = self._client.ask_xml(
             "GET", "ListBlobs", container,
             root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
             query={name: value for name, value in asked.items() if value},

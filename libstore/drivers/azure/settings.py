@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ... import checks
+from ... import arguments
 from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
 from ...auth.sharedkey import SharedKey, SharedKeySigner
 from ...errors import CredentialsNotFoundError, InvalidOptionError
@@ -17,9 +17,9 @@ from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
 from ...redaction import Hidden, HiddenBytes, HiddenDict
-from .. import _extras
-from .._settings import check_types, hide_fields, make_transport, pickled, ways_of
-from .places import Place, account_at, find_place
+from ...rest import options
+from ...rest.settings import check_types, hide_fields, make_transport, pickled, ways_of
+from .endpoints import Place, account_at, find_place
 
 #: What tokens are asked for, in all clouds:
 #: https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-access-azure-active-directory
@@ -110,7 +110,7 @@ class Settings:
 
     def _check(self) -> None:
         if self.customer_key is not None:
-            _extras.key(self.customer_key, "customer_key")
+            options.key(self.customer_key, "customer_key")
         if self.customer_key is not None and self.encryption_scope is not None:
             raise InvalidOptionError("customer_key and encryption_scope exclude each other")
         if self.credential is not None and not callable(
@@ -227,7 +227,7 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
         return found
     # Of a proxy the scheme and the host count, and no port.
     given = found.get("developmentstorageproxyuri") or "http://127.0.0.1"
-    proxy = checks.address(given, "DevelopmentStorageProxyUri in the connection string")
+    proxy = arguments.address(given, "DevelopmentStorageProxyUri in the connection string")
     origin = proxy._replace(port=_EMULATOR_PORT).origin
     return {**_EMULATOR, "blobendpoint": f"{origin}/{_EMULATOR['accountname']}"}
 

@@ -16,7 +16,7 @@ from ...auth.sas import (
 from ...errors import AuthenticationError, NotSupportedError, ServiceError
 from ...http.xml import write
 from ...values import Limits, SigningOptions
-from .calls import VERSION, Calls
+from .client import VERSION, AzureClient
 
 # To create a blob is one permission, to replace one another.
 _PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
@@ -31,8 +31,8 @@ _EARLIER = 300.0
 class Signatures:
     """Signs URLs of one account."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, client: AzureClient) -> None:
+        self._client = client
         self._key: tuple[float, DelegationKey] | None = None
 
     def limited(self, limits: Limits) -> Limits:
@@ -41,17 +41,17 @@ class Signatures:
 
     def url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows one kind of request for one blob."""
-        skew = self._calls.client.skew
+        skew = self._client.client.skew
         try:
             return self._url(container, name, options)
         except AuthenticationError:
-            if self._calls.client.skew == skew:
+            if self._client.client.skew == skew:
                 raise
         # The service told its time when it refused, and all times in a URL are other ones by that.
         return self._url(container, name, options)
 
     def _url(self, container: str, name: str, options: SigningOptions) -> str:
-        access = self._calls.access
+        access = self._client.access
         unknown = options.response_headers.keys() - {
             "cache-control",
             "content-disposition",
@@ -61,7 +61,7 @@ class Signatures:
         }
         if unknown:
             raise NotSupportedError(f"Azure cannot have a URL set the header {min(unknown)}")
-        expiry = self._calls.client.now_there() + max(1.0, options.expires)
+        expiry = self._client.client.now_there() + max(1.0, options.expires)
         grant = Grant(
             access.account,
             container,
@@ -87,10 +87,10 @@ class Signatures:
         known = self._key
         if known is not None and known[0] >= expiry:
             return known[1]
-        now = self._calls.client.now_there()
+        now = self._client.client.now_there()
         end = min(max(expiry, now + _KEY_LIFE), now + _LONGEST_KEY - _EARLIER / 2)
         span = [("Start", timestamp(now - _EARLIER / 2)), ("Expiry", timestamp(end + 1))]
-        answer = self._calls.ask_xml(
+        answer = self._client.ask_xml(
             "POST", "GetUserDelegationKey",
             root="UserDelegationKey",
             query={"comp": "userdelegationkey", "restype": "service"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .driver import GCSDriver
-from .interoperable import HMACDriver
+from .hmac import HMACDriver
 
 __all__ = ["GCSDriver"]
 

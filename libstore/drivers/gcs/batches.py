@@ -17,7 +17,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from .calls import MAX_ANSWER, Calls
+from .client import MAX_ANSWER, GCSClient
 from .errors import VagueNotFoundError, meaning_of, read_error
 
 #: The most that Google takes in one.
@@ -31,8 +31,8 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 class Batches:
     """The batches of one service."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, client: GCSClient) -> None:
+        self._client = client
         self._known = True
 
     def delete(
@@ -48,7 +48,7 @@ class Batches:
             return None
         try:
             # Deleting twice does what deleting once does.
-            return self._calls.persist(lambda: self._send(bucket, targets))
+            return self._client.persist(lambda: self._send(bucket, targets))
         except (ObjectNotFoundError, NotSupportedError):
             self._known = False  # an emulator, or a gateway
             return None
@@ -57,8 +57,8 @@ class Batches:
         self, bucket: str, targets: Sequence[tuple[str, str | None]]
     ) -> list[StorageError | None]:
         boundary = secrets.token_hex(16)
-        response = self._calls.ask(
-            "POST", "DeleteBatch", self._calls.place.batch(),
+        response = self._client.ask(
+            "POST", "DeleteBatch", self._client.place.batch(),
             headers={"content-type": f"multipart/mixed; boundary={boundary}"},
             content=self._body(bucket, targets, boundary),
         )  # fmt: skip
@@ -77,8 +77,8 @@ class Batches:
     ) -> bytes:
         pieces = []
         for number, (name, version) in enumerate(targets, 1):
-            path = self._calls.place.object(bucket, name)
-            target = self._calls.target(path, {"generation": version} if version else None)
+            path = self._client.place.object(bucket, name)
+            target = self._client.target(path, {"generation": version} if version else None)
             pieces.append(
                 f"--{boundary}\r\nContent-Type: application/http\r\n"
                 f"Content-Transfer-Encoding: binary\r\nContent-ID: <{number}>\r\n\r\n"
@@ -98,7 +98,7 @@ class Batches:
             raise ServiceError("Google's answer to a batch tells of other requests than were sent")
         results = [found[number] for number in range(1, count + 1)]
         if any(isinstance(error, VagueNotFoundError) for error in results):
-            missing = self._calls.missing(bucket)
+            missing = self._client.missing(bucket)
             if missing is not None:
                 raise missing
         return [None if isinstance(error, ObjectNotFoundError) else error for error in results]
@@ -111,7 +111,9 @@ class Batches:
             return None
         start = part.find(b"{", status.end())
         told = read_error(part[start:] if start >= 0 else b"")
-        return self._calls.errors.error(meaning_of("DeleteObject", "", number, told), number, told)
+        return self._client.errors.error(
+            meaning_of("DeleteObject", "", number, told), number, told
+        )
 
 
 def worth_repeating(error: StorageError | None) -> bool:

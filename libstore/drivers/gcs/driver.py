@@ -14,13 +14,13 @@ from typing_extensions import Self, override
 from ...auth.google import URLSigner, signed_target
 from ...errors import NotSupportedError, StorageError
 from ...hooks import OPTIONS
+from ...http.encoding import host_header
 from ...http.environment import Environment
-from ...http.names import host_header
 from ...listing import iterate_pages
 from ...redaction import hide, hide_address
 from ...retry import RetryPolicy
-from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
+from ...transfer.workers import map_concurrently
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -34,15 +34,15 @@ from ...values import (
     SigningOptions,
     TiB,
 )
-from . import publishing, resources
+from . import dialect, public_access
 from .batches import MOST, Batches, worth_repeating
-from .calls import Calls
+from .client import GCSClient
+from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
 from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
-from .multipart import Multipart
-from .parts import PartHooks
-from .places import PUBLIC_URL, check_bucket_name, check_object_name
+from .multipart import PartHooks
 from .resumable import QUANTUM, Resumable
 from .settings import Settings, is_account
+from .xml_uploads import Multipart
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -53,7 +53,7 @@ _LIMITS = Limits(
     page_size=1_000,
     batch_size=MOST,
     max_name=1_024,
-    max_metadata=resources.MAX_METADATA,
+    max_metadata=dialect.MAX_METADATA,
     max_expires=7 * 86_400.0,
 )
 # A session takes 5 TiB in any number of parts.
@@ -175,16 +175,16 @@ class GCSDriver(PartHooks):
         settings = self._settings
         transport = settings.transport(self.transfer.concurrency)
         self._access = access = settings.access(transport)
-        self._calls = Calls(
+        self._client = GCSClient(
             access.place, transport, access.signer, settings.user_project,
             lambda: (*settings.secrets, *access.secrets()), lambda: self.retry,
         )  # fmt: skip
-        self._resumable = Resumable(self._calls)
-        self._batches = Batches(self._calls)
+        self._resumable = Resumable(self._client)
+        self._batches = Batches(self._client)
         parallel = settings.parallel_uploads
         if parallel is None:
             parallel = access.place.url == PUBLIC_URL and access.tokens is not None
-        self._multipart = Multipart(self._calls) if parallel else None
+        self._multipart = Multipart(self._client) if parallel else None
         if not parallel:
             self.limits = _ORDERED
         elif is_there("google_crc32c"):
@@ -193,21 +193,21 @@ class GCSDriver(PartHooks):
 
     @override
     def __repr__(self) -> str:
-        if not hasattr(self, "_calls"):  # its arguments were refused
+        if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        place = self._calls.place
+        place = self._client.place
         return f"<GCSDriver {place.url}{place.prefix}>"
 
     # ------------------------------------------------------------------ which store it is
 
     @override
     def _identity(self) -> tuple[str | None, ...]:
-        place, settings = self._calls.place, self._settings
+        place, settings = self._client.place, self._settings
         return place.url, place.prefix, settings.project, *settings.who
 
     @override
     def _store_id(self) -> str | None:
-        return "google" if self._calls.place.url == PUBLIC_URL else None
+        return "google" if self._client.place.url == PUBLIC_URL else None
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
@@ -228,41 +228,43 @@ class GCSDriver(PartHooks):
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        project = resources.require_project(self._access.project())
+        project = dialect.require_project(self._access.project())
 
         def create() -> ContainerInfo:
-            told = self._calls.ask_json(
-                "POST", "CreateBucket", self._calls.place.buckets(),
-                body=resources.new_bucket(name, extra), query={"project": project},
+            told = self._client.ask_json(
+                "POST", "CreateBucket", self._client.place.buckets(),
+                body=dialect.new_bucket(name, extra), query={"project": project},
                 idempotent=False,
             )  # fmt: skip
-            resources.require_name(told, name)
-            return resources.bucket_info(told)
+            dialect.require_name(told, name)
+            return dialect.bucket_info(told)
 
-        return self._calls.create_container(create, lambda: self._head_container(name))
+        return self._client.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        return resources.bucket_info(
-            self._calls.ask_json("GET", "GetBucket", self._calls.place.bucket(name))
+        return dialect.bucket_info(
+            self._client.ask_json("GET", "GetBucket", self._client.place.bucket(name))
         )
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._calls.delete_container(
-            lambda: self._calls.ask(
-                "DELETE", "DeleteBucket", self._calls.place.bucket(name), idempotent=False
+        self._client.delete_container(
+            lambda: self._client.ask(
+                "DELETE", "DeleteBucket", self._client.place.bucket(name), idempotent=False
             ).close(),
             lambda: self._head_container(name),
         )
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        query = {"project": resources.require_project(self._access.project())}
+        query = {"project": dialect.require_project(self._access.project())}
         if token is not None:
             query["pageToken"] = token
-        told = self._calls.ask_json("GET", "ListBuckets", self._calls.place.buckets(), query=query)
-        found = [resources.bucket_info(one) for one in resources.listed(told, "items")]
+        told = self._client.ask_json(
+            "GET", "ListBuckets", self._client.place.buckets(), query=query
+        )
+        found = [dialect.bucket_info(one) for one in dialect.listed(told, "items")]
         found.sort(key=lambda info: info.name)
         return Page(found, str(told.get("nextPageToken") or "") or None)
 
@@ -272,11 +274,11 @@ class GCSDriver(PartHooks):
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        told = self._calls.ask_json(
-            "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o",
-            query=resources.list_query(query, token, limit),
+        told = self._client.ask_json(
+            "GET", "ListObjects", f"{self._client.place.bucket(container)}/o",
+            query=dialect.list_query(query, token, limit),
         )  # fmt: skip
-        return resources.list_page(told, query)
+        return dialect.list_page(told, query)
 
     @override
     def _delete_objects(
@@ -310,7 +312,7 @@ class GCSDriver(PartHooks):
                 return error
             return None
 
-        alone = run_all(delete, again, self.transfer.concurrency)
+        alone = map_concurrently(delete, again, self.transfer.concurrency)
         done: list[StorageError | None] = [None] * len(targets) if results is None else results
         for number, error in zip(again, alone, strict=True):
             done[number] = error
@@ -330,10 +332,10 @@ class GCSDriver(PartHooks):
             query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
             if token is not None:
                 query["pageToken"] = token
-            told = self._calls.ask_json(
-                "GET", "ListObjects", f"{self._calls.place.bucket(container)}/o", query=query
+            told = self._client.ask_json(
+                "GET", "ListObjects", f"{self._client.place.bucket(container)}/o", query=query
             )
-            found = [resources.object_info(one) for one in resources.listed(told, "items")]
+            found = [dialect.object_info(one) for one in dialect.listed(told, "items")]
             targets = [(info.name, info.version) for info in found]
             return Page(targets, str(told.get("nextPageToken") or "") or None)
 
@@ -365,7 +367,7 @@ class GCSDriver(PartHooks):
         query = {f"response-{label}": text for label, text in options.response_headers.items()}
         if self._settings.user_project is not None:
             query["userProject"] = self._settings.user_project
-        place = self._calls.place
+        place = self._client.place
         return place.url + signed_target(
             signer, options.method, host_header(place.url), place.public(container, name), query,
             options.headers, max(1.0, options.expires), self._now(),
@@ -373,23 +375,23 @@ class GCSDriver(PartHooks):
 
     def _now(self) -> float:
         """Return Google's time, as far as it was told."""
-        return self._calls.client.now_there()
+        return self._client.client.now_there()
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
-        publishing.publish_bucket(self._calls, container)
+        public_access.publish_bucket(self._client, container)
 
     @override
     def _enable_object_cdn(self, container: str, name: str) -> None:
-        publishing.publish_object(self._calls, container, name)
+        public_access.publish_object(self._client, container, name)
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        return self._calls.place.url + self._calls.place.public(container)
+        return self._client.place.url + self._client.place.public(container)
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._calls.place.url + self._calls.place.public(container, name)
+        return self._client.place.url + self._client.place.public(container, name)
 
 
 def is_there(package: str) -> bool:

@@ -26,8 +26,8 @@ from ...errors import (
 )
 from ...http.json import parse_json
 from ...http.message import Fault, Request
-from .. import _errors
-from .._errors import (
+from ...rest import errors
+from ...rest.errors import (
     BUSY,
     CLOCK,
     DAMAGED,
@@ -307,4 +307,4 @@ _REFUSALS = (
 
 def foreign(status: int) -> Meaning:
     """Return what an answer means that is not one of Google's."""
-    return _errors.foreign(status, "Google")
+    return errors.foreign(status, "Google")

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from ...errors import InvalidOptionError, InvalidTypeError
 from ...hooks import Check
-from .._extras import key, one_of, text, texts
+from ...rest.options import key, one_of, text, texts
 
 #: Names of the XML API, which S3 has too, and those of the JSON API:
 #: https://cloud.google.com/storage/docs/access-control/lists#predefined-acl

@@ -1,290 +1,195 @@
-"""
-Uploads in parts that travel side by side, as the XML API has them.
-
-https://cloud.google.com/storage/docs/multipart-uploads
-
-Requests are signed with the same token as those of the JSON API.
-"""
+"""What the hooks of uploads in parts ask of Google."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
-from urllib.parse import unquote
+from dataclasses import replace
 
-from ...errors import IntegrityError, ObjectNotFoundError, ServiceError, StorageError
-from ...http.headers import clean_etag, parse_size, parse_timestamp
-from ...http.message import Response
-from ...http.xml import read_listing, write
+from typing_extensions import override
+
+from ...errors import (
+    AccessDeniedError,
+    IntegrityError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    StorageError,
+)
+from ...rest.checksums import is_same
+from ...rest.confirming import Seen
+from ...rest.header_text import encode_text
 from ...transfer.payload import Payload
-from ...values import MiB, Page, Part, Upload, WriteOptions
-from .._digests import base64_of
-from .._outcome import with_token
-from .._proof import mark
-from .._starts import Starts
-from .._texts import encode_text
-from . import resources
-from .calls import Calls
-
-META = "x-goog-meta-"
-#: What a document says, its rows, and the headers of the response.
-_Document: TypeAlias = "tuple[Mapping[str, str], Sequence[Mapping[str, str]], Mapping[str, str]]"
-
-_MAX_ANSWER = 16 * MiB
-_HEADERS = {
-    "cache_control": "cache-control",
-    "content_disposition": "content-disposition",
-    "content_encoding": "content-encoding",
-    "content_language": "content-language",
-    "storage_class": "x-goog-storage-class",
-}
+from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
+from . import dialect
+from .copying import CopyHooks
+from .resumable import PREFIX, Resumable
+from .xml_uploads import Multipart
 
 
-class Multipart:
-    """The parallel uploads of one driver."""
+class PartHooks(CopyHooks):
+    """
+    The hooks of uploads in parts.
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self._starts = Starts(calls, self._open, self._has_parts, self._drop)
+    Parts travel side by side as the XML API has it. That has no conditions and takes no text
+    beyond ASCII, so uploads with those go into a resumable session, and so do those with a key of
+    their own, and all where there is no such API:
+    https://cloud.google.com/storage/docs/request-preconditions
+    """
 
-    def start(
-        self, bucket: str, name: str, options: WriteOptions, headers: Mapping[str, str]
-    ) -> str:
-        """Begin an upload, and return its id."""
-        sent = {**write_headers(options), **headers}
+    _resumable: Resumable
+    _multipart: Multipart | None
 
-        def send() -> str:
-            told = self._xml(
-                "POST", "StartMultipart", bucket, name, {"uploads": ""}, sent,
-                root="InitiateMultipartUploadResult", idempotent=False,
-            )[0]  # fmt: skip
-            if not told.get("UploadId"):
-                raise ServiceError("Google tells no id of the upload that was begun", status=200)
-            return told["UploadId"]
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        multipart = self._multipart
+        headers = self._customer(options.extra)
+        keys = {"customer_key", "kms_key"} if self._settings.customer_key else {"customer_key"}
+        bound = options.conditions != Conditions() or not keys.isdisjoint(options.extra)
+        if multipart is not None and not bound and _plain(options):
+            kms = options.extra.get("kms_key", self._settings.kms_key)
+            if kms is not None and not headers:
+                headers["x-goog-encryption-kms-key-name"] = str(kms)
+            return multipart.start(container, name, options, headers)
+        return self._resumable.start(
+            lambda number: Upload(container, name, number),
+            self._client.place.uploads(container),
+            options,
+            query={
+                **dialect.conditions(options.conditions),
+                **dialect.write_query(options.extra, self._settings.kms_key),
+            },
+            headers=headers,
+        )
 
-        return self._starts.begin(bucket, name, send)
+    def _parallel(self, upload: Upload) -> Multipart | None:
+        return None if upload.id.startswith(PREFIX) else self._multipart
 
-    def end(self, upload: Upload) -> None:
-        """Drop what lost requests for an upload have begun, now that it has ended itself."""
-        self._starts.end(upload)
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        multipart = self._parallel(upload)
+        if multipart is None:
+            return self._resumable.put(upload, number, offset, payload)
+        return multipart.put(upload, number, offset, payload, self._customer())
 
-    def put(
+    @override
+    def _finish_upload(
         self,
         upload: Upload,
-        number: int,
-        offset: int,
-        payload: Payload,
-        headers: Mapping[str, str],
-    ) -> Part:
-        """Send one part."""
-        md5 = payload.digest("md5")
-        response = self._calls.ask(
-            "PUT", "PutPart", self._path(upload.container, upload.name),
-            query={"partNumber": str(number), "uploadId": upload.id},
-            headers={**headers, "content-md5": base64_of(md5)},
-            content=payload, bucket=upload.container,
-        )  # fmt: skip
-        response.close()
-        etag = clean_etag(response.headers.get("etag"))
-        if etag is None:
-            raise ServiceError("Google tells no ETag of a part", retryable=True)
-        told = resources.header_digests(response.headers.get("x-goog-hash")).get("md5")
-        if told not in {None, md5}:
-            raise IntegrityError(
-                f"Google has stored another part {number} than was sent: its md5 should be {md5},"
-                f" but is {told}"
-            )
-        return Part(number, offset, payload.size, etag, {"md5": md5})
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        size = sum(part.size for part in parts)
+        multipart = self._parallel(upload)
+        if multipart is None:
+            info = self._finish_session(upload, size, options, checksums)
+            self._resumable.forget(upload)
+            return info
 
-    def finish(self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]) -> None:
-        """Put the parts together; sent again, it has no effect."""
-        body = write(
-            "CompleteMultipartUpload",
-            [
-                ("Part", [("PartNumber", str(part.number)), ("ETag", f'"{part.token}"')])
-                for part in parts
-            ],
-        )
-        self._xml(
-            "POST", "FinishMultipart", upload.container, upload.name, {"uploadId": upload.id},
-            {**headers, "content-type": "application/xml"},
-            root="CompleteMultipartUploadResult", content=body, idempotent=False,
-        )  # fmt: skip
-
-    def abort(self, upload: Upload) -> None:
-        """Drop an upload, and what lost requests for it have begun; a missing one is no error."""
-        try:
-            self._drop(upload)
-        finally:
-            self.end(upload)
-
-    def _drop(self, upload: Upload) -> None:
-        def send() -> bool:
-            self._calls.ask(
-                "DELETE", "AbortMultipart", self._path(upload.container, upload.name),
-                query={"uploadId": upload.id},
-            ).close()  # fmt: skip
-            return True
-
-        def look() -> bool | None:
+        def complete() -> ObjectInfo | None:
             try:
-                self.parts(upload, None)
-            except ObjectNotFoundError:
-                return True
+                multipart.finish(upload, parts, self._customer(options.extra))
+            except ObjectNotFoundError as error:
+                # It was finished already, by a request whose answer was lost.
+                raise ObjectChangedError(
+                    "the upload is gone: it was finished or aborted",
+                    status=error.status, code=error.code, request_id=error.request_id,
+                ) from None  # fmt: skip
             return None
 
+        def found() -> ObjectInfo | None:
+            info = self._head_object(upload.container, upload.name, None)
+            crc = checksums.get("crc32c")
+            same = info.size == size and crc in {None, info.checksums.get("crc32c")}
+            return info if same and not self._is_open(upload) else None
+
+        known = self._client.persist_once(complete, found)
+        multipart.end(upload)
+        # The response has neither generation nor CRC-32C.
+        info = known or self._told(upload.container, ObjectInfo(upload.name, size=size))
+        if info.size != size:
+            raise IntegrityError(f"{size} bytes were sent, Google has stored {info.size}")
+        return info
+
+    def _finish_session(
+        self, upload: Upload, size: int, options: WriteOptions, checksums: Mapping[str, str]
+    ) -> ObjectInfo:
+        """
+        Publish what a resumable session has.
+
+        The session tells whether it has published it; where it is gone, the object tells.
+        """
+
+        def look() -> Seen:
+            return self._look_again(upload.container, upload.name, options.extra)
+
+        def find() -> ObjectInfo | None:
+            info = look().info
+            return info if is_same(info, size, checksums) else None
+
+        def finish() -> ObjectInfo:
+            return self._resumable.finish(upload, options, checksums)
+
+        if options.conditions == Conditions():
+            return self._client.persist_once(finish, find)
+        token = dialect.token_of(dialect.new_object(upload.name, options))
+        return self._client.write_once(finish, options.conditions, token, look)
+
+    def _told(self, container: str, written: ObjectInfo) -> ObjectInfo:
+        """Return what Google tells of an object that was written, if that can be read."""
         try:
-            self._calls.proved(send, look)
-        except StorageError as error:
-            if error.status != 404:
-                raise
+            return self._head_object(container, written.name, None)
+        except StorageError:
+            # https://cloud.google.com/storage/docs/access-control/iam-roles: an Object Creator
+            # may not look at what it has made.
+            return written
 
-    def _open(self, bucket: str, name: str) -> tuple[Sequence[Upload], Mapping[str, str]]:
-        """Return the uploads of a name that are under way, and the headers of the response."""
-        query = {"encoding-type": "url", "max-uploads": "1000", "prefix": name, "uploads": ""}
-        _, found, headers = self._listed(bucket, query)
-        return found, headers
-
-    def _listed(
-        self, bucket: str, query: Mapping[str, str]
-    ) -> tuple[Mapping[str, str], list[Upload], Mapping[str, str]]:
-        """Return what a page says, the uploads on it, and the headers of the response."""
-        told, rows, headers = self._xml(
-            "GET", "ListMultiparts", bucket, "", query, {},
-            root="ListMultipartUploadsResult", row="Upload",
-        )  # fmt: skip
-        encoded = told.get("EncodingType") == "url"
-        found = [
-            Upload(
-                bucket,
-                _name(row.get("Key", ""), encoded),
-                row.get("UploadId", ""),
-                parse_timestamp(row.get("Initiated")),
-            )
-            for row in rows
-        ]
-        return told, found, headers
-
-    def _has_parts(self, upload: Upload) -> bool:
+    def _is_open(self, upload: Upload) -> bool:
+        assert self._multipart is not None
         try:
-            return bool(self.parts(upload, None).items)
-        except ObjectNotFoundError:  # it has ended since it was listed
-            return True
+            self._multipart.parts(upload, None)
+        except ObjectNotFoundError:
+            return False
+        return True
 
-    def uploads(self, bucket: str, token: str | None) -> Page[Upload]:
-        """Return one page of the uploads that are under way."""
-        # XML cannot hold every name: https://cloud.google.com/storage/docs/xml-api/get-bucket-uploads
-        query = {"encoding-type": "url", "max-uploads": "1000", "uploads": ""}
-        if token is not None:
-            upload_id, _, query["key-marker"] = token.partition("\n")
-            if upload_id:  # an empty marker is refused
-                query["upload-id-marker"] = upload_id
-        told, found, _ = self._listed(bucket, query)
-        encoded = told.get("EncodingType") == "url"
-        if told.get("IsTruncated") != "true":
-            return Page(found)
-        last = found[-1] if found else Upload(bucket, "", "")
-        marker = _name(told.get("NextKeyMarker", ""), encoded) or last.name
-        upload_id = told.get("NextUploadIdMarker", last.id if marker == last.name else "")
-        if not marker:
-            raise _nowhere()
-        return Page(found, f"{upload_id}\n{marker}")
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        multipart = self._parallel(upload)
+        if multipart is None:
+            self._resumable.abort(upload)
+        else:
+            multipart.abort(upload)
 
-    def parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        """Return one page of the parts that have arrived."""
-        number, _, offset = (token or "0:0").rpartition(":")
-        query = {"max-parts": "1000", "uploadId": upload.id}
-        if token is not None:
-            query["part-number-marker"] = number
-        told, rows, _ = self._xml(
-            "GET", "ListParts", upload.container, upload.name, query, {},
-            root="ListPartsResult", row="Part",
-        )  # fmt: skip
-        found = []
-        at = int(offset)
-        for row in rows:
-            size, part = parse_size(row.get("Size")), parse_size(row.get("PartNumber"))
-            if size is None or not part:
-                raise ServiceError("the service tells no number or no size of a part")
-            if part <= int(number):
-                raise ServiceError(f"Google's listing of parts does not advance behind {number}")
-            etag = clean_etag(row.get("ETag")) or ""
-            found.append(Part(part, at, size, etag))
-            at += size
-        if told.get("IsTruncated") != "true":
-            return Page(found)
-        last = str(found[-1].number) if found else told.get("NextPartNumberMarker", "")
-        if not parse_size(last):
-            raise _nowhere()
-        return Page(found, f"{last}:{at}")
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        ours = [] if token else self._resumable.open_sessions(container)
+        if self._multipart is None:
+            try:
+                self._head_container(container)
+            except AccessDeniedError:
+                pass  # who may write objects need not be allowed to read what their bucket is
+            return Page(ours)
+        page = self._multipart.uploads(container, token)
+        return replace(page, items=[*ours, *page.items])
 
-    # ------------------------------------------------------------------ beneath
-
-    def _path(self, bucket: str, name: str) -> str:
-        return self._calls.place.public(bucket, name)
-
-    def _xml(
-        self,
-        method: str,
-        operation: str,
-        bucket: str,
-        name: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        *,
-        root: str,
-        row: str = "-",
-        content: bytes | None = None,
-        idempotent: bool = True,
-    ) -> _Document:
-        def send() -> _Document:
-            response = self._calls.ask(
-                method, operation, self._path(bucket, name), query=query, headers=headers,
-                content=content, idempotent=idempotent, bucket=bucket,
-            )  # fmt: skip
-            return _read_xml(response, root, row)
-
-        return self._calls.persist(send) if idempotent else send()
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        multipart = self._parallel(upload)
+        if multipart is not None:
+            return multipart.parts(upload, token)
+        session = self._resumable.session(upload)
+        if session is None:
+            raise ObjectNotFoundError("there is no such upload, or another driver has begun it")
+        return Page(sorted(session.parts, key=lambda part: part.number))
 
 
-def _read_xml(response: Response, root: str, row: str) -> _Document:
-    try:
-        document = read_listing(response.read(_MAX_ANSWER), {row})
-        if document.tag != root:
-            raise ServiceError(
-                f"Google's answer should be <{root}>, but is <{document.tag[:40]}>"
-                + (f": {document.head['Code'][:80]}" if "Code" in document.head else ""),
-                retryable=document.head.get("Code") in {"InternalError", "SlowDown"},
-            )
-    except StorageError as error:
-        error.status = error.status or response.status
-        if isinstance(error, ServiceError):
-            mark(error)
-        raise
-    return document.head, [told for _, told in document.rows], response.headers
-
-
-def _nowhere() -> ServiceError:
-    return ServiceError("Google says that there is another page, but not where")
-
-
-def _name(text: str, encoded: bool) -> str:
-    """Return a name as it is."""
-    return unquote(text.replace("+", " ")) if encoded else text
-
-
-def write_headers(options: WriteOptions) -> dict[str, str]:
-    """Return the headers of what is kept with an object."""
-    headers = {"content-type": options.content_type}
-    for ours, theirs in _HEADERS.items():
-        value = getattr(options, ours)
-        if value is not None:
-            headers[theirs] = encode_text(value)
-    for key, value in options.metadata.items():
-        headers[META + key] = encode_text(value)
-    headers = with_token(headers, options.conditions, META, resources.MAX_METADATA)
-    if "custom_time" in options.extra:
-        headers["x-goog-custom-time"] = str(options.extra["custom_time"])
-    if "acl" in options.extra:
-        headers["x-goog-acl"] = str(options.extra["acl"])
-    return headers
+def _plain(options: WriteOptions) -> bool:
+    """Return whether headers can carry what is kept with an object."""
+    headers = (
+        options.content_type,
+        options.cache_control or "-",
+        options.content_disposition or "-",
+        options.content_encoding or "-",
+        options.content_language or "-",
+        *options.metadata.values(),
+    )
+    return all(text and encode_text(text) == text for text in headers)

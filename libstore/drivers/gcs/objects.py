@@ -15,6 +15,10 @@ from ...errors import (
     ObjectChangedError,
     StorageError,
 )
+from ...rest.checksums import base64_of, is_same, key_headers
+from ...rest.confirming import Seen
+from ...rest.driver import RestDriver
+from ...rest.reading import range_header, require_stored_form
 from ...transfer.payload import Payload
 from ...values import (
     TOKEN_KEY,
@@ -25,12 +29,8 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import base64_of, is_same, key_headers
-from .._network import NetworkDriver
-from .._outcome import Seen
-from .._reading import range_header, require_stored_form
-from . import resources
-from .calls import Calls, read_json
+from . import dialect
+from .client import GCSClient, read_json
 from .errors import foreign
 from .settings import Settings
 
@@ -38,12 +38,12 @@ from .settings import Settings
 _ROUNDS = 5
 
 
-class ObjectHooks(NetworkDriver[Calls, Settings]):
+class ObjectHooks(RestDriver[GCSClient, Settings]):
     """The hooks of single objects, and what all hooks build on."""
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        return resources.object_info(self._resource(container, name, version))
+        return dialect.object_info(self._resource(container, name, version))
 
     def _resource(
         self,
@@ -52,8 +52,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         version: str | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
-        return self._calls.ask_json(
-            "GET", "GetObject", self._calls.place.object(container, name),
+        return self._client.ask_json(
+            "GET", "GetObject", self._client.place.object(container, name),
             query={"generation": version} if version else None,
             headers=self._customer(extra), bucket=container,
         )  # fmt: skip
@@ -76,12 +76,12 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         # https://cloud.google.com/storage/docs/transcoding: what is stored compressed is sent as
         # it is to those alone who say that they take it so; hash and size are those of that form.
         headers = {**self._customer(), **range_header(span), "accept-encoding": "gzip"}
-        query = {"alt": "media", **resources.conditions(conditions)}
+        query = {"alt": "media", **dialect.conditions(conditions)}
         if version:
             query["generation"] = version
         try:
-            response = self._calls.ask(
-                "GET", "ReadObject", self._calls.place.object(container, name),
+            response = self._client.ask(
+                "GET", "ReadObject", self._client.place.object(container, name),
                 query=query, headers=headers, bucket=container,
             )  # fmt: skip
         except StorageError as error:
@@ -96,7 +96,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         if response.status == 200 and not any(one.startswith("x-goog-") for one in told):
             response.close()
             raise foreign(200).error(200)
-        info, sent = resources.read_info(name, response)
+        info, sent = dialect.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 
     # ------------------------------------------------------------------ writing
@@ -105,7 +105,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
-        resource = resources.new_object(name, options)
+        resource = dialect.new_object(name, options)
         digests = {algorithm: payload.digest(algorithm) for algorithm in self.digests}
         # Google compares them with what arrives, and refuses what is something else.
         if "md5" in digests:
@@ -116,46 +116,46 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         bound = options.conditions != Conditions()
         query = {
             "uploadType": "multipart",
-            **resources.conditions(options.conditions),
-            **resources.write_query(options.extra, self._settings.kms_key),
+            **dialect.conditions(options.conditions),
+            **dialect.write_query(options.extra, self._settings.kms_key),
         }
         headers = {**self._customer(options.extra), "content-type": content.content_type}
 
         def put() -> ObjectInfo:
-            response = self._calls.ask(
-                "POST", "InsertObject", self._calls.place.uploads(container),
+            response = self._client.ask(
+                "POST", "InsertObject", self._client.place.uploads(container),
                 query=query, headers=headers, content=content, idempotent=not bound,
             )  # fmt: skip
             told = read_json(response)
-            resources.require_name(told, name)
-            return resources.object_info(told)
+            dialect.require_name(told, name)
+            return dialect.object_info(told)
 
         def find() -> ObjectInfo | None:
             info = self._look_again(container, name, options.extra).info
             return info if is_same(info, payload.size, digests) else None
 
         if not bound:
-            return self._calls.proved(lambda: self._calls.persist(put), find)
-        return self._calls.write_once(
-            put, options.conditions, resources.token_of(resource),
+            return self._client.proved(lambda: self._client.persist(put), find)
+        return self._client.write_once(
+            put, options.conditions, dialect.token_of(resource),
             lambda: self._look_again(container, name, options.extra),
         )  # fmt: skip
 
     def _look_again(self, container: str, name: str, extra: Mapping[str, object]) -> Seen:
         """Look at what an object has become; Google tells digests to who has the key."""
-        return Seen(resources.object_info(self._resource(container, name, None, extra)))
+        return Seen(dialect.object_info(self._resource(container, name, None, extra)))
 
     @override
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        query = resources.conditions(conditions)
+        query = dialect.conditions(conditions)
         if version:
             query["generation"] = version
 
-        self._calls.delete(
-            lambda: self._calls.ask(
-                "DELETE", "DeleteObject", self._calls.place.object(container, name),
+        self._client.delete(
+            lambda: self._client.ask(
+                "DELETE", "DeleteObject", self._client.place.object(container, name),
                 query=query, idempotent=conditions.if_match is None, bucket=container,
             ).close(),
             conditions,
@@ -173,7 +173,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     ) -> ObjectInfo:
         for attempt in range(_ROUNDS):
             resource = self._resource(container, name)
-            found = resources.object_info(resource)
+            found = dialect.object_info(resource)
             if conditions.if_match not in {None, found.etag}:
                 raise ObjectChangedError(f"the object has another ETag, {found.etag}")
             try:
@@ -198,7 +198,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             # is null goes, what is not named stays, as does the token of a write.
             gone: dict[str, str | None] = dict.fromkeys(resource.get("metadata") or {})
             gone.pop(TOKEN_KEY, None)
-            change["metadata"] = {**gone, **resources.kept_metadata(metadata)}
+            change["metadata"] = {**gone, **dialect.kept_metadata(metadata)}
         query = {}
         for condition, number in (
             ("ifGenerationMatch", resource.get("generation")),
@@ -208,18 +208,18 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
                 query[condition] = str(number)
 
         def send() -> dict[str, Any]:
-            told = self._calls.ask_json(
-                "PATCH", "PatchObject", self._calls.place.object(container, resource["name"]),
+            told = self._client.ask_json(
+                "PATCH", "PatchObject", self._client.place.object(container, resource["name"]),
                 body=change, query=query, idempotent=False, bucket=container,
             )  # fmt: skip
-            resources.require_name(told, resource["name"])
+            dialect.require_name(told, resource["name"])
             return told
 
         def look() -> dict[str, Any] | None:
             return self._changed(container, resource, metadata, content_type)
 
-        told = self._calls.persist_once(send, look)
-        info = resources.object_info({**resource, **told})
+        told = self._client.persist_once(send, look)
+        info = dialect.object_info({**resource, **told})
         return info if metadata is None else replace(info, metadata=dict(metadata))
 
     def _changed(
@@ -231,7 +231,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     ) -> dict[str, Any] | None:
         """Return the resource if it has become what was asked for."""
         now = self._resource(container, before["name"])
-        info = resources.object_info(now)
+        info = dialect.object_info(now)
         same = (
             now.get("generation") == before.get("generation")
             and (metadata is None or info.metadata == metadata)

@@ -32,8 +32,8 @@ from ...http.message import Response
 from ...retry import Budget
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
-from . import resources
-from .calls import Calls, read_json
+from . import dialect
+from .client import GCSClient, read_json
 
 #: Every request of a session but the last has a multiple of it.
 QUANTUM = 256 * KiB
@@ -106,8 +106,8 @@ class Session:
 class Resumable:
     """The resumable uploads of one driver."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, client: GCSClient) -> None:
+        self._client = client
         self._sessions: dict[str, Session] = {}
 
     def open_sessions(self, bucket: str) -> list[Upload]:
@@ -138,10 +138,10 @@ class Resumable:
             "content-type": "application/json; charset=UTF-8",
             "x-upload-content-type": options.content_type,
         }
-        response = self._calls.ask(
+        response = self._client.ask(
             "POST", "StartUpload", path,
             query={"uploadType": "resumable", **asked["query"]}, headers=sent,
-            content=json.dumps(resources.new_object(record.name, options)).encode(),
+            content=json.dumps(dialect.new_object(record.name, options)).encode(),
         )  # fmt: skip
         response.close()
         self.adopt(record, response, headers)
@@ -169,7 +169,7 @@ class Resumable:
             if session.failure is not None:
                 raise session.failure
             try:
-                with self._calls.retrier.budget() as budget:
+                with self._client.retrier.budget() as budget:
                     budget.restart()  # waiting for the turn is none of the service's doing
                     self._append(session, payload)
             except BaseException as error:
@@ -187,7 +187,7 @@ class Resumable:
         """Send what was held back, and publish the object."""
         session = self._known(upload)
         total = session.taken
-        hashes = resources.hash_header(checksums)
+        hashes = dialect.hash_header(checksums)
         try:
             info = self._send(session, None, total, total, hashes)
         except ObjectChangedError as error:
@@ -213,7 +213,7 @@ class Resumable:
         if session is None:
             return
         session.failure = TransferCancelledError("the upload was given up")
-        self._calls.ask(
+        self._client.ask(
             "DELETE", "CancelUpload", session.path,
             headers={**session.headers}, content=None, expected=_CANCELLED,
         ).close()  # fmt: skip
@@ -254,8 +254,8 @@ class Resumable:
         held = session.held
         first = session.taken - len(held)
         farthest = session.stored
-        clock = self._calls.retrier.clock
-        with self._calls.retrier.budget() as budget:
+        clock = self._client.retrier.clock
+        with self._client.retrier.budget() as budget:
             while True:
                 content = Stretch(held, payload, session.stored - first, stop - first)
                 began = clock()
@@ -287,7 +287,7 @@ class Resumable:
         headers = {**session.headers, "content-range": f"bytes {span}/{size}"}
         if hashes:
             headers["x-goog-hash"] = hashes
-        response = self._calls.ask(
+        response = self._client.ask(
             "PUT", "ResumeUpload", session.path,
             headers=headers, content=content, idempotent=False, expected=_EXPECTED,
         )  # fmt: skip
@@ -301,7 +301,7 @@ class Resumable:
             raise error
         size = "*" if total is None else str(total)
         try:
-            response = self._calls.ask(
+            response = self._client.ask(
                 "PUT", "QueryUpload", session.path,
                 headers={**session.headers, "content-range": f"bytes */{size}"},
                 content=b"", expected=_EXPECTED,
@@ -319,10 +319,10 @@ class Resumable:
         if response.status != _INCOMPLETE:
             if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API's
                 response.close()
-                return resources.written_info(session.upload.name, response.headers)
+                return dialect.written_info(session.upload.name, response.headers)
             resource = read_json(response)
-            resources.require_name(resource, session.upload.name)
-            return resources.object_info(resource)
+            dialect.require_name(resource, session.upload.name)
+            return dialect.object_info(resource)
         response.close()
         # Without a range it has nothing.
         told = response.headers.get("range", "").rpartition("-")[2]

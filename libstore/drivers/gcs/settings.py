@@ -23,8 +23,8 @@ from ...errors import CredentialsNotFoundError, InvalidOptionError, InvalidTypeE
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
-from .. import _extras
-from .._settings import (
+from ...rest import options
+from ...rest.settings import (
     check_types,
     hide_fields,
     make_transport,
@@ -32,7 +32,7 @@ from .._settings import (
     split_endpoint,
     ways_of,
 )
-from .places import Place, emulator_endpoint, find_place
+from .endpoints import Place, emulator_endpoint, find_place
 
 _WAYS = ("key", "token", "credentials", "service_account")
 _SECRETS = ("secret", "token", "customer_key", "credentials")
@@ -96,17 +96,17 @@ class Settings:
 
     def _check(self) -> None:
         if self.customer_key is not None:
-            _extras.key(self.customer_key, "customer_key")
+            options.key(self.customer_key, "customer_key")
             if self.kms_key is not None:
                 raise InvalidOptionError("customer_key and kms_key exclude each other")
         if self.key is not None and self.secret is not None:
-            _extras.text(self.key, "key")
+            options.text(self.key, "key")
             if not (self.secret.isascii() and self.secret.isprintable() and self.secret):
                 raise InvalidOptionError("secret must be printable ASCII")
         for label in ("project", "user_project", "kms_key", "signing_account"):
             value = getattr(self, label)
             if value is not None:
-                _extras.text(value, label)
+                options.text(value, label)
         if self.token is not None and not isinstance(self.token, str) and not callable(self.token):
             raise InvalidTypeError("token must be a str, or a function that returns one")
         if self.token == "":

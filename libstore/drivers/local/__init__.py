@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
-from ... import checks
+from ... import arguments
 from ...base import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
@@ -32,7 +32,7 @@ from ...errors import (
 from ...hooks import DriverHooks
 from ...listing import fold_page
 from ...retry import RetryPolicy
-from ...transfer.localfile import write_all
+from ...transfer.local_files import write_all
 from ...transfer.options import TransferOptions
 from ...transfer.payload import Payload
 from ...values import (
@@ -112,9 +112,9 @@ class LocalDriver(StorageDriver):
         self.root = os.path.abspath(root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
-        links = checks.instance(follow_symlinks, bool, "follow_symlinks")
+        links = arguments.instance(follow_symlinks, bool, "follow_symlinks")
         self._tree = Tree(self.root, links)
-        self._store = FileStore(self._tree, checks.instance(fsync, bool, "fsync"), attributes)
+        self._store = FileStore(self._tree, arguments.instance(fsync, bool, "fsync"), attributes)
 
     @override
     def __repr__(self) -> str:

@@ -27,7 +27,7 @@ from itertools import chain
 from typing_extensions import override
 
 from ...errors import InvalidOptionError
-from ...transfer.localfile import write_all
+from ...transfer.local_files import write_all
 from .tree import RESERVED
 
 RECORD = "user.libstore"

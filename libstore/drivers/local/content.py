@@ -9,8 +9,8 @@ import stat
 import time
 from contextlib import suppress
 
-from ...checks import shorten
-from ...transfer.localfile import write_all
+from ...arguments import shorten
+from ...transfer.local_files import write_all
 from ...values import MiB
 from .attributes import remove_side_files
 from .tree import RESERVED, directories_below, opened_down, os_errors, remove_directories

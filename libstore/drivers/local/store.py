@@ -26,7 +26,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ...transfer.localfile import rename_new
+from ...transfer.local_files import rename_new
 from ...values import (
     Conditions,
     CopyOptions,

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from ...checks import shorten
+from ...arguments import shorten
 from ...errors import (
     AccessDeniedError,
     InvalidNameError,

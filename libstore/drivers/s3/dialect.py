@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...errors import InvalidNameError, InvalidOptionError
+from ...http.encoding import encode_path
 from ...http.headers import clean_etag, parse_date, parse_size, parse_timestamp
-from ...http.names import encode_path
+from ...rest.checksums import base64_of, hex_digest
+from ...rest.header_text import decode_text, encode_text
 from ...values import (
     TOKEN_KEY,
     Conditions,
@@ -21,11 +23,9 @@ from ...values import (
     Part,
     WriteOptions,
 )
-from .._digests import base64_of, hex_digest
-from .._texts import decode_text, encode_text
-from .calls import Answer
-from .markup import complete_body
+from .client import Answer
 from .services import HEADERS, Service
+from .xml import complete_body
 
 META = "x-amz-meta-"
 TOKEN = META + TOKEN_KEY

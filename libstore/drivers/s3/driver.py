@@ -17,6 +17,8 @@ from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check, DriverHooks
 from ...http.environment import Environment
 from ...http.message import Response
 from ...redaction import hide, hide_address
+from ...rest.confirming import Sightings
+from ...rest.upload_starts import Starts
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...values import (
@@ -26,17 +28,15 @@ from ...values import (
     Page,
     Prefix,
 )
-from .._outcome import Sightings
-from .._starts import Starts
 from . import dialect, extras, listings
-from .calls import Calls
-from .copies import Copier
-from .doubts import Doubts
+from .client import S3Client
+from .copying import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
-from .markup import location_body
-from .public import PublicHooks
+from .public_access import PublicHooks
 from .services import AWS, Service
 from .settings import Settings
+from .unverified_conditions import Doubts
+from .xml import location_body
 
 _LISTED = frozenset({"Contents", "CommonPrefixes"})
 
@@ -134,7 +134,7 @@ class S3Driver(PublicHooks):
         self.service = service = settings.service_of(self.service)
         self.limits = service.limits
         self.digests = (service.digest,)
-        self._calls = Calls(
+        self._client = S3Client(
             settings.endpoint_of(service),
             settings.transport(self.transfer.concurrency),
             settings.credentials,
@@ -153,33 +153,33 @@ class S3Driver(PublicHooks):
             generations=service.google,
         )
         self._copier = Copier(
-            self._calls, service, settings, self._look, self._look_again, self._protection
+            self._client, service, settings, self._look, self._look_again, self._protection
         )
         self._copier.starts = Starts(
-            self._calls, self._uploads_of, self._has_parts, self._copier.drop
+            self._client, self._uploads_of, self._has_parts, self._copier.drop
         )
 
     @override
     def __repr__(self) -> str:
-        if not hasattr(self, "_calls"):  # its arguments were refused
+        if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        place = self._calls.endpoint.place(None, self._calls.region)
+        place = self._client.endpoint.place(None, self._client.region)
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 
     # ------------------------------------------------------------------ which store it is
 
     @override
     def _identity(self) -> tuple[str | None, ...]:
-        place = self._calls.endpoint.place(None, self._calls.region)
+        place = self._client.endpoint.place(None, self._client.region)
         return place.url, place.prefix, self._settings.key
 
     @override
     def _store_id(self) -> str | None:
-        return self._calls.endpoint.store_id(self._calls.region)
+        return self._client.endpoint.store_id(self._client.region)
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
-        return operation != "sign_url" or self._calls.credentials is not None
+        return operation != "sign_url" or self._client.credentials is not None
 
     # ------------------------------------------------------------------ names
 
@@ -197,16 +197,16 @@ class S3Driver(PublicHooks):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         check_new_bucket_name(name)
         asked = extra.get("region")
-        region = asked if isinstance(asked, str) else self._calls.region
+        region = asked if isinstance(asked, str) else self._client.region
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 a
         # bucket that one has already is answered as if it had been made, and its ACLs are reset.
         looked = self.service.recreates or region == "us-east-1"
         if looked:
             self._require_absent(name)
         # Where all regions have one host, the body alone says which of them is meant.
-        here = region if self._calls.endpoint.regional else self._calls.region
+        here = region if self._client.endpoint.regional else self._client.region
         located = region != "us-east-1" and (self.service.location or region != here)
-        self._calls.settle(name, here)
+        self._client.settle(name, here)
         told = region if located else "us-east-1"
 
         def look() -> bool | None:
@@ -219,14 +219,14 @@ class S3Driver(PublicHooks):
             return True
 
         try:
-            self._calls.proved(
-                lambda: self._calls.persist_once(
+            self._client.proved(
+                lambda: self._client.persist_once(
                     lambda: self._put_bucket(name, told, region, extra), look
                 ),
                 confirm,
             )
         except StorageError:
-            self._calls.forget(name)
+            self._client.forget(name)
             raise
         return ContainerInfo(name, extra={"region": region})
 
@@ -241,7 +241,7 @@ class S3Driver(PublicHooks):
         located = told != "us-east-1"
         headers = {"content-type": "application/xml"} if located else {}
         try:
-            self._calls.ask(
+            self._client.ask(
                 "PUT", "CreateBucket", name,
                 headers=headers | extras.bucket_headers(extra),
                 content=location_body(told) if located else None, idempotent=False,
@@ -265,26 +265,26 @@ class S3Driver(PublicHooks):
         def head() -> ContainerInfo:
             response = self._missing_is_bucket("HEAD", "HeadBucket", name)
             response.close()
-            region = response.headers.get("x-amz-bucket-region", self._calls.known_region(name))
+            region = response.headers.get("x-amz-bucket-region", self._client.known_region(name))
             return ContainerInfo(name, extra={"region": region}, complete=True)
 
         def look() -> ContainerInfo:
             self._list_objects(name, ListQuery(), None, 1)
-            return ContainerInfo(name, extra={"region": self._calls.known_region(name)})
+            return ContainerInfo(name, extra={"region": self._client.known_region(name)})
 
-        return self._calls.proved(head, look)
+        return self._client.proved(head, look)
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._calls.delete_container(
+        self._client.delete_container(
             lambda: self._missing_is_bucket("DELETE", "DeleteBucket", name).close(),
             lambda: self._head_container(name),
         )
-        self._calls.forget(name)
+        self._client.forget(name)
 
     def _missing_is_bucket(self, method: str, operation: str, name: str) -> Response:
         try:
-            return self._calls.ask(method, operation, name, idempotent=method == "HEAD")
+            return self._client.ask(method, operation, name, idempotent=method == "HEAD")
         except ObjectNotFoundError as error:  # status 404 without a code
             raise ContainerNotFoundError(
                 "there is no such bucket", status=error.status, request_id=error.request_id

@@ -10,10 +10,10 @@ from typing_extensions import override
 from ...errors import AccessDeniedError, NotSupportedError
 from ...http.xml import can_write
 from ...listing import iterate_pages
-from ...transfer.crew import run_all
+from ...transfer.workers import map_concurrently
 from ...values import Conditions, Page
 from . import listings
-from .parts import PartHooks
+from .multipart import PartHooks
 
 #: A name and a version.
 _Version: TypeAlias = "tuple[str, str | None]"
@@ -82,7 +82,7 @@ class EmptyingHooks(PartHooks):
         def delete(one: _Version) -> None:
             self._delete_object(container, one[0], Conditions(), one[1])
 
-        run_all(delete, sorted(set(versions) - set(together)), self.transfer.concurrency)
+        map_concurrently(delete, sorted(set(versions) - set(together)), self.transfer.concurrency)
 
     def _abort_all(self, container: str) -> None:
         pages = iterate_pages(

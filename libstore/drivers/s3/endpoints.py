@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...errors import InvalidNameError, InvalidOptionError
-from ...http.names import split_origin
-from .._settings import split_endpoint
+from ...http.encoding import split_origin
+from ...rest.settings import split_endpoint
 from .services import Service
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)

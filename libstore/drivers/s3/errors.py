@@ -30,7 +30,7 @@ from ...errors import (
 )
 from ...http.headers import is_html
 from ...http.message import Fault, Request
-from .._errors import (
+from ...rest.errors import (
     BUSY,
     CHANGED,
     CLOCK,
@@ -47,8 +47,8 @@ from .._errors import (
     Meaning,
     foreign,
 )
-from .._proof import has_html
-from .markup import parse
+from ...rest.proofs import has_html
+from .xml import parse
 
 _KEY = (
     "the service does not know this access key; look whether it is complete and for this service"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ... import checks
+from ... import arguments
 from ...errors import InvalidOptionError
-from .._extras import key, one_of, optional, tags
+from ...rest.options import key, one_of, optional, tags
 from .endpoints import checked_region
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl, and the one
@@ -33,7 +33,7 @@ ownership = optional(one_of(*_OWNERSHIPS))
 
 def kms_key(value: object, label: str) -> str | None:
     """Return the id, alias or ARN of a key that the service keeps."""
-    text = checks.header_value(value, label)
+    text = arguments.header_value(value, label)
     if text is not None and not text.isascii():
         raise InvalidOptionError(f"{label} must be ASCII: the id, alias or ARN of a key")
     return text

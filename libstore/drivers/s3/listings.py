@@ -7,9 +7,9 @@ from urllib.parse import unquote
 
 from ...errors import ServiceError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
+from ...rest.checksums import hex_digest
 from ...values import ContainerInfo, ListQuery, ObjectInfo, Page, Part, Prefix, Upload
-from .._digests import hex_digest
-from .calls import Answer
+from .client import Answer
 from .services import Service
 
 _DIGESTS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256")

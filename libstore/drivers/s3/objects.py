@@ -19,6 +19,10 @@ from ...errors import (
 )
 from ...http.headers import parse_date, parse_size
 from ...http.xml import can_write
+from ...rest.checksums import is_same
+from ...rest.confirming import Seen, Sightings, with_token
+from ...rest.driver import RestDriver
+from ...rest.reading import range_header, require_object, sent
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -30,23 +34,19 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._digests import is_same
-from .._network import NetworkDriver
-from .._outcome import Seen, Sightings, with_token
-from .._reading import range_header, require_object, sent
 from . import dialect, extras
-from .calls import Answer, Calls
-from .copies import Copier
-from .doubts import Doubts
-from .markup import MAX_PAGE, delete_body
+from .client import Answer, S3Client
+from .copying import Copier
 from .services import AWS, Service
 from .settings import Settings
+from .unverified_conditions import Doubts
+from .xml import MAX_PAGE, delete_body
 
 # Up to this size any digest is cheap.
 _SMALL = MiB
 
 
-class ObjectHooks(NetworkDriver[Calls, Settings]):
+class ObjectHooks(RestDriver[S3Client, Settings]):
     """
     The hooks of single objects, and what all hooks build on.
 
@@ -95,7 +95,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     ) -> ObjectInfo:
         """Do the same with one request, for whom it does not matter what it is that is missing."""
         query = {"versionId": version} if version else None
-        response = self._calls.ask(
+        response = self._client.ask(
             "HEAD", "HeadObject", container, name, query=query, headers=reads
         )
         require_object(response)
@@ -114,7 +114,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
         """Look at what an object has become, after a response was lost."""
-        response = self._calls.ask("HEAD", "HeadObject", container, name, headers=reads)
+        response = self._client.ask("HEAD", "HeadObject", container, name, headers=reads)
         require_object(response)
         response.close()
         told = response.headers
@@ -134,7 +134,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             headers |= dialect.condition_headers(conditions)
         query = {"versionId": version} if version else None
         try:
-            response = self._calls.ask(
+            response = self._client.ask(
                 "GET", "GetObject", container, name, query=query, headers=headers
             )
         except StorageError as error:
@@ -182,7 +182,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         bound = conditions != Conditions()
 
         def put() -> ObjectInfo:
-            response = self._calls.ask(
+            response = self._client.ask(
                 "PUT", "PutObject", container, name,
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
@@ -195,13 +195,13 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             return self._ours((container, name), payload.size, known, None, settings)
 
         info = (
-            self._calls.write_once(
+            self._client.write_once(
                 put, conditions, token,
                 lambda: self._look_again(container, name, settings.reads),
                 **self._protection(container, name, conditions),
             )
             if bound
-            else self._calls.proved(lambda: self._calls.persist(put), find)
+            else self._client.proved(lambda: self._client.persist(put), find)
         )  # fmt: skip
         if bound and payload.size <= _SMALL:
             info = self._doubts.settle(put, info, conditions)
@@ -259,8 +259,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         self._doubts.look(container, name, conditions)
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
-        self._calls.delete(
-            lambda: self._calls.ask(
+        self._client.delete(
+            lambda: self._client.ask(
                 "DELETE", "DeleteObject", container, name,
                 query=query, headers=headers, idempotent=conditions.if_match is None,
             ).close(),
@@ -292,8 +292,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         """Delete names, or versions of them, with one request; return why some are still there."""
         body = delete_body(targets)
         headers = {**self._settings.payer, **dialect.body_headers(body)}
-        answer = self._calls.persist(
-            lambda: self._calls.ask_xml(
+        answer = self._client.persist(
+            lambda: self._client.ask_xml(
                 "POST", "DeleteObjects", container,
                 expected=("DeleteResult",), rows=("Error",),
                 query={"delete": ""}, headers=headers, content=body,
@@ -301,7 +301,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         )  # fmt: skip
         found: dict[str, StorageError] = {}
         for _, told in answer.rows:
-            error = self._calls.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
+            error = self._client.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
             if not isinstance(error, ObjectNotFoundError):
                 found[told.get("Key", "")] = error
         strangers = found.keys() - {name for name, _ in targets}
@@ -332,12 +332,12 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        if self._calls.credentials is None:
+        if self._client.credentials is None:
             raise NotSupportedError("an anonymous driver has nothing to sign URLs with")
         expires = max(1, int(options.expires))
         query = {**self._settings.payer, **dialect.response_query(options.response_headers)}
         headers = dialect.signed_headers(options.headers)
-        return self._calls.signed_url(options.method, container, name, expires, query, headers)
+        return self._client.signed_url(options.method, container, name, expires, query, headers)
 
     # ------------------------------------------------------------------ beneath the hooks
 
@@ -352,8 +352,8 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     ) -> Answer:
         """Return one page of a listing."""
         roots = (expected,) if isinstance(expected, str) else expected
-        return self._calls.persist(
-            lambda: self._calls.ask_xml(
+        return self._client.persist(
+            lambda: self._client.ask_xml(
                 "GET", operation, bucket, name,
                 expected=roots, rows=rows, limit=MAX_PAGE,
                 query=query, headers=self._settings.payer,

@@ -12,7 +12,7 @@ from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from ...redaction import Hidden
-from .._settings import check_types, found_endpoint, hide_fields, make_transport, pickled
+from ...rest.settings import check_types, found_endpoint, hide_fields, make_transport, pickled
 from . import extras
 from .endpoints import (
     Endpoint,

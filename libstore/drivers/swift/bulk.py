@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from ...errors import ServiceError, StorageError
 from ...http.headers import parse_size
-from .._errors import understood
+from ...rest.errors import understood
 
 
 @understood

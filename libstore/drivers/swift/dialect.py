@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
-from ...checks import shorten
+from ...arguments import shorten
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
 from ...http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
+from ...rest.errors import understood
+from ...rest.header_text import decode_text, encode_text, text_of
 from ...values import (
     TOKEN_KEY,
     Conditions,
@@ -25,8 +27,6 @@ from ...values import (
     Prefix,
     WriteOptions,
 )
-from .._errors import understood
-from .._texts import decode_text, encode_text, text_of
 from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
 
 META = "x-object-meta-"

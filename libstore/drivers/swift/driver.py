@@ -21,17 +21,17 @@ from ...hooks import Check
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...redaction import hide, hide_address
+from ...rest.options import text
 from ...retry import RetryPolicy
-from ...transfer.crew import run_all
 from ...transfer.options import TransferOptions
+from ...transfer.workers import map_concurrently
 from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
-from .._extras import text
 from . import dialect
-from .calls import Calls
+from .client import SwiftClient
 from .info import DEFAULTS
-from .large import LargeObjects, is_segments_container
+from .large_objects import LargeObjects, is_segments_container
+from .public_access import SharingHooks
 from .settings import Settings
-from .sharing import SharingHooks
 
 # How often a container that others keep filling is emptied before we give up.
 _ROUNDS = 3
@@ -165,14 +165,14 @@ class SwiftDriver(SharingHooks):
             timeout, proxies, pickle_secret,
         )  # fmt: skip
         self._settings = given.completed(Environment())
-        self._calls = Calls(self._settings, self.transfer.concurrency, lambda: self.retry)
-        self._large = LargeObjects(self._calls)
+        self._client = SwiftClient(self._settings, self.transfer.concurrency, lambda: self.retry)
+        self._large = LargeObjects(self._client)
 
     @override
     def __repr__(self) -> str:
-        if not hasattr(self, "_calls"):  # its arguments were refused
+        if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        return f"<{type(self).__name__} {self._calls.shown}>"
+        return f"<{type(self).__name__} {self._client.shown}>"
 
     # ------------------------------------------------------------------ which store it is
 
@@ -208,7 +208,7 @@ class SwiftDriver(SharingHooks):
 
         def create() -> ContainerInfo:
             try:
-                response = self._calls.ask(
+                response = self._client.ask(
                     "PUT", "PutContainer", name, headers=headers, idempotent=False
                 )
             except ServiceError as error:
@@ -222,12 +222,12 @@ class SwiftDriver(SharingHooks):
                 raise ContainerAlreadyExistsError("you have a container of this name", status=202)
             return ContainerInfo(name)
 
-        return self._calls.create_container(create, lambda: self._head_container(name))
+        return self._client.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         try:
-            response = self._calls.ask("HEAD", "HeadContainer", name)
+            response = self._client.ask("HEAD", "HeadContainer", name)
         except AccessDeniedError as error:
             if error.status != 301:  # a web site, which is there, and tells no more of itself
                 raise
@@ -250,17 +250,17 @@ class SwiftDriver(SharingHooks):
         """Return the rows of a page; a limit that the cluster does not take becomes its own."""
         try:
             return dialect.rows_of(
-                self._calls.ask_json("GET", operation, container, query=query)[0]
+                self._client.ask_json("GET", operation, container, query=query)[0]
             )
         except ServiceError as error:
             if error.status != 412:
                 raise
-            listing = self._calls.info.listing
+            listing = self._client.info.listing
             if int(query["limit"]) <= listing:
                 raise
-        self.limits = self._calls.info.limits(self.limits)
+        self.limits = self._client.info.limits(self.limits)
         query["limit"] = str(listing)
-        return dialect.rows_of(self._calls.ask_json("GET", operation, container, query=query)[0])
+        return dialect.rows_of(self._client.ask_json("GET", operation, container, query=query)[0])
 
     @override
     def _list_page(
@@ -277,8 +277,8 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._calls.delete_container(
-            lambda: self._calls.ask("DELETE", "DeleteContainer", name, idempotent=False).close(),
+        self._client.delete_container(
+            lambda: self._client.ask("DELETE", "DeleteContainer", name, idempotent=False).close(),
             lambda: self._head_container(name),
         )
         if not is_segments_container(name):
@@ -296,7 +296,9 @@ class SwiftDriver(SharingHooks):
             foreign = [item.name for item in found if item.extra.get("static_large_object")]
             segments = [
                 path
-                for paths in run_all(lambda large: self._large.foreign(name, large), foreign, 4)
+                for paths in map_concurrently(
+                    lambda large: self._large.foreign(name, large), foreign, 4
+                )
                 for path in paths
             ]
             size = self.limits.batch_size
@@ -323,11 +325,11 @@ class SwiftDriver(SharingHooks):
     def _end_versions(self, name: str) -> None:
         """Delete all versions, or have the container keep no more of them."""
         # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
-        told = self._calls.ask("HEAD", "HeadContainer", name).headers
+        told = self._client.ask("HEAD", "HeadContainer", name).headers
         if told.get("x-versions-location") or told.get("x-history-location"):
             # Where the old ones are is another container, which may serve several.
             headers = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
-            self._calls.ask("POST", "PostContainer", name, headers=headers).close()
+            self._client.ask("POST", "PostContainer", name, headers=headers).close()
         if "x-versions-enabled" in told:
             self._delete_versions(name)
 
@@ -345,4 +347,4 @@ class SwiftDriver(SharingHooks):
             self._delete_version(name, dialect.name_of(row), str(row["version_id"]))
 
         for page in iterate_pages(fetch, f"versions in {name!r}"):
-            run_all(delete, [row for row in page.items if row.get("version_id")], 4)
+            map_concurrently(delete, [row for row in page.items if row.get("version_id")], 4)

@@ -20,8 +20,8 @@ from ...errors import (
 )
 from ...http.headers import is_html
 from ...http.message import Fault, Request
-from .. import _errors
-from .._errors import (
+from ...rest import errors
+from ...rest.errors import (
     BUSY,
     CHANGED,
     DAMAGED,
@@ -148,7 +148,7 @@ def _condition(request: Request) -> Meaning:
 
 def foreign(status: int) -> Meaning:
     """Return what an answer means that is not one of Swift."""
-    return _errors.foreign(status, "Swift", "auth_url or storage_url")
+    return errors.foreign(status, "Swift", "auth_url or storage_url")
 
 
 def _missing(request: Request) -> Meaning:

@@ -17,9 +17,12 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...http.encoding import encode_path
 from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
-from ...http.names import encode_path
+from ...rest.confirming import Seen
+from ...rest.driver import RestDriver
+from ...rest.reading import range_header, require_object, sent
 from ...transfer.payload import Payload
 from ...values import (
     Composite,
@@ -30,12 +33,9 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .._network import NetworkDriver
-from .._outcome import Seen
-from .._reading import range_header, require_object, sent
 from . import dialect
-from .calls import Calls
-from .large import ITSELF, LargeObjects, composite_of, etag_of, prefix_of
+from .client import SwiftClient
+from .large_objects import ITSELF, LargeObjects, composite_of, etag_of, prefix_of
 from .settings import Settings
 
 #: Writes once: with the headers of a condition, and whether it may be sent twice.
@@ -53,7 +53,7 @@ def require_written(response: Response) -> None:
         raise ServiceError("the service has met a newer object of this name", status=202)
 
 
-class ObjectHooks(NetworkDriver[Calls, Settings]):
+class ObjectHooks(RestDriver[SwiftClient, Settings]):
     """The hooks of single objects, and what all hooks build on."""
 
     _large: LargeObjects
@@ -114,7 +114,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         headers["etag"] = payload.digest("md5")
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            response = self._calls.ask(
+            response = self._client.ask(
                 "PUT", "PutObject", container, name,
                 headers={**headers, **condition}, content=payload, idempotent=idempotent,
             )  # fmt: skip
@@ -138,10 +138,10 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         self, container: str, name: str, put: Put, conditions: Conditions, token: str | None
     ) -> ObjectInfo:
         """Write where nothing is."""
-        heeded = self._calls.heeds_conditions
+        heeded = self._client.heeds_conditions
         if not heeded:
             self._require_absent(container, name)
-        return self._calls.write_once(
+        return self._client.write_once(
             lambda: put({"if-none-match": "*"}, False), conditions, token,
             lambda: self._look_again(container, name), looks_first=not heeded,
         )  # fmt: skip
@@ -150,7 +150,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         """Look at what an object has become; the newest copy of it tells."""
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         headers = {"x-newest": "true"}
-        response = self._calls.ask("HEAD", "HeadObject", container, name, headers=headers)
+        response = self._client.ask("HEAD", "HeadObject", container, name, headers=headers)
         require_object(response)
         size = parse_size(response.headers.get("content-length"))
         return Seen(dialect.object_info(name, response.headers, size))
@@ -164,7 +164,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             info = self._look_again(container, name).info
             return info if is_ours(info) else None
 
-        return lambda *given: self._calls.proved(lambda: put(*given), find)
+        return lambda *given: self._client.proved(lambda: put(*given), find)
 
     def _put_over(
         self,
@@ -178,7 +178,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
         A service that has nothing of this name needs no more than the one request.
         """
-        if size <= _TRY_AT_ONCE and self._calls.heeds_conditions:
+        if size <= _TRY_AT_ONCE and self._client.heeds_conditions:
             try:  # that it is there may be our own doing, which does not matter here
                 return put({"if-none-match": "*"}, True)
             except ObjectAlreadyExistsError:
@@ -193,7 +193,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
         try:
             dialect.fits(headers)
         except ValueError:
-            dialect.fits(headers, self._calls.info)
+            dialect.fits(headers, self._client.info)
         return headers
 
     # ------------------------------------------------------------------ deleting
@@ -278,7 +278,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
             same = found.metadata == (info.metadata if metadata is None else metadata)
             return (same and content_type in {None, found.content_type}) or None
 
-        self._calls.proved(send, look)
+        self._client.proved(send, look)
         return replace(
             info,
             metadata=info.metadata if metadata is None else dict(metadata),
@@ -292,7 +292,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     def _require_absent(self, container: str, name: str) -> None:
         """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
         try:  # a symlink that leads nowhere is one, too
-            self._calls.ask("HEAD", "HeadObject", container, name, query=ITSELF).close()
+            self._client.ask("HEAD", "HeadObject", container, name, query=ITSELF).close()
         except ObjectNotFoundError:
             return
         raise ObjectAlreadyExistsError("there is an object of this name already")
@@ -325,7 +325,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
     ) -> Response:
         """Ask for an object; one that is missing may be so for want of its container."""
         try:
-            return self._calls.ask(
+            return self._client.ask(
                 method, operation, container, name, query=query, headers=headers
             )
         except ObjectNotFoundError:
@@ -334,7 +334,7 @@ class ObjectHooks(NetworkDriver[Calls, Settings]):
 
     def _require_container(self, container: str) -> None:
         try:
-            self._calls.ask("HEAD", "HeadContainer", container).close()
+            self._client.ask("HEAD", "HeadContainer", container).close()
         except ContainerNotFoundError:
             raise
         except StorageError:  # who may not ask for the container can still learn of the object

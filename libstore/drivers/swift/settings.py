@@ -11,7 +11,7 @@ from typing import Any
 from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .._settings import (
+from ...rest.settings import (
     check_types,
     found_endpoint,
     hide_fields,

@@ -1,0 +1,186 @@
+"""What the hooks of single blobs ask of Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing_extensions import override
+
+from ...errors import StorageError
+from ...hooks import DriverHooks
+from ...http.headers import parse_size
+from ...rest.checksums import base64_of, hex_digest, is_same
+from ...rest.confirming import Seen
+from ...rest.driver import RestDriver
+from ...rest.reading import range_header, require_object, sent
+from ...transfer.payload import Payload
+from ...values import Conditions, CopyOptions, ObjectInfo, Reading, Span, WriteOptions
+from . import dialect
+from .client import AzureClient
+from .copying import Copier
+from .endpoints import check_root_name
+from .settings import Settings
+
+
+class BlobHooks(RestDriver[AzureClient, Settings]):
+    """
+    The hooks of single blobs, and what all hooks build on.
+
+    Attributes:
+        _access: The headers of how what is read or changed is encrypted.
+        _encryption: The headers of how what is written is encrypted, unless an upload says so.
+    """
+
+    _copier: Copier
+    _access: Mapping[str, str]
+    _encryption: Mapping[str, str]
+
+    # ------------------------------------------------------------------ read
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._head(container, name, version, self._access)
+
+    def _head(
+        self, container: str, name: str, version: str | None, access: Mapping[str, str]
+    ) -> ObjectInfo:
+        response = self._client.ask(
+            "HEAD", "GetBlobProperties", container, name,
+            query=_of_version(version), headers=access,
+        )  # fmt: skip
+        require_object(response)
+        response.close()
+        size = parse_size(response.headers.get("content-length"))
+        return dialect.object_info(name, response.headers, size)
+
+    @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        headers = {
+            **self._access,
+            **range_header(span),
+            **dialect.condition_headers(conditions),
+        }
+        try:
+            response = self._client.ask(
+                "GET", "GetBlob", container, name, query=_of_version(version), headers=headers
+            )
+        except StorageError as error:
+            if error.status != 416:
+                raise
+            return self._past_the_end(container, name, conditions, version)
+        if response.status == 206 and response.size == 0:  # what Azurite says at the very end
+            response.close()
+            return self._past_the_end(container, name, conditions, version)
+        came, size = sent(response)
+        info = dialect.object_info(name, response.headers, size)
+        return Reading(info, came, response.body, response.close)
+
+    # ------------------------------------------------------------------ written
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        check_root_name(container, name)
+        conditions = options.conditions
+        md5 = payload.digest("md5")
+        encryption = dialect.encryption_headers(options.extra) or self._encryption
+        headers = {
+            "x-ms-blob-type": "BlockBlob",
+            "content-md5": base64_of(md5),
+            **dialect.kept_headers(options),
+            **encryption,
+            **dialect.condition_headers(conditions),
+        }
+        bound = conditions != Conditions()
+
+        def put() -> ObjectInfo:
+            response = self._client.ask(
+                "PUT", "PutBlob", container, name,
+                headers=headers, content=payload, idempotent=not bound,
+            )  # fmt: skip
+            response.close()
+            told = hex_digest("md5", response.headers.get("content-md5"))
+            return dialect.written_info(name, response.headers, told)
+
+        def find() -> ObjectInfo | None:
+            info = self._look_again(container, name, encryption).info
+            return info if is_same(info, payload.size, {"md5": md5}) else None
+
+        if not bound:
+            return self._client.proved(put, find)
+        token = headers.get(dialect.TOKEN)
+        return self._client.write_once(
+            put, conditions, token, lambda: self._look_again(container, name, encryption)
+        )
+
+    def _look_again(self, container: str, name: str, encryption: Mapping[str, str]) -> Seen:
+        """Look at what a blob has become that was written, encrypted like this."""
+        # A scope needs nothing to be read, and the driver's own key would be refused.
+        access = encryption if "x-ms-encryption-key" in encryption else {}
+        return Seen(self._head(container, name, None, access))
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        headers = dialect.condition_headers(conditions)
+        if version is None:
+            # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: without
+            # this a blob that has snapshots stays.
+            headers["x-ms-delete-snapshots"] = "include"
+        self._client.delete(
+            lambda: self._client.ask(
+                "DELETE", "DeleteBlob", container, name,
+                query=_of_version(version), headers=headers,
+                idempotent=conditions.if_match is None,
+            ).close(),
+            conditions,
+            lambda: Seen(self._head_object(container, name, None)),
+        )  # fmt: skip
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo | None:
+        check_root_name(container, name)
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _copy_across(
+        self,
+        source_driver: DriverHooks,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo | None:
+        check_root_name(container, name)
+        if not isinstance(source_driver, BlobHooks):
+            return None
+        place, target = (source_container, source), (container, name)
+        return self._copier.copy_across(source_driver._copier, place, target, options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        info, pin = ObjectInfo(name), None
+        if metadata is not None:
+            info = self._copier.replace_metadata((container, name), metadata, conditions)
+            conditions, pin = Conditions(), info.etag
+        if content_type is not None:
+            info = self._copier.replace_type((container, name), content_type, conditions, pin)
+        return self._copier.changed((container, name), info, metadata, content_type)
+
+
+def _of_version(version: str | None) -> dict[str, str] | None:
+    return {"versionid": version} if version else None

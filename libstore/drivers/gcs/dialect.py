@@ -1,0 +1,355 @@
+"""
+Between Google's resources and the records of this library.
+
+The ETag of an object is its generation: a number that every write changes, that listings, reads
+and writes all tell, and that Google's conditions are about.
+https://cloud.google.com/storage/docs/json_api/v1/objects#resource
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import InvalidOptionError, ObjectChangedError, ServiceError
+from ...http.headers import parse_date, parse_size, parse_timestamp
+from ...http.message import Response
+from ...rest.checksums import base64_of, hex_digest
+from ...rest.confirming import with_token
+from ...rest.errors import understood
+from ...rest.header_text import decode_text, encode_text, text_of
+from ...rest.proofs import mark
+from ...rest.reading import sent
+from ...values import (
+    TOKEN_KEY,
+    Conditions,
+    ContainerInfo,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    Span,
+    WriteOptions,
+)
+from .extras import PREDEFINED_ACLS
+
+#: What a copy and an update keep, by Google's name and ours.
+KEPT = {
+    "cacheControl": "cache_control",
+    "contentDisposition": "content_disposition",
+    "contentEncoding": "content_encoding",
+    "contentLanguage": "content_language",
+}
+_EXTRAS = {
+    **KEPT,
+    "customTime": "custom_time",
+    "kmsKeyName": "kms_key",
+    "eventBasedHold": "event_based_hold",
+    "temporaryHold": "temporary_hold",
+    "retentionExpirationTime": "locked_until",
+    "metageneration": "metageneration",
+    "componentCount": "components",
+}
+_HEADER_EXTRAS = {
+    "cache-control": "cache_control",
+    "content-disposition": "content_disposition",
+    "content-language": "content_language",
+    "x-goog-stored-content-encoding": "content_encoding",
+    "x-goog-metageneration": "metageneration",
+    "x-goog-custom-time": "custom_time",
+    "x-goog-component-count": "components",
+}
+_BUCKET_EXTRAS = {
+    "location": "location",
+    "locationType": "location_type",
+    "storageClass": "storage_class",
+    "metageneration": "metageneration",
+    "projectNumber": "project_number",
+    "labels": "labels",
+    "rpo": "rpo",
+}
+_DIGESTS = ("md5", "crc32c")
+_CRC32C_OF_NOTHING = "AAAAAA=="
+#: Bytes: https://cloud.google.com/storage/quotas#objects
+MAX_METADATA = 8_192
+
+# ---------------------------------------------------------------------- digests
+
+
+def hash_header(checksums: Mapping[str, str]) -> str:
+    """Return digests as ``x-goog-hash`` has them."""
+    return ",".join(
+        f"{name}={base64_of(checksums[name])}" for name in _DIGESTS if name in checksums
+    )
+
+
+# ---------------------------------------------------------------------- told of objects
+
+
+@understood
+def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
+    """Return what a resource tells of an object."""
+    name = resource.get("name")
+    if not isinstance(name, str):
+        raise ServiceError("Google's answer is no object: it has no name")
+    generation = _number(resource.get("generation"))
+    told = {"md5": resource.get("md5Hash"), "crc32c": resource.get("crc32c")}
+    extra = {ours: resource[theirs] for theirs, ours in _EXTRAS.items() if resource.get(theirs)}
+    customer = resource.get("customerEncryption")
+    if isinstance(customer, Mapping):
+        extra["customer_encryption"] = customer.get("encryptionAlgorithm")
+    metadata = resource.get("metadata")
+    if not isinstance(metadata, Mapping):
+        metadata = {}
+    return ObjectInfo(
+        name=name,
+        size=_size(resource),
+        etag=generation or text_of(resource.get("etag")),
+        checksums={
+            algorithm: digest
+            for algorithm, text in told.items()
+            if (digest := hex_digest(algorithm, text)) is not None
+        },
+        last_modified=parse_timestamp(resource.get("updated") or resource.get("timeCreated")),
+        content_type=text_of(resource.get("contentType")) or "application/octet-stream",
+        metadata={
+            str(key).lower(): decode_text(value)
+            for key, value in metadata.items()
+            if isinstance(value, str)
+        },
+        version=generation,
+        storage_class=text_of(resource.get("storageClass")),
+        extra=extra,
+        complete=True,
+    )
+
+
+def _size(resource: Mapping[str, Any]) -> int | None:
+    """Return the size of an object; Google's storage-testbench leaves out that of an empty one."""
+    if "size" not in resource and resource.get("crc32c") == _CRC32C_OF_NOTHING:
+        return 0
+    return parse_size(resource.get("size"))
+
+
+def require_name(resource: Mapping[str, Any], name: str) -> None:
+    """Raise `ServiceError` if a response to a change does not name what was to be changed."""
+    if resource.get("name") != name:
+        raise mark(
+            ServiceError(
+                "the response does not name what was written or changed; check whether the"
+                " endpoint is right, and whether a proxy answers in its place"
+            )
+        )
+
+
+def _number(value: object) -> str | None:
+    if isinstance(value, int):
+        value = str(parse_size(value) or "")
+    known = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20
+    return str(value) if known else None
+
+
+def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
+    """Return what the answer to a read tells of the object, and which bytes it has."""
+    headers = response.headers
+    span, size = sent(response, parse_size(headers.get("x-goog-stored-content-length")))
+    generation = _number(headers.get("x-goog-generation"))
+    extra: dict[str, object] = {
+        ours: headers[theirs] for theirs, ours in _HEADER_EXTRAS.items() if theirs in headers
+    }
+    if extra.get("content_encoding") == "identity":
+        del extra["content_encoding"]
+    info = ObjectInfo(
+        name=name,
+        size=size,
+        etag=generation,
+        checksums=header_digests(headers.get("x-goog-hash")),
+        last_modified=parse_date(headers.get("last-modified")),
+        content_type=headers.get("content-type"),
+        version=generation,
+        storage_class=headers.get("x-goog-storage-class"),
+        extra=extra,
+    )
+    return info, span
+
+
+def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
+    """Return what the headers of an answer to a write tell."""
+    generation = _number(headers.get("x-goog-generation"))
+    digests = header_digests(headers.get("x-goog-hash"))
+    return ObjectInfo(name, etag=generation, checksums=digests, version=generation)
+
+
+def header_digests(text: str | None) -> dict[str, str]:
+    """Return the digests that ``x-goog-hash`` tells."""
+    pairs = (piece.strip().partition("=") for piece in (text or "").split(","))
+    return {
+        algorithm: digest
+        for algorithm, _, value in pairs
+        if algorithm in _DIGESTS and (digest := hex_digest(algorithm, value)) is not None
+    }
+
+
+# ---------------------------------------------------------------------- sent
+
+
+def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
+    """
+    Return the parameters that ask for conditions.
+
+    https://cloud.google.com/storage/docs/request-preconditions
+
+    Args:
+        prefix: ``"Source"`` for those of a copy's source.
+    """
+    if given.if_absent:
+        return {f"if{prefix}GenerationMatch": "0"}
+    if given.if_match is None:
+        return {}
+    return {f"if{prefix}GenerationMatch": generation_of(given.if_match)}
+
+
+def generation_of(etag: str) -> str:
+    """Return the generation that an ETag names."""
+    generation = _number(etag)
+    if generation is None or generation == "0":
+        raise ObjectChangedError(
+            "no object has this ETag: Google's are generations, which are numbers"
+        )
+    return generation
+
+
+def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
+    """Return the resource of an object to be written."""
+    resource: dict[str, Any] = {"name": name, "contentType": options.content_type}
+    for theirs, ours in KEPT.items():
+        value = getattr(options, ours)
+        if value is not None:
+            resource[theirs] = value
+    if options.storage_class is not None:
+        resource["storageClass"] = options.storage_class
+    metadata = with_token(kept_metadata(options.metadata), options.conditions, "", MAX_METADATA)
+    if metadata:
+        resource["metadata"] = metadata
+    if "custom_time" in options.extra:
+        resource["customTime"] = options.extra["custom_time"]
+    return resource
+
+
+def token_of(resource: Mapping[str, Any] | None) -> str | None:
+    """Return the token of a write that is sent with this resource."""
+    metadata = (resource or {}).get("metadata") or {}
+    return metadata.get(TOKEN_KEY)
+
+
+def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return metadata as it is stored.
+
+    JSON holds every text. What looks like a word of RFC 2047, as which the XML API stores what
+    ASCII cannot hold, is written as one, so that it is read as what it was.
+    """
+    return {
+        key: encode_text(value) if decode_text(value) != value else value
+        for key, value in metadata.items()
+    }
+
+
+def write_query(extra: Mapping[str, object], kms_key: str | None) -> dict[str, str]:
+    """Return the parameters of options of a write that are not kept in the resource."""
+    query = {}
+    key = extra.get("kms_key", kms_key)
+    if key is not None and "customer_key" not in extra:
+        query["kmsKeyName"] = str(key)
+    if "acl" in extra:
+        query["predefinedAcl"] = PREDEFINED_ACLS[str(extra["acl"])]
+    return query
+
+
+# ---------------------------------------------------------------------- listings
+
+
+def list_query(query: ListQuery, token: str | None, limit: int) -> dict[str, str]:
+    """Return the parameters of one page."""
+    asked = {
+        "maxResults": str(limit),
+        "prefix": query.prefix,
+        "delimiter": query.delimiter,
+        "startOffset": query.start_after,
+        "pageToken": token or "",
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def listed(told: Mapping[str, Any], what: str) -> list[Any]:
+    """Return what a page lists; an empty page names nothing."""
+    found = told.get(what) or []
+    if not isinstance(found, list):
+        raise ServiceError(f"Google's answer is no listing: its {what} are no list")
+    return found
+
+
+def list_page(told: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
+    """Return the objects and prefixes of one page, in the order of their names."""
+    items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(told, "items")]
+    items += [Prefix(str(name)) for name in listed(told, "prefixes")]
+    # startOffset takes in the name itself; strings sort by code points, as UTF-8 does.
+    items = [item for item in items if item.name > query.start_after]
+    items.sort(key=lambda item: item.name)
+    return Page(items, str(told.get("nextPageToken") or "") or None)
+
+
+@understood
+def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
+    """Return what a resource tells of a bucket."""
+    name = resource.get("name")
+    if not isinstance(name, str) or not name:
+        raise ServiceError("Google's answer is no bucket: it has no name")
+    extra = {
+        ours: resource[theirs] for theirs, ours in _BUCKET_EXTRAS.items() if theirs in resource
+    }
+    iam = resource.get("iamConfiguration")
+    if isinstance(iam, Mapping):
+        uniform = iam.get("uniformBucketLevelAccess")
+        extra["uniform_access"] = bool(isinstance(uniform, Mapping) and uniform.get("enabled"))
+        if "publicAccessPrevention" in iam:
+            extra["public_access_prevention"] = iam["publicAccessPrevention"]
+    versioning = resource.get("versioning")
+    if isinstance(versioning, Mapping):
+        extra["versioning"] = bool(versioning.get("enabled"))
+    return ContainerInfo(
+        name,
+        created=parse_timestamp(resource.get("timeCreated")),
+        extra=extra,
+        complete=True,
+    )
+
+
+def new_bucket(name: str, extra: Mapping[str, object]) -> dict[str, Any]:
+    """Return the resource of a bucket to be made."""
+    resource: dict[str, Any] = {"name": name}
+    if "location" in extra:
+        resource["location"] = extra["location"]
+    if "storage_class" in extra:
+        resource["storageClass"] = extra["storage_class"]
+    if "labels" in extra:
+        resource["labels"] = extra["labels"]
+    if "versioning" in extra:
+        resource["versioning"] = {"enabled": extra["versioning"]}
+    iam: dict[str, Any] = {}
+    if "uniform_access" in extra:
+        iam["uniformBucketLevelAccess"] = {"enabled": extra["uniform_access"]}
+    if "public_access_prevention" in extra:
+        iam["publicAccessPrevention"] = extra["public_access_prevention"]
+    if iam:
+        resource["iamConfiguration"] = iam
+    return resource
+
+
+def require_project(project: str | None) -> str:
+    """Return the project in which buckets are made and listed."""
+    if not project:
+        raise InvalidOptionError(
+            "say whose buckets are meant, with project=, or set GOOGLE_CLOUD_PROJECT"
+        )
+    return project

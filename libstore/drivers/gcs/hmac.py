@@ -1,0 +1,398 @@
+"""
+The driver with an HMAC key, which Google's XML API takes: the S3 dialect with Google's names.
+
+https://cloud.google.com/storage/docs/authentication/hmackeys
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+from typing_extensions import override
+
+from ...auth.google import HMACSigner
+from ...auth.sigv4 import GOOGLE, signing_key
+from ...errors import (
+    AccessDeniedError,
+    InvalidOptionError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    StorageError,
+)
+from ...listing import iterate_pages
+from ...registry import get_driver
+from ...transfer.payload import Payload
+from ...transfer.workers import map_concurrently
+from ...values import (
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    ListQuery,
+    MiB,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Reading,
+    SigningOptions,
+    Span,
+    Upload,
+    WriteOptions,
+)
+from . import dialect
+from .driver import GCSDriver, is_there
+from .resumable import PREFIX
+from .xml_uploads import write_headers
+
+_VERSION_LISTS = ("ListBucketResult", "ListVersionsResult")
+_VERSIONS = frozenset({"Contents", "Version"})
+_MAX_PAGE = 16 * MiB
+
+
+class HMACDriver(GCSDriver):
+    """
+    `GCSDriver` with an HMAC key.
+
+    What it asks goes to the driver of the S3 dialect, whose record ``"gcs-s3"`` says what is
+    different at Google.
+    """
+
+    _inner: Any
+
+    @override
+    def _connect(self) -> None:
+        super()._connect()
+        settings = self._settings
+        key, secret = settings.key, settings.secret
+        assert key is not None
+        assert secret is not None
+        given: dict[str, Any] = {
+            "account": settings.project,
+            "requester_pays": settings.user_project is not None,
+            "endpoint": settings.endpoint,
+            "insecure": settings.insecure or settings.emulated,
+            "customer_key": settings.customer_key,
+            "kms_key": settings.kms_key,
+            "encryption": "aws:kms" if settings.kms_key else None,
+            "verify": settings.verify,
+            "timeout": settings.timeout,
+            "proxies": settings.proxies,
+            "retry": self.retry,
+            "transfer": self.transfer,
+            "write_tokens": self.write_tokens,
+        }
+        self._inner = get_driver("gcs-s3")(key, secret, **given)
+        self._inner._client.retrier.bucket = self._client.retrier.bucket
+        self._inner._client.payer = settings.user_project
+        self.limits = self._inner.limits
+        if is_there("google_crc32c"):
+            # What came in parts is known again by nothing else, once an answer was lost.
+            self._inner.digests = ("md5", "crc32c")
+        self.digests = self._inner.digests
+        self._signer = HMACSigner(
+            key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE)
+        )
+
+    def _driver(self) -> Any:
+        """Return who speaks to the service, by the policies that are set now."""
+        inner = self._inner
+        inner.retry, inner.transfer, inner.limits = self.retry, self.transfer, self.limits
+        return inner
+
+    @override
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return True  # an HMAC key signs, too
+
+    # ------------------------------------------------------------------ buckets
+
+    @override
+    def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
+        unknown = extra.keys() - {"location"}
+        if unknown:
+            raise NotSupportedError(f"an HMAC key cannot make a bucket with {min(unknown)}")
+        location = extra.get("location")
+        asked = {"region": str(location).lower()} if location is not None else {}
+        info: ContainerInfo = self._driver()._create_container(name, asked)
+        return info
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        info: ContainerInfo = self._driver()._head_container(name)
+        return replace(info, extra={})
+
+    @override
+    def _delete_container(self, name: str) -> None:
+        self._driver()._delete_container(name)
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        page: Page[ContainerInfo] = self._driver()._list_containers(token)
+        return page
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        page: Page[ObjectInfo | Prefix] = self._driver()._list_objects(
+            container, query, token, limit
+        )
+        return page
+
+    @override
+    def _empty_container(self, name: str) -> None:
+        before: list[tuple[str, str | None]] = []
+        while (targets := self._versions_of(name)) and targets != before:
+            before = targets
+            for start in range(0, len(targets), self.limits.batch_size):
+                batch = targets[start : start + self.limits.batch_size]
+                map_concurrently(
+                    lambda one: self._delete_object(name, one[0], Conditions(), one[1]),
+                    batch, self.transfer.concurrency,
+                )  # fmt: skip
+        uploads = iterate_pages(
+            lambda token: self._list_uploads(name, token), f"unfinished uploads in {name!r}"
+        )
+        for page in uploads:
+            for upload in page.items:
+                self._abort_upload(upload)
+
+    def _versions_of(self, container: str) -> list[tuple[str, str | None]]:
+        """Return the first page of all generations of all objects."""
+        # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
+        client = self._driver()._client
+        page = client.persist(
+            lambda: client.ask_xml(
+                "GET", "ListVersions", container,
+                expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
+                query={"encoding-type": "url", "versions": ""},
+            )
+        )  # fmt: skip
+        return [
+            (unquote(row.get("Key", "").replace("+", " ")), row.get("Generation"))
+            for _, row in page.rows
+            if row.get("Key")
+        ]
+
+    # ------------------------------------------------------------------ objects
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        info: ObjectInfo = self._driver()._head_object(container, name, version)
+        return info
+
+    @override
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        reading: Reading = self._driver()._get_object(container, name, span, conditions, version)
+        return reading
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        info: ObjectInfo = self._driver()._put_object(
+            container, name, payload, replace(options, extra=_extra(options.extra))
+        )
+        return info
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._driver()._delete_object(container, name, conditions, version)
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        errors: Sequence[StorageError | None] = self._driver()._delete_objects(container, names)
+        return errors
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        info: ObjectInfo = self._driver()._copy_object(
+            source_container, source, container, name,
+            replace(options, extra=_extra(options.extra)),
+        )  # fmt: skip
+        return self._described(container, info, options.extra)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        info: ObjectInfo = self._driver()._set_metadata(
+            container, name, metadata, content_type, conditions
+        )
+        return self._described(container, info)
+
+    def _described(
+        self, container: str, info: ObjectInfo, extra: Mapping[str, object] | None = None
+    ) -> ObjectInfo:
+        """
+        Return the info with the generation, which not every answer of the XML API tells.
+
+        Args:
+            extra: Options of the write, which may have had a key of its own.
+        """
+        if info.etag is not None and info.etag.isdigit():
+            return info
+        inner = self._driver()
+        reads = inner._settings.overridden(_extra(extra or {})).reads
+        try:
+            found: ObjectInfo = inner._look(container, info.name, None, reads)
+        except StorageError:  # see `_told`
+            return replace(info, etag=None)
+        return found
+
+    # ------------------------------------------------------------------ uploads in parts
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        if options.conditions != Conditions():
+            return self._start_session(container, name, options)
+        started: str = self._driver()._start_upload(
+            container, name, replace(options, extra=_extra(options.extra))
+        )
+        return started
+
+    def _start_session(self, container: str, name: str, options: WriteOptions) -> str:
+        """Begin a resumable upload, which has conditions; its address is all that it needs."""
+        # https://cloud.google.com/storage/docs/xml-api/post-object-resumable
+        kept = write_headers(options)
+        extra = options.extra
+        kms = extra.get("kms_key", self._settings.kms_key)
+        if kms is not None and "customer_key" not in extra:
+            kept["x-goog-encryption-kms-key-name"] = str(kms)
+        sent = {**kept, "x-goog-resumable": "start", **_generation(options.conditions)}
+        key = self._customer(extra)
+        response = self._driver()._client.ask(
+            "POST", "StartUpload", container, name, headers={**sent, **key}
+        )
+        response.close()
+        upload = Upload(container, name, PREFIX + secrets.token_hex(16))
+        self._resumable.adopt(upload, response, key)
+        return upload.id
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        if upload.id.startswith(PREFIX):
+            return self._resumable.put(upload, number, offset, payload)
+        part: Part = self._driver()._put_part(upload, number, offset, payload)
+        return part
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        if upload.id.startswith(PREFIX):
+            info = super()._finish_upload(upload, parts, options, checksums)
+            return self._described(upload.container, info, options.extra)
+        info = self._driver()._finish_upload(
+            upload, parts, replace(options, extra=_extra(options.extra)), checksums
+        )
+        return self._described(upload.container, info, options.extra)
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        if upload.id.startswith(PREFIX):
+            self._resumable.abort(upload)
+        else:
+            self._driver()._abort_upload(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        page: Page[Upload] = self._driver()._list_uploads(container, token)
+        ours = [] if token else self._resumable.open_sessions(container)
+        return replace(page, items=[*ours, *page.items])
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        if upload.id.startswith(PREFIX):
+            return super()._list_parts(upload, token)
+        page: Page[Part] = self._driver()._list_parts(upload, token)
+        return page
+
+    # ------------------------------------------------------------------ for others
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        return self._signed(self._signer, container, name, options)
+
+    @override
+    def _now(self) -> float:
+        now: float = self._driver()._client.now_there()
+        return now
+
+    @override
+    def _enable_container_cdn(self, container: str) -> None:
+        # Objects that come later have the default ACL; the bucket's own only lets list.
+        # https://cloud.google.com/storage/docs/xml-api/put-bucket-acls
+        self._publish(container, "", "defaultObjectAcl")
+        for name in self._names(container):
+            self._publish(container, name, "acl")
+
+    def _names(self, container: str) -> Sequence[str]:
+        pages = iterate_pages(
+            lambda token: self._list_objects(container, ListQuery(), token, self.limits.page_size),
+            f"objects in {container!r}",
+        )
+        return [item.name for page in pages for item in page.items]
+
+    @override
+    def _enable_object_cdn(self, container: str, name: str) -> None:
+        self._publish(container, name, "acl")
+
+    def _publish(self, container: str, name: str, what: str) -> None:
+        try:
+            self._driver()._client.ask(
+                "PUT", "PutACL", container, name,
+                query={what: ""}, headers={"x-amz-acl": "public-read"},
+            ).close()  # fmt: skip
+        except ObjectNotFoundError:
+            raise
+        except (AccessDeniedError, InvalidOptionError, StorageError) as error:
+            if error.status not in {400, 403, 412}:
+                raise
+            raise AccessDeniedError(
+                f"{error.message}; with uniform access or public access prevention an HMAC key"
+                " cannot make anything public: use a service account, or the console",
+                status=error.status, code=error.code, request_id=error.request_id,
+            ) from None  # fmt: skip
+
+
+def _generation(conditions: Conditions) -> dict[str, str]:
+    """Return the header that asks for the conditions."""
+    asked = dialect.conditions(conditions)
+    number = asked.get("ifGenerationMatch")
+    return {} if number is None else {"x-goog-if-generation-match": number}
+
+
+def _extra(extra: Mapping[str, object]) -> dict[str, object]:
+    """Return the options of one upload as the S3 dialect calls them."""
+    found = dict(extra)
+    if "custom_time" in found:
+        raise NotSupportedError("an HMAC key cannot set custom_time; use a service account")
+    if "kms_key" in found:
+        found["encryption"] = "aws:kms"
+    return found

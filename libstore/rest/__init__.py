@@ -1,0 +1,1 @@
+"""The toolkit for drivers of HTTP services."""

@@ -1,0 +1,243 @@
+"""What the drivers of all network services are."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import wraps
+from typing import Any, Generic, Protocol, TypeVar
+
+from typing_extensions import override
+
+from ..base import StorageDriver
+from ..errors import ObjectChangedError, StorageError
+from ..listing import fold_page, iterate_pages, refolded
+from ..redaction import sent_secrets
+from ..retry import Retrier
+from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
+from .client import ServiceClient
+from .pickling import restore
+from .reading import past_the_end
+
+
+class Kept(Protocol):
+    """The arguments that a driver was made with."""
+
+    def pickled(self) -> dict[str, Any]:
+        """Return those that make the same driver elsewhere."""
+        ...
+
+
+# Hooks that are one logical request, whatever they send: all of it shares the attempts and the
+# time of one. The other hooks repeat what is one, and each of their requests has its own.
+_ONE_BUDGET = frozenset(
+    {
+        "_abort_upload",
+        "_create_container",
+        "_delete_object",
+        "_finish_upload",
+        "_get_object",
+        "_head_container",
+        "_head_object",
+        "_list_containers",
+        "_list_page",
+        "_list_parts",
+        "_list_uploads",
+        "_put_object",
+        "_put_part",
+        "_set_metadata",
+        "_start_upload",
+    }
+)
+
+# How services say that they take no such delimiter.
+_REFUSED = frozenset({400, 412, 501})
+# What sorts behind all that a name is likely to go on with.
+_BEHIND_ALL = "\U0010fffd"
+
+C = TypeVar("C", bound=ServiceClient)
+S = TypeVar("S", bound=Kept)
+T = TypeVar("T")
+
+
+def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
+    """Return a hook whose requests share one budget."""
+
+    @wraps(hook)
+    def wrapper(self: RestDriver[Any, Any], *args: Any, **kwargs: Any) -> T:
+        with self._retrier.budget():
+            return hook(self, *args, **kwargs)
+
+    return wrapper
+
+
+class RestDriver(StorageDriver, Generic[C, S]):
+    """
+    A driver that sends requests by its client, and goes into pickles by its settings.
+
+    A subclass takes each of the settings as an argument.
+
+    Attributes:
+        _folds_wrong: Delimiters behind which the service does not fold.
+        _refuses_own_etags: A read with ``If-Match`` was refused although the object has that ETag.
+    """
+
+    _client: C
+    _settings: S
+    _refuses_own_etags: bool = False
+    _folds_wrong: frozenset[str] = frozenset()
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (type(self), {**self._settings.pickled(), **self._changeable()})
+
+    def _changeable(self) -> dict[str, Any]:
+        """Return the arguments that may be set on a driver, as they are set now."""
+        return {
+            "retry": self.retry,
+            "transfer": self.transfer,
+            "cdn": self.cdn,
+            "write_tokens": self.write_tokens,
+        }
+
+    @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in _ONE_BUDGET & vars(cls).keys():
+            hook = vars(cls)[name]
+            # A class that takes a hook back stays as if it had never had it.
+            if hook is not getattr(StorageDriver, name, None):
+                setattr(cls, name, _in_one_budget(hook))
+
+    @property
+    @override
+    def _retrier(self) -> Retrier:
+        return self._client.retrier
+
+    @override
+    def close(self) -> None:
+        self._client.close()
+
+    @override
+    def _known_secrets(self) -> tuple[str | bytes, ...]:
+        return (*self._client.secrets(), *sent_secrets())
+
+    # ------------------------------------------------------------------ listing
+
+    def _can_fold(self, delimiter: str) -> bool:
+        """Return whether the service is expected to fold names behind this delimiter."""
+        return True
+
+    @abstractmethod
+    def _list_page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """Do what `_list_objects` asks for, as far as the service can fold."""
+
+    @override
+    def _list_objects(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        """
+        Return one page of objects and prefixes, folded here where the service cannot.
+
+        Many servers fold behind slashes alone, whatever the delimiter is, and say nothing: that
+        shows in prefixes that do not end with the delimiter, or in names that go on behind it.
+        """
+        delimiter = query.delimiter
+        if not delimiter:
+            return self._list_page(container, query, token, limit)
+        # The name that the last page ended with is kept, to go on behind it by ourselves.
+        last, inner = ("", None) if token is None else json.loads(token)
+        wrong = delimiter in self._folds_wrong or (token is not None and inner is None)
+        if self._can_fold(delimiter) and not wrong:
+            folded = self._folded_page(container, query, last, inner, limit)
+            if folded is not None:
+                last = max([last, *(item.name for item in folded.items)])
+                return Page(folded.items, _token(last, folded.token) if folded.token else None)
+            if not query.start_after:  # with which alone some servers fold wrong
+                self._folds_wrong |= {delimiter}
+        page = fold_page(self._infos(container, query, last), query, last or None, limit)
+        return Page(page.items, _token(page.token, None) if page.token else None)
+
+    def _folded_page(
+        self, container: str, query: ListQuery, last: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix] | None:
+        """Return a page as the service folds it; `None` if it refuses to, or folds it wrong."""
+        try:
+            page = self._list_page(container, query, token, limit)
+        except StorageError as error:
+            if query.delimiter == "/" or error.status not in _REFUSED:
+                raise
+            return None
+        items = refolded(page.items, query, last)
+        return None if items is None else Page(items, page.token)
+
+    def _infos(self, container: str, query: ListQuery, last: str) -> Iterator[ObjectInfo]:
+        """Yield the objects behind the last name or prefix of a page."""
+        if query.delimiter in last[len(query.prefix) :]:
+            last += _BEHIND_ALL  # nearly all that the prefix stands for sorts before this
+        plain = replace(query, delimiter="", start_after=max(query.start_after, last))
+        pages = iterate_pages(
+            lambda token: self._list_page(container, plain, token, self.limits.page_size),
+            f"objects in {container!r}",
+        )
+        return (item for page in pages for item in page.items if isinstance(item, ObjectInfo))
+
+    # ------------------------------------------------------------------ reading
+
+    @abstractmethod
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        """Do what `_get_object` asks for, with one request if the service sends any bytes."""
+
+    @override
+    @_in_one_budget
+    def _get_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        """
+        Open one object for reading, pinned to an ETag if there is a condition.
+
+        The service compares the ETag, and so do we: Ceph's gateway refuses ``If-Match`` with the
+        ETag of a large object of Swift that it has told itself, and a proxy that makes ETags weak
+        has the service refuse them. The header is left out where that has shown.
+        """
+        etag = conditions.if_match
+        if etag is None:
+            return self._open_object(container, name, span, conditions, version)
+        if etag.isascii() and not self._refuses_own_etags:
+            try:
+                return self._open_object(container, name, span, conditions, version)
+            except ObjectChangedError as error:
+                if error.status != 412 or not self._has_etag(container, name, version, etag):
+                    raise
+            self._refuses_own_etags = True
+        reading = self._open_object(container, name, span, Conditions(), version)
+        if reading.info.etag != etag:
+            reading.close()
+            raise ObjectChangedError(
+                f"the object was replaced: its ETag should be {etag}, but is {reading.info.etag}"
+            )
+        return reading
+
+    def _has_etag(self, container: str, name: str, version: str | None, etag: str | None) -> bool:
+        """Return whether one more request shows that an object has an ETag."""
+        try:
+            return self._head_object(container, name, version).etag == etag
+        except StorageError:
+            return False
+
+    def _past_the_end(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> Reading:
+        """Return no bytes, for a read that begins behind the last one."""
+        return past_the_end(self._head_object(container, name, version), conditions)
+
+
+def _token(last: str, inner: str | None) -> str:
+    """Return the token of a page that ends with a name, with the service's own token if any."""
+    return json.dumps([last, inner])

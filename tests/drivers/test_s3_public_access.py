@@ -1,0 +1,279 @@
+"""Buckets and objects that everybody may read."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from drivers.s3_client import client_of, server_among
+from scripted import Server, answer
+
+from libstore import (
+    AccessDeniedError,
+    Container,
+    ContainerNotFoundError,
+    NotSupportedError,
+    RetryPolicy,
+    ServiceUnavailableError,
+    get_driver,
+)
+from libstore.drivers.s3 import S3Driver
+from servers.s3 import S3Server
+
+CONTENT = b"content"
+NAME = "a b/ü+%&=?#"
+READ = {
+    "Effect": "Allow",
+    "Principal": "*",
+    "Action": ["s3:GetObject"],
+    "Resource": ["arn:aws:s3:::bucket/*"],
+}
+
+
+def driver_of(server: S3Server) -> S3Driver:
+    driver: S3Driver = get_driver("s3")(server.key, server.secret, endpoint=server.endpoint)
+    return driver
+
+
+def status_of(url: str) -> int:
+    return requests.get(url, timeout=10).status_code
+
+
+# ---------------------------------------------------------------------- on servers
+
+
+s3_server = server_among("seaweedfs", "moto")
+
+
+@pytest.fixture
+def container(s3_server: S3Server) -> Iterator[Container]:
+    with driver_of(s3_server) as driver:
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        yield container
+        container.delete()
+
+
+def test_a_public_bucket_is_read_without_credentials(container: Container) -> None:
+    """Objects of before and of later, whatever their names; to write still takes credentials."""
+    before = container.upload_object(CONTENT, NAME)
+    assert status_of(before.get_cdn_url()) == 403
+    address = container.enable_cdn()
+    after = container.upload_object(CONTENT, "after")
+    assert address == container.get_cdn_url() == container.enable_cdn()
+    assert [CONTENT, CONTENT] == [
+        requests.get(obj.get_cdn_url(), timeout=10).content for obj in (before, after)
+    ]
+
+
+def test_the_rest_of_a_policy_stays(container: Container) -> None:
+    """One statement is added to those that are there, once."""
+    driver = container.driver
+    own = {
+        "Sid": "Mine",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{container.name}/secret/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]}).encode()
+    driver._client.ask(
+        "PUT", "PutBucketPolicy", container.name, query={"policy": ""}, content=policy
+    ).close()
+    container.enable_cdn()
+    container.enable_cdn()
+    statements = driver._policy_of(container.name)["Statement"]
+    assert [own["Sid"], None] == [statement.get("Sid") for statement in statements]
+    assert status_of(container.upload_object(CONTENT, "a").get_cdn_url()) == 200
+
+
+def test_one_public_object_leaves_the_others_private(moto_server: S3Server) -> None:
+    with driver_of(moto_server) as driver:
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        public, private = (container.upload_object(CONTENT, name) for name in (NAME, "b"))
+        url = public.enable_cdn()
+        assert url == public.get_cdn_url() == public.enable_cdn()
+        assert CONTENT == requests.get(url, timeout=10).content
+        assert status_of(private.get_cdn_url()) == 403
+        container.delete()
+
+
+def test_what_blocks_public_policies_is_lifted_and_nothing_else(moto_server: S3Server) -> None:
+    """What blocks ACLs stays."""
+    client = client_of(moto_server)
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    with driver_of(moto_server) as driver:
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        client.put_public_access_block(
+            Bucket=container.name, PublicAccessBlockConfiguration=dict.fromkeys(names, True)
+        )
+        container.enable_cdn()
+        told = client.get_public_access_block(Bucket=container.name)
+        assert [True, True, False, False] == [
+            told["PublicAccessBlockConfiguration"][name] for name in names
+        ]
+        container.delete()
+
+
+def test_a_server_without_acls_does_not_lose_the_object(rclone_server: S3Server) -> None:
+    """Rclone takes PutObjectAcl for a PUT of the object, which would be empty then."""
+    with driver_of(rclone_server) as driver:
+        container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
+        obj = container.upload_object(CONTENT, "a")
+        with pytest.raises(NotSupportedError):
+            obj.enable_cdn()
+        with pytest.raises(NotSupportedError):
+            container.enable_cdn()
+        assert CONTENT == obj.read()
+        container.delete()
+
+
+# ---------------------------------------------------------------------- answers
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[S3Driver]:
+    retry = RetryPolicy(2, base=0.0)
+    with get_driver("s3")("KEY", "SECRET", endpoint=server.url, retry=retry) as driver:
+        yield driver
+
+
+def refused(code: str, status: int) -> Any:
+    return answer(f"<Error><Code>{code}</Code></Error>".encode(), status=status)
+
+
+UNBLOCKED = refused("NoSuchPublicAccessBlockConfiguration", 404)
+#: The response to a change that was made.
+DONE = answer(x_amz_request_id="REQUEST1")
+NO_POLICY = refused("NoSuchBucketPolicy", 404)
+
+
+def grants(*uris: str) -> Any:
+    inside = "".join(
+        f"<Grant><Grantee><URI>{uri}</URI></Grantee><Permission>READ</Permission></Grant>"
+        for uri in uris
+    )
+    text = f"<AccessControlPolicy><AccessControlList>{inside}</AccessControlList>"
+    return answer(f"{text}</AccessControlPolicy>".encode())
+
+
+def test_an_account_that_forbids_it_is_told(server: Server, driver: S3Driver) -> None:
+    server.steps.extend([UNBLOCKED, NO_POLICY, refused("AccessDenied", 403)])
+    with pytest.raises(AccessDeniedError, match="Block Public Access") as caught:
+        driver.enable_container_cdn("bucket")
+    assert ("AccessDenied", 403, "enable_container_cdn") == (
+        caught.value.code, caught.value.status, caught.value.operation,
+    )  # fmt: skip
+    assert {"Version": "2012-10-17", "Statement": [READ]} == json.loads(server.seen[2].body)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        READ,
+        {**READ, "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": READ["Resource"][0]},
+        {**READ, "Principal": {"AWS": ["*"]}, "Sid": "Mine"},
+    ],
+)
+def test_a_policy_that_allows_it_is_left_alone(
+    server: Server, driver: S3Driver, statement: object
+) -> None:
+    policy = json.dumps({"Statement": statement}).encode()
+    server.steps.extend([UNBLOCKED, answer(policy)])
+    driver.enable_container_cdn("bucket")
+    assert 2 == len(server.seen)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {**READ, "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.1"}}},
+        {**READ, "Effect": "Deny"},
+        {**READ, "Principal": {"AWS": "arn:aws:iam::1:root"}},
+        {**READ, "Action": "s3:PutObject"},
+        {**READ, "Resource": "arn:aws:s3:::bucket/public/*"},
+        "nonsense",
+    ],
+)
+def test_a_policy_that_does_not_allow_it_is_added_to(
+    server: Server, driver: S3Driver, statement: object
+) -> None:
+    policy = {"Id": "kept", "Statement": [statement]}
+    server.steps.extend([UNBLOCKED, answer(json.dumps(policy).encode()), answer(status=204)])
+    driver.enable_container_cdn("bucket")
+    assert {"Id": "kept", "Statement": [statement, READ]} == json.loads(server.seen[2].body)
+
+
+def test_a_missing_bucket_is_told(server: Server, driver: S3Driver) -> None:
+    server.default = refused("NoSuchBucket", 404)
+    with pytest.raises(ContainerNotFoundError):
+        driver.enable_container_cdn("bucket")
+
+
+def test_a_service_that_cannot_answer_changes_nothing(server: Server, driver: S3Driver) -> None:
+    """Whether public policies are blocked must be known."""
+    with pytest.raises(ServiceUnavailableError):
+        driver.enable_container_cdn("bucket")
+    assert {"GET"} == {seen.line.split(" ")[0] for seen in server.seen}
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        ([grants(), refused("AccessControlListNotSupported", 400)], NotSupportedError),
+        ([grants(), refused("AccessDenied", 403)], AccessDeniedError),
+        ([refused("AccessDenied", 403)], AccessDeniedError),
+        (
+            [grants(), DONE, grants("http://example.com/others")],
+            NotSupportedError,
+        ),
+        ([answer(b"")], NotSupportedError),
+        ([answer(CONTENT)], NotSupportedError),
+    ],
+)
+def test_an_object_that_cannot_be_public_is_told(
+    server: Server, driver: S3Driver, steps: list[Any], kind: type[Exception]
+) -> None:
+    server.steps.extend(steps)
+    with pytest.raises(kind, match="enable_container_cdn"):
+        driver.object("bucket", "a").enable_cdn()
+    assert len(steps) == len(server.seen)
+
+
+# ---------------------------------------------------------------------- other services
+
+
+def test_public_addresses_are_the_services_own() -> None:
+    amazon = S3Driver("KEY", "SECRET", region="eu-west-3")
+    assert "https://bucket.s3.eu-west-3.amazonaws.com/a%20b" == amazon.get_object_cdn_url(
+        amazon.object("bucket", "a b")
+    )
+    assert "https://s3.eu-west-3.amazonaws.com/b.c" == amazon.get_container_cdn_url("b.c")
+    assert "arn:aws" == amazon._partition("bucket")
+    china = S3Driver("KEY", "SECRET", region="cn-north-1")
+    assert "arn:aws-cn" == china._partition("bucket")
+
+
+def test_a_service_without_public_buckets_wants_an_address() -> None:
+    """R2 serves the public from addresses of its own, which nobody can guess."""
+    driver = get_driver("r2")("KEY", "SECRET", account="0123456789abcdef")
+    assert not driver.supports("enable_container_cdn")
+    with pytest.raises(NotSupportedError, match="cdn"):
+        driver.get_container_cdn_url("bucket")
+    driver = get_driver("r2")(
+        "KEY", "SECRET", account="0123456789abcdef", cdn="https://pub.example.com/{name}"
+    )
+    assert "https://pub.example.com/a%20b" == driver.enable_object_cdn(
+        driver.object("bucket", "a b")
+    )
+
+
+def test_the_acl_of_a_bucket_makes_it_public_where_there_is_no_policy(server: Server) -> None:
+    with get_driver("b2")("KEY", "SECRET", region="a", endpoint=server.url) as driver:
+        server.steps.append(DONE)
+        driver.enable_container_cdn("bucket")
+    assert "PUT /bucket?acl= HTTP/1.1" == server.seen[0].line
+    assert ("x-amz-acl", "public-read") in server.seen[0].headers
