@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import itertools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,7 @@ from libstore import (
     InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
+    LocalFileError,
     NotSupportedError,
     Object,
     ObjectNotFoundError,
@@ -26,6 +29,7 @@ from libstore import (
     StorageDriver,
     StorageError,
     TransferOptions,
+    register_driver,
 )
 from libstore.drivers.memory import MemoryDriver
 from libstore.hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
@@ -514,3 +518,78 @@ def test_a_signed_url_hides_its_secret(driver: FaultyDriver) -> None:
     assert "signature" not in repr(url)
     assert "signature" not in repr([url])
     assert "a%20b" in repr(url)
+
+
+def test_mixin_cannot_override_an_operation() -> None:
+    """The check covers methods of bases that are not drivers."""
+
+    class Mixin:
+        def delete_object(self, obj: object) -> None:
+            """Do something else."""
+
+    with pytest.raises(TypeError, match="public operation"):
+        type("Own", (Mixin, MemoryDriver), {"name": "own"})
+
+
+def test_error_names_the_operation_that_was_called(driver: FaultyDriver) -> None:
+    """An error of `abort_uploads` does not name `list_uploads`, which it calls."""
+    with pytest.raises(InvalidNameError) as caught:
+        driver.abort_uploads("")
+    assert "abort_uploads" == caught.value.operation
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.object("a").read_ranges(None),
+        lambda c: c.object("a").read_ranges(5),
+        lambda c: c.driver.supports(5),
+        lambda c: c.driver.supports([]),
+        lambda c: c.upload_object(b"", "b", progress=5),
+        lambda c: c.upload_object(b"", "b", cancel=5),
+        lambda c: c.open("a", "r", encoding=5),
+        lambda c: c.open("a", "r", encoding="nonsense"),
+        lambda c: c.open("b", "w", encoding="nonsense"),
+        lambda c: c.open("b", "w", newline="q"),
+        lambda c: c.open("b", "w", errors="nonsense"),
+        lambda c: c.upload_object("a\0b", "b"),
+        lambda c: c.download_object("a", "a\0b"),
+        lambda c: register_driver("own", 5),
+        lambda c: RetryPolicy(attempts="5"),
+        lambda c: RetryPolicy(attempts=1.5),
+        lambda c: RetryPolicy(base="1"),
+        lambda c: MemoryDriver(retry=5),
+        lambda c: MemoryDriver(transfer={"part_size": 5}),
+    ],
+    ids=[
+        "spans None",
+        "spans int",
+        "supports int",
+        "supports list",
+        "progress",
+        "cancel",
+        "encoding type",
+        "encoding of reading",
+        "encoding of writing",
+        "newline",
+        "errors",
+        "NUL in a source",
+        "NUL in a destination",
+        "target of a registration",
+        "attempts type",
+        "attempts fraction",
+        "base type",
+        "retry type",
+        "transfer type",
+    ],
+)
+def test_wrong_argument_is_refused_before_any_hook_is_called(
+    driver: FaultyDriver, call: Callable[[Any], object]
+) -> None:
+    """The error is one of the library's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises((InvalidOptionError, LocalFileError)):
+            call(driver.object("c", "a").container)
+        gc.collect()
+    assert [] == driver.calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import gzip
 import hashlib
 import io
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from faulty import (
     FaultyDriver,
     KiB,
     MiB,
+    break_always,
     fail,
     flip_bit,
     replace_after,
@@ -46,6 +49,8 @@ from libstore import (
     ObjectWriter,
     ServiceError,
     TransferCancelledError,
+    TransportError,
+    files,
 )
 from libstore.drivers.local import LocalDriver
 
@@ -949,3 +954,83 @@ def test_a_stale_size_does_not_hide_what_lies_behind_it(container: Container) ->
     with stale.as_file() as file:
         file.seek(len(CONTENT) // 2)
         assert CONTENT[len(CONTENT) // 2 :] == file.read()
+
+
+@pytest.mark.parametrize("size", [1, 50_000])
+def test_unclosed_text_writer_publishes_nothing(container: Container, size: int) -> None:
+    """Dropping an open file of mode `w` publishes nothing, as with mode `wb`."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        file = container.open("b", "w")
+        file.write("x" * size)
+        del file
+        gc.collect()
+    assert not container.object_exists("b")
+
+
+def test_exception_that_drops_a_text_writer_publishes_nothing(
+    container: Container,
+) -> None:
+    """The function that holds the only reference raises before it closes the file."""
+
+    def writes() -> None:
+        file = container.open("b", "w")
+        file.write("half of")
+        raise KeyError("x")
+
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        try:
+            writes()
+        except KeyError:
+            pass
+        gc.collect()
+    assert not container.object_exists("b")
+
+
+def test_failing_abort_at_exit_does_not_skip_other_writers() -> None:
+    """At interpreter exit, one failing abort does not keep the other writers from aborting."""
+    driver = FaultyDriver(transfer=small_parts(part_size=PART))
+    container = driver.create_container("c")
+    writers = [container.open(str(number), "wb") for number in range(5)]
+    for writer in writers:
+        writer.write(CONTENT)
+    counted = iter(range(10))
+
+    def abort(real: Callable[..., Any], *arguments: Any) -> None:
+        if next(counted) == 0:
+            raise RuntimeError("a bug in a driver")
+        real(*arguments)
+
+    driver.around("_abort_upload", abort)
+    try:
+        files._abort_open_writers()
+    except RuntimeError:
+        pass
+    finally:
+        left = len(list(container.list_uploads()))
+        driver._around.clear()
+        for writer in writers:
+            writer.abort()
+    assert left <= 1
+
+
+def test_zip_directory_is_read_with_one_request(driver: FaultyDriver) -> None:
+    """A read near the end fetches the end as one block."""
+    container = driver.object("c", "a").container
+    with container.open("z", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        for number in range(10):
+            archive.writestr(str(number), CONTENT * 10)
+    obj = container.get_object("z")
+    driver.calls.clear()
+    with obj.as_file() as file, zipfile.ZipFile(file) as archive:
+        assert 10 == len(archive.namelist())
+    assert 1 == len(driver.calls)
+
+
+def test_error_of_as_file_names_the_object(driver: FaultyDriver) -> None:
+    """The error of `obj.as_file()` has the object's name, as that of `container.open(name)`."""
+    break_always(driver, 0)
+    with pytest.raises(TransportError) as caught:
+        driver.object("c", "a").as_file()
+    assert "a" == caught.value.object

@@ -444,3 +444,42 @@ def test_walk_visits_every_object_once(names: set[str], page_size: int) -> None:
             seen.append(obj.name)
         assert sorted(set(prefixes)) == prefixes
     assert sorted(names) == sorted(seen)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda lst: lst[: 10**20] == [1, 2, 3],
+        lambda lst: lst[1 : 10**20 : 10**20] == [2],
+        lambda lst: lst[10**20 :] == [],
+    ],
+)
+def test_slice_bounds_may_exceed_maxsize(use: Callable[[Any], bool]) -> None:
+    """As for a list, a bound beyond `sys.maxsize` means the end."""
+    lst = LazyList(lambda token, limit: Page([1, 2, 3]), 10, "x")
+    assert use([1, 2, 3])
+    assert use(lst)
+
+
+@pytest.mark.parametrize("index", [10**20, -(10**20), 2**63 - 1, -(2**63)])
+def test_index_beyond_maxsize_is_out_of_range(index: int) -> None:
+    """It raises `IndexError`, as that of a list."""
+    lst = LazyList(lambda token, limit: Page([1, 2, 3]), 10, "x")
+    with pytest.raises(IndexError):
+        lst[index]
+
+
+def test_index_method_fetches_each_page_once() -> None:
+    """`lst.index(x)` iterates once, rather than once for each item."""
+    pages = 0
+
+    def fetch(token: str | None, limit: int) -> Page[int]:
+        nonlocal pages
+        pages += 1
+        start = int(token or 0)
+        stop = min(start + limit, 1000)
+        return Page(range(start, stop), str(stop) if stop < 1000 else None)
+
+    lst = LazyList(fetch, 100, "x")
+    assert 900 == lst.index(900)
+    assert pages <= 10

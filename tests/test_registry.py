@@ -129,3 +129,9 @@ def test_drivers_are_listed_sorted() -> None:
     """The list is the same on every machine that has the same packages."""
     assert sorted(list_drivers()) == list_drivers()
     assert {"local", "memory"} <= set(list_drivers())
+
+
+def test_driver_name_that_is_not_a_str_is_refused() -> None:
+    """The error is one of the library's, rather than a bare `TypeError`."""
+    with pytest.raises((InvalidOptionError, LookupError)):
+        get_driver(["local"])

@@ -765,3 +765,31 @@ def test_an_object_and_a_name_are_the_same(container: Container, folder: Path) -
     ):
         assert str(number) == path.name
         assert SMALL == path.read_bytes()
+
+
+def test_destination_name_of_255_bytes_is_accepted(container: Container, tmp_path: Path) -> None:
+    """The temporary file's name must not exceed what the file system accepts."""
+    name = "\U0001f600" * 62
+    assert len(name.encode()) < 255
+    (tmp_path / name).write_bytes(b"")
+    path = container.download_object("small", tmp_path / name, overwrite=True)
+    assert SMALL == path.read_bytes()
+
+
+def test_exception_of_progress_is_not_wrapped(container: Container, tmp_path: Path) -> None:
+    """A `BrokenPipeError` of the callback is not turned into an error of the destination."""
+
+    def progress(done: int, total: int | None) -> None:
+        raise BrokenPipeError("of the callback")
+
+    with pytest.raises(BrokenPipeError) as caught:
+        container.download_object("small", tmp_path / "a", progress=progress)
+    assert not isinstance(caught.value, LocalFileError)
+
+
+def test_link_loop_as_destination_is_refused(container: Container, tmp_path: Path) -> None:
+    """A link to itself is not replaced by a file."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(LocalFileError):
+        container.download_object("small", tmp_path / "loop", overwrite=True)
+    assert (tmp_path / "loop").is_symlink()

@@ -644,3 +644,23 @@ def test_no_ranges_are_no_request(driver: FaultyDriver, obj: Object) -> None:
     """An empty list asks for nothing."""
     assert [] == obj.read_ranges([])
     assert [] == driver.calls
+
+
+def test_empty_response_for_an_object_with_a_digest_is_refused(driver: FaultyDriver) -> None:
+    """A digest of other content than the empty one is an `IntegrityError`."""
+    container = stored(driver, b"", "b")
+    tell_digest(driver, "_get_object", md5=hashlib.md5(b"what was stored").hexdigest())
+    with pytest.raises(IntegrityError):
+        container.read_object("b")
+
+
+def test_break_before_the_first_requested_byte_is_resumed(
+    driver: FaultyDriver, obj: Object
+) -> None:
+    """A response that starts too early and ends before the requested range is resumed."""
+    send_more(driver, 10**9, 0)
+    sends = driver._around["_get_object"]
+    break_off(driver, 5_000)
+    cuts = driver._around["_get_object"]
+    driver.around("_get_object", lambda real, *rest: cuts(lambda *a: sends(real, *a), *rest))
+    assert CONTENT[20_000:] == obj.read(start=20_000)

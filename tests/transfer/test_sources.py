@@ -552,3 +552,9 @@ def test_a_released_buffer_is_refused() -> None:
     view.release()
     with pytest.raises(InvalidTypeError):
         open_source(view)
+
+
+def test_none_from_an_iterator_is_refused(container: Container) -> None:
+    """`None` between blocks is not the end; blocks after it must not be lost."""
+    with pytest.raises(InvalidTypeError):
+        container.upload_object(iter([b"a", None, b"b"]), "b")

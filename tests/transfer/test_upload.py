@@ -676,3 +676,49 @@ def test_a_failed_upload_leaves_no_file(kind: str, tmp_path: Path) -> None:
     assert ["a"] == [obj.name for obj in container.list_objects()]
     assert [] == list(container.list_uploads())
     assert before == sorted(str(path) for path in tmp_path.rglob("*"))
+
+
+def _most_parts_in_memory(known: bool, concurrency: int) -> int:
+    driver = _driver(concurrency)
+    taken = stored_bytes = most = 0
+    lock = threading.Lock()
+
+    def put(real: Callable[..., Part], *arguments: Any) -> Part:
+        nonlocal stored_bytes
+        part = real(*arguments)
+        with lock:
+            stored_bytes += part.size
+        return part
+
+    class Source:
+        position = 0
+
+        def read(self, size: int) -> bytes:
+            nonlocal taken, most
+            with lock:
+                taken += min(size, 20 * PART - self.position)
+                most = max(most, taken - stored_bytes)
+            count = min(size, 20 * PART - self.position)
+            self.position += count
+            return bytes(count)
+
+        if known:
+
+            def seekable(self) -> bool:
+                return True
+
+            def tell(self) -> int:
+                return self.position
+
+            def seek(self, offset: int, whence: int = 0) -> int:
+                return 20 * PART if whence == 2 else offset
+
+    driver.around("_put_part", put)
+    driver.upload_object(Source(), "c", "a")
+    return -(-most // PART)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_memory_below_the_threshold_is_bounded_by_concurrency(known: bool) -> None:
+    """With `concurrency=1` at most two parts are in memory, whatever the threshold is."""
+    assert _most_parts_in_memory(known, 1) <= 2

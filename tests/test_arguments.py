@@ -16,6 +16,7 @@ from libstore import (
     Span,
     arguments,
 )
+from libstore.drivers.memory import MemoryDriver
 from libstore.http import headers
 
 _LIMITS = Limits()
@@ -216,3 +217,10 @@ def test_a_message_holds_any_value(value: str) -> None:
     shown = arguments.shorten(value)
     assert len(shown.splitlines()) == 1
     assert len(shown) <= 80 * 10 + 3
+
+
+def test_metadata_key_is_checked_before_it_is_lowercased() -> None:
+    """KELVIN SIGN is not ASCII, although its lower case `k` is."""
+    container = MemoryDriver().create_container("c")
+    with pytest.raises(InvalidOptionError):
+        container.upload_object(b"", "b", metadata={"\u212aey": "v"})
