@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .base import StorageDriver
-    from .capabilities.signing import SignedURL
+    from .driver import StorageDriver
     from .errors import (
         AccessDeniedError,
         AuthenticationError,
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from .files import ObjectReader, ObjectTextWriter, ObjectWriter
     from .handles import Container, Object
     from .listing import LazyList, fold_page
+    from .operations.signing import SignedURL
     from .registry import get_driver, list_drivers, register_driver
     from .retry import RetryEvent, RetryPolicy
     from .transfer.options import TransferOptions
@@ -81,8 +81,8 @@ if TYPE_CHECKING:
     )
 
 _ROOMS = {
-    "base": ("StorageDriver",),
-    "capabilities.signing": ("SignedURL",),
+    "driver": ("StorageDriver",),
+    "operations.signing": ("SignedURL",),
     "errors": (
         "AccessDeniedError",
         "AuthenticationError",

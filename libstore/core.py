@@ -16,14 +16,15 @@ from typing_extensions import Self, final, override
 
 from . import arguments
 from .content_types import guess_content_type
-from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError, StorageError
+from .error_context import ErrorContext
+from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError
 from .handles import Container, Object
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
-from .redaction import hide_keys, redact
+from .redaction import hide_keys
 from .values import Conditions, ContainerInfo, Extra, ObjectInfo, WriteOptions
 
 if TYPE_CHECKING:
-    from .base import StorageDriver
+    from .driver import StorageDriver
 
 
 class DriverCore(DriverHooks):
@@ -253,50 +254,6 @@ class DriverCore(DriverHooks):
     def _need_option(self, option: str, wanted: bool) -> None:
         if wanted and option not in self.options:
             raise NotSupportedError(f"the {self.name} driver cannot honour {option}")
-
-
-class ErrorContext:
-    """Adds to an error that passes which operation, container and object it is about."""
-
-    __slots__ = ("_container", "_driver", "_name", "_operation")
-
-    def __init__(
-        self, driver: DriverCore, operation: str, container: str | None, name: str | None
-    ) -> None:
-        self._driver = driver
-        self._operation = operation
-        self._container = container
-        self._name = name
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, StorageError):
-            self.complete(error)
-
-    def complete(self, error: StorageError) -> None:
-        """Fill in what the error does not say yet, and take out what it must not say."""
-        if error.driver is None:
-            _redact(error, self._driver._known_secrets())
-        error.driver = error.driver or self._driver.name
-        error.operation = error.operation or self._operation
-        error.container = error.container or self._container
-        error.object = error.object or self._name
-
-
-def _redact(error: StorageError, secrets: Iterable[str | bytes]) -> None:
-    """Take secrets out of an error; a service may say anything anywhere."""
-    message = redact(error.message, secrets)
-    if message != error.message:
-        error.message = message
-        error.args = (message,)
-        if isinstance(error, OSError):
-            error.strerror = message
-    for name in ("code", "request_id"):
-        value = getattr(error, name)
-        if isinstance(value, str):
-            setattr(error, name, redact(value, secrets))
 
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:

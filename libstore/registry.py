@@ -16,7 +16,7 @@ from . import arguments
 from .errors import InvalidOptionError, UnknownDriverError
 
 if TYPE_CHECKING:
-    from .base import StorageDriver
+    from .driver import StorageDriver
     from .drivers.azure import AzureDriver
     from .drivers.gcs import GCSDriver
     from .drivers.local import LocalDriver

@@ -22,7 +22,7 @@ from libstore import (
     errors,
     get_driver,
 )
-from libstore.core import ErrorContext
+from libstore.error_context import ErrorContext
 
 _LINE = re.compile(
     r"^    (?P<branch>[│ ]*)(?:[├└]── )?(?P<name>\w+Error)(?: +\((?P<builtin>\w+)\))?$"

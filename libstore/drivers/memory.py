@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from typing_extensions import override
 
-from ..base import StorageDriver
+from ..driver import StorageDriver
 from ..errors import (
     AccessDeniedError,
     ContainerAlreadyExistsError,

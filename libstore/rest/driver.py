@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
-from ..base import StorageDriver
+from ..driver import StorageDriver
 from ..errors import ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
 from ..redaction import sent_secrets

@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 from typing_extensions import override
 
 from ... import arguments
-from ...base import StorageDriver
+from ...driver import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,

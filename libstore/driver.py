@@ -4,7 +4,7 @@
 The operations are written here once, in terms of the hooks of `libstore.hooks`, and sealed: a
 driver fills in hooks and cannot change what an operation means. What an operation does beside
 calling one hook lives next door: `libstore.transfer` moves the bytes, `libstore.listing` pages,
-and the rooms of `libstore.capabilities` hold what only some users want.
+and the rooms of `libstore.operations` hold what only some users want.
 """
 
 from __future__ import annotations
@@ -18,12 +18,6 @@ from typing import Any, Literal, overload
 from typing_extensions import Self, final, override
 
 from . import arguments
-from .capabilities.cdn import CDN
-from .capabilities.copying import Copying
-from .capabilities.files import Files
-from .capabilities.metadata import Metadata
-from .capabilities.signing import Signing
-from .capabilities.uploads import Uploads
 from .core import several
 from .deleting import delete_many
 from .errors import (
@@ -35,6 +29,12 @@ from .errors import (
 )
 from .handles import Container, Object
 from .listing import LazyList, prefixes_below
+from .operations.copying import Copying
+from .operations.metadata import Metadata
+from .operations.opening import Files
+from .operations.public_access import CDN
+from .operations.signing import Signing
+from .operations.unfinished_uploads import Uploads
 from .redaction import hide_keys
 from .retry import RetryPolicy
 from .transfer import reading

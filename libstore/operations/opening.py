@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TextIO, TypeAlias, TypedD
 from typing_extensions import Unpack, final
 
 from .. import arguments
-from ..core import DriverCore, ErrorContext
+from ..core import DriverCore
+from ..error_context import ErrorContext
 from ..errors import InvalidOptionError
 from ..files import (
     BUFFER_SIZE,
