@@ -1,8 +1,8 @@
 """
-Arguments are looked at here, once, before anything is sent.
+Check arguments once, before anything is sent.
 
 Each function returns the value in the form that the rest of the library uses, or raises an error
-that says what was wrong and what would be right.
+that names the argument and says what it must be.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from .values import LARGEST, TOKEN_KEY, Limits, Span
 
 T = TypeVar("T")
 
-# RFC 9110 section 5.6.2: what the name of a header may be made of, in lower case.
+# The characters of a header's name, in lower case: RFC 9110 section 5.6.2.
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _DOTS = frozenset({".", ".."})
 _ENCODED_DOT = re.compile(r"(?i:%2e)", re.ASCII)
-# RFC 3986 section 3.3, and what clients leave alone besides; above all no backslash, which
-# browsers take for a slash.
+# RFC 3986 section 3.3, and other characters that clients do not change. A backslash is not among
+# them: browsers convert it to a slash.
 _URL_PATH = re.compile(r"(?:[\w.~/!$&'()*+,;=:@\[\]-]|%[\dA-Fa-f]{2})*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# RFC 3986, without user, query and fragment. A host is ASCII, as DNS has it.
+# RFC 3986, without user, query and fragment. A host is ASCII, as in DNS.
 _ADDRESS = re.compile(
     r"(?P<scheme>(?i:https?))://(?P<host>\[[\dA-Fa-f:.]+\]|[\w-]+(?:\.[\w-]+)*\.?)"
     r"(?::(?P<port>\d{1,5}))?(?P<path>(?:/(?:[\w.~:/@!$&'()*+,;=\[\]-]|%[\dA-Fa-f]{2})*)?)",
@@ -43,26 +43,26 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def object_name(name: object, limits: Limits) -> str:
-    """Return a name that some object could have on a service with these limits."""
+    """Check the name of an object against a service's limits."""
     text = _name(name, "an object")
     size = len(text.encode())
     if size > limits.max_name:
         raise InvalidNameError(
-            f"the name {shorten(text)} has {size} bytes in UTF-8;"
-            f" this service takes at most {limits.max_name}"
+            f"the object name {shorten(text)} has {size} bytes in UTF-8;"
+            f" this service allows at most {limits.max_name}"
         )
     return text
 
 
 def container_name(name: object) -> str:
-    """Return a name that some container could have on some service."""
+    """Check the name of a container, without the rules of a particular service."""
     text = _name(name, "a container")
     if text in _DOTS:
         raise InvalidNameError(
-            f"no container can be called {text!r}: clients and proxies resolve it in a path"
+            f"a container must not be named {text!r}: clients and proxies resolve it in a path"
         )
     if "/" in text:
-        raise InvalidNameError(f"the name of a container has no '/': {shorten(text)}")
+        raise InvalidNameError(f"the name of a container must not contain '/': {shorten(text)}")
     return text
 
 
@@ -76,7 +76,7 @@ def _name(name: object, what: str) -> str:
 
 
 def text(value: object, label: str) -> str:
-    """Return a string that can be sent, empty or not: a prefix, a delimiter, a marker."""
+    """Check a string, possibly empty, that is sent: a prefix, a delimiter, a marker."""
     if not isinstance(value, str):
         raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
     _encodable(value, label)
@@ -90,8 +90,8 @@ def _encodable(
         value.encode()
     except UnicodeEncodeError as error:
         raise error_type(
-            f"{label} must be text that UTF-8 can hold; {shorten(value)} has a lone surrogate"
-            f" at index {error.start}"
+            f"{label} must be text that can be encoded as UTF-8; {shorten(value)} has a lone"
+            f" surrogate at index {error.start}"
         ) from None
 
 
@@ -102,7 +102,7 @@ def span(start: object, stop: object) -> Span:
         return Span(first)
     last = _offset(stop, "stop")
     if last < first:
-        raise InvalidOptionError(f"stop must not be below start: start={first}, stop={last}")
+        raise InvalidOptionError(f"stop must not be less than start: start={first}, stop={last}")
     return Span(first, last)
 
 
@@ -121,11 +121,11 @@ def _offset(value: object, label: str) -> int:
             f"{label} must not be negative: {max(value, -LARGEST)}. Offsets count from the"
             " object's beginning"
         )
-    return min(value, LARGEST)  # no object is larger, and services count in 64 bits
+    return min(value, LARGEST)  # no object is larger, and services use 64-bit numbers
 
 
 def positive_size(value: object, label: str) -> int:
-    """Return a number of bytes, or of things, that is at least 1."""
+    """Check a size or a count, which must be at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidTypeError(f"{label} must be an int, not {_kind(value)}")
     if value < 1:
@@ -134,7 +134,7 @@ def positive_size(value: object, label: str) -> int:
 
 
 def seconds(value: object, label: str) -> float:
-    """Return a time of 0 or more seconds."""
+    """Check a duration of 0 or more seconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidTypeError(f"{label} must be a number of seconds, not {_kind(value)}")
     if not value >= 0:
@@ -145,11 +145,11 @@ def seconds(value: object, label: str) -> float:
 
 class Address(NamedTuple):
     """
-    Where a service is.
+    The parts of a service's URL.
 
     Attributes:
-        host: In lower case; of IPv6 without brackets.
-        path: Percent-encoded, without a slash at its end.
+        host: In lower case; IPv6 without brackets.
+        path: Percent-encoded, without a trailing slash.
     """
 
     scheme: str
@@ -159,7 +159,7 @@ class Address(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """``scheme://host[:port]``, without the scheme's own port."""
+        """``scheme://host[:port]``, without the scheme's default port."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{name}{port}"
@@ -167,13 +167,13 @@ class Address(NamedTuple):
 
 def address(value: object, label: str, form: str = "https://host[:port][/path]") -> Address:
     """
-    Return the pieces of an address that a user gave; it is not repeated in errors.
+    Parse a URL that a user gave. Errors do not repeat it, because it may hold secrets.
 
     Args:
-        form: How an address should look.
+        form: The expected form, for error messages.
 
     Raises:
-        InvalidOptionError: It is none, or has a user, a query, a fragment or segments of dots.
+        InvalidOptionError: The URL is invalid, or has a user, a query, a fragment or dot segments.
     """
     if not isinstance(value, str):
         raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
@@ -189,36 +189,38 @@ def address(value: object, label: str, form: str = "https://host[:port][/path]")
         try:
             ipaddress.IPv6Address(host)
         except ValueError:
-            raise InvalidOptionError(f"{label} must be {form}; its host is no address") from None
+            raise InvalidOptionError(
+                f"{label} must be {form}; its host is not a valid IPv6 address"
+            ) from None
     if not _DOTS.isdisjoint(_ENCODED_DOT.sub(".", found["path"]).split("/")):
-        raise InvalidOptionError(f"{label} must have no segments '.' and '..' in its path")
+        raise InvalidOptionError(f"{label} must not have '.' or '..' segments in its path")
     return Address(scheme, host, port, found["path"].rstrip("/"))
 
 
 def _flaw(value: str) -> str:
-    """Return what is wrong with an address, in words that do not repeat it."""
-    scheme, mark, rest = value.partition("://")
+    """Describe what is wrong with a URL, without repeating it."""
+    scheme, separator, rest = value.partition("://")
     if not value.isascii() or not value.isprintable() or " " in value:
-        return "; it has blanks, control characters or characters beyond ASCII"
-    if not mark or scheme.lower() not in _PORTS:
+        return "; it contains spaces, control characters or non-ASCII characters"
+    if not separator or scheme.lower() not in _PORTS:
         return ", and begin with https:// (or http://)"
     host = re.split(r"[/?#]", rest)[0]
-    for sign, where, what in (("@", host, "a user"), ("?", rest, "a query"), ("#", rest, "a '#'")):
-        if sign in where:
-            return f"; it has {what}"
+    for sign, part, what in (("@", host, "a user"), ("?", rest, "a query"), ("#", rest, "a '#'")):
+        if sign in part:
+            return f"; it contains {what}"
     return ""
 
 
 def public_address(value: object, label: str) -> str | None:
-    """Return an address that objects can be fetched below; `None` stays `None`."""
+    """Check a public base URL of objects; `None` stays `None`."""
     if value is None:
         return None
     plain = value
     if isinstance(value, str):
         plain = value.replace("{container}", "container").removesuffix("/{name}")
     form = (
-        "an address such as 'https://cdn.example.com/base', in the characters of a URL (others"
-        " percent-encoded, a host in ASCII); it may have '{container}', and '/{name}' at its end"
+        "a URL such as 'https://cdn.example.com/base' (percent-encoded, with an ASCII host); it"
+        " may contain '{container}', and end with '/{name}'"
     )
     address(plain, label, form)
     return str(value)
@@ -226,26 +228,26 @@ def public_address(value: object, label: str) -> str | None:
 
 def reachable_name(container: str, name: str = "") -> None:
     """
-    Refuse names that no URL leads to, because clients resolve them as parts of a path.
+    Reject names that cannot be in a URL, because clients resolve dot segments of its path.
 
     Raises:
         NotSupportedError: A segment of a name is ``.`` or ``..``.
     """
-    for what, text in (("the container", container), ("the object", name)):
+    for what, text in (("container", container), ("object", name)):
         if not _DOTS.isdisjoint(text.split("/")):
             raise NotSupportedError(
-                f"{what} {shorten(text)} has no URL: browsers, curl and requests resolve '.' and"
-                " '..' in the path and would request another object; read it with the driver"
+                f"the {what} {shorten(text)} has no URL: browsers, curl and requests resolve '.'"
+                " and '..' in the path and would request another object; use the driver to read it"
             )
 
 
 def stable_url(url: str) -> str:
     """
-    Return a URL that clients request as it is.
+    Check that clients request a URL unchanged.
 
-    Segments of dots are resolved by clients (https://url.spec.whatwg.org/#path-state), also where
-    a dot is percent-encoded. Double slashes are kept; that some releases of requests make one of
-    those that a path begins with was a bug: https://github.com/psf/requests/pull/7315
+    Clients resolve dot segments (https://url.spec.whatwg.org/#path-state), even if a dot is
+    percent-encoded. They keep double slashes; that some releases of requests merge those at the
+    beginning of a path was a bug: https://github.com/psf/requests/pull/7315
 
     Raises:
         NotSupportedError: Clients would request another URL.
@@ -255,30 +257,30 @@ def stable_url(url: str) -> str:
     segments = _ENCODED_DOT.sub(".", path).split("/")
     if not _DOTS.isdisjoint(segments) or not _URL_PATH.fullmatch(path):
         raise NotSupportedError(
-            f"no URL leads to {shorten(path)}: browsers, curl and requests would change this path"
-            " and request another object; read it with the driver"
+            f"no URL can have the path {shorten(path)}: browsers, curl and requests would change"
+            " it and request another object; use the driver to read it"
         )
     return url
 
 
 def header_name(value: object, label: str) -> str:
-    """Return the name of a header in lower case."""
+    """Check the name of a header and return it in lower case."""
     if not isinstance(value, str):
         raise InvalidTypeError(f"{label} must map str to str, not {value!r}")
     if not value.isascii() or not _TOKEN.fullmatch(value.lower()):
-        raise InvalidOptionError(f"{shorten(value)} in {label} cannot be the name of a header")
+        raise InvalidOptionError(f"{shorten(value)} in {label} is not a valid header name")
     return value.lower()
 
 
 def header_value(value: object, label: str) -> str | None:
-    """Return what can stand in a header, or `None`."""
+    """Check the value of a header; `None` stays `None`."""
     if value is None:
         return None
     if not isinstance(value, str):
         raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
     if not value or _CONTROL.search(value):
         raise InvalidOptionError(
-            f"{label} must be text without control characters, not {shorten(value)}"
+            f"{label} must be non-empty text without control characters, not {shorten(value)}"
         )
     _encodable(value, label)
     return value
@@ -286,11 +288,10 @@ def header_value(value: object, label: str) -> str | None:
 
 def etag(value: object, label: str) -> str | None:
     """
-    Return an ETag as `Object.etag` has it, or `None`.
+    Check an ETag and return it in the form of `Object.etag`; `None` stays `None`.
 
-    It may be given as a header has it, quoted and marked as weak. What services would not take
-    for an ETag is refused: ``*`` stands for any object (RFC 9110 section 13.1.1), and Azurite
-    takes the ETag ``"*"`` for that too.
+    The form of a header is accepted, too: quoted, and marked as weak. ``*`` is rejected, because
+    it stands for any object (RFC 9110 section 13.1.1), and Azurite treats ``"*"`` the same way.
     """
     checked = header_value(value, label)
     if checked is None:
@@ -299,13 +300,13 @@ def etag(value: object, label: str) -> str | None:
     if not plain or plain == "*" or '"' in plain:
         raise InvalidOptionError(
             f"{label} must be one ETag, such as Object.etag, not {shorten(checked)}; '*' and lists"
-            " of ETags are not taken"
+            " of ETags are not supported"
         )
     return plain
 
 
 def plain_etag(text: str) -> str:
-    """Return an ETag without its quotes and without the mark of a weak one."""
+    """Remove the quotes of an ETag, and the mark of a weak one."""
     if text.startswith('W/"'):
         text = text[2:]
     if len(text) >= 2 and text[0] == text[-1] == '"':
@@ -314,7 +315,7 @@ def plain_etag(text: str) -> str:
 
 
 def metadata(pairs: object, limits: Limits) -> dict[str, str]:
-    """Return the user's metadata with lower-case keys."""
+    """Check the user's metadata and return it with lower-case keys."""
     if pairs is None:
         return {}
     if not isinstance(pairs, Mapping):
@@ -326,13 +327,12 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
         lower = key.lower()
         if not key.isascii() or not _TOKEN.fullmatch(lower):
             raise InvalidOptionError(
-                f"the metadata key {shorten(key)} cannot be sent: use ASCII letters, digits,"
-                " '-', '_' and '.'"
+                f"invalid metadata key {shorten(key)}: use ASCII letters, digits, '-', '_' and '.'"
             )
         if lower == TOKEN_KEY:
             raise InvalidOptionError(
-                f"the metadata key {key!r} is reserved: this library stores the tokens of"
-                " conditional writes under it"
+                f"the metadata key {key!r} is reserved: this library uses it to store the tokens"
+                " of conditional writes"
             )
         if lower in checked:
             raise InvalidOptionError(f"the metadata key {key!r} is given twice (case is ignored)")
@@ -343,35 +343,35 @@ def metadata(pairs: object, limits: Limits) -> dict[str, str]:
     size = sum(len(key) + len(value.encode()) for key, value in checked.items())
     if size > limits.max_metadata:
         raise InvalidOptionError(
-            f"the metadata has {size} bytes; this service takes at most {limits.max_metadata}"
+            f"the metadata has {size} bytes; this service allows at most {limits.max_metadata}"
         )
     return checked
 
 
 def instance(value: T, kind: type[T], label: str) -> T:
-    """Return a value that is of a class."""
+    """Check that a value is an instance of a class."""
     if not isinstance(value, kind):
         raise InvalidTypeError(f"{label} must be a {kind.__name__}, not {_kind(value)}")
     return value
 
 
 def callback(value: object, label: str) -> None:
-    """Refuse what cannot be called."""
+    """Check that a value is callable or `None`."""
     if value is not None and not callable(value):
         raise InvalidTypeError(f"{label} must be a function, not {_kind(value)}")
 
 
 def flag(value: object, label: str) -> None:
-    """Refuse what cannot be asked whether it is set."""
+    """Check that a value has a method `is_set`, or is `None`."""
     if value is not None and not callable(getattr(value, "is_set", None)):
         raise InvalidTypeError(
-            f"{label} must have a method is_set(), as a threading.Event has, not be a"
-            f" {_kind(value)}"
+            f"{label} must be a threading.Event, or have a method is_set(); {_kind(value)} has"
+            " none"
         )
 
 
 def text_settings(encoding: object, errors: object, newline: object) -> str:
-    """Return the encoding, if text can be read and written with these settings."""
+    """Check the settings of a text file, and return the encoding."""
     for label, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
         if value is not None and not isinstance(value, str):
             raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
@@ -381,12 +381,12 @@ def text_settings(encoding: object, errors: object, newline: object) -> str:
         codecs.lookup(str(encoding or "utf-8"))
         codecs.lookup_error(str(errors or "strict"))
     except LookupError as error:
-        raise InvalidOptionError(f"encoding or errors cannot work: {error}") from None
+        raise InvalidOptionError(f"invalid encoding or errors: {error}") from None
     return str(encoding or "utf-8")
 
 
 def shorten(value: str) -> str:
-    """Return the text as a literal that fits into a message."""
+    """Return the text as a quoted literal that is short enough for a message."""
     return repr(value) if len(value) <= 80 else f"{value[:77]!r}…"
 
 

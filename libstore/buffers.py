@@ -1,4 +1,4 @@
-"""Memory that grows as bytes arrive, however many a header or a caller announces."""
+"""Buffers that grow as bytes arrive, so that no announced length can exhaust memory."""
 
 from __future__ import annotations
 
@@ -12,42 +12,40 @@ _FIRST = 16 * KiB
 
 class GrowingBuffer:
     """
-    Bytes in a row, in memory that doubles whenever it is full.
+    A contiguous buffer that doubles its memory whenever it is full.
 
     Attributes:
+        capacity: The maximum number of bytes.
         size: The number of bytes so far.
-
-    Args:
-        most: The number of bytes that it can take.
     """
 
-    __slots__ = ("_file", "_room", "most", "size")
+    __slots__ = ("_allocated", "_file", "capacity", "size")
 
-    def __init__(self, most: int) -> None:
-        # A BytesIO of exactly the right size gives its memory away as bytes; joining would copy.
+    def __init__(self, capacity: int) -> None:
+        # A BytesIO of exactly the right size returns its memory as bytes without a copy.
         self._file = io.BytesIO()
-        self._room = 0
-        self.most = most
+        self._allocated = 0
+        self.capacity = capacity
         self.size = 0
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for another byte."""
-        return self.size >= self.most
+        """Whether the buffer has reached its capacity."""
+        return self.size >= self.capacity
 
     def fill(self, read: Callable[[memoryview], int]) -> None:
         """
-        Take bytes until the buffer is full or there are no more.
+        Read bytes until the buffer is full or there are no more.
 
         Args:
-            read: Puts the next bytes into a view and returns how many; 0 at the end.
+            read: Reads the next bytes into a view and returns how many; 0 at the end.
         """
-        while not self.full:
-            if self.size == self._room:
+        while self.size < self.capacity:
+            if self.size == self._allocated:
                 self._grow(self.size + 1)
             with self._file.getbuffer() as whole:
-                while self.size < self._room:
-                    # Slices are released at once: a traceback that keeps one would keep the rest.
+                while self.size < self._allocated:
+                    # Release slices at once: a traceback that holds one would hold the buffer.
                     with whole[self.size :] as rest:
                         count = read(rest)
                     if not count:
@@ -55,10 +53,10 @@ class GrowingBuffer:
                     self.size += count
 
     def write(self, data: memoryview) -> int:
-        """Take as much of the data as there is room for, and return how many bytes that was."""
-        count = min(data.nbytes, self.most - self.size)
+        """Append as much of the data as fits, and return the number of bytes."""
+        count = min(data.nbytes, self.capacity - self.size)
         stop = self.size + count
-        if stop > self._room:
+        if stop > self._allocated:
             self._grow(stop)
         with self._file.getbuffer() as whole, data[:count] as taken:
             whole[self.size : stop] = taken
@@ -66,13 +64,13 @@ class GrowingBuffer:
         return count
 
     def take(self) -> bytes:
-        """Return the bytes, without a second copy in memory, and begin anew."""
+        """Return the bytes without a copy, and empty the buffer."""
         file, size = self._file, self.size
-        self._file, self._room, self.size = io.BytesIO(), 0, 0
+        self._file, self._allocated, self.size = io.BytesIO(), 0, 0
         file.truncate(size)
         return file.getvalue()
 
     def _grow(self, needed: int) -> None:
-        self._room = min(self.most, max(_FIRST, 2 * self._room, needed))
-        self._file.seek(self._room - 1)
+        self._allocated = min(self.capacity, max(_FIRST, 2 * self._allocated, needed))
+        self._file.seek(self._allocated - 1)
         self._file.write(b"\0")

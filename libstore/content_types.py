@@ -7,7 +7,7 @@ import posixpath
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
-# Not `mimetypes.guess_type`: it reads the system's tables, and so differs between machines.
+# `mimetypes.guess_type` reads the system's tables, so its results differ between machines.
 _TYPES = mimetypes.MimeTypes(filenames=())
 for _extension, _type in {
     ".7z": "application/x-7z-compressed",
@@ -44,7 +44,7 @@ for _extension, _type in {
 
 
 def guess_content_type(name: str) -> str:
-    """Return the type that a name's extension stands for, or ``"application/octet-stream"``."""
-    # `x.tar.gz` is kept as it is, compressed, so it is the outermost layer that counts.
+    """Guess the type from a name's extension; the default is ``"application/octet-stream"``."""
+    # `x.tar.gz` is stored compressed, so its last extension counts.
     extension = posixpath.splitext(name)[1].lower()
     return _TYPES.types_map[True].get(extension, DEFAULT_CONTENT_TYPE)

@@ -1,5 +1,5 @@
 """
-The errors that this library raises, and nothing else that a caller has to catch.
+The errors that this library raises; there are no others that a caller must catch.
 
     StorageError
     ├── ContainerError
@@ -34,8 +34,9 @@ The errors that this library raises, and nothing else that a caller has to catch
     │   └── LocalFilePermissionError        (PermissionError)
     └── TransferCancelledError
 
-The class in brackets is the builtin that an error also is, so that ``except FileNotFoundError``
-does what it says. Every error pickles and carries the facts listed at `StorageError`.
+The class in brackets is the builtin exception that an error is, too, so that ``except
+FileNotFoundError`` works as expected. Every error can be pickled and has the attributes that
+`StorageError` lists.
 """
 
 from __future__ import annotations
@@ -83,21 +84,21 @@ __all__ = [
 
 class StorageError(Exception):
     """
-    Anything that this library raises.
+    The base class of all errors that this library raises.
 
     Attributes:
-        message: What was wrong and, where it is known, what would be right.
+        message: What happened and, where it is known, what to do about it.
         operation: The public operation that failed, such as ``"upload_object"``.
         driver: The name of the driver, such as ``"s3"``.
         container: The container's name.
         object: The object's name.
-        status: The HTTP status of the answer.
-        code: The provider's own code, such as ``"NoSuchKey"``.
-        request_id: The provider's name for the request, which its support asks for.
-        retryable: Whether the same call may succeed later without a change.
-        retry_after: The seconds that the service asks to wait for before that.
-        upload_id: The id of an unfinished upload that could not be aborted; `abort_upload` drops
-            it. `None` if nothing is left.
+        status: The HTTP status of the response.
+        code: The service's error code, such as ``"NoSuchKey"``.
+        request_id: The service's id of the request, for its support.
+        retryable: Whether the same call may succeed later, unchanged.
+        retry_after: The number of seconds to wait before that, if the service sent one.
+        upload_id: The id of an unfinished upload that could not be aborted; pass it to
+            `abort_upload` to delete its parts. `None` if nothing is left.
     """
 
     retryable: bool = False
@@ -165,7 +166,7 @@ _QUOTED = frozenset({"container", "object"})
 def set_os_fields(
     error: OSError, number: int | None, text: str | None, filename: str | None
 ) -> None:
-    """Set what the operating system's own errors say of themselves."""
+    """Set the attributes that errors of the operating system have."""
     error.errno, error.strerror, error.filename = number, text, filename
 
 
@@ -183,127 +184,127 @@ def _restore(
 
 
 class ContainerError(StorageError):
-    """Something is wrong with a container."""
+    """An operation on a container failed."""
 
 
 class ContainerNotFoundError(ContainerError, FileNotFoundError):
-    """There is no such container."""
+    """The container does not exist."""
 
     _errno = errno.ENOENT
 
 
 class ContainerAlreadyExistsError(ContainerError, FileExistsError):
-    """A container of this name exists already; ``exist_ok=True`` takes it as it is."""
+    """The container already exists; pass ``exist_ok=True`` to accept that."""
 
     _errno = errno.EEXIST
 
 
 class ContainerNotEmptyError(ContainerError, OSError):
-    """The container still has objects; ``recursive=True`` deletes them too."""
+    """The container is not empty; pass ``recursive=True`` to delete its objects too."""
 
     _errno = errno.ENOTEMPTY
 
 
 class ObjectError(StorageError):
-    """Something is wrong with an object."""
+    """An operation on an object failed."""
 
 
 class ObjectNotFoundError(ObjectError, FileNotFoundError):
-    """There is no such object."""
+    """The object does not exist."""
 
     _errno = errno.ENOENT
 
 
 class ObjectAlreadyExistsError(ObjectError, FileExistsError):
-    """The object exists already, and ``if_absent`` was asked for."""
+    """The object already exists, and ``if_absent=True`` was given."""
 
     _errno = errno.EEXIST
 
 
 class ObjectChangedError(ObjectError):
-    """The object is not the one that ``if_match`` names, or it was replaced while being read."""
+    """The object's ETag is not the one of ``if_match``, or it was replaced while being read."""
 
 
 class ObjectNameConflictError(ObjectError, FileExistsError):
-    """The name cannot live beside one that is there: ``a`` and ``a/b`` on a file system."""
+    """The name conflicts with an existing one: ``a`` and ``a/b`` on a file system."""
 
     _errno = errno.EEXIST
 
 
 class IntegrityError(StorageError):
-    """A digest or a length does not match: the bytes are not the ones that were stored or sent."""
+    """A checksum or a length does not match: the bytes differ from those stored or sent."""
 
 
 class InvalidNameError(StorageError, ValueError):
-    """The service cannot hold a container or an object of this name. Nothing was sent."""
+    """The service does not support this name of a container or an object. Nothing was sent."""
 
 
 class InvalidOptionError(StorageError, ValueError):
-    """An argument has a value that cannot work. Nothing was sent."""
+    """An argument has an invalid value. Nothing was sent."""
 
 
 class InvalidTypeError(InvalidOptionError, TypeError):
-    """An argument is of a type that cannot work. Nothing was sent."""
+    """An argument has the wrong type. Nothing was sent."""
 
 
 class UnknownDriverError(StorageError, LookupError):
-    """No driver is known by this name."""
+    """There is no driver of this name."""
 
 
 class NotSupportedError(StorageError):
-    """The service cannot do this. Nothing was sent."""
+    """The service does not support this. Nothing was sent."""
 
 
 class OutcomeUnknownError(StorageError):
     """
-    The response to a conditional request was lost, and nothing shows whether it took effect.
+    The response to a conditional request was lost, and it is unknown whether it took effect.
 
-    The message says what to compare. The error that was last raised is `__cause__`.
+    The message says how to find out. The last error is the `__cause__`.
     """
 
 
 class AuthenticationError(StorageError):
-    """The service does not accept who we say we are."""
+    """The service rejected the credentials."""
 
 
 class CredentialsNotFoundError(AuthenticationError):
-    """No credentials were given and none were found."""
+    """No credentials were given, and none were found in the environment."""
 
 
 class AccessDeniedError(StorageError, PermissionError):
-    """The service knows who we are and does not allow this."""
+    """The credentials are valid but do not permit this."""
 
     _errno = errno.EACCES
 
 
 class ServiceError(StorageError):
-    """The service failed or said something unexpected."""
+    """The service failed or sent an unexpected response."""
 
 
 class RateLimitedError(ServiceError):
-    """The service asks for fewer requests."""
+    """The service limits the rate of requests."""
 
     retryable = True
 
 
 class ServiceUnavailableError(ServiceError):
-    """The service cannot answer at the moment."""
+    """The service is temporarily unavailable."""
 
     retryable = True
 
 
 class StorageFullError(ServiceError, OSError):
-    """There is no room left, or a quota is used up."""
+    """No space is left, or a quota is exceeded."""
 
     _errno = errno.ENOSPC
 
 
 class TransportError(StorageError, ConnectionError):
     """
-    The service could not be reached, or its answer broke off.
+    The service could not be reached, or the connection broke before the response was complete.
 
     Attributes:
-        sent: Whether the service may have received the request. If it is false, nothing was done.
+        sent: Whether the service may have received the request. If false, it had no effect.
     """
 
     retryable = True
@@ -311,13 +312,13 @@ class TransportError(StorageError, ConnectionError):
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
-    """The service did not answer in time."""
+    """The service did not respond in time."""
 
     _errno = errno.ETIMEDOUT
 
 
 class LocalFileError(StorageError, OSError):
-    """The file on this side of a transfer, not the store, is what failed."""
+    """The local file of an upload or download failed, not the storage service."""
 
 
 class LocalFileNotFoundError(LocalFileError, FileNotFoundError):
@@ -327,22 +328,22 @@ class LocalFileNotFoundError(LocalFileError, FileNotFoundError):
 
 
 class LocalFileExistsError(LocalFileError, FileExistsError):
-    """The destination of a download exists already; ``overwrite=True`` replaces it."""
+    """The destination of a download already exists; pass ``overwrite=True`` to replace it."""
 
     _errno = errno.EEXIST
 
 
 class LocalFileIsADirectoryError(LocalFileError, IsADirectoryError):
-    """A file was expected and a directory is there."""
+    """The path is a directory, and a file was expected."""
 
     _errno = errno.EISDIR
 
 
 class LocalFilePermissionError(LocalFileError, PermissionError):
-    """The operating system does not let us read the source or write the destination."""
+    """The operating system denied reading the source or writing the destination."""
 
     _errno = errno.EACCES
 
 
 class TransferCancelledError(StorageError):
-    """The transfer was stopped on request; nothing of it was published."""
+    """The transfer was cancelled; nothing of it was published."""

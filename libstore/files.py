@@ -1,9 +1,9 @@
 """
-Objects as files: real `io` objects, so that whatever takes a file takes an object.
+File objects that read and write objects; they are subclasses of the classes in `io`.
 
-A reader asks for nothing until somebody reads, then fetches blocks that grow while the reading
-goes straight on. A writer sends parts while they are written and publishes on `close()`; when the
-block that writes is left by an exception, nothing is published.
+A reader sends no request until the first read, then fetches blocks that grow during sequential
+reading. A writer uploads parts while they are written and publishes the object on `close()`; if
+an exception leaves its ``with`` block, nothing is published.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ _log = logging.getLogger("libstore")
 
 _FIRST_BLOCK = 256 * KiB
 _LARGEST_BLOCK = 8 * MiB
-#: What `io.BufferedReader` keeps in front of a reader, so that small reads and lines are fast.
+#: The buffer size of the `io.BufferedReader` around a reader, which makes small reads fast.
 BUFFER_SIZE = 128 * KiB
 
 
 class ObjectReader(io.RawIOBase):
     """
-    An object's bytes as a seekable, unbuffered file.
+    A seekable, unbuffered file that reads an object.
 
     All reads are of one version of the object: if it is replaced meanwhile, the next read that
-    needs the service raises `ObjectChangedError`. Reading straight through from the beginning
-    verifies the content like a download does.
+    sends a request raises `ObjectChangedError`. Reading sequentially from the beginning to the end
+    verifies the content, as a download does.
 
     Args:
-        fetch: Returns the bytes of a span, of the version that an earlier answer told of if there
-            was one, and what the answer told of the object.
-        size: The object's size, if somebody knows it already. If nobody does, the first block is
-            fetched now, which also finds out whether there is such an object.
-        etag: The version that has this size.
-        verified: Called with what the bytes were verified by, when all were read in order.
+        fetch: Reads a span, of the version with the given attributes unless they are `None`.
+        size: The object's size, if it is known. Otherwise the first block is fetched at once,
+            which also checks that the object exists.
+        etag: The ETag of the version that has this size.
+        verified: Called with the checksum that verified the content, or `None`, after all bytes
+            were read in order.
     """
 
     mode = "rb"
@@ -81,7 +81,7 @@ class ObjectReader(io.RawIOBase):
         self._size = size
         self._expected_etag = etag
         self._size_was_used = False
-        self._known: ObjectInfo | None = None
+        self._info: ObjectInfo | None = None
         self._position = 0
         self._block = b""
         self._block_start = 0
@@ -119,7 +119,7 @@ class ObjectReader(io.RawIOBase):
         if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
             raise InvalidOptionError(f"whence must be 0, 1 or 2, not {str(whence)[:40]}")
         if not isinstance(offset, SupportsIndex):
-            raise InvalidTypeError(f"an offset must be an int, not {type(offset).__name__}")
+            raise InvalidTypeError(f"offset must be an int, not {type(offset).__name__}")
         position = offset.__index__()
         if whence == os.SEEK_CUR:
             position += self._position
@@ -127,10 +127,10 @@ class ObjectReader(io.RawIOBase):
             position += self.size
         if position < 0:
             raise InvalidOptionError(
-                f"cannot seek to {max(position, -LARGEST)}, before the object's beginning"
+                f"cannot seek to {max(position, -LARGEST)}, before the beginning of the object"
             )
         if position > LARGEST:
-            raise InvalidOptionError("cannot seek as far: no object is as large")
+            raise InvalidOptionError(f"cannot seek beyond {LARGEST}, the largest possible offset")
         self._position = position
         return position
 
@@ -140,7 +140,7 @@ class ObjectReader(io.RawIOBase):
         view = bytes_view(buffer)
         if view is None or (view.nbytes and view.readonly):
             raise InvalidTypeError(
-                f"a writable buffer of bytes is needed, not a {type(buffer).__name__}"
+                f"readinto() needs a writable buffer of bytes, not {type(buffer).__name__}"
             )
         with view:
             if not view.nbytes or self._at_end():
@@ -165,30 +165,30 @@ class ObjectReader(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
 
     def _at_end(self) -> bool:
-        # A size that we were only told of may be out of date; it counts once it was built on.
-        known = self._known is not None or self._size_was_used
-        return known and self._position >= self.size
+        # A size that was passed in may be out of date; it counts once the caller has used it.
+        final = self._info is not None or self._size_was_used
+        return final and self._position >= self.size
 
     def _in_block(self) -> bool:
         return 0 <= self._position - self._block_start < len(self._block)
 
     def _fetch(self, start: int) -> None:
-        """Fetch a block with the byte at `start`; a larger one if the last one was used up."""
-        goes_on = self._block and start == self._block_start + len(self._block)
-        if goes_on:
+        """Fetch a block with the byte at `start`; a larger one if reading is sequential."""
+        sequential = self._block and start == self._block_start + len(self._block)
+        if sequential:
             self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
         else:
             self._block_size = _FIRST_BLOCK
-            # A size that is out of date may lie before what is asked for.
+            # A size that is out of date may be smaller than `start`.
             if self._size is not None and start < self._size:
-                # Who reads near the end, such as a reader of archives, soon wants more of it.
+                # Programs that read near the end, such as readers of archives, read more there.
                 start = max(0, min(start, self._size - self._block_size))
         span = Span(start, start + self._block_size)
-        self._block = b""  # the old block need not be in memory beside the new one
-        block, info, verified_by = self._fetch_span(span, self._known)
-        if self._known is None and self._size_was_used and info.etag != self._expected_etag:
-            raise ObjectChangedError("the object was replaced after its size was learnt")
-        self._known, self._size = info, info.size
+        self._block = b""  # so that the old and the new block are not in memory together
+        block, info, verified_by = self._fetch_span(span, self._info)
+        if self._info is None and self._size_was_used and info.etag != self._expected_etag:
+            raise ObjectChangedError("the object was replaced after its size was read")
+        self._info, self._size = info, info.size
         if start == 0 and verified_by is not None:
             self._finish_verification(verified_by)
         else:
@@ -213,7 +213,7 @@ class ObjectReader(io.RawIOBase):
 
 
 class BufferedObjectReader(io.BufferedReader):
-    """The buffer in front of a reader, which says in words why a position is refused."""
+    """A buffer around a reader, whose `seek` raises the reader's errors for a bad position."""
 
     @override
     def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
@@ -229,18 +229,18 @@ class ObjectWriter(io.BufferedIOBase):
     """
     A file whose content becomes an object when it is closed.
 
-    In a ``with`` block the object is published at the block's end, and not at all if an exception
-    leaves the block; a `close()` inside the block, such as a wrapper's, waits for that end. Out
-    of one, `close()` publishes, but refuses to while an exception that began after the file was
-    opened is being handled. A writer that nobody closed publishes nothing.
+    The end of a ``with`` block publishes the object; if an exception leaves the block, nothing is
+    published. A `close()` inside the block, such as that of a wrapper, has no effect until then.
+    Without a ``with`` block `close()` publishes, except while an exception that was raised after
+    the file was opened is being handled. A writer that is never closed publishes nothing.
 
     Attributes:
         object: The object, once it is published.
 
     Args:
-        uploader: Takes what is written.
-        publish: Makes an object of what the service tells after the last byte.
-        guard: Adds to errors what was being done.
+        uploader: Uploads the written bytes.
+        publish: Creates the object from the service's response after the last byte.
+        guard: Returns a context manager that adds the operation to errors.
     """
 
     mode = "wb"
@@ -303,11 +303,11 @@ class ObjectWriter(io.BufferedIOBase):
         except BaseException:
             self.abort()
             raise
-        self._buffer.most = self._uploader.next_size
+        self._buffer.capacity = self._uploader.next_size
 
     @override
     def close(self) -> None:
-        """Publish the object; in a ``with`` block, leave that to the block's end."""
+        """Publish the object; inside a ``with`` block, the end of the block does so."""
         if self._finished or self.closed:
             return
         if self._entered:
@@ -321,16 +321,16 @@ class ObjectWriter(io.BufferedIOBase):
         if isinstance(error, Exception):
             raise TransferCancelledError(
                 f"{self.name!r} was not published, because it was closed while"
-                f" {type(error).__name__} was being handled; leave the except block first, or"
-                " write in a 'with' block of its own",
+                f" {type(error).__name__} was being handled; close it after the except block, or"
+                " open it in a 'with' statement",
                 object=self.name,
             )
 
     def abort(self) -> None:
-        """Close the file and publish nothing. What was sent is taken back."""
+        """Close the file without publishing it, and delete the parts that were uploaded."""
         uploader, self._uploader = self._uploader, None
         if self._process != os.getpid():
-            uploader = None  # a forked child has no part in its parent's uploads
+            uploader = None  # a forked child must not abort its parent's upload
         self._finished = True
         self._buffer.take()
         _open_writers.discard(self)
@@ -360,12 +360,13 @@ class ObjectWriter(io.BufferedIOBase):
 
     @override
     def __del__(self) -> None:
-        # io's own finalizer would call close(), and that would publish half an object.
+        # The finalizer of io would call close(), which would publish an incomplete object.
         if getattr(self, "_finished", True):
             return
         if self._process == os.getpid():
             warnings.warn(
-                f"{self!r} was never closed, so nothing was published",
+                f"{self!r} was never closed, so nothing was published; call close(), or open it in"
+                " a 'with' statement",
                 ResourceWarning,
                 stacklevel=2,
             )
@@ -397,7 +398,7 @@ class ObjectWriter(io.BufferedIOBase):
 
 
 class ObjectTextReader(io.TextIOWrapper):
-    """An object's text as a file."""
+    """A text file that reads an object."""
 
     def __init__(
         self,
@@ -413,12 +414,12 @@ class ObjectTextReader(io.TextIOWrapper):
     @property
     @override
     def mode(self) -> str:
-        """The mode that it was opened with."""
+        """The mode in which the file was opened."""
         return self._mode
 
 
 class ObjectTextWriter(io.TextIOWrapper):
-    """Text over an `ObjectWriter`; here too, an exception in the block publishes nothing."""
+    """A text file that writes an object; see `ObjectWriter` for when it is published."""
 
     def __init__(
         self,
@@ -431,14 +432,14 @@ class ObjectTextWriter(io.TextIOWrapper):
         super().__init__(writer, encoding, errors, newline)
         self._mode = mode
         self._writer = writer
-        # In what cannot seek, io takes itself to be beyond the beginning, where the mark belongs.
+        # TextIOWrapper writes no byte order mark to a file that cannot seek.
         marked = codecs.lookup(encoding).name in {"utf-16", "utf-32"}
-        self._mark = "".encode(encoding) if marked else b""
+        self._byte_order_mark = "".encode(encoding) if marked else b""
 
     @property
     @override
     def mode(self) -> str:
-        """The mode that it was opened with."""
+        """The mode in which the file was opened."""
         return self._mode
 
     @property
@@ -447,7 +448,7 @@ class ObjectTextWriter(io.TextIOWrapper):
         return self._writer.object
 
     def abort(self) -> None:
-        """Close the file and publish nothing. What was sent is taken back."""
+        """Close the file without publishing it, and delete the parts that were uploaded."""
         self._writer.abort()
 
     @override
@@ -456,7 +457,7 @@ class ObjectTextWriter(io.TextIOWrapper):
 
     @override
     def write(self, text: str, /) -> int:
-        mark, self._mark = self._mark, b""
+        mark, self._byte_order_mark = self._byte_order_mark, b""
         if mark:
             self._writer.write(mark)
         return super().write(text)
@@ -483,7 +484,7 @@ class ObjectTextWriter(io.TextIOWrapper):
 
     @override
     def __del__(self) -> None:
-        # As of the writer: the finalizer of io would publish half a text.
+        # The finalizer of io would call close(), which would publish an incomplete object.
         writer = getattr(self, "_writer", None)
         if writer is not None:
             writer.__del__()
@@ -494,9 +495,9 @@ _open_writers: weakref.WeakSet[ObjectWriter] = weakref.WeakSet()
 
 @atexit.register
 def _abort_open_writers() -> None:
-    """Take back what open writers have sent when the interpreter ends."""
+    """Abort the uploads of open writers when the interpreter exits."""
     for writer in list(_open_writers):
         try:
             writer.abort()
-        except Exception:  # the others must have their turn
-            _log.exception("could not abort the writing of %r", writer.name)
+        except Exception:  # the other writers must be aborted, too
+            _log.exception("could not abort the upload of %r", writer.name)

@@ -1,4 +1,4 @@
-"""Listings: lists that fetch their pages when they are read, and how pages follow one another."""
+"""Listings: lazy lists, and the rules for following and folding pages."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .values import ListQuery, ObjectInfo, Page, Prefix
 
 T = TypeVar("T")
 
-#: A listing that sends more empty pages than this in a row does not end.
+#: A listing with more consecutive empty pages than this counts as endless.
 MAX_EMPTY_PAGES = 1_000
 
 
 def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterator[Page[T]]:
     """
-    Yield all pages of a listing; a page is the last one only if it has no token.
+    Yield all pages of a listing, up to the first page without a token.
 
     Args:
-        fetch: Returns the page behind a token; `None` asks for the first page.
-        label: What is listed, for error messages.
+        fetch: Returns the page of a token; `None` requests the first page.
+        label: The subject of the listing, for error messages.
 
     Raises:
         ServiceError: The listing does not end: a token or a page repeats, or more than
-            `MAX_EMPTY_PAGES` pages in a row are empty.
+            `MAX_EMPTY_PAGES` consecutive pages are empty.
     """
     token: str | None = None
     seen: set[bytes] = set()
@@ -45,18 +45,18 @@ def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterato
         token = page.token
         if token is None:
             return
-        # Digests, for tokens may be long, and a listing may have a million pages.
+        # Keep digests only: tokens may be long, and a listing may have a million pages.
         digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if digest in seen:
-            raise _endless(label, "a token has come twice", token)
+            raise _endless(label, "a token was sent twice", token)
         seen.add(digest)
         empty = 0 if page.items else empty + 1
         if empty > MAX_EMPTY_PAGES:
-            raise _endless(label, f"{empty:,} pages in a row are empty", token)
+            raise _endless(label, f"{empty:,} consecutive pages are empty", token)
         if page.items:
             this = len(page.items), page.items[0], page.items[-1]
             if this == last:
-                raise _endless(label, "a page has come twice", token)
+                raise _endless(label, "a page was sent twice", token)
             last = this
 
 
@@ -69,18 +69,19 @@ def _endless(label: str, reason: str, token: str) -> ServiceError:
 
 class LazyList(Sequence[T], Generic[T]):
     """
-    A listing that reads like a list and holds one page in memory.
+    A sequence that fetches the pages of a listing on demand and keeps one page in memory.
 
-    Each iteration asks the service afresh, so it tells what is there now, and two iterations
-    differ if objects came or went in between. An index or a slice from the front asks for just
-    the pages it needs; `len()`, a negative index and `reversed()` need all of them. To keep
-    the items, make a list: ``list(container.list_objects())``.
+    Each iteration sends new requests and yields the current state, so two iterations differ if
+    objects were added or deleted in between. A non-negative index or slice fetches only the pages
+    that it needs; `len()`, a negative index and `reversed()` fetch all of them. To keep the items,
+    make a list: ``list(container.list_objects())``.
 
     Args:
-        fetch: Returns the page behind a token (`None` for the first), of at most so many items.
-        page_size: The most items on a page.
-        label: What is listed, for `repr()`.
-        guard: Is entered while pages are fetched; it adds to errors what they are about.
+        fetch: Returns the page of a token (`None` for the first) with at most so many items.
+        page_size: The maximum number of items on a page.
+        label: The subject of the listing, for `repr()` and error messages.
+        guard: A context manager that is entered while a page is fetched; it adds the operation to
+            errors.
     """
 
     __slots__ = ("__weakref__", "_fetch", "_guard", "_label", "_page_size", "_unstarted")
@@ -106,8 +107,8 @@ class LazyList(Sequence[T], Generic[T]):
 
     @override
     def __len__(self) -> int:
-        # list(x) asks len(x) for a hint after it asked for the iterator. That iterator is handed
-        # what the count had to fetch, or list() would send every request twice.
+        # list(x) calls len(x) for a hint after it called iter(x). That iterator receives the items
+        # that were fetched for the count; otherwise list() would send every request twice.
         iteration = self._unstarted() if self._unstarted else None
         if iteration is not None and not iteration.started:
             return iteration.prefetch()
@@ -151,7 +152,7 @@ class LazyList(Sequence[T], Generic[T]):
 
     @override
     def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
-        """Return the first index of a value, as a list does; it looks through the list once."""
+        """Return the first index of a value, with one pass over the listing."""
         items = enumerate(self._items()) if start >= 0 else enumerate(list(self._items()))
         first, last, _ = slice(start, stop).indices(sys.maxsize if start >= 0 else len(self))
         for position, item in items:
@@ -170,12 +171,12 @@ class LazyList(Sequence[T], Generic[T]):
     @override
     def __reduce__(self) -> NoReturn:
         raise NotSupportedError(
-            f"{self!r} cannot be pickled or copied, for it asks the service each time; pickle"
-            " list(...) of it, or the driver and the arguments"
+            f"{self!r} cannot be pickled or copied, because it sends requests when it is read;"
+            " pickle a list of its items, list(...), or the driver and the arguments"
         )
 
     def _items(self, wanted: int | None = None) -> Iterator[T]:
-        """Yield items; at most `wanted` of them are needed, so no page need be larger."""
+        """Yield items from pages of at most `wanted` items."""
         left = sys.maxsize if wanted is None else wanted
 
         def fetch(token: str | None) -> Page[T]:
@@ -192,12 +193,12 @@ class LazyList(Sequence[T], Generic[T]):
 
 
 def _within(*bounds: int | None) -> Iterator[int | None]:
-    """Yield bounds of a slice that `islice` takes; a list takes any."""
+    """Limit the bounds of a slice to those that `islice` accepts."""
     return (None if bound is None else min(bound, sys.maxsize) for bound in bounds)
 
 
 class _Iteration(Iterator[T]):
-    """One walk over a lazy list."""
+    """One iteration over a lazy list."""
 
     __slots__ = ("__weakref__", "_items", "started")
 
@@ -219,17 +220,17 @@ class _Iteration(Iterator[T]):
 
 def prefixes_below(items: Iterable[object], prefix: str) -> list[str]:
     """
-    Return the prefixes in the listing of a prefix, without that one itself.
+    Return the prefixes in the listing of a prefix, without the prefix itself.
 
     Raises:
-        ServiceError: One does not begin with the prefix, so that a walk might not end.
+        ServiceError: A prefix is not below the listed one, so a walk might not end.
     """
     found = [item.name for item in items if isinstance(item, Prefix) and item.name != prefix]
     for name in found:
         if not name.startswith(prefix):
             raise ServiceError(
-                f"the service lists {shorten(name)} among the names that begin with"
-                f" {shorten(prefix)}"
+                f"the service listed {shorten(name)}, which does not begin with the requested"
+                f" prefix {shorten(prefix)}"
             )
     return found
 
@@ -238,14 +239,14 @@ def refolded(
     items: Iterable[ObjectInfo | Prefix], query: ListQuery, last: str
 ) -> list[ObjectInfo | Prefix] | None:
     """
-    Return the items of a page that a service has folded; `None` if it has not folded them right.
+    Correct a page that the service has folded; `None` if it has not been folded correctly.
 
-    What takes no further request is put right: an object that ends with the delimiter, as markers
-    of folders do, becomes the prefix, a prefix that goes on behind the delimiter is cut, and the
-    prefix that was asked for is left out.
+    Errors that need no further request are corrected: an object whose name ends with the
+    delimiter (a folder marker) becomes a prefix, a prefix is cut after its first delimiter, and
+    the requested prefix itself is removed.
 
     Args:
-        last: The last name or prefix of the pages before.
+        last: The last name or prefix of the previous pages.
     """
     shown = max(last, query.start_after)
     right: dict[tuple[str, bool], ObjectInfo | Prefix] = {}
@@ -272,12 +273,12 @@ def fold_page(
     infos: Iterable[ObjectInfo], query: ListQuery, token: str | None, limit: int
 ) -> Page[ObjectInfo | Prefix]:
     """
-    Return one page of a listing, for a driver whose service cannot fold or page by itself.
+    Fold and page a listing, for a driver whose service cannot.
 
     Args:
         infos: Objects in the order of their names; those that sort before the token, or do not
-            begin with the prefix, may be left out.
-        token: What the last page gave: the last name or prefix on it.
+            begin with the prefix, may be omitted.
+        token: The token of the previous page: the last name or prefix on it.
     """
     items: list[ObjectInfo | Prefix] = []
     last = query.start_after if token is None else max(token, query.start_after)
@@ -285,7 +286,7 @@ def fold_page(
         if not info.name.startswith(query.prefix):
             continue
         item = _folded(info, query)
-        # Everything that folds into a prefix sorts behind it, so it has to be skipped by its fold.
+        # Names that fold into a prefix sort after it, so compare the prefix and not the name.
         if item.name <= last:
             continue
         if len(items) == limit:

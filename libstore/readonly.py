@@ -1,8 +1,8 @@
 """
-Dictionaries that cannot be changed: the mappings that users receive.
+Read-only dictionaries: the mappings that users receive.
 
-They are dictionaries, so that `json.dumps`, ``==`` and type checks work as with any other; what
-would change one raises `TypeError`. ``dict(mapping)``, ``mapping.copy()`` and ``mapping | other``
+They are subclasses of `dict`, so `json.dumps`, ``==`` and type checks work as usual; methods that
+would change one raise `TypeError`. ``dict(mapping)``, ``mapping.copy()`` and ``mapping | other``
 return plain dictionaries.
 """
 
@@ -19,10 +19,10 @@ V = TypeVar("V")
 
 
 def _refuse_change(mapping: object, *_: object, **__: object) -> NoReturn:
-    raise TypeError("this mapping is read-only; dict(mapping) returns a copy to change")
+    raise TypeError("this mapping is read-only; change a copy: dict(mapping)")
 
 
-_refuse: Any = _refuse_change  # it takes the place of methods of many signatures
+_refuse: Any = _refuse_change  # it replaces methods with different signatures
 
 
 class ReadOnlyDict(dict[K, V]):
@@ -56,12 +56,12 @@ _EMPTY: ReadOnlyDict[Any, Any] = ReadOnlyDict()
 
 
 def no_pairs() -> ReadOnlyDict[Any, Any]:
-    """Return the empty mapping."""
+    """Return an empty read-only mapping."""
     return _EMPTY
 
 
 def read_only(mapping: Mapping[K, V]) -> ReadOnlyDict[K, V]:
-    """Return a read-only copy of a mapping, and of the mappings and lists in it."""
+    """Return a read-only copy of a mapping, including the mappings and lists in it."""
     if type(mapping) is ReadOnlyDict:
         return mapping
     if not mapping:
@@ -73,7 +73,7 @@ def read_only(mapping: Mapping[K, V]) -> ReadOnlyDict[K, V]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return a value in which nothing can be changed; lists become tuples."""
+    """Make a value read-only; lists become tuples."""
     if isinstance(value, Mapping):
         return read_only(value)
     if isinstance(value, list):

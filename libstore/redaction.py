@@ -1,4 +1,4 @@
-"""Keep secrets out of reprs, of the variables that a traceback shows, and of messages."""
+"""Keep secrets out of reprs, of the variables in tracebacks, and of error messages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-#: What stands in the place of a secret.
+#: The replacement of a secret.
 MASK = "***"
 
-# A shorter text is too likely to be a part of an ordinary sentence.
+# A shorter text is too likely to be part of an ordinary sentence.
 _SHORTEST = 8
-# From this length on it is no accident if a text stands inside a longer word.
+# A text of this length inside a longer word is the secret, and not a coincidence.
 _UNMISTAKABLE = 20
-# What lets its holder in, whoever was given it: signatures of headers and URLs, and tokens.
+# Signatures in headers and URLs, and bearer tokens: they grant access to anyone.
 _SIGNATURE = re.compile(
     r"((?:\bsig|\bsignature|-signature|\btemp_url_sig|-security-token|"
     r"\baccountkey|\bsharedaccesssignature)(?:=|%3d)|\bSharedKey\s+[^\s:]{1,100}:|"
@@ -44,10 +44,9 @@ _WORD = re.compile(r"\w")
 
 class Hidden(str):
     """
-    A text that is like any other but for its `repr`.
+    A string whose `repr` is masked.
 
-    Whatever prints the variables of a traceback's frames, or a mapping of headers, shows that
-    there is something and not what.
+    Tools that print the variables of a traceback, or a mapping of headers, do not show it.
     """
 
     __slots__ = ()
@@ -58,7 +57,7 @@ class Hidden(str):
 
 
 class HiddenBytes(bytes):
-    """The same for bytes: keys, and the heads of requests."""
+    """Bytes whose `repr` is masked, such as keys."""
 
     __slots__ = ()
 
@@ -68,7 +67,7 @@ class HiddenBytes(bytes):
 
 
 class HiddenDict(dict[K, V]):
-    """The same for a mapping, of which the keys are shown."""
+    """A dictionary whose `repr` shows the keys and masks the values."""
 
     __slots__ = ()
 
@@ -79,10 +78,9 @@ class HiddenDict(dict[K, V]):
 
 def hide(value: T) -> T:
     """
-    Return a value of which `repr` shows nothing: a text, bytes, or a mapping of them.
+    Return a string, bytes, or a mapping of them with a masked `repr`.
 
-    Other values are returned as they are, such as functions and credentials, which have a `repr`
-    of their own.
+    Other values, such as functions and credentials, are returned unchanged.
     """
     found: object = value
     if isinstance(value, (Hidden, HiddenBytes, HiddenDict)):
@@ -102,7 +100,7 @@ def hide(value: T) -> T:
 
 
 def hide_keys(extra: T) -> T:
-    """Return options, hidden if some are bytes: those are keys that encrypt."""
+    """Mask the `repr` of options if any of them are bytes, which are encryption keys."""
     if not isinstance(extra, Mapping) or isinstance(extra, HiddenDict):
         return extra
     kinds = (bytes, bytearray, memoryview)
@@ -115,14 +113,14 @@ def hide_keys(extra: T) -> T:
 
 
 def hide_address(value: T) -> T:
-    """Return an address, hidden if it may have a password or a signature in it."""
+    """Mask the `repr` of a URL if it may contain a password or a signature."""
     if isinstance(value, str) and not {"@", "?"}.isdisjoint(value):
         return hide(value)
     return value
 
 
 def type_name(value: object) -> str:
-    """Return the name of the type that a value had before it was hidden."""
+    """Return the name of a value's type, that of the original for a masked value."""
     for hidden, kind in ((Hidden, "str"), (HiddenBytes, "bytes"), (HiddenDict, "dict")):
         if isinstance(value, hidden):
             return kind
@@ -134,9 +132,9 @@ E = TypeVar("E", bound=BaseException)
 
 def without_frames(error: E) -> E:
     """
-    Return an error of another library without its frames, whose variables may have secrets.
+    Remove the tracebacks of an error of another library, whose variables may hold secrets.
 
-    What led to it loses its frames too.
+    The tracebacks of its causes and contexts are removed, too.
     """
     seen: set[int] = set()
     found: BaseException | None = error
@@ -148,7 +146,7 @@ def without_frames(error: E) -> E:
 
 
 def hidden_in(headers: Mapping[str, str]) -> Iterator[str]:
-    """Yield what must not be shown of the headers of a request: values, and signatures in them."""
+    """Yield the secrets in the headers of a request: masked values, and signatures in them."""
     for value in headers.values():
         if isinstance(value, Hidden):
             yield value
@@ -160,26 +158,26 @@ _last = threading.local()
 
 def note_sent(headers: Mapping[str, str], more: Iterable[str]) -> None:
     """
-    Take note of what this thread has sent last, for a service that repeats it.
+    Record the headers of this thread's last request, which the service may repeat.
 
     Args:
-        more: Secrets that the connection has besides, such as a proxy's password.
+        more: Further secrets of the connection, such as a proxy's password.
     """
     _last.sent = headers, more
 
 
 def sent_secrets() -> tuple[str, ...]:
-    """Return the secrets of the request that this thread has sent last."""
+    """Return the secrets of this thread's last request."""
     headers, more = getattr(_last, "sent", ({}, ()))
     return (*hidden_in(headers), *more)
 
 
 def conceal(received: dict[str, str]) -> None:
     """
-    Take what this thread has sent last out of the headers of a response that repeats it.
+    Remove the secrets of this thread's last request from the headers of the response.
 
-    All that is made of them may end up in messages and in variables. A look for the last
-    characters of each secret is all that it costs where there is nothing to take out.
+    Headers end up in messages and variables. Where nothing has to be removed, this costs one
+    search for the last characters of each secret.
     """
     headers, more = getattr(_last, "sent", ({}, ()))
     text = "\n".join(received.values())
@@ -196,27 +194,27 @@ def conceal(received: dict[str, str]) -> None:
 
 def redact(text: str, secrets: Iterable[str | bytes] = ()) -> str:
     """
-    Return a text of a service without secrets, whether they are encoded or not.
+    Remove secrets from a service's text, in all encodings that services use.
 
-    A secret is replaced if it is long enough to be one and stands alone, so that no word of an
-    ordinary sentence is. Signatures that are marked as such are always replaced.
+    A secret is replaced if it is long enough and not part of a longer word, so that ordinary
+    sentences stay as they are. Signatures with a known label are always replaced.
 
     Args:
-        secrets: Those that the service may know. Keys that are bytes are found in base64 and in
-            hexadecimal.
+        secrets: The secrets that the service may know. Keys that are bytes are found in base64 and
+            in hexadecimal.
     """
     if not text:
         return text
     for secret in sorted(set(secrets), key=len, reverse=True):
         for form, around in _forms(secret):
-            # The longest piece that no encoding changes; most texts do not have it.
+            # The longest part that no encoding changes; most texts do not contain it.
             run = max(_RUN.findall(form), key=len, default="")
             if run in text:
                 text = _pattern(form, around).sub(MASK, text)
     return _SIGNATURE.sub(rf"\1{MASK}", text)
 
 
-# What stands beside a secret, by its form: anything, no word, or more of the same base64.
+# What may surround a secret in each form: anything, no word characters, or more base64.
 _ANYTHING = ("", "")
 _ALONE = (r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\[nrt]))", r"(?!\w)")
 _BASE64 = ("[A-Za-z0-9+/_-]{0,3}", "[A-Za-z0-9+/_-]{0,4}={0,2}")
@@ -224,7 +222,7 @@ _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _forms(secret: str | bytes) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield what a secret may look like, each with what may stand before and behind it."""
+    """Yield the forms of a secret, each with the patterns of what may surround it."""
     if len(secret) < _SHORTEST:
         return
     if isinstance(secret, str):
@@ -236,7 +234,7 @@ def _forms(secret: str | bytes) -> Iterator[tuple[str, tuple[str, str]]]:
         data = bytes(secret)
         yield data.hex(), _ANYTHING
         yield data.hex().upper(), _ANYTHING
-    # In base64 a text looks different by what stands before it.
+    # The base64 form depends on the position of the secret in the encoded data.
     for count, skipped in ((0, 0), (1, 2), (2, 3)):
         whole = bytes(count) + data
         encoded = base64.b64encode(whole[: len(whole) // 3 * 3]).decode()[skipped:]
@@ -250,7 +248,7 @@ def _pattern(form: str, around: tuple[str, str]) -> re.Pattern[str]:
 
 
 def _character(character: str) -> str:
-    """Return what matches a character in a URL, in HTML, in XML, in JSON, and as it is."""
+    """Return a pattern for a character, plain or as escaped in URLs, HTML, XML and JSON."""
     if character.isascii() and character.isalnum():
         return character
     number = ord(character)

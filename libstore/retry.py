@@ -1,9 +1,9 @@
 """
-When failed requests are sent again, how often and how long.
+When failed requests are retried, how often and for how long.
 
-All layers that send something again share one `Budget` for each logical request: one call of a
-hook, or one stream. The outermost layer that starts one owns it, and the layers below it in the
-same thread join it. A `Retrier` is what all budgets of one driver share.
+All layers that retry share one `Budget` for each logical request: one call of a hook, or one
+stream. The outermost layer creates it, and the layers below it in the same thread use it. All
+budgets of one driver share a `Retrier`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .values import KiB, MiB
 
 _logger = logging.getLogger(__name__)
 
-#: Bytes in a second. A connection that is slower for a whole read timeout is given up, and bytes
-#: that came more slowly give no attempts back.
+#: Bytes per second. A connection that is slower for a whole read timeout is closed, and bytes that
+#: arrive more slowly do not restore attempts.
 MIN_RATE = 4 * KiB
-# A stream gets its attempts back after so many bytes.
+# The attempts of a stream are restored after this many bytes.
 _ENOUGH = MiB
-# The first wait after an answer that asks for fewer requests, compared with other faults.
+# The delay after a throttled request, relative to other failures.
 _SLOWER = 10.0
 _THROTTLING = frozenset({429, 503})
 # The numbers of the standard mode of the AWS SDKs:
@@ -44,14 +44,14 @@ _THROTTLED_COST = 5
 @dataclass(frozen=True, slots=True)
 class RetryEvent:
     """
-    One retry that is about to be made; `RetryPolicy.on_retry` is called with it.
+    A retry that is about to be made, as passed to `RetryPolicy.on_retry`.
 
     Attributes:
-        operation: The request that failed, in the service's words, such as ``"PutObject"``.
-        attempt: The number of the attempt that failed; the first is 1.
+        operation: The service's name of the request that failed, such as ``"PutObject"``.
+        attempt: The number of the failed attempt; the first is 1.
         delay: The seconds until the next attempt.
-        reason: Why it failed, in a few words without secrets: what the log says too.
-        error: What would be raised if there were no further attempt.
+        reason: A short reason without secrets, the same as in the log.
+        error: The error that would be raised if there were no further attempt.
     """
 
     operation: str
@@ -64,35 +64,34 @@ class RetryEvent:
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """
-    When to try again and when to give up.
+    When failed requests are retried.
 
-    It holds for one logical request: one put, one part, one page of a listing, one stream. The
-    attempts of the request itself, of the requests that find out what became of it, and of those
-    that resume it all count together, and so does their time; only after the last attempt of a
-    write one more request may find out what became of it. A stream or a resumed upload that
-    moves on begins its `total` anew, and gets its attempts back: a stream after each MiB, an
-    upload after any bytes. Bytes that come more slowly than 4 KiB a second do not count.
+    A policy applies to one logical request: one put, one part, one page of a listing, one stream.
+    The request itself, requests that find out whether a write took effect, and requests that
+    resume a transfer share its attempts and its time; only after the last attempt of a write one
+    more request may find out whether it took effect. Progress restores the attempts and restarts
+    `total`: of a stream after each MiB, of a resumed upload after any bytes. Bytes that arrive
+    more slowly than 4 KiB per second do not count.
 
-    The wait before retry n is a random part of ``base * 2**n`` ("full jitter"), so that clients
-    that failed together do not come back together. Where a service asks for fewer requests
-    (status 429 or 503) it is ten times as long, up to `cap`. If the service says how long to wait
-    (``Retry-After``), that is the least; if this would pass `total`, the error is raised at once,
-    with the wait in `retry_after`.
+    The delay before retry n is random, up to ``base * 2**n`` ("full jitter"), so that clients that
+    failed together do not retry together. After throttling (status 429 or 503) it is ten times as
+    long, up to `cap`. It is never shorter than ``Retry-After``; if that would exceed `total`, the
+    error is raised at once, with the time in `retry_after`.
 
-    Each driver has a bucket of 500 tokens besides, which all its threads share. A retry takes 14
-    of them, or 5 where the service asked for fewer requests; a request that succeeds gives back
-    what its last retry took, or 1 if it had none. While too few are left, nothing is tried again:
-    that keeps an outage from multiplying the requests. Each retry is logged once, by the logger
-    ``libstore.retry`` at level INFO.
+    In addition, each driver has a bucket of 500 tokens, which its threads share. A retry takes 14
+    tokens, or 5 after throttling; a successful request returns what its last retry took, or 1 if
+    there was none. While too few tokens are left, nothing is retried, so an outage does not
+    multiply the number of requests. Each retry is logged once, by the logger ``libstore.retry`` at
+    level INFO.
 
     Attributes:
-        attempts: The most tries, the first included; 1 turns retries off.
-        base: The longest first wait, in seconds.
-        cap: The longest wait, in seconds, unless the service asks for a longer one.
-        total: No new try begins when waiting for it would pass this many seconds in all.
-        on_retry: Called before each wait with a `RetryEvent`, in the thread that will wait. What
-            it raises ends the operation and reaches its caller. A driver with one pickles if the
-            function does.
+        attempts: The maximum number of attempts, including the first; 1 turns retries off.
+        base: The maximum first delay, in seconds.
+        cap: The maximum delay, in seconds, unless the service requires a longer one.
+        total: The maximum time in seconds; no retry begins after it.
+        on_retry: Called with a `RetryEvent` before each delay, in the thread that will wait. An
+            exception that it raises ends the operation. A driver with this function can be
+            pickled if the function can.
     """
 
     attempts: int = 5
@@ -108,7 +107,7 @@ class RetryPolicy:
         arguments.callback(self.on_retry, "on_retry")
 
     def delays(self) -> Iterator[float]:
-        """Yield the seconds to wait before the second try, the third, and so on."""
+        """Yield the delays before the second attempt, the third, and so on, in seconds."""
         waited = 0.0
         for number in range(self.attempts - 1):
             delay = self.delay(number)
@@ -118,17 +117,17 @@ class RetryPolicy:
             yield delay
 
     def delay(self, number: int, *, throttled: bool = False) -> float:
-        """Return the seconds to wait before a retry; the first has the number 0."""
+        """Return the delay before a retry in seconds; the first retry has the number 0."""
         base = self.base * _SLOWER if throttled else self.base
-        # The power is bounded because a float cannot hold all of them.
+        # The exponent is limited because a float would overflow.
         return random.uniform(0.0, min(self.cap, base * 2.0 ** min(number, 64)))
 
 
 class TokenBucket:
     """
-    How many retries a driver may make, in tokens; any number of threads share it.
+    The number of retries that a driver may make, in tokens. It is safe to share between threads.
 
-    A pickle of it is a new full one.
+    Unpickling creates a new, full bucket.
     """
 
     def __init__(self) -> None:
@@ -141,7 +140,7 @@ class TokenBucket:
         return type(self), ()
 
     def after_fork(self) -> None:
-        """Take a lock that no thread of another process holds."""
+        """Replace the lock, which a thread of the parent process may have held."""
         self._lock = threading.Lock()
 
     def take(self, tokens: int) -> bool:
@@ -153,7 +152,7 @@ class TokenBucket:
             return True
 
     def give(self, tokens: int) -> None:
-        """Give tokens back, up to the capacity."""
+        """Return tokens, up to the capacity."""
         if self.tokens < _CAPACITY:
             with self._lock:
                 self.tokens = min(_CAPACITY, self.tokens + tokens)
@@ -173,14 +172,14 @@ if hasattr(os, "register_at_fork"):
 
 class Retrier:
     """
-    What all retries of one driver share.
+    The retry state of one driver: its policy, token bucket and clock.
 
     Attributes:
-        clock: Seconds of a clock that is never set.
-        sleep: Waits for as many seconds.
+        clock: Returns the seconds of a monotonic clock.
+        sleep: Waits for a number of seconds.
 
     Args:
-        policy: The policy, or what returns the one that is set now.
+        policy: The policy, or a function that returns the current one.
     """
 
     def __init__(
@@ -197,30 +196,30 @@ class Retrier:
         self.sleep = sleep
 
     def policy(self) -> RetryPolicy:
-        """Return the policy that is set now."""
+        """Return the current policy."""
         return self._policy if isinstance(self._policy, RetryPolicy) else self._policy()
 
     def budget(self) -> Budget:
-        """Return the budget of the request that this thread is sending, or else a new one."""
+        """Return the budget of the request that this thread is sending, or a new one."""
         return _current.get() or Budget(self)
 
     def lasting_budget(self) -> Budget:
-        """Return a new budget for a stream: it is used by one ``with`` block after another."""
+        """Return a new budget for a stream, which uses it in a sequence of ``with`` blocks."""
         return Budget(self, lasting=True)
 
 
 class Budget:
     """
-    The attempts and the time of one logical request, for all layers that send it.
+    The attempts and the time of one logical request, shared by all layers that retry it.
 
     Within its ``with`` block, `Retrier.budget` returns it to the layers below. When the outermost
-    block ends and the request has succeeded, tokens go back into the bucket.
+    block ends and the request has succeeded, its tokens are returned to the bucket.
 
     Attributes:
-        operation: The request that was sent last, in the service's words.
+        operation: The service's name of the last request.
 
     Args:
-        lasting: Tokens go back when `moved` or `succeed` says so, not at the end of a block.
+        lasting: Return tokens in `moved` and `succeed` only, not at the end of a block.
     """
 
     __slots__ = (
@@ -251,22 +250,22 @@ class Budget:
         if self._depth:
             return
         _current.reset(self._token)
-        # A service that refuses a request for good is at work as much as one that takes it.
+        # A service that rejects a request permanently is working as well as one that accepts it.
         refused = isinstance(error, StorageError) and error.status and not error.retryable
         if (error is None or refused) and not self._lasting:
             self.succeed()
 
     def restart(self) -> None:
-        """Begin the time anew: what has passed of it was spent on our side."""
+        """Restart the time limit, because the time so far was not spent on the service."""
         self._deadline = self._retrier.clock() + self._policy.total
 
     def moved(self, count: int, seconds: float, *, enough: int = _ENOUGH) -> None:
         """
-        Take note of bytes that moved since the last failure.
+        Record the bytes that were transferred since the last failure.
 
         Args:
-            seconds: How long the service took for them.
-            enough: After so many bytes there are all attempts again.
+            seconds: The time that the service took for them.
+            enough: The number of bytes that restores all attempts.
         """
         if not count or count < MIN_RATE * seconds:
             return
@@ -276,24 +275,24 @@ class Budget:
             self.succeed()
 
     def succeed(self) -> None:
-        """Give tokens back into the bucket."""
+        """Return the tokens of the last retry to the bucket, or one token."""
         self._retrier.bucket.give(self._cost or 1)
         self._cost = 0
 
     def retry(self, error: StorageError, *, throttled: bool = False) -> bool:
         """
-        Wait for the next attempt; return whether there is one.
+        Wait for the next attempt; return `False` at once if there is none.
 
         Args:
-            error: Why the last one failed; it tells how long the service asks to wait.
-            throttled: The service asks for fewer requests.
+            error: The error of the last attempt; its `retry_after` is the minimum delay.
+            throttled: The service limits the rate of requests.
         """
         policy, retrier = self._policy, self._retrier
         throttled = throttled or isinstance(error, RateLimitedError) or error.status in _THROTTLING
         if self._failures + 1 >= policy.attempts:
             return False
         if self._lasting and not (self._depth or self._failures):
-            self.restart()  # whoever reads a stream takes the time that they like
+            self.restart()  # the time that the reader of a stream takes does not count
         delay = policy.delay(self._failures, throttled=throttled)
         delay = max(delay, error.retry_after or 0.0)
         cost = _THROTTLED_COST if throttled else _COST
@@ -308,11 +307,11 @@ class Budget:
     def _announce(self, error: StorageError, delay: float) -> None:
         event = RetryEvent(self.operation, self._failures, delay, _reason(error), error)
         _logger.info(
-            "%s: attempt %d of %d failed (%s); the next one begins in %.2f s",
+            "%s: attempt %d of %d failed (%s); retrying in %.2f s",
             event.operation, event.attempt, self._policy.attempts, event.reason, delay,
         )  # fmt: skip
         if self._policy.on_retry is not None:
-            # What it asks of a driver is another request than the one that failed.
+            # Requests that it makes are not part of the request that failed.
             token = _current.set(None)
             try:
                 self._policy.on_retry(event)
@@ -324,7 +323,7 @@ _current: ContextVar[Budget | None] = ContextVar("libstore_budget", default=None
 
 
 def _reason(error: StorageError) -> str:
-    """Return why an attempt failed; what a service says of it is left out."""
+    """Return why an attempt failed, without the service's own text, which may hold secrets."""
     if error.status is None:
         return error.message
     return f"status {error.status}" + (f", code {error.code}" if error.code else "")

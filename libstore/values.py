@@ -1,9 +1,9 @@
 """
-Frozen records that cross the line between the library and a driver.
+Frozen records that the library and its drivers exchange.
 
-A driver takes and returns nothing but strings, numbers and these; it never sees a `Container`
-or an `Object`. Sizes are in bytes, times are aware datetimes in UTC, digests are lower-case
-hexadecimal, and ETags come without quotes.
+A driver takes and returns only strings, numbers and these records; it never sees a `Container` or
+an `Object`. Sizes are in bytes, times are aware datetimes in UTC, digests are lower-case
+hexadecimal, and ETags have no quotes.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ MiB = 1024 * KiB
 GiB = 1024 * MiB
 TiB = 1024 * GiB
 
-#: The largest size and offset that there is: files and services count in 64 bits, with a sign.
+#: The largest possible size and offset: files and services use signed 64-bit numbers.
 LARGEST = 2**63 - 1
 
-#: The digest that stands for an object when several are known: what proves most comes first.
+#: Digest algorithms by strength, strongest first: which one represents an object that has more
+#: than one digest.
 HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "crc32")
 
 #: The metadata key under which a service stores the token of a conditional write. Azure takes
 #: letters, digits and underscores only, and Swift drops headers that have an underscore.
 TOKEN_KEY = "libstoretoken"  # noqa: S105
 
-#: Options that only one service has, by their names.
+#: Options of one service, by name.
 Extra: TypeAlias = Mapping[str, object]
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 def utc_time(seconds: float) -> datetime | None:
-    """Return a time in seconds since 1970 in UTC; `None` if a datetime cannot have it."""
+    """Convert seconds since 1970 to a datetime in UTC; `None` if it is out of range."""
     try:
         return datetime.fromtimestamp(seconds, timezone.utc)
     except (ArithmeticError, ValueError, OSError):
@@ -52,13 +53,13 @@ def utc_time(seconds: float) -> datetime | None:
 @dataclass(frozen=True, slots=True)
 class ContainerInfo:
     """
-    What a service tells of a container.
+    The attributes of a container, as the service reports them.
 
     Attributes:
-        object_count: The number of objects, where the service keeps count.
-        size: The bytes of all objects, where the service keeps count.
-        extra: What only this service tells.
-        complete: Whether the service told all that it knows; a listing often does not.
+        object_count: The number of objects, if the service counts them.
+        size: The total size of all objects in bytes, if the service counts it.
+        extra: Attributes of this service only.
+        complete: Whether all known attributes are here; a listing often has only some of them.
     """
 
     name: str
@@ -75,14 +76,15 @@ class ContainerInfo:
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """
-    What a service tells of an object. `None` is "not told".
+    The attributes of an object, as the service reports them; `None` means unknown.
 
     Attributes:
         checksums: Digests of the whole content by algorithm, such as ``{"md5": "9e10…"}``.
-        metadata: The user's own pairs; the keys are lower-case. A token among them is removed.
-        extra: What only this service tells.
-        complete: Whether the service told all that it knows; a listing often does not.
-        write_token: The token of the conditional write that stored the object, if it had one.
+        metadata: The user's metadata, with lower-case keys. The token of a conditional write is
+            moved from here to `write_token`.
+        extra: Attributes of this service only.
+        complete: Whether all known attributes are here; a listing often has only some of them.
+        write_token: The token of the conditional write that stored the object, if there was one.
     """
 
     name: str
@@ -104,24 +106,24 @@ class ObjectInfo:
         metadata = self.metadata
         if metadata is None:
             return
-        if TOKEN_KEY in metadata:  # on whatever service: it is not the user's
+        if TOKEN_KEY in metadata:  # this library stored it, so users must not see it
             object.__setattr__(self, "write_token", metadata[TOKEN_KEY])
             metadata = {key: value for key, value in metadata.items() if key != TOKEN_KEY}
         object.__setattr__(self, "metadata", read_only(metadata))
 
     @property
     def hash_algorithm(self) -> str | None:
-        """The algorithm of the digest that proves most."""
+        """The algorithm of the strongest digest."""
         return next((name for name in HASH_PREFERENCE if name in self.checksums), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
     """
-    A common beginning of names, up to and including the delimiter: what a folder would be.
+    A common prefix of names in a listing, up to and including the delimiter: a "folder".
 
     Attributes:
-        name: Such as ``"2026/"``.
+        name: The prefix, such as ``"2026/"``.
     """
 
     name: str
@@ -130,10 +132,10 @@ class Prefix:
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T_co]):
     """
-    One answer to a listing.
+    One page of a listing.
 
     Attributes:
-        token: What to ask the next page with; `None` on the last one.
+        token: The continuation token of the next page; `None` on the last one.
     """
 
     items: Sequence[T_co]
@@ -143,12 +145,12 @@ class Page(Generic[T_co]):
 @dataclass(frozen=True, slots=True)
 class ListQuery:
     """
-    Which objects to list, in the order of their names' UTF-8 bytes.
+    The filters of a listing, whose order is that of the names' UTF-8 bytes.
 
     Attributes:
-        prefix: What the names begin with.
-        delimiter: Names that go on behind it, after the prefix, are folded into one `Prefix`.
-        start_after: Only names (and prefixes) that sort behind this one.
+        prefix: List only names that begin with it.
+        delimiter: Fold names that contain it after the prefix into one `Prefix`.
+        start_after: List only names and prefixes that sort after this one.
     """
 
     prefix: str = ""
@@ -159,17 +161,17 @@ class ListQuery:
 @dataclass(frozen=True, slots=True)
 class Span:
     """
-    A half-open range of bytes: `start` is the first one, `stop` the first one left out.
+    A half-open range of bytes: from `start` up to, but not including, `stop`.
 
     Attributes:
-        stop: `None` and anything past the end both mean the end.
+        stop: `None`, or any offset past the end, means the end.
     """
 
     start: int = 0
     stop: int | None = None
 
     def clamp(self, size: int) -> Span:
-        """Return the part of this span that an object of `size` bytes has."""
+        """Limit this span to an object of `size` bytes."""
         start = min(self.start, size)
         stop = size if self.stop is None else max(start, min(self.stop, size))
         return Span(start, stop)
@@ -178,14 +180,14 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """
-    What must hold for a request to be carried out.
+    The preconditions of a request.
 
     Attributes:
-        if_absent: No object of this name exists; else `ObjectAlreadyExistsError`.
-        if_match: The object's ETag is this one; else `ObjectChangedError`.
+        if_absent: No object of this name exists; otherwise `ObjectAlreadyExistsError`.
+        if_match: The object has this ETag; otherwise `ObjectChangedError`.
         token: Stored with the object under `TOKEN_KEY`, it proves that a write whose response was
-            lost took effect. It is the same for all attempts of one write. For a delete it is the
-            token that the object was last seen with.
+            lost took effect. All attempts of one write use the same token. For a delete it is the
+            token of the object that is to be deleted.
     """
 
     if_absent: bool = False
@@ -193,7 +195,7 @@ class Conditions:
     token: str | None = field(default=None, repr=False, compare=False)
 
     def with_token(self) -> Conditions:
-        """Return the conditions with a new token, if there is any condition."""
+        """Add a new token, if there is any condition."""
         if self == Conditions():
             return self
         token = os.urandom(16).hex()
@@ -204,10 +206,10 @@ class Conditions:
 
 def is_successor(token: str | None, etag: str) -> bool | None:
     """
-    Return whether the write that has a token replaced the object that has an ETag.
+    Return whether the write with this token replaced the object with this ETag.
 
-    `None` means that the token does not tell: it was not made by `Conditions.with_token`, or not
-    for a write with `if_match`.
+    `None` means that the token does not show it: it was not made by `Conditions.with_token`, or
+    not for a write with `if_match`.
     """
     replaced = (token or "").partition("-")[2]
     return replaced == _short(etag) if replaced else None
@@ -220,10 +222,10 @@ def _short(etag: str) -> str:
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
     """
-    What is kept with an object, and on which conditions it is written.
+    The attributes that are stored with an object, and the conditions of the write.
 
     Attributes:
-        extra: Options that only this service has, by the names in `DriverHooks.upload_extras`.
+        extra: Options of this service only, named as in `DriverHooks.upload_extras`.
     """
 
     content_type: str = "application/octet-stream"
@@ -237,21 +239,21 @@ class WriteOptions:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-def _go_on() -> None:
-    """Let a copy go on that nobody can cancel."""
+def no_checkpoint() -> None:
+    """Do nothing: the checkpoint of what cannot be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOptions:
     """
-    What is kept with a copy. `None` carries over what the source has.
+    The attributes that are stored with a copy; `None` keeps those of the source.
 
     Attributes:
-        storage_class: That of the copy; `None` is the service's default.
+        storage_class: The copy's storage class; `None` is the service's default.
         if_source_match: The ETag that the source must still have.
-        extra: Options that only this service has, as in `WriteOptions`.
-        checkpoint: To be called between the requests of a copy that takes more than one; it
-            raises `TransferCancelledError` when the copy was cancelled.
+        extra: Options of this service only, as in `WriteOptions`.
+        checkpoint: Call it between the requests of a copy that takes more than one; it raises
+            `TransferCancelledError` when the copy was cancelled.
     """
 
     content_type: str | None = None
@@ -260,19 +262,19 @@ class CopyOptions:
     if_source_match: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
     extra: Mapping[str, object] = field(default_factory=dict)
-    checkpoint: Callable[[], None] = field(default=_go_on, repr=False, compare=False)
+    checkpoint: Callable[[], None] = field(default=no_checkpoint, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SigningOptions:
     """
-    What a signed URL allows.
+    The permissions of a presigned URL.
 
     Attributes:
         method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
-        expires: Seconds from now until the URL stops working.
-        headers: What the request must carry, by lower-case name.
-        response_headers: What the answer to a GET shall carry, by lower-case name.
+        expires: Seconds from now until the URL expires.
+        headers: Headers that the request must have, by lower-case name.
+        response_headers: Headers that the response to a GET will have, by lower-case name.
     """
 
     method: str = "GET"
@@ -284,13 +286,13 @@ class SigningOptions:
 @dataclass(frozen=True, slots=True)
 class Composite:
     """
-    How the content of an object is verified of which only the parts have digests.
+    How to verify an object that has checksums of its parts only.
 
     Attributes:
-        algorithm: Of all digests here.
-        sizes: The parts' sizes in bytes, in their order.
-        digests: The parts' own digests, in the same order; empty if the service does not tell.
-        combined: The digest of the parts' raw digests joined; empty if the service has none.
+        algorithm: The algorithm of all digests here.
+        sizes: The sizes of the parts in bytes, in order.
+        digests: The digests of the parts, in the same order; empty if unknown.
+        combined: The digest of the concatenated raw digests of the parts; empty if unknown.
     """
 
     algorithm: str
@@ -301,7 +303,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload in parts that was started and neither finished nor aborted."""
+    """A multipart upload that was started and neither finished nor aborted."""
 
     container: str
     name: str
@@ -312,12 +314,12 @@ class Upload:
 @dataclass(frozen=True, slots=True)
 class Part:
     """
-    One part of an upload, as the service keeps it.
+    One uploaded part of a multipart upload.
 
     Attributes:
-        number: Counted from 1.
-        offset: Where the part begins in the whole object.
-        token: What the service calls the part; an ETag on most.
+        number: The part's number; the first is 1.
+        offset: The position of the part in the whole object, in bytes.
+        token: The service's identifier of the part, on most services an ETag.
     """
 
     number: int
@@ -333,10 +335,10 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
     """
-    What became of one object of a batch.
+    The outcome for one object of a batch deletion.
 
     Attributes:
-        error: Why it is still there; `None` if it is gone.
+        error: Why the object could not be deleted; `None` if it is gone.
     """
 
     container: str
@@ -352,18 +354,20 @@ class DeleteResult:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    What a service can take, in numbers.
+    The limits of a service.
 
     Attributes:
-        min_part: The smallest part of an upload but the last.
-        max_put: The largest object that one request can write.
-        equal_parts: Whether all parts but the last must have one size.
-        ordered_parts: Whether parts must be sent one after the other, in their order.
-        page_size: The most items on one page of a listing.
-        batch_size: The most objects that one request can delete.
-        max_name: The longest name of an object, in bytes of UTF-8.
-        max_metadata: The most bytes that all keys and values of the metadata may have together.
-        max_expires: The longest life of a signed URL, in seconds.
+        min_part: The minimum size of a part in bytes; the last part may be smaller.
+        max_part: The maximum size of a part in bytes.
+        max_parts: The maximum number of parts of one upload.
+        max_put: The maximum size in bytes of an object that is written with one request.
+        equal_parts: Whether all parts but the last must have the same size.
+        ordered_parts: Whether parts must be sent one after the other, in order.
+        page_size: The maximum number of items on one page of a listing.
+        batch_size: The maximum number of objects that one request can delete.
+        max_name: The maximum length of an object's name, in bytes of UTF-8.
+        max_metadata: The maximum size of all keys and values of the metadata together, in bytes.
+        max_expires: The longest validity of a presigned URL, in seconds.
     """
 
     min_part: int = 1
@@ -380,13 +384,13 @@ class Limits:
 
 
 class Body(Protocol):
-    """The bytes of an answer. `readinto` returns 0 at the end."""
+    """The body of a response. `readinto` returns 0 at the end."""
 
     def readinto(self, buffer: memoryview, /) -> int: ...
 
 
 def _nothing_to_close() -> None:
-    """Do nothing: for a body that holds nothing open."""
+    """Do nothing: the `close` of a body that holds no resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,10 +399,10 @@ class Reading:
     An object that is open for reading.
 
     Attributes:
-        info: What the answer told of the object; its size is the whole object's.
-        span: The bytes that the service really sends; both ends are known.
-        body: Gives those bytes, and raises `TransportError` where they break off.
-        close: Gives back what the body holds. The library calls it once.
+        info: The object's attributes from the response; `size` is that of the whole object.
+        span: The range that the service actually sends; both ends are known.
+        body: The bytes of that range; it raises `TransportError` if the connection breaks.
+        close: Releases the body's resources, such as its connection. The library calls it once.
     """
 
     info: ObjectInfo

@@ -59,7 +59,7 @@ def test_what_is_no_name_is_refused(name: Any, error: type[Exception], message: 
 def test_a_container_has_no_slash() -> None:
     """Containers do not nest on any service."""
     assert "a.b-c d" == arguments.container_name("a.b-c d")
-    with pytest.raises(InvalidNameError, match="no '/'"):
+    with pytest.raises(InvalidNameError, match="must not contain '/'"):
         arguments.container_name("a/b")
 
 

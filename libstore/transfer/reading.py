@@ -319,7 +319,7 @@ def read_next(stream: ObjectStream, size: int) -> bytes:
     buffer = GrowingBuffer(min(size, stream.left))
     buffer.fill(stream.readinto)
     if not buffer.full:
-        raise IntegrityError(f"{buffer.most} bytes were to come, {buffer.size} came")
+        raise IntegrityError(f"{buffer.capacity} bytes were expected, {buffer.size} were received")
     return buffer.take()
 
 

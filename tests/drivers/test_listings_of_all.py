@@ -169,9 +169,9 @@ def test_versions_and_uploads_that_repeat_are_an_error(opened: Open, more: str) 
         return answer(body.encode(), x_amz_request_id="R1")
 
     server._s3 = s3  # type: ignore[method-assign]
-    with pytest.raises(ServiceError, match="come twice"):
+    with pytest.raises(ServiceError, match="sent twice"):
         driver.delete_container("bucket")
-    with pytest.raises(ServiceError, match="come twice"):
+    with pytest.raises(ServiceError, match="sent twice"):
         list(driver.list_uploads("bucket"))
     assert 4 == len(server.listed)
 
@@ -191,7 +191,7 @@ def test_a_page_that_repeats_is_an_error(opened: Open) -> None:
     driver, server = opened([])
     numbers = itertools.count(1)
     server.sheet = lambda ask: Sheet([("a", False), ("b", False)], f"token {next(numbers)}")
-    with pytest.raises(ServiceError, match=r"come twice|does not advance"):
+    with pytest.raises(ServiceError, match=r"sent twice|does not advance"):
         list(driver.list_objects("bucket"))
     assert 2 == len(server.listed)
 
@@ -215,7 +215,7 @@ def test_versions_of_swift_that_repeat_are_an_error(opened: Open) -> None:
     rows = json.dumps([{"name": "a", "version_id": "1", "bytes": 1}]).encode()
     server._swift = lambda query: said(200, rows)  # type: ignore[method-assign]
     assert isinstance(driver, SwiftDriver)
-    with pytest.raises(ServiceError, match="come twice"):
+    with pytest.raises(ServiceError, match="sent twice"):
         driver._delete_versions("bucket")
 
 
