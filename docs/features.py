@@ -1,11 +1,11 @@
 """
-Write the tables of docs/features.md: what every driver can do, as the drivers themselves tell it.
+Write the tables of docs/features.md from `supports()` and `limits` of each driver.
 
     python docs/features.py            # after a driver has changed
 
-The text of the page is written by hand; this program fills in what stands between
-``<!-- name -->`` and ``<!-- end -->``. Nothing is sent: the drivers are made with credentials that
-are none. A test compares the page with what this program would write.
+The text of the page is written by hand; this program replaces the lines between
+``<!-- name -->`` and ``<!-- end -->``. It creates drivers with invalid credentials and sends
+nothing. A test compares the page with the output of this program.
 """
 
 from __future__ import annotations
@@ -22,25 +22,32 @@ from libstore.values import GiB, KiB, Limits, MiB, TiB
 
 PAGE = Path(__file__).with_name("features.md")
 
-#: What the library does itself where a service does not.
-BY_US = {"copy_object": "through here", "delete_objects": "one by one"}
+#: What the library does if the service cannot.
+FALLBACKS = {
+    "copy_object": "downloads and uploads",
+    "delete_objects": "deletes one by one",
+}
+ERROR = "raises `NotSupportedError`"
 DAY = 86_400.0
 
-LIMITS: Mapping[str, Callable[[Limits], str]] = {
-    "smallest part": lambda limits: amount(limits.min_part),
-    "largest part": lambda limits: amount(limits.max_part),
-    "parts": lambda limits: f"{limits.max_parts:,}",
-    "largest object of one request": lambda limits: amount(limits.max_put),
-    "parts must be of one size": lambda limits: word(limits.equal_parts),
-    "parts must come in order": lambda limits: word(limits.ordered_parts),
-    "items on a page of a listing": lambda limits: f"{limits.page_size:,}",
-    "objects of a batch": lambda limits: f"{limits.batch_size:,}",
-    "bytes of a name": lambda limits: f"{limits.max_name:,}",
-    "bytes of all metadata": lambda limits: f"{limits.max_metadata:,}",
-    "life of a signed URL": lambda limits: f"{limits.max_expires / DAY:,.0f} days",
+LIMITS: Mapping[str, Mapping[str, Callable[[Limits], str]]] = {
+    "part limits": {
+        "Size of a part": lambda limits: f"{amount(limits.min_part)} to {amount(limits.max_part)}",
+        "Parts": lambda limits: f"{limits.max_parts:,}",
+        "Object in one request": lambda limits: amount(limits.max_put),
+    },
+    "request limits": {
+        "Items on a page": lambda limits: f"{limits.page_size:,}",
+        "Objects in a batch": lambda limits: f"{limits.batch_size:,}",
+        "Validity of a presigned URL": lambda limits: f"{limits.max_expires / DAY:,.0f} days",
+    },
+    "name limits": {
+        "Bytes of a name": lambda limits: f"{limits.max_name:,}",
+        "Bytes of all metadata": lambda limits: f"{limits.max_metadata:,}",
+    },
 }
 
-#: What differs between the services that speak S3.
+#: The features in which S3-compatible services differ.
 DIFFERENCES = ("if_absent", "if_match", "delete_if_match", "storage_class", "delete_objects")
 
 
@@ -50,28 +57,29 @@ def main() -> None:
 
 
 def filled(page: str) -> str:
-    """Return a page with all its tables as they should be."""
+    """Return a page with the current content of all its tables."""
     drivers = made_drivers()
     tables = {
-        "operations": table(["", *map(code, drivers)], operation_rows(drivers)),
-        "options": table(["", *map(code, drivers)], option_rows(drivers)),
-        "extras": table(["", "uploads and copies", "containers"], extra_rows(drivers)),
-        "limits": table(["", *map(code, drivers)], limit_rows(drivers)),
-        "services": table(
-            ["", "", *map(code, DIFFERENCES), "parts", "smallest part"], service_rows()
-        ),
+        "operations": table(["Operation", "Supported by", "Otherwise"], operation_rows(drivers)),
+        "options": table(["Option", "Supported by", "Not supported by"], option_rows(drivers)),
+        "extras": table(["Driver", "Uploads and copies", "Containers"], extra_rows(drivers)),
+        **{
+            name: table(["Driver", *limits], limit_rows(drivers, limits))
+            for name, limits in LIMITS.items()
+        },
+        "services": table(["Name", "Service", "Not supported", "Parts"], service_rows()),
     }
     for name, rows in tables.items():
         begin, end = f"<!-- {name} -->\n", "<!-- end -->"
         place = re.compile(f"{begin}.*?{end}", re.DOTALL)
         page, count = place.subn(f"{begin}\n{rows}\n{end}", page)
         if count != 1:
-            raise SystemExit(f"{PAGE.name} has {count} places for the table {name!r}")
+            raise SystemExit(f"{PAGE.name} has {count} places for the table {name!r}, not 1")
     return page
 
 
 def made_drivers() -> dict[str, StorageDriver]:
-    """Return a driver for each column. Nobody listens where they would send something."""
+    """Return a driver of each kind; none of them can send a request that succeeds."""
     return {
         "local": get_driver("local")("."),
         "memory": get_driver("memory")(),
@@ -88,51 +96,60 @@ def made_drivers() -> dict[str, StorageDriver]:
 
 
 def operation_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
-    """Yield a row for each operation that not every service has."""
+    """Yield a row for each operation that some services do not have."""
     for operation in CAPABILITIES:
-        lacking = BY_US.get(operation, word(False))
-        answers = [driver.supports(operation) for driver in drivers.values()]
-        yield [code(operation), *(word(answer) if answer else lacking for answer in answers)]
+        supported, others = divide(drivers, operation)
+        otherwise = FALLBACKS.get(operation, ERROR) if others else ""
+        yield [code(operation), supported, otherwise]
 
 
 def option_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
-    """Yield a row for each option that not every service honours."""
+    """Yield a row for each option that some services do not have."""
     for option in sorted(OPTIONS):
-        yield [code(option), *(word(driver.supports(option)) for driver in drivers.values())]
+        yield [code(option), *divide(drivers, option)]
+
+
+def divide(drivers: Mapping[str, StorageDriver], feature: str) -> tuple[str, str]:
+    """Return which drivers support a feature and which do not."""
+    supported = [name for name, driver in drivers.items() if driver.supports(feature)]
+    others = [name for name in drivers if name not in supported]
+    return (codes(supported) if others else "all"), codes(others)
 
 
 def extra_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
-    """Yield what only one service has, once for each service that has any."""
-    told: list[object] = []
+    """Yield a row for each service with options of its own."""
+    shown: list[object] = []
     for name, driver in drivers.items():
         both = (driver.upload_extras, driver.container_extras)
-        if any(both) and both not in told:
-            told.append(both)
-            yield [code(name), *(", ".join(map(code, sorted(extras))) for extras in both)]
+        if any(both) and both not in shown:
+            shown.append(both)
+            yield [code(name), *(codes(sorted(extras)) for extras in both)]
 
 
-def limit_rows(drivers: Mapping[str, StorageDriver]) -> Iterable[list[str]]:
-    """Yield a row for each number."""
-    for label, tell in LIMITS.items():
-        yield [label, *(tell(driver.limits) for driver in drivers.values())]
+def limit_rows(
+    drivers: Mapping[str, StorageDriver], limits: Mapping[str, Callable[[Limits], str]]
+) -> Iterable[list[str]]:
+    """Yield a row for each driver, with some of its limits."""
+    for name, driver in drivers.items():
+        yield [code(name), *(limit(driver.limits) for limit in limits.values())]
 
 
 def service_rows() -> Iterable[list[str]]:
-    """Yield a row for each service that speaks S3, the first for Amazon's own."""
+    """Yield a row for each service with an S3 API, Amazon's first."""
     for name in ("s3", *sorted(SERVICES)):
         driver = made_service(name)
         limits = driver.limits
+        equal = " of equal size" if limits.equal_parts else ""
         yield [
             code(name),
             driver.service.title,
-            *(word(driver.supports(difference)) for difference in DIFFERENCES),
-            f"{limits.max_parts:,}{' of one size' if limits.equal_parts else ''}",
-            amount(limits.min_part),
+            codes(feature for feature in DIFFERENCES if not driver.supports(feature)),
+            f"{limits.max_parts:,}{equal}, of at least {amount(limits.min_part)}",
         ]
 
 
 def made_service(name: str) -> Any:
-    """Return the driver of a service that speaks S3, in a region that nobody has."""
+    """Return the driver of a service with an S3 API, with made-up settings."""
     if name not in SERVICES:
         return get_driver(name)("key", "secret", region="us-east-1")
     given = {"region": "region-1"}
@@ -143,18 +160,18 @@ def made_service(name: str) -> Any:
     return get_driver(name)("key", "secret", **given)
 
 
-def word(answer: bool) -> str:
-    """Return how the tables say yes and no."""
-    return "yes" if answer else "no"
-
-
 def code(text: str) -> str:
-    """Return a name as the page shows names."""
+    """Return a name in the page's markup for code."""
     return f"`{text}`"
 
 
+def codes(names: Iterable[str]) -> str:
+    """Return a list of names in the page's markup for code."""
+    return ", ".join(map(code, names))
+
+
 def amount(size: int) -> str:
-    """Return a number of bytes for people, in the largest unit that needs no fraction."""
+    """Return a number of bytes in the largest unit that needs no fraction."""
     for unit, name in ((TiB, "TiB"), (GiB, "GiB"), (MiB, "MiB"), (KiB, "KiB")):
         if size >= unit and size % unit < KiB:
             return f"{size // unit:,} {name}"
