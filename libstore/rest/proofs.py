@@ -2,61 +2,26 @@
 Which responses prove that a service has done what it was asked to do.
 
 A status of 2xx is not enough. A proxy, a captive portal or a web server at a wrong address may
-send 200 with an empty body to every request. Each driver has a table with one `Proof` for each
-operation. A 2xx response that does not meet it raises an error, and the operations that change
-something then look once whether the change is there; see `ServiceClient.proved`.
+send 200 with an empty body to every request; see `Operation.is_proved_by`. A 2xx response that
+proves nothing raises an error, and the operations that change something then check once whether
+the change is there; see `ServiceClient.proved`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ..errors import ServiceError, StorageError
 from ..http.message import Response
+from .operation import Operation
 
-#: All statuses of success. The proofs tell apart those that an operation defines.
-SUCCESSES = frozenset(range(200, 300))
 _MARK = "_unproven"
 _LIKELY = "_likely"
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """
-    What a response to one operation must have.
-
-    Attributes:
-        statuses: The statuses of success that the service defines for the operation.
-        headers: The beginnings of header names, one of which must be there. Empty: the status is
-            enough.
-    """
-
-    statuses: frozenset[int]
-    headers: tuple[str, ...] = ()
-
-    def holds(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Return whether a response proves that the operation was carried out."""
-        if status not in self.statuses:
-            return False
-        return (
-            status == 204
-            or not self.headers
-            or any(name.startswith(self.headers) for name in headers)
-        )
-
-
-def proof(*statuses: int, headers: tuple[str, ...] = ()) -> Proof:
-    """Return a proof of these statuses and headers."""
-    return Proof(frozenset(statuses), headers)
-
-
-_DEFAULT = proof(200)
-
-
-def require(proofs: Mapping[str, Proof], operation: str, response: Response) -> None:
-    """Raise the error of `unproven` if a response does not meet the operation's proof."""
-    if not proofs.get(operation, _DEFAULT).holds(response.status, response.headers):
+def require(operation: Operation, response: Response) -> None:
+    """Raise the error of `unproven` if a response does not prove its operation."""
+    if not operation.is_proved_by(response.status, response.headers):
         response.close()
         raise unproven(response.status)
 

@@ -174,11 +174,11 @@ def test_amazon_is_asked_in_the_region_of_the_bucket() -> None:
     driver = S3Driver("AKID", "secret", region="eu-west-1")
     asked: list[tuple[str, bytes | None]] = []
 
-    def ask(method: str, operation: str, name: str, **rest: Any) -> Any:
+    def send(operation: object, name: str, **rest: Any) -> Any:
         asked.append((driver._client._places[name].url, rest["content"]))
         raise AccessDeniedError("no")
 
-    driver._client.ask = ask
+    driver._client.send = send
     with pytest.raises(AccessDeniedError):
         driver.create_container("bucket", extra={"region": "ap-south-1"})
     ((url, body),) = asked

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ...errors import ServiceError
 from ...http.message import Request
 from ...redaction import HiddenBytes
+from . import operations
 from .client import MAX_ANSWER, AzureClient
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
@@ -28,12 +29,11 @@ def delete_together(client: AzureClient, container: str, names: Sequence[str]) -
         StorageError: The service did not take the batch; nobody knows what it did.
     """
     boundary = f"batch_{secrets.token_hex(16)}"
-    response = client.ask(
-        "POST", "DeleteBatch", container,
+    response = client.send(
+        operations.DELETE_BATCH, container,
         query={"comp": "batch", "restype": "container"},
         headers={"content-type": f"multipart/mixed; boundary={boundary}"},
         content=_body(client, container, names, boundary),
-        idempotent=False,
     )  # fmt: skip
     kind = _BOUNDARY.search(response.headers.get("content-type", ""))
     answer = response.read(MAX_ANSWER)

@@ -24,9 +24,10 @@ from ...http.message import Content
 from ...http.xml import write
 from ...rest.checksums import base64_of, is_same
 from ...rest.confirming import Look
+from ...rest.operation import Operation
 from ...rest.reading import range_of
 from ...values import Conditions, ObjectInfo, Part, Span, Upload
-from . import dialect
+from . import dialect, operations
 from .client import AzureClient
 
 # The moment when it began, and what makes it unique. With a number all ids have 32 characters:
@@ -63,7 +64,7 @@ class Blocks:
         self, upload: Upload, number: int, content: Content, headers: Mapping[str, str]
     ) -> str:
         """Send one block, and return its id."""
-        return self._put("PutBlock", upload, number, content, headers)
+        return self._put(operations.PUT_BLOCK, upload, number, content, headers)
 
     def put_from_url(
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
@@ -71,11 +72,11 @@ class Blocks:
         """Have the service read one block itself, and return its id."""
         assert span.stop is not None
         ranged = {**headers, "x-ms-source-range": range_of(span)}
-        return self._put("PutBlockFromURL", upload, number, None, ranged)
+        return self._put(operations.PUT_BLOCK_FROM_URL, upload, number, None, ranged)
 
     def _put(
         self,
-        operation: str,
+        operation: Operation,
         upload: Upload,
         number: int,
         content: Content | None,
@@ -83,8 +84,8 @@ class Blocks:
     ) -> str:
         block_id = base64.b64encode(f"{upload.id}-{number:05}".encode()).decode()
         query = {"blockid": block_id, "comp": "block"}
-        self._client.ask(
-            "PUT", operation, upload.container, upload.name,
+        self._client.send(
+            operation, upload.container, upload.name,
             query=query, headers=headers, content=content,
         ).close()  # fmt: skip
         return block_id
@@ -127,9 +128,9 @@ class Blocks:
         sent = {"content-type": "application/xml", **headers}
         if md5 is not None:
             sent["x-ms-blob-content-md5"] = base64_of(md5)
-        response = self._client.ask(
-            "PUT", "PutBlockList", upload.container, upload.name,
-            query={"comp": "blocklist"}, headers=sent, content=body, idempotent=False,
+        response = self._client.send(
+            operations.PUT_BLOCK_LIST, upload.container, upload.name,
+            query={"comp": "blocklist"}, headers=sent, content=body,
         )  # fmt: skip
         response.close()
         return dialect.written_info(upload.name, response.headers, md5)
@@ -138,8 +139,8 @@ class Blocks:
 
     def waiting(self, container: str, name: str) -> dict[str, int]:
         """Return the sizes of the blocks that no blob has yet, by their ids."""
-        listing = self._client.ask_xml(
-            "GET", "GetBlockList", container, name,
+        listing = self._client.send_xml(
+            operations.GET_BLOCK_LIST, container, name,
             root="BlockList", rows=("Block",),
             query={"blocklisttype": "uncommitted", "comp": "blocklist"},
         )  # fmt: skip
@@ -177,7 +178,7 @@ class Blocks:
     def _is_blob(self, container: str, name: str) -> bool:
         # A list of blocks does not tell: a blob that was written at once has none.
         try:
-            self._client.ask("HEAD", "GetBlobProperties", container, name).close()
+            self._client.send(operations.GET_BLOB_PROPERTIES, container, name).close()
         except ObjectNotFoundError:
             return False
         except ObjectError:  # it is one that this driver cannot read
@@ -207,15 +208,15 @@ class Blocks:
         }
         query = {"comp": "lease"}
         try:
-            self._client.ask(
-                "PUT", "LeaseBlob", container, name, query=query, headers=headers
+            self._client.send(
+                operations.LEASE_BLOB, container, name, query=query, headers=headers
             ).close()
         except ObjectNotFoundError:
             return
         held = {"x-ms-lease-id": lease}
 
         def delete() -> bool:
-            self._client.ask("DELETE", "DeleteBlob", container, name, headers=held).close()
+            self._client.send(operations.DELETE_BLOB, container, name, headers=held).close()
             return True
 
         try:
@@ -224,8 +225,8 @@ class Blocks:
                 return
         except ObjectNotFoundError:
             return
-        self._client.ask(
-            "PUT", "LeaseBlob", container, name,
+        self._client.send(
+            operations.LEASE_BLOB, container, name,
             query=query, headers={**held, "x-ms-lease-action": "release"},
         ).close()  # fmt: skip
 

@@ -10,12 +10,13 @@ from typing_extensions import override
 from ...errors import ServiceError, StorageError
 from ...http.client import Client
 from ...http.encoding import encode_query
-from ...http.message import Content, Request, Response
+from ...http.message import Content, Response
 from ...http.transport import Transport
 from ...http.xml import Listing, read_listing
 from ...redaction import Hidden
 from ...rest.client import ServiceClient
-from ...rest.proofs import SUCCESSES, Proof, mark, proof, require
+from ...rest.operation import SUCCESSES, Operation, ServiceRequest
+from ...rest.proofs import mark, require
 from ...retry import RetryPolicy
 from ...values import MiB
 from .errors import ErrorReader, foreign, is_foreign
@@ -34,36 +35,6 @@ VERSION = "2021-12-02"
 MAX_PAGE = 32 * MiB
 #: A list of 50,000 blocks has the most bytes of all other answers.
 MAX_ANSWER = 16 * MiB
-
-# What only Azure sends, or what its responses about blobs and containers always have.
-_OWN = ("x-ms-",)
-_STORED = ("etag", "last-modified", *_OWN)
-#: https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
-#: Documents prove themselves by the name of their root element.
-PROOFS: Mapping[str, Proof] = {
-    "AbortCopyBlob": proof(204),
-    "CopyBlob": proof(202, headers=("x-ms-copy-",)),
-    "CreateContainer": proof(201, headers=_STORED),
-    "DeleteBatch": proof(202),
-    "DeleteBlob": proof(202, headers=_OWN),
-    "DeleteContainer": proof(202, headers=_OWN),
-    "GetBlob": proof(200, 206),
-    "GetBlobProperties": proof(200, headers=_STORED),
-    "GetBlockList": proof(200),
-    "GetContainer": proof(200, headers=_STORED),
-    "GetContainerACL": proof(200),
-    "GetUserDelegationKey": proof(200),
-    "LeaseBlob": proof(200, 201, headers=_OWN),
-    "ListBlobs": proof(200),
-    "ListContainers": proof(200),
-    "PutBlob": proof(201, headers=("etag",)),
-    "PutBlock": proof(201, headers=("content-md5", *_OWN)),
-    "PutBlockFromURL": proof(201, headers=("content-md5", *_OWN)),
-    "PutBlockList": proof(201, headers=("etag",)),
-    "SetBlobMetadata": proof(200, headers=("etag",)),
-    "SetBlobProperties": proof(200, headers=("etag",)),
-    "SetContainerACL": proof(200, headers=_STORED),
-}
 
 
 class AzureClient(ServiceClient):
@@ -84,10 +55,9 @@ class AzureClient(ServiceClient):
 
     # ------------------------------------------------------------------ one request
 
-    def ask(
+    def send(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         container: str = "",
         name: str = "",
         *,
@@ -97,27 +67,27 @@ class AzureClient(ServiceClient):
         idempotent: bool = True,
     ) -> Response:
         """Return the answer to a request for a container, a blob in it, or the account."""
-        request = Request(
-            method,
+        request = ServiceRequest(
+            operation.method,
             self.access.place.url,
             self.target(container, name, query),
             {"x-ms-version": VERSION, **(headers or {})},
             content,
-            idempotent,
+            idempotent and operation.idempotent,
             SUCCESSES,
+            operation.name,
             operation,
         )
         response = self.client.request(request)
-        if is_foreign(operation, method, response):
+        if is_foreign(operation.name, operation.method, response):
             response.close()
             raise mark(foreign(response.status).error(response.status))
-        require(PROOFS, operation, response)
+        require(operation, response)
         return response
 
-    def ask_xml(
+    def send_xml(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         container: str = "",
         name: str = "",
         *,
@@ -138,8 +108,8 @@ class AzureClient(ServiceClient):
         """
 
         def send() -> Listing:
-            response = self.ask(
-                method, operation, container, name, query=query, headers=headers, content=content
+            response = self.send(
+                operation, container, name, query=query, headers=headers, content=content
             )
             try:
                 # A byte order mark stands before what the service itself writes.

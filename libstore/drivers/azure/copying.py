@@ -27,11 +27,12 @@ from ...http.headers import clean_etag
 from ...redaction import Hidden
 from ...rest.checksums import base64_of, is_same
 from ...rest.confirming import Seen
+from ...rest.operation import Operation
 from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Span, Upload, WriteOptions
-from . import dialect
+from . import dialect, operations
 from .blocks import Blocks
 from .client import VERSION, AzureClient
 
@@ -216,8 +217,8 @@ class Copier:
 
         def send() -> ObjectInfo:
             try:
-                response = self._client.ask(
-                    "PUT", "CopyBlob", *target, headers=headers, idempotent=not bound
+                response = self._client.send(
+                    operations.COPY_BLOB, *target, headers=headers, idempotent=not bound
                 )
             except ContainerNotFoundError as error:
                 error.container = self._missing(source[0], target[0])
@@ -273,8 +274,8 @@ class Copier:
         """Stop a copy, and take away what it leaves: an empty blob."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/abort-copy-blob
         try:
-            self._client.ask(
-                "PUT", "AbortCopyBlob", *target,
+            self._client.send(
+                operations.ABORT_COPY_BLOB, *target,
                 query={"comp": "copy", "copyid": copy_id},
                 headers={"x-ms-copy-action": "abort"},
             ).close()  # fmt: skip
@@ -287,13 +288,13 @@ class Copier:
         if info.extra.get("copy_id") != copy_id or info.extra.get("copy_status") == "success":
             return
         headers = dialect.condition_headers(Conditions(if_match=info.etag))
-        self._client.ask("DELETE", "DeleteBlob", *target, headers=headers).close()
+        self._client.send(operations.DELETE_BLOB, *target, headers=headers).close()
 
     def _missing(self, source: str, target: str) -> str:
         """Return which of two containers it is that there is not."""
         try:
-            self._client.ask(
-                "HEAD", "GetContainer", target, query={"restype": "container"}
+            self._client.send(
+                operations.GET_CONTAINER, target, query={"restype": "container"}
             ).close()
         except ContainerNotFoundError:
             return target
@@ -404,7 +405,9 @@ class Copier:
 
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
             sent = {**headers, **encryption}
-            return self._change_once("metadata", place, sent, conditions, pin, is_done)
+            return self._change_once(
+                operations.SET_BLOB_METADATA, "metadata", place, sent, conditions, pin, is_done
+            )
 
         return self._change_encrypted(place, self._encryption, change)
 
@@ -437,7 +440,15 @@ class Copier:
 
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
             sent = {**headers, **encryption}
-            return self._change_once("properties", place, sent, conditions, info.etag, is_done)
+            return self._change_once(
+                operations.SET_BLOB_PROPERTIES,
+                "properties",
+                place,
+                sent,
+                conditions,
+                info.etag,
+                is_done,
+            )
 
         done = self._change_encrypted(place, {}, change)
         return replace(info, etag=done.etag, last_modified=None)
@@ -470,6 +481,7 @@ class Copier:
 
     def _change_once(
         self,
+        operation: Operation,
         what: str,
         place: Place,
         headers: Mapping[str, str],
@@ -482,8 +494,8 @@ class Copier:
         sent = {**headers, **dialect.condition_headers(match)}
 
         def send() -> ObjectInfo:
-            response = self._client.ask(
-                "PUT", f"SetBlob{what.capitalize()}", *place,
+            response = self._client.send(
+                operation, *place,
                 query={"comp": what}, headers=sent, idempotent=not bound,
             )  # fmt: skip
             response.close()

@@ -36,7 +36,7 @@ from ...values import (
     Prefix,
     SigningOptions,
 )
-from . import dialect
+from . import dialect, operations
 from .batches import delete_together
 from .blocks import Blocks
 from .client import MAX_PAGE, AzureClient
@@ -201,13 +201,13 @@ class AzureDriver(PartHooks):
             headers[dialect.TOKEN] = token
 
         def has_token() -> bool:
-            response = self._client.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+            response = self._client.send(operations.GET_CONTAINER, name, query=_CONTAINER)
             response.close()
             return response.headers.get(dialect.TOKEN) == token
 
         def create() -> ContainerInfo:
-            self._client.ask(
-                "PUT", "CreateContainer", name, query=_CONTAINER, headers=headers, idempotent=False
+            self._client.send(
+                operations.CREATE_CONTAINER, name, query=_CONTAINER, headers=headers
             ).close()
             return ContainerInfo(name, extra={"public_access": public})
 
@@ -220,7 +220,7 @@ class AzureDriver(PartHooks):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        response = self._client.ask("HEAD", "GetContainer", name, query=_CONTAINER)
+        response = self._client.send(operations.GET_CONTAINER, name, query=_CONTAINER)
         response.close()
         return dialect.container_info(name, response.headers)
 
@@ -237,17 +237,15 @@ class AzureDriver(PartHooks):
     @override
     def _delete_full_container(self, name: str) -> None:
         self._client.delete_container(
-            lambda: self._client.ask(
-                "DELETE", "DeleteContainer", name, query=_CONTAINER, idempotent=False
-            ).close(),
+            lambda: self._client.send(operations.DELETE_CONTAINER, name, query=_CONTAINER).close(),
             lambda: self._head_container(name),
         )
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         query = {"comp": "list", "marker": token} if token else {"comp": "list"}
-        page = self._client.ask_xml(
-            "GET", "ListContainers",
+        page = self._client.send_xml(
+            operations.LIST_CONTAINERS,
             root="EnumerationResults", rows=("Container",), limit=MAX_PAGE, query=query,
         )  # fmt: skip
         return dialect.container_page(page)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ...listing import iterate_pages
 from ...values import ListQuery, ObjectInfo, Page, Prefix
-from . import dialect
+from . import dialect, operations
 from .client import MAX_PAGE, AzureClient
 
 Rows: TypeAlias = "Sequence[tuple[str, Mapping[str, str]]]"
@@ -35,8 +35,8 @@ class Lister:
             "prefix": query.prefix,
             "restype": "container",
         }
-        page = self._client.ask_xml(
-            "GET", "ListBlobs", container,
+        page = self._client.send_xml(
+            operations.LIST_BLOBS, container,
             root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
             query={name: value for name, value in asked.items() if value},
         )  # fmt: skip

@@ -15,7 +15,7 @@ from ...rest.driver import RestDriver
 from ...rest.reading import range_header, require_object, sent
 from ...transfer.payload import Payload
 from ...values import Conditions, CopyOptions, ObjectInfo, Reading, Span, WriteOptions
-from . import dialect
+from . import dialect, operations
 from .client import AzureClient
 from .copying import Copier
 from .endpoints import check_root_name
@@ -44,8 +44,8 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
     def _head(
         self, container: str, name: str, version: str | None, access: Mapping[str, str]
     ) -> ObjectInfo:
-        response = self._client.ask(
-            "HEAD", "GetBlobProperties", container, name,
+        response = self._client.send(
+            operations.GET_BLOB_PROPERTIES, container, name,
             query=_of_version(version), headers=access,
         )  # fmt: skip
         require_object(response)
@@ -63,8 +63,8 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
             **dialect.condition_headers(conditions),
         }
         try:
-            response = self._client.ask(
-                "GET", "GetBlob", container, name, query=_of_version(version), headers=headers
+            response = self._client.send(
+                operations.GET_BLOB, container, name, query=_of_version(version), headers=headers
             )
         except StorageError as error:
             if error.status != 416:
@@ -97,8 +97,8 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
         bound = conditions != Conditions()
 
         def put() -> ObjectInfo:
-            response = self._client.ask(
-                "PUT", "PutBlob", container, name,
+            response = self._client.send(
+                operations.PUT_BLOB, container, name,
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
             response.close()
@@ -132,8 +132,8 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
             # this a blob that has snapshots stays.
             headers["x-ms-delete-snapshots"] = "include"
         self._client.delete(
-            lambda: self._client.ask(
-                "DELETE", "DeleteBlob", container, name,
+            lambda: self._client.send(
+                operations.DELETE_BLOB, container, name,
                 query=_of_version(version), headers=headers,
                 idempotent=conditions.if_match is None,
             ).close(),

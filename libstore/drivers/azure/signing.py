@@ -16,6 +16,7 @@ from ...auth.sas import (
 from ...errors import AuthenticationError, NotSupportedError, ServiceError
 from ...http.xml import write
 from ...values import Limits, SigningOptions
+from . import operations
 from .client import VERSION, AzureClient
 
 # To create a blob is one permission, to replace one another.
@@ -90,8 +91,8 @@ class Signatures:
         now = self._client.client.now_there()
         end = min(max(expiry, now + _KEY_LIFE), now + _LONGEST_KEY - _EARLIER / 2)
         span = [("Start", timestamp(now - _EARLIER / 2)), ("Expiry", timestamp(end + 1))]
-        answer = self._client.ask_xml(
-            "POST", "GetUserDelegationKey",
+        answer = self._client.send_xml(
+            operations.GET_USER_DELEGATION_KEY,
             root="UserDelegationKey",
             query={"comp": "userdelegationkey", "restype": "service"},
             headers={"content-type": "application/xml"}, content=write("KeyInfo", span),

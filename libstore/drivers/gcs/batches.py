@@ -17,6 +17,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from . import operations
 from .client import MAX_ANSWER, GCSClient
 from .errors import VagueNotFoundError, meaning_of, read_error
 
@@ -57,8 +58,8 @@ class Batches:
         self, bucket: str, targets: Sequence[tuple[str, str | None]]
     ) -> list[StorageError | None]:
         boundary = secrets.token_hex(16)
-        response = self._client.ask(
-            "POST", "DeleteBatch", self._client.place.batch(),
+        response = self._client.send(
+            operations.DELETE_BATCH, self._client.place.batch(),
             headers={"content-type": f"multipart/mixed; boundary={boundary}"},
             content=self._body(bucket, targets, boundary),
         )  # fmt: skip

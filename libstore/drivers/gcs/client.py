@@ -12,13 +12,15 @@ from ...errors import ContainerNotFoundError, ObjectNotFoundError, ServiceError,
 from ...http.client import Client
 from ...http.encoding import encode_query
 from ...http.json import parse_json
-from ...http.message import Content, Request, Response, Signer
+from ...http.message import Content, Response, Signer
 from ...http.transport import Transport
 from ...redaction import HiddenBytes
 from ...rest.client import ServiceClient
-from ...rest.proofs import SUCCESSES, Proof, mark, mark_likely, proof, require
+from ...rest.operation import SUCCESSES, Operation, ServiceRequest
+from ...rest.proofs import mark, mark_likely, require
 from ...retry import RetryPolicy
 from ...values import MiB
+from . import operations
 from .endpoints import Place
 from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError
 
@@ -29,20 +31,6 @@ MAX_ANSWER = 64 * MiB
 
 # Empty documents of JSON, as fake-gcs-server has them where Google has an empty body.
 _NOTHING = frozenset({b"null", b"{}"})
-_DELETED = proof(204)
-#: https://cloud.google.com/storage/docs/json_api/v1/status-codes
-#: Documents prove themselves by what they name.
-PROOFS: Mapping[str, Proof] = {
-    "AbortMultipart": _DELETED,
-    "CancelUpload": proof(200, 204, 499),
-    "DeleteBucket": _DELETED,
-    "DeleteObject": _DELETED,
-    "PutPart": proof(200, headers=("etag",)),
-    "QueryUpload": proof(200, 201),
-    "ReadObject": proof(200, 206),
-    "ResumeUpload": proof(200, 201),
-    "StartUpload": proof(200, 201, headers=("location",)),
-}
 
 
 class GCSClient(ServiceClient):
@@ -77,10 +65,9 @@ class GCSClient(ServiceClient):
 
     # ------------------------------------------------------------------ one request
 
-    def ask(
+    def send(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         path: str,
         *,
         query: Mapping[str, str] | None = None,
@@ -97,27 +84,27 @@ class GCSClient(ServiceClient):
             expected: Statuses beside those of success that are no error.
             bucket: Looked for if an answer does not say what it is that is missing.
         """
-        request = Request(
-            method, self.place.url, self.target(path, query), headers or {}, content,
-            idempotent, SUCCESSES | expected, operation,
+        request = ServiceRequest(
+            operation.method, self.place.url, self.target(path, query), headers or {}, content,
+            idempotent and operation.idempotent, SUCCESSES | expected, operation.name, operation,
         )  # fmt: skip
         try:
             response = self.client.request(request)
         except VagueNotFoundError as error:
             raise self._explained(error, bucket) from None
         if response.status in SUCCESSES:
-            self._require_proof(method, operation, response)
+            self._require_proof(operation, response)
         return response
 
-    def _require_proof(self, method: str, operation: str, response: Response) -> None:
+    def _require_proof(self, operation: Operation, response: Response) -> None:
         """Raise if a response of success does not show what was done."""
         # What Google deletes it answers with 204; others say as little in other words.
-        deleted = method == "DELETE" and response.status == 200
+        deleted = operation.method == "DELETE" and response.status == 200
         body = HiddenBytes(response.read(MAX_ANSWER).strip() if deleted else b"")
         if deleted and body in _NOTHING:
             return
         try:
-            require(PROOFS, operation, response)
+            require(operation, response)
         except ServiceError as error:
             # Google's storage-testbench and gcp-storage-emulator answer 200 and nothing else.
             server = response.headers.get("server")
@@ -135,10 +122,9 @@ class GCSClient(ServiceClient):
             pairs["userProject"] = self._payer
         return f"{path}?{encode_query(pairs)}" if pairs else path
 
-    def ask_json(
+    def send_json(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         path: str,
         *,
         body: Mapping[str, Any] | None = None,
@@ -150,18 +136,19 @@ class GCSClient(ServiceClient):
             options["headers"] = {**options.get("headers", {}), "content-type": "application/json"}
 
         def send() -> dict[str, Any]:
-            response = self.ask(method, operation, path, **options)
+            response = self.send(operation, path, **options)
             told = read_json(response)
             if "kind" in told:
                 self._server = response.headers.get("server")
             return told
 
-        return self.persist(send) if options.get("idempotent", True) else send()
+        idempotent = operation.idempotent and options.get("idempotent", True)
+        return self.persist(send) if idempotent else send()
 
     def missing(self, bucket: str) -> ContainerNotFoundError | None:
         """Return the error that tells that there is no such bucket, if there is none."""
         try:
-            self.ask("GET", "GetBucket", self.place.bucket(bucket)).close()
+            self.send(operations.GET_BUCKET, self.place.bucket(bucket)).close()
         except ContainerNotFoundError as error:
             error.container = bucket
             return error

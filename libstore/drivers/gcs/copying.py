@@ -22,7 +22,7 @@ from ...http.encoding import encode
 from ...rest.checksums import key_headers
 from ...rest.confirming import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
-from . import dialect
+from . import dialect, operations
 from .extras import PREDEFINED_ACLS
 from .objects import ObjectHooks
 
@@ -103,8 +103,8 @@ class CopyHooks(ObjectHooks):
 
         def send() -> dict[str, Any]:
             # A call without an answer may have made the copy: with a condition it is not repeated.
-            told = self._client.ask_json(
-                "POST", "RewriteObject", path, body=body, query={**query, **token},
+            told = self._client.send_json(
+                operations.REWRITE_OBJECT, path, body=body, query={**query, **token},
                 headers=headers, idempotent=not bound,
             )  # fmt: skip
             if told.get("done") or not told.get("rewriteToken"):

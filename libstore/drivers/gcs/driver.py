@@ -34,7 +34,7 @@ from ...values import (
     SigningOptions,
     TiB,
 )
-from . import dialect, public_access
+from . import dialect, operations, public_access
 from .batches import MOST, Batches, worth_repeating
 from .client import GCSClient
 from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
@@ -231,10 +231,9 @@ class GCSDriver(PartHooks):
         project = dialect.require_project(self._access.project())
 
         def create() -> ContainerInfo:
-            told = self._client.ask_json(
-                "POST", "CreateBucket", self._client.place.buckets(),
+            told = self._client.send_json(
+                operations.CREATE_BUCKET, self._client.place.buckets(),
                 body=dialect.new_bucket(name, extra), query={"project": project},
-                idempotent=False,
             )  # fmt: skip
             dialect.require_name(told, name)
             return dialect.bucket_info(told)
@@ -244,14 +243,14 @@ class GCSDriver(PartHooks):
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         return dialect.bucket_info(
-            self._client.ask_json("GET", "GetBucket", self._client.place.bucket(name))
+            self._client.send_json(operations.GET_BUCKET, self._client.place.bucket(name))
         )
 
     @override
     def _delete_container(self, name: str) -> None:
         self._client.delete_container(
-            lambda: self._client.ask(
-                "DELETE", "DeleteBucket", self._client.place.bucket(name), idempotent=False
+            lambda: self._client.send(
+                operations.DELETE_BUCKET, self._client.place.bucket(name)
             ).close(),
             lambda: self._head_container(name),
         )
@@ -261,8 +260,8 @@ class GCSDriver(PartHooks):
         query = {"project": dialect.require_project(self._access.project())}
         if token is not None:
             query["pageToken"] = token
-        told = self._client.ask_json(
-            "GET", "ListBuckets", self._client.place.buckets(), query=query
+        told = self._client.send_json(
+            operations.LIST_BUCKETS, self._client.place.buckets(), query=query
         )
         found = [dialect.bucket_info(one) for one in dialect.listed(told, "items")]
         found.sort(key=lambda info: info.name)
@@ -274,8 +273,8 @@ class GCSDriver(PartHooks):
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        told = self._client.ask_json(
-            "GET", "ListObjects", f"{self._client.place.bucket(container)}/o",
+        told = self._client.send_json(
+            operations.LIST_OBJECTS, f"{self._client.place.bucket(container)}/o",
             query=dialect.list_query(query, token, limit),
         )  # fmt: skip
         return dialect.list_page(told, query)
@@ -332,8 +331,8 @@ class GCSDriver(PartHooks):
             query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
             if token is not None:
                 query["pageToken"] = token
-            told = self._client.ask_json(
-                "GET", "ListObjects", f"{self._client.place.bucket(container)}/o", query=query
+            told = self._client.send_json(
+                operations.LIST_OBJECTS, f"{self._client.place.bucket(container)}/o", query=query
             )
             found = [dialect.object_info(one) for one in dialect.listed(told, "items")]
             targets = [(info.name, info.version) for info in found]

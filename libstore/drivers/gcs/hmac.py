@@ -43,7 +43,7 @@ from ...values import (
     Upload,
     WriteOptions,
 )
-from . import dialect
+from . import dialect, operations
 from .driver import GCSDriver, is_there
 from .resumable import PREFIX
 from .xml_uploads import write_headers
@@ -170,8 +170,8 @@ class HMACDriver(GCSDriver):
         # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
         client = self._driver()._client
         page = client.persist(
-            lambda: client.ask_xml(
-                "GET", "ListVersions", container,
+            lambda: client.send_xml(
+                operations.LIST_VERSIONS, container,
                 expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
                 query={"encoding-type": "url", "versions": ""},
             )
@@ -282,8 +282,8 @@ class HMACDriver(GCSDriver):
             kept["x-goog-encryption-kms-key-name"] = str(kms)
         sent = {**kept, "x-goog-resumable": "start", **_generation(options.conditions)}
         key = self._customer(extra)
-        response = self._driver()._client.ask(
-            "POST", "StartUpload", container, name, headers={**sent, **key}
+        response = self._driver()._client.send(
+            operations.START_UPLOAD, container, name, headers={**sent, **key}
         )
         response.close()
         upload = Upload(container, name, PREFIX + secrets.token_hex(16))
@@ -365,8 +365,8 @@ class HMACDriver(GCSDriver):
 
     def _publish(self, container: str, name: str, what: str) -> None:
         try:
-            self._driver()._client.ask(
-                "PUT", "PutACL", container, name,
+            self._driver()._client.send(
+                operations.PUT_ACL, container, name,
                 query={what: ""}, headers={"x-amz-acl": "public-read"},
             ).close()  # fmt: skip
         except ObjectNotFoundError:

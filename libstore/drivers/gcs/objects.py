@@ -29,7 +29,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from . import dialect
+from . import dialect, operations
 from .client import GCSClient, read_json
 from .errors import foreign
 from .settings import Settings
@@ -52,8 +52,8 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         version: str | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
-        return self._client.ask_json(
-            "GET", "GetObject", self._client.place.object(container, name),
+        return self._client.send_json(
+            operations.GET_OBJECT, self._client.place.object(container, name),
             query={"generation": version} if version else None,
             headers=self._customer(extra), bucket=container,
         )  # fmt: skip
@@ -80,8 +80,8 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         if version:
             query["generation"] = version
         try:
-            response = self._client.ask(
-                "GET", "ReadObject", self._client.place.object(container, name),
+            response = self._client.send(
+                operations.READ_OBJECT, self._client.place.object(container, name),
                 query=query, headers=headers, bucket=container,
             )  # fmt: skip
         except StorageError as error:
@@ -122,8 +122,8 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         headers = {**self._customer(options.extra), "content-type": content.content_type}
 
         def put() -> ObjectInfo:
-            response = self._client.ask(
-                "POST", "InsertObject", self._client.place.uploads(container),
+            response = self._client.send(
+                operations.INSERT_OBJECT, self._client.place.uploads(container),
                 query=query, headers=headers, content=content, idempotent=not bound,
             )  # fmt: skip
             told = read_json(response)
@@ -154,8 +154,8 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
             query["generation"] = version
 
         self._client.delete(
-            lambda: self._client.ask(
-                "DELETE", "DeleteObject", self._client.place.object(container, name),
+            lambda: self._client.send(
+                operations.DELETE_OBJECT, self._client.place.object(container, name),
                 query=query, idempotent=conditions.if_match is None, bucket=container,
             ).close(),
             conditions,
@@ -208,9 +208,9 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
                 query[condition] = str(number)
 
         def send() -> dict[str, Any]:
-            told = self._client.ask_json(
-                "PATCH", "PatchObject", self._client.place.object(container, resource["name"]),
-                body=change, query=query, idempotent=False, bucket=container,
+            told = self._client.send_json(
+                operations.PATCH_OBJECT, self._client.place.object(container, resource["name"]),
+                body=change, query=query, bucket=container,
             )  # fmt: skip
             dialect.require_name(told, resource["name"])
             return told

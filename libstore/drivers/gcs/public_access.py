@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ObjectChangedError, ServiceUnavailableError
 from ...rest.proofs import unproven
+from . import operations
 from .client import GCSClient
 
 _ROLE = "roles/storage.objectViewer"
@@ -36,12 +37,14 @@ def publish_bucket(client: GCSClient, bucket: str) -> None:
 
 
 def _policy(client: GCSClient, path: str) -> dict[str, Any]:
-    return client.ask_json("GET", "GetPolicy", path, query={"optionsRequestedPolicyVersion": "3"})
+    return client.send_json(
+        operations.GET_POLICY, path, query={"optionsRequestedPolicyVersion": "3"}
+    )
 
 
 def _set(client: GCSClient, path: str, policy: dict[str, Any]) -> bool:
     """Set a policy, which is what Google answers with."""
-    if _add(client.ask_json("PUT", "SetPolicy", path, body=policy)):
+    if _add(client.send_json(operations.SET_POLICY, path, body=policy)):
         raise unproven(200)
     return True
 
@@ -74,8 +77,10 @@ def publish_object(client: GCSClient, bucket: str, name: str) -> None:
         return True
 
     client.proved(
-        lambda: require(client.ask_json("POST", "PublishObject", path, body=entry, bucket=bucket)),
         lambda: require(
-            client.ask_json("GET", "GetPublished", f"{path}/{_EVERYBODY}", bucket=bucket)
+            client.send_json(operations.PUBLISH_OBJECT, path, body=entry, bucket=bucket)
+        ),
+        lambda: require(
+            client.send_json(operations.GET_PUBLISHED, f"{path}/{_EVERYBODY}", bucket=bucket)
         ),
     )

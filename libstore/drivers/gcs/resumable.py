@@ -32,7 +32,7 @@ from ...http.message import Response
 from ...retry import Budget
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
-from . import dialect
+from . import dialect, operations
 from .client import GCSClient, read_json
 
 #: Every request of a session but the last has a multiple of it.
@@ -138,8 +138,8 @@ class Resumable:
             "content-type": "application/json; charset=UTF-8",
             "x-upload-content-type": options.content_type,
         }
-        response = self._client.ask(
-            "POST", "StartUpload", path,
+        response = self._client.send(
+            operations.START_UPLOAD, path,
             query={"uploadType": "resumable", **asked["query"]}, headers=sent,
             content=json.dumps(dialect.new_object(record.name, options)).encode(),
         )  # fmt: skip
@@ -213,8 +213,8 @@ class Resumable:
         if session is None:
             return
         session.failure = TransferCancelledError("the upload was given up")
-        self._client.ask(
-            "DELETE", "CancelUpload", session.path,
+        self._client.send(
+            operations.CANCEL_UPLOAD, session.path,
             headers={**session.headers}, content=None, expected=_CANCELLED,
         ).close()  # fmt: skip
 
@@ -287,9 +287,9 @@ class Resumable:
         headers = {**session.headers, "content-range": f"bytes {span}/{size}"}
         if hashes:
             headers["x-goog-hash"] = hashes
-        response = self._client.ask(
-            "PUT", "ResumeUpload", session.path,
-            headers=headers, content=content, idempotent=False, expected=_EXPECTED,
+        response = self._client.send(
+            operations.RESUME_UPLOAD, session.path,
+            headers=headers, content=content, expected=_EXPECTED,
         )  # fmt: skip
         return self._read(session, response)
 
@@ -301,8 +301,8 @@ class Resumable:
             raise error
         size = "*" if total is None else str(total)
         try:
-            response = self._client.ask(
-                "PUT", "QueryUpload", session.path,
+            response = self._client.send(
+                operations.QUERY_UPLOAD, session.path,
                 headers={**session.headers, "content-range": f"bytes */{size}"},
                 content=b"", expected=_EXPECTED,
             )  # fmt: skip

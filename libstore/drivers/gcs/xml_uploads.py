@@ -19,11 +19,12 @@ from ...http.xml import read_listing, write
 from ...rest.checksums import base64_of
 from ...rest.confirming import with_token
 from ...rest.header_text import encode_text
+from ...rest.operation import Operation
 from ...rest.proofs import mark
 from ...rest.upload_starts import Starts
 from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
-from . import dialect
+from . import dialect, operations
 from .client import GCSClient
 
 META = "x-goog-meta-"
@@ -55,8 +56,8 @@ class Multipart:
 
         def send() -> str:
             told = self._xml(
-                "POST", "StartMultipart", bucket, name, {"uploads": ""}, sent,
-                root="InitiateMultipartUploadResult", idempotent=False,
+                operations.START_MULTIPART, bucket, name, {"uploads": ""}, sent,
+                root="InitiateMultipartUploadResult",
             )[0]  # fmt: skip
             if not told.get("UploadId"):
                 raise ServiceError("Google tells no id of the upload that was begun", status=200)
@@ -78,8 +79,8 @@ class Multipart:
     ) -> Part:
         """Send one part."""
         md5 = payload.digest("md5")
-        response = self._client.ask(
-            "PUT", "PutPart", self._path(upload.container, upload.name),
+        response = self._client.send(
+            operations.PUT_PART, self._path(upload.container, upload.name),
             query={"partNumber": str(number), "uploadId": upload.id},
             headers={**headers, "content-md5": base64_of(md5)},
             content=payload, bucket=upload.container,
@@ -106,9 +107,9 @@ class Multipart:
             ],
         )
         self._xml(
-            "POST", "FinishMultipart", upload.container, upload.name, {"uploadId": upload.id},
+            operations.FINISH_MULTIPART, upload.container, upload.name, {"uploadId": upload.id},
             {**headers, "content-type": "application/xml"},
-            root="CompleteMultipartUploadResult", content=body, idempotent=False,
+            root="CompleteMultipartUploadResult", content=body,
         )  # fmt: skip
 
     def abort(self, upload: Upload) -> None:
@@ -120,8 +121,8 @@ class Multipart:
 
     def _drop(self, upload: Upload) -> None:
         def send() -> bool:
-            self._client.ask(
-                "DELETE", "AbortMultipart", self._path(upload.container, upload.name),
+            self._client.send(
+                operations.ABORT_MULTIPART, self._path(upload.container, upload.name),
                 query={"uploadId": upload.id},
             ).close()  # fmt: skip
             return True
@@ -150,7 +151,7 @@ class Multipart:
     ) -> tuple[Mapping[str, str], list[Upload], Mapping[str, str]]:
         """Return what a page says, the uploads on it, and the headers of the response."""
         told, rows, headers = self._xml(
-            "GET", "ListMultiparts", bucket, "", query, {},
+            operations.LIST_MULTIPARTS, bucket, "", query, {},
             root="ListMultipartUploadsResult", row="Upload",
         )  # fmt: skip
         encoded = told.get("EncodingType") == "url"
@@ -197,7 +198,7 @@ class Multipart:
         if token is not None:
             query["part-number-marker"] = number
         told, rows, _ = self._xml(
-            "GET", "ListParts", upload.container, upload.name, query, {},
+            operations.LIST_PARTS, upload.container, upload.name, query, {},
             root="ListPartsResult", row="Part",
         )  # fmt: skip
         found = []
@@ -225,8 +226,7 @@ class Multipart:
 
     def _xml(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         bucket: str,
         name: str,
         query: Mapping[str, str],
@@ -235,16 +235,15 @@ class Multipart:
         root: str,
         row: str = "-",
         content: bytes | None = None,
-        idempotent: bool = True,
     ) -> _Document:
         def send() -> _Document:
-            response = self._client.ask(
-                method, operation, self._path(bucket, name), query=query, headers=headers,
-                content=content, idempotent=idempotent, bucket=bucket,
+            response = self._client.send(
+                operation, self._path(bucket, name), query=query, headers=headers,
+                content=content, bucket=bucket,
             )  # fmt: skip
             return _read_xml(response, root, row)
 
-        return self._client.persist(send) if idempotent else send()
+        return self._client.persist(send) if operation.idempotent else send()
 
 
 def _read_xml(response: Response, root: str, row: str) -> _Document:

@@ -22,14 +22,15 @@ from ...errors import ServiceError, StorageError
 from ...http.client import Client
 from ...http.encoding import encode_path, encode_query, host_header
 from ...http.headers import retry_after
-from ...http.message import Request, Response, Signer
+from ...http.message import Response, Signer
 from ...http.transport import Transport
 from ...redaction import Hidden
 from ...rest.client import ServiceClient
-from ...rest.proofs import SUCCESSES, Proof, mark, proof, require
+from ...rest.operation import SUCCESSES, Operation, ServiceRequest
+from ...rest.proofs import mark, require
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
-from . import google_headers
+from . import google_headers, operations
 from .endpoints import Endpoint, Place, is_region
 from .errors import ErrorReader, WrongRegionError, is_page, strange
 from .xml import MAX_ANSWER, parse
@@ -39,44 +40,6 @@ T = TypeVar("T")
 #: Elements that there may be many of: each with its name, and with the texts in it by their path.
 Rows: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
 
-# What only S3 and its relatives send; a response of Google's has S3's names here.
-_OWN = ("x-amz", "x-goog-", "x-trans-id")
-#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
-#: Documents prove themselves by the name of their root element.
-PROOFS: Mapping[str, Proof] = {
-    "AbortMultipartUpload": proof(204),
-    "CompleteMultipartUpload": proof(200),
-    "CopyObject": proof(200),
-    "CreateBucket": proof(200, headers=("location", *_OWN)),
-    "CreateMultipartUpload": proof(200),
-    "DeleteBucket": proof(204),
-    "DeleteObject": proof(204),
-    "DeleteObjects": proof(200),
-    "GetBucketLocation": proof(200),
-    "GetBucketPolicy": proof(200),
-    "GetObject": proof(200, 206),
-    "GetObjectAcl": proof(200),
-    "GetObjectTagging": proof(200),
-    "GetPublicAccessBlock": proof(200),
-    "HeadBucket": proof(200, headers=_OWN),
-    "HeadObject": proof(200, 206),
-    "ListBuckets": proof(200),
-    "ListMultipartUploads": proof(200),
-    "ListObjectVersions": proof(200),
-    "ListObjects": proof(200),
-    "ListObjectsV2": proof(200),
-    "ListParts": proof(200),
-    "ListVersions": proof(200),
-    "PutACL": proof(200, headers=_OWN),
-    "PutBucketAcl": proof(200, headers=_OWN),
-    "PutBucketPolicy": proof(200, 204, headers=_OWN),
-    "PutObject": proof(200, headers=("etag", "x-amz-checksum-")),
-    "PutObjectAcl": proof(200, headers=_OWN),
-    "PutPublicAccessBlock": proof(200, headers=_OWN),
-    "StartUpload": proof(200, 201, headers=("location",)),
-    "UploadPart": proof(200, headers=("etag",)),
-    "UploadPartCopy": proof(200),
-}
 # What Swift's S3 API answers whose object was replaced by a newer write in the meantime:
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
 _SUPERSEDED = b"<h1>Accepted</h1>"
@@ -150,10 +113,9 @@ class S3Client(ServiceClient):
 
     # ------------------------------------------------------------------ one request
 
-    def ask(
+    def send(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         bucket: str | None,
         name: str = "",
         *,
@@ -169,25 +131,24 @@ class S3Client(ServiceClient):
             query: Sorted by name.
         """
         response = self._send(
-            method, operation, bucket, name, query, headers, content, idempotent=idempotent
+            operation, bucket, name, query, headers, content, idempotent=idempotent
         )
-        if method in {"GET", "HEAD"}:
-            page = is_page(method, operation, response.headers, response.size)
+        if operation.method in {"GET", "HEAD"}:
+            page = is_page(operation.method, operation.name, response.headers, response.size)
         else:
             body = self._body_without_error(response)
             if _SUPERSEDED in body and "x-amz-request-id" in response.headers:
                 return response
-            page = is_page(method, operation, response.headers, len(body))
+            page = is_page(operation.method, operation.name, response.headers, len(body))
         if page:
             response.close()
             raise mark(strange(response.status).error(response.status))
-        require(PROOFS, operation, response)
+        require(operation, response)
         return response
 
     def _send(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         bucket: str | None,
         name: str,
         query: Mapping[str, str] | None,
@@ -205,9 +166,10 @@ class S3Client(ServiceClient):
         moves = 0
         while True:
             place = self._places.get(bucket) or self.settle(bucket, self.region)
-            request = Request(
-                method, place.url, (place.prefix + target if name else place.top) + asked,
-                signed, content, idempotent, SUCCESSES, operation,
+            path = place.prefix + target if name else place.top
+            request = ServiceRequest(
+                operation.method, place.url, path + asked, signed, content,
+                idempotent and operation.idempotent, SUCCESSES, operation.name, operation,
             )  # fmt: skip
             try:
                 response = self._client(place.region).request(request)
@@ -219,15 +181,14 @@ class S3Client(ServiceClient):
             moves += 1
             if (
                 moves > _MOST_MOVES
-                or operation == "CreateBucket"
-                or not self._move(bucket, place, found, method)
+                or operation is operations.CREATE_BUCKET
+                or not self._move(bucket, place, found, operation.method)
             ):
                 raise found.error
 
-    def ask_xml(
+    def send_xml(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         bucket: str | None,
         name: str = "",
         *,
@@ -248,11 +209,11 @@ class S3Client(ServiceClient):
             limit: The most bytes that are read of the body.
         """
         response = self._send(
-            method, operation, bucket, name, query, headers, content, idempotent=idempotent
+            operation, bucket, name, query, headers, content, idempotent=idempotent
         )
         told_id = response.headers.get("x-amz-request-id")
         try:
-            require(PROOFS, operation, response)
+            require(operation, response)
             document = parse(response.read(limit), rows, *expected, "Error")
             if document.tag == "Error":
                 raise self.errors.inside(document.head, response.status, told_id, headers)
@@ -262,7 +223,9 @@ class S3Client(ServiceClient):
             error.retry_after = retry_after(response.headers, self.clock())
             unread = isinstance(error, ServiceError) and error.code is None
             # Some services say of XML that it is HTML, so it is looked at only now.
-            if unread and is_page(method, operation, response.headers, response.size):
+            if unread and is_page(
+                operation.method, operation.name, response.headers, response.size
+            ):
                 raise mark(strange(response.status).error(response.status)) from None
             if unread:
                 mark(error)
@@ -372,9 +335,10 @@ class S3Client(ServiceClient):
         The clock is corrected on the way, if it is that. What is refused in the same way raises
         what its answer tells.
         """
-        request = Request(
-            "GET", place.url, f"{place.top}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
-            operation="GetBucketLocation",
+        kind = operations.GET_BUCKET_LOCATION
+        request = ServiceRequest(
+            kind.method, place.url, f"{place.top}?location=", {PAYLOAD_HEADER: EMPTY_SHA256},
+            operation=kind.name, kind=kind,
         )  # fmt: skip
         try:
             self._client(place.region).request(request).close()

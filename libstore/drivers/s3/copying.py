@@ -30,7 +30,7 @@ from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
-from . import dialect, extras
+from . import dialect, extras, operations
 from .client import S3Client
 from .services import Service
 from .settings import Settings
@@ -246,8 +246,8 @@ class Copier:
 
         def send() -> ObjectInfo:
             try:
-                answer = self._client.ask_xml(
-                    "PUT", "CopyObject", *target,
+                answer = self._client.send_xml(
+                    operations.COPY_OBJECT, *target,
                     expected=("CopyObjectResult",), headers=sent, idempotent=not (bound or own),
                 )  # fmt: skip
             except ContainerNotFoundError as error:
@@ -316,7 +316,7 @@ class Copier:
     def _missing(self, source: str, target: str) -> str:
         """Return which of two buckets it is that there is not."""
         try:
-            self._client.ask("HEAD", "HeadBucket", target).close()
+            self._client.send(operations.HEAD_BUCKET, target).close()
         except (ContainerNotFoundError, ObjectNotFoundError):
             return target
         except StorageError:
@@ -379,8 +379,8 @@ class Copier:
         if info.extra.get("tag_count", "0") == "0":
             return {}
         answer = self._client.persist(
-            lambda: self._client.ask_xml(
-                "GET", "GetObjectTagging", *place,
+            lambda: self._client.send_xml(
+                operations.GET_OBJECT_TAGGING, *place,
                 expected=("Tagging",), rows=("Tag",),
                 query={"tagging": ""}, headers=self._settings.payer,
             )
@@ -395,8 +395,8 @@ class Copier:
         bound = order.conditions != Conditions()
 
         def send() -> ObjectInfo:
-            response = self._client.ask(
-                "PUT", "PutObject", *order.target,
+            response = self._client.send(
+                operations.PUT_OBJECT, *order.target,
                 headers=sent, content=b"", idempotent=not bound,
             )  # fmt: skip
             response.close()
@@ -416,8 +416,8 @@ class Copier:
         assert span.stop is not None
         ranged = {**headers, "x-amz-copy-source-range": range_of(span)}
         answer = self._client.persist(
-            lambda: self._client.ask_xml(
-                "PUT", "UploadPartCopy", upload.container, upload.name,
+            lambda: self._client.send_xml(
+                operations.UPLOAD_PART_COPY, upload.container, upload.name,
                 expected=("CopyPartResult",),
                 query={"partNumber": str(number), "uploadId": upload.id}, headers=ranged,
             )
@@ -433,10 +433,10 @@ class Copier:
         """Begin an upload in parts, and return its id."""
 
         def send() -> str:
-            answer = self._client.ask_xml(
-                "POST", "CreateMultipartUpload", container, name,
+            answer = self._client.send_xml(
+                operations.CREATE_MULTIPART_UPLOAD, container, name,
                 expected=_STARTED, limit=MAX_ANSWER,
-                query={"uploads": ""}, headers=headers, idempotent=False,
+                query={"uploads": ""}, headers=headers,
             )  # fmt: skip
             upload_id = answer.told.get("UploadId")
             if not upload_id:
@@ -473,13 +473,12 @@ class Copier:
     def _complete(
         self, upload: Upload, body: bytes, headers: Mapping[str, str], settings: Settings
     ) -> ObjectInfo:
-        answer = self._client.ask_xml(
-            "POST", "CompleteMultipartUpload", upload.container, upload.name,
+        answer = self._client.send_xml(
+            operations.COMPLETE_MULTIPART_UPLOAD, upload.container, upload.name,
             expected=("CompleteMultipartUploadResult",),
             query={"uploadId": upload.id},
             headers={"content-type": "application/xml", **settings.access, **headers},
             content=body,
-            idempotent=False,
         )  # fmt: skip
         info = dialect.result_info(upload.name, answer, self._service)
         if info.etag is not None:
@@ -504,15 +503,15 @@ class Copier:
         """Drop an upload; that it is gone is no error."""
 
         def send() -> bool:
-            self._client.ask(
-                "DELETE", "AbortMultipartUpload", upload.container, upload.name,
+            self._client.send(
+                operations.ABORT_MULTIPART_UPLOAD, upload.container, upload.name,
                 query={"uploadId": upload.id}, headers=self._settings.payer,
             ).close()  # fmt: skip
             return True
 
         def look() -> bool | None:
-            self._client.ask_xml(
-                "GET", "ListParts", upload.container, upload.name,
+            self._client.send_xml(
+                operations.LIST_PARTS, upload.container, upload.name,
                 expected=PARTS, query={"max-parts": "1", "uploadId": upload.id},
                 headers=self._settings.payer,
             )  # fmt: skip

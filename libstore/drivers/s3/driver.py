@@ -18,6 +18,7 @@ from ...http.environment import Environment
 from ...http.message import Response
 from ...redaction import hide, hide_address
 from ...rest.confirming import Sightings
+from ...rest.operation import Operation
 from ...rest.upload_starts import Starts
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
@@ -28,7 +29,7 @@ from ...values import (
     Page,
     Prefix,
 )
-from . import dialect, extras, listings
+from . import dialect, extras, listings, operations
 from .client import S3Client
 from .copying import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
@@ -241,10 +242,10 @@ class S3Driver(PublicHooks):
         located = told != "us-east-1"
         headers = {"content-type": "application/xml"} if located else {}
         try:
-            self._client.ask(
-                "PUT", "CreateBucket", name,
+            self._client.send(
+                operations.CREATE_BUCKET, name,
                 headers=headers | extras.bucket_headers(extra),
-                content=location_body(told) if located else None, idempotent=False,
+                content=location_body(told) if located else None,
             ).close()  # fmt: skip
         except StorageError as error:
             # An endpoint that nobody knows may want to be told, as Amazon's own; most do not.
@@ -263,7 +264,7 @@ class S3Driver(PublicHooks):
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         def head() -> ContainerInfo:
-            response = self._missing_is_bucket("HEAD", "HeadBucket", name)
+            response = self._missing_is_bucket(operations.HEAD_BUCKET, name)
             response.close()
             region = response.headers.get("x-amz-bucket-region", self._client.known_region(name))
             return ContainerInfo(name, extra={"region": region}, complete=True)
@@ -277,14 +278,14 @@ class S3Driver(PublicHooks):
     @override
     def _delete_container(self, name: str) -> None:
         self._client.delete_container(
-            lambda: self._missing_is_bucket("DELETE", "DeleteBucket", name).close(),
+            lambda: self._missing_is_bucket(operations.DELETE_BUCKET, name).close(),
             lambda: self._head_container(name),
         )
         self._client.forget(name)
 
-    def _missing_is_bucket(self, method: str, operation: str, name: str) -> Response:
+    def _missing_is_bucket(self, operation: Operation, name: str) -> Response:
         try:
-            return self._client.ask(method, operation, name, idempotent=method == "HEAD")
+            return self._client.send(operation, name)
         except ObjectNotFoundError as error:  # status 404 without a code
             raise ContainerNotFoundError(
                 "there is no such bucket", status=error.status, request_id=error.request_id
@@ -293,7 +294,9 @@ class S3Driver(PublicHooks):
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         query = listings.bucket_query(token)
-        page = self._page("ListBuckets", None, "ListAllMyBucketsResult", ("Bucket",), query)
+        page = self._page(
+            operations.LIST_BUCKETS, None, "ListAllMyBucketsResult", ("Bucket",), query
+        )
         return listings.bucket_page(page)
 
     # ------------------------------------------------------------------ listing
@@ -308,7 +311,8 @@ class S3Driver(PublicHooks):
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         asked = listings.list_query(query, token, limit, self.service)
-        operation = "ListObjectsV2" if self.service.list_version == 2 else "ListObjects"
+        version = self.service.list_version
+        operation = operations.LIST_OBJECTS_V2 if version == 2 else operations.LIST_OBJECTS
         page = self._page(operation, container, "ListBucketResult", _LISTED, asked)
         return listings.list_page(page, query, token)
 

@@ -12,7 +12,7 @@ from ...http.xml import can_write
 from ...listing import iterate_pages
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, Page
-from . import listings
+from . import listings, operations
 from .multipart import PartHooks
 
 #: A name and a version.
@@ -57,7 +57,11 @@ class EmptyingHooks(PartHooks):
             query["encoding-type"] = "url"
         try:
             answer = self._page(
-                "ListObjectVersions", container, _ROOTS, _ROWS, dict(sorted(query.items()))
+                operations.LIST_OBJECT_VERSIONS,
+                container,
+                _ROOTS,
+                _ROWS,
+                dict(sorted(query.items())),
             )
         except (AccessDeniedError, NotSupportedError):
             if token is not None:

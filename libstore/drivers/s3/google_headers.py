@@ -17,8 +17,10 @@ from typing_extensions import override
 from ...auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
 from ...http.message import Request, Response
 from ...redaction import HiddenDict
+from ...rest.operation import Operation
 from ...rest.reading import require_stored_form
 from ...values import Body
+from . import operations
 
 _CUSTOMER = "x-amz-server-side-encryption-customer-"
 _SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
@@ -131,9 +133,9 @@ def row(told: Mapping[str, str]) -> Mapping[str, str]:
     return {**told, "ETag": told["Generation"]} if "Generation" in told else told
 
 
-def told(response: Response, operation: str) -> Told:
+def told(response: Response, operation: Operation) -> Told:
     """Return an answer under the names of S3."""
-    if operation == "GetObject":
+    if operation is operations.GET_OBJECT:
         require_stored_form(response)
     return Told(response)
 

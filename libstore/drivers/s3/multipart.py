@@ -16,7 +16,7 @@ from ...errors import (
 )
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
-from . import dialect, listings
+from . import dialect, listings, operations
 from .client import Answer
 from .copying import PARTS
 from .part_checksums import CompositeHooks
@@ -47,8 +47,8 @@ class PartHooks(CompositeHooks):
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         settings = self._begun.get(upload.id, self._settings)
         headers = {**settings.access, **self._digest_headers(payload)}
-        response = self._client.ask(
-            "PUT", "UploadPart", upload.container, upload.name,
+        response = self._client.send(
+            operations.UPLOAD_PART, upload.container, upload.name,
             query={"partNumber": str(number), "uploadId": upload.id},
             headers=headers, content=payload,
         )  # fmt: skip
@@ -142,7 +142,9 @@ class PartHooks(CompositeHooks):
 
     def _uploads_page(self, container: str, query: Mapping[str, str]) -> Answer:
         asked = dict(sorted(query.items()))
-        return self._page("ListMultipartUploads", container, _UPLOADS, ("Upload",), asked)
+        return self._page(
+            operations.LIST_MULTIPART_UPLOADS, container, _UPLOADS, ("Upload",), asked
+        )
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
@@ -151,7 +153,7 @@ class PartHooks(CompositeHooks):
             query["part-number-marker"] = token.partition(" ")[0]
         try:
             page = self._page(
-                "ListParts", upload.container, PARTS, ("Part",),
+                operations.LIST_PARTS, upload.container, PARTS, ("Part",),
                 dict(sorted(query.items())), upload.name,
             )  # fmt: skip
         except StorageError as error:

@@ -22,6 +22,7 @@ from ...http.xml import can_write
 from ...rest.checksums import is_same
 from ...rest.confirming import Seen, Sightings, with_token
 from ...rest.driver import RestDriver
+from ...rest.operation import Operation
 from ...rest.reading import range_header, require_object, sent
 from ...transfer.payload import Payload
 from ...values import (
@@ -34,7 +35,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from . import dialect, extras
+from . import dialect, extras, operations
 from .client import Answer, S3Client
 from .copying import Copier
 from .services import AWS, Service
@@ -95,8 +96,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     ) -> ObjectInfo:
         """Do the same with one request, for whom it does not matter what it is that is missing."""
         query = {"versionId": version} if version else None
-        response = self._client.ask(
-            "HEAD", "HeadObject", container, name, query=query, headers=reads
+        response = self._client.send(
+            operations.HEAD_OBJECT, container, name, query=query, headers=reads
         )
         require_object(response)
         response.close()
@@ -114,7 +115,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
 
     def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
         """Look at what an object has become, after a response was lost."""
-        response = self._client.ask("HEAD", "HeadObject", container, name, headers=reads)
+        response = self._client.send(operations.HEAD_OBJECT, container, name, headers=reads)
         require_object(response)
         response.close()
         told = response.headers
@@ -134,8 +135,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
             headers |= dialect.condition_headers(conditions)
         query = {"versionId": version} if version else None
         try:
-            response = self._client.ask(
-                "GET", "GetObject", container, name, query=query, headers=headers
+            response = self._client.send(
+                operations.GET_OBJECT, container, name, query=query, headers=headers
             )
         except StorageError as error:
             if error.status != 416:
@@ -182,8 +183,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         bound = conditions != Conditions()
 
         def put() -> ObjectInfo:
-            response = self._client.ask(
-                "PUT", "PutObject", container, name,
+            response = self._client.send(
+                operations.PUT_OBJECT, container, name,
                 headers=headers, content=payload, idempotent=not bound,
             )  # fmt: skip
             response.close()
@@ -260,8 +261,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
         self._client.delete(
-            lambda: self._client.ask(
-                "DELETE", "DeleteObject", container, name,
+            lambda: self._client.send(
+                operations.DELETE_OBJECT, container, name,
                 query=query, headers=headers, idempotent=conditions.if_match is None,
             ).close(),
             conditions,
@@ -293,8 +294,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         body = delete_body(targets)
         headers = {**self._settings.payer, **dialect.body_headers(body)}
         answer = self._client.persist(
-            lambda: self._client.ask_xml(
-                "POST", "DeleteObjects", container,
+            lambda: self._client.send_xml(
+                operations.DELETE_OBJECTS, container,
                 expected=("DeleteResult",), rows=("Error",),
                 query={"delete": ""}, headers=headers, content=body,
             )
@@ -343,7 +344,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
 
     def _page(
         self,
-        operation: str,
+        operation: Operation,
         bucket: str | None,
         expected: str | tuple[str, ...],
         rows: Collection[str],
@@ -353,8 +354,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         """Return one page of a listing."""
         roots = (expected,) if isinstance(expected, str) else expected
         return self._client.persist(
-            lambda: self._client.ask_xml(
-                "GET", operation, bucket, name,
+            lambda: self._client.send_xml(
+                operation, bucket, name,
                 expected=roots, rows=rows, limit=MAX_PAGE,
                 query=query, headers=self._settings.payer,
             )

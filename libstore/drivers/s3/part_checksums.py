@@ -17,6 +17,7 @@ from ...errors import StorageError
 from ...http.headers import clean_etag, parse_content_range, parse_size
 from ...transfer.workers import map_concurrently
 from ...values import HASH_PREFERENCE, Composite, ObjectInfo
+from . import operations
 from .objects import ObjectHooks
 
 # Each part costs a request where their sizes differ; an object of more parts is not verified.
@@ -50,8 +51,8 @@ class CompositeHooks(ObjectHooks):
         if info.version is not None:
             query["versionId"] = info.version
         try:
-            response = self._client.ask(
-                "HEAD", "HeadObject", container, name, query=query, headers=self._reads
+            response = self._client.send(
+                operations.HEAD_OBJECT, container, name, query=query, headers=self._reads
             )
         except StorageError as error:
             if error.retryable or error.status not in _UNKNOWN:

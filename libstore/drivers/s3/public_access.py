@@ -17,7 +17,8 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.json import parse_json
-from . import dialect
+from ...rest.operation import Operation
+from . import dialect, operations
 from .emptying import EmptyingHooks
 from .xml import MAX_ANSWER, public_access_body
 
@@ -50,7 +51,7 @@ class PublicHooks(EmptyingHooks):
         try:
             if self.service.public == "acl":
                 self._put(
-                    container, "PutBucketAcl", "acl", _PUBLIC_READ,
+                    container, operations.PUT_BUCKET_ACL, "acl", _PUBLIC_READ,
                     look=lambda: self._is_public(container),
                 )  # fmt: skip
             else:
@@ -65,7 +66,7 @@ class PublicHooks(EmptyingHooks):
         try:
             if not self._is_public(container, name):
                 self._put(
-                    container, "PutObjectAcl", "acl", _PUBLIC_READ, name=name,
+                    container, operations.PUT_OBJECT_ACL, "acl", _PUBLIC_READ, name=name,
                     look=lambda: self._is_public(container, name),
                 )  # fmt: skip
                 self._require_public(container, name)
@@ -102,7 +103,7 @@ class PublicHooks(EmptyingHooks):
         def look() -> bool:
             return any(_lets_everybody_read(one, arn) for one in self._statements(container)[1])
 
-        self._put(container, "PutBucketPolicy", "policy", headers, text, look=look)
+        self._put(container, operations.PUT_BUCKET_POLICY, "policy", headers, text, look=look)
 
     def _statements(self, container: str) -> tuple[Mapping[str, Any], list[Any]]:
         """Return the policy that the bucket has, and its statements."""
@@ -130,15 +131,15 @@ class PublicHooks(EmptyingHooks):
                 blocked | {"BlockPublicPolicy": False, "RestrictPublicBuckets": False}
             )
             self._put(
-                container, "PutPublicAccessBlock", "publicAccessBlock",
+                container, operations.PUT_PUBLIC_ACCESS_BLOCK, "publicAccessBlock",
                 dialect.body_headers(body), body,
                 look=lambda: not _blocks_policies(self._blocks_of(container)),
             )  # fmt: skip
 
     def _blocks_of(self, container: str) -> dict[str, bool]:
         """Return which kinds of public access the bucket blocks."""
-        answer = self._client.ask_xml(
-            "GET", "GetPublicAccessBlock", container,
+        answer = self._client.send_xml(
+            operations.GET_PUBLIC_ACCESS_BLOCK, container,
             expected=_BLOCKED,
             query={"publicAccessBlock": ""}, headers=self._settings.payer,
         )  # fmt: skip
@@ -147,7 +148,9 @@ class PublicHooks(EmptyingHooks):
     def _policy_of(self, container: str) -> Mapping[str, Any]:
         """Return the policy that the bucket has."""
         try:
-            response = self._client.ask("GET", "GetBucketPolicy", container, query={"policy": ""})
+            response = self._client.send(
+                operations.GET_BUCKET_POLICY, container, query={"policy": ""}
+            )
             policy = parse_json(response.read(MAX_ANSWER))
         except StorageError as error:
             if error.code != "NoSuchBucketPolicy":
@@ -184,8 +187,8 @@ class PublicHooks(EmptyingHooks):
 
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
-            answer = self._client.ask_xml(
-                "GET", "GetObjectAcl", container, name,
+            answer = self._client.send_xml(
+                operations.GET_OBJECT_ACL, container, name,
                 expected=("AccessControlPolicy",), rows=("Grant",),
                 query={"acl": ""}, headers=self._settings.payer,
             )  # fmt: skip
@@ -202,7 +205,7 @@ class PublicHooks(EmptyingHooks):
     def _put(
         self,
         container: str,
-        operation: str,
+        operation: Operation,
         what: str,
         headers: Mapping[str, str],
         content: bytes | None = None,
@@ -219,8 +222,8 @@ class PublicHooks(EmptyingHooks):
         sent = {**self._settings.payer, **headers}
 
         def send() -> bool:
-            self._client.ask(
-                "PUT", operation, container, name, query={what: ""}, headers=sent, content=content
+            self._client.send(
+                operation, container, name, query={what: ""}, headers=sent, content=content
             ).close()
             return True
 

@@ -27,36 +27,20 @@ from ...errors import (
 from ...http.client import Client, Unsigned
 from ...http.encoding import encode_path, encode_query
 from ...http.json import parse_json
-from ...http.message import Request, Response, Signer
+from ...http.message import Response, Signer
 from ...rest.client import ServiceClient
-from ...rest.proofs import SUCCESSES, Proof, mark, proof, require
+from ...rest.operation import SUCCESSES, Operation, ServiceRequest
+from ...rest.proofs import mark, require
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from ...values import MiB
+from . import operations
 from .errors import ErrorReader, foreign, is_swift, request_id
 from .info import Info
 from .settings import Place, Settings, parse_place
 
 # A page of 10,000 objects whose names are as long as they may be.
 _MAX_ANSWER = 64 * MiB
-#: https://docs.openstack.org/api-ref/object-store/
-PROOFS: Mapping[str, Proof] = {
-    "BulkDelete": proof(200),
-    "CopyObject": proof(201, headers=("etag",)),
-    "DeleteContainer": proof(204),
-    "DeleteObject": proof(204),
-    "GetObject": proof(200, 206),
-    "HeadAccount": proof(200, 204),
-    "HeadContainer": proof(200, 204),
-    "HeadObject": proof(200, 204),
-    "ListAccount": proof(200, 204),
-    "ListContainer": proof(200, 204),
-    "PostAccount": proof(204),
-    "PostContainer": proof(202, 204),
-    "PostObject": proof(202, 204),
-    "PutContainer": proof(201, 202),
-    "PutObject": proof(201, headers=("etag",)),
-}
 
 
 class SwiftClient(ServiceClient):
@@ -153,8 +137,11 @@ class SwiftClient(ServiceClient):
     def _ask_info(self) -> Info:
         place = self.place
         client = Client(self.transport, Unsigned(), self._errors, self.retrier, self.now)
-        request = Request("GET", place.url, f"{place.parent}/info", operation="GetInfo",
-                          expected=frozenset({200}))  # fmt: skip
+        kind = operations.GET_INFO
+        request = ServiceRequest(
+            kind.method, place.url, f"{place.parent}/info", expected=frozenset(kind.success),
+            operation=kind.name, kind=kind,
+        )  # fmt: skip
         try:
             told = parse_json(client.request(request).read(_MAX_ANSWER))
         except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
@@ -166,10 +153,9 @@ class SwiftClient(ServiceClient):
 
     # ------------------------------------------------------------------ one request
 
-    def ask(
+    def send(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         container: str = "",
         name: str = "",
         *,
@@ -183,15 +169,15 @@ class SwiftClient(ServiceClient):
         target = place.path + target_of(container, name)
         if query:
             target += f"?{encode_query(query)}"
-        request = Request(
-            method, place.url, target, headers or {}, content, idempotent,
-            SUCCESSES, operation,
+        request = ServiceRequest(
+            operation.method, place.url, target, headers or {}, content,
+            idempotent and operation.idempotent, SUCCESSES, operation.name, operation,
         )  # fmt: skip
         response = self.client.request(request)
         if not is_swift(response.headers):
             response.close()
             raise mark(foreign(response.status).error(response.status))
-        require(PROOFS, operation, response)
+        require(operation, response)
         return response
 
     @property
@@ -199,10 +185,9 @@ class SwiftClient(ServiceClient):
         """What sends requests, by the policy that is set now."""
         return self.client_of("", lambda: self._signer, self._errors)
 
-    def ask_json(
+    def send_json(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         container: str = "",
         name: str = "",
         *,
@@ -219,7 +204,7 @@ class SwiftClient(ServiceClient):
 
         def send() -> tuple[Any, Mapping[str, str]]:
             return _read_json(
-                self.ask(method, operation, container, name, query=query, headers=asked,
+                self.send(operation, container, name, query=query, headers=asked,
                          content=content)
             )  # fmt: skip
 

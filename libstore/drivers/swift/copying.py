@@ -24,7 +24,7 @@ from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, CopyOptions, GiB, MiB, ObjectInfo, Part, Span, Upload
-from . import dialect
+from . import dialect, operations
 from .large_objects import segment_name, segments_container
 from .multipart import PartHooks
 
@@ -152,8 +152,8 @@ class CopyHooks(PartHooks):
         if span is not None:
             sent["range"] = range_of(span)
         try:
-            response = self._client.ask(
-                "PUT", "CopyObject", *target, headers=sent, idempotent=idempotent
+            response = self._client.send(
+                operations.COPY_OBJECT, *target, headers=sent, idempotent=idempotent
             )
         except ObjectNotFoundError as error:
             raise self._missing(source[0], target[0], error) from None

@@ -21,12 +21,13 @@ from ...hooks import Check
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...redaction import hide, hide_address
+from ...rest.operation import Operation
 from ...rest.options import text
 from ...retry import RetryPolicy
 from ...transfer.options import TransferOptions
 from ...transfer.workers import map_concurrently
 from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
-from . import dialect
+from . import dialect, operations
 from .client import SwiftClient
 from .info import DEFAULTS
 from .large_objects import LargeObjects, is_segments_container
@@ -208,8 +209,8 @@ class SwiftDriver(SharingHooks):
 
         def create() -> ContainerInfo:
             try:
-                response = self._client.ask(
-                    "PUT", "PutContainer", name, headers=headers, idempotent=False
+                response = self._client.send(
+                    operations.PUT_CONTAINER, name, headers=headers, idempotent=False
                 )
             except ServiceError as error:
                 if error.status != 409:  # one that is there, of another policy
@@ -227,7 +228,7 @@ class SwiftDriver(SharingHooks):
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         try:
-            response = self._client.ask("HEAD", "HeadContainer", name)
+            response = self._client.send(operations.HEAD_CONTAINER, name)
         except AccessDeniedError as error:
             if error.status != 301:  # a web site, which is there, and tells no more of itself
                 raise
@@ -239,19 +240,17 @@ class SwiftDriver(SharingHooks):
         query = {"format": "json", "limit": str(self.limits.page_size)}
         if token is not None:
             query["marker"] = token
-        rows = self._rows("ListAccount", "", query)
+        rows = self._rows(operations.LIST_ACCOUNT, "", query)
         found = dialect.container_rows(rows)
         return Page(
             [info for info in found if not is_segments_container(info.name)],
             dialect.next_marker(rows, token),
         )
 
-    def _rows(self, operation: str, container: str, query: dict[str, str]) -> dialect.Rows:
+    def _rows(self, operation: Operation, container: str, query: dict[str, str]) -> dialect.Rows:
         """Return the rows of a page; a limit that the cluster does not take becomes its own."""
         try:
-            return dialect.rows_of(
-                self._client.ask_json("GET", operation, container, query=query)[0]
-            )
+            return dialect.rows_of(self._client.send_json(operation, container, query=query)[0])
         except ServiceError as error:
             if error.status != 412:
                 raise
@@ -260,7 +259,7 @@ class SwiftDriver(SharingHooks):
                 raise
         self.limits = self._client.info.limits(self.limits)
         query["limit"] = str(listing)
-        return dialect.rows_of(self._client.ask_json("GET", operation, container, query=query)[0])
+        return dialect.rows_of(self._client.send_json(operation, container, query=query)[0])
 
     @override
     def _list_page(
@@ -270,7 +269,7 @@ class SwiftDriver(SharingHooks):
             self._require_container(container)
             return Page([])
         asked = dialect.list_query(query, token, min(limit, self.limits.page_size))
-        rows = self._rows("ListContainer", container, asked)
+        rows = self._rows(operations.LIST_CONTAINER, container, asked)
         return dialect.list_page(rows, query, token)
 
     # ------------------------------------------------------------------ deleting
@@ -278,7 +277,7 @@ class SwiftDriver(SharingHooks):
     @override
     def _delete_container(self, name: str) -> None:
         self._client.delete_container(
-            lambda: self._client.ask("DELETE", "DeleteContainer", name, idempotent=False).close(),
+            lambda: self._client.send(operations.DELETE_CONTAINER, name, idempotent=False).close(),
             lambda: self._head_container(name),
         )
         if not is_segments_container(name):
@@ -325,11 +324,11 @@ class SwiftDriver(SharingHooks):
     def _end_versions(self, name: str) -> None:
         """Delete all versions, or have the container keep no more of them."""
         # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
-        told = self._client.ask("HEAD", "HeadContainer", name).headers
+        told = self._client.send(operations.HEAD_CONTAINER, name).headers
         if told.get("x-versions-location") or told.get("x-history-location"):
             # Where the old ones are is another container, which may serve several.
             headers = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
-            self._client.ask("POST", "PostContainer", name, headers=headers).close()
+            self._client.send(operations.POST_CONTAINER, name, headers=headers).close()
         if "x-versions-enabled" in told:
             self._delete_versions(name)
 
@@ -338,7 +337,7 @@ class SwiftDriver(SharingHooks):
             query = {"format": "json", "limit": str(self.limits.page_size), "versions": ""}
             if token is not None:
                 query["version_marker"], _, query["marker"] = token.partition("\n")
-            rows = self._rows("ListContainer", name, query)
+            rows = self._rows(operations.LIST_CONTAINER, name, query)
             if not rows:
                 return Page([])
             return Page(rows, f"{rows[-1].get('version_id', '')}\n{dialect.name_of(rows[-1])}")

@@ -35,6 +35,7 @@ from ...rest.errors import understood
 from ...rest.upload_starts import may_have_begun
 from ...transfer.workers import map_concurrently
 from ...values import Composite, Page, Part, Upload
+from . import operations
 from .bulk import outcome_of, refusal_of
 from .client import SwiftClient, target_of
 from .dialect import Rows, is_large, name_of, next_marker, rows_of
@@ -150,8 +151,8 @@ class LargeObjects:
         if version is not None:
             query["version-id"] = version
         # Segments are removed by what it says, so that an older one of another server will not do.
-        response = self._client.ask(
-            "GET", "GetObject", container, name, query=query, headers={"x-newest": "true"}
+        response = self._client.send(
+            operations.GET_OBJECT, container, name, query=query, headers={"x-newest": "true"}
         )
         try:
             if not is_large(response.headers):
@@ -209,7 +210,7 @@ class LargeObjects:
         ]
 
     def _keeps_versions(self, container: str) -> bool:
-        told = self._client.ask("HEAD", "HeadContainer", container).headers
+        told = self._client.send(operations.HEAD_CONTAINER, container).headers
         # Where it is off again, the header is there still, and so are the versions.
         return bool(
             told.get("x-versions-location")
@@ -220,7 +221,7 @@ class LargeObjects:
     def replaced(self, container: str, name: str) -> list[str]:
         """Return the segments that an object has which is about to be replaced or deleted."""
         try:
-            told = self._client.ask("HEAD", "HeadObject", container, name, query=ITSELF).headers
+            told = self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF).headers
         except (ObjectNotFoundError, AccessDeniedError):  # who may write need not be able to read
             return []
         return self.owned(container, name) if is_large(told) else []
@@ -278,13 +279,13 @@ class LargeObjects:
         query = {"version-id": version} if version else {}
 
         def send() -> bool:
-            self._client.ask("DELETE", "DeleteObject", container, name, query=query).close()
+            self._client.send(operations.DELETE_OBJECT, container, name, query=query).close()
             return True
 
         def look() -> bool | None:
             asked = ITSELF if version is None else query
             try:
-                self._client.ask("HEAD", "HeadObject", container, name, query=asked).close()
+                self._client.send(operations.HEAD_OBJECT, container, name, query=asked).close()
             except ObjectNotFoundError:
                 return True
             return None
@@ -294,8 +295,8 @@ class LargeObjects:
     def _delete_batch(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
         # https://docs.openstack.org/swift/latest/api/bulk-delete.html
         lines = [target_of(*_split(path)) for path in paths]
-        told, headers = self._client.ask_json(
-            "POST", "BulkDelete", query={"bulk-delete": "true"},
+        told, headers = self._client.send_json(
+            operations.BULK_DELETE, query={"bulk-delete": "true"},
             headers={"content-type": "text/plain"}, content="\n".join(lines).encode(),
         )  # fmt: skip
         if not isinstance(told, Mapping) or "Errors" not in told:
@@ -339,21 +340,23 @@ class LargeObjects:
         try:
             self._mark(container, upload_id, headers)
         except ContainerNotFoundError:
-            told = self._client.ask("HEAD", "HeadContainer", container).headers
+            told = self._client.send(operations.HEAD_CONTAINER, container).headers
             # Who may read or write an object must be able to do so with its segments.
             kept = {
                 label: told[label]
                 for label in ("x-container-read", "x-container-write", "x-storage-policy")
                 if told.get(label)
             }
-            self._client.ask(
-                "PUT", "PutContainer", segments_container(container), headers=kept
+            self._client.send(
+                operations.PUT_CONTAINER, segments_container(container), headers=kept
             ).close()
             self._mark(container, upload_id, headers)
 
     def _mark(self, container: str, upload_id: str, headers: Mapping[str, str]) -> None:
         place = segments_container(container)
-        self._client.ask("PUT", "PutObject", place, _MARKS + upload_id, headers=headers).close()
+        self._client.send(
+            operations.PUT_OBJECT, place, _MARKS + upload_id, headers=headers
+        ).close()
 
     def unmark(self, upload: Upload) -> None:
         """Take back the mark of an upload that has ended."""
@@ -379,11 +382,11 @@ class LargeObjects:
     def _leave(self, container: str) -> None:
         """Delete the container of segments if it is empty, and that of the objects is gone."""
         try:
-            self._client.ask("HEAD", "HeadContainer", container).close()
+            self._client.send(operations.HEAD_CONTAINER, container).close()
         except ContainerNotFoundError:
             place = segments_container(container)
             try:
-                self._client.ask("DELETE", "DeleteContainer", place).close()
+                self._client.send(operations.DELETE_CONTAINER, place).close()
             except StorageError:  # others use it still, or it is gone
                 pass
         except StorageError:  # who may not ask need not be able to delete either
@@ -450,7 +453,7 @@ class LargeObjects:
         """Raise `ObjectNotFoundError` if an upload does not go on."""
         place = segments_container(upload.container)
         try:
-            self._client.ask("HEAD", "HeadObject", place, _MARKS + upload.id).close()
+            self._client.send(operations.HEAD_OBJECT, place, _MARKS + upload.id).close()
         except ObjectNotFoundError as error:
             raise ObjectNotFoundError(
                 "there is no such upload", status=404, request_id=error.request_id
@@ -475,8 +478,8 @@ class LargeObjects:
     ) -> Page[Mapping[str, Any]]:
         """Return one page of rows, of as many as the cluster likes to send."""
         query = {"format": "json", "marker": marker or "", **asked}
-        told, _ = self._client.ask_json(
-            "GET", "ListContainer", container,
+        told, _ = self._client.send_json(
+            operations.LIST_CONTAINER, container,
             query={name: value for name, value in sorted(query.items()) if value},
         )  # fmt: skip
         rows = rows_of(told)
@@ -503,7 +506,7 @@ class LargeObjects:
     def _require(self, container: str) -> None:
         """Raise `ContainerNotFoundError` if the service says that there is no such container."""
         try:
-            self._client.ask("HEAD", "HeadContainer", container).close()
+            self._client.send(operations.HEAD_CONTAINER, container).close()
         except ContainerNotFoundError:
             raise
         except StorageError:  # who may not ask for the container can still use what is in it
@@ -527,7 +530,7 @@ class LargeObjects:
         try:
             for _ in range(3):
                 try:
-                    self._client.ask("DELETE", "DeleteContainer", place).close()
+                    self._client.send(operations.DELETE_CONTAINER, place).close()
                 except ContainerNotEmptyError:
                     self.remove([f"/{place}/{name_of(row)}" for row in self.rows(place)])
                 else:

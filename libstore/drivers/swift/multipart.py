@@ -12,7 +12,7 @@ from ...http.message import Response
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
-from . import dialect
+from . import dialect, operations
 from .large_objects import etag_of, manifest_body, prefix_of, segment_name, segments_container
 from .objects import ObjectHooks, Put, require_written
 
@@ -43,8 +43,8 @@ class PartHooks(ObjectHooks):
                 " part_size in TransferOptions"
             )
         digest = payload.digest("md5")
-        response = self._client.ask(
-            "PUT", "PutObject", segments_container(upload.container),
+        response = self._client.send(
+            operations.PUT_OBJECT, segments_container(upload.container),
             segment_name(upload, number),
             headers={"etag": digest, "content-type": "application/octet-stream"},
             content=payload,
@@ -111,8 +111,8 @@ class PartHooks(ObjectHooks):
         self, upload: Upload, headers: Mapping[str, str], body: bytes, idempotent: bool
     ) -> Response:
         try:
-            response = self._client.ask(
-                "PUT", "PutObject", upload.container, upload.name,
+            response = self._client.send(
+                operations.PUT_OBJECT, upload.container, upload.name,
                 query={"multipart-manifest": "put"}, headers=headers, content=body,
                 idempotent=idempotent,
             )  # fmt: skip
@@ -159,8 +159,8 @@ class PartHooks(ObjectHooks):
         place = segments_container(upload.container)
 
         def expire(part: Part) -> None:
-            self._client.ask(
-                "POST", "PostObject", place, segment_name(upload, part.number), headers=told
+            self._client.send(
+                operations.POST_OBJECT, place, segment_name(upload, part.number), headers=told
             ).close()
 
         map_concurrently(expire, parts, self.transfer.concurrency)

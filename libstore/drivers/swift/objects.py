@@ -22,6 +22,7 @@ from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
 from ...rest.confirming import Seen
 from ...rest.driver import RestDriver
+from ...rest.operation import Operation
 from ...rest.reading import range_header, require_object, sent
 from ...transfer.payload import Payload
 from ...values import (
@@ -33,7 +34,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from . import dialect
+from . import dialect, operations
 from .client import SwiftClient
 from .large_objects import ITSELF, LargeObjects, composite_of, etag_of, prefix_of
 from .settings import Settings
@@ -69,7 +70,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         return self._head(container, name, headers={"x-newest": "true"})
 
     def _head(self, container: str, name: str, **options: Mapping[str, str] | None) -> ObjectInfo:
-        response = self._of_object("HEAD", "HeadObject", container, name, **options)
+        response = self._of_object(operations.HEAD_OBJECT, container, name, **options)
         require_object(response)
         told = response.headers
         size = self._added_up(told, parse_size(told.get("content-length")))
@@ -83,7 +84,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         query = {"version-id": version} if version else None
         try:
             response = self._of_object(
-                "GET", "GetObject", container, name, query=query, headers=headers
+                operations.GET_OBJECT, container, name, query=query, headers=headers
             )
         except StorageError as error:
             if error.status != 416:
@@ -114,8 +115,8 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         headers["etag"] = payload.digest("md5")
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            response = self._client.ask(
-                "PUT", "PutObject", container, name,
+            response = self._client.send(
+                operations.PUT_OBJECT, container, name,
                 headers={**headers, **condition}, content=payload, idempotent=idempotent,
             )  # fmt: skip
             response.close()
@@ -150,7 +151,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         """Look at what an object has become; the newest copy of it tells."""
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         headers = {"x-newest": "true"}
-        response = self._client.ask("HEAD", "HeadObject", container, name, headers=headers)
+        response = self._client.send(operations.HEAD_OBJECT, container, name, headers=headers)
         require_object(response)
         size = parse_size(response.headers.get("content-length"))
         return Seen(dialect.object_info(name, response.headers, size))
@@ -206,7 +207,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             self._delete_version(container, name, version)
             return
         try:
-            told = self._of_object("HEAD", "HeadObject", container, name, query=ITSELF).headers
+            told = self._of_object(operations.HEAD_OBJECT, container, name, query=ITSELF).headers
         except ObjectNotFoundError:
             return
         except AccessDeniedError:  # who may write need not be able to read
@@ -270,7 +271,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             headers["x-object-manifest"] = encode_path(manifest)
 
         def send() -> bool:
-            self._of_object("POST", "PostObject", container, name, headers=headers).close()
+            self._of_object(operations.POST_OBJECT, container, name, headers=headers).close()
             return True
 
         def look() -> bool | None:
@@ -292,7 +293,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
     def _require_absent(self, container: str, name: str) -> None:
         """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
         try:  # a symlink that leads nowhere is one, too
-            self._client.ask("HEAD", "HeadObject", container, name, query=ITSELF).close()
+            self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF).close()
         except ObjectNotFoundError:
             return
         raise ObjectAlreadyExistsError("there is an object of this name already")
@@ -315,8 +316,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
 
     def _of_object(
         self,
-        method: str,
-        operation: str,
+        operation: Operation,
         container: str,
         name: str,
         *,
@@ -325,16 +325,14 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
     ) -> Response:
         """Ask for an object; one that is missing may be so for want of its container."""
         try:
-            return self._client.ask(
-                method, operation, container, name, query=query, headers=headers
-            )
+            return self._client.send(operation, container, name, query=query, headers=headers)
         except ObjectNotFoundError:
             self._require_container(container)
             raise
 
     def _require_container(self, container: str) -> None:
         try:
-            self._client.ask("HEAD", "HeadContainer", container).close()
+            self._client.send(operations.HEAD_CONTAINER, container).close()
         except ContainerNotFoundError:
             raise
         except StorageError:  # who may not ask for the container can still learn of the object

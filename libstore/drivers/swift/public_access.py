@@ -10,7 +10,9 @@ from typing_extensions import override
 from ...auth.tempurl import sign_path
 from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedError, StorageError
 from ...redaction import Hidden, hide
+from ...rest.operation import Operation
 from ...values import SigningOptions
+from . import operations
 from .client import target_of
 from .copying import CopyHooks
 from .info import TEMP_URL_DIGESTS
@@ -57,7 +59,7 @@ class SharingHooks(CopyHooks):
         key = self._account_key()
         if key is not None:
             return key
-        told = self._told("HeadContainer", container)
+        told = self._told(operations.HEAD_CONTAINER, container)
         key = hide(_first(told, _CONTAINER_KEYS))
         if key is None:
             raise NotSupportedError(
@@ -69,7 +71,7 @@ class SharingHooks(CopyHooks):
     def _account_key(self) -> str | None:
         """Return the account's key, which is asked for until there is one."""
         if self._temp_url_key is None:
-            self._temp_url_key = hide(_first(self._told("HeadAccount", ""), _KEYS))
+            self._temp_url_key = hide(_first(self._told(operations.HEAD_ACCOUNT, ""), _KEYS))
         return self._temp_url_key
 
     def _has_temp_url_key(self) -> bool:
@@ -92,10 +94,10 @@ class SharingHooks(CopyHooks):
             raise NotSupportedError(f"this cluster takes no signed URLs for {method}")
         return digest
 
-    def _told(self, operation: str, container: str) -> Mapping[str, str]:
+    def _told(self, operation: Operation, container: str) -> Mapping[str, str]:
         """Return the headers of the account or a container, if this user may see any."""
         try:
-            return self._client.ask("HEAD", operation, container).headers
+            return self._client.send(operation, container).headers
         except (AccessDeniedError, ContainerNotFoundError):
             return {}
 
@@ -104,18 +106,18 @@ class SharingHooks(CopyHooks):
     @override
     def _enable_container_cdn(self, container: str) -> None:
         # https://docs.openstack.org/swift/latest/overview_acl.html#container-acls
-        told = self._client.ask("HEAD", "HeadContainer", container).headers
+        told = self._client.send(operations.HEAD_CONTAINER, container).headers
         headers = {"x-container-read": _with_everybody(told.get("x-container-read", ""))}
         # https://docs.openstack.org/swift/latest/middleware.html#staticweb
         if self._client.info.has("staticweb") and not told.get("x-container-meta-web-index"):
             headers["x-container-meta-web-index"] = "index.html"
 
         def send() -> bool:
-            self._client.ask("POST", "PostContainer", container, headers=headers).close()
+            self._client.send(operations.POST_CONTAINER, container, headers=headers).close()
             return True
 
         def look() -> bool | None:
-            told = self._client.ask("HEAD", "HeadContainer", container).headers
+            told = self._client.send(operations.HEAD_CONTAINER, container).headers
             return _EVERYBODY in told.get("x-container-read", "") or None
 
         try:
@@ -132,7 +134,7 @@ class SharingHooks(CopyHooks):
         place = segments_container(container)
         headers = {"x-container-read": _EVERYBODY}
         try:
-            self._client.ask("POST", "PostContainer", place, headers=headers).close()
+            self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
         except ContainerNotFoundError:
             pass
 

@@ -1,0 +1,96 @@
+"""
+The operations of a service, as data.
+
+A driver declares each request that its service defines once, in a table of constants. The client
+sends by it, the errors are read by it, and a response counts as success by it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from ..http.message import Request
+
+#: All statuses of success. `Operation.is_proved_by` accepts only those that the service defines.
+SUCCESSES = frozenset(range(200, 300))
+
+
+class Subject(Enum):
+    """The kind of resource that a request is about, from the outermost to the innermost."""
+
+    ACCOUNT = "account"
+    CONTAINER = "container"
+    OBJECT = "object"
+    UPLOAD = "upload"
+
+
+class ResponseKind(Enum):
+    """The body of a successful response."""
+
+    NONE = "none"
+    XML = "xml"
+    JSON = "json"
+    CONTENT = "content"
+
+
+ACCOUNT, CONTAINER, OBJECT, UPLOAD = Subject
+NONE, XML, JSON, CONTENT = ResponseKind
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    One kind of request to a service.
+
+    A 2xx status alone does not prove success: a proxy or a login page may send status 200 with an
+    empty body to every request.
+
+    Attributes:
+        name: The service's name for it. Retry events, logs and messages show it.
+        method: The HTTP method, in upper case.
+        subject: What the request is about.
+        creates: The request creates its subject.
+        idempotent: Sending the request twice has the same effect as sending it once. A single
+            request can be less than that, such as one with a condition.
+        success: The statuses of success that the service defines.
+        proof: The beginnings of header names; a successful response has at least one of them,
+            unless its status is 204. Empty: the status is enough.
+        response: The body of a successful response.
+    """
+
+    name: str
+    method: str
+    subject: Subject
+    creates: bool = False
+    idempotent: bool = True
+    success: tuple[int, ...] = (200,)
+    proof: tuple[str, ...] = ()
+    response: ResponseKind = NONE
+
+    @property
+    def required(self) -> Subject:
+        """What must exist already: status 404 without an error code says that this is missing."""
+        if not self.creates:
+            return self.subject
+        return ACCOUNT if self.subject is CONTAINER else CONTAINER
+
+    def is_proved_by(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Return whether a response proves that the service has carried out the request."""
+        if status not in self.success:
+            return False
+        proof = self.proof
+        return not proof or status == 204 or any(name.startswith(proof) for name in headers)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRequest(Request):
+    """
+    A request of a driver.
+
+    Attributes:
+        kind: The operation that it is a request for.
+    """
+
+    kind: Operation = Operation("", "GET", ACCOUNT)
