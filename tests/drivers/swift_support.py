@@ -11,7 +11,7 @@ from typing import Any
 from scripted import Play, Server, Step, answer
 
 from libstore import Container, RetryPolicy, TransferOptions, TransportError, get_driver
-from libstore.drivers.swift import SwiftDriver
+from libstore.drivers.swift import SwiftDriver, operations
 from libstore.drivers.swift.large_objects import segments_container
 from libstore.http.message import Request
 from libstore.http.network_errors import OutageError
@@ -36,7 +36,7 @@ RACES = {
 def let_sign(driver: SwiftDriver) -> None:
     """Give the account of a driver the key that URLs are signed with."""
     headers = {"x-account-meta-temp-url-key": URL_KEY}
-    driver._client.ask("POST", "PostAccount", headers=headers).close()
+    driver._client.send(operations.POST_ACCOUNT, headers=headers).close()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from libstore import (
     ServiceUnavailableError,
     get_driver,
 )
-from libstore.drivers.s3 import S3Driver
+from libstore.drivers.s3 import S3Driver, operations
 from servers.s3 import S3Server
 
 CONTENT = b"content"
@@ -80,8 +80,8 @@ def test_the_rest_of_a_policy_stays(container: Container) -> None:
         "Resource": f"arn:aws:s3:::{container.name}/secret/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [own]}).encode()
-    driver._client.ask(
-        "PUT", "PutBucketPolicy", container.name, query={"policy": ""}, content=policy
+    driver._client.send(
+        operations.PUT_BUCKET_POLICY, container.name, query={"policy": ""}, content=policy
     ).close()
     container.enable_cdn()
     container.enable_cdn()

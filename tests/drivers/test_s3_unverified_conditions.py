@@ -19,6 +19,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
+from libstore.rest.operation import Operation
 from servers.s3 import S3Server
 
 
@@ -27,13 +28,13 @@ def watched(server: S3Server) -> Iterator[tuple[Container, list[str]]]:
     with get_driver("s3")(server.key, server.secret, endpoint=server.endpoint) as driver:
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
         asked: list[str] = []
-        ask = driver._client.ask
+        send = driver._client.send
 
-        def watch(method: str, *arguments: Any, **options: Any) -> Any:
-            asked.append(method)
-            return ask(method, *arguments, **options)
+        def watch(operation: Operation, *arguments: Any, **options: Any) -> Any:
+            asked.append(operation.method)
+            return send(operation, *arguments, **options)
 
-        driver._client.ask = watch
+        driver._client.send = watch
         yield container, asked
         container.delete()
 

@@ -38,7 +38,7 @@ from libstore import (
     TransferOptions,
     get_driver,
 )
-from libstore.drivers.swift import SwiftDriver
+from libstore.drivers.swift import SwiftDriver, operations
 from servers.openstack import SwiftServer
 
 Swift = get_driver("swift")
@@ -229,8 +229,8 @@ def test_a_container_with_versions_is_deleted_with_all_of_them(
     with lent(swift_driver) as archive:
         container = swift_driver.create_container(f"libstore-{uuid.uuid4().hex}")
         value = "true" if header.endswith("enabled") else archive.name
-        swift_driver._client.ask(
-            "POST", "PostContainer", container.name, headers={header: value}
+        swift_driver._client.send(
+            operations.POST_CONTAINER, container.name, headers={header: value}
         ).close()
         container.upload_object(LARGE, "a")
         first = container.get_object("a").version
@@ -248,7 +248,7 @@ def test_a_container_with_versions_is_deleted_with_all_of_them(
 
 def test_a_quota_is_told_as_such(swift_driver: SwiftDriver, container: Container) -> None:
     headers = {"x-container-meta-quota-bytes": "10"}
-    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     with pytest.raises(StorageFullError) as caught:
         container.upload_object(CONTENT, "a")
     assert 413 == caught.value.status
@@ -311,7 +311,7 @@ def test_a_public_container_is_read_by_everybody(
     obj = container.upload_object(CONTENT, "folder/ä b+%?")
     assert 401 == fetch(obj.get_cdn_url())[0]
     headers = {"x-container-read": ".r:example.com"}
-    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     container.upload_object(b"<h1>hello</h1>", "index.html")
     address = container.enable_cdn()
     assert address == container.enable_cdn() == container.get_cdn_url()
@@ -339,7 +339,7 @@ def test_who_may_only_write_replaces_and_deletes(
 ) -> None:
     """Without a look at what was there."""
     headers = {"x-container-write": "test:tester3"}
-    swift_driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    swift_driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     container.upload_object(CONTENT, "a")
     with Swift("test:tester3", "testing3", auth_url=swift_server.auth_url) as other:
         other.upload_object(b"new", container.name, "a")
@@ -357,7 +357,7 @@ def test_who_may_not_publish_is_told_so(swift_server: SwiftServer, container: Co
         "x-container-read": "test:tester3,.rlistings",
         "x-container-write": "test:tester3",
     }
-    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     with Swift("test:tester3", "testing3", auth_url=swift_server.auth_url) as other:
         other.upload_object(CONTENT, container.name, "a")
         assert CONTENT == other.object(container.name, "a").read()
@@ -429,7 +429,7 @@ def test_a_container_may_have_the_key(swift_server: SwiftServer) -> None:
             with pytest.raises(NotSupportedError, match="Temp-URL-Key"):
                 obj.sign_url()
             headers = {"x-container-meta-temp-url-key": URL_KEY}
-            driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+            driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
             assert CONTENT == fetch(obj.sign_url())[2]
 
 

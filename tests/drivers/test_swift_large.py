@@ -31,7 +31,7 @@ from libstore import (
     TransferCancelledError,
     TransferOptions,
 )
-from libstore.drivers.swift import SwiftDriver, copying
+from libstore.drivers.swift import SwiftDriver, copying, operations
 from libstore.drivers.swift.large_objects import segments_container
 from libstore.values import Conditions, Span, Upload
 
@@ -57,8 +57,8 @@ def put_segments(container: Container, *pieces: bytes) -> list[dict[str, Any]]:
     """Store pieces as another client would, and return the entries of a manifest of them."""
     entries = []
     for number, piece in enumerate(pieces):
-        container.driver._client.ask(
-            "PUT", "PutObject", container.name, f"theirs/{number:04}", content=piece
+        container.driver._client.send(
+            operations.PUT_OBJECT, container.name, f"theirs/{number:04}", content=piece
         ).close()
         entries.append({"path": f"/{container.name}/theirs/{number:04}", "size_bytes": len(piece)})
     return entries
@@ -67,8 +67,7 @@ def put_segments(container: Container, *pieces: bytes) -> list[dict[str, Any]]:
 def put_manifest(container: Container, name: str, entries: list[dict[str, Any]]) -> None:
     driver = container.driver
     assert isinstance(driver, SwiftDriver)
-    driver._client.ask(
-        "PUT", "PutObject", container.name, name,
+    driver._client.send(operations.PUT_OBJECT, container.name, name,
         query={"multipart-manifest": "put"}, content=json.dumps(entries).encode(),
     ).close()  # fmt: skip
 
@@ -295,10 +294,10 @@ def test_versions_keep_their_segments_when_no_more_are_kept(
     driver: SwiftDriver, container: Container
 ) -> None:
     headers = {"x-versions-enabled": "true"}
-    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     first = container.upload_object(LARGE, "a").version
     headers = {"x-versions-enabled": "false"}
-    driver._client.ask("POST", "PostContainer", container.name, headers=headers).close()
+    driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     container.upload_object(CONTENT, "a")
     reading = driver._get_object(container.name, "a", Span(0, None), Conditions(), first)
     begin = bytearray(9)
@@ -434,8 +433,7 @@ def test_a_manifest_of_ranges_and_manifests_is_read(container: Container) -> Non
 def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
     """A listing tells that it is empty, which is not believed."""
     put_segments(container, LARGE[:PART], LARGE[PART:])
-    container.driver._client.ask(
-        "PUT", "PutObject", container.name, "dynamic",
+    container.driver._client.send(operations.PUT_OBJECT, container.name, "dynamic",
         headers={"x-object-manifest": f"{container.name}/theirs/"},
     ).close()  # fmt: skip
     (listed,) = container.list_objects("dynamic")
@@ -451,8 +449,7 @@ def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
 
 def test_a_symlink_is_read_as_what_it_leads_to(container: Container) -> None:
     container.upload_object(LARGE, "a")
-    container.driver._client.ask(
-        "PUT", "PutObject", container.name, "link",
+    container.driver._client.send(operations.PUT_OBJECT, container.name, "link",
         headers={"x-symlink-target": f"{container.name}/a"},
     ).close()  # fmt: skip
     (link,) = container.list_objects("link")
@@ -475,7 +472,9 @@ def test_a_symlink_goes_without_what_it_leads_to(
         put_manifest(container, "a/b", entries)
         for name, target in (("a", "a/b"), ("c", "nothing")):
             headers = {"x-symlink-target": f"{container.name}/{target}"}
-            driver._client.ask("PUT", "PutObject", container.name, name, headers=headers).close()
+            driver._client.send(
+                operations.PUT_OBJECT, container.name, name, headers=headers
+            ).close()
         container.delete_object("a")
         container.delete_object("c")
         assert ["a/b"] == [found.name for found in container]
