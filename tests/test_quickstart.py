@@ -1,4 +1,4 @@
-"""The examples work: the program that the README runs, and what stands in the pages."""
+"""Test the examples: the quickstart program and the code blocks of the documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-# Python that is shown to be read, not run: the body of a docstring, a driver that is no file here.
+# These pages show Python that cannot run: the body of a docstring, parts of a driver.
 NOT_RUN = {"docs/contributing.md", "docs/writing-a-driver.md"}
 PAGES = [
     page
@@ -27,7 +27,7 @@ def quickstart(project: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder of a few files, one of them hidden and one large enough for parts."""
+    """Return a folder of four files, one of them hidden and one larger than a part."""
     folder = tmp_path / "folder"
     (folder / "deep/er").mkdir(parents=True)
     (folder / "empty.bin").write_bytes(b"")
@@ -43,7 +43,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_arguments_it_stores_the_docs(quickstart: Path) -> None:
+def test_quickstart_without_arguments_uploads_the_docs(quickstart: Path) -> None:
     result = run(quickstart)
 
     assert "" == result.stderr
@@ -52,7 +52,9 @@ def test_without_arguments_it_stores_the_docs(quickstart: Path) -> None:
 
 
 @pytest.mark.parametrize("driver", ["local", "memory"])
-def test_it_takes_a_folder_and_a_driver(quickstart: Path, folder: Path, driver: str) -> None:
+def test_quickstart_accepts_a_folder_and_a_driver(
+    quickstart: Path, folder: Path, driver: str
+) -> None:
     result = run(quickstart, folder, driver)
 
     assert "" == result.stderr
@@ -64,7 +66,7 @@ def test_it_takes_a_folder_and_a_driver(quickstart: Path, folder: Path, driver: 
     assert "Deleted" in result.stdout
 
 
-def test_arguments_go_to_the_driver_and_nothing_stays(
+def test_quickstart_passes_arguments_to_the_driver_and_deletes_its_container(
     quickstart: Path, folder: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -75,7 +77,9 @@ def test_arguments_go_to_the_driver_and_nothing_stays(
     assert [] == list(store.iterdir())
 
 
-def test_kept_objects_are_files(quickstart: Path, folder: Path, tmp_path: Path) -> None:
+def test_quickstart_with_keep_leaves_the_objects(
+    quickstart: Path, folder: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "store"
 
     result = run(quickstart, "--keep", folder, "local", store)
@@ -87,12 +91,12 @@ def test_kept_objects_are_files(quickstart: Path, folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no-such-folder"], "is no folder"),
+        (["no-such-folder"], "is not a folder"),
         ([".", "locl"], "Did you mean 'local'?"),
         ([".", "memory", "surplus"], "positional argument"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_line(
+def test_quickstart_reports_errors_without_a_traceback(
     quickstart: Path, arguments: list[str], message: str
 ) -> None:
     result = run(quickstart, *arguments)
@@ -102,7 +106,7 @@ def test_what_cannot_work_is_said_in_one_line(
     assert "Traceback" not in result.stderr
 
 
-def test_help_names_the_arguments(quickstart: Path) -> None:
+def test_quickstart_help_names_the_arguments(quickstart: Path) -> None:
     result = run(quickstart, "--help")
 
     assert 0 == result.returncode
@@ -110,10 +114,10 @@ def test_help_names_the_arguments(quickstart: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
-def test_the_examples_of_a_page_run(
+def test_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They run from top to bottom, in an empty directory that has just a picture of a cat."""
+    """The blocks run in order, in a directory that contains only `cat.jpg`."""
     monkeypatch.chdir(tmp_path)
     Path("cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
     blocks = re.findall(

@@ -1,7 +1,7 @@
 """
-A driver of one's own: objects in a SQLite file.
+A driver that stores objects in a SQLite file.
 
-It fills in the hooks that every driver has to fill in and no others, and passes the suite.
+It implements the required hooks only, and passes the conformance suite.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SQLiteDriver(StorageDriver):
     Objects in a SQLite file.
 
     Args:
-        path: The file; it is created if it is not there.
+        path: The file; it is created if it does not exist.
     """
 
     name: ClassVar[str] = "sqlite"
@@ -84,14 +84,14 @@ class SQLiteDriver(StorageDriver):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with self._transaction() as db:
             if not db.execute("INSERT OR IGNORE INTO containers VALUES (?)", [name]).rowcount:
-                raise ContainerAlreadyExistsError("there is a container of this name already")
+                raise ContainerAlreadyExistsError("the container already exists")
         return ContainerInfo(name, complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:
         with self._transaction(name) as db:
             if db.execute("SELECT 1 FROM objects WHERE container = ?", [name]).fetchone():
-                raise ContainerNotEmptyError("the container still has objects")
+                raise ContainerNotEmptyError("the container is not empty")
             db.execute("DELETE FROM containers WHERE name = ?", [name])
 
     @override
@@ -157,18 +157,18 @@ class SQLiteDriver(StorageDriver):
     def _transaction(
         self, container: str | None = None
     ) -> Generator[sqlite3.Connection, None, None]:
-        """Open the file; what is done becomes visible as a whole at the end of the block."""
-        # A connection for each call: threads and forked processes have nothing in common.
+        """Open the file and begin a transaction, which is committed at the end of the block."""
+        # A new connection for each call, so that threads and forked processes share nothing.
         try:
             with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as db:
                 db.execute("BEGIN IMMEDIATE")
                 known = "SELECT 1 FROM containers WHERE name = ?"
                 if container is not None and not db.execute(known, [container]).fetchone():
-                    raise ContainerNotFoundError("there is no such container")
+                    raise ContainerNotFoundError("the container does not exist")
                 yield db
                 db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise ServiceError(f"SQLite cannot do it: {error}") from error
+            raise ServiceError(f"SQLite failed: {error}") from error
 
 
 def _info(row: tuple[Any, ...]) -> ObjectInfo:
@@ -192,13 +192,13 @@ def _find(db: sqlite3.Connection, container: str, name: str) -> ObjectInfo | Non
 
 def _existing(info: ObjectInfo | None) -> ObjectInfo:
     if info is None:
-        raise ObjectNotFoundError("there is no such object")
+        raise ObjectNotFoundError("the object does not exist")
     return info
 
 
 def _require(info: ObjectInfo | None, conditions: Conditions) -> None:
     if conditions.if_absent and info is not None:
-        raise ObjectAlreadyExistsError("there is an object of this name already")
+        raise ObjectAlreadyExistsError("the object already exists")
     wanted = conditions.if_match
     if wanted is not None and (info is None or info.etag != wanted):
-        raise ObjectChangedError(f"the ETag is not {wanted}")
+        raise ObjectChangedError(f"the object's ETag is not {wanted!r}")
