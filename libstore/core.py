@@ -1,34 +1,44 @@
 """
-What every public operation needs before and after its hook.
+What every driver has: default hooks, the checks of options, `supports`, and sealed operations.
 
-The rooms that `StorageDriver` is assembled from build on this class: it checks arguments, turns
-names into handles and back, and adds to any error which operation, container and object it is
-about.
+Nothing here knows a handle; `libstore.driver` and `libstore.operations` build on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from typing_extensions import Self, final, override
 
 from . import arguments
 from .content_types import guess_content_type
-from .error_context import ErrorContext
-from .errors import InvalidOptionError, InvalidTypeError, NotSupportedError
-from .handles import Container, Object
+from .deleting import delete_full, empty
+from .errors import (
+    ContainerNotFoundError,
+    InvalidOptionError,
+    InvalidTypeError,
+    NotSupportedError,
+    StorageError,
+)
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
-from .redaction import hide_keys
-from .values import Conditions, ContainerInfo, Extra, ObjectInfo, WriteOptions
-
-if TYPE_CHECKING:
-    from .driver import StorageDriver
+from .listing import iterate_pages
+from .retry import Retrier, TokenBucket
+from .transfer.workers import map_concurrently
+from .values import (
+    Conditions,
+    ContainerInfo,
+    Extra,
+    ListQuery,
+    ObjectInfo,
+    Prefix,
+    WriteOptions,
+)
 
 
 class DriverCore(DriverHooks):
-    """Checks, handles and errors, once for all operations."""
+    """Default hooks, and the checks that come before a hook."""
 
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -104,111 +114,121 @@ class DriverCore(DriverHooks):
             return self._has_hook(operation) and self._is_configured_for(operation)
         if operation.startswith("_") or not callable(getattr(type(self), operation, None)):
             known = ", ".join(sorted(OPTIONS | set(CAPABILITIES)))
-            raise InvalidOptionError(f"unknown operation {operation!r}; ask for one of {known}")
+            raise InvalidOptionError(f"unknown operation {operation!r}; use one of {known}")
         return True
 
     def _has_hook(self, operation: str) -> bool:
         """Return whether the class has the hook of one of `CAPABILITIES`."""
         return _overrides(type(self), CAPABILITIES[operation])
 
-    def _guard(
-        self, operation: str, container: object = None, name: object = None
-    ) -> ErrorContext:
-        """Return what adds to errors which operation they are about, and on what it was called."""
-        if isinstance(container, Object):
-            container, name = container.container, container.name
-        if isinstance(container, Container):
-            container = container.name
-        if isinstance(name, Object):
-            name = name.name
-        return ErrorContext(
-            self,
-            operation,
-            container if isinstance(container, str) else None,
-            name if isinstance(name, str) else None,
-        )
+    # ------------------------------------------------------------------ default hooks
 
-    def _container_name(self, container: object) -> str:
-        """Return the name of a container that is given as a handle or by its name."""
-        if isinstance(container, Container):
-            if container.driver != self:
-                raise InvalidOptionError(
-                    f"{container!r} belongs to another driver; pass its name, or use its driver"
-                )
-            return container.name
-        if not isinstance(container, str):
-            raise InvalidTypeError(
-                f"container must be a Container or a str, not {type(container).__name__}"
+    @property
+    def _retrier(self) -> Retrier:
+        """The retry policy and the token bucket that all requests of this driver share."""
+        # Not made in __init__, which a driver need not call.
+        tokens = vars(self).setdefault("_retry_tokens", TokenBucket())
+        return Retrier(lambda: self.retry, tokens)
+
+    @override
+    def _is_same_object(
+        self,
+        container: str,
+        name: str,
+        other: DriverHooks,
+        other_container: str,
+        other_name: str,
+    ) -> bool | None:
+        here, there = (container, name), (other_container, other_name)
+        if other is self or other == self:
+            return here == there
+        stores = self._store_id(), other._store_id()
+        if None not in stores:
+            return stores[0] == stores[1] and here == there
+        paths = "/".join(here), "/".join(there)
+        longer, shorter = sorted(paths, key=len, reverse=True)
+        return None if longer == shorter or longer.endswith(f"/{shorter}") else False
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        self._list_objects(name, ListQuery(), None, 1)
+        return ContainerInfo(name, complete=True)
+
+    @override
+    @contextmanager
+    def _list_folders(
+        self, container: str, delimiter: str
+    ) -> Iterator[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
+        def items_of(prefix: str) -> Sequence[ObjectInfo | Prefix]:
+            query = ListQuery(prefix, delimiter)
+            pages = iterate_pages(
+                lambda token: self._list_objects(container, query, token, self.limits.page_size),
+                f"objects in {container!r} below {prefix!r}",
             )
-        name = arguments.container_name(container)
-        self._check_container_name(name)
-        return name
+            return [item for page in pages for item in page.items]
 
-    def _object_name(self, name: object) -> str:
+        yield items_of
+
+    @override
+    def _empty_container(self, name: str) -> None:
+        empty(self, name)
+
+    @override
+    def _delete_full_container(self, name: str) -> None:
+        delete_full(self, name)
+
+    @override
+    def _delete_objects(
+        self, container: str, names: Sequence[str]
+    ) -> Sequence[StorageError | None]:
+        def delete(name: str) -> StorageError | None:
+            try:
+                self._delete_object(container, name, Conditions(), None)
+            except ContainerNotFoundError:
+                raise
+            except StorageError as error:
+                return error
+            return None
+
+        return map_concurrently(delete, names, self.transfer.concurrency)
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether the service takes an object in parts."""
+        return type(self)._start_upload is not DriverHooks._start_upload
+
+    # ------------------------------------------------------------------ checks
+
+    def _valid_container(self, name: object) -> str:
+        """Return a container's name that the service can have."""
+        checked = arguments.container_name(name)
+        self._check_container_name(checked)
+        return checked
+
+    def _valid_name(self, name: object) -> str:
+        """Return an object's name that the service can have."""
         checked = arguments.object_name(name, self.limits)
         self._check_object_name(checked)
         return checked
 
-    def _target(self, obj: object) -> tuple[str, str]:
-        """Return the names of an object's container and of the object."""
-        if not isinstance(obj, Object):
-            raise InvalidTypeError(
-                f"obj must be an Object, not {type(obj).__name__};"
-                " driver.object(container, name) makes one of a name"
-            )
-        if obj.driver != self:
-            raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
-        return obj.container.name, obj.name
-
-    def _object_in(self, operation: str, container: Container | str, obj: object) -> Object:
-        """Return an object of a container that is given as a handle or by its name."""
-        with self._guard(operation, container, obj):
-            container_name = self._container_name(container)
-            if not isinstance(obj, Object):
-                return self._object_handle(container, ObjectInfo(self._object_name(obj)))
-            if self._target(obj)[0] != container_name:
-                raise InvalidOptionError(f"{obj!r} is not in {container_name!r}")
-            return obj
-
-    def _objects_in(
-        self, operation: str, container: Container | str, objs: object
-    ) -> Iterable[Object]:
-        """Return objects of a container that are given as handles or by their names."""
-        with self._guard(operation, container):
-            return [self._object_in(operation, container, obj) for obj in several(objs)]
-
-    def _with_checksums(self, obj: Object) -> ObjectInfo:
-        """Return what is known of an object, digests included if they can be had."""
-        with self._guard("checksums", obj):
-            container, name = self._target(obj)
-            return replace(obj._info, checksums=self._compute_checksums(container, name))
-
-    def _container_handle(self, container: Container | str) -> Container:
-        driver = cast("StorageDriver", self)
-        if not isinstance(container, Container):
-            return Container(driver, ContainerInfo(container))
-        return container if container.driver is self else Container(driver, container._info)
-
-    def _object_handle(
-        self, container: Container | str, info: ObjectInfo, verified_by: str | None = None
-    ) -> Object:
-        return Object(self._container_handle(container), info, verified_by)
-
     def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
         """Return the conditions of one write, with a token unless the driver writes none."""
+        if not if_absent and if_match is None:
+            return Conditions()
         conditions = Conditions(bool(if_absent), arguments.etag(if_match, "if_match"))
         if conditions.if_absent and conditions.if_match is not None:
-            raise InvalidOptionError("if_absent and if_match cannot both hold; give one of them")
+            raise InvalidOptionError("if_absent and if_match exclude each other; pass one of them")
         self._need_option("if_absent", conditions.if_absent)
         self._need_option("if_match", conditions.if_match is not None)
         return conditions.with_token() if self.write_tokens else conditions
 
-    def _delete_conditions(self, obj: Object, if_match: str | None) -> Conditions:
-        """Return the condition of a delete, with the token that the handle has of that ETag."""
-        self._need_option("delete_if_match", if_match is not None)
-        wanted = arguments.etag(if_match, "if_match")
-        known = None if wanted is None or wanted != obj._info.etag else obj._info.write_token
-        return Conditions(if_match=wanted, token=known)
+    def _delete_conditions(self, known: ObjectInfo, if_match: str | None) -> Conditions:
+        """Return the condition of a delete, with the write token if it is known of that ETag."""
+        if if_match is None:
+            return Conditions()
+        self._need_option("delete_if_match", True)
+        etag = arguments.etag(if_match, "if_match")
+        return Conditions(if_match=etag, token=known.write_token if etag == known.etag else None)
 
     def _write_options(
         self,
@@ -238,7 +258,6 @@ class DriverCore(DriverHooks):
 
     def _extra(self, given: object, known: Mapping[str, Check]) -> Mapping[str, object]:
         """Return the options that only this service has, checked by the driver's own rules."""
-        given = hide_keys(given)
         if given is None:
             return {}
         if not isinstance(given, Mapping):
@@ -257,17 +276,7 @@ class DriverCore(DriverHooks):
 
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:
-    return getattr(cls, hook) is not getattr(DriverHooks, hook)
-
-
-def several(objs: object) -> Iterable[object]:
-    """Return what is no single object or name, but a number of them."""
-    if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
-        raise InvalidTypeError(
-            f"objs must be an iterable of objects, not {type(objs).__name__};"
-            " delete_object() deletes a single one"
-        )
-    return objs
+    return getattr(cls, hook) is not getattr(DriverCore, hook)
 
 
 def _attribute(cls: type, name: str) -> object:

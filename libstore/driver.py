@@ -2,24 +2,29 @@
 `StorageDriver`: every operation that a user has, on every service.
 
 The operations are written here once, in terms of the hooks of `libstore.hooks`, and sealed: a
-driver fills in hooks and cannot change what an operation means. What an operation does beside
-calling one hook lives next door: `libstore.transfer` moves the bytes, `libstore.listing` pages,
-and the rooms of `libstore.operations` hold what only some users want.
+driver fills in hooks and cannot change what an operation means. A method turns its arguments into
+checked names and records, calls a hook or a function of `libstore.transfer`, `libstore.listing`
+or `libstore.operations`, and returns handles. The reference of most operations is the docstring of
+the handle's method, which the method here names.
 """
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any, BinaryIO, Literal, TextIO, overload
 
-from typing_extensions import Self, final, override
+from typing_extensions import Self, Unpack, final, override
 
 from . import arguments
-from .core import several
+from .core import DriverCore
 from .deleting import delete_many
+from .error_context import ErrorContext
 from .errors import (
     ContainerAlreadyExistsError,
     InvalidOptionError,
@@ -27,14 +32,21 @@ from .errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from .files import ObjectTextWriter, ObjectWriter
 from .handles import Container, Object
-from .listing import LazyList, prefixes_below
-from .operations.copying import Copying
-from .operations.metadata import Metadata
-from .operations.opening import Files
-from .operations.public_access import CDN
-from .operations.signing import Signing
-from .operations.unfinished_uploads import Uploads
+from .listing import LazyList
+from .operations import copying, opening, public_access, signing, unfinished_uploads
+from .operations.metadata import update as update_metadata
+from .operations.opening import (
+    BinaryReadMode,
+    BinaryWriteMode,
+    TextKeywords,
+    TextReadMode,
+    TextWriteMode,
+    WriteKeywords,
+)
+from .operations.signing import SignedURL
+from .operations.walking import walk
 from .redaction import hide_keys
 from .retry import RetryPolicy
 from .transfer import reading
@@ -45,26 +57,39 @@ from .transfer.progress import ProgressCallback
 from .transfer.sources import UploadSource, open_source
 from .transfer.upload import UploadRequest, upload
 from .transfer.workers import CancelToken
-from .values import DeleteResult, Extra, ListQuery, MiB, ObjectInfo, Page, Prefix
+from .values import (
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    DeleteResult,
+    Extra,
+    ListQuery,
+    MiB,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Upload,
+)
 
 _CHUNK_SIZE = MiB
 
 
-class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
+class StorageDriver(DriverCore):
     """
-    One service, with credentials and settings: what every operation goes through.
+    One service, with credentials and settings: every operation is one of its methods.
 
-    A driver may be used from any number of threads. It is a context manager that closes its
-    connections at the end; it need not be used as one.
+    A driver can be used from any number of threads. It is a context manager that closes its
+    connections at the end; using it as one is optional.
 
     Args:
-        retry: When to try again after a failure that may pass.
-        transfer: How large transfers are cut up, and how many parts travel at once.
+        retry: When to retry after a failure that may pass.
+        transfer: The size of parts, and how many are transferred at once.
         cdn: The public address that containers are served at, such as
-            ``"https://cdn.example.com/base"``; see `get_object_cdn_url`.
+            ``"https://cdn.example.com/base"``; see `Object.get_cdn_url`.
         write_tokens: Store a random token in the metadata of each object that is written on a
             condition. It shows whether a write whose response was lost took effect. Without it
-            that is `OutcomeUnknownError`.
+            such a write raises `OutcomeUnknownError`.
     """
 
     def __init__(
@@ -92,33 +117,39 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         Create a container.
 
         Args:
-            exist_ok: Take a container of this name that you have already.
-            extra: Options that only this service has; its page lists them.
+            name: The container's name. Services have rules of their own for it.
+            exist_ok: Return the container of this name if you have one already.
+            extra: Options of this service alone; its page lists them.
 
         Raises:
             ContainerAlreadyExistsError: There is a container of this name.
             InvalidNameError: The service cannot have a container of this name.
         """
-        with self._guard("create_container", name):
-            checked = self._container_name(name)
-            options = self._extra(extra, self.container_extras)
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        with ErrorContext(self, "create_container", name):
+            checked, options = (
+                self._valid_container(name),
+                self._extra(extra, self.container_extras),
+            )
             try:
-                info = self._create_container(checked, options)
+                return Container(self, self._create_container(checked, options))
             except ContainerAlreadyExistsError:
                 if not exist_ok:
                     raise
-                info = self._head_container(checked)
-        return Container(self, info)
+                return Container(self, self._head_container(checked))
 
     @final
     def get_container(self, name: str) -> Container:
         """
-        Return a container with all that the service knows of it.
+        Return a container with all attributes that the service has of it.
+
+        Args:
+            name: The container's name.
 
         Raises:
-            ContainerNotFoundError: There is none of this name.
+            ContainerNotFoundError: There is no container of this name.
         """
-        with self._guard("get_container", name):
+        with ErrorContext(self, "get_container", name):
             return Container(self, self._head_container(self._container_name(name)))
 
     @final
@@ -129,28 +160,15 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
             page = self._list_containers(token)
             return Page([Container(self, info) for info in page.items], page.token)
 
-        guard = self._guard("list_containers")
-        return LazyList(fetch, self.limits.page_size, f"containers of {self!r}", guard)
+        context = ErrorContext(self, "list_containers")
+        return LazyList(fetch, self.limits.page_size, f"containers of {self!r}", context)
 
     @final
     def delete_container(self, container: Container | str, *, recursive: bool = True) -> None:
-        """
-        Delete a container **and all objects in it**, unfinished uploads included.
-
-        Args:
-            recursive: If false, a container that has objects is left alone.
-
-        Raises:
-            ContainerNotFoundError: There is none of this name.
-            ContainerNotEmptyError: It has objects, and `recursive` is false; or others put
-                objects into it faster than they could be deleted.
-        """
-        with self._guard("delete_container", container):
-            name = self._container_name(container)
-            if recursive:
-                self._delete_full_container(name)
-            else:
-                self._delete_container(name)
+        """Delete a container **with all objects in it**. See `Container.delete`."""
+        with ErrorContext(self, "delete_container", container):
+            delete = self._delete_full_container if recursive else self._delete_container
+            delete(self._container_name(container))
 
     # ------------------------------------------------------------------ listing
 
@@ -181,118 +199,70 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         delimiter: str = "",
         start_after: str = "",
     ) -> LazyList[Any]:
-        """
-        List objects lazily, in the order of their names' UTF-8 bytes.
-
-        Args:
-            prefix: What the names begin with.
-            delimiter: Such as ``"/"``: names that go on behind it, after the prefix, are listed
-                as one `Prefix` in place of the objects, like the folders of a directory.
-            start_after: List only what sorts behind this name.
-
-        Raises:
-            ContainerNotFoundError: There is no such container; when the list is read.
-        """
-        with self._guard("list_objects", container):
-            name = self._container_name(container)
+        """List objects lazily, in the order of their names. See `Container.list_objects`."""
+        with ErrorContext(self, "list_objects", container):
+            handle = self._container_handle(container)
             query = ListQuery(
                 arguments.text(prefix, "prefix"),
                 arguments.text(delimiter, "delimiter"),
                 arguments.text(start_after, "start_after"),
             )
-        handle = self._container_handle(container)
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
-            page = self._list_objects(name, query, token, limit)
+            page = self._list_objects(handle.name, query, token, limit)
             items = [
                 item if isinstance(item, Prefix) else Object(handle, item) for item in page.items
             ]
             return Page(items, page.token)
 
-        shown = f" below {prefix!r}" if prefix else ""
-        guard = self._guard("list_objects", name)
-        return LazyList(fetch, self.limits.page_size, f"objects in {name!r}{shown}", guard)
+        label = f"objects in {handle.name!r}" + (f" below {prefix!r}" if prefix else "")
+        context = ErrorContext(self, "list_objects", handle)
+        return LazyList(fetch, self.limits.page_size, label, context)
 
     @final
     def walk(
         self, container: Container | str, prefix: str = "", *, delimiter: str = "/"
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
-        """
-        Walk the tree that a delimiter makes of the names, from the top, as `os.walk` does.
-
-        Each step yields a prefix, the prefixes right below it, and the objects right below it.
-        Prefixes that the caller takes out of the list are not walked into.
-
-        Args:
-            prefix: Where to begin; ``"2026/"``, with the delimiter, is what a folder would be.
-        """
-        with self._guard("walk", container):
-            self._container_name(container)
+        """Walk the tree of names that a delimiter makes. See `Container.walk`."""
+        with ErrorContext(self, "walk", container):
+            handle = self._container_handle(container)
             if not arguments.text(delimiter, "delimiter"):
-                raise InvalidOptionError("delimiter must not be empty: it is what makes the tree")
-            return self._walk(container, arguments.text(prefix, "prefix"), delimiter)
+                raise InvalidOptionError("delimiter must not be empty: it separates the levels")
+            return self._walk(handle, arguments.text(prefix, "prefix"), delimiter)
 
     def _walk(
-        self, container: Container | str, prefix: str, delimiter: str
+        self, container: Container, prefix: str, delimiter: str
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
-        handle = self._container_handle(container)
-        waiting = [prefix]
-        with self._list_folders(handle.name, delimiter) as items_of:
-            while waiting:
-                here = waiting.pop()
-                with self._guard("list_objects", handle):
-                    items = items_of(here)
-                with self._guard("walk", handle):
-                    prefixes = prefixes_below(items, here)
-                objects = [Object(handle, item) for item in items if isinstance(item, ObjectInfo)]
-                yield here, prefixes, objects
-                waiting.extend(reversed(prefixes))
+        with closing(walk(self, container.name, prefix, delimiter)) as steps:
+            for here, prefixes, infos in steps:
+                yield here, prefixes, [Object(container, info) for info in infos]
 
     # ------------------------------------------------------------------ one object
 
     @final
     def get_object(self, container: Container | str, name: str) -> Object:
-        """
-        Return an object with all that the service knows of it.
-
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
-        """
-        with self._guard("get_object", container, name):
-            container_name = self._container_name(container)
-            info = self._head_object(container_name, self._object_name(name), None)
-        return self._object_handle(container, info)
+        """Return an object with all its attributes. See `Container.get_object`."""
+        with ErrorContext(self, "get_object", container, name):
+            handle = self._container_handle(container)
+            return Object(handle, self._head_object(handle.name, self._valid_name(name), None))
 
     @final
     def object_exists(self, container: Container | str, name: str) -> bool:
-        """
-        Return whether there is an object of this name.
-
-        Raises:
-            ContainerNotFoundError: There is no such container.
-            AccessDeniedError: The service does not tell.
-        """
-        with self._guard("object_exists", container, name):
-            container_name = self._container_name(container)
+        """Return whether an object exists. See `Container.object_exists`."""
+        with ErrorContext(self, "object_exists", container, name):
             try:
-                self._head_object(container_name, self._object_name(name), None)
+                self._head_object(self._container_name(container), self._valid_name(name), None)
             except ObjectNotFoundError:
                 return False
         return True
 
     @final
     def object(self, container: Container | str, name: str) -> Object:
-        """
-        Return a handle without asking the service whether there is such an object.
+        """Return a handle without sending a request. See `Container.object`."""
+        with ErrorContext(self, "object", container, name):
+            return Object(self._container_handle(container), ObjectInfo(self._valid_name(name)))
 
-        What the handle does not know, it asks for when somebody wants it.
-        """
-        with self._guard("object", container, name):
-            self._container_name(container)
-            return self._object_handle(container, ObjectInfo(self._object_name(name)))
-
-    # ------------------------------------------------------------------ bytes in
+    # ------------------------------------------------------------------ uploads
 
     @final
     def upload_object(
@@ -315,37 +285,12 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Object:
-        """
-        Store an object, and return it.
-
-        A large source travels in parts, several at once, of which ``concurrency + 1`` are in
-        memory (see `TransferOptions`). The object appears as a whole after the last byte, or not
-        at all; until then an object that it replaces stays as it was.
-
-        Args:
-            source: A path (`str` or `os.PathLike`), the content itself (bytes or any buffer), a
-                binary file object (read from its position, left open) or an iterable of bytes.
-            content_type: The media type; guessed from the name by default.
-            metadata: Pairs of your own. Keys are ASCII and become lower-case.
-            cache_control: It and the three that follow are headers to hand out with the object.
-            if_absent: Raise rather than replace an object of this name.
-            if_match: Raise unless the object to be replaced has this ETag.
-            checksum: What the content must come to, such as ``"sha256:9f86…"``, hexadecimal.
-            extra: Options that only this service has; its page lists them.
-            progress: Called with the bytes that are confirmed so far and with the total or `None`.
-            cancel: Stops the upload when set, such as a `threading.Event`.
-
-        Raises:
-            ContainerNotFoundError: There is no such container.
-            ObjectAlreadyExistsError: `if_absent` does not hold.
-            ObjectChangedError: `if_match` does not hold.
-            IntegrityError: The source or what was stored does not match its digest.
-        """
-        extra = hide_keys(extra)  # from here on no traceback shows a key
-        with self._guard("upload_object", container, name):
-            target = self._container_name(container), self._object_name(name)
+        """Store an object, and return it. See `Container.upload_object`."""
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        with ErrorContext(self, "upload_object", container, name):
+            handle = self._container_handle(container)
             options = self._write_options(
-                name,
+                self._valid_name(name),
                 content_type,
                 metadata,
                 self._conditions(if_absent, if_match),
@@ -356,11 +301,103 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
                 content_encoding=content_encoding,
                 content_language=content_language,
             )
-            order = UploadRequest(*target, options, parse_checksum(checksum), progress, cancel)
-            stored = upload(self, order, open_source(source))
-        return self._object_handle(container, *stored)
+            expected = parse_checksum(checksum)
+            request = UploadRequest(handle.name, name, options, expected, progress, cancel)
+            return Object(handle, *upload(self, request, open_source(source)))
 
-    # ------------------------------------------------------------------ bytes out
+    @overload
+    def open_object(
+        self, container: Container | str, name: Object | str, mode: BinaryReadMode = "rb"
+    ) -> BinaryIO: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: BinaryWriteMode,
+        **options: Unpack[WriteKeywords],
+    ) -> ObjectWriter: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: TextReadMode,
+        **options: Unpack[TextKeywords],
+    ) -> TextIO: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: TextWriteMode,
+        **options: Unpack[TextKeywords],
+    ) -> ObjectTextWriter: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: str,
+        **options: Unpack[TextKeywords],
+    ) -> Any: ...
+    @final
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: str = "rb",
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
+        cache_control: str | None = None,
+        content_disposition: str | None = None,
+        content_encoding: str | None = None,
+        content_language: str | None = None,
+        if_absent: bool = False,
+        if_match: str | None = None,
+        extra: Extra | None = None,
+    ) -> Any:
+        """Open an object as a file. See `Container.open`."""
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        context = ErrorContext(self, "open_object", container, name)
+        with context:
+            obj = self._object_in(container, name)
+            parsed = opening.parse_mode(mode, encoding, errors, newline)
+            headers = {
+                "storage_class": storage_class,
+                "cache_control": cache_control,
+                "content_disposition": content_disposition,
+                "content_encoding": content_encoding,
+                "content_language": content_language,
+            }
+            if parsed.action == "r":
+                opening.refuse_write_options(
+                    mode,
+                    content_type=content_type,
+                    metadata=metadata,
+                    if_absent=if_absent,
+                    if_match=if_match,
+                    extra=extra,
+                    **headers,
+                )
+                return opening.open_reader(
+                    self, obj.container.name, obj._info, parsed.text, context, obj._set_verified
+                )
+            conditions = self._conditions(if_absent or parsed.action == "x", if_match)
+            options = self._write_options(
+                obj.name, content_type, metadata, conditions, extra, **headers
+            )
+            request = UploadRequest(obj.container.name, obj.name, options)
+            return opening.open_writer(
+                self, request, parsed, context, lambda stored: Object(obj.container, *stored)
+            )
+
+    # ------------------------------------------------------------------ downloads
 
     @final
     def download_object(
@@ -372,35 +409,16 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Path:
-        """
-        Write an object to a file, and return the file's path.
-
-        The file appears under its name after the last byte was verified, or not at all. Large
-        objects come in ranges, several at once, all of one version.
-
-        Args:
-            destination: The path of the file; its directory must exist.
-            overwrite: Replace a file that is there.
-            progress: Called with the bytes that are on disk so far and with the total.
-            cancel: Stops the download when set, such as a `threading.Event`.
-
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ObjectChangedError: It was replaced while it was read, and again when it was read anew.
-            IntegrityError: The bytes do not match the digest that the service keeps; they were
-                read twice.
-            LocalFileError: The destination exists, is a directory or cannot be written.
-            TransferCancelledError: `cancel` was set.
-        """
-        with self._guard("download_object", obj):
-            container, name = self._target(obj)
+        """Write an object to a file, and return the file's path. See `Object.download`."""
+        with ErrorContext(self, "download_object", obj):
+            names = self._target(obj)
             if not isinstance(destination, (str, os.PathLike)):
                 raise InvalidTypeError(
                     f"destination must be a path, not {type(destination).__name__};"
-                    " stream_object() gives the bytes to anything else"
+                    " use stream_object() to write to anything else"
                 )
             path = checked_destination(os.fsdecode(destination), overwrite)
-            order = DownloadOrder(container, name, obj._info.size, progress, cancel)
+            order = DownloadOrder(*names, obj._info.size, progress, cancel)
             obj._verified_by = None
             obj._verified_by = download(self, order, path, overwrite)
         return Path(destination)
@@ -414,53 +432,25 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
         stop: int | None = None,
         chunk_size: int | None = None,
     ) -> Iterator[bytes]:
-        """
-        Yield an object's bytes in order, without holding it in memory.
-
-        A connection that is lost half-way is opened again at the next byte. A stream of the whole
-        object raises at its end if the bytes do not match the digest that the service keeps.
-
-        Args:
-            start: The first byte.
-            stop: The first byte left out; `None` and anything past the end mean the end.
-            chunk_size: Bytes of each chunk but the last; 1 MiB by default.
-
-        Raises:
-            ObjectNotFoundError: There is no such object; at the first chunk.
-            ObjectChangedError: It was replaced while it was read.
-            IntegrityError: The bytes do not match the digest that the service keeps.
-        """
-        guard = self._guard("stream_object", obj)
-        with guard:
-            container, name = self._target(obj)
-            span = arguments.span(start, stop)
+        """Yield an object's bytes in order. See `Object.stream`."""
+        context = ErrorContext(self, "stream_object", obj)
+        with context:
+            names, span = self._target(obj), arguments.span(start, stop)
             size = _CHUNK_SIZE
             if chunk_size is not None:
                 size = arguments.positive_size(chunk_size, "chunk_size")
 
         def chunks() -> Iterator[bytes]:
-            with guard:
+            with context:
                 obj._verified_by = None
-                yield from reading.iterate(self, container, name, span, size, obj._set_verified)
+                yield from reading.iterate(self, *names, span, size, obj._set_verified)
 
         return chunks()
 
     @final
     def read_object(self, obj: Object, *, start: int = 0, stop: int | None = None) -> bytes:
-        """
-        Return an object's bytes, or those of a range.
-
-        Args:
-            start: The first byte; past the end there is nothing to read, which is no error.
-            stop: The first byte left out; `None` and anything past the end mean the end.
-
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ObjectChangedError: It was replaced while it was read, and again when it was read anew.
-            IntegrityError: The object does not match the digest that the service keeps; it was
-                read twice.
-        """
-        with self._guard("read_object", obj):
+        """Return an object's bytes, or those of a range. See `Object.read`."""
+        with ErrorContext(self, "read_object", obj):
             container, name = self._target(obj)
             span = arguments.span(start, stop)
             obj._verified_by = None
@@ -469,69 +459,272 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
 
     @final
     def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
-        """
-        Return the bytes of several ranges, in their order and all of one version.
-
-        Ranges that lie close together are fetched with one request.
-
-        Args:
-            spans: Pairs of the first byte and the first byte left out.
-
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ObjectChangedError: It was replaced between two requests.
-        """
-        with self._guard("read_ranges", obj):
-            container, name = self._target(obj)
+        """Return the bytes of ranges, all of one version. See `Object.read_ranges`."""
+        with ErrorContext(self, "read_ranges", obj):
+            names = self._target(obj)
             if not isinstance(spans, Iterable):
                 raise InvalidTypeError(
                     f"spans must be an iterable of pairs, not {type(spans).__name__}"
                 )
             checked = [arguments.span(*arguments.pair(span)) for span in spans]
             obj._verified_by = None
-            return reading.read_ranges(self, container, name, checked)
+            return reading.read_ranges(self, *names, checked)
+
+    # ------------------------------------------------------------------ copying
+
+    @final
+    def copy_object(
+        self,
+        obj: Object,
+        container: Container | str,
+        name: str | None = None,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
+        if_absent: bool = False,
+        extra: Extra | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Object:
+        """Copy an object, also to another service, and return the copy. See `Object.copy`."""
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        options = CopyOptions(
+            content_type=content_type,
+            metadata=metadata,
+            storage_class=storage_class,
+            conditions=Conditions(if_absent=if_absent),
+            extra={} if extra is None else extra,
+        )
+        source, handle, target = self._copy_ends("copy_object", obj, container, name)
+        size = obj._info.size
+        request = copying.CopyRequest(
+            "copy_object", source, target, options, size, progress, cancel
+        )
+        return Object(handle, *copying.copy(request))
+
+    @final
+    def move_object(
+        self,
+        obj: Object,
+        container: Container | str,
+        name: str | None = None,
+        *,
+        if_absent: bool = False,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Object:
+        """Move an object, also to another service, and return it. See `Object.move`."""
+        source, handle, target = self._copy_ends("move_object", obj, container, name)
+        options = CopyOptions(conditions=Conditions(if_absent=if_absent))
+        size = obj._info.size
+        request = copying.CopyRequest(
+            "move_object", source, target, options, size, progress, cancel
+        )
+        return Object(handle, *copying.move(request))
+
+    def _copy_ends(
+        self, operation: str, obj: Object, container: Container | str, name: str | None
+    ) -> tuple[copying.ObjectRef, Container, copying.ObjectRef]:
+        """Return the source of a copy, and the container and the place that it goes to."""
+        with ErrorContext(self, operation, obj):
+            source = copying.ObjectRef(self, *self._target(obj))
+        driver = container.driver if isinstance(container, Container) else self
+        name = source.name if name is None else name
+        with ErrorContext(driver, operation, container, name):
+            handle = driver._container_handle(container)
+            return source, handle, copying.ObjectRef(driver, handle.name, driver._valid_name(name))
+
+    # ------------------------------------------------------------------ metadata and URLs
+
+    @final
+    def update_metadata(
+        self,
+        obj: Object,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        content_type: str | None = None,
+        if_match: str | None = None,
+    ) -> Object:
+        """Replace an object's metadata or content type. See `Object.update_metadata`."""
+        with ErrorContext(self, "update_metadata", obj):
+            names = self._target(obj)
+            info = update_metadata(self, *names, metadata, content_type, if_match)
+            return Object(obj.container, info)
+
+    @final
+    def sign_url(
+        self,
+        obj: Object,
+        *,
+        method: str = "GET",
+        expires: float = 3600.0,
+        headers: Mapping[str, str] | None = None,
+        response_headers: Mapping[str, str] | None = None,
+    ) -> SignedURL:
+        """Return a presigned URL of an object. See `Object.sign_url`."""
+        with ErrorContext(self, "sign_url", obj):
+            return signing.sign(
+                self,
+                *self._target(obj),
+                method=method,
+                expires=expires,
+                headers=headers,
+                response_headers=response_headers,
+            )
+
+    @final
+    def enable_container_cdn(self, container: Container | str) -> str:
+        """Make a container's objects public, and return its URL. See `Container.enable_cdn`."""
+        with ErrorContext(self, "enable_container_cdn", container):
+            return public_access.enable_container(self, self._container_name(container))
+
+    @final
+    def enable_object_cdn(self, obj: Object) -> str:
+        """Make one object public, and return its URL. See `Object.enable_cdn`."""
+        with ErrorContext(self, "enable_object_cdn", obj):
+            return public_access.enable_object(self, *self._target(obj))
+
+    @final
+    def get_container_cdn_url(self, container: Container | str) -> str:
+        """Return the public URL of a container. See `Container.get_cdn_url`."""
+        with ErrorContext(self, "get_container_cdn_url", container):
+            return public_access.container_url(self, self._container_name(container))
+
+    @final
+    def get_object_cdn_url(self, obj: Object) -> str:
+        """Return the public URL of an object. See `Object.get_cdn_url`."""
+        with ErrorContext(self, "get_object_cdn_url", obj):
+            return public_access.object_url(self, *self._target(obj))
 
     # ------------------------------------------------------------------ deleting
 
     @final
     def delete_object(self, obj: Object, *, if_match: str | None = None) -> None:
-        """
-        Delete an object. That it is gone already is no error.
-
-        Args:
-            if_match: The ETag that the object must have.
-
-        Raises:
-            ContainerNotFoundError: There is no such container.
-            ObjectChangedError: `if_match` does not hold.
-            NotSupportedError: The service cannot honour `if_match`.
-        """
-        with self._guard("delete_object", obj):
-            container, name = self._target(obj)
-            self._delete_object(container, name, self._delete_conditions(obj, if_match), None)
+        """Delete an object; a missing one is not an error. See `Object.delete`."""
+        with ErrorContext(self, "delete_object", obj):
+            names = self._target(obj)
+            self._delete_object(*names, self._delete_conditions(obj._info, if_match), None)
 
     @final
     def delete_objects(self, objs: Iterable[Object]) -> list[DeleteResult]:
         """
-        Delete many objects with few requests, and tell what became of each.
+        Delete objects, also of more than one container, and return one result for each.
 
-        One that cannot be deleted does not keep the others from it.
-
-        Returns:
-            One result for each object, in their order; `DeleteResult.error` is `None` where the
-            object is gone.
+        See `Container.delete_objects`.
         """
-        with self._guard("delete_objects"):
-            targets = [self._target(obj) for obj in several(objs)]
+        with ErrorContext(self, "delete_objects"):
+            targets = [self._target(obj) for obj in _many(objs)]
             return delete_many(self, targets, self._complete_deletion)
 
     def _complete_deletion(self, error: StorageError, container: str, name: str) -> None:
-        self._guard("delete_objects", container, name).complete(error)
+        ErrorContext(self, "delete_objects", container, name).complete(error)
+
+    # ------------------------------------------------------------------ unfinished uploads
+
+    @final
+    def list_uploads(self, container: Container | str) -> LazyList[Upload]:
+        """List multipart uploads that were not finished. See `Container.list_uploads`."""
+        with ErrorContext(self, "list_uploads", container):
+            name = self._container_name(container)
+            return unfinished_uploads.list_uploads(self, "list_uploads", name)
+
+    @final
+    def list_parts(self, upload: Upload) -> LazyList[Part]:
+        """
+        List the parts of an unfinished upload lazily, sorted by number.
+
+        Args:
+            upload: An upload from `list_uploads`.
+
+        Raises:
+            NotSupportedError: The service has no multipart uploads, or does not list parts.
+            ObjectNotFoundError: There is no such upload any more. It is raised when the list is
+                read.
+        """
+        with ErrorContext(self, "list_parts"):
+            return unfinished_uploads.list_parts(self, upload)
+
+    @final
+    def abort_upload(self, upload: Upload) -> None:
+        """
+        Delete one unfinished upload and its parts; a missing one is not an error.
+
+        Args:
+            upload: An upload from `list_uploads`, or made of `StorageError.upload_id`.
+
+        Raises:
+            NotSupportedError: The service has no multipart uploads.
+        """
+        with ErrorContext(self, "abort_upload"):
+            unfinished_uploads.abort(self, upload)
+
+    @final
+    def abort_uploads(
+        self, container: Container | str, *, older_than: float = 0.0
+    ) -> list[Upload]:
+        """Delete the unfinished uploads of a container. See `Container.abort_uploads`."""
+        with ErrorContext(self, "abort_uploads", container):
+            name = self._container_name(container)
+            return unfinished_uploads.abort_all(self, name, older_than)
+
+    # ------------------------------------------------------------------ handles and names
+
+    def _container_name(self, container: builtins.object) -> str:
+        """Return the checked name of a container, given as a handle or by its name."""
+        if isinstance(container, Container):
+            if container.driver is not self and container.driver != self:
+                raise InvalidOptionError(
+                    f"{container!r} belongs to another driver; pass its name, or use its driver"
+                )
+            return container.name
+        if not isinstance(container, str):
+            raise InvalidTypeError(
+                f"container must be a Container or a str, not {type(container).__name__}"
+            )
+        return self._valid_container(container)
+
+    def _container_handle(self, container: Container | str) -> Container:
+        """Return a checked handle of this driver."""
+        name = self._container_name(container)
+        if not isinstance(container, Container):
+            return Container(self, ContainerInfo(name))
+        return container if container.driver is self else Container(self, container._info)
+
+    def _target(self, obj: builtins.object) -> tuple[str, str]:
+        """Return the names of an object's container and of the object."""
+        if not isinstance(obj, Object):
+            raise InvalidTypeError(
+                f"obj must be an Object, not {type(obj).__name__};"
+                " driver.object(container, name) makes one of a name"
+            )
+        container = obj.container
+        if container.driver is not self and container.driver != self:
+            raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
+        return container.name, obj.name
+
+    def _object_in(self, container: Container | str, obj: builtins.object) -> Object:
+        """Return an object of a container, given as a handle or by its name."""
+        handle = self._container_handle(container)
+        if not isinstance(obj, Object):
+            return Object(handle, ObjectInfo(self._valid_name(obj)))
+        if self._target(obj)[0] != handle.name:
+            raise InvalidOptionError(f"{obj!r} is not in {handle.name!r}")
+        return obj
+
+    def _objects_in(self, container: Container | str, objs: builtins.object) -> Iterable[Object]:
+        """Return objects of a container, given as handles or by their names."""
+        return [self._object_in(container, obj) for obj in _many(objs)]
+
+    def _with_checksums(self, obj: Object) -> ObjectInfo:
+        """Return an object's attributes, with digests if any can be computed."""
+        with ErrorContext(self, "checksums", obj):
+            return replace(obj._info, checksums=self._compute_checksums(*self._target(obj)))
 
     # ------------------------------------------------------------------ the driver itself
 
     def close(self) -> None:
-        """Give back what the driver holds open. It may be called again, and the driver used on."""
+        """Close all connections; the driver can still be used, and closed again."""
         return
 
     def __enter__(self) -> Self:
@@ -548,3 +741,13 @@ class StorageDriver(Files, Copying, Metadata, Signing, Uploads, CDN):
     @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+def _many(objs: object) -> Iterable[object]:
+    """Refuse a single object or name where an iterable of them is expected."""
+    if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
+        raise InvalidTypeError(
+            f"objs must be an iterable of objects, not {type(objs).__name__};"
+            " delete_object() deletes a single one"
+        )
+    return objs

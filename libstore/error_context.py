@@ -1,4 +1,4 @@
-"""What adds to an error which operation it is about, and on what it was called."""
+"""Adding to an error which operation it is about, and on what the operation was called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .redaction import redact
 
 
 class ErrorHooks(Protocol):
-    """What an error says of its driver."""
+    """What an error context needs of a driver."""
 
     name: ClassVar[str]
 
@@ -18,12 +18,21 @@ class ErrorHooks(Protocol):
 
 
 class ErrorContext:
-    """Adds to an error that passes which operation, container and object it is about."""
+    """
+    Adds driver, operation, container and object to the storage errors that pass through it.
+
+    It may be entered any number of times, by several threads at once.
+
+    Args:
+        container: A container's or an object's handle, or the name of a container. Arguments of
+            users may be passed unchecked: a value of any other type is left out of the error.
+        name: The name of an object, or its handle.
+    """
 
     __slots__ = ("_container", "_driver", "_name", "_operation")
 
     def __init__(
-        self, driver: ErrorHooks, operation: str, container: str | None, name: str | None
+        self, driver: ErrorHooks, operation: str, container: object = None, name: object = None
     ) -> None:
         self._driver = driver
         self._operation = operation
@@ -38,17 +47,28 @@ class ErrorContext:
             self.complete(error)
 
     def complete(self, error: StorageError) -> None:
-        """Fill in what the error does not say yet, and take out what it must not say."""
+        """Fill in what the error does not have yet, and remove secrets from its texts."""
         if error.driver is None:
             _redact(error, self._driver._known_secrets())
+        container, name = self._names()
         error.driver = error.driver or self._driver.name
         error.operation = error.operation or self._operation
-        error.container = error.container or self._container
-        error.object = error.object or self._name
+        error.container = error.container or container
+        error.object = error.object or name
+
+    def _names(self) -> tuple[str | None, str | None]:
+        """Return the names of the container and the object, as far as they are known."""
+        container, name = getattr(self._container, "_error_names", (self._container, None))
+        if self._name is not None:
+            _, name = getattr(self._name, "_error_names", (None, self._name))
+        return (
+            container if isinstance(container, str) else None,
+            name if isinstance(name, str) else None,
+        )
 
 
 def _redact(error: StorageError, secrets: Iterable[str | bytes]) -> None:
-    """Take secrets out of an error; a service may say anything anywhere."""
+    """Remove secrets from an error; a service may repeat them anywhere."""
     message = redact(error.message, secrets)
     if message != error.message:
         error.message = message

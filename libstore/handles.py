@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
+from .error_context import ErrorContext
 from .readonly import no_pairs
 from .redaction import hide_keys
 from .values import ContainerInfo, DeleteResult, Extra, ObjectInfo, Prefix, Upload
@@ -249,7 +250,9 @@ class Container:
 
     def delete_objects(self, objs: Iterable[Object | str]) -> list[DeleteResult]:
         """Delete many objects. See `StorageDriver.delete_objects`."""
-        return self.driver.delete_objects(self.driver._objects_in("delete_objects", self, objs))
+        with ErrorContext(self.driver, "delete_objects", self):
+            targets = self.driver._objects_in(self, objs)
+        return self.driver.delete_objects(targets)
 
     def list_uploads(self) -> LazyList[Upload]:
         """List unfinished uploads in parts. See `StorageDriver.list_uploads`."""
@@ -291,9 +294,15 @@ class Container:
     def __repr__(self) -> str:
         return f"<Container {self.name!r} of {self.driver!r}>"
 
+    @property
+    def _error_names(self) -> tuple[str, None]:
+        """The names that an error about this container has; see `ErrorContext`."""
+        return self.name, None
+
     def _handle(self, operation: str, obj: Object | str) -> Object:
         """Return an object of this container that is given as a handle or by its name."""
-        return self.driver._object_in(operation, self, obj)
+        with ErrorContext(self.driver, operation, self, obj):
+            return self.driver._object_in(self, obj)
 
     def _known(self, field: str) -> Any:
         if not _is_known(self._info, field):
@@ -582,6 +591,11 @@ class Object:
     def __repr__(self) -> str:
         size = "" if self._info.size is None else f", {self._info.size} bytes"
         return f"<Object {self.name!r} in {self.container.name!r}{size}>"
+
+    @property
+    def _error_names(self) -> tuple[str, str]:
+        """The names that an error about this object has; see `ErrorContext`."""
+        return self.container.name, self.name
 
     def _set_verified(self, verified_by: str | None) -> None:
         self._verified_by = verified_by

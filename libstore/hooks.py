@@ -18,17 +18,14 @@ overrides.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import ClassVar, TypeAlias
 
-from .deleting import delete_full, empty
-from .errors import ContainerNotFoundError, NotSupportedError, StorageError
-from .listing import iterate_pages
-from .retry import Retrier, RetryPolicy, TokenBucket
+from .errors import NotSupportedError, StorageError
+from .retry import RetryPolicy
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
-from .transfer.workers import map_concurrently
 from .values import (
     Composite,
     Conditions,
@@ -86,6 +83,7 @@ class DriverHooks(ABC):
             by the service. If they are only what it was sent, it has checked those of the parts.
         retry: When to try again.
         transfer: How transfers are cut up.
+        cdn: The public address that containers are served at, if the driver was made with one.
         write_tokens: Whether conditional writes get a token; see `Conditions`.
     """
 
@@ -98,14 +96,8 @@ class DriverHooks(ABC):
     confirms_whole: ClassVar[bool] = True
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()
+    cdn: str | None = None
     write_tokens: bool = True
-
-    @property
-    def _retrier(self) -> Retrier:
-        """What all retries of this driver share; hand it to whatever sends its requests."""
-        # Not made in __init__, which a driver of others need not call.
-        tokens = vars(self).setdefault("_retry_tokens", TokenBucket())
-        return Retrier(lambda: self.retry, tokens)
 
     # ------------------------------------------------------------------ required
 
@@ -229,15 +221,7 @@ class DriverHooks(ABC):
         compares names and stores. One path may also be the end of the other: of a directory that
         is the root of one driver and lies within that of the other.
         """
-        here, there = (container, name), (other_container, other_name)
-        if other is self or other == self:
-            return here == there
-        stores = self._store_id(), other._store_id()
-        if None not in stores:
-            return stores[0] == stores[1] and here == there
-        paths = "/".join(here), "/".join(there)
-        longer, shorter = sorted(paths, key=len, reverse=True)
-        return None if longer == shorter or longer.endswith(f"/{shorter}") else False
+        raise NotImplementedError
 
     def _head_newest(self, container: str, name: str) -> ObjectInfo:
         """
@@ -274,13 +258,11 @@ class DriverHooks(ABC):
 
         Raise `ContainerNotFoundError` if there is none. The default lists one object.
         """
-        self._list_objects(name, ListQuery(), None, 1)
-        return ContainerInfo(name, complete=True)
+        raise NotImplementedError
 
-    @contextmanager
     def _list_folders(
         self, container: str, delimiter: str
-    ) -> Iterator[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
+    ) -> AbstractContextManager[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
         """
         Lend a function that lists one prefix of a container after another, for a walk.
 
@@ -288,16 +270,7 @@ class DriverHooks(ABC):
         default calls that. A driver that finds its way faster from one folder to the next may
         keep what it needs for that until the end of the walk.
         """
-
-        def items_of(prefix: str) -> Sequence[ObjectInfo | Prefix]:
-            query = ListQuery(prefix, delimiter)
-            pages = iterate_pages(
-                lambda token: self._list_objects(container, query, token, self.limits.page_size),
-                f"objects in {container!r} below {prefix!r}",
-            )
-            return [item for page in pages for item in page.items]
-
-        yield items_of
+        raise NotImplementedError
 
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
         """
@@ -324,7 +297,7 @@ class DriverHooks(ABC):
         The default deletes the objects that a listing shows, and unfinished uploads. A service
         that keeps versions, snapshots or delete markers needs a hook that takes them along.
         """
-        empty(self, name)
+        raise NotImplementedError
 
     def _delete_full_container(self, name: str) -> None:
         """
@@ -332,7 +305,7 @@ class DriverHooks(ABC):
 
         The default empties it, deletes it, and begins anew if others put something into it.
         """
-        delete_full(self, name)
+        raise NotImplementedError
 
     def _copy_object(
         self,
@@ -376,17 +349,7 @@ class DriverHooks(ABC):
         Return for each, in their order, why it is still there, or `None`. The default deletes them
         one by one, several at once.
         """
-
-        def delete(name: str) -> StorageError | None:
-            try:
-                self._delete_object(container, name, Conditions(), None)
-            except ContainerNotFoundError:
-                raise
-            except StorageError as error:
-                return error
-            return None
-
-        return map_concurrently(delete, names, self.transfer.concurrency)
+        raise NotImplementedError
 
     def _set_metadata(
         self,
@@ -489,13 +452,6 @@ class DriverHooks(ABC):
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that were begun and neither finished nor aborted."""
         raise self._unsupported("take an object in parts")
-
-    # ------------------------------------------------------------------ for the hooks
-
-    @property
-    def takes_parts(self) -> bool:
-        """Whether the service takes an object in parts."""
-        return type(self)._start_upload is not DriverHooks._start_upload
 
     def _unsupported(self, what: str) -> NotSupportedError:
         return NotSupportedError(f"the {self.name} driver cannot {what}")

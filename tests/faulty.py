@@ -19,12 +19,13 @@ from libstore import (
     Reading,
     RetryPolicy,
     Span,
+    StorageDriver,
     TransferOptions,
     TransportError,
     arguments,
 )
 from libstore.drivers.memory import MemoryDriver
-from libstore.hooks import MULTIPART_HOOKS, Check, DriverHooks
+from libstore.hooks import MULTIPART_HOOKS, Check
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -186,12 +187,12 @@ class OnePutDriver(FaultyDriver):
 
     name: ClassVar[str] = "one-put"
 
-    _start_upload = DriverHooks._start_upload
-    _put_part = DriverHooks._put_part
-    _finish_upload = DriverHooks._finish_upload
-    _abort_upload = DriverHooks._abort_upload
-    _list_uploads = DriverHooks._list_uploads
-    _copy_object = DriverHooks._copy_object
+    _start_upload = StorageDriver._start_upload
+    _put_part = StorageDriver._put_part
+    _finish_upload = StorageDriver._finish_upload
+    _abort_upload = StorageDriver._abort_upload
+    _list_uploads = StorageDriver._list_uploads
+    _copy_object = StorageDriver._copy_object
 
 
 def small_parts(

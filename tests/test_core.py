@@ -75,8 +75,8 @@ def test_all_public_operations_are_sealed() -> None:
 def test_parts_are_taken_wholly_or_not_at_all(missing: str) -> None:
     """A driver with some of the hooks of uploads in parts is told which it lacks."""
     with pytest.raises(TypeError, match=f"lacks {missing}$"):
-        type("Own", (MemoryDriver,), {"name": "own", missing: getattr(DriverHooks, missing)})
-    none = {hook: getattr(DriverHooks, hook) for hook in MULTIPART_HOOKS}
+        type("Own", (MemoryDriver,), {"name": "own", missing: getattr(StorageDriver, missing)})
+    none = {hook: getattr(StorageDriver, hook) for hook in MULTIPART_HOOKS}
     assert not type("Own", (MemoryDriver,), {"name": "own", **none})().takes_parts
 
 
@@ -109,7 +109,7 @@ def test_supports_looks_at_the_hooks(operation: str) -> None:
     assert PublicDriver().supports(operation)
     hook = CAPABILITIES[operation]
     groups = [group for group in (MULTIPART_HOOKS, CDN_HOOKS) if hook in group] or [(hook,)]
-    without = {name: getattr(DriverHooks, name) for name in groups[0]}
+    without = {name: getattr(StorageDriver, name) for name in groups[0]}
     assert not type("Own", (PublicDriver,), {"name": "own", **without})().supports(operation)
 
 
@@ -130,8 +130,8 @@ def test_what_a_service_cannot_do_is_said_before_anything_is_sent() -> None:
     class Plain(OnePutDriver):
         name = "plain"
         options = frozenset()
-        _sign_url = DriverHooks._sign_url
-        _set_metadata = DriverHooks._set_metadata
+        _sign_url = StorageDriver._sign_url
+        _set_metadata = StorageDriver._set_metadata
 
     driver = Plain()
     container = stored(driver, b"content")

@@ -16,10 +16,10 @@ from libstore import (
     ObjectAlreadyExistsError,
     Page,
     ServiceUnavailableError,
+    StorageDriver,
     StorageError,
     TransportError,
 )
-from libstore.hooks import DriverHooks
 
 
 def _filled(driver: FaultyDriver, count: int, name: str = "c") -> Container:
@@ -42,7 +42,7 @@ class _OneByOne(OnePutDriver):
     """A service that deletes one object with each request."""
 
     name = "one-by-one"
-    _delete_objects = DriverHooks._delete_objects
+    _delete_objects = StorageDriver._delete_objects
 
 
 # ---------------------------------------------------------------------- many objects

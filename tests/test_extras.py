@@ -103,7 +103,7 @@ def test_a_service_without_options_of_its_own_says_so() -> None:
 
 
 def test_a_read_takes_no_options_of_a_write(driver: PublicDriver) -> None:
-    with pytest.raises(InvalidOptionError, match="options of a write"):
+    with pytest.raises(InvalidOptionError, match="an option for writing"):
         cast("Any", driver).open_object("c", "a", "rb", extra={"colour": "red"})
 
 

@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from typing_extensions import override
 
 from ..driver import StorageDriver
+from ..error_context import ErrorContext
 from ..errors import (
     AccessDeniedError,
     ContainerAlreadyExistsError,
@@ -151,7 +152,7 @@ class MemoryDriver(StorageDriver):
         parts = urlsplit(url)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         container, _, name = (unquote(piece) for piece in parts.path[1:].partition("/"))
-        with self._guard("redeem_url", container, name):
+        with ErrorContext(self, "redeem_url", container, name):
             expires = query.get("expires", "")
             expected = self._signature(container, name, method, expires)
             signed = parts.netloc == self._id and query.get("method") == method

@@ -1,6 +1,7 @@
 """
-The rooms that `StorageDriver` is assembled from beside its core.
+Operations that take more than one call of a hook.
 
-Each is a class of sealed public operations over `libstore.core.DriverCore`; a new capability is a
-new file here, a name in the bases of `StorageDriver` and a method of the handles.
+Each module has functions that take a driver, names and records, and return records; none knows a
+handle. `StorageDriver` has one method for each operation, which turns handles into names, and the
+result into a handle.
 """

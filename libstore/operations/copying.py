@@ -1,15 +1,14 @@
-"""Copying and moving, within a service and between services."""
+"""Copying and moving objects, within a service and between services."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-
-from typing_extensions import final
+from typing import NamedTuple
 
 from .. import arguments
 from ..core import DriverCore
+from ..error_context import ErrorContext
 from ..errors import (
     ObjectAlreadyExistsError,
     ObjectChangedError,
@@ -19,263 +18,110 @@ from ..errors import (
     ServiceError,
     StorageError,
 )
-from ..handles import Container, Object
-from ..redaction import hide_keys
 from ..transfer.copy import ObjectSource
 from ..transfer.progress import ProgressCallback
 from ..transfer.upload import Stored, UploadRequest, upload
 from ..transfer.workers import CancelToken, check_cancelled
-from ..values import Conditions, CopyOptions, Extra, ObjectInfo
+from ..values import Conditions, CopyOptions, ObjectInfo
 
-# What a copy carries along between services, beside content type and metadata.
+# What a copy keeps between services, besides content type and metadata.
 _CARRIED = ("cache_control", "content_disposition", "content_encoding", "content_language")
-# Services tell times in whole seconds, some rounded up.
+# Services report times in whole seconds, some rounded up.
 _CLOCK_STEP = 2.0
 
 
-class Copying(DriverCore):
-    """Copy and move."""
+class ObjectRef(NamedTuple):
+    """An object of a driver, by its checked names."""
 
-    @final
-    def copy_object(
-        self,
-        obj: Object,
-        container: Container | str,
-        name: str | None = None,
-        *,
-        content_type: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        storage_class: str | None = None,
-        if_absent: bool = False,
-        extra: Extra | None = None,
-        progress: ProgressCallback | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Object:
-        """
-        Copy an object, and return the copy.
+    driver: DriverCore
+    container: str
+    name: str
 
-        Within one driver the service copies by itself, if it can. To a container of another
-        driver the bytes pass through here part by part, verified on both ends.
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of the container and of the object."""
+        return self.container, self.name
 
-        Args:
-            container: Where the copy goes: a name, or a container of any driver.
-            name: The copy's name; the object's own by default.
-            content_type: Takes the place of the object's content type.
-            metadata: Takes the place of the object's metadata.
-            storage_class: That of the copy; the default of the service it goes to otherwise.
-            if_absent: Raise rather than replace an object of this name.
-            extra: Options that only the service of the copy has; its page lists them.
-            progress: Called with the bytes that are confirmed so far and with the total.
-            cancel: Stops the copy when set, such as a `threading.Event`.
+    def context(self, operation: str) -> ErrorContext:
+        """Return what adds to errors that they are about this object."""
+        return ErrorContext(self.driver, operation, self.container, self.name)
 
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
-            ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
-            IntegrityError: The bytes that were read do not match the object's digest.
-            TransferCancelledError: `cancel` was set.
-        """
-        extra = hide_keys(extra)  # from here on no traceback shows a key
-        options = CopyOptions(
-            content_type=content_type,
-            metadata=metadata,
-            storage_class=storage_class,
-            conditions=Conditions(if_absent=if_absent),
-            extra={} if extra is None else extra,
-        )
-        return self._copied("copy_object", obj, container, name, options, progress, cancel)
 
-    @final
-    def move_object(
-        self,
-        obj: Object,
-        container: Container | str,
-        name: str | None = None,
-        *,
-        if_absent: bool = False,
-        progress: ProgressCallback | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Object:
-        """
-        Move an object, and return it in its new place.
+@dataclass(frozen=True)
+class CopyRequest:
+    """
+    One copy, as the user called for it.
 
-        It is a copy, and then a delete of just the version that was copied where the service can
-        tell versions apart: an object that was replaced meanwhile stays. Moving an object onto
-        itself changes nothing.
+    Attributes:
+        operation: The public operation, for errors.
+        options: Not checked yet.
+        size: The source's size, if it is known.
+        cancel: Stops the copy when set.
+    """
 
-        Args:
-            container: Where the object goes: a name, or a container of any driver.
-            name: The new name; the object's own by default.
-            if_absent: Raise rather than replace an object of this name.
-            progress: Called with the bytes that are confirmed so far and with the total.
-            cancel: Stops the move when set, such as a `threading.Event`.
+    operation: str
+    source: ObjectRef
+    target: ObjectRef
+    options: CopyOptions
+    size: int | None = None
+    progress: ProgressCallback | None = None
+    cancel: CancelToken | None = None
 
-        Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
-            ObjectAlreadyExistsError: `if_absent` was asked for, and there is one.
-            ObjectChangedError: The object was replaced after it was copied; both are there.
-            OutcomeUnknownError: The object was copied, and it is not known whether the original
-                was deleted.
-        """
-        with self._guard("move_object", obj):
-            here = self._target(obj)
-            target = container.driver if isinstance(container, Container) else self
-            new_name = here[1] if name is None else name
-            with target._guard("move_object", container, new_name):
-                there = target._container_name(container), target._object_name(new_name)
-            info = self._head_object(*here, None)
-            same = self._is_same_object(*here, target, *there)
-            if same:
-                return target._object_handle(container, replace(info, name=there[1]))
-            options = CopyOptions(conditions=Conditions(if_absent=if_absent))
 
-            def copy() -> Object:
-                return self._copied("move_object", obj, container, name, options, progress, cancel)
-
-            apart = same is False or _shows_two(info, _found(target, there))
-            moved = copy()
-            if same is None and not self._stayed(here, info, target, there, apart, copy):
-                return moved
-            self._delete_moved(*here, info)
-        return moved
-
-    def _delete_moved(self, container: str, name: str, info: ObjectInfo) -> None:
-        """Delete what was copied, unless it was replaced since."""
-        pinned = info.etag if self.supports("delete_if_match") else None
-        conditions = Conditions(if_match=pinned, token=info.write_token)
+def copy(request: CopyRequest) -> Stored:
+    """Copy an object: by the service if it can, else by reading and writing."""
+    source, target, cancel = request.source, request.target, request.cancel
+    reading, writing = source.context(request.operation), target.context(request.operation)
+    with writing:
+        options = _checked_options(target.driver, request.options, cancel)
+        order = UploadRequest(*target.names, progress=request.progress, cancel=cancel)
+    with reading:
+        check_cancelled(cancel)
         try:
-            self._delete_object(container, name, conditions, None)
-        except OutcomeUnknownError as error:
-            try:
-                now = self._head_object(container, name, None).etag
-            except ObjectNotFoundError:
-                return  # whoever deleted it, what was copied is gone: the move is complete
-            except StorageError:
-                raise error from error.__cause__
-            if now == pinned:
-                raise
-            raise ObjectChangedError(
-                "the object was replaced after it was copied; both are there"
-            ) from error
+            info = _copy_by_service(source, target, options)
+        except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
+            writing.complete(error)
+            raise
+        if info is not None:
+            _report(request.progress, request.size if info.size is None else info.size)
+            return Stored(info, None)
+        content = ObjectSource(*source, reading)
+    with writing:
+        return _copy_through(content, target.driver, order, options)
 
-    def _stayed(
-        self,
-        here: tuple[str, str],
-        before: ObjectInfo,
-        target: DriverCore,
-        there: tuple[str, str],
-        apart: bool,
-        copy: Callable[[], Object],
-    ) -> bool:
-        """
-        Return whether the source is still there beside its copy, so that it can be deleted.
 
-        Both may be one object, which a second driver reaches by another address. Then the copy has
-        taken the source's place.
+def _checked_options(
+    driver: DriverCore, options: CopyOptions, cancel: CancelToken | None
+) -> CopyOptions:
+    """Check the options of a copy against the driver that it goes to."""
+    checked = replace(
+        options,
+        content_type=arguments.header_value(options.content_type, "content_type"),
+        metadata=None
+        if options.metadata is None
+        else arguments.metadata(options.metadata, driver.limits),
+        storage_class=arguments.header_value(options.storage_class, "storage_class"),
+        conditions=driver._conditions(options.conditions.if_absent, None),
+        extra=driver._extra(options.extra, driver.upload_extras),
+        checkpoint=partial(check_cancelled, cancel),
+    )
+    driver._need_option("storage_class", checked.storage_class is not None)
+    return checked
 
-        Args:
-            before: What was told of the source before it was copied.
-            apart: It was seen before the copy that there are two objects.
-            copy: Makes the copy again.
 
-        Raises:
-            ObjectChangedError: Another object is in the source's place, and is not the copy.
-            ServiceError: It cannot be told whether there are two objects.
-        """
-        for attempt in range(2):
-            try:
-                now = self._head_newest(*here)
-            except ObjectNotFoundError:
-                return False  # somebody else has deleted it
-            unchanged = _is_same_state(before, now)
-            if unchanged and apart:
-                return True
-            copied = target._head_newest(*there)
-            if not unchanged:
-                if _could_be_one(now, copied):
-                    return False
-                raise ObjectChangedError(
-                    "the object was replaced while it was moved, so it was not deleted; the copy"
-                    " is complete"
-                )
-            if _is_long_between(before, copied):
-                return True
-            if attempt == 0:
-                # A time is told in whole seconds; a second copy has another one than the source.
-                self._retrier.sleep(_CLOCK_STEP)
-                copy()
-        raise ServiceError(
-            "the object was not deleted, because it cannot be told whether it and its copy are one"
-            " object that both drivers reach; the copy is complete"
-        )
-
-    def _copied(
-        self,
-        operation: str,
-        obj: Object,
-        container: Container | str,
-        name: str | None,
-        options: CopyOptions,
-        progress: ProgressCallback | None,
-        cancel: CancelToken | None,
-    ) -> Object:
-        """Return a copy; `options` are checked here, for it is the target that has limits."""
-        reading = self._guard(operation, obj)
-        with reading:
-            source_container, source = self._target(obj)
-        target = container.driver if isinstance(container, Container) else self
-        writing = target._guard(operation, container, source if name is None else name)
-        with writing:
-            target_container = target._container_name(container)
-            target_name = target._object_name(source if name is None else name)
-            options = replace(
-                options,
-                content_type=arguments.header_value(options.content_type, "content_type"),
-                metadata=None
-                if options.metadata is None
-                else arguments.metadata(options.metadata, target.limits),
-                storage_class=arguments.header_value(options.storage_class, "storage_class"),
-                conditions=target._conditions(options.conditions.if_absent, None),
-                extra=target._extra(options.extra, target.upload_extras),
-                checkpoint=partial(check_cancelled, cancel),
-            )
-            target._need_option("storage_class", options.storage_class is not None)
-            order = UploadRequest(target_container, target_name, progress=progress, cancel=cancel)
-        with reading:
-            check_cancelled(cancel)
-            try:
-                info = self._copy_by_service(
-                    target, (source_container, source), (target_container, target_name), options
-                )
-            except (ObjectAlreadyExistsError, ObjectNameConflictError) as error:
-                writing.complete(error)
-                raise
-            if info is not None:
-                _report(progress, info.size if info.size is not None else obj._info.size)
-                return target._object_handle(container, info)
-            content = ObjectSource(self, source_container, source, reading)
-        with writing:
-            stored = _copy_through(content, target, order, options)
-        return target._object_handle(container, *stored)
-
-    def _copy_by_service(
-        self,
-        target: DriverCore,
-        source: tuple[str, str],
-        place: tuple[str, str],
-        options: CopyOptions,
-    ) -> ObjectInfo | None:
-        """Return a copy whose bytes do not pass through here; `None` if that cannot be."""
-        if target is not self:
-            return target._copy_across(self, *source, *place, options)
-        if not self.supports("copy_object"):
-            return None
-        return self._copy_object(*source, *place, options)
+def _copy_by_service(
+    source: ObjectRef, target: ObjectRef, options: CopyOptions
+) -> ObjectInfo | None:
+    """Copy without the content passing through this process; `None` if that is impossible."""
+    if target.driver is not source.driver:
+        return target.driver._copy_across(source.driver, *source.names, *target.names, options)
+    if not source.driver.supports("copy_object"):
+        return None
+    return source.driver._copy_object(*source.names, *target.names, options)
 
 
 def _report(progress: ProgressCallback | None, size: int | None) -> None:
-    """Tell of a copy that the service made in one go."""
+    """Report the progress of a copy that the service made with one request."""
     if progress is not None and size is not None:
         progress(size, size)
 
@@ -283,7 +129,7 @@ def _report(progress: ProgressCallback | None, size: int | None) -> None:
 def _copy_through(
     source: ObjectSource, target: DriverCore, order: UploadRequest, options: CopyOptions
 ) -> Stored:
-    """Read from one driver and write to another, or to the same one."""
+    """Read the source and write the target, which may have the same driver."""
     info = source.info
     headers = {
         label: value
@@ -306,21 +152,101 @@ def _copy_through(
     return upload(target, replace(order, options=write), source)
 
 
-# ---------------------------------------------------------------------- one object or two
+# ---------------------------------------------------------------------- moving
 
 
-def _found(driver: DriverCore, place: tuple[str, str]) -> ObjectInfo | None:
-    """Return what a driver finds in a place; without a size if it cannot tell."""
+def move(request: CopyRequest) -> Stored:
+    """Copy an object and delete the source, unless both are one object or it was replaced."""
+    source, target = request.source, request.target
+    with source.context(request.operation):
+        info = source.driver._head_object(*source.names, None)
+        same = source.driver._is_same_object(*source.names, target.driver, *target.names)
+        if same:
+            return Stored(replace(info, name=target.name), None)
+        distinct = same is False or _shows_two(info, _found(target))
+        stored = copy(request)
+        if same is False or _is_source_left(request, info, distinct):
+            _delete_source(source, info)
+        return stored
+
+
+def _delete_source(source: ObjectRef, info: ObjectInfo) -> None:
+    """Delete the object that was copied, unless it was replaced since."""
+    driver = source.driver
+    pinned = info.etag if driver.supports("delete_if_match") else None
+    conditions = Conditions(if_match=pinned, token=info.write_token)
     try:
-        return driver._head_newest(*place)
+        driver._delete_object(*source.names, conditions, None)
+    except OutcomeUnknownError as error:
+        try:
+            etag = driver._head_object(*source.names, None).etag
+        except ObjectNotFoundError:
+            return  # whichever client deleted it, the move is complete
+        except StorageError:
+            raise error from error.__cause__
+        if etag == pinned:
+            raise
+        raise ObjectChangedError(
+            "the object was replaced after it was copied; both are there"
+        ) from error
+
+
+def _is_source_left(request: CopyRequest, before: ObjectInfo, distinct: bool) -> bool:
+    """
+    Return whether the source still exists beside its copy, so that it can be deleted.
+
+    Both may be one object, which the second driver reaches at another address. Then the copy has
+    replaced the source.
+
+    Args:
+        before: The source before it was copied.
+        distinct: There were two objects before the copy.
+
+    Raises:
+        ObjectChangedError: Another object has replaced the source, and is not the copy.
+        ServiceError: Nothing shows whether there are two objects.
+    """
+    source, target = request.source, request.target
+    for attempt in range(2):
+        try:
+            now = source.driver._head_newest(*source.names)
+        except ObjectNotFoundError:
+            return False  # another client has deleted it
+        unchanged = _is_same_state(before, now)
+        if unchanged and distinct:
+            return True
+        copied = target.driver._head_newest(*target.names)
+        if not unchanged:
+            if _could_be_one(now, copied):
+                return False
+            raise ObjectChangedError(
+                "the object was replaced while it was moved, so it was not deleted; the copy"
+                " is complete"
+            )
+        if _is_long_between(before, copied):
+            return True
+        if attempt == 0:
+            # Times are in whole seconds; a later copy has another time than the source.
+            source.driver._retrier.sleep(_CLOCK_STEP)
+            copy(request)
+    raise ServiceError(
+        "the object was not deleted, because nothing shows whether it and its copy are one object"
+        " that both drivers reach; the copy is complete"
+    )
+
+
+def _found(target: ObjectRef) -> ObjectInfo | None:
+    """Return what the target's driver finds in its place; without a size if that is unknown."""
+    try:
+        return target.driver._head_newest(*target.names)
     except ObjectNotFoundError:
         return None
     except StorageError:
-        return ObjectInfo(place[1])
+        return ObjectInfo(target.name)
 
 
 def _shows_two(source: ObjectInfo, target: ObjectInfo | None) -> bool:
-    """Return whether two drivers, asked for one name, have told of two different objects."""
+    """Return whether what two drivers report cannot be of one object."""
     if target is None:
         return True
     if None not in {source.size, target.size} and source.size != target.size:
@@ -330,19 +256,19 @@ def _shows_two(source: ObjectInfo, target: ObjectInfo | None) -> bool:
 
 
 def _is_same_state(before: ObjectInfo, now: ObjectInfo) -> bool:
-    """Return whether nothing that one driver tells of an object has changed."""
+    """Return whether nothing that one driver reports of an object has changed."""
     return (before.size, before.etag, before.version, before.last_modified) == (
         now.size, now.etag, now.version, now.last_modified,
     )  # fmt: skip
 
 
 def _could_be_one(here: ObjectInfo, there: ObjectInfo) -> bool:
-    """Return whether two drivers could have told of one object that was just written."""
+    """Return whether two drivers may report one object that was just written."""
     return not _shows_two(here, there) and not _is_long_between(here, there)
 
 
 def _is_long_between(here: ObjectInfo, there: ObjectInfo) -> bool:
-    """Return whether two objects were written at different times, as far as clocks tell."""
+    """Return whether two objects were surely written at different times."""
     if here.last_modified is None or there.last_modified is None:
         return False
     return abs((here.last_modified - there.last_modified).total_seconds()) >= _CLOCK_STEP

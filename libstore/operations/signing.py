@@ -1,19 +1,18 @@
-"""URLs that carry their own permission."""
+"""Presigned URLs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from typing_extensions import final, override
+from typing_extensions import override
 
 from .. import arguments
 from ..core import DriverCore
 from ..errors import InvalidOptionError, InvalidTypeError
-from ..handles import Object
 from ..values import SigningOptions
 
 _METHODS = ("GET", "HEAD", "PUT", "DELETE")
-# What an answer may be told to carry; a service may know fewer.
+# Headers that a presigned URL can set in the response; some services can set fewer.
 _RESPONSE_HEADERS = frozenset(
     {
         "cache-control",
@@ -27,7 +26,7 @@ _RESPONSE_HEADERS = frozenset(
 
 
 class SignedURL(str):
-    """A URL with a signature. It is a `str`; its `repr()` hides the query, which is a secret."""
+    """A presigned URL. It is a `str` whose `repr()` hides the query, which is a secret."""
 
     __slots__ = ()
 
@@ -37,62 +36,32 @@ class SignedURL(str):
         return f"SignedURL('{url}{question}{'…' if question else ''}')"
 
 
-class Signing(DriverCore):
-    """Signed URLs."""
-
-    @final
-    def sign_url(
-        self,
-        obj: Object,
-        *,
-        method: str = "GET",
-        expires: float = 3600.0,
-        headers: Mapping[str, str] | None = None,
-        response_headers: Mapping[str, str] | None = None,
-    ) -> SignedURL:
-        """
-        Return a URL that allows one kind of request for one object, without credentials.
-
-        Whether the object exists is found out by whoever uses the URL.
-
-        Args:
-            method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
-            expires: Seconds from now until the URL stops working.
-            headers: What the request must carry, such as ``{"content-type": "image/png"}`` for a
-                PUT; without just these it is refused.
-            response_headers: What the answer to a GET shall carry in place of what is kept with
-                the object, such as ``{"content-disposition": "attachment"}``. There are
-                Cache-Control, Content-Disposition, Content-Encoding, Content-Language,
-                Content-Type and Expires; some services know fewer.
-
-        Raises:
-            NotSupportedError: The service has no signed URLs, or none with such headers; or no
-                URL leads to an object of this name: clients resolve ``.`` and ``..`` in a path.
-            InvalidOptionError: The method is none of these, or the service signs for less long.
-        """
-        with self._guard("sign_url", obj):
-            container, name = self._target(obj)
-            arguments.reachable_name(container, name)
-            if method not in _METHODS:
-                raise InvalidOptionError(
-                    f"method must be one of {', '.join(_METHODS)}, not {method!r}"
-                )
-            seconds = arguments.seconds(expires, "expires")
-            if not 0 < seconds <= self.limits.max_expires:
-                raise InvalidOptionError(
-                    f"expires must be above 0 and at most {self.limits.max_expires:.0f} seconds,"
-                    f" not {expires!r}"
-                )
-            options = SigningOptions(
-                method,
-                seconds,
-                _headers(headers, "headers"),
-                _response_headers(response_headers, method),
-            )
-            if self._has_hook("sign_url"):
-                self._need_option("sign_headers", bool(options.headers))
-                self._need_option("sign_response_headers", bool(options.response_headers))
-            return SignedURL(arguments.stable_url(self._sign_url(container, name, options)))
+def sign(
+    driver: DriverCore,
+    container: str,
+    name: str,
+    *,
+    method: str,
+    expires: float,
+    headers: Mapping[str, str] | None,
+    response_headers: Mapping[str, str] | None,
+) -> SignedURL:
+    """Return a URL that allows one kind of request for one object, without credentials."""
+    arguments.reachable_name(container, name)
+    if method not in _METHODS:
+        raise InvalidOptionError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
+    seconds = arguments.seconds(expires, "expires")
+    if not 0 < seconds <= driver.limits.max_expires:
+        raise InvalidOptionError(
+            f"expires must be above 0 and at most {driver.limits.max_expires:.0f} seconds,"
+            f" not {expires!r}"
+        )
+    sent, returned = _headers(headers, "headers"), _response_headers(response_headers, method)
+    if driver._has_hook("sign_url"):
+        driver._need_option("sign_headers", bool(sent))
+        driver._need_option("sign_response_headers", bool(returned))
+    url = driver._sign_url(container, name, SigningOptions(method, seconds, sent, returned))
+    return SignedURL(arguments.stable_url(url))
 
 
 def _headers(given: object, label: str) -> dict[str, str]:
@@ -115,9 +84,9 @@ def _response_headers(given: object, method: str) -> dict[str, str]:
     unknown = sorted(checked.keys() - _RESPONSE_HEADERS)
     if unknown:
         raise InvalidOptionError(
-            f"an answer cannot be told to carry {unknown[0]!r}, only"
+            f"response_headers cannot set {unknown[0]!r}; use one of"
             f" {', '.join(sorted(_RESPONSE_HEADERS))}"
         )
     if checked and method not in {"GET", "HEAD"}:
-        raise InvalidOptionError(f"response_headers go with GET and HEAD, not with {method}")
+        raise InvalidOptionError(f"response_headers need method GET or HEAD, not {method}")
     return checked

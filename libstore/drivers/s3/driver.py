@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from ...driver import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotFoundError,
     ObjectNotFoundError,
     StorageError,
 )
-from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check, DriverHooks
+from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check
 from ...http.environment import Environment
 from ...http.message import Response
 from ...redaction import hide, hide_address
@@ -333,7 +334,7 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         *(() if service.public and service.object_acls else ("_enable_object_cdn",)),
     )
     for hook in hooks:
-        lacking[hook] = getattr(DriverHooks, hook)
+        lacking[hook] = getattr(StorageDriver, hook)
     label = name or "".join(map(str.capitalize, service.name.split("-"))) + "Driver"
     members = {
         "__module__": __package__,
