@@ -10,7 +10,7 @@ client may have written the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -26,7 +26,7 @@ from ..errors import (
     StorageError,
     TransportError,
 )
-from ..values import TOKEN_KEY, Conditions, ObjectInfo, is_successor
+from ..values import Conditions, ObjectInfo, is_successor
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,32 +67,6 @@ def is_lost(error: StorageError) -> bool:
 def in_success(error: StorageError) -> bool:
     """Return whether the error came in a response whose status means success."""
     return error.status is not None and error.status < 300
-
-
-# ---------------------------------------------------------------------- tokens
-
-
-def with_token(
-    headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int
-) -> dict[str, str]:
-    """
-    Return headers with the token of a conditional write, if the metadata leave room for it.
-
-    Args:
-        prefix: What the names of metadata begin with.
-        limit: The most bytes that the service takes of them, without that.
-    """
-    found = dict(headers)
-    if conditions.token is not None:
-        found[prefix + TOKEN_KEY] = conditions.token
-        size = sum(
-            len(name) - len(prefix) + len(value.encode())
-            for name, value in found.items()
-            if name.startswith(prefix)
-        )
-        if size > limit:
-            del found[prefix + TOKEN_KEY]
-    return found
 
 
 # ---------------------------------------------------------------------- judges

@@ -192,7 +192,11 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        """Do what `_get_object` asks for, with one request if the service sends any bytes."""
+        """
+        Send the one request of `_get_object`; see `libstore.rest.reading.sent_span`.
+
+        For a span behind the last byte, raise an error whose status is 416.
+        """
 
     @override
     @_in_one_budget
@@ -202,15 +206,26 @@ class RestDriver(StorageDriver, Generic[C, S]):
         """
         Open one object for reading, pinned to an ETag if there is a condition.
 
-        The service compares the ETag, and so do we: Ceph's gateway refuses ``If-Match`` with the
-        ETag of a large object of Swift that it has told itself, and a proxy that makes ETags weak
-        has the service refuse them. The header is left out where that has shown.
+        The service compares the ETag, and the driver does so again where the header ``If-Match``
+        does not work: Ceph's gateway refuses it with its own ETag of a large object of Swift, and
+        services refuse it behind a proxy that makes ETags weak. The header is then left out.
         """
         etag = conditions.if_match
-        if etag is None:
-            return self._open_object(container, name, span, conditions, version)
+        try:
+            if etag is None:
+                return self._open_object(container, name, span, conditions, version)
+            return self._open_pinned(container, name, span, etag, version)
+        except StorageError as error:
+            if error.status != 416:
+                raise
+        return past_the_end(self._head_object(container, name, version), conditions)
+
+    def _open_pinned(
+        self, container: str, name: str, span: Span, etag: str, version: str | None
+    ) -> Reading:
         if etag.isascii() and not self._refuses_own_etags:
             try:
+                conditions = Conditions(if_match=etag)
                 return self._open_object(container, name, span, conditions, version)
             except ObjectChangedError as error:
                 if error.status != 412 or not self._has_etag(container, name, version, etag):
@@ -230,12 +245,6 @@ class RestDriver(StorageDriver, Generic[C, S]):
             return self._head_object(container, name, version).etag == etag
         except StorageError:
             return False
-
-    def _past_the_end(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> Reading:
-        """Return no bytes, for a read that begins behind the last one."""
-        return past_the_end(self._head_object(container, name, version), conditions)
 
 
 def _token(last: str, inner: str | None) -> str:

@@ -1,35 +1,47 @@
-"""What a read asks for, and which bytes the answer has."""
+"""How an object is read over HTTP: which bytes a request names, and which a response has."""
 
 from __future__ import annotations
 
 from ..errors import ObjectChangedError, ServiceError
-from ..http.headers import parse_content_range
+from ..http.headers import parse_content_range, parse_size
 from ..http.message import Response
 from ..values import Conditions, ObjectInfo, Reading, Span
+from .dialect import condition_headers
 from .errors import foreign
+
+_WHOLE = Span()
 
 
 def range_of(span: Span) -> str:
-    """Return what asks for some bytes; RFC 9110 section 14.1.2."""
+    """Return the value of the header ``Range``; RFC 9110 section 14.1.2."""
     last = "" if span.stop is None else span.stop - 1
     return f"bytes={span.start}-{last}"
 
 
 def range_header(span: Span) -> dict[str, str]:
-    """Return the header of a read, which there is none of if all is read."""
-    return {} if span == Span() else {"range": range_of(span)}
+    """Return the header ``Range``; none for a whole object."""
+    return {} if span == _WHOLE else {"range": range_of(span)}
+
+
+def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
+    """Return the headers ``Range`` and ``If-Match`` of a read, as far as they are needed."""
+    headers = condition_headers(conditions)
+    if span != _WHOLE:
+        headers["range"] = range_of(span)
+    return headers
 
 
 def require_object(response: Response) -> None:
     """
-    Raise `ServiceError` if an answer does not tell of an object, whatever its status says.
+    Raise `ServiceError` if a response does not describe an object, whatever its status is.
 
-    All services tell when an object was written or which version it is. What stands between us
-    and them may answer in their place, and may say 200 or 204 to everything.
+    All services send when an object was written or which version it is. A proxy or a captive
+    portal may respond in their place, and may send 200 or 204 to every request.
     """
     headers = response.headers
-    told = "etag" in headers or "last-modified" in headers
-    if not (told or any(map(_is_googles, headers))):
+    if "etag" in headers or "last-modified" in headers:
+        return
+    if not any(name.startswith("x-goog-") for name in headers):
         response.close()
         raise foreign(response.status, "the service").error(response.status)
 
@@ -37,72 +49,79 @@ def require_object(response: Response) -> None:
 def require_stored_form(response: Response) -> None:
     """Raise `ServiceError` if Google, or a proxy, has compressed or decompressed an object."""
     stored = response.headers.get("x-goog-stored-content-encoding", "")
-    sent_form = response.headers.get("content-encoding")
-    if stored and (stored == "gzip") != (sent_form == "gzip"):
+    received = response.headers.get("content-encoding")
+    if stored and (stored == "gzip") != (received == "gzip"):
         response.close()
         # https://cloud.google.com/storage/docs/transcoding
         raise ServiceError(
-            "the object came in another form than it is stored in; to have Google send it as it"
-            " is, store it with cache_control='no-transform', or without content_encoding"
+            "the object was not sent in the form in which it is stored; to have Google send it"
+            " unchanged, store it with cache_control='no-transform' or without content_encoding"
         )
 
 
-def _is_googles(header: str) -> bool:
-    return header.startswith("x-goog-")
-
-
-def sent(response: Response, stored: int | None = None) -> tuple[Span, int | None]:
+def size_of_head(response: Response) -> int | None:
     """
-    Return which bytes an answer has, and the size of the whole object.
-
-    Args:
-        stored: The size, where the service tells it apart from what it sends.
+    Close the response to a HEAD request and return the object's size, if it is valid.
 
     Raises:
-        ServiceError: The answer has no bytes of an object, or does not tell which it has.
+        ServiceError: The response does not describe an object.
     """
-    if response.status not in {200, 206}:
+    require_object(response)
+    response.close()
+    return parse_size(response.headers.get("content-length"))
+
+
+def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span, int | None]:
+    """
+    Return the span that the body of a response has, and the size of the whole object.
+
+    Args:
+        stored_size: The object's size, where the service sends it in a header of its own.
+
+    Raises:
+        ServiceError: The response does not have bytes of an object, or does not say which. Its
+            status is 416 if the object has no bytes in the requested range.
+    """
+    status, size = response.status, response.size
+    if status not in {200, 206}:
         response.close()
-        raise foreign(response.status, "the service").error(response.status)
-    told = parse_content_range(response.headers.get("content-range"))
-    if response.status == 200 or told is None:  # nobody sends a range for a page
+        raise foreign(status, "the service").error(status)
+    text = response.headers.get("content-range")
+    content_range = parse_content_range(text) if text else None
+    span, whole = content_range or (None, None)
+    if status == 206 and size == 0 and span is None:  # Azurite and emulators of Google
+        response.close()
+        raise ServiceError("the range begins behind the last byte of the object", status=416)
+    if status == 200 or content_range is None:  # a proxy's page has no Content-Range
         require_object(response)
-    if told is not None and told[0] is not None:  # whatever the status is: some say 200
-        _refuse_compressed(response, told[0])
-    if told is not None and told[0] is not None and _is_sent(response, told[0]):
-        return told[0], stored if told[1] is None else told[1]
-    if response.status == 206:
-        response.close()
-        raise ServiceError("the service sends a range and does not say which", status=206)
-    size = response.size if stored is None else stored
-    return Span(0, size), size
-
-
-def _is_sent(response: Response, span: Span) -> bool:
-    """Return whether a response has the bytes that it names; one of status 200 may have all."""
-    assert span.stop is not None
-    return response.status == 206 or response.size in {None, span.stop - span.start}
-
-
-def _refuse_compressed(response: Response, span: Span) -> None:
-    """Raise if a range has another length than it says, as what was compressed on its way has."""
-    size = response.size
-    assert span.stop is not None
-    if "content-encoding" in response.headers and size not in {None, span.stop - span.start}:
+    if span is not None and span.stop is not None:
+        length = span.stop - span.start
+        if size not in {None, length} and "content-encoding" in response.headers:
+            response.close()
+            raise ServiceError(
+                f"the service sent {size} bytes as the range from {span.start} to {span.stop};"
+                " check whether a proxy compresses responses",
+                status=status,
+            )
+        # Some servers send Content-Range with status 200, and some of them the whole object.
+        if status == 206 or size in {None, length}:
+            return span, stored_size if whole is None else whole
+    if status == 206:
         response.close()
         raise ServiceError(
-            f"the service sends {size} bytes as those from {span.start} to {span.stop}; perhaps a"
-            " proxy compresses them",
-            status=response.status,
+            "the response does not say which range of the object it has", status=206
         )
+    if stored_size is not None:
+        size = stored_size
+    return Span(0, size), size
 
 
 def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
     """
-    Return no bytes of an object, for a read that begins behind its last one.
+    Return no bytes of an object, for a read that begins behind its last byte.
 
     Args:
-        info: Asked for by itself, since an answer without bytes tells little.
+        info: From a request of its own, since a response with status 416 has little of it.
 
     Raises:
         ObjectChangedError: The conditions do not hold.
@@ -110,11 +129,11 @@ def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
     if conditions.if_match not in {None, info.etag}:
         raise ObjectChangedError("the object has another ETag")
     size = info.size or 0
-    return Reading(info, Span(size, size), _Nothing())
+    return Reading(info, Span(size, size), _EmptyBody())
 
 
-class _Nothing:
-    """The body of an answer that has none."""
+class _EmptyBody:
+    """A body without bytes."""
 
     def readinto(self, buffer: memoryview, /) -> int:
         return 0

@@ -27,6 +27,7 @@ from ...http.headers import clean_etag
 from ...redaction import Hidden
 from ...rest.checksums import base64_of, is_same
 from ...rest.confirming import Seen
+from ...rest.dialect import ascii_value, condition_headers, quoted_etag
 from ...rest.operation import Operation
 from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
@@ -209,10 +210,10 @@ class Copier:
             "x-ms-copy-source": Hidden(self._source_url(source, signed=False)),
             **dialect.metadata_headers(metadata or {}, options.conditions),
             **dialect.extra_headers(options.storage_class, options.extra),
-            **dialect.condition_headers(options.conditions),
+            **condition_headers(options.conditions),
         }
         if match is not None:
-            headers["x-ms-source-if-match"] = dialect.quoted(match)
+            headers["x-ms-source-if-match"] = quoted_etag(match)
         bound = options.conditions != Conditions()
 
         def send() -> ObjectInfo:
@@ -287,7 +288,7 @@ class Copier:
         info = self._head(*target, None)
         if info.extra.get("copy_id") != copy_id or info.extra.get("copy_status") == "success":
             return
-        headers = dialect.condition_headers(Conditions(if_match=info.etag))
+        headers = condition_headers(Conditions(if_match=info.etag))
         self._client.send(operations.DELETE_BLOB, *target, headers=headers).close()
 
     def _missing(self, source: str, target: str) -> str:
@@ -321,7 +322,7 @@ class Copier:
         encryption = self._encrypted(options)
         headers = dict(encryption)
         if info.etag is not None:
-            headers["x-ms-source-if-match"] = dialect.quoted(info.etag)
+            headers["x-ms-source-if-match"] = quoted_etag(info.etag)
         upload = self._blocks.begin(*target)
         step = max(_BLOCK, -(-size // _MOST_BLOCKS))
         numbered = list(enumerate(ranges(Span(0, size), step), 1))
@@ -333,8 +334,8 @@ class Copier:
         try:
             ids = map_concurrently(copy, numbered, _SIDE_BY_SIDE)
             md5 = info.checksums.get("md5")
-            ending = {**dialect.kept_headers(write), **encryption}
-            ending |= dialect.condition_headers(options.conditions)
+            ending = {**dialect.write_headers(write), **encryption}
+            ending |= condition_headers(options.conditions)
             done = self._blocks.publish(
                 upload, ids, ending, md5, size, options.conditions,
                 lambda: Seen(self._head(*target, None)),
@@ -426,10 +427,10 @@ class Copier:
             raise ObjectChangedError(f"the blob has another ETag, {info.etag}")
         headers = {
             header: str(info.extra[option])
-            for option, header in dialect.KEPT.items()
+            for option, header in dialect.HEADERS.content.items()
             if option in info.extra
         }
-        headers["x-ms-blob-content-type"] = dialect.ascii_value(content_type, "content_type")
+        headers["x-ms-blob-content-type"] = ascii_value(content_type, "content_type")
         if "md5" in info.checksums:
             headers["x-ms-blob-content-md5"] = base64_of(info.checksums["md5"])
         elif "content_md5" in info.extra:  # it is not believed, but it is not ours to remove
@@ -491,7 +492,7 @@ class Copier:
     ) -> ObjectInfo:
         match = conditions if pin is None else Conditions(if_match=pin)
         bound = match != Conditions()
-        sent = {**headers, **dialect.condition_headers(match)}
+        sent = {**headers, **condition_headers(match)}
 
         def send() -> ObjectInfo:
             response = self._client.send(
@@ -519,7 +520,7 @@ def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
     """Return what is kept with a copy: the source's, but for what takes its place."""
     kept: dict[str, Any] = {
         option: str(info.extra[option])
-        for option in dialect.KEPT
+        for option in dialect.HEADERS.content
         if option in info.extra and option != "content_type"
     }
     write = WriteOptions(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from ...listing import iterate_pages
+from ...rest.dialect import parameters, sorted_page
 from ...values import ListQuery, ObjectInfo, Page, Prefix
 from . import dialect, operations
 from .client import MAX_PAGE, AzureClient
@@ -24,9 +26,9 @@ class Lister:
     def rows(
         self, container: str, query: ListQuery, token: str | None, limit: int, *, include: str = ""
     ) -> tuple[Rows, str | None]:
-        """Return the rows of one page, and what to ask the next one with."""
+        """Return the rows of one page, and the token of the next one."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs
-        asked = {
+        query_of_page = {
             "comp": "list",
             "delimiter": query.delimiter,
             "include": include,
@@ -38,7 +40,7 @@ class Lister:
         page = self._client.send_xml(
             operations.LIST_BLOBS, container,
             root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
-            query={name: value for name, value in asked.items() if value},
+            query=parameters(query_of_page),
         )  # fmt: skip
         return page.rows, page.head.get("NextMarker") or None
 
@@ -48,22 +50,22 @@ class Lister:
         """
         Return blobs and prefixes in the order of their names.
 
-        Azure cannot begin behind a name, so pages are read until it comes, and the page that has
-        it is read again for what did not fit: a token is Azure's own and the last name given.
+        Azure cannot begin behind a name, so pages are read up to that name. The page that has it
+        is read again for items that did not fit: a token is Azure's own and the last name.
         """
         if not query.start_after:
             rows, following = self.rows(container, query, token, limit)
-            return Page(dialect.list_page(rows), following)
+            return sorted_page(dialect.list_items(rows), query, following)
         marker, _, last = (token or "").partition("\n")
-        start = max(query.start_after, last)
+        after = replace(query, start_after=max(query.start_after, last))
 
         def fetch(token: str | None) -> Page[ObjectInfo | Prefix]:
             rows, following = self.rows(container, query, token or marker, _MOST)
-            return Page(dialect.list_page(rows), following)
+            return Page(dialect.list_items(rows), following)
 
         items: list[ObjectInfo | Prefix] = []
         for page in iterate_pages(fetch, f"blobs in {container!r}"):
-            items = [item for item in page.items if item.name > start]
+            items = list(sorted_page(list(page.items), after).items)
             if len(items) > limit:
                 return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
             if items and page.token is not None:

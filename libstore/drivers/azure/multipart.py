@@ -10,6 +10,7 @@ from ...errors import ServiceError
 from ...http.headers import parse_date
 from ...listing import iterate_pages
 from ...rest.checksums import base64_of
+from ...rest.dialect import condition_headers
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -36,7 +37,7 @@ class PartHooks(BlobHooks):
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         check_root_name(container, name)
-        dialect.kept_headers(options)  # what cannot be sent is found out before the first part is
+        dialect.write_headers(options)  # what cannot be sent is found out before the first part is
         upload_id = self._blocks.begin(container, name).id
         encryption = dialect.encryption_headers(options.extra)
         if encryption:
@@ -66,9 +67,9 @@ class PartHooks(BlobHooks):
         md5 = checksums.get("md5")
         encryption = self._encrypted.get(upload.id, self._encryption)
         headers = {
-            **dialect.kept_headers(options),
+            **dialect.write_headers(options),
             **encryption,
-            **dialect.condition_headers(options.conditions),
+            **condition_headers(options.conditions),
         }
         ids = [part.token for part in parts]
         size = sum(part.size for part in parts)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
-from ...errors import StorageError
 from ...hooks import DriverHooks
-from ...http.headers import parse_size
 from ...rest.checksums import base64_of, hex_digest, is_same
 from ...rest.confirming import Seen
+from ...rest.dialect import condition_headers
 from ...rest.driver import RestDriver
-from ...rest.reading import range_header, require_object, sent
+from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
 from ...values import Conditions, CopyOptions, ObjectInfo, Reading, Span, WriteOptions
 from . import dialect, operations
@@ -48,34 +47,20 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
             operations.GET_BLOB_PROPERTIES, container, name,
             query=_of_version(version), headers=access,
         )  # fmt: skip
-        require_object(response)
-        response.close()
-        size = parse_size(response.headers.get("content-length"))
-        return dialect.object_info(name, response.headers, size)
+        return dialect.object_info(name, response.headers, size_of_head(response))
 
     @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = {
-            **self._access,
-            **range_header(span),
-            **dialect.condition_headers(conditions),
-        }
-        try:
-            response = self._client.send(
-                operations.GET_BLOB, container, name, query=_of_version(version), headers=headers
-            )
-        except StorageError as error:
-            if error.status != 416:
-                raise
-            return self._past_the_end(container, name, conditions, version)
-        if response.status == 206 and response.size == 0:  # what Azurite says at the very end
-            response.close()
-            return self._past_the_end(container, name, conditions, version)
-        came, size = sent(response)
+        response = self._client.send(
+            operations.GET_BLOB, container, name,
+            query=_of_version(version),
+            headers={**self._access, **read_headers(span, conditions)},
+        )  # fmt: skip
+        sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, came, response.body, response.close)
+        return Reading(info, sent, response.body, response.close)
 
     # ------------------------------------------------------------------ written
 
@@ -90,9 +75,9 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
         headers = {
             "x-ms-blob-type": "BlockBlob",
             "content-md5": base64_of(md5),
-            **dialect.kept_headers(options),
+            **dialect.write_headers(options),
             **encryption,
-            **dialect.condition_headers(conditions),
+            **condition_headers(conditions),
         }
         bound = conditions != Conditions()
 
@@ -126,7 +111,7 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        headers = dialect.condition_headers(conditions)
+        headers = condition_headers(conditions)
         if version is None:
             # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: without
             # this a blob that has snapshots stays.

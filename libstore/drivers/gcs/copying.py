@@ -20,7 +20,7 @@ from ...errors import (
 )
 from ...http.encoding import encode
 from ...rest.checksums import key_headers
-from ...rest.confirming import with_token
+from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
 from .extras import PREDEFINED_ACLS

@@ -1,8 +1,8 @@
 """
-Between Google's resources and the records of this library.
+Google's resources and headers, and the records that they are made from and read into.
 
-The ETag of an object is its generation: a number that every write changes, that listings, reads
-and writes all tell, and that Google's conditions are about.
+The ETag of an object is its generation: a number that every write changes. Listings, reads and
+writes all have it, and Google's conditions compare it.
 https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 """
 
@@ -15,11 +15,11 @@ from ...errors import InvalidOptionError, ObjectChangedError, ServiceError
 from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
 from ...rest.checksums import base64_of, hex_digest
-from ...rest.confirming import with_token
+from ...rest.dialect import parameters, sorted_page, with_token
 from ...rest.errors import understood
 from ...rest.header_text import decode_text, encode_text, text_of
 from ...rest.proofs import mark
-from ...rest.reading import sent
+from ...rest.reading import sent_span
 from ...values import (
     TOKEN_KEY,
     Conditions,
@@ -33,7 +33,7 @@ from ...values import (
 )
 from .extras import PREDEFINED_ACLS
 
-#: What a copy and an update keep, by Google's name and ours.
+#: The fields that a copy and an update repeat, with the names of the write options.
 KEPT = {
     "cacheControl": "cache_control",
     "contentDisposition": "content_disposition",
@@ -68,33 +68,23 @@ _BUCKET_EXTRAS = {
     "labels": "labels",
     "rpo": "rpo",
 }
-_DIGESTS = ("md5", "crc32c")
+_NEW_BUCKET = {"location": "location", "storage_class": "storageClass", "labels": "labels"}
+_DIGESTS = {"md5": "md5Hash", "crc32c": "crc32c"}
 _CRC32C_OF_NOTHING = "AAAAAA=="
 #: Bytes: https://cloud.google.com/storage/quotas#objects
 MAX_METADATA = 8_192
 
-# ---------------------------------------------------------------------- digests
-
-
-def hash_header(checksums: Mapping[str, str]) -> str:
-    """Return digests as ``x-goog-hash`` has them."""
-    return ",".join(
-        f"{name}={base64_of(checksums[name])}" for name in _DIGESTS if name in checksums
-    )
-
-
-# ---------------------------------------------------------------------- told of objects
+# ---------------------------------------------------------------------- responses
 
 
 @understood
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
-    """Return what a resource tells of an object."""
+    """Return all that a resource has of an object."""
     name = resource.get("name")
     if not isinstance(name, str):
-        raise ServiceError("Google's answer is no object: it has no name")
+        raise ServiceError("the response is not an object of Google's: it has no name")
     generation = _number(resource.get("generation"))
-    told = {"md5": resource.get("md5Hash"), "crc32c": resource.get("crc32c")}
-    extra = {ours: resource[theirs] for theirs, ours in _EXTRAS.items() if resource.get(theirs)}
+    extra = {label: resource[field] for field, label in _EXTRAS.items() if resource.get(field)}
     customer = resource.get("customerEncryption")
     if isinstance(customer, Mapping):
         extra["customer_encryption"] = customer.get("encryptionAlgorithm")
@@ -107,8 +97,8 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
         etag=generation or text_of(resource.get("etag")),
         checksums={
             algorithm: digest
-            for algorithm, text in told.items()
-            if (digest := hex_digest(algorithm, text)) is not None
+            for algorithm, field in _DIGESTS.items()
+            if (digest := hex_digest(algorithm, resource.get(field))) is not None
         },
         last_modified=parse_timestamp(resource.get("updated") or resource.get("timeCreated")),
         content_type=text_of(resource.get("contentType")) or "application/octet-stream",
@@ -132,7 +122,7 @@ def _size(resource: Mapping[str, Any]) -> int | None:
 
 
 def require_name(resource: Mapping[str, Any], name: str) -> None:
-    """Raise `ServiceError` if a response to a change does not name what was to be changed."""
+    """Raise `ServiceError` if the response to a change does not name what was to be changed."""
     if resource.get("name") != name:
         raise mark(
             ServiceError(
@@ -149,13 +139,18 @@ def _number(value: object) -> str | None:
     return str(value) if known else None
 
 
+def is_own_header(name: str) -> bool:
+    """Return whether only Google sends a header."""
+    return name.startswith("x-goog-")
+
+
 def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
-    """Return what the answer to a read tells of the object, and which bytes it has."""
+    """Return what the response to a read has of the object, and the span that it sends."""
     headers = response.headers
-    span, size = sent(response, parse_size(headers.get("x-goog-stored-content-length")))
+    span, size = sent_span(response, parse_size(headers.get("x-goog-stored-content-length")))
     generation = _number(headers.get("x-goog-generation"))
     extra: dict[str, object] = {
-        ours: headers[theirs] for theirs, ours in _HEADER_EXTRAS.items() if theirs in headers
+        label: headers[header] for header, label in _HEADER_EXTRAS.items() if header in headers
     }
     if extra.get("content_encoding") == "identity":
         del extra["content_encoding"]
@@ -174,14 +169,14 @@ def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
 
 
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
-    """Return what the headers of an answer to a write tell."""
+    """Return what the headers of the response to a write have of the object."""
     generation = _number(headers.get("x-goog-generation"))
     digests = header_digests(headers.get("x-goog-hash"))
     return ObjectInfo(name, etag=generation, checksums=digests, version=generation)
 
 
 def header_digests(text: str | None) -> dict[str, str]:
-    """Return the digests that ``x-goog-hash`` tells."""
+    """Return the digests in the header ``x-goog-hash``."""
     pairs = (piece.strip().partition("=") for piece in (text or "").split(","))
     return {
         algorithm: digest
@@ -190,12 +185,19 @@ def header_digests(text: str | None) -> dict[str, str]:
     }
 
 
-# ---------------------------------------------------------------------- sent
+# ---------------------------------------------------------------------- requests
+
+
+def hash_header(checksums: Mapping[str, str]) -> str:
+    """Return the value of the header ``x-goog-hash``."""
+    return ",".join(
+        f"{name}={base64_of(checksums[name])}" for name in _DIGESTS if name in checksums
+    )
 
 
 def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
     """
-    Return the parameters that ask for conditions.
+    Return the parameters of conditions.
 
     https://cloud.google.com/storage/docs/request-preconditions
 
@@ -206,26 +208,21 @@ def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
         return {f"if{prefix}GenerationMatch": "0"}
     if given.if_match is None:
         return {}
-    return {f"if{prefix}GenerationMatch": generation_of(given.if_match)}
-
-
-def generation_of(etag: str) -> str:
-    """Return the generation that an ETag names."""
-    generation = _number(etag)
+    generation = _number(given.if_match)
     if generation is None or generation == "0":
         raise ObjectChangedError(
-            "no object has this ETag: Google's are generations, which are numbers"
+            "no object has this ETag: an ETag of Google Cloud Storage is a generation, a number"
         )
-    return generation
+    return {f"if{prefix}GenerationMatch": generation}
 
 
 def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
     """Return the resource of an object to be written."""
     resource: dict[str, Any] = {"name": name, "contentType": options.content_type}
-    for theirs, ours in KEPT.items():
-        value = getattr(options, ours)
+    for field, option in KEPT.items():
+        value = getattr(options, option)
         if value is not None:
-            resource[theirs] = value
+            resource[field] = value
     if options.storage_class is not None:
         resource["storageClass"] = options.storage_class
     metadata = with_token(kept_metadata(options.metadata), options.conditions, "", MAX_METADATA)
@@ -244,10 +241,10 @@ def token_of(resource: Mapping[str, Any] | None) -> str | None:
 
 def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """
-    Return metadata as it is stored.
+    Return metadata as they are stored.
 
-    JSON holds every text. What looks like a word of RFC 2047, as which the XML API stores what
-    ASCII cannot hold, is written as one, so that it is read as what it was.
+    JSON can have any text. The XML API stores text beyond ASCII as words of RFC 2047, so text that
+    looks like such a word is encoded as one, to be decoded to itself.
     """
     return {
         key: encode_text(value) if decode_text(value) != value else value
@@ -256,7 +253,7 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_query(extra: Mapping[str, object], kms_key: str | None) -> dict[str, str]:
-    """Return the parameters of options of a write that are not kept in the resource."""
+    """Return the parameters of options of a write that are not fields of the resource."""
     query = {}
     key = extra.get("kms_key", kms_key)
     if key is not None and "customer_key" not in extra:
@@ -271,42 +268,48 @@ def write_query(extra: Mapping[str, object], kms_key: str | None) -> dict[str, s
 
 def list_query(query: ListQuery, token: str | None, limit: int) -> dict[str, str]:
     """Return the parameters of one page."""
-    asked = {
-        "maxResults": str(limit),
-        "prefix": query.prefix,
-        "delimiter": query.delimiter,
-        "startOffset": query.start_after,
-        "pageToken": token or "",
-    }
-    return {name: value for name, value in asked.items() if value}
+    return parameters(
+        {
+            "maxResults": str(limit),
+            "prefix": query.prefix,
+            "delimiter": query.delimiter,
+            "startOffset": query.start_after,  # lists this name too
+            "pageToken": token,
+        }
+    )
 
 
-def listed(told: Mapping[str, Any], what: str) -> list[Any]:
-    """Return what a page lists; an empty page names nothing."""
-    found = told.get(what) or []
+def listed(document: Mapping[str, Any], field: str) -> list[Any]:
+    """Return the resources or names of a page; an empty page has no such field."""
+    found = document.get(field) or []
     if not isinstance(found, list):
-        raise ServiceError(f"Google's answer is no listing: its {what} are no list")
+        raise ServiceError(f"the response is not a listing of Google's: its {field} are no list")
     return found
 
 
-def list_page(told: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
+def next_token(document: Mapping[str, Any]) -> str | None:
+    """Return the token of the page that follows, if one does."""
+    return str(document.get("nextPageToken") or "") or None
+
+
+def list_page(document: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page, in the order of their names."""
-    items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(told, "items")]
-    items += [Prefix(str(name)) for name in listed(told, "prefixes")]
-    # startOffset takes in the name itself; strings sort by code points, as UTF-8 does.
-    items = [item for item in items if item.name > query.start_after]
-    items.sort(key=lambda item: item.name)
-    return Page(items, str(told.get("nextPageToken") or "") or None)
+    items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(document, "items")]
+    items += [Prefix(str(name)) for name in listed(document, "prefixes")]
+    return sorted_page(items, query, next_token(document))
+
+
+# ---------------------------------------------------------------------- buckets
 
 
 @understood
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
-    """Return what a resource tells of a bucket."""
+    """Return all that a resource has of a bucket."""
     name = resource.get("name")
     if not isinstance(name, str) or not name:
-        raise ServiceError("Google's answer is no bucket: it has no name")
+        raise ServiceError("the response is not a bucket of Google's: it has no name")
     extra = {
-        ours: resource[theirs] for theirs, ours in _BUCKET_EXTRAS.items() if theirs in resource
+        label: resource[field] for field, label in _BUCKET_EXTRAS.items() if field in resource
     }
     iam = resource.get("iamConfiguration")
     if isinstance(iam, Mapping):
@@ -326,14 +329,11 @@ def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
 
 
 def new_bucket(name: str, extra: Mapping[str, object]) -> dict[str, Any]:
-    """Return the resource of a bucket to be made."""
+    """Return the resource of a bucket to be created."""
     resource: dict[str, Any] = {"name": name}
-    if "location" in extra:
-        resource["location"] = extra["location"]
-    if "storage_class" in extra:
-        resource["storageClass"] = extra["storage_class"]
-    if "labels" in extra:
-        resource["labels"] = extra["labels"]
+    for option, field in _NEW_BUCKET.items():
+        if option in extra:
+            resource[field] = extra[option]
     if "versioning" in extra:
         resource["versioning"] = {"enabled": extra["versioning"]}
     iam: dict[str, Any] = {}
@@ -347,9 +347,10 @@ def new_bucket(name: str, extra: Mapping[str, object]) -> dict[str, Any]:
 
 
 def require_project(project: str | None) -> str:
-    """Return the project in which buckets are made and listed."""
+    """Return the project in which buckets are created and listed."""
     if not project:
         raise InvalidOptionError(
-            "say whose buckets are meant, with project=, or set GOOGLE_CLOUD_PROJECT"
+            "creating and listing buckets requires a project; pass project=, or set"
+            " GOOGLE_CLOUD_PROJECT"
         )
     return project

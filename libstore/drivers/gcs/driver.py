@@ -265,7 +265,7 @@ class GCSDriver(PartHooks):
         )
         found = [dialect.bucket_info(one) for one in dialect.listed(told, "items")]
         found.sort(key=lambda info: info.name)
-        return Page(found, str(told.get("nextPageToken") or "") or None)
+        return Page(found, dialect.next_token(told))
 
     # ------------------------------------------------------------------ many objects
 
@@ -336,7 +336,7 @@ class GCSDriver(PartHooks):
             )
             found = [dialect.object_info(one) for one in dialect.listed(told, "items")]
             targets = [(info.name, info.version) for info in found]
-            return Page(targets, str(told.get("nextPageToken") or "") or None)
+            return Page(targets, dialect.next_token(told))
 
         for page in iterate_pages(fetch, f"versions in {container!r}"):
             if page.items:

@@ -17,7 +17,7 @@ from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...http.message import Response
 from ...http.xml import read_listing, write
 from ...rest.checksums import base64_of
-from ...rest.confirming import with_token
+from ...rest.dialect import with_token
 from ...rest.header_text import encode_text
 from ...rest.operation import Operation
 from ...rest.proofs import mark

@@ -23,7 +23,8 @@ from ...errors import (
 )
 from ...http.headers import clean_etag
 from ...rest.checksums import is_same
-from ...rest.confirming import Seen, with_token
+from ...rest.confirming import Seen
+from ...rest.dialect import condition_headers, with_token
 from ...rest.reading import range_of
 from ...rest.upload_starts import Starts
 from ...transfer.aborting import abort_after_error
@@ -134,7 +135,7 @@ class Copier:
             order = replace(order, match=order.match or info.etag)
         if replaced:
             assert info is not None
-            headers = dialect.kept_headers(info, options.metadata, options.content_type)
+            headers = dialect.HEADERS.kept_headers(info, options.metadata, options.content_type)
             headers = self._with_token(headers, options.conditions)
             headers["x-amz-metadata-directive"] = "REPLACE"
         if not in_parts and (info is None or self._fits(info)):
@@ -145,7 +146,7 @@ class Copier:
                     raise
                 info = info or self._look(*source, None, self._settings.reads)
         assert info is not None
-        headers = headers or dialect.kept_headers(info, None, None)
+        headers = headers or dialect.HEADERS.kept_headers(info, None, None)
         headers.pop("x-amz-metadata-directive", None)
         return self._copy_parts(replace(order, match=order.match or info.etag), info, headers)
 
@@ -157,7 +158,7 @@ class Copier:
             source,
             target,
             self._settings.overridden(options.extra),
-            dialect.storage_class_headers(options.storage_class),
+            dialect.HEADERS.storage_class_headers(options.storage_class),
             None if given is None else extras.tag_headers(given),
             options.if_source_match,
             options.conditions,
@@ -196,7 +197,7 @@ class Copier:
         metadata: Mapping[str, str] | None,
         content_type: str | None,
     ) -> ObjectInfo:
-        headers = dialect.kept_headers(info, metadata, content_type)
+        headers = dialect.HEADERS.kept_headers(info, metadata, content_type)
         headers |= dialect.carried_headers(info)
         if order.settings.customer_key is not None or order.settings.encryption is not None:
             headers = {name: text for name, text in headers.items() if name not in _ENCRYPTION}
@@ -241,7 +242,7 @@ class Copier:
         own = source == target
         if not own:
             prefix = self._service.copy_condition or ""
-            sent |= dialect.condition_headers(order.conditions, prefix)
+            sent |= condition_headers(order.conditions, prefix)
         bound = order.conditions != Conditions()
 
         def send() -> ObjectInfo:
@@ -274,7 +275,9 @@ class Copier:
         if "x-amz-metadata-directive" in headers and not dialect.keeps(ours, headers):
             return None
         theirs = self._look(*order.source, None, self._settings.reads)
-        kept = dialect.kept_headers(ours, None, None) == dialect.kept_headers(theirs, None, None)
+        kept = dialect.HEADERS.kept_headers(ours, None, None) == dialect.HEADERS.kept_headers(
+            theirs, None, None
+        )
         if not headers and not kept:
             return None
         same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
@@ -357,7 +360,7 @@ class Copier:
         try:
             parts = map_concurrently(copy, numbered, _SIDE_BY_SIDE)
             body = complete_body((part.number, part.token, None) for part in parts)
-            ending = dialect.condition_headers(order.conditions)
+            ending = condition_headers(order.conditions)
             etag = dialect.composite_etag([part.token for part in parts])
             order.checkpoint()
 
@@ -390,7 +393,7 @@ class Copier:
         )
 
     def _write_empty(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
-        sent = {**headers, **order.own, **dialect.condition_headers(order.conditions)}
+        sent = {**headers, **order.own, **condition_headers(order.conditions)}
         name = order.target[1]
         bound = order.conditions != Conditions()
 

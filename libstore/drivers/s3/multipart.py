@@ -14,6 +14,7 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...rest.dialect import condition_headers
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, listings, operations
@@ -72,7 +73,7 @@ class PartHooks(CompositeHooks):
         self._doubts.look(container, name, options.conditions)
         body = dialect.finished_body(self.service, parts)
         settings = self._settings.overridden(options.extra)
-        headers = dialect.condition_headers(options.conditions)
+        headers = condition_headers(options.conditions)
         headers |= dialect.finished_headers(self.service, checksums[self.digests[0]])
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)

@@ -17,13 +17,14 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import parse_date, parse_size
+from ...http.headers import parse_date
 from ...http.xml import can_write
 from ...rest.checksums import is_same
-from ...rest.confirming import Seen, Sightings, with_token
+from ...rest.confirming import Seen, Sightings
+from ...rest.dialect import condition_headers, with_token
 from ...rest.driver import RestDriver
 from ...rest.operation import Operation
-from ...rest.reading import range_header, require_object, sent
+from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -99,11 +100,8 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         response = self._client.send(
             operations.HEAD_OBJECT, container, name, query=query, headers=reads
         )
-        require_object(response)
-        response.close()
-        told = response.headers
-        size = parse_size(told.get("content-length"))
-        info = dialect.object_info(name, told, size, self.service)
+        size = size_of_head(response)
+        info = dialect.object_info(name, response.headers, size, self.service)
         return self._sightings.note(container, info)
 
     def _protection(self, container: str, name: str, conditions: Conditions) -> dict[str, Any]:
@@ -116,12 +114,9 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
         """Look at what an object has become, after a response was lost."""
         response = self._client.send(operations.HEAD_OBJECT, container, name, headers=reads)
-        require_object(response)
-        response.close()
-        told = response.headers
-        size = parse_size(told.get("content-length"))
-        info = dialect.object_info(name, told, size, self.service)
-        now = parse_date(told.get("date"))
+        size = size_of_head(response)
+        info = dialect.object_info(name, response.headers, size, self.service)
+        now = parse_date(response.headers.get("date"))
         written = info.last_modified
         age = None if now is None or written is None else (now - written).total_seconds()
         return Seen(info, age)
@@ -130,41 +125,31 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = {**self._reads, **range_header(span)}
-        if conditions.if_match is not None:
-            headers |= dialect.condition_headers(conditions)
-        query = {"versionId": version} if version else None
-        try:
-            response = self._client.send(
-                operations.GET_OBJECT, container, name, query=query, headers=headers
-            )
-        except StorageError as error:
-            if error.status != 416:
-                raise
-            return self._past_the_end(container, name, conditions, version)
-        came, size = sent(response)
+        response = self._client.send(
+            operations.GET_OBJECT, container, name,
+            query={"versionId": version} if version else None,
+            headers={**self._reads, **read_headers(span, conditions)},
+        )  # fmt: skip
+        sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size, self.service)
         self._sightings.note(container, info)
-        if self._wants_whole_digest(span, conditions, info):
-            info = self._with_digests(container, info, version)
-        return Reading(info, came, response.body, response.close)
-
-    def _wants_whole_digest(self, span: Span, conditions: Conditions, info: ObjectInfo) -> bool:
-        """Return whether a large download begins here, whose ranges are told no digest."""
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the checksum of a
-        # whole object does not come with a range of it.
-        return (
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the response with a
+        # range does not have the checksum of the whole object, which a large download needs.
+        threshold = self.transfer.multipart_threshold
+        if (
             self.service.whole_crc32
             and not info.checksums
             and conditions.if_match is None
-            and span == Span(0, self.transfer.multipart_threshold)
-            and (info.size or 0) > self.transfer.multipart_threshold
-        )
+            and span == Span(0, threshold)
+            and (info.size or 0) > threshold
+        ):
+            info = self._with_digests(container, info, version)
+        return Reading(info, sent, response.body, response.close)
 
     def _with_digests(self, container: str, info: ObjectInfo, version: str | None) -> ObjectInfo:
         try:
             known = self._head_object(container, info.name, version)
-        except StorageError:  # what was asked for has come; its digest is not known
+        except StorageError:  # the object is readable without its digest
             return info
         if known.etag != info.etag:
             return info
@@ -178,7 +163,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         self._doubts.look_before_put(container, name, conditions)
         settings = self._settings.overridden(options.extra)
         headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
-        headers |= dialect.condition_headers(conditions)
+        headers |= condition_headers(conditions)
         token = headers.get(dialect.TOKEN)
         bound = conditions != Conditions()
 
@@ -212,7 +197,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
         tagged = extras.tag_headers(options.extra.get("tags"))
-        headers = {**dialect.write_headers(options), **settings.kept, **tagged}
+        headers = {**dialect.HEADERS.write_headers(options), **settings.kept, **tagged}
         return with_token(
             headers, options.conditions, dialect.META, self.service.limits.max_metadata
         )
@@ -259,7 +244,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     ) -> None:
         self._doubts.look(container, name, conditions)
         query = {"versionId": version} if version else None
-        headers = {**self._settings.payer, **dialect.condition_headers(conditions)}
+        headers = {**self._settings.payer, **condition_headers(conditions)}
         self._client.delete(
             lambda: self._client.send(
                 operations.DELETE_OBJECT, container, name,

@@ -19,6 +19,7 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag
+from ...rest.dialect import condition_headers
 from ...rest.reading import range_of
 from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
@@ -148,7 +149,7 @@ class CopyHooks(PartHooks):
         """Have the service copy an object, or some of it, and return the copy's ETag."""
         # https://docs.openstack.org/swift/latest/middleware.html#module-swift.common.middleware.copy
         sent = {"x-copy-from": f"/{encode_path(source[0])}/{encode_path(source[1])}", **headers}
-        sent |= dialect.match_headers(Conditions(if_match=info.etag))
+        sent |= condition_headers(Conditions(if_match=info.etag))
         if span is not None:
             sent["range"] = range_of(span)
         try:

@@ -98,7 +98,7 @@ class PartHooks(ObjectHooks):
                     f" {etag}, but is {told}"
                 )
             return ObjectInfo(name, etag=told, checksums={"md5": md5} if md5 else {},
-                              version=dialect.version(response.headers))  # fmt: skip
+                              version=dialect.HEADERS.version_of(response.headers))  # fmt: skip
 
         if not conditions.if_absent:
             surely = self._proved(container, name, put, lambda info: info.etag == etag)

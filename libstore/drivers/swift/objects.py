@@ -11,6 +11,7 @@ from typing_extensions import override
 from ...errors import (
     AccessDeniedError,
     ContainerNotFoundError,
+    InvalidOptionError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectNotFoundError,
@@ -18,12 +19,12 @@ from ...errors import (
     StorageError,
 )
 from ...http.encoding import encode_path
-from ...http.headers import clean_etag, parse_size
+from ...http.headers import parse_size
 from ...http.message import Response
 from ...rest.confirming import Seen
 from ...rest.driver import RestDriver
 from ...rest.operation import Operation
-from ...rest.reading import range_header, require_object, sent
+from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
 from ...values import (
     Composite,
@@ -71,31 +72,24 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
 
     def _head(self, container: str, name: str, **options: Mapping[str, str] | None) -> ObjectInfo:
         response = self._of_object(operations.HEAD_OBJECT, container, name, **options)
-        require_object(response)
-        told = response.headers
-        size = self._added_up(told, parse_size(told.get("content-length")))
-        return dialect.object_info(name, told, size)
+        size = self._total_size(response.headers, size_of_head(response))
+        return dialect.object_info(name, response.headers, size)
 
     @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        headers = {**dialect.match_headers(conditions), **range_header(span)}
-        query = {"version-id": version} if version else None
-        try:
-            response = self._of_object(
-                operations.GET_OBJECT, container, name, query=query, headers=headers
-            )
-        except StorageError as error:
-            if error.status != 416:
-                raise
-            return self._past_the_end(container, name, conditions, version)
-        came, told = sent(response)
-        size = self._added_up(response.headers, told)
-        if came.stop is None:
-            came = Span(came.start, size)
+        response = self._of_object(
+            operations.GET_OBJECT, container, name,
+            query={"version-id": version} if version else None,
+            headers=read_headers(span, conditions),
+        )  # fmt: skip
+        sent, listed_size = sent_span(response)
+        size = self._total_size(response.headers, listed_size)
+        if sent.stop is None:
+            sent = Span(sent.start, size)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, came, response.body, response.close)
+        return Reading(info, sent, response.body, response.close)
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
@@ -122,10 +116,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             response.close()
             if not idempotent:
                 require_written(response)
-            etag = clean_etag(response.headers.get("etag"))
-            digests = dialect.checksums({}, etag)
-            return ObjectInfo(name, etag=etag, checksums=digests,
-                              version=dialect.version(response.headers))  # fmt: skip
+            return dialect.written_info(name, response.headers)
 
         def is_ours(info: ObjectInfo) -> bool:
             return (info.size, info.etag) == (payload.size, payload.digest("md5"))
@@ -152,9 +143,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         headers = {"x-newest": "true"}
         response = self._client.send(operations.HEAD_OBJECT, container, name, headers=headers)
-        require_object(response)
-        size = parse_size(response.headers.get("content-length"))
-        return Seen(dialect.object_info(name, response.headers, size))
+        return Seen(dialect.object_info(name, response.headers, size_of_head(response)))
 
     def _proved(
         self, container: str, name: str, put: Put, is_ours: Callable[[ObjectInfo], bool]
@@ -192,9 +181,9 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
     def _checked(self, headers: dict[str, str]) -> dict[str, str]:
         """Return headers whose metadata the cluster can keep; it is asked if there is a doubt."""
         try:
-            dialect.fits(headers)
-        except ValueError:
-            dialect.fits(headers, self._client.info)
+            dialect.check_metadata(headers)
+        except InvalidOptionError:
+            dialect.check_metadata(headers, self._client.info)
         return headers
 
     # ------------------------------------------------------------------ deleting
@@ -298,20 +287,20 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             return
         raise ObjectAlreadyExistsError("there is an object of this name already")
 
-    def _added_up(self, headers: Mapping[str, str], told: int | None) -> int | None:
-        """Return an object's size, which Swift does not tell of all that are of many segments."""
+    def _total_size(self, headers: Mapping[str, str], size: int | None) -> int | None:
+        """Return an object's size, which Swift does not send for one of many segments."""
         place = dialect.unlisted(headers)
         if place is None:
-            return told
+            return size
         try:
             total = 0
             for row in self._large.rows(*place):
-                size = parse_size(row.get("bytes"))
-                if size is None:
+                segment = parse_size(row.get("bytes"))
+                if segment is None:
                     return None
-                total += size
-        except AccessDeniedError:  # who may read need not be able to list
-            return told
+                total += segment
+        except AccessDeniedError:  # reading does not require the right to list
+            return size
         return total
 
     def _of_object(

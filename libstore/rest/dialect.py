@@ -1,0 +1,273 @@
+"""
+The headers of objects, and the records that they are made from and read into.
+
+Most services store the same things with an object under other names. `HeaderDialect` has those
+names as data. What only one service does stays in its driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..errors import InvalidOptionError
+from ..http.headers import clean_etag, parse_date
+from ..values import TOKEN_KEY, Conditions, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
+from .header_text import decode_text, encode_text
+
+_DEFAULT_TYPE = "application/octet-stream"
+#: The headers of HTTP that services store with an object, by the names of the write options.
+CONTENT_HEADERS: Mapping[str, str] = {
+    "content_type": "content-type",
+    "cache_control": "cache-control",
+    "content_disposition": "content-disposition",
+    "content_encoding": "content-encoding",
+    "content_language": "content-language",
+}
+#: What responses have of them, by header, under the names of `ObjectInfo.extra`.
+CONTENT_EXTRAS: Mapping[str, str] = {
+    header: option for option, header in CONTENT_HEADERS.items() if option != "content_type"
+}
+
+
+def ascii_value(value: str, option: str) -> str:
+    """
+    Return the value of a header that services read as ASCII.
+
+    Raises:
+        InvalidOptionError: It has other characters; the message names the option.
+    """
+    if not value.isascii():
+        raise InvalidOptionError(
+            f"{option} must be ASCII, because it is sent in a header; write a file name with other"
+            " characters as filename*=UTF-8''… (RFC 6266)"
+        )
+    return value
+
+
+def quoted_etag(etag: str) -> str:
+    """Return the ETag of a condition as headers have it."""
+    return f'"{ascii_value(etag, "if_match")}"'
+
+
+def condition_headers(conditions: Conditions, prefix: str = "") -> dict[str, str]:
+    """
+    Return the header ``If-None-Match`` or ``If-Match``, or none.
+
+    Args:
+        prefix: Begins the name, for services with conditions on a second object.
+    """
+    if conditions.if_absent:
+        return {f"{prefix}if-none-match": "*"}
+    if conditions.if_match is not None:
+        return {f"{prefix}if-match": quoted_etag(conditions.if_match)}
+    return {}
+
+
+def with_token(
+    headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int
+) -> dict[str, str]:
+    """
+    Return headers with the token of a conditional write, if the metadata leave room for it.
+
+    Args:
+        prefix: Begins the names of metadata.
+        limit: The most bytes that the service stores of metadata, without that prefix.
+    """
+    found = dict(headers)
+    if conditions.token is not None:
+        found[prefix + TOKEN_KEY] = conditions.token
+        if metadata_size(found, prefix) > limit:
+            del found[prefix + TOKEN_KEY]
+    return found
+
+
+def metadata_size(headers: Mapping[str, str], prefix: str) -> int:
+    """Return the bytes of all metadata among headers, without the prefix of their names."""
+    return sum(
+        len(name) - len(prefix) + len(value.encode())
+        for name, value in headers.items()
+        if name.startswith(prefix)
+    )
+
+
+def parameters(pairs: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the parameters of a query without those that are empty."""
+    return {name: value for name, value in pairs.items() if value}
+
+
+def sorted_page(
+    items: list[ObjectInfo | Prefix], query: ListQuery, token: str | None = None
+) -> Page[ObjectInfo | Prefix]:
+    """
+    Return a page of a listing in the order of names, from where the listing begins.
+
+    Services list objects and prefixes one after the other, a prefix also where it sorts before
+    the names below it, and some list the name that the listing begins behind.
+    """
+    start = query.start_after
+    if start:
+        items = [item for item in items if item.name > start]
+    # Strings sort by code points, which is the order of their bytes in UTF-8.
+    items.sort(key=_name_of)
+    return Page(items, token)
+
+
+def _name_of(item: ObjectInfo | Prefix) -> str:
+    return item.name
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderDialect:
+    """
+    How one service names what it stores with an object.
+
+    Attributes:
+        metadata_prefix: Begins the names of the headers of user metadata, such as
+            ``x-amz-meta-``.
+        content: The headers of requests that write, by the names of the write options.
+        storage_class: The header of the storage class, in requests and responses.
+        default_class: The storage class of an object whose response has no such header.
+        version: The header of the object's version in responses.
+        extra: The names in `ObjectInfo.extra` of what else responses have, by header.
+        kept: The headers of further values in `ObjectInfo.extra` that a request which replaces
+            the metadata must repeat, by the name there.
+        encode_key: Makes the end of a header's name of a metadata key.
+        decode_key: Reverses `encode_key`.
+        encode_value: Makes a header's value of a metadata value.
+    """
+
+    metadata_prefix: str
+    content: Mapping[str, str] = field(default_factory=lambda: CONTENT_HEADERS)
+    storage_class: str = ""
+    default_class: str | None = None
+    version: str = ""
+    extra: Mapping[str, str] = field(default_factory=lambda: CONTENT_EXTRAS)
+    kept: Mapping[str, str] = field(default_factory=dict)
+    encode_key: Callable[[str], str] = str
+    decode_key: Callable[[str], str] = str
+    encode_value: Callable[[str], str] = encode_text
+
+    # ------------------------------------------------------------------ requests
+
+    def write_headers(self, options: WriteOptions) -> dict[str, str]:
+        """
+        Return the headers of what is stored with a new object.
+
+        Raises:
+            InvalidOptionError: An option has characters that a header cannot have.
+        """
+        headers = {}
+        for option, header in self.content.items():
+            value: str | None = getattr(options, option)
+            if value is not None:
+                headers[header] = value if value.isascii() else ascii_value(value, option)
+        if options.storage_class is not None:
+            headers |= self.storage_class_headers(options.storage_class)
+        if options.metadata:
+            headers |= self.metadata_headers(options.metadata)
+        return headers
+
+    def storage_class_headers(self, storage_class: str | None) -> dict[str, str]:
+        """Return the header of a storage class; none for the service's default."""
+        if storage_class is None or not self.storage_class:
+            return {}
+        return {self.storage_class: ascii_value(storage_class, "storage_class")}
+
+    def metadata_headers(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of user metadata."""
+        return {
+            self.metadata_prefix + self.encode_key(key): self.encode_value(value)
+            for key, value in metadata.items()
+        }
+
+    def kept_headers(
+        self, info: ObjectInfo, metadata: Mapping[str, str] | None, content_type: str | None
+    ) -> dict[str, str]:
+        """
+        Return the headers that store again what is stored with an object.
+
+        Args:
+            metadata: Takes the place of the object's own, unless it is `None`.
+            content_type: Likewise.
+        """
+        kept_type = info.content_type or _DEFAULT_TYPE
+        if content_type:
+            kept_type = ascii_value(content_type, "content_type")
+        headers = {self.content["content_type"]: kept_type}
+        headers |= self.metadata_headers((info.metadata or {}) if metadata is None else metadata)
+        for label, header in (*self.content.items(), *self.kept.items()):
+            value = info.extra.get(label)
+            if isinstance(value, str):
+                headers[header] = value
+        return headers
+
+    # ------------------------------------------------------------------ responses
+
+    def object_info(
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        size: int | None,
+        *,
+        etag: str | None,
+        checksums: Mapping[str, str],
+        last_modified: datetime | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> ObjectInfo:
+        """
+        Return all that the response to a GET or HEAD request has of an object.
+
+        Args:
+            last_modified: Where the service has a better one than ``Last-Modified``.
+            extra: What the driver has read of the headers by itself.
+        """
+        metadata: dict[str, str] = {}
+        more: dict[str, object] = {}
+        prefix, labels = self.metadata_prefix, self.extra
+        for header, value in headers.items():
+            if header in labels:
+                more[labels[header]] = value
+            elif header.startswith(prefix):
+                key = self.decode_key(header[len(prefix) :])
+                metadata[key] = decode_text(value)
+        if extra:
+            more.update(extra)
+        return ObjectInfo(
+            name=name,
+            size=size,
+            etag=etag,
+            checksums=checksums,
+            last_modified=last_modified or parse_date(headers.get("last-modified")),
+            content_type=headers.get("content-type"),
+            metadata=metadata,
+            version=self.version_of(headers),
+            storage_class=headers.get(self.storage_class, self.default_class),
+            extra=more,
+            complete=True,
+        )
+
+    def written_info(
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        *,
+        checksums: Mapping[str, str],
+        last_modified: datetime | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> ObjectInfo:
+        """Return what the response to a write has of the new object."""
+        return ObjectInfo(
+            name,
+            etag=clean_etag(headers.get("etag")),
+            checksums=checksums,
+            last_modified=last_modified,
+            version=self.version_of(headers),
+            extra=extra or {},
+        )
+
+    def version_of(self, headers: Mapping[str, str]) -> str | None:
+        """Return the version of an object; without versioning it is called ``null``."""
+        version = headers.get(self.version)
+        return None if version == "null" else version
