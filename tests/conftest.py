@@ -1,4 +1,4 @@
-"""What tests of all kinds need."""
+"""Fixtures and hooks for all tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if (
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a value whose `repr()` has an address by its type: processes must agree on names."""
+    """Name a value whose `repr()` has an address by its type, so that processes agree on names."""
     return f"{argname}-{type(val).__name__}" if " at 0x" in repr(val) else None
 
 
@@ -32,7 +32,7 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_vectors() -> Path:
-    """Return the folder of published test data that lies beside the repository, where it does."""
+    """Return the directory of published test data beside the repository, if it exists."""
     folder = PROJECT.parent / "shared" / "vectors"
     if not folder.is_dir():
         pytest.skip("no folder shared/vectors beside the project, with its published test data")

@@ -1,8 +1,8 @@
 """
-A driver that keeps count of what its hooks are asked for, and that fails where a test tells it to.
+A driver that records the calls of its hooks, and fails on request.
 
-It is a `MemoryDriver` with hooks of its own and nothing else, so that the library above the hooks
-is the one that users have.
+It is a `MemoryDriver` with its own hooks and nothing else, so the library above the hooks
+is the one that users run.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ class Call(NamedTuple):
 
 
 def _light(argument: Any) -> Any:
-    """Return what can be kept of an argument: of a payload its size, as its bytes are to go."""
+    """Return what to record of an argument: of a payload its size."""
     return argument.size if isinstance(argument, Payload) else argument
 
 
 def _hook(name: str) -> Any:
-    """Return a hook that tells of each call and goes through what the test put around it."""
+    """Return a hook that records each call and calls the interceptor of the test."""
 
     def hook(self: FaultyDriver, *arguments: Any) -> Any:
         def real(*passed: Any) -> Any:
-            # What one hook of the memory driver asks of another is no request.
+            # A call of one hook by another is not a request.
             self._within.hook = True
             try:
                 return getattr(MemoryDriver, name)(self, *passed)
@@ -128,11 +128,11 @@ class FaultyDriver(MemoryDriver):
     _find_composite = _hook("_find_composite")
 
     def around(self, hook: str, interceptor: Around) -> None:
-        """Have a hook do what `interceptor(real_hook, *arguments)` does, from now on."""
+        """Call `interceptor(real_hook, *arguments)` in place of a hook."""
         self._around[hook] = interceptor
 
     def hooks(self) -> list[str]:
-        """Return which hooks were called, in order."""
+        """Return the names of the hooks that were called, in order."""
         return [call.hook for call in self.calls]
 
     def asked(self, hook: str) -> list[tuple[Any, ...]]:
@@ -140,7 +140,7 @@ class FaultyDriver(MemoryDriver):
         return [call.arguments for call in self.calls if call.hook == hook]
 
     def spans(self) -> list[tuple[int, int | None]]:
-        """Return the spans that `_get_object` was asked for."""
+        """Return the spans that `_get_object` was called with."""
         return [(span.start, span.stop) for _, _, span, *_ in self.asked("_get_object")]
 
 
@@ -183,7 +183,7 @@ class PublicDriver(FaultyDriver):
 
 
 class OnePutDriver(FaultyDriver):
-    """A service without parts and without copies of its own."""
+    """A service without multipart uploads and without copies."""
 
     name: ClassVar[str] = "one-put"
 
@@ -203,7 +203,7 @@ def small_parts(
 
 
 def stored(driver: MemoryDriver, content: bytes, name: str = "a") -> Container:
-    """Return a container with one object; what that took is not counted."""
+    """Return a container with one object; the calls that created it are not recorded."""
     container = driver.create_container("c", exist_ok=True)
     container.upload_object(content, name)
     if isinstance(driver, FaultyDriver):
@@ -215,7 +215,7 @@ def stored(driver: MemoryDriver, content: bytes, name: str = "a") -> Container:
 
 
 class _Body:
-    """The bytes of an answer, up to where they break off."""
+    """The body of a response, up to where it breaks off."""
 
     def __init__(self, reading: Reading, after: int, error: Exception | None) -> None:
         self._body = reading.body
@@ -233,7 +233,7 @@ class _Body:
 
 
 class _Trickle:
-    """The bytes of an answer, a few at a time, as a slow connection gives them."""
+    """The body of a response, a few bytes at a time, as from a slow connection."""
 
     def __init__(self, reading: Reading, most: int) -> None:
         self._body = reading.body
@@ -244,7 +244,7 @@ class _Trickle:
 
 
 class _Flipped:
-    """The bytes of an answer, one bit of them changed."""
+    """The body of a response, with one bit changed."""
 
     def __init__(self, reading: Reading, position: int) -> None:
         self._body = reading.body
@@ -263,10 +263,10 @@ class _Flipped:
 
 def break_off(driver: FaultyDriver, *cuts: int, ends: bool = False) -> None:
     """
-    Have the bodies of the next answers break off, each after so many bytes.
+    Break off the bodies of the next responses, each after a number of bytes.
 
     Args:
-        ends: Have them end without an error, as a body that is too short does.
+        ends: End them without an error, as a truncated body does.
     """
     left = list(cuts)
 
@@ -281,7 +281,7 @@ def break_off(driver: FaultyDriver, *cuts: int, ends: bool = False) -> None:
 
 
 def break_always(driver: FaultyDriver, after: int) -> None:
-    """Have the bodies of all answers break off after so many bytes."""
+    """Break off the bodies of all responses after a number of bytes."""
 
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
@@ -291,7 +291,7 @@ def break_always(driver: FaultyDriver, after: int) -> None:
 
 
 def trickle(driver: FaultyDriver, most: int) -> None:
-    """Have bodies give no more than so many bytes at a time."""
+    """Limit how many bytes a body returns at a time."""
 
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
@@ -301,7 +301,7 @@ def trickle(driver: FaultyDriver, most: int) -> None:
 
 
 def flip_bit(driver: FaultyDriver, position: int, times: int = 1_000_000) -> None:
-    """Change one bit at a position of the object, in the first answers that have it."""
+    """Change one bit at a position of the object, in the first responses that contain it."""
     left = [times]
 
     def get(real: Around, *arguments: Any) -> Reading:
@@ -317,7 +317,7 @@ def flip_bit(driver: FaultyDriver, position: int, times: int = 1_000_000) -> Non
 
 
 def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int | None) -> None:
-    """Replace the object after so many answers, whose bodies break off if `cut` says where."""
+    """Replace the object after a number of responses, whose bodies break off at `cut`."""
     counted = iter(range(1, 1_000_000))
 
     def get(real: Around, *arguments: Any) -> Reading:
@@ -334,7 +334,7 @@ def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int |
 
 
 def replace_always(driver: FaultyDriver, content: bytes) -> None:
-    """Replace the object by another version of the same content after each answer."""
+    """Replace the object by another version with the same content after each response."""
 
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
@@ -352,7 +352,7 @@ def _plain_options() -> Any:
 
 
 def send_more(driver: FaultyDriver, before: int, after: int) -> None:
-    """Have answers begin earlier and end later than they were asked to."""
+    """Make responses begin earlier and end later than requested."""
 
     def get(real: Around, container: str, name: str, span: Span, *rest: Any) -> Reading:
         stop = None if span.stop is None else span.stop + after
@@ -362,7 +362,7 @@ def send_more(driver: FaultyDriver, before: int, after: int) -> None:
 
 
 def without_etag(driver: FaultyDriver) -> None:
-    """Have the service tell no ETags when an object is read."""
+    """Omit the ETag when an object is read."""
 
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
@@ -372,7 +372,7 @@ def without_etag(driver: FaultyDriver) -> None:
 
 
 def tell_digest(driver: FaultyDriver, hook: str, **checksums: str) -> None:
-    """Have a hook's answer tell digests that may be wrong."""
+    """Return these checksums, which may be wrong, from a hook."""
 
     def answer(real: Around, *arguments: Any) -> Any:
         found = real(*arguments)
@@ -384,7 +384,7 @@ def tell_digest(driver: FaultyDriver, hook: str, **checksums: str) -> None:
 
 
 def fail(driver: FaultyDriver, hook: str, error: BaseException, after: int = 0) -> None:
-    """Have a hook raise, once it was carried out as often as `after` says."""
+    """Raise from a hook, after it was carried out `after` times."""
     counted = iter(range(1_000_000))
 
     def broken(real: Around, *arguments: Any) -> Any:
@@ -399,12 +399,12 @@ def fail(driver: FaultyDriver, hook: str, error: BaseException, after: int = 0) 
 
 
 def breaking(content: bytes, error: BaseException, block: int = 3_000) -> Iterator[bytes]:
-    """Yield the content in blocks, and raise behind it."""
+    """Yield the content in blocks, then raise."""
     for start in range(0, len(content), block):
         yield content[start : start + block]
     raise error
 
 
 def narrow(**limits: Any) -> Limits:
-    """Return limits that a test can reach."""
+    """Return small limits."""
     return replace(Limits(), **limits)

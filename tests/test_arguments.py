@@ -1,4 +1,4 @@
-"""Arguments are refused with a word on what was wrong and what would be right."""
+"""Test that invalid arguments are refused with a message that says what is valid."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NAMES = ["a", " ", "..", "a//b", "/", "\x00", "\n", "\U0001f600", "%2e%2e", "é
 
 
 @pytest.mark.parametrize("name", _NAMES)
-def test_the_base_takes_any_text_as_a_name(name: str) -> None:
-    """What one service cannot hold another can: the base changes and refuses no text."""
+def test_any_text_is_a_name(name: str) -> None:
+    """The base class changes and refuses no name that some service allows."""
     assert name == arguments.object_name(name, _LIMITS)
 
 
 @pytest.mark.parametrize("name", ["a" * 1024, "é" * 512, "\U0001f600" * 256])
-def test_the_longest_name_fits(name: str) -> None:
-    """Length is counted in bytes of UTF-8, and the limit itself is allowed."""
+def test_longest_name_is_accepted(name: str) -> None:
+    """The limit is in bytes of UTF-8 and inclusive."""
     assert name == arguments.object_name(name, _LIMITS)
     with pytest.raises(InvalidNameError, match=r"has 1025 bytes in UTF-8; .* at most 1024"):
         arguments.object_name(name + "b", _LIMITS)
@@ -48,22 +48,21 @@ def test_the_longest_name_fits(name: str) -> None:
         (["a"], InvalidTypeError, "must be a str, not list"),
     ],
 )
-def test_what_is_no_name_is_refused(name: Any, error: type[Exception], message: str) -> None:
-    """Neither empty names nor names of other types nor text that UTF-8 cannot hold."""
+def test_invalid_name_is_refused(name: Any, error: type[Exception], message: str) -> None:
+    """Names are not empty, are `str`, and can be encoded as UTF-8."""
     with pytest.raises(error, match=message):
         arguments.object_name(name, _LIMITS)
     with pytest.raises(error, match=message):
         arguments.container_name(name)
 
 
-def test_a_container_has_no_slash() -> None:
-    """Containers do not nest on any service."""
+def test_container_name_has_no_slash() -> None:
     assert "a.b-c d" == arguments.container_name("a.b-c d")
     with pytest.raises(InvalidNameError, match="must not contain '/'"):
         arguments.container_name("a/b")
 
 
-def test_text_may_be_empty_but_must_be_text() -> None:
+def test_text_argument_may_be_empty() -> None:
     """Prefixes, delimiters and markers may be empty."""
     assert "" == arguments.text("", "prefix")
     with pytest.raises(InvalidTypeError, match="delimiter must be a str, not NoneType"):
@@ -74,7 +73,7 @@ def test_text_may_be_empty_but_must_be_text() -> None:
 
 @given(start=st.integers(0, 10**15), length=st.integers(0, 10**15))
 def test_spans_are_half_open(start: int, length: int) -> None:
-    """A start and a stop that is not below it make a span."""
+    """A start and a greater stop are a span."""
     assert Span(start, start + length) == arguments.span(start, start + length)
     assert Span(start, None) == arguments.span(start, None)
 
@@ -93,15 +92,15 @@ def test_spans_are_half_open(start: int, length: int) -> None:
         (0, False, InvalidTypeError, "not bool"),
     ],
 )
-def test_a_span_that_cannot_be_is_refused(
+def test_invalid_span_is_refused(
     start: Any, stop: Any, error: type[Exception], message: str
 ) -> None:
-    """Negative, reversed and non-integer ends are told apart."""
+    """Negative, reversed and non-integer bounds have their own messages."""
     with pytest.raises(error, match=message):
         arguments.span(start, stop)
 
 
-def test_a_range_is_a_pair() -> None:
+def test_range_is_a_pair() -> None:
     """A tuple or a list of two, and nothing else."""
     assert (1, None) == arguments.pair([1, None])
     for value in ((1,), (1, 2, 3), 5, "ab", None):
@@ -123,8 +122,8 @@ def test_sizes_are_positive_integers(value: Any, error: type[Exception]) -> None
 
 
 @pytest.mark.parametrize("control", [*map(chr, range(32)), "\x7f"])
-def test_no_control_character_gets_into_a_header(control: str) -> None:
-    """What ends a header line on the wire cannot be part of one."""
+def test_control_character_in_a_header_is_refused(control: str) -> None:
+    """It could end the header line."""
     with pytest.raises(InvalidOptionError, match="without control characters"):
         arguments.header_value(f"text/plain{control}X-Evil: 1", "content_type")
     with pytest.raises(InvalidOptionError, match="control character"):
@@ -133,8 +132,8 @@ def test_no_control_character_gets_into_a_header(control: str) -> None:
         arguments.etag(f"abc{control}", "if_match")
 
 
-def test_header_values_are_text_that_is_not_empty() -> None:
-    """`None` is "not given"; the empty string would be a header without a value."""
+def test_header_value_is_not_empty() -> None:
+    """`None` means not passed."""
     assert arguments.header_value(None, "x") is None
     assert "grüße" == arguments.header_value("grüße", "x")
     with pytest.raises(InvalidOptionError):
@@ -160,7 +159,7 @@ def test_header_values_are_text_that_is_not_empty() -> None:
 def test_etags_are_normalised_as_those_of_responses(
     given_etag: str | None, expected: str | None
 ) -> None:
-    """An ETag may be given as the service spells it, or as `Object.etag` does."""
+    """An ETag may be passed as the service or as `Object.etag` spells it."""
     assert expected == arguments.etag(given_etag, "if_match")
     assert expected == headers.clean_etag(given_etag and given_etag.strip())
 
@@ -169,8 +168,8 @@ def test_etags_are_normalised_as_those_of_responses(
     "given_etag",
     ["*", '"*"', 'W/"*"', " * ", "", '""', 'W/""', " ", '"', 'a"b', '"a", "b"', 'w/"a"', "a\r\nb"],
 )
-def test_what_is_not_one_etag_is_refused(given_etag: str) -> None:
-    """``*`` in If-Match holds for any object, so it would make a write unconditional."""
+def test_wildcard_or_list_of_etags_is_refused(given_etag: str) -> None:
+    """``*`` in If-Match matches any object, so the write would be unconditional."""
     with pytest.raises(InvalidOptionError, match="if_match"):
         arguments.etag(given_etag, "if_match")
 
@@ -182,7 +181,7 @@ def test_the_metadata_key_of_write_tokens_is_reserved() -> None:
 
 
 def test_metadata_keys_become_lower_case() -> None:
-    """Services ignore case, so that two spellings of one key are a mistake."""
+    """Services ignore case, so two spellings of one key are an error."""
     assert {"owner": "Me", "x-1": ""} == arguments.metadata({"Owner": "Me", "X-1": ""}, _LIMITS)
     assert {} == arguments.metadata(None, _LIMITS)
     with pytest.raises(InvalidOptionError, match="given twice"):
@@ -190,21 +189,21 @@ def test_metadata_keys_become_lower_case() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a:b", "ä", "a\n", "a(b)", "a/b", "a\x00", "=?utf-8?"])
-def test_a_metadata_key_is_a_token(key: str) -> None:
-    """RFC 9110 says what the name of a header is made of."""
+def test_metadata_key_is_a_token(key: str) -> None:
+    """RFC 9110 defines the names of headers."""
     with pytest.raises(InvalidOptionError, match="metadata key"):
         arguments.metadata({key: "x"}, _LIMITS)
 
 
 @pytest.mark.parametrize("pairs", [5, "ab", [("a", "b")], {"a": 1}, {1: "a"}, {"a": None}])
-def test_metadata_maps_text_to_text(pairs: Any) -> None:
-    """Numbers are not turned into text behind the user's back."""
+def test_metadata_values_are_text(pairs: Any) -> None:
+    """Numbers are not converted."""
     with pytest.raises(InvalidTypeError, match="metadata must"):
         arguments.metadata(pairs, _LIMITS)
 
 
-def test_metadata_has_a_limit_in_bytes() -> None:
-    """Keys and values count together, values as UTF-8; the limit itself is allowed."""
+def test_metadata_is_limited_in_bytes() -> None:
+    """Keys and values count, values as UTF-8; the limit is inclusive."""
     fits = {"key": "é" * 1022 + "a"}
     assert fits == arguments.metadata(fits, _LIMITS)
     with pytest.raises(InvalidOptionError, match=r"has 2049 bytes; .* at most 2048"):
@@ -212,8 +211,8 @@ def test_metadata_has_a_limit_in_bytes() -> None:
 
 
 @given(st.text())
-def test_a_message_holds_any_value(value: str) -> None:
-    """What goes into a message has one line and a bounded length."""
+def test_message_has_one_line_for_any_value(value: str) -> None:
+    """Its length is bounded."""
     shown = arguments.shorten(value)
     assert len(shown.splitlines()) == 1
     assert len(shown) <= 80 * 10 + 3

@@ -1,4 +1,4 @@
-"""Public addresses: what is asked of the service, and what `cdn` answers without it."""
+"""Test public URLs: what the service is called with, and what `cdn` does without it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from libstore.drivers.memory import MemoryDriver
 _BASE = "https://cdn.example.com/base"
 
 
-def test_enabling_makes_public_and_returns_the_address() -> None:
+def test_enable_cdn_makes_public_and_returns_the_url() -> None:
     driver = PublicDriver()
     container = stored(driver, b"content")
 
@@ -32,7 +32,7 @@ def test_enabling_makes_public_and_returns_the_address() -> None:
     assert ["c", ("c", "a")] == driver.public
 
 
-def test_an_address_is_told_without_a_request() -> None:
+def test_get_cdn_url_sends_no_request() -> None:
     driver = PublicDriver()
     container = driver.create_container("c")
     driver.calls.clear()
@@ -42,8 +42,8 @@ def test_an_address_is_told_without_a_request() -> None:
     assert [] == driver.calls
 
 
-def test_an_address_of_ones_own_takes_the_place_of_the_services() -> None:
-    """Making public is still the service's part; only the address is another."""
+def test_cdn_replaces_the_url_of_the_service() -> None:
+    """`enable_cdn()` still makes the object public at the service."""
     driver = PublicDriver(cdn=_BASE)
     container = stored(driver, b"content")
 
@@ -70,7 +70,7 @@ def test_an_address_of_ones_own_takes_the_place_of_the_services() -> None:
         ),
     ],
 )
-def test_where_container_and_name_go(cdn: str, container: str, obj: str) -> None:
+def test_placeholders_of_cdn_are_replaced(cdn: str, container: str, obj: str) -> None:
     driver = MemoryDriver(cdn=cdn)
 
     assert container == driver.create_container("c").get_cdn_url()
@@ -78,9 +78,7 @@ def test_where_container_and_name_go(cdn: str, container: str, obj: str) -> None
 
 
 @pytest.mark.parametrize("name", ["memory", "local"])
-def test_where_nothing_is_public_an_address_of_ones_own_is_needed(
-    name: str, tmp_path: Path
-) -> None:
+def test_service_without_public_urls_needs_cdn(name: str, tmp_path: Path) -> None:
     arguments = (tmp_path,) if name == "local" else ()
     driver = get_driver(name)(*arguments)
     container = driver.create_container("c")
@@ -98,7 +96,7 @@ def test_where_nothing_is_public_an_address_of_ones_own_is_needed(
     assert f"{_BASE}/c/a" == served.enable_object_cdn(served.object("c", "a"))
 
 
-def test_what_is_missing_cannot_be_made_public() -> None:
+def test_enable_cdn_of_a_missing_container_or_object_raises() -> None:
     driver = PublicDriver()
     with pytest.raises(ContainerNotFoundError) as caught:
         driver.enable_container_cdn("none")
@@ -124,12 +122,12 @@ def test_what_is_missing_cannot_be_made_public() -> None:
         " https://x.example", "https://x.example\t", "https://[::1", "https://[1:2]",
     ],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_at_once(wrong: str) -> None:
+def test_invalid_cdn_is_refused_by_the_constructor(wrong: str) -> None:
     with pytest.raises(InvalidOptionError, match="cdn must"):
         MemoryDriver(cdn=wrong)
 
 
-def test_a_password_in_an_address_is_not_repeated() -> None:
+def test_password_in_cdn_is_not_in_the_error() -> None:
     for wrong in ("https://u:hidden@x.example", "ftp://u:hidden@x.example", "https://u:hidden@[x"):
         with pytest.raises(InvalidOptionError) as caught:
             MemoryDriver(cdn=wrong)
@@ -137,8 +135,8 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "ä", "user:pw@elsewhere", "a..b", ".a", "a%2Fb"])
-def test_a_host_has_no_container_that_no_host_can_have(name: str) -> None:
-    """Encoded it would be no host, and as it is perhaps another one; nothing becomes public."""
+def test_container_name_that_is_not_valid_in_a_host_is_refused(name: str) -> None:
+    """Encoded it is not a host, and unencoded perhaps another one; nothing becomes public."""
     driver = PublicDriver(cdn="https://{container}.x.example/{container}")
     container = driver.create_container(name)
     for call in (
@@ -153,7 +151,7 @@ def test_a_host_has_no_container_that_no_host_can_have(name: str) -> None:
     assert "https://b.x_1.x.example/b.x_1" == driver.get_container_cdn_url("b.x_1")
 
 
-def test_an_address_is_text() -> None:
+def test_cdn_must_be_a_str() -> None:
     with pytest.raises(InvalidTypeError, match="cdn must be a str, not int"):
         get_driver("memory")(cdn=1)
 
@@ -180,8 +178,8 @@ _LEFT_ALONE = (
     "cdn",
     [None, _BASE, "https://{container}.x.example/{name}", "https://x.example/{container}/{name}"],
 )
-def test_a_name_that_clients_resolve_has_no_address(cdn: str | None, name: str) -> None:
-    """Below a base it could lead out of it; nothing is published and nothing is sent."""
+def test_name_with_dot_segments_has_no_url(cdn: str | None, name: str) -> None:
+    """It could lead out of the base; nothing is published or sent."""
     driver = PublicDriver(cdn=cdn)
     obj = driver.create_container("c").upload_object(b"content", name)
     driver.calls.clear()
@@ -193,7 +191,7 @@ def test_a_name_that_clients_resolve_has_no_address(cdn: str | None, name: str) 
 
 
 @pytest.mark.parametrize("name", _LEFT_ALONE)
-def test_a_name_that_clients_leave_alone_has_an_address(name: str) -> None:
+def test_name_with_other_dots_has_a_url(name: str) -> None:
     url = MemoryDriver(cdn=_BASE).object("c", name).get_cdn_url()
     prepared = requests.Request("GET", url).prepare().url
 
@@ -201,7 +199,7 @@ def test_a_name_that_clients_leave_alone_has_an_address(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_no_container_is_a_segment_of_dots(name: str) -> None:
+def test_container_named_as_a_dot_segment_is_refused(name: str) -> None:
     driver = MemoryDriver(cdn=_BASE)
     for call in (driver.create_container, driver.get_container_cdn_url, driver.get_container):
         with pytest.raises(InvalidNameError, match="clients and proxies resolve it"):
@@ -228,8 +226,8 @@ class WrongAddressDriver(PublicDriver):
         "https://x.example/../b?sig=1",
     ],
 )  # fmt: skip
-def test_an_address_that_clients_would_change_is_refused(address: str) -> None:
-    """Whatever a driver makes of a name, what others request is what was meant."""
+def test_url_that_clients_would_change_is_refused(address: str) -> None:
+    """Even if a driver does not encode names, no URL leads to another object."""
     driver = WrongAddressDriver()
     driver.address = address
     container = stored(driver, b"content")

@@ -1,4 +1,4 @@
-"""The content type that is guessed from a name."""
+"""Test the content type that is guessed from a name."""
 
 from __future__ import annotations
 
@@ -32,21 +32,20 @@ from libstore.drivers.memory import MemoryDriver
         ("http://host/a.png?b=c", DEFAULT_CONTENT_TYPE),
     ],
 )
-def test_the_last_extension_counts(name: str, expected: str) -> None:
-    """A name is no URL and no data: what stands behind its last dot decides."""
+def test_last_extension_decides(name: str, expected: str) -> None:
+    """A name is not a URL; what follows its last dot decides."""
     assert expected == guess_content_type(name)
 
 
-def test_the_machine_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of the system or of the program do not change what is guessed."""
+def test_platform_tables_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of the system or of the program do not change the guess."""
     strict = dict(mimetypes.types_map, **{".jpg": "x/y", ".unheard-of": "x/z"})
     monkeypatch.setattr(mimetypes, "types_map", strict)
     assert "image/jpeg" == guess_content_type("cat.jpg")
     assert DEFAULT_CONTENT_TYPE == guess_content_type("a.unheard-of")
 
 
-def test_an_upload_uses_the_guess_unless_told() -> None:
-    """The type that the caller gives goes before the one of the name."""
+def test_passed_content_type_takes_precedence() -> None:
     container = MemoryDriver().create_container("c")
     assert "image/png" == container.upload_object(b"", "a.png").content_type
     given = container.upload_object(b"", "b.png", content_type="text/plain; charset=utf-8")

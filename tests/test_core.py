@@ -1,4 +1,4 @@
-"""What every operation does before and after its hook: seals, checks, requests, capabilities."""
+"""Test what every operation does around its hook: overrides, checks, requests, `supports()`."""
 
 from __future__ import annotations
 
@@ -55,39 +55,37 @@ def driver() -> FaultyDriver:
     return driver
 
 
-# ---------------------------------------------------------------------- what a driver may be
+# ---------------------------------------------------------------------- driver classes
 
 
 @pytest.mark.parametrize("operation", _SEALED)
-def test_a_public_operation_cannot_be_overridden(operation: str) -> None:
-    """What an operation means is the same everywhere; the message says where to go instead."""
+def test_public_operation_cannot_be_overridden(operation: str) -> None:
+    """The message names the hook to implement."""
     with pytest.raises(TypeError, match=rf"Own\.{operation} is a public operation.*hook"):
         type("Own", (MemoryDriver,), {"name": "own", operation: lambda self: None})
 
 
-def test_all_public_operations_are_sealed() -> None:
-    """A new operation that somebody forgot to seal fails here."""
+def test_all_public_operations_are_final() -> None:
     functions = inspect.getmembers(StorageDriver, inspect.isfunction)
     assert {"close"} == {name for name, _ in functions if name[0] != "_"} - set(_SEALED)
 
 
 @pytest.mark.parametrize("missing", MULTIPART_HOOKS)
-def test_parts_are_taken_wholly_or_not_at_all(missing: str) -> None:
-    """A driver with some of the hooks of uploads in parts is told which it lacks."""
+def test_driver_with_some_multipart_hooks_is_refused(missing: str) -> None:
+    """The message names the missing hooks."""
     with pytest.raises(TypeError, match=f"lacks {missing}$"):
         type("Own", (MemoryDriver,), {"name": "own", missing: getattr(StorageDriver, missing)})
     none = {hook: getattr(StorageDriver, hook) for hook in MULTIPART_HOOKS}
     assert not type("Own", (MemoryDriver,), {"name": "own", **none})().takes_parts
 
 
-def test_unknown_options_are_refused() -> None:
-    """A misspelt option would be one that is silently not honoured."""
+def test_driver_with_unknown_options_is_refused() -> None:
+    """A misspelt option would never be honoured."""
     with pytest.raises(TypeError, match="unknown names: colour, if_none"):
         type("Own", (MemoryDriver,), {"options": frozenset({"if_none", "colour", "if_match"})})
 
 
-def test_a_driver_without_a_required_hook_is_abstract() -> None:
-    """The hooks that are required cannot be forgotten."""
+def test_driver_without_a_required_hook_is_abstract() -> None:
     own = type("Own", (StorageDriver,), {"name": "own"})
     with pytest.raises(TypeError, match="_delete_object"):
         own()
@@ -100,12 +98,11 @@ def _is_abstract(value: object) -> bool:
     return getattr(value, "__isabstractmethod__", False)
 
 
-# ---------------------------------------------------------------------- what it can do
+# ---------------------------------------------------------------------- the method supports
 
 
 @pytest.mark.parametrize("operation", CAPABILITIES)
-def test_supports_looks_at_the_hooks(operation: str) -> None:
-    """Whether a service can do something is what its driver overrides, so that it cannot lie."""
+def test_supports_is_computed_from_the_hooks(operation: str) -> None:
     assert PublicDriver().supports(operation)
     hook = CAPABILITIES[operation]
     groups = [group for group in (MULTIPART_HOOKS, CDN_HOOKS) if hook in group] or [(hook,)]
@@ -113,8 +110,7 @@ def test_supports_looks_at_the_hooks(operation: str) -> None:
     assert not type("Own", (PublicDriver,), {"name": "own", **without})().supports(operation)
 
 
-def test_supports_knows_operations_and_options(driver: FaultyDriver) -> None:
-    """Any operation and any option may be asked for, and nothing else."""
+def test_supports_accepts_operations_and_options_only(driver: FaultyDriver) -> None:
     for operation in _SEALED:
         assert isinstance(driver.supports(operation), bool)
     for option in OPTIONS:
@@ -124,9 +120,7 @@ def test_supports_knows_operations_and_options(driver: FaultyDriver) -> None:
             driver.supports(unknown)
 
 
-def test_what_a_service_cannot_do_is_said_before_anything_is_sent() -> None:
-    """No request is made for an option that would not be honoured."""
-
+def test_unsupported_option_is_refused_before_anything_is_sent() -> None:
     class Plain(OnePutDriver):
         name = "plain"
         options = frozenset()
@@ -194,18 +188,18 @@ def test_what_a_service_cannot_do_is_said_before_anything_is_sent() -> None:
         ),
     ],
 )
-def test_an_operation_costs_the_requests_it_needs(
+def test_operation_sends_only_the_requests_it_needs(
     driver: FaultyDriver, call: Callable[[Any, Any], object], hooks: list[str]
 ) -> None:
-    """One request where the service needs one, and no HEAD before anything."""
+    """For example no HEAD before an operation."""
     container = driver.object("c", "a").container
     call(driver, container)
     assert hooks == driver.hooks()
 
 
 @pytest.mark.parametrize("parts", [2, 7])
-def test_an_upload_of_n_parts_costs_n_and_two(parts: int) -> None:
-    """One request begins, n carry, one ends."""
+def test_upload_of_n_parts_is_n_plus_two_requests(parts: int) -> None:
+    """One starts the upload, n send parts, one completes it."""
     driver = FaultyDriver(transfer=small_parts(part_size=1000))
     container = driver.create_container("c")
     driver.calls.clear()
@@ -213,8 +207,7 @@ def test_an_upload_of_n_parts_costs_n_and_two(parts: int) -> None:
     assert parts + 2 == len(driver.calls)
 
 
-def test_a_hook_gets_plain_values(driver: FaultyDriver) -> None:
-    """No handle crosses the line to a driver."""
+def test_hooks_receive_no_handles(driver: FaultyDriver) -> None:
     container = driver.get_container("c")
     container.upload_object(b"x", "b")
     container.object("b").copy(container, "d").delete()
@@ -227,8 +220,8 @@ def test_a_hook_gets_plain_values(driver: FaultyDriver) -> None:
 # ---------------------------------------------------------------------- containers
 
 
-def test_a_container_that_exists_is_taken_if_asked(driver: FaultyDriver) -> None:
-    """`exist_ok` costs a request only where there is one."""
+def test_exist_ok_returns_the_existing_container(driver: FaultyDriver) -> None:
+    """It takes a second request only if the container exists."""
     with pytest.raises(ContainerAlreadyExistsError) as caught:
         driver.create_container("c")
     assert ("create_container", "c") == (caught.value.operation, caught.value.container)
@@ -236,8 +229,8 @@ def test_a_container_that_exists_is_taken_if_asked(driver: FaultyDriver) -> None
     assert driver.object_exists("c", "a")
 
 
-def test_a_missing_container_is_told_by_every_operation() -> None:
-    """The error names operation and container, whichever way the container was given."""
+def test_every_operation_raises_for_a_missing_container() -> None:
+    """The error names operation and container, however the container was passed."""
     driver = FaultyDriver()
     obj = driver.object("gone", "a")
     calls: dict[str, Callable[[], object]] = {
@@ -265,8 +258,8 @@ def test_a_missing_container_is_told_by_every_operation() -> None:
         assert (operation, "gone", "faulty") == (error.operation, error.container, error.driver)
 
 
-def test_a_missing_object_is_told_by_every_operation(driver: FaultyDriver) -> None:
-    """Reading one raises, deleting one does not."""
+def test_every_read_raises_for_a_missing_object(driver: FaultyDriver) -> None:
+    """Deleting one does not raise."""
     obj = driver.object("c", "missing")
     calls: dict[str, Callable[[], object]] = {
         "get_object": obj.refresh,
@@ -289,7 +282,7 @@ def test_a_missing_object_is_told_by_every_operation(driver: FaultyDriver) -> No
     assert not driver.object_exists("c", "missing")
 
 
-# ---------------------------------------------------------------------- wrong arguments
+# ---------------------------------------------------------------------- invalid arguments
 
 _WRONG_NAMES: list[tuple[Any, type[StorageError]]] = [
     ("", InvalidNameError),
@@ -303,10 +296,10 @@ _WRONG_NAMES: list[tuple[Any, type[StorageError]]] = [
 
 
 @pytest.mark.parametrize(("name", "error"), _WRONG_NAMES, ids=lambda value: repr(value)[:12])
-def test_a_wrong_name_is_refused_everywhere(
+def test_invalid_name_is_refused_by_every_operation(
     driver: FaultyDriver, name: Any, error: type[StorageError]
 ) -> None:
-    """No hook is called with a name that cannot be; the error says of which operation."""
+    """No hook is called; the error names the operation."""
     container = driver.object("c", "a").container
     obj = container.object("a")
     calls: dict[str, Callable[[], object]] = {
@@ -345,10 +338,10 @@ def test_a_wrong_name_is_refused_everywhere(
     ],
     ids=repr,
 )
-def test_a_wrong_container_is_refused_everywhere(
+def test_invalid_container_is_refused_by_every_operation(
     driver: FaultyDriver, wrong: Any, error: type[StorageError]
 ) -> None:
-    """Every operation that takes a container looks at it before anything is sent."""
+    """The check is before any request."""
     given: dict[str, Any] = {"name": "a", "source": b"", "obj": driver.object("c", "a")}
     looked_at = 0
     for operation in _SEALED:
@@ -440,10 +433,10 @@ _WRONG_OPTIONS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("operation", "wrong"), _WRONG_OPTIONS, ids=[f"{name}-{w!r:.30}" for name, w in _WRONG_OPTIONS]
 )
-def test_a_wrong_option_is_refused_before_anything_is_sent(
+def test_invalid_option_is_refused_before_anything_is_sent(
     driver: FaultyDriver, operation: str, wrong: dict[str, Any]
 ) -> None:
-    """A typed error, which is also a ValueError, and no call of any hook."""
+    """The error is also a ValueError."""
     given: dict[str, Any] = {
         "container": "c",
         "name": "a",
@@ -465,8 +458,10 @@ def test_a_wrong_option_is_refused_before_anything_is_sent(
     assert set(driver.hooks()) <= ({"_head_object"} if operation == "move_object" else set())
 
 
-def test_what_is_no_object_is_refused_everywhere(driver: FaultyDriver) -> None:
-    """A driver's operation on an object takes an Object; the message says how to get one."""
+def test_argument_that_is_not_an_object_is_refused_by_every_operation(
+    driver: FaultyDriver,
+) -> None:
+    """The message says how to get an object."""
     for operation in _SEALED:
         signature = inspect.signature(getattr(StorageDriver, operation))
         if "obj" not in signature.parameters:
@@ -479,11 +474,11 @@ def test_what_is_no_object_is_refused_everywhere(driver: FaultyDriver) -> None:
     assert [] == driver.calls
 
 
-# ---------------------------------------------------------------------- the driver itself
+# ---------------------------------------------------------------------- the driver
 
 
-def test_a_driver_is_a_context_manager() -> None:
-    """It closes at the end, and may be closed again."""
+def test_driver_is_a_context_manager() -> None:
+    """It closes at the end and may be closed again."""
     closed: list[int] = []
 
     class Closing(FaultyDriver):
@@ -501,16 +496,15 @@ def test_a_driver_is_a_context_manager() -> None:
     plain.close()
 
 
-def test_settings_are_the_drivers_own() -> None:
-    """What one driver is given, another one does not get."""
+def test_settings_of_drivers_are_independent() -> None:
     retry, transfer = RetryPolicy(attempts=1), TransferOptions(concurrency=1)
     driver = MemoryDriver(retry=retry, transfer=transfer)
     assert (retry, transfer) == (driver.retry, driver.transfer)
     assert (RetryPolicy(), TransferOptions()) == (MemoryDriver().retry, MemoryDriver().transfer)
 
 
-def test_a_signed_url_hides_its_secret(driver: FaultyDriver) -> None:
-    """It is a str in every way but its repr, which has no query."""
+def test_repr_of_a_signed_url_hides_the_query(driver: FaultyDriver) -> None:
+    """In all else the URL is a `str`."""
     url = driver.object("c", "a b").sign_url(expires=60)
     assert isinstance(url, SignedURL)
     assert isinstance(url, str)

@@ -1,4 +1,4 @@
-"""Deleting many objects, and containers with all that is in them."""
+"""Test deleting many objects, and containers with their content."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def driver() -> FaultyDriver:
 
 
 class _OneByOne(OnePutDriver):
-    """A service that deletes one object with each request."""
+    """A service without batch deletes."""
 
     name = "one-by-one"
     _delete_objects = StorageDriver._delete_objects
@@ -48,8 +48,8 @@ class _OneByOne(OnePutDriver):
 # ---------------------------------------------------------------------- many objects
 
 
-def test_batches_are_as_large_as_the_service_takes(driver: FaultyDriver) -> None:
-    """Few requests, none of them too large, and a result for each in its place."""
+def test_batches_have_the_maximum_size(driver: FaultyDriver) -> None:
+    """Each object has a result, in order."""
     container = _filled(driver, 12)
     names = [f"{number:04}" for number in reversed(range(12))]
     results = container.delete_objects(names)
@@ -59,15 +59,15 @@ def test_batches_are_as_large_as_the_service_takes(driver: FaultyDriver) -> None
     assert not container.list_objects()
 
 
-def test_what_is_gone_is_a_success(driver: FaultyDriver) -> None:
-    """Deleting a missing object is no error, twice in one call neither."""
+def test_deleting_missing_objects_succeeds(driver: FaultyDriver) -> None:
+    """An object that is passed twice succeeds twice."""
     container = _filled(driver, 1)
     results = container.delete_objects(["0000", "missing", "0000"])
     assert [True] * 3 == [result.ok for result in results]
 
 
-def test_objects_of_several_containers_keep_their_order(driver: FaultyDriver) -> None:
-    """Batches are by container; the results are as the objects were given."""
+def test_results_are_in_the_order_of_the_objects(driver: FaultyDriver) -> None:
+    """Batches are by container."""
     one, two = _filled(driver, 3, "one"), _filled(driver, 3, "two")
     objs = [one.object("0000"), two.object("0000"), two.object("0001"), one.object("0001")]
     results = driver.delete_objects(iter(objs))
@@ -78,8 +78,8 @@ def test_objects_of_several_containers_keep_their_order(driver: FaultyDriver) ->
     assert ["0002"] == [obj.name for obj in two.list_objects()]
 
 
-def test_one_failure_does_not_keep_the_others(driver: FaultyDriver) -> None:
-    """What cannot be deleted has its own error, which says all it is about."""
+def test_failure_of_one_object_does_not_affect_others(driver: FaultyDriver) -> None:
+    """Its result has its own error, which names operation, container and object."""
     container = _filled(driver, 4)
 
     def delete(real: Callable[..., Any], name: str, names: Sequence[str]) -> Any:
@@ -101,8 +101,8 @@ def test_one_failure_does_not_keep_the_others(driver: FaultyDriver) -> None:
     assert ["0002"] == [obj.name for obj in container.list_objects()]
 
 
-def test_a_batch_that_fails_gives_each_its_own_error(driver: FaultyDriver) -> None:
-    """The other batches go on; the errors of the failed one are not one shared object."""
+def test_failed_batch_gives_each_object_its_own_error(driver: FaultyDriver) -> None:
+    """Other batches are carried out; the errors are separate objects."""
     container = _filled(driver, 12)
     counted = iter(range(10))
 
@@ -125,16 +125,15 @@ def test_a_batch_that_fails_gives_each_its_own_error(driver: FaultyDriver) -> No
 
 
 @pytest.mark.parametrize("driver_class", [FaultyDriver, _OneByOne])
-def test_a_missing_container_is_told_for_each(driver_class: type[FaultyDriver]) -> None:
-    """A container that is not there keeps none of its objects."""
+def test_missing_container_is_an_error_of_each_object(driver_class: type[FaultyDriver]) -> None:
     driver = driver_class()
     objs = [driver.object("gone", name) for name in ("a", "b")]
     results = driver.delete_objects(objs)
     assert [ContainerNotFoundError] * 2 == [type(result.error) for result in results]
 
 
-def test_without_batches_objects_go_one_by_one() -> None:
-    """Each has its own request and its own result, several at once."""
+def test_service_without_batches_deletes_one_by_one() -> None:
+    """Each object has its own request and result, some of them concurrent."""
     driver = _OneByOne()
     container = _filled(driver, 20)
     assert not driver.supports("delete_objects")
@@ -151,8 +150,8 @@ def test_without_batches_objects_go_one_by_one() -> None:
     assert 20 == len(driver.asked("_delete_object"))
 
 
-def test_what_is_no_object_is_refused_before_anything_is_deleted(driver: FaultyDriver) -> None:
-    """All are looked at before the first request."""
+def test_invalid_argument_is_refused_before_anything_is_deleted(driver: FaultyDriver) -> None:
+    """All arguments are checked before the first request."""
     container = _filled(driver, 2)
     with pytest.raises(TypeError):
         container.delete_objects(["0000", 5])
@@ -167,8 +166,8 @@ def test_what_is_no_object_is_refused_before_anything_is_deleted(driver: FaultyD
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 36])
-def test_a_container_goes_with_all_that_is_in_it(driver: FaultyDriver, count: int) -> None:
-    """However many pages the objects fill."""
+def test_container_is_deleted_with_its_objects(driver: FaultyDriver, count: int) -> None:
+    """For any number of pages."""
     container = _filled(driver, count)
     kept = _filled(driver, 1, "kept")
     container.delete()
@@ -179,8 +178,8 @@ def test_a_container_goes_with_all_that_is_in_it(driver: FaultyDriver, count: in
 
 
 @pytest.mark.parametrize("count", [1, 36])
-def test_without_batches_a_container_goes_too(count: int) -> None:
-    """A service that deletes one by one, and takes no parts."""
+def test_container_is_deleted_without_batches(count: int) -> None:
+    """The service deletes one by one and has no multipart uploads."""
     driver = _OneByOne()
     driver.limits = narrow(page_size=7, batch_size=5)
     container = _filled(driver, count)
@@ -189,8 +188,8 @@ def test_without_batches_a_container_goes_too(count: int) -> None:
     assert count == len(driver.asked("_delete_object"))
 
 
-def test_unfinished_uploads_go_with_it(driver: FaultyDriver) -> None:
-    """Parts that nobody can see do not stay behind and cost money, on however many pages."""
+def test_unfinished_uploads_are_deleted_with_the_container(driver: FaultyDriver) -> None:
+    """For any number of pages."""
     container = _filled(driver, 1)
     writers = [container.open(f"w{number}", "wb") for number in range(3)]
     for writer in writers:
@@ -209,8 +208,8 @@ def test_unfinished_uploads_go_with_it(driver: FaultyDriver) -> None:
         writer.abort()
 
 
-def test_a_full_container_stays_unless_asked(driver: FaultyDriver) -> None:
-    """`recursive=False` is one request, and deletes only what is empty."""
+def test_non_recursive_delete_keeps_a_full_container(driver: FaultyDriver) -> None:
+    """`recursive=False` is one request."""
     container = _filled(driver, 1)
     with pytest.raises(ContainerNotEmptyError) as caught:
         container.delete(recursive=False)
@@ -222,8 +221,8 @@ def test_a_full_container_stays_unless_asked(driver: FaultyDriver) -> None:
     assert not driver.list_containers()
 
 
-def test_others_may_add_objects_meanwhile(driver: FaultyDriver) -> None:
-    """A container that is filled while it is emptied is emptied again."""
+def test_objects_added_during_the_delete_are_deleted(driver: FaultyDriver) -> None:
+    """The container is emptied again."""
     container = _filled(driver, 3)
     late = iter(["late", "later"])
 
@@ -238,8 +237,7 @@ def test_others_may_add_objects_meanwhile(driver: FaultyDriver) -> None:
     assert not driver.list_containers()
 
 
-def test_a_container_that_is_filled_for_ever_is_given_up(driver: FaultyDriver) -> None:
-    """Nobody waits endlessly for somebody who does not stop."""
+def test_delete_gives_up_if_objects_are_always_added(driver: FaultyDriver) -> None:
     container = _filled(driver, 3)
 
     def delete(real: Callable[..., Any], name: str) -> None:
@@ -254,8 +252,8 @@ def test_a_container_that_is_filled_for_ever_is_given_up(driver: FaultyDriver) -
 
 
 @pytest.mark.parametrize("hook", ["_list_objects", "_delete_objects", "_delete_container"])
-def test_a_request_that_fails_is_told(driver: FaultyDriver, hook: str) -> None:
-    """The container stays, and the error says of which it is."""
+def test_failed_request_keeps_the_container(driver: FaultyDriver, hook: str) -> None:
+    """The error names the container."""
     container = _filled(driver, 12)
     fail(driver, hook, TransportError("reset"))
     with pytest.raises(TransportError) as caught:
@@ -266,8 +264,8 @@ def test_a_request_that_fails_is_told(driver: FaultyDriver, hook: str) -> None:
     assert not driver.list_containers()
 
 
-def test_an_object_that_cannot_be_deleted_keeps_the_container(driver: FaultyDriver) -> None:
-    """What is locked is told, rather than found out as "not empty"."""
+def test_object_that_cannot_be_deleted_keeps_the_container(driver: FaultyDriver) -> None:
+    """The error is that of the object, and not "not empty"."""
     container = _filled(driver, 3)
 
     def locked(real: Callable[..., Any], name: str, names: Sequence[str]) -> list[StorageError]:
@@ -279,15 +277,13 @@ def test_an_object_that_cannot_be_deleted_keeps_the_container(driver: FaultyDriv
     assert 3 == len(container.list_objects())
 
 
-def test_a_missing_container_cannot_be_deleted(driver: FaultyDriver) -> None:
-    """Containers are not like objects: deleting one that is not there is an error."""
+def test_deleting_a_missing_container_raises(driver: FaultyDriver) -> None:
     for recursive in (True, False):
         with pytest.raises(ContainerNotFoundError):
             driver.delete_container("gone", recursive=recursive)
 
 
-def test_a_condition_is_looked_at_by_the_one_who_asks(driver: FaultyDriver) -> None:
-    """`if_match` deletes one version; what it does not hold for stays."""
+def test_delete_with_if_match_keeps_other_versions(driver: FaultyDriver) -> None:
     container = _filled(driver, 1)
     obj = container.get_object("0000")
     container.upload_object(b"newer", "0000")

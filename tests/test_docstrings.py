@@ -39,7 +39,7 @@ def public_classes() -> list[type]:
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """Yield the public things that must have a docstring, by a name to show."""
+    """Yield the public things that need a docstring, by name."""
     for name in libstore.__all__:
         value = getattr(libstore, name)
         if not isinstance(value, type):
@@ -52,7 +52,7 @@ def documented() -> Iterator[tuple[str, Any]]:
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Yield what is defined in a class of ours or in a base that is not public itself."""
+    """Yield what is defined in a class of the library or in a private base of it."""
     public = set(public_classes())
     for ancestor in cls.__mro__:
         if not ancestor.__module__.startswith("libstore"):
@@ -66,7 +66,7 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def overrides(cls: type, name: str) -> bool:
-    """Return whether a method is described where it comes from."""
+    """Return whether a method is described in a base class."""
     owner = next(ancestor for ancestor in cls.__mro__ if name in vars(ancestor))
     return any(name in vars(ancestor) for ancestor in owner.__mro__[1:])
 
@@ -102,7 +102,7 @@ def sections(text: str) -> dict[str, list[str]]:
 
 
 def entries(lines: list[str]) -> list[str]:
-    """Return what the entries of a section are about."""
+    """Return the names that the entries of a section describe."""
     tops = [line for line in lines if line.startswith("    ") and not line.startswith("     ")]
     matches = [ENTRY.match(line.strip()) for line in tops]
     for line, match in zip(tops, matches, strict=True):
@@ -112,7 +112,7 @@ def entries(lines: list[str]) -> list[str]:
 
 
 @every_thing
-def test_the_first_sentence_is_a_line_of_its_own(name: str) -> None:
+def test_first_sentence_is_on_its_own_line(name: str) -> None:
     lines = inspect.cleandoc(docstring(name)).splitlines()
 
     assert lines[0].endswith(".")
@@ -121,7 +121,7 @@ def test_the_first_sentence_is_a_line_of_its_own(name: str) -> None:
 
 
 @every_thing
-def test_the_quotes_of_a_long_one_are_on_their_own_lines(name: str) -> None:
+def test_quotes_of_long_docstrings_are_on_their_own_lines(name: str) -> None:
     text = docstring(name)
 
     if "\n" in text:
@@ -143,7 +143,7 @@ def test_sections_are_known_and_not_empty(name: str) -> None:
 
 
 @every_thing
-def test_what_is_described_exists(name: str) -> None:
+def test_described_arguments_exist(name: str) -> None:
     thing = (THINGS | HOOKS)[name]
     found = sections(docstring(name))
 
@@ -165,7 +165,7 @@ def test_described_attributes_exist(cls: type) -> None:
 
 
 def assigned(cls: type) -> set[str]:
-    """Return what the bodies of a class and of its bases of ours declare, or set on `self`."""
+    """Return the attributes that a class and its bases in the library declare or set on `self`."""
     found: set[str] = set()
     for ancestor in cls.__mro__:
         if not ancestor.__module__.startswith("libstore"):

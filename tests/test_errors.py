@@ -1,4 +1,4 @@
-"""The error tree: as it is drawn, with builtins, pickles, and facts one can act on."""
+"""Test the exception classes: hierarchy, builtin bases, pickles and attributes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _all_errors() -> list[type[StorageError]]:
 
 
 def _drawn() -> dict[str, tuple[str | None, str | None]]:
-    """Return for each class of the drawing its parent and its builtin."""
+    """Return the parent and the builtin of each class in the module's diagram."""
     tree: dict[str, tuple[str | None, str | None]] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -48,15 +48,15 @@ def _drawn() -> dict[str, tuple[str | None, str | None]]:
     return tree
 
 
-def test_the_drawing_shows_every_error() -> None:
-    """The module's drawing has exactly the classes that there are."""
+def test_diagram_contains_every_error() -> None:
+    """The diagram in the module's docstring has exactly the classes of the module."""
     assert set(errors.__all__) == set(_drawn())
     assert 32 == len(_drawn())
 
 
 @pytest.mark.parametrize("cls", _all_errors(), ids=lambda cls: cls.__name__)
-def test_an_error_stands_where_it_is_drawn(cls: type[StorageError]) -> None:
-    """Each class has the parent and the builtin that the drawing gives it, and no other."""
+def test_error_has_the_bases_of_the_diagram(cls: type[StorageError]) -> None:
+    """Each class has the parent and the builtin of the diagram, and no other."""
     parent, builtin = _drawn()[cls.__name__]
     names = [base.__name__ for base in cls.__bases__]
     assert names == [name for name in (parent or "Exception", builtin) if name is not None]
@@ -64,8 +64,8 @@ def test_an_error_stands_where_it_is_drawn(cls: type[StorageError]) -> None:
 
 @pytest.mark.parametrize("cls", _all_errors(), ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_keeps_every_fact(cls: type[StorageError], protocol: int) -> None:
-    """What an error carries arrives in another process, errno and file name included."""
+def test_pickled_error_keeps_all_attributes(cls: type[StorageError], protocol: int) -> None:
+    """They include errno and file name."""
     error = cls(
         "went wrong",
         operation="upload_object",
@@ -92,8 +92,8 @@ def test_a_pickle_keeps_every_fact(cls: type[StorageError], protocol: int) -> No
         )
 
 
-def test_a_copy_of_an_error_is_its_own() -> None:
-    """A fact that is added to a copy is not added to the original."""
+def test_copied_error_is_independent() -> None:
+    """An attribute that is set on a copy does not change the original."""
     error = ObjectNotFoundError("gone", container="c")
     twin = copy.copy(error)
     twin.object = "a"
@@ -115,15 +115,15 @@ def test_a_copy_of_an_error_is_its_own() -> None:
         ("LocalFileIsADirectoryError", errno.EISDIR),
     ],
 )
-def test_errno_says_what_the_builtin_says(name: str, number: int) -> None:
-    """Code that looks at errno, as much of the standard library does, finds it."""
+def test_errno_matches_the_builtin(name: str, number: int) -> None:
+    """Much of the standard library checks errno."""
     error = getattr(errors, name)("went wrong")
     assert number == error.errno
     assert "went wrong" == error.strerror
 
 
-def test_only_what_may_pass_is_retryable() -> None:
-    """The classes whose failures may pass say so; an instance can say otherwise."""
+def test_only_temporary_failures_are_retryable() -> None:
+    """The class has a default, which an instance can override."""
     retryable = {cls.__name__ for cls in _all_errors() if cls("x").retryable}
     assert retryable == {
         "RateLimitedError",
@@ -136,8 +136,8 @@ def test_only_what_may_pass_is_retryable() -> None:
     assert not ServiceError("x").retryable
 
 
-def test_str_tells_the_facts_that_are_known() -> None:
-    """A message reads as a sentence, with the facts in brackets behind it."""
+def test_str_contains_the_known_attributes() -> None:
+    """The message is a sentence, followed by the attributes in brackets."""
     assert "went wrong" == str(IntegrityError("went wrong"))
     error = ObjectNotFoundError("gone", driver="s3", container="c", object="it's", status=404)
     assert """gone [driver s3, container 'c', object "it's", status 404]""" == str(error)
@@ -145,13 +145,13 @@ def test_str_tells_the_facts_that_are_known() -> None:
     assert "upload source 'x': No such file [operation upload_object]" == str(error)
 
 
-def test_names_in_str_cannot_break_a_line() -> None:
-    """A hostile name does not forge a line in a log."""
+def test_line_breaks_in_names_are_escaped_in_str() -> None:
+    """A name does not forge a line in a log."""
     assert "\n" not in str(ObjectNotFoundError("gone", object="a\nb", container="c\r\nd"))
 
 
-def test_a_builtin_catches_its_errors() -> None:
-    """`except` clauses that were written for files work for objects."""
+def test_except_clause_for_builtin_catches_errors() -> None:
+    """`except` clauses written for files work for objects."""
     with pytest.raises(FileNotFoundError):
         raise ObjectNotFoundError("gone")
     with pytest.raises(ConnectionError):
@@ -160,8 +160,8 @@ def test_a_builtin_catches_its_errors() -> None:
         raise TransportTimeoutError("late")
 
 
-def test_a_guard_fills_in_only_what_is_missing() -> None:
-    """What a hook said of an error stays; the rest is added."""
+def test_error_context_keeps_attributes_that_a_hook_set() -> None:
+    """Only missing attributes are filled in."""
     guard = ErrorContext(get_driver("memory")(), "copy_object", "c", "a")
     with pytest.raises(ContainerNotFoundError) as caught, guard:
         raise ContainerNotFoundError("gone", container="other", status=404)
@@ -175,8 +175,8 @@ def test_a_guard_fills_in_only_what_is_missing() -> None:
     assert 404 == error.status
 
 
-def test_a_guard_leaves_other_errors_alone() -> None:
-    """What is none of ours passes unchanged, attributes included."""
+def test_error_context_does_not_change_other_exceptions() -> None:
+    """Exceptions of other libraries pass unchanged."""
     error = KeyError("x")
     guard = ErrorContext(get_driver("memory")(), "copy_object", "c", "a")
     with pytest.raises(KeyError) as caught, guard:
@@ -185,8 +185,8 @@ def test_a_guard_leaves_other_errors_alone() -> None:
     assert {} == vars(error)
 
 
-def test_an_error_of_an_operation_tells_which() -> None:
-    """Operation, driver, container and object are told by whatever fails in a hook."""
+def test_error_of_an_operation_names_operation_and_target() -> None:
+    """Operation, driver, container and object are set, whichever hook fails."""
     from faulty import FaultyDriver, fail
 
     driver = FaultyDriver()

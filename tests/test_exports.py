@@ -1,4 +1,4 @@
-"""The public names: complete, sorted, documented, and the same wherever they are listed."""
+"""Test the public names: complete, sorted, documented, and equal wherever they are listed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from libstore import StorageDriver, get_driver, list_drivers, registry
 PACKAGE = Path(libstore.__file__).parent
 
 
-def test_public_names_are_sorted_and_said_once() -> None:
+def test_public_names_are_sorted_and_unique() -> None:
     assert sorted(set(libstore.__all__)) == libstore.__all__
 
 
 @pytest.mark.parametrize("name", libstore.__all__)
-def test_a_public_name_can_be_had_and_is_documented(name: str) -> None:
+def test_public_name_is_importable_and_documented(name: str) -> None:
     value = getattr(libstore, name)
 
     assert value is getattr(importlib.import_module(value.__module__), name)
     assert inspect.getdoc(value)
 
 
-def test_a_star_import_brings_every_public_name() -> None:
+def test_star_import_has_every_public_name() -> None:
     names: dict[str, object] = {}
 
     exec("from libstore import *", names)
@@ -36,22 +36,22 @@ def test_a_star_import_brings_every_public_name() -> None:
     assert set(libstore.__all__) <= names.keys()
 
 
-def test_dir_tells_of_names_that_are_not_loaded_yet() -> None:
+def test_dir_lists_names_that_are_not_loaded() -> None:
     assert "__version__" in dir(libstore)
 
 
-def test_dir_tells_of_nothing_that_is_not_public() -> None:
+def test_dir_lists_public_names_only() -> None:
     assert libstore.errors.__name__ == "libstore.errors"
 
     assert libstore.__all__ == [name for name in dir(libstore) if not name.startswith("_")]
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = libstore.nothing
 
 
-def test_the_lazy_table_and_the_type_checkers_imports_agree() -> None:
+def test_lazy_names_match_the_imports_for_type_checkers() -> None:
     seen = {
         (node.module, alias.name)
         for block in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text("utf-8")))
@@ -77,7 +77,7 @@ def test_every_error_is_public() -> None:
     }
 
 
-def test_every_driver_is_in_the_registry_under_its_own_name() -> None:
+def test_every_driver_is_registered_under_its_name() -> None:
     modules = {
         path.stem
         for path in (PACKAGE / "drivers").iterdir()
@@ -94,7 +94,7 @@ def test_every_driver_is_in_the_registry_under_its_own_name() -> None:
 
 
 def test_type_checkers_know_the_class_of_every_driver() -> None:
-    """There is one overload of `get_driver` for each, and one for all others."""
+    """`get_driver` has one overload for each driver, and one for all others."""
     tree = ast.parse((PACKAGE / "registry.py").read_text("utf-8"))
     told = {
         ast.unparse(node.args.args[0].annotation or node)
@@ -106,8 +106,8 @@ def test_type_checkers_know_the_class_of_every_driver() -> None:
     assert drivers | {"S3Service", "str"} == told
 
 
-def test_no_two_topics_of_the_conformance_suite_share_a_test() -> None:
-    """Of two tests of one name in one class, pytest would run one and nobody would know."""
+def test_conformance_tests_have_unique_names() -> None:
+    """Of two tests with one name in one class, pytest would run only one."""
     testing = importlib.import_module("libstore.testing")
 
     names = Counter(
@@ -120,7 +120,7 @@ def test_no_two_topics_of_the_conformance_suite_share_a_test() -> None:
     assert [] == [name for name, count in names.items() if count > 1]
 
 
-def test_the_reference_has_every_public_name(project: Path) -> None:
+def test_api_reference_has_every_public_name(project: Path) -> None:
     reference = (project / "docs/api.md").read_text("utf-8")
 
     missing = [name for name in libstore.__all__ if f":: {name}\n" not in reference]

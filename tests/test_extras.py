@@ -1,4 +1,4 @@
-"""Options that only one service has, signed headers, and the parts of unfinished uploads."""
+"""Test options of one service, signed headers, and parts of unfinished uploads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _given(driver: PublicDriver, hook: str, position: int) -> Any:
     return arguments[position].extra
 
 
-def test_an_option_of_the_service_reaches_every_hook_that_writes(driver: PublicDriver) -> None:
+def test_extra_option_reaches_every_hook_that_writes(driver: PublicDriver) -> None:
     driver.calls.clear()
     extra = {"colour": "red"}
     container = driver.create_container("d", extra={"place": "here"})
@@ -49,7 +49,7 @@ def test_an_option_of_the_service_reaches_every_hook_that_writes(driver: PublicD
     assert extra == _given(driver, "_start_upload", 2)
 
 
-def test_an_option_of_the_service_goes_with_files_and_copies_between_services(
+def test_extra_option_applies_to_file_objects_and_copies_between_services(
     driver: PublicDriver,
 ) -> None:
     driver.calls.clear()
@@ -83,7 +83,7 @@ def test_an_option_of_the_service_goes_with_files_and_copies_between_services(
         ([("colour", "red")], InvalidTypeError, "extra must be a mapping, not list"),
     ],
 )
-def test_a_wrong_option_of_the_service_is_refused_before_anything_is_sent(
+def test_wrong_extra_option_is_refused_before_anything_is_sent(
     driver: PublicDriver,
     call: Callable[[Container, Any], object],
     extra: Any,
@@ -97,12 +97,12 @@ def test_a_wrong_option_of_the_service_is_refused_before_anything_is_sent(
     assert [] == driver.calls
 
 
-def test_a_service_without_options_of_its_own_says_so() -> None:
+def test_extra_option_is_refused_by_a_service_without_any() -> None:
     with pytest.raises(InvalidOptionError, match="give nothing at all here"):
         MemoryDriver().create_container("c", extra={"region": "x"})
 
 
-def test_a_read_takes_no_options_of_a_write(driver: PublicDriver) -> None:
+def test_opening_for_reading_refuses_extra(driver: PublicDriver) -> None:
     with pytest.raises(InvalidOptionError, match="an option for writing"):
         cast("Any", driver).open_object("c", "a", "rb", extra={"colour": "red"})
 
@@ -144,8 +144,8 @@ def test_headers_that_a_service_cannot_sign_are_refused() -> None:
             obj.sign_url(**options)
 
 
-def test_the_parts_of_an_unfinished_upload_can_be_listed() -> None:
-    """Seen from within the upload, when its last part has arrived."""
+def test_parts_of_an_unfinished_upload_are_listed() -> None:
+    """The test lists them during the upload, after its last part."""
     driver = PublicDriver()
     driver.transfer = small_parts(part_size=10, threshold=10)
     driver.create_container("c")
@@ -163,17 +163,17 @@ def test_the_parts_of_an_unfinished_upload_can_be_listed() -> None:
     ]
 
 
-def test_an_upload_that_has_ended_has_no_parts() -> None:
+def test_listing_parts_of_an_unknown_upload_raises() -> None:
     with pytest.raises(ObjectNotFoundError, match="no unfinished upload"):
         len(MemoryDriver().list_parts(Upload("c", "a", "id")))
 
 
-def test_parts_are_those_of_an_upload() -> None:
+def test_list_parts_requires_an_upload() -> None:
     with pytest.raises(InvalidTypeError, match="upload must be an Upload"):
         MemoryDriver().list_parts(cast("Any", "id"))
 
 
-def test_a_service_that_wants_parts_in_order_gets_them_so() -> None:
+def test_parts_are_sent_in_order_if_the_service_requires_it() -> None:
     driver = PublicDriver()
     driver.transfer = small_parts(part_size=10, threshold=10)
     driver.limits = driver.limits.__class__(ordered_parts=True)

@@ -1,4 +1,4 @@
-"""The page of features says what the drivers say."""
+"""Test that the page of features matches the drivers."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ LACKING = {
 }  # fmt: skip
 
 
-def test_the_tables_are_what_the_drivers_tell(project: Path) -> None:
-    """Run `python docs/features.py` where they are not."""
+def test_tables_match_the_drivers(project: Path) -> None:
     page = (project / "docs/features.md").read_text("utf-8")
     program = runpy.run_path(str(project / "docs/features.py"))
 
     assert program["filled"](page) == page, "run `python docs/features.py`"
 
 
-def test_drivers_tell_what_services_can_do(project: Path) -> None:
+def test_drivers_support_what_their_services_support(project: Path) -> None:
     program = runpy.run_path(str(project / "docs/features.py"))
     told = {
         name: {one for one in (*CAPABILITIES, *OPTIONS) if not driver.supports(one)}

@@ -1,4 +1,4 @@
-"""Objects as files: what takes a file takes an object, and half a file is never published."""
+"""Test objects opened as files: any code that accepts a file works, and writes are atomic."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TEXT = "".join(f"line {number}: grüße\n" for number in range(20_000))
 
 
 class _OwnError(Exception):
-    """What the code that writes raises."""
+    """An exception of the code that writes."""
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ def driver() -> FaultyDriver:
 
 @pytest.fixture
 def container(driver: FaultyDriver) -> Container:
-    """Return the container with the object; nothing was asked yet."""
+    """Return the container with the object; no call is recorded yet."""
     return driver.object("c", "a").container
 
 
 @pytest.fixture
 def obj(driver: FaultyDriver) -> Object:
-    """Return the object, with all that is known of it."""
+    """Return the object with all its attributes."""
     obj = driver.get_object("c", "a")
     driver.calls.clear()
     return obj
@@ -88,16 +88,18 @@ def obj(driver: FaultyDriver) -> Object:
 # ---------------------------------------------------------------------- requests of reading
 
 
-def test_a_byte_by_name_is_one_request(driver: FaultyDriver, container: Container) -> None:
-    """Opening by name fetches the first block, which has the byte."""
+def test_reading_a_byte_by_name_is_one_request(driver: FaultyDriver, container: Container) -> None:
+    """Opening by name fetches the first block, which contains the byte."""
     with container.open("a") as file:
         assert CONTENT[:1] == file.read(1)
         assert CONTENT[1:1000] == file.read(999)
     assert ["_get_object"] == driver.hooks()
 
 
-def test_the_end_of_a_known_object_is_one_request(driver: FaultyDriver, obj: Object) -> None:
-    """With the size known, the end is asked for at once, with what lies before it."""
+def test_reading_the_end_of_a_known_object_is_one_request(
+    driver: FaultyDriver, obj: Object
+) -> None:
+    """If the size is known, the end is requested directly, with some bytes before it."""
     with obj.as_file() as file:
         assert [] == driver.calls
         assert len(CONTENT) - 128 == file.seek(-128, os.SEEK_END)
@@ -106,8 +108,8 @@ def test_the_end_of_a_known_object_is_one_request(driver: FaultyDriver, obj: Obj
     assert [(len(CONTENT) - 256 * KiB, len(CONTENT))] == driver.spans()
 
 
-def test_nothing_is_asked_before_something_is_read(driver: FaultyDriver, obj: Object) -> None:
-    """Opening, telling, seeking and closing a known object send nothing."""
+def test_opening_and_seeking_send_no_request(driver: FaultyDriver, obj: Object) -> None:
+    """Opening, `tell`, `seek` and closing of a known object send nothing."""
     with obj.as_file() as file:
         assert file.readable()
         assert file.seekable()
@@ -119,8 +121,8 @@ def test_nothing_is_asked_before_something_is_read(driver: FaultyDriver, obj: Ob
     assert [] == driver.calls
 
 
-def test_blocks_grow_while_reading_goes_on(driver: FaultyDriver, obj: Object) -> None:
-    """A file that is read through is fetched in ever larger blocks, each byte once."""
+def test_blocks_grow_during_sequential_reads(driver: FaultyDriver, obj: Object) -> None:
+    """A file that is read sequentially is fetched in increasing blocks, each byte once."""
     with obj.as_file() as file:
         while file.read(10_000):
             pass
@@ -132,8 +134,8 @@ def test_blocks_grow_while_reading_goes_on(driver: FaultyDriver, obj: Object) ->
     assert len(spans) <= 5
 
 
-def test_a_jump_begins_small_again(driver: FaultyDriver, obj: Object) -> None:
-    """Who reads here and there does not fetch megabytes each time."""
+def test_block_size_resets_after_a_seek(driver: FaultyDriver, obj: Object) -> None:
+    """Random reads do not fetch megabytes each time."""
     with obj.as_file() as file:
         file.read(MiB)
         driver.calls.clear()
@@ -144,8 +146,8 @@ def test_a_jump_begins_small_again(driver: FaultyDriver, obj: Object) -> None:
     assert all((stop or 0) - start <= 256 * KiB for start, stop in driver.spans())
 
 
-def test_what_was_fetched_is_not_fetched_again(driver: FaultyDriver, obj: Object) -> None:
-    """Moving about within a block asks for nothing."""
+def test_block_in_memory_is_not_fetched_again(driver: FaultyDriver, obj: Object) -> None:
+    """Seeking within a block sends nothing."""
     with obj.as_file() as file:
         file.read(1)
         for position in (0, 200_000, 5, 130_000, 100):
@@ -154,8 +156,10 @@ def test_what_was_fetched_is_not_fetched_again(driver: FaultyDriver, obj: Object
     assert 1 == len(driver.calls)
 
 
-def test_a_missing_object_is_told_at_opening(driver: FaultyDriver, container: Container) -> None:
-    """By name a missing object is found out by `open`, as with files."""
+def test_open_by_name_raises_for_a_missing_object(
+    driver: FaultyDriver, container: Container
+) -> None:
+    """As for files, `open` raises."""
     for mode in ("rb", "r"):
         with pytest.raises(FileNotFoundError) as caught:
             container.open("missing", mode)
@@ -189,10 +193,10 @@ def test_a_missing_object_is_told_at_opening(driver: FaultyDriver, container: Co
     known=st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
-def test_any_use_is_that_of_a_file(
+def test_reader_behaves_as_bytesio(
     steps: list[tuple[str, int]], size: int, block: int, known: bool
 ) -> None:
-    """Whatever is done, in whichever order, a reader behaves as BytesIO does."""
+    """Any sequence of calls has the results of BytesIO."""
     from libstore import files
 
     content = bytes(byte % 17 for byte in CONTENT[:size])
@@ -237,8 +241,7 @@ def _compare(step: str, number: int, ours: Any, real: Any) -> None:
         ours.seek(real.tell())
 
 
-def test_a_reader_is_a_raw_file(obj: Object) -> None:
-    """What wraps files can wrap a reader of its own."""
+def test_reader_can_be_wrapped_as_a_raw_file(obj: Object) -> None:
     with obj.as_file() as file:
         raw = file.raw
         assert isinstance(raw, ObjectReader)
@@ -253,8 +256,8 @@ def test_a_reader_is_a_raw_file(obj: Object) -> None:
     assert raw.closed
 
 
-def test_a_closed_reader_says_so(obj: Object) -> None:
-    """All uses of a closed file are a ValueError, closing it again is none."""
+def test_closed_reader_raises_value_error(obj: Object) -> None:
+    """Closing again is not an error."""
     file = obj.as_file()
     raw = file.raw
     file.close()
@@ -265,14 +268,14 @@ def test_a_closed_reader_says_so(obj: Object) -> None:
 
 
 @pytest.mark.parametrize(("offset", "whence"), [(-1, 0), (-1, 1), (-(10**9), 2), (0, 3), (0, -1)])
-def test_a_seek_that_cannot_be_is_refused(obj: Object, offset: int, whence: int) -> None:
-    """No position lies before the beginning, and there are three origins."""
+def test_invalid_seek_is_refused(obj: Object, offset: int, whence: int) -> None:
+    """A position is not negative, and `whence` is 0, 1 or 2."""
     with obj.as_file() as file, pytest.raises(ValueError):
         file.raw.seek(offset, whence)
 
 
-def test_an_object_that_is_replaced_is_told(driver: FaultyDriver, obj: Object) -> None:
-    """All reads are of one version; the next one that needs the service raises."""
+def test_replaced_object_raises_on_the_next_fetch(driver: FaultyDriver, obj: Object) -> None:
+    """All reads are of one version."""
     replace_after(driver, 1, CONTENT[::-1], cut=None)
     with obj.as_file() as file:
         assert CONTENT[:10] == file.read(10)
@@ -281,8 +284,8 @@ def test_an_object_that_is_replaced_is_told(driver: FaultyDriver, obj: Object) -
             file.read()
 
 
-def test_a_size_that_was_used_must_be_true(driver: FaultyDriver, obj: Object) -> None:
-    """Who sought from a known end and finds another object is told."""
+def test_outdated_size_that_was_used_raises(driver: FaultyDriver, obj: Object) -> None:
+    """A seek from the end of another version must not read the wrong bytes."""
     stored(driver, CONTENT[::-1])
     with obj.as_file() as file:
         file.seek(-128, os.SEEK_END)
@@ -290,8 +293,8 @@ def test_a_size_that_was_used_must_be_true(driver: FaultyDriver, obj: Object) ->
             file.read()
 
 
-def test_a_size_that_is_out_of_date_does_no_harm(driver: FaultyDriver, obj: Object) -> None:
-    """Who reads from the front reads what is there now."""
+def test_outdated_size_that_was_not_used_is_ignored(driver: FaultyDriver, obj: Object) -> None:
+    """A read from the start reads the current version."""
     for content in (CONTENT * 2, CONTENT[:10]):
         stored(driver, content)
         with obj.as_file() as file:
@@ -300,10 +303,10 @@ def test_a_size_that_is_out_of_date_does_no_harm(driver: FaultyDriver, obj: Obje
 
 @pytest.mark.parametrize("position", [0, 300_000, len(CONTENT) - 1])
 @pytest.mark.parametrize("piece", [-1, 1_000, 300_000])
-def test_reading_through_verifies(
+def test_sequential_read_is_verified(
     driver: FaultyDriver, obj: Object, position: int, piece: int
 ) -> None:
-    """A file that is read from its beginning to its end is compared with the digest."""
+    """A file that is read from start to end is compared with its checksum."""
     flip_bit(driver, position)
 
     def read_through() -> None:
@@ -315,8 +318,8 @@ def test_reading_through_verifies(
         read_through()
 
 
-def test_reading_about_does_not_verify_by_chance(driver: FaultyDriver, obj: Object) -> None:
-    """Pieces read in any order are not taken for the whole."""
+def test_random_reads_are_not_verified(driver: FaultyDriver, obj: Object) -> None:
+    """Pieces in any order are not mistaken for the whole."""
     with obj.as_file() as file:
         for start in (2 * MiB, 0, MiB, 5, 0):
             file.seek(start)
@@ -325,15 +328,15 @@ def test_reading_about_does_not_verify_by_chance(driver: FaultyDriver, obj: Obje
         assert CONTENT == file.read()
 
 
-# ---------------------------------------------------------------------- what takes files
+# ---------------------------------------------------------------------- code that accepts files
 
 
 def _text(container: Container, name: str, text: str) -> None:
     container.upload_object(text.encode(), name)
 
 
-def test_text_is_utf_8_everywhere(container: Container) -> None:
-    """Neither the machine's locale nor its line ends play a part, unless asked for."""
+def test_text_is_utf_8_by_default(container: Container) -> None:
+    """Locale and platform line ends have no effect."""
     _text(container, "t", TEXT)
     with container.open("t", "r") as file:
         assert TEXT == file.read()
@@ -348,8 +351,8 @@ def test_text_is_utf_8_everywhere(container: Container) -> None:
         assert "\ufffd\nb" == file.read()
 
 
-def test_text_can_be_written(container: Container) -> None:
-    """Encoding, errors and newline are those of `open`."""
+def test_text_mode_accepts_encoding_errors_and_newline(container: Container) -> None:
+    """They are those of `open`."""
     with container.open("t", "w") as file:
         file.write(TEXT)
     assert TEXT.encode() == container.read_object("t")
@@ -359,10 +362,10 @@ def test_text_can_be_written(container: Container) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "U32", "utf-16-le", "utf-8-sig", "shift_jis"])
-def test_what_was_written_in_an_encoding_is_read_in_it(
+def test_encoded_text_equals_that_of_a_file_on_disk(
     container: Container, tmp_path: Path, encoding: str
 ) -> None:
-    """The bytes are those of a file on disk, byte order marks included."""
+    """The bytes include byte order marks."""
     with container.open("t", "w", encoding=encoding) as file:
         print("a", "b", file=file)
         file.writelines(["c\n", "d"])
@@ -372,14 +375,14 @@ def test_what_was_written_in_an_encoding_is_read_in_it(
     assert (tmp_path / "t").read_bytes() == container.read_object("t")
 
 
-def test_a_text_that_is_empty_is_no_bytes(container: Container) -> None:
+def test_empty_text_is_stored_without_bytes(container: Container) -> None:
     with container.open("t", "w", encoding="utf-16"):
         pass
     assert b"" == container.read_object("t")
 
 
 def test_zip(container: Container) -> None:
-    """An archive is written through a file object, and one member of it is read."""
+    """An archive is written to an object, and one member is read from it."""
     with container.open("z.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr("content", CONTENT)
         archive.writestr("text", TEXT, zipfile.ZIP_DEFLATED)
@@ -388,10 +391,10 @@ def test_zip(container: Container) -> None:
         assert TEXT == archive.read("text").decode()
 
 
-def test_the_directory_of_a_zip_is_not_the_whole(
+def test_zip_directory_is_read_without_the_content(
     driver: FaultyDriver, container: Container
 ) -> None:
-    """Reading what is in an archive of 30 MiB fetches its end a few times, not its content."""
+    """The directory of a 30 MiB archive takes a few requests at its end."""
     with container.open("z.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for number in range(10):
             archive.writestr(str(number), CONTENT)
@@ -405,7 +408,7 @@ def test_the_directory_of_a_zip_is_not_the_whole(
 
 @pytest.mark.parametrize("compression", ["", "gz"])
 def test_tar(container: Container, tmp_path: Path, compression: str) -> None:
-    """Archives of both kinds, seeking and streaming."""
+    """Both kinds of archives work, with and without seeking."""
     member = tmp_path / "member"
     member.write_bytes(CONTENT)
     with container.open("t.tar", "wb") as file:
@@ -421,7 +424,7 @@ def test_tar(container: Container, tmp_path: Path, compression: str) -> None:
 
 
 def test_gzip(container: Container) -> None:
-    """Compressed while written, decompressed while read."""
+    """Content is compressed on writing and decompressed on reading."""
     with container.open("g.gz", "wb") as file, gzip.open(file, "wb") as packed:
         packed.write(CONTENT)
     with container.open("g.gz") as file, gzip.open(file) as packed:
@@ -430,7 +433,7 @@ def test_gzip(container: Container) -> None:
 
 
 def test_csv(container: Container) -> None:
-    """Rows with line ends and quotes survive, with `newline=""` as the module asks for."""
+    """Line ends and quotes in rows are kept with `newline=""`."""
     rows = [["a", "1"], ["b\nc", '"quoted"'], ["grüße", ""]]
     with container.open("t.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -439,7 +442,7 @@ def test_csv(container: Container) -> None:
 
 
 def test_json_and_pickle(container: Container) -> None:
-    """What dumps to and loads from files."""
+    """`dump` and `load` work with file objects."""
     data = {"a": [1, 2, None], "b": "grüße"}
     with container.open("t.json", "w") as text:
         json.dump(data, text)
@@ -454,7 +457,7 @@ def test_json_and_pickle(container: Container) -> None:
 
 
 def test_shutil(container: Container) -> None:
-    """From file to object, from object to object, from object to file."""
+    """`copyfileobj` works from file to object, object to object and object to file."""
     with container.open("b", "wb") as target:
         shutil.copyfileobj(io.BytesIO(CONTENT), target)
     with container.open("b") as source, container.open("d", "wb") as target:
@@ -465,8 +468,8 @@ def test_shutil(container: Container) -> None:
     assert CONTENT == local.getvalue()
 
 
-def test_a_wrapper_of_the_users_own(container: Container) -> None:
-    """`io.TextIOWrapper` around either end does what it does around a file."""
+def test_user_text_wrapper_works(container: Container) -> None:
+    """`io.TextIOWrapper` works around readers and writers, as around files."""
     with container.open("t", "wb") as file:
         wrapper = io.TextIOWrapper(file, "utf-8", newline="\n")
         wrapper.write(TEXT)
@@ -476,15 +479,15 @@ def test_a_wrapper_of_the_users_own(container: Container) -> None:
         assert TEXT == text.read()
 
 
-def test_a_reader_is_a_source(container: Container) -> None:
-    """A file that was opened here can be uploaded there."""
+def test_reader_can_be_uploaded(container: Container) -> None:
+    """A reader of one object is the source of another."""
     with container.open("a") as file:
         file.seek(100)
         assert CONTENT[100:] == container.upload_object(file, "b").read()
 
 
 def test_pillow(container: Container) -> None:
-    """An image is saved to an object and read from one."""
+    """An image is saved to an object and loaded from it."""
     image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     image = image_module.new("RGB", (64, 48), (200, 30, 90))
     with container.open("i.png", "wb") as file:
@@ -495,7 +498,7 @@ def test_pillow(container: Container) -> None:
 
 
 def test_pandas(container: Container) -> None:
-    """A table is written as CSV and read back, both ways."""
+    """A table is written as CSV and read, in text and binary mode."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = pandas.DataFrame({"a": range(1000), "b": [f"grüße {n}" for n in range(1000)]})
     with container.open("t.csv", "w", newline="") as text:
@@ -510,8 +513,10 @@ def test_pandas(container: Container) -> None:
 # ---------------------------------------------------------------------- writing
 
 
-def test_a_writer_publishes_once_at_the_end(driver: FaultyDriver, container: Container) -> None:
-    """Until the block ends there is no object; then there is the whole."""
+def test_writer_publishes_at_the_end_of_the_block(
+    driver: FaultyDriver, container: Container
+) -> None:
+    """Before that there is no object."""
     with container.open("b", "wb") as file:
         assert isinstance(file, ObjectWriter)
         assert ("b", "wb") == (file.name, file.mode)
@@ -532,10 +537,10 @@ def test_a_writer_publishes_once_at_the_end(driver: FaultyDriver, container: Con
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART, 20 * PART + 7])
 @pytest.mark.parametrize("piece", [1000, PART, 10**9])
-def test_a_writer_sends_what_an_upload_would(
+def test_writer_sends_the_requests_of_an_upload(
     driver: FaultyDriver, container: Container, size: int, piece: int
 ) -> None:
-    """Small content is one put; more goes in whole parts, whatever the pieces."""
+    """Small content is one put; larger content is sent in whole parts."""
     with container.open("b", "wb") as file:
         for start in range(0, size, piece):
             file.write(CONTENT[start : min(start + piece, size)])
@@ -548,8 +553,8 @@ def test_a_writer_sends_what_an_upload_would(
         assert 2 + len(sizes) == len(driver.hooks()) - 1
 
 
-def test_a_writer_takes_any_buffer(container: Container) -> None:
-    """What is written may be changed by its owner at once."""
+def test_writer_accepts_any_buffer(container: Container) -> None:
+    """The caller may change the buffer after `write` returns."""
     scratch = bytearray(b"first")
     with container.open("b", "wb") as file:
         file.write(scratch)
@@ -561,8 +566,8 @@ def test_a_writer_takes_any_buffer(container: Container) -> None:
     assert b"first12345678ab" == container.read_object("b")
 
 
-def test_a_closed_writer_says_so(container: Container) -> None:
-    """Closing twice is no error; writing afterwards is a ValueError."""
+def test_closed_writer_raises_value_error(container: Container) -> None:
+    """Closing again is not an error."""
     file = container.open("b", "wb")
     file.write(b"x")
     file.close()
@@ -575,8 +580,8 @@ def test_a_closed_writer_says_so(container: Container) -> None:
     assert b"x" == container.read_object("b")
 
 
-def test_closing_in_the_block_waits_for_its_end(container: Container) -> None:
-    """What a wrapper closes is published when the block has ended well."""
+def test_close_inside_the_block_publishes_at_its_end(container: Container) -> None:
+    """A wrapper may close the writer; the object appears if the block ends normally."""
     with container.open("b", "wb") as file:
         file.write(b"x")
         file.close()
@@ -596,8 +601,8 @@ def test_closing_in_the_block_waits_for_its_end(container: Container) -> None:
     assert not container.object_exists("d")
 
 
-def test_abort_takes_back(driver: FaultyDriver, container: Container) -> None:
-    """abort() closes the file and leaves nothing, in a block and out of one."""
+def test_abort_discards_the_content(driver: FaultyDriver, container: Container) -> None:
+    """`abort()` closes the writer and publishes nothing, inside and outside of a block."""
     with container.open("b", "wb") as file:
         file.write(CONTENT)
         file.abort()
@@ -611,7 +616,7 @@ def test_abort_takes_back(driver: FaultyDriver, container: Container) -> None:
 
 
 def test_exclusive_creation(container: Container) -> None:
-    """Mode `x` is `if_absent`: an object that is there stays."""
+    """Mode `x` sets `if_absent`, so an existing object remains."""
     with container.open("b", "xb") as file:
         file.write(b"first")
     for mode in ("xb", "x"):
@@ -628,8 +633,10 @@ def test_exclusive_creation(container: Container) -> None:
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
 @pytest.mark.parametrize("size", [1, 5 * PART])
-def test_options_are_those_of_an_upload(container: Container, mode: str, size: int) -> None:
-    """What is kept with the object is passed on, for puts and for parts."""
+def test_writer_passes_the_options_of_an_upload(
+    container: Container, mode: str, size: int
+) -> None:
+    """They are passed on for puts and for multipart uploads."""
     with container.open(
         "b.html", mode, metadata={"Owner": "me"}, cache_control="no-store", storage_class="COLD"
     ) as file:
@@ -678,17 +685,17 @@ def test_options_are_those_of_an_upload(container: Container, mode: str, size: i
         ("wb", {"if_match": "x", "if_absent": True}),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_invalid_mode_or_option_is_refused(
     driver: FaultyDriver, container: Container, mode: Any, options: dict[str, Any]
 ) -> None:
-    """The message says which modes there are, or which option is out of place."""
+    """The message names the valid modes, or the option that does not apply."""
     with pytest.raises(InvalidOptionError) as caught:
         container.open("a", mode, **options)
     assert "open_object" == caught.value.operation
     assert [] == driver.calls
 
 
-# ---------------------------------------------------------------------- half a file
+# ---------------------------------------------------------------------- failed writes
 
 
 _DRIVERS = ["memory", "local"]
@@ -696,7 +703,7 @@ _DRIVERS = ["memory", "local"]
 
 @pytest.fixture(params=_DRIVERS)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Container:
-    """Return a container whose object `b` is to be replaced."""
+    """Return a container whose object `b` will be replaced."""
     transfer = small_parts(part_size=PART)
     driver: Any = FaultyDriver(transfer=transfer)
     if request.param == "local":
@@ -785,10 +792,10 @@ _SIZES = pytest.mark.parametrize("size", [0, 10, 5 * PART])
 @_BLOCKS
 @_ERRORS
 @_SIZES
-def test_an_exception_in_the_block_publishes_nothing(
+def test_exception_in_the_block_publishes_nothing(
     old: Container, block: Callable[..., None], error: BaseException, size: int
 ) -> None:
-    """However the file is wrapped, the exception comes out and the old object stays."""
+    """However the writer is wrapped, the exception propagates and the old object remains."""
     with pytest.raises(type(error)):
         block(old, size, error)
     _untouched(old)
@@ -797,10 +804,10 @@ def test_an_exception_in_the_block_publishes_nothing(
 @pytest.mark.parametrize("mode", ["wb", "w"])
 @_ERRORS
 @_SIZES
-def test_closing_while_an_exception_passes_publishes_nothing(
+def test_close_during_an_exception_publishes_nothing(
     old: Container, mode: str, error: BaseException, size: int
 ) -> None:
-    """`finally: file.close()` and `contextlib.closing` do not publish half a file."""
+    """`finally: file.close()` and `contextlib.closing` do not publish incomplete content."""
     data: Any = CONTENT[:size] if mode == "wb" else TEXT[:size]
 
     def in_finally() -> None:
@@ -823,8 +830,8 @@ def test_closing_while_an_exception_passes_publishes_nothing(
         _untouched(old)
 
 
-def test_a_wrapper_that_is_left_by_an_exception_publishes_nothing(old: Container) -> None:
-    """A wrapper of the user's that owns the writer closes it, but does not publish."""
+def test_wrapper_closed_by_an_exception_publishes_nothing(old: Container) -> None:
+    """A wrapper that owns the writer closes it without publishing."""
 
     def wrapper() -> None:
         with io.TextIOWrapper(old.open("b", "wb"), "utf-8") as text:
@@ -837,8 +844,8 @@ def test_a_wrapper_that_is_left_by_an_exception_publishes_nothing(old: Container
     _untouched(old)
 
 
-def test_a_file_opened_while_an_error_is_handled_is_published(old: Container) -> None:
-    """Only an exception that began after the file was opened keeps it from being published."""
+def test_writer_opened_in_an_except_block_publishes(old: Container) -> None:
+    """Only an exception that began after opening prevents publication."""
     try:
         raise _OwnError
     except _OwnError:
@@ -849,8 +856,8 @@ def test_a_file_opened_while_an_error_is_handled_is_published(old: Container) ->
 
 
 @_SIZES
-def test_a_writer_that_nobody_closed_publishes_nothing(old: Container, size: int) -> None:
-    """Dropping the file warns and takes back what was sent."""
+def test_unclosed_writer_publishes_nothing(old: Container, size: int) -> None:
+    """Dropping the writer warns and aborts the upload."""
     file = old.open("b", "wb")
     file.write(CONTENT[:size])
     with pytest.warns(ResourceWarning, match="never closed, so nothing was published"):
@@ -860,8 +867,8 @@ def test_a_writer_that_nobody_closed_publishes_nothing(old: Container, size: int
 
 @pytest.mark.parametrize("hook", ["_start_upload", "_put_part", "_finish_upload", "_put_object"])
 @_ERRORS
-def test_a_request_that_fails_publishes_nothing(hook: str, error: BaseException) -> None:
-    """The writer is closed by the failure, and what was sent is taken back."""
+def test_failed_request_publishes_nothing(hook: str, error: BaseException) -> None:
+    """The failure closes the writer and aborts the upload."""
     driver = FaultyDriver(transfer=small_parts(part_size=PART))
     container = stored(driver, b"old", "b")
     fail(driver, hook, error)
@@ -876,7 +883,7 @@ def test_a_request_that_fails_publishes_nothing(hook: str, error: BaseException)
     _untouched(container)
 
 
-def test_an_error_of_writing_tells_what_it_is_about(driver: FaultyDriver) -> None:
+def test_error_of_a_writer_names_operation_and_target(driver: FaultyDriver) -> None:
     """A failing part names operation, container and object."""
     fail(driver, "_put_part", ServiceError("no"))
     file = driver.open_object("c", "b", "wb")
@@ -899,8 +906,8 @@ _EXITS = {
 
 @pytest.mark.parametrize("how", _EXITS)
 @pytest.mark.parametrize("mode", ["wb", "w"])
-def test_the_end_of_the_interpreter_publishes_nothing(tmp_path: Path, mode: str, how: str) -> None:
-    """A program that ends with an open writer leaves the old object and nothing else."""
+def test_interpreter_exit_publishes_nothing(tmp_path: Path, mode: str, how: str) -> None:
+    """A program that ends with an open writer leaves only the old object."""
     script = f"""
     import sys
     from libstore import TransferOptions
@@ -920,8 +927,8 @@ def test_the_end_of_the_interpreter_publishes_nothing(tmp_path: Path, mode: str,
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
-def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
-    """A child that ends in the usual way does not take back what its parent is writing."""
+def test_forked_child_does_not_abort_its_parents_writers(tmp_path: Path) -> None:
+    """The child exits normally."""
     script = """
     import os, sys
     from libstore import TransferOptions
@@ -947,8 +954,8 @@ def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
-def test_a_stale_size_does_not_hide_what_lies_behind_it(container: Container) -> None:
-    """A handle that knows a smaller size still reads where it is told to."""
+def test_outdated_smaller_size_does_not_limit_reads(container: Container) -> None:
+    """A handle with a smaller size still reads beyond it after `seek`."""
     stale = container.upload_object(b"small", "grows")
     container.upload_object(CONTENT, "grows")
     with stale.as_file() as file:

@@ -1,4 +1,4 @@
-"""Both ways of saying it: `driver.X(obj, ...)` and `obj.X(...)` are one operation."""
+"""Test that `driver.X(obj, ...)` and `obj.X(...)` are one operation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _OBJECT_PARAMETERS = {"obj", "objs"}
 
 
 def _operations() -> dict[str, Callable[..., Any]]:
-    """Return the public operations of a driver: what is sealed, and called with arguments."""
+    """Return the public operations of a driver: its final methods with arguments."""
     return {
         name: function
         for name, function in inspect.getmembers(StorageDriver, inspect.isfunction)
@@ -69,7 +69,7 @@ def _methods(cls: type) -> dict[str, Callable[..., Any]]:
 
 
 def _pair(cls: type, method: str) -> str:
-    """Return the operation that a handle's method stands for, by its name."""
+    """Return the name of the operation that a handle's method calls."""
     if (cls, method) in _OTHER_NAMES:
         return _OTHER_NAMES[cls, method]
     candidates = [method] if cls is Container else [f"{method}_object", method]
@@ -92,11 +92,11 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: found for name, found in parameters.items() if name != "self"}
 
 
-# ---------------------------------------------------------------------- the table is complete
+# ---------------------------------------------------------------------- the table of operations
 
 
 def test_every_method_of_a_handle_is_an_operation() -> None:
-    """A handle adds nothing of its own: a method without an operation fails here."""
+    """Handles have no operations of their own."""
     assert 28 <= len(_PAIRS)
     for cls in (Container, Object):
         for method in _methods(cls):
@@ -104,7 +104,7 @@ def test_every_method_of_a_handle_is_an_operation() -> None:
 
 
 def test_every_operation_on_a_handle_is_a_method() -> None:
-    """An operation that takes a container or an object can be called on it, too."""
+    """Every operation on a container or an object exists on its handle."""
     on_containers = {_pair(Container, method) for method in _methods(Container)}
     on_objects = {_pair(Object, method) for method in _methods(Object)}
     for name, function in _operations().items():
@@ -115,8 +115,8 @@ def test_every_operation_on_a_handle_is_a_method() -> None:
             assert name in on_containers, f"Container has no method for {name}()"
 
 
-def test_operations_without_a_handle_are_few() -> None:
-    """What belongs to the driver alone is what no handle is there for."""
+def test_operations_without_a_handle_are_those_of_the_driver() -> None:
+    """These have no container or object, or take an `Upload`."""
     handled = {_pair(cls, method) for cls in (Container, Object) for method in _methods(cls)}
     assert set(_operations()) - handled == {
         "abort_upload",
@@ -128,8 +128,8 @@ def test_operations_without_a_handle_are_few() -> None:
 
 
 @pytest.mark.parametrize(("cls", "method", "operation"), _PAIRS)
-def test_the_signatures_are_the_same(cls: type, method: str, operation: str) -> None:
-    """Behind the handle the parameters, their kinds, defaults and order are the operation's."""
+def test_signatures_are_equal(cls: type, method: str, operation: str) -> None:
+    """Apart from the handle, parameters, kinds, defaults and order are equal."""
     ours = _parameters(getattr(cls, method))
     theirs = _parameters(_operations()[operation])
     if method in {"refresh", "as_file"}:
@@ -152,12 +152,12 @@ def test_the_signatures_are_the_same(cls: type, method: str, operation: str) -> 
     )
 
 
-# ---------------------------------------------------------------------- both ways run
+# ---------------------------------------------------------------------- driver and handle
 
 
 @dataclass
 class _Scene:
-    """A driver with a container and two objects, and what a test may need beside them."""
+    """A driver with a container, two objects, and other things that a test needs."""
 
     driver: StorageDriver
     folder: Path
@@ -171,7 +171,7 @@ class _Scene:
         self.obj = self.container.object("a")
 
     def arguments(self, operation: str) -> dict[str, Any]:
-        """Return arguments for all parameters that have no default, and for some that have."""
+        """Return arguments for all parameters without a default, and for some with one."""
         given: dict[str, dict[str, Any]] = {
             "list_objects": {"prefix": "b", "delimiter": "/"},
             "get_object": {"name": "a"},
@@ -193,7 +193,7 @@ class _Scene:
         return dict(given.get(operation, {}))
 
     def state(self) -> Any:
-        """Return all that is stored, and what was downloaded."""
+        """Return all stored objects and downloaded files."""
         try:
             objects = [
                 (obj.name, obj.read(), obj.content_type, dict(obj.metadata))
@@ -206,7 +206,7 @@ class _Scene:
 
 @singledispatch
 def _plain(value: Any) -> Any:
-    """Return what can be compared of a result: two runs have their own ETags and times."""
+    """Return the comparable part of a result, without ETags and times."""
     return value
 
 
@@ -256,7 +256,7 @@ def _(value: Any) -> Any:
 
 
 def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """Return what a call returned or raised, in a form that can be compared."""
+    """Return what a call returned or raised, in a comparable form."""
     try:
         return _plain(function(**arguments))
     except StorageError as error:
@@ -265,7 +265,7 @@ def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
 
 @pytest.fixture(params=["memory", "local"])
 def scenes(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[_Scene, _Scene]:
-    """Return two scenes that are alike."""
+    """Return two equal scenes."""
     made = []
     for number in ("1", "2"):
         folder = tmp_path / f"folder{number}"
@@ -278,10 +278,10 @@ def scenes(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[_Scene, _Sce
 
 @pytest.mark.parametrize(("cls", "method", "operation"), _PAIRS)
 @pytest.mark.parametrize("missing", [False, True], ids=["there", "missing"])
-def test_both_ways_do_the_same(
+def test_driver_and_handle_have_the_same_effect(
     scenes: tuple[_Scene, _Scene], cls: type, method: str, operation: str, missing: bool
 ) -> None:
-    """The same result or the same error, and the same objects afterwards."""
+    """Result, error and stored objects are equal."""
     one, two = scenes
     if missing:
         for scene in scenes:
@@ -317,7 +317,7 @@ def _for_driver(scene: _Scene, cls: type, method: str, operation: str) -> dict[s
 
 
 def _for_handle(scene: _Scene, cls: type, method: str, operation: str) -> dict[str, Any]:
-    """Return the arguments of the handle's method: without what the handle stands for."""
+    """Return the arguments of the handle's method: all but the handle."""
     given = _for_driver(scene, cls, method, operation)
     if method in {"refresh", "as_file"}:
         return {}
@@ -329,7 +329,7 @@ def _for_handle(scene: _Scene, cls: type, method: str, operation: str) -> dict[s
 
 
 class _Switchboard:
-    """Stands where a driver does, and notes which operation is called with what."""
+    """A driver that records which operation is called with which arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -346,8 +346,8 @@ class _Switchboard:
 
 
 @pytest.mark.parametrize(("cls", "method", "operation"), _PAIRS)
-def test_every_argument_is_passed_on(cls: type, method: str, operation: str) -> None:
-    """A handle drops no option and mixes none up: each arrives under its own name."""
+def test_handle_passes_every_argument(cls: type, method: str, operation: str) -> None:
+    """Each argument arrives under its own name."""
     driver: Any = _Switchboard()
     container = Container(driver, ContainerInfo("c"))
     handle: Any = container if cls is Container else Object(container, ObjectInfo("a"))
@@ -377,8 +377,8 @@ def test_every_argument_is_passed_on(cls: type, method: str, operation: str) -> 
     ],
     ids=["read", "stream", "open", "delete", "delete many", "in"],
 )
-def test_a_container_takes_a_name_or_an_object(call: Callable[[Any, Any], Any]) -> None:
-    """Both do the same with the same requests, and none of them is a HEAD but that of `in`."""
+def test_container_accepts_a_name_or_an_object(call: Callable[[Any, Any], Any]) -> None:
+    """Both send the same requests; only `in` sends a HEAD."""
     found = []
     for by_name in (True, False):
         driver = FaultyDriver()
@@ -389,8 +389,8 @@ def test_a_container_takes_a_name_or_an_object(call: Callable[[Any, Any], Any]) 
     assert found[0] == found[1]
 
 
-def test_an_object_of_another_container_is_refused() -> None:
-    """`container.read_object(obj)` does not read elsewhere than it says."""
+def test_object_of_another_container_is_refused() -> None:
+    """`container.read_object(obj)` does not read from another container."""
     driver = FaultyDriver()
     container, other = stored(driver, b"x"), driver.create_container("other")
     driver.calls.clear()
@@ -407,8 +407,8 @@ def test_an_object_of_another_container_is_refused() -> None:
     assert [] == driver.calls
 
 
-def test_an_object_of_another_driver_is_refused() -> None:
-    """A driver works on its own handles; only a copy's target may be of another."""
+def test_object_of_another_driver_is_refused() -> None:
+    """Only the target of a copy may belong to another driver."""
     driver, stranger = FaultyDriver(), MemoryDriver()
     container = stored(driver, b"x")
     foreign = stored(stranger, b"y").object("a")
@@ -433,11 +433,11 @@ def test_an_object_of_another_driver_is_refused() -> None:
     assert b"x" == container.object("a").copy(foreign.container, "copy").read()
 
 
-# ---------------------------------------------------------------------- what handles know
+# ---------------------------------------------------------------------- attributes
 
 
-def test_a_handle_without_a_request_asks_once_when_it_has_to() -> None:
-    """`object()` sends nothing; the first question is one request, the others none."""
+def test_object_handle_fetches_attributes_once() -> None:
+    """`object()` sends nothing; the first access sends one request."""
     driver = FaultyDriver()
     container = stored(driver, b"content")
     obj = driver.object("c", "a")
@@ -453,8 +453,8 @@ def test_a_handle_without_a_request_asks_once_when_it_has_to() -> None:
     assert 1 == len(driver.calls)
 
 
-def test_a_listed_object_asks_only_for_what_it_was_not_told() -> None:
-    """What the listing told is used; metadata, which it did not, is asked for."""
+def test_listed_object_fetches_only_missing_attributes() -> None:
+    """Metadata is not in the listing, so its first access sends a request."""
     driver = FaultyDriver()
     container = stored(driver, b"content")
     handle = Object(container, ObjectInfo("a", size=7, etag="e"))
@@ -464,8 +464,7 @@ def test_a_listed_object_asks_only_for_what_it_was_not_told() -> None:
     assert ["_head_object"] == driver.hooks()
 
 
-def test_what_is_known_is_kept_until_refreshed() -> None:
-    """A handle does not change under its user's hands."""
+def test_attributes_are_kept_until_refresh() -> None:
     driver = FaultyDriver()
     container = stored(driver, b"old")
     obj = container.get_object("a")
@@ -479,8 +478,8 @@ def test_what_is_known_is_kept_until_refreshed() -> None:
     assert 5 == obj.size
 
 
-def test_a_container_asks_only_when_it_has_to() -> None:
-    """A handle made from a name knows nothing; the count of objects is never found by listing."""
+def test_container_fetches_attributes_on_access() -> None:
+    """`object_count` never lists the objects."""
     driver = FaultyDriver()
     stored(driver, b"content")
     container = driver.object("c", "a").container
@@ -493,15 +492,15 @@ def test_a_container_asks_only_when_it_has_to() -> None:
     assert [] == driver.asked("_list_objects")
 
 
-def test_a_missing_container_is_told_when_it_is_asked() -> None:
-    """A property that has to ask finds out, too."""
+def test_attribute_of_a_missing_container_raises() -> None:
+    """The request on first access raises `ContainerNotFoundError`."""
     container = Container(FaultyDriver(), ContainerInfo("gone"))
     with pytest.raises(ContainerNotFoundError):
         _ = container.created
 
 
-def test_handles_are_equal_by_what_they_name() -> None:
-    """Driver, container and name make a handle; what is known of it does not."""
+def test_handles_are_equal_by_driver_container_and_name() -> None:
+    """Attributes are not compared."""
     driver, other = MemoryDriver(), MemoryDriver()
     one, two = driver.create_container("c"), driver.get_container("c")
     assert one == two
@@ -516,7 +515,7 @@ def test_handles_are_equal_by_what_they_name() -> None:
 
 
 def test_membership_and_iteration() -> None:
-    """`name in container` asks for one object; a loop lists."""
+    """`name in container` requests one object; a loop lists."""
     driver = FaultyDriver()
     container = stored(driver, b"x")
     assert "a" in container
@@ -526,8 +525,7 @@ def test_membership_and_iteration() -> None:
     assert ["a"] == [obj.name for obj in container]
 
 
-def test_reprs_tell_names_and_ask_nothing() -> None:
-    """A debugger that shows a handle sends no request."""
+def test_repr_contains_names_and_sends_nothing() -> None:
     driver = FaultyDriver()
     container = stored(driver, b"content")
     assert "<Container 'c' of <FaultyDriver>>" == repr(container)
@@ -536,16 +534,16 @@ def test_reprs_tell_names_and_ask_nothing() -> None:
     assert "<Object 'a' in 'c', 7 bytes>" == repr(container.get_object("a"))
 
 
-def test_a_handle_takes_no_further_attributes() -> None:
-    """A misspelt attribute is an error rather than a surprise."""
+def test_handle_refuses_unknown_attributes() -> None:
+    """Setting a misspelt attribute is an error."""
     container = FaultyDriver().create_container("c")
     for handle in (container, container.object("a")):
         with pytest.raises(AttributeError):
             handle.nmae = "x"
 
 
-def test_many_threads_share_a_driver() -> None:
-    """Sixteen threads on one driver and one container lose nothing and mix nothing up."""
+def test_threads_share_a_driver() -> None:
+    """Sixteen threads on one container do not affect each other."""
     driver = MemoryDriver()
     container = driver.create_container("c")
     begin = threading.Barrier(16)

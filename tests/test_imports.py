@@ -1,4 +1,4 @@
-"""What importing the library brings along."""
+"""Test what importing the library imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIRE = {"requests", "urllib3", "ssl", "http.client"}
 
 
 def modules_after(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter has loaded after some code."""
+    """Return the modules that a new interpreter has imported after running some code."""
     report = "import json, sys; print(json.dumps(sorted(sys.modules)))"
     output = subprocess.run(
         [sys.executable, "-I", "-c", f"{code}\n{report}"],
@@ -21,21 +21,21 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(output))
 
 
-def test_a_driver_without_a_wire_imports_no_http() -> None:
+def test_driver_without_a_network_imports_no_http() -> None:
     loaded = modules_after("import libstore; libstore.get_driver('local')")
 
     assert set() == loaded & WIRE
     assert "libstore.drivers.memory" not in loaded
 
 
-def test_importing_the_library_imports_none_of_its_rooms() -> None:
+def test_importing_the_library_imports_no_submodules() -> None:
     loaded = modules_after("import libstore")
 
     ours = {name for name in loaded if name.startswith("libstore")}
     assert {"libstore", "libstore.version"} == ours
 
 
-def test_the_values_and_errors_import_only_read_only_mappings() -> None:
+def test_values_and_errors_import_only_readonly() -> None:
     loaded = modules_after("import libstore.values, libstore.errors")
 
     ours = {name.partition("libstore.")[2] for name in loaded if name.startswith("libstore.")}

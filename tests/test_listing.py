@@ -1,4 +1,4 @@
-"""Lazy lists: what they are as lists, what they ask for, and what they hold."""
+"""Test lazy lists: list behaviour, requests and memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MANY = 20_000
 
 
 class _Pages:
-    """A listing of given items that counts what it is asked for."""
+    """A listing of given items that records its requests."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self.items = items
@@ -59,7 +59,7 @@ def full_driver() -> FaultyDriver:
 
 @pytest.fixture
 def full(full_driver: FaultyDriver) -> Container:
-    """Return a container of 20,000 objects; nothing was asked yet."""
+    """Return a container with 20,000 objects; no call is recorded yet."""
     full_driver.calls.clear()
     return full_driver.get_container("c")
 
@@ -70,7 +70,7 @@ def _limits(container: Container) -> list[int]:
     return [arguments[3] for arguments in driver.asked("_list_objects")]
 
 
-# ---------------------------------------------------------------------- what is asked for
+# ---------------------------------------------------------------------- requests
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def _limits(container: Container) -> list[int]:
         "islice",
     ],
 )
-def test_no_more_is_asked_for_than_is_needed(
+def test_index_and_slice_request_only_their_pages(
     full: Container, use: Callable[[Any], object], pages: list[int]
 ) -> None:
-    """An index or a slice from the front asks for its pages, none larger than it needs."""
+    """No page is larger than needed."""
     use(full.list_objects())
     assert pages == _limits(full)
 
@@ -149,22 +149,22 @@ def test_no_more_is_asked_for_than_is_needed(
         "for",
     ],
 )
-def test_each_page_is_asked_for_once(full: Container, use: Callable[[Any], object]) -> None:
-    """What needs all items asks for every page, and for none of them twice."""
+def test_complete_use_requests_each_page_once(
+    full: Container, use: Callable[[Any], object]
+) -> None:
     use(full.list_objects())
     assert [1000] * 20 == _limits(full)
 
 
-def test_list_of_a_list_does_not_count_first(full: Container) -> None:
-    """list() asks for the length as a hint; that costs no requests of its own."""
+def test_list_call_does_not_request_the_length(full: Container) -> None:
+    """`list()` calls `len()` as a hint, which sends no requests."""
     lst = full.list_objects()
     assert _MANY == len(list(lst))
     assert _MANY == len(list(lst))
     assert 40 == len(_limits(full))
 
 
-def test_a_length_amid_an_iteration_disturbs_nothing(full: Container) -> None:
-    """len() while a loop runs counts for itself; the loop goes on where it was."""
+def test_len_during_iteration_does_not_affect_the_loop(full: Container) -> None:
     lst = full.list_objects()
     loop = iter(lst)
     assert "000000" == next(loop).name
@@ -173,8 +173,8 @@ def test_a_length_amid_an_iteration_disturbs_nothing(full: Container) -> None:
     assert _MANY - 2 == sum(1 for _ in loop)
 
 
-def test_two_iterations_are_independent(full: Container) -> None:
-    """A list is no iterator: each loop begins at the front, nested ones too."""
+def test_iterations_are_independent(full: Container) -> None:
+    """Each loop starts at the beginning, nested ones too."""
     lst = full.list_objects()
     names = [obj.name for obj in lst]
     assert names == [obj.name for obj in lst]
@@ -183,8 +183,8 @@ def test_two_iterations_are_independent(full: Container) -> None:
     assert all(left.name == right.name for left, right in itertools.islice(pairs, 2500))
 
 
-def test_a_list_tells_what_is_there_now() -> None:
-    """Nothing is kept: the same list asked again tells of new objects."""
+def test_list_shows_current_objects() -> None:
+    """The same list shows objects that were added later."""
     container = FaultyDriver().create_container("c")
     lst = container.list_objects()
     assert not lst
@@ -194,8 +194,8 @@ def test_a_list_tells_what_is_there_now() -> None:
     assert ["a"] == [obj.name for obj in lst]
 
 
-def test_a_missing_container_is_told_when_the_list_is_read() -> None:
-    """Making a list sends nothing; reading it does."""
+def test_missing_container_raises_when_the_list_is_read() -> None:
+    """Creating the list sends nothing."""
     driver = FaultyDriver()
     lst = driver.list_objects("nowhere")
     assert [] == driver.calls
@@ -204,8 +204,7 @@ def test_a_missing_container_is_told_when_the_list_is_read() -> None:
     assert ("list_objects", "nowhere") == (caught.value.operation, caught.value.container)
 
 
-def test_listed_objects_share_the_handle_that_was_asked(full: Container) -> None:
-    """An object from a list belongs to the container that listed it."""
+def test_listed_objects_share_their_container(full: Container) -> None:
     assert full is full.list_objects()[0].container
 
 
@@ -224,8 +223,8 @@ print(tracemalloc.get_traced_memory()[1])
 """
 
 
-def test_plain_iteration_holds_one_page() -> None:
-    """The peak of memory is the same for 2,000 objects and for 20,000."""
+def test_iteration_holds_one_page() -> None:
+    """The peak of memory is the same for 2,000 and 20,000 objects."""
     peaks = []
     for count in (2_000, _MANY):
         script = [sys.executable, "-c", _PEAK.format(count=count)]
@@ -235,8 +234,8 @@ def test_plain_iteration_holds_one_page() -> None:
     assert many < few * 1.1 + 16 * 1024
 
 
-def test_a_slice_from_the_front_holds_what_it_returns(full: Container) -> None:
-    """A short slice does not keep the pages that it does not need."""
+def test_slice_holds_only_its_items(full: Container) -> None:
+    """A short slice does not keep pages that it does not need."""
     lst = full.list_objects()
     tracemalloc.start()
     try:
@@ -248,7 +247,7 @@ def test_a_slice_from_the_front_holds_what_it_returns(full: Container) -> None:
     assert peak < 128 * 1024
 
 
-# ---------------------------------------------------------------------- what they are as lists
+# ---------------------------------------------------------------------- list behaviour
 
 _INDEX = st.none() | st.integers(-60, 60)
 _ITEMS = st.integers(0, 45).map(range)
@@ -256,10 +255,10 @@ _ITEMS = st.integers(0, 45).map(range)
 
 @given(items=_ITEMS, page=st.integers(1, 50), start=_INDEX, stop=_INDEX, step=_INDEX)
 @settings(max_examples=300, deadline=None)
-def test_every_slice_is_that_of_a_list(
+def test_slice_equals_that_of_a_list(
     items: range, page: int, start: int | None, stop: int | None, step: int | None
 ) -> None:
-    """Whatever the bounds and the step, and however the pages fall."""
+    """For any bounds, step and page size."""
     lazy = _Pages(items).as_list(page)
     wanted = slice(start, stop, step)
     if step == 0:
@@ -270,8 +269,8 @@ def test_every_slice_is_that_of_a_list(
 
 
 @given(items=_ITEMS, page=st.integers(1, 50), index=st.integers(-60, 60))
-def test_every_index_is_that_of_a_list(items: range, page: int, index: int) -> None:
-    """Also the one that is out of range."""
+def test_index_equals_that_of_a_list(items: range, page: int, index: int) -> None:
+    """An index out of range raises IndexError."""
     lazy = _Pages(items).as_list(page)
     if -len(items) <= index < len(items):
         assert items[index] == lazy[index]
@@ -281,8 +280,7 @@ def test_every_index_is_that_of_a_list(items: range, page: int, index: int) -> N
 
 
 @given(items=_ITEMS, page=st.integers(1, 50))
-def test_the_rest_is_that_of_a_list(items: range, page: int) -> None:
-    """Length, truth, order and membership."""
+def test_length_truth_order_and_membership_equal_those_of_a_list(items: range, page: int) -> None:
     lazy = _Pages(items).as_list(page)
     real = list(items)
     assert real == list(lazy)
@@ -294,18 +292,17 @@ def test_the_rest_is_that_of_a_list(items: range, page: int) -> None:
 
 
 @given(items=_ITEMS, page=st.integers(1, 50), start=_INDEX, stop=st.integers(0, 60))
-def test_a_bounded_slice_asks_for_no_more_than_its_end(
+def test_slice_requests_no_items_beyond_its_end(
     items: range, page: int, start: int | None, stop: int
 ) -> None:
-    """The pages of a slice from the front have no more items together than the slice reaches."""
     pages = _Pages(items)
     pages.as_list(page)[slice(abs(start or 0), stop)]
     assert sum(pages.limits) <= stop
     assert all(limit <= page for limit in pages.limits)
 
 
-def test_any_integer_is_an_index() -> None:
-    """What has `__index__`, such as a number of NumPy's, is an index."""
+def test_object_with_index_method_is_an_index() -> None:
+    """For example an integer of NumPy."""
 
     class Two:
         def __index__(self) -> int:
@@ -319,8 +316,8 @@ def test_any_integer_is_an_index() -> None:
             lazy[index]
 
 
-def test_a_page_may_be_empty_and_not_the_last() -> None:
-    """Services answer empty pages with a token when they had to look at much."""
+def test_empty_page_with_a_token_is_not_the_last() -> None:
+    """Services send one after searching for a while."""
     pages = {None: Page([], "1"), "1": Page([7], "2"), "2": Page([], "3"), "3": Page([8])}
     lazy: LazyList[int] = LazyList(lambda token, limit: pages[token], 10, "x")
     assert [7, 8] == list(lazy)
@@ -330,8 +327,7 @@ def test_a_page_may_be_empty_and_not_the_last() -> None:
     assert 8 == lazy[-1]
 
 
-def test_a_page_may_be_shorter_than_asked_for() -> None:
-    """What the service gives counts, not what it was asked for."""
+def test_page_may_be_shorter_than_requested() -> None:
     items = list(range(10))
 
     def fetch(token: str | None, limit: int) -> Page[int]:
@@ -344,8 +340,8 @@ def test_a_page_may_be_shorter_than_asked_for() -> None:
     assert items == list(lazy)
 
 
-def test_repr_says_what_is_listed() -> None:
-    """Looking at a list in a debugger sends nothing."""
+def test_repr_names_the_listing_and_sends_nothing() -> None:
+    """A debugger that shows a list sends no request."""
     driver = FaultyDriver()
     lst = driver.list_objects("c", "2026/")
     assert "<LazyList of objects in 'c' below '2026/'>" == repr(lst)
@@ -360,7 +356,7 @@ _WILD = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 
 
 def _reference(names: set[str], query: ListQuery) -> list[str]:
-    """Return what a listing has, by its definition and without regard to cost."""
+    """Return the items of a listing by its definition, without regard to cost."""
     found: set[str] = set()
     for name in names:
         if not name.startswith(query.prefix):
@@ -393,10 +389,10 @@ def _all_pages(names: set[str], query: ListQuery, limit: int) -> Iterator[Page[A
     limit=st.integers(1, 30),
 )
 @settings(max_examples=400, deadline=None)
-def test_folding_is_what_its_definition_says(
+def test_fold_page_matches_its_definition(
     names: set[str], prefix: str, delimiter: str, start_after: str, limit: int
 ) -> None:
-    """The pages together are the folded names behind the marker, each once, in UTF-8 order."""
+    """The pages together have each name once, after the marker, in UTF-8 order."""
     query = ListQuery(prefix, delimiter, start_after)
     pages = list(_all_pages(names, query, limit))
     assert _reference(names, query) == [item.name for page in pages for item in page.items]
@@ -409,8 +405,10 @@ def test_folding_is_what_its_definition_says(
     delimiter=st.sampled_from(["", "/", "b"]),
     prefix=st.sampled_from(["", "a", "a/"]),
 )
-def test_prefixes_and_objects_are_told_apart(names: set[str], delimiter: str, prefix: str) -> None:
-    """A prefix ends with the delimiter; an object is one that is there."""
+def test_folded_prefixes_and_objects_are_distinct(
+    names: set[str], delimiter: str, prefix: str
+) -> None:
+    """A prefix ends with the delimiter; an object exists."""
     query = ListQuery(prefix, delimiter)
     (page,) = _all_pages(names, query, 100)
     for item in page.items:
@@ -421,8 +419,8 @@ def test_prefixes_and_objects_are_told_apart(names: set[str], delimiter: str, pr
             assert item.name in names
 
 
-def test_no_page_ends_with_a_token_for_nothing() -> None:
-    """A listing whose items just fill a page is not asked again."""
+def test_last_full_page_has_no_token() -> None:
+    """A listing that exactly fills its last page needs no further request."""
     infos = [ObjectInfo(name) for name in ("a", "b")]
     assert Page(infos, None) == fold_page(infos, ListQuery(), None, 2)
     assert "a" == fold_page(infos, ListQuery(), None, 1).token
@@ -463,7 +461,7 @@ def test_slice_bounds_may_exceed_maxsize(use: Callable[[Any], bool]) -> None:
 
 @pytest.mark.parametrize("index", [10**20, -(10**20), 2**63 - 1, -(2**63)])
 def test_index_beyond_maxsize_is_out_of_range(index: int) -> None:
-    """It raises `IndexError`, as that of a list."""
+    """It raises IndexError, as for a list."""
     lst = LazyList(lambda token, limit: Page([1, 2, 3]), 10, "x")
     with pytest.raises(IndexError):
         lst[index]

@@ -1,4 +1,4 @@
-"""Moves between two drivers that may, or may not, reach one and the same object."""
+"""Test moves between two drivers that may reach the same object."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 
 class Address(MemoryDriver):
     """
-    A store at one of its addresses: it tells ETags that are digests, and times in whole seconds.
+    A store at one of its addresses, with checksums as ETags and times in whole seconds.
 
     Attributes:
         now: The seconds of the store's clock.
         asked: The hooks that were called.
-        waited: The seconds that were waited.
+        waited: The seconds of all waits.
         copied: Called after each write by this driver.
 
     Args:
@@ -95,21 +95,21 @@ class Address(MemoryDriver):
 
 
 class UniqueETags(Address):
-    """The same, with an ETag for each write, which deletes honour."""
+    """The same, with a new ETag for each write and conditional deletes."""
 
     options: ClassVar[frozenset[str]] = frozenset({"if_match", "delete_if_match"})
     unique = True
 
 
 def one_store(kind: type[Address] = Address) -> tuple[Address, Address]:
-    """Return two drivers that reach one store by two addresses."""
+    """Return two drivers that reach one store at two addresses."""
     here = kind()
     here.create_container("bucket")
     return here, kind(here)
 
 
 def two_stores(kind: type[Address] = Address) -> tuple[Address, Address]:
-    """Return two drivers of two stores, with a container of one name."""
+    """Return two drivers of two stores, with containers of the same name."""
     here, there = kind(), kind()
     there.now = here.now
     here.create_container("bucket")
@@ -129,7 +129,7 @@ def bucket(driver: Address) -> Container:
 
 @pytest.mark.parametrize("kind", [Address, UniqueETags])
 @pytest.mark.parametrize("age", [0.0, 0.9, 1.0, 3600.0])
-def test_a_move_onto_itself_by_another_address_deletes_nothing(
+def test_move_onto_itself_at_another_address_deletes_nothing(
     kind: type[Address], age: float
 ) -> None:
     here, there = one_store(kind)
@@ -148,7 +148,7 @@ def test_a_move_onto_itself_by_another_address_deletes_nothing(
 @pytest.mark.parametrize(
     "before", [None, b"", b"x" * len(CONTENT), CONTENT], ids=["none", "empty", "other", "equal"]
 )
-def test_a_move_to_the_same_names_at_another_store_deletes_the_source(
+def test_move_to_the_same_names_in_another_store_deletes_the_source(
     kind: type[Address], age: float, before: bytes | None
 ) -> None:
     here, there = two_stores(kind)
@@ -165,8 +165,8 @@ def test_a_move_to_the_same_names_at_another_store_deletes_the_source(
     assert ([2.0] if undecided else []) == here.waited
 
 
-def test_what_cannot_be_told_apart_is_not_deleted() -> None:
-    """Equal objects, and no times: both stay, and the error says so."""
+def test_move_of_indistinguishable_objects_raises_and_deletes_nothing() -> None:
+    """The objects are equal and have no times."""
     here, there = two_stores()
     here.timed = there.timed = False
     obj = stored(here)
@@ -180,7 +180,7 @@ def test_what_cannot_be_told_apart_is_not_deleted() -> None:
     assert CONTENT == obj.read() == there.object("bucket", "name").read()
 
 
-def test_an_object_that_another_writer_replaced_meanwhile_stays() -> None:
+def test_source_replaced_during_a_move_is_kept() -> None:
     here, there = two_stores()
     obj = stored(here)
 
@@ -196,7 +196,7 @@ def test_an_object_that_another_writer_replaced_meanwhile_stays() -> None:
     assert CONTENT == there.object("bucket", "name").read()
 
 
-def test_a_source_that_another_deleted_meanwhile_is_moved() -> None:
+def test_source_deleted_during_a_move_counts_as_moved() -> None:
     here, there = two_stores()
     obj = stored(here)
     there.copied = lambda: here._buckets["bucket"].remove("name")
@@ -205,7 +205,7 @@ def test_a_source_that_another_deleted_meanwhile_is_moved() -> None:
     assert "delete" not in here.asked
 
 
-def test_a_move_to_other_names_asks_for_nothing_more() -> None:
+def test_move_to_other_names_sends_no_extra_requests() -> None:
     here, there = two_stores()
     stored(here).move(bucket(there), "another name")
 
@@ -220,7 +220,7 @@ def local(root: Path, **options: Any) -> Any:
     return get_driver("local")(root, **options)
 
 
-def test_a_link_to_the_root_is_the_same_root(tmp_path: Path) -> None:
+def test_link_to_the_root_is_the_same_store(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     here, there = local(tmp_path / "real"), local(tmp_path / "link")
@@ -233,7 +233,7 @@ def test_a_link_to_the_root_is_the_same_root(tmp_path: Path) -> None:
     assert CONTENT == obj.read() == moved.read()
 
 
-def test_a_file_with_other_names_below_another_root_is_the_same_file(tmp_path: Path) -> None:
+def test_file_below_a_nested_root_is_the_same_object(tmp_path: Path) -> None:
     outer, inner = local(tmp_path), local(tmp_path / "c")
     obj = outer.create_container("c").upload_object(CONTENT, "d/e")
     moved = obj.move(inner.get_container("d"), "e")
@@ -243,7 +243,7 @@ def test_a_file_with_other_names_below_another_root_is_the_same_file(tmp_path: P
     assert CONTENT == back.read() == moved.read()
 
 
-def test_a_link_within_the_root_is_the_same_file(tmp_path: Path) -> None:
+def test_link_within_the_root_is_the_same_object(tmp_path: Path) -> None:
     driver = local(tmp_path, follow_symlinks=True)
     container = driver.create_container("c")
     obj = container.upload_object(CONTENT, "folder/a")
@@ -252,7 +252,7 @@ def test_a_link_within_the_root_is_the_same_file(tmp_path: Path) -> None:
     assert CONTENT == obj.move(container, "link/a").read() == obj.read()
 
 
-def test_a_hard_link_is_another_name(tmp_path: Path) -> None:
+def test_hard_link_in_another_store_is_another_object(tmp_path: Path) -> None:
     here, there = local(tmp_path / "here"), local(tmp_path / "there")
     obj = here.create_container("c").upload_object(CONTENT, "a")
     target = there.create_container("c")
@@ -271,7 +271,7 @@ def test_two_directories_are_two_stores(tmp_path: Path) -> None:
     assert not (tmp_path / "here" / "c" / "a").exists()
 
 
-# ---------------------------------------------------------------------- stores that are known
+# ---------------------------------------------------------------------- known services
 
 S3 = ("AKID", "secret")
 KNOWN: dict[str, Callable[[], Any]] = {
@@ -308,7 +308,7 @@ NAMES = ("bucket", "name")
 
 @pytest.mark.parametrize("one", KNOWN)
 @pytest.mark.parametrize("other", KNOWN)
-def test_stores_of_known_companies_are_told_apart(one: str, other: str) -> None:
+def test_endpoints_of_known_services_are_different_stores(one: str, other: str) -> None:
     same = one.split(maxsplit=1)[0] == other.split(maxsplit=1)[0]
     same = same and ("amazon cn" in {one, other}) == (one == other == "amazon cn")
     same = same and ("azure other" in {one, other}) == (one == other == "azure other")
@@ -319,7 +319,7 @@ def test_stores_of_known_companies_are_told_apart(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("unknown", UNKNOWN)
 @pytest.mark.parametrize("other", [*KNOWN, *UNKNOWN])
-def test_what_may_have_other_addresses_is_not_told_apart(unknown: str, other: str) -> None:
+def test_unknown_endpoints_may_be_the_same_store(unknown: str, other: str) -> None:
     one, two = UNKNOWN[unknown](), {**KNOWN, **UNKNOWN}[other]()
     expected = True if unknown == other else None
 

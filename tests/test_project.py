@@ -1,4 +1,4 @@
-"""The project around the code: versions, requirements and commands are said once, or agree."""
+"""Test the project's files: versions, requirements and commands agree."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lowest_pins(tox: configparser.ConfigParser) -> dict[str, str]:
     return dict(pin.split("==") for pin in pins)
 
 
-def test_the_lowest_environment_has_the_lower_bounds(
+def test_lowest_environment_has_the_lower_bounds(
     pyproject: dict[str, Any], tox: configparser.ConfigParser
 ) -> None:
     bounds = dict(bound.split(">=") for bound in pyproject["project"]["dependencies"])
@@ -55,7 +55,7 @@ def test_the_lowest_environment_has_the_lower_bounds(
 @pytest.mark.skipif(
     "LIBSTORE_EXPECT_LOWEST" not in os.environ, reason="only in the environment 'lowest' of tox"
 )
-def test_the_lowest_versions_are_the_ones_that_run(tox: configparser.ConfigParser) -> None:
+def test_lowest_environment_runs_the_lowest_versions(tox: configparser.ConfigParser) -> None:
     pins = lowest_pins(tox)
 
     assert pins == {name: metadata.version(name) for name in pins}
@@ -69,14 +69,14 @@ def test_only_two_packages_are_required(pyproject: dict[str, Any]) -> None:
     assert {"requests", "typing-extensions"} == names
 
 
-def test_the_version_has_one_source(pyproject: dict[str, Any], project: Path) -> None:
+def test_version_has_one_source(pyproject: dict[str, Any], project: Path) -> None:
     assert "version" in pyproject["project"]["dynamic"]
     assert "libstore/version.py" == pyproject["tool"]["hatch"]["version"]["path"]
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", libstore.__version__)
     assert f"## {libstore.__version__} " in (project / "docs/changelog.md").read_text("utf-8")
 
 
-def test_every_python_we_name_has_an_environment(
+def test_every_supported_python_has_an_environment(
     pyproject: dict[str, Any], tox: configparser.ConfigParser
 ) -> None:
     pattern = re.compile(r"Programming Language :: Python :: 3\.(\d+)")
@@ -88,21 +88,21 @@ def test_every_python_we_name_has_an_environment(
     }
 
 
-def test_a_source_distribution_has_what_its_tests_need(pyproject: dict[str, Any]) -> None:
-    """README.md, LICENSE and pyproject.toml go along by themselves."""
+def test_source_distribution_has_what_its_tests_need(pyproject: dict[str, Any]) -> None:
+    """README.md, LICENSE and pyproject.toml are always included."""
     included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 
     assert {"/libstore", "/tests", "/docs", "/tox.ini", "/.ci"} == set(included)
 
 
-def test_the_readme_and_ci_run_the_same_command(project: Path) -> None:
+def test_readme_and_ci_run_the_same_command(project: Path) -> None:
     command = "pip install tox && tox"
 
     assert f"\n{command}\n" in (project / "README.md").read_text("utf-8")
     assert command == (project / ".ci/run").read_text("utf-8").splitlines()[-1]
 
 
-def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
+def test_top_level_has_only_the_expected_files(project: Path) -> None:
     assert {
         *("libstore", "tests", "docs"),
         *("pyproject.toml", "README.md", "LICENSE", "tox.ini"),
@@ -110,7 +110,7 @@ def test_the_top_level_has_what_it_should_and_no_more(project: Path) -> None:
 
 
 def top_level(project: Path) -> set[str]:
-    """Return the names at the top that git tracks, or that an archive of the sources has."""
+    """Return the top-level names that git tracks, or that a source archive has."""
     git = shutil.which("git")
     if git is not None and (project / ".git").exists():
         command = [git, "-C", str(project), "ls-files", "-z"]
@@ -129,8 +129,8 @@ def top_level(project: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_an_environment_in_the_checkout_is_no_part_of_it(tmp_path: Path, tracked: bool) -> None:
-    """Many people call it venv, or env; an archive of the sources has no git to ask."""
+def test_virtual_environment_in_the_checkout_is_ignored(tmp_path: Path, tracked: bool) -> None:
+    """A source archive has no git."""
     for name in ("libstore/a.py", "venv/pyvenv.cfg", "env/pyvenv.cfg"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()

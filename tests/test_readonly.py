@@ -1,4 +1,4 @@
-"""Mappings that cannot be changed."""
+"""Test read-only mappings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_copies_and_pickles_are_equal_and_read_only(clone: Callable[[Any], Any])
     assert ReadOnlyDict is type(again) is type(again["a"])
 
 
-def test_what_makes_another_mapping_makes_a_plain_dictionary() -> None:
+def test_union_and_copy_return_a_plain_dictionary() -> None:
     mapping = read_only({"a": 1})
 
     for made in (dict(mapping), mapping.copy(), mapping | {"b": 2}, {"b": 2} | mapping):
@@ -75,7 +75,7 @@ def test_what_makes_another_mapping_makes_a_plain_dictionary() -> None:
     assert {"a": 1} == mapping
 
 
-def test_any_mapping_can_be_frozen_once() -> None:
+def test_any_mapping_can_be_frozen() -> None:
     mapping = read_only(MappingProxyType({"a": 1}))
 
     assert {"a": 1} == mapping

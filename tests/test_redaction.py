@@ -1,4 +1,4 @@
-"""Secrets are kept out of messages, and ordinary words are left in them."""
+"""Test that secrets are removed from messages, and ordinary words are kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
         ("test:tester", "latest:tester2 is another"),
     ],
 )
-def test_words_of_a_message_are_no_secrets(secret: str, message: str) -> None:
+def test_words_of_a_message_are_kept(secret: str, message: str) -> None:
     assert message == redact(message, [secret])
 
 
@@ -93,7 +93,7 @@ def test_keys_that_are_bytes_are_found_in_text() -> None:
         "Basic dXNlcjpwYXNzd29yZDE=", "AccountKey=ab+cd/ef==",
     ],
 )  # fmt: skip
-def test_what_is_marked_as_a_signature_is_replaced(marked: str) -> None:
+def test_marked_signature_is_replaced(marked: str) -> None:
     redacted = redact(f"we got {marked} instead")
     assert redacted.startswith("we got ")
     assert redacted.endswith("*** instead")
@@ -109,11 +109,11 @@ def test_what_is_marked_as_a_signature_is_replaced(marked: str) -> None:
         "the query parameter sig is missing",
     ],
 )
-def test_what_services_say_of_signatures_is_left(message: str) -> None:
+def test_messages_about_signatures_are_kept(message: str) -> None:
     assert message == redact(message, [LONG])
 
 
-def test_hidden_values_are_values_with_another_repr() -> None:
+def test_hidden_values_differ_only_in_repr() -> None:
     text, data = Hidden(LONG), HiddenBytes(LONG.encode())
     assert (LONG, LONG.encode()) == (text, data)
     assert hash(LONG) == hash(text)
@@ -123,7 +123,7 @@ def test_hidden_values_are_values_with_another_repr() -> None:
     assert [text, data] == again
 
 
-def test_signatures_in_headers_are_secrets_too() -> None:
+def test_signatures_in_headers_are_replaced() -> None:
     headers = {
         "authorization": Hidden("AWS4-HMAC-SHA256 Credential=AK/x, Signature=0123abcd"),
         "x-ms-copy-source": Hidden("https://a.example/b?sv=1&sig=ab%2Bcd&se=2"),

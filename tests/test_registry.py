@@ -1,4 +1,4 @@
-"""Drivers by name: builtin, registered, and of other packages."""
+"""Test drivers by name: builtin, registered, and of other packages."""
 
 from __future__ import annotations
 
@@ -21,26 +21,24 @@ from libstore.drivers.memory import MemoryDriver
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a test's registrations end with it."""
+    """Undo a test's registrations."""
     monkeypatch.setattr(registry, "_registered", {})
 
 
-def test_a_name_stands_for_a_class() -> None:
-    """What get_driver returns is the class itself."""
+def test_get_driver_returns_the_class() -> None:
     assert MemoryDriver is get_driver("memory")
     assert LocalDriver is get_driver("local")
 
 
 @pytest.mark.parametrize("name", ["local", "memory"])
-def test_the_name_is_also_the_attribute_and_the_module(name: str) -> None:
-    """Module, key of the registry and `driver.name` are one word."""
+def test_registered_name_is_the_name_of_class_and_module(name: str) -> None:
     cls = get_driver(name)
     assert name == cls.name
     assert f"libstore.drivers.{name}" == cls.__module__
 
 
-def test_an_unknown_name_is_told_what_there_is() -> None:
-    """The message lists the drivers and the one that was probably meant."""
+def test_unknown_name_lists_the_drivers() -> None:
+    """The message suggests a similar name."""
     with pytest.raises(UnknownDriverError, match=r"'memroy'.*Did you mean 'memory'\?.*local"):
         get_driver("memroy")
     with pytest.raises(LookupError, match="no driver is called 'zzz'"):
@@ -49,10 +47,10 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         get_driver("")
 
 
-def test_a_registered_driver_is_imported_on_first_use(
+def test_registered_driver_is_imported_on_first_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Registration imports nothing; a later one of the same name takes its place."""
+    """A later registration of the same name replaces it."""
     (tmp_path / "own_driver_of_a_test.py").write_text("class Own: ...\nclass Other: ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     register_driver("own", "own_driver_of_a_test:Own")
@@ -64,8 +62,7 @@ def test_a_registered_driver_is_imported_on_first_use(
     monkeypatch.delitem(sys.modules, "own_driver_of_a_test")
 
 
-def test_a_registered_driver_goes_before_a_builtin() -> None:
-    """A program can put its own driver in a builtin's place."""
+def test_registered_driver_replaces_a_builtin() -> None:
     register_driver("local", "libstore.drivers.memory:MemoryDriver")
     assert MemoryDriver is get_driver("local")
     assert 1 == list_drivers().count("local")
@@ -74,15 +71,14 @@ def test_a_registered_driver_goes_before_a_builtin() -> None:
 @pytest.mark.parametrize(
     "target", ["", "module", "module:", ":Class", ":", "libstore.drivers.memory.MemoryDriver"]
 )
-def test_a_target_of_another_form_is_refused(target: str) -> None:
-    """Registration fails at once rather than at first use."""
+def test_malformed_target_is_refused(target: str) -> None:
+    """Registration fails rather than the first use."""
     with pytest.raises(InvalidOptionError, match="'module:Class'"):
         register_driver("own", target)
     assert "own" not in list_drivers()
 
 
-def test_a_driver_without_a_name_is_refused() -> None:
-    """The empty name cannot be registered."""
+def test_empty_driver_name_is_refused() -> None:
     with pytest.raises(InvalidOptionError):
         register_driver("", "libstore.drivers.memory:MemoryDriver")
 
@@ -90,8 +86,8 @@ def test_a_driver_without_a_name_is_refused() -> None:
 @pytest.mark.parametrize(
     "target", ["no_such_module_anywhere:X", "libstore.drivers.memory:NoSuchDriver"]
 )
-def test_a_driver_that_cannot_be_loaded_says_why(target: str) -> None:
-    """The cause, which may be a missing dependency, is told and kept."""
+def test_driver_that_cannot_be_imported_raises_the_cause(target: str) -> None:
+    """The cause may be a missing dependency."""
     register_driver("own", target)
     with pytest.raises(UnknownDriverError, match=r"cannot be loaded.*No") as caught:
         get_driver("own")
@@ -105,8 +101,8 @@ def _install(site: Path, name: str, entry: str) -> None:
     (folder / "entry_points.txt").write_text(f"[libstore.drivers]\n{entry}\n")
 
 
-def test_another_package_adds_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed package's entry point makes its driver known, without importing it."""
+def test_entry_point_adds_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is not imported."""
     (tmp_path / "foreign_driver_of_a_test.py").write_text("class Foreign: ...\n")
     _install(tmp_path, "foreign", "foreign = foreign_driver_of_a_test:Foreign")
     monkeypatch.syspath_prepend(tmp_path)
@@ -116,10 +112,9 @@ def test_another_package_adds_a_driver(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delitem(sys.modules, "foreign_driver_of_a_test")
 
 
-def test_another_package_cannot_take_a_builtin_name(
+def test_entry_point_cannot_replace_a_builtin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is installed beside this library does not change what its own names mean."""
     _install(tmp_path, "hostile", "local = libstore.drivers.memory:MemoryDriver")
     monkeypatch.syspath_prepend(tmp_path)
     assert LocalDriver is get_driver("local")

@@ -1,4 +1,4 @@
-"""How often and how long to try again."""
+"""Test how often and how long requests are retried."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from libstore.values import MiB
 def test_waits_stay_within_all_bounds(
     attempts: int, base: float, cap: float, total: float, seed: int
 ) -> None:
-    """No wait is longer than its step and the cap; together they keep count and total."""
+    """Each wait is bounded by its step and `cap`; all together by `attempts` and `total`."""
     random.seed(seed)
     delays = list(RetryPolicy(attempts, base, cap, total).delays())
     assert len(delays) < attempts
@@ -48,14 +48,14 @@ def test_waits_stay_within_all_bounds(
         assert 0 <= delay <= min(cap, base * 2**number)
 
 
-def test_all_tries_are_made_if_time_allows() -> None:
-    """Five attempts are one try and four waits."""
+def test_all_attempts_are_made_if_time_allows() -> None:
+    """Five attempts have four waits."""
     assert 4 == len(list(RetryPolicy(base=0).delays()))
     assert [] == list(RetryPolicy(attempts=1).delays())
 
 
-def test_waits_are_spread_over_the_whole_range() -> None:
-    """The jitter is full: clients that failed together do not come back together."""
+def test_waits_use_full_jitter() -> None:
+    """Clients that failed together do not retry together."""
     policy = RetryPolicy(attempts=2, base=1.0)
     waits = [next(policy.delays()) for _ in range(400)]
     assert min(waits) < 0.1
@@ -63,8 +63,7 @@ def test_waits_are_spread_over_the_whole_range() -> None:
     assert 0.4 < sum(waits) / len(waits) < 0.6
 
 
-def test_each_use_begins_anew() -> None:
-    """One policy serves any number of operations."""
+def test_policy_can_be_reused() -> None:
     policy = RetryPolicy(attempts=3, base=0)
     first = policy.delays()
     assert [0.0, 0.0] == list(first)
@@ -75,7 +74,7 @@ def test_each_use_begins_anew() -> None:
     "settings",
     [{"attempts": 0}, {"attempts": -1}, {"base": -0.1}, {"cap": -1}, {"total": math.nan}],
 )
-def test_a_policy_that_cannot_work_is_refused(settings: dict[str, float]) -> None:
+def test_invalid_policy_is_refused(settings: dict[str, float]) -> None:
     """The message names the setting and its value."""
     (label, value) = next(iter(settings.items()))
     with pytest.raises(InvalidOptionError, match=f"{label}.*{value}"):
@@ -83,7 +82,7 @@ def test_a_policy_that_cannot_work_is_refused(settings: dict[str, float]) -> Non
 
 
 class Clock:
-    """A clock that waits move on."""
+    """A clock that waits advance."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -110,8 +109,8 @@ def retrier(clock: Clock, **settings: Any) -> Retrier:
     return Retrier(RetryPolicy(**settings), clock=clock, sleep=clock.sleep)
 
 
-def test_layers_share_one_budget(clock: Clock) -> None:
-    """The outermost block owns it; those within join, and a new one begins after its end."""
+def test_nested_blocks_share_one_budget(clock: Clock) -> None:
+    """The outermost block creates it; after its end a new one begins."""
     shared = retrier(clock, attempts=3)
     with shared.budget() as outer:
         assert outer.retry(BUSY)
@@ -145,8 +144,8 @@ def test_throttling_waits_longer_and_takes_fewer_tokens(
     assert clock.slept == pytest.approx([0.1, 2.0, 4.0])
 
 
-def test_a_success_gives_tokens_back(clock: Clock) -> None:
-    """What the last retry took, or one; never above the capacity."""
+def test_success_returns_tokens(clock: Clock) -> None:
+    """It returns those of the last retry, or one, up to the capacity."""
     shared = retrier(clock)
     for _ in range(3):
         with shared.budget():
@@ -171,7 +170,7 @@ def test_a_success_gives_tokens_back(clock: Clock) -> None:
         (KeyboardInterrupt(), 486),
     ],
 )
-def test_a_failure_gives_nothing_back_unless_the_service_is_at_work(
+def test_failure_returns_tokens_only_if_the_service_works(
     clock: Clock, error: BaseException, left: int
 ) -> None:
     shared = retrier(clock)
@@ -181,7 +180,7 @@ def test_a_failure_gives_nothing_back_unless_the_service_is_at_work(
     assert shared.bucket.tokens == left
 
 
-def test_an_empty_bucket_ends_all_retries(clock: Clock) -> None:
+def test_empty_bucket_stops_retries(clock: Clock) -> None:
     shared = retrier(clock, attempts=1_000, total=1e9)
     with suppress(ServiceUnavailableError), shared.budget() as budget:
         retries = sum(budget.retry(BUSY) for _ in range(100))
@@ -193,14 +192,14 @@ def test_an_empty_bucket_ends_all_retries(clock: Clock) -> None:
     assert retrier(clock).bucket.tokens == 500  # another driver's
 
 
-def test_threads_never_take_more_than_there_is() -> None:
+def test_threads_never_take_more_tokens_than_exist() -> None:
     bucket = TokenBucket()
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: bucket.take(14), range(1_000)))
     assert (sum(taken), bucket.tokens) == (35, 10)
 
 
-def test_a_bucket_survives_a_fork_and_a_pickle() -> None:
+def test_bucket_works_after_fork_and_pickle() -> None:
     bucket = TokenBucket()
     bucket.take(400)
     assert pickle.loads(pickle.dumps(bucket)).tokens == 500
@@ -212,7 +211,7 @@ def test_a_bucket_survives_a_fork_and_a_pickle() -> None:
     assert status == 0
 
 
-def test_a_wait_that_the_service_asks_for_must_fit(clock: Clock) -> None:
+def test_retry_after_beyond_total_stops_retries(clock: Clock) -> None:
     shared = retrier(clock, total=100.0)
     asked = RateLimitedError("slow down")
     asked.retry_after = 60.0
@@ -222,7 +221,7 @@ def test_a_wait_that_the_service_asks_for_must_fit(clock: Clock) -> None:
     assert clock.slept == [60.0]
 
 
-def test_the_time_of_requests_counts(clock: Clock) -> None:
+def test_time_of_requests_counts_toward_total(clock: Clock) -> None:
     with retrier(clock, total=100.0, base=0.0).budget() as budget:
         clock.now += 60.0
         assert budget.retry(BUSY)
@@ -230,7 +229,7 @@ def test_the_time_of_requests_counts(clock: Clock) -> None:
         assert not budget.retry(BUSY)
 
 
-def test_the_reader_of_a_stream_takes_the_time_that_it_likes(clock: Clock) -> None:
+def test_time_of_the_streams_reader_does_not_count(clock: Clock) -> None:
     budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
     with budget:
         pass
@@ -244,17 +243,17 @@ def test_the_reader_of_a_stream_takes_the_time_that_it_likes(clock: Clock) -> No
     ("count", "seconds", "more"),
     [(MiB, 1.0, True), (MiB - 1, 1.0, False), (MiB, 257.0, False), (8 * MiB, 257.0, True)],
 )
-def test_progress_gives_attempts_back_unless_it_is_slow(
+def test_progress_restores_attempts_unless_it_is_slow(
     clock: Clock, count: int, seconds: float, more: bool
 ) -> None:
-    """4 KiB a second is what every transfer must have."""
+    """The minimum rate is 4 KiB a second."""
     budget = retrier(clock, attempts=2, base=0.0).lasting_budget()
     assert budget.retry(BUSY)
     budget.moved(count, seconds)
     assert budget.retry(BUSY) is more
 
 
-def test_any_progress_begins_the_time_anew(clock: Clock) -> None:
+def test_any_progress_restarts_total(clock: Clock) -> None:
     budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
     assert budget.retry(BUSY)
     clock.now += 101.0
@@ -265,7 +264,7 @@ def test_any_progress_begins_the_time_anew(clock: Clock) -> None:
     assert not budget.retry(BUSY)
 
 
-def test_an_event_is_frozen_and_pickles(clock: Clock) -> None:
+def test_event_is_frozen_and_can_be_pickled(clock: Clock) -> None:
     events: list[RetryEvent] = []
     shared = retrier(clock, on_retry=events.append)
     with shared.budget() as budget:
@@ -281,6 +280,6 @@ def test_an_event_is_frozen_and_pickles(clock: Clock) -> None:
         event.delay = 1.0  # type: ignore[misc]
 
 
-def test_a_callback_that_is_none_is_refused() -> None:
+def test_on_retry_that_is_not_callable_is_refused() -> None:
     with pytest.raises(InvalidTypeError, match="on_retry"):
         RetryPolicy(on_retry="print")  # type: ignore[arg-type]
