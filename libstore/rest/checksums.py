@@ -1,4 +1,4 @@
-"""Digests as headers, XML and JSON have them: in base64, where ours are hexadecimal."""
+"""Digests in base64, as headers, XML and JSON have them, and in hexadecimal, as records do."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def base64_of(digest: str) -> str:
 
 def hex_digest(algorithm: str, text: object) -> str | None:
     """
-    Return a digest in hexadecimal; `None` for what is none.
+    Return a digest in hexadecimal; `None` if the text is not a digest of this algorithm.
 
-    That of digests of parts, which has a dash at its end, is none either.
+    The digest of a multipart upload, which ends with a dash and a number, is not one.
     """
     if not isinstance(text, str) or not text:
         return None
@@ -34,17 +34,17 @@ def hex_digest(algorithm: str, text: object) -> str | None:
 
 
 def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) -> bool:
-    """Return whether an object has this size, and one of these digests and no other than them."""
-    known = [digest for digest in info.checksums if digest in checksums]
-    same = all(info.checksums[digest] == checksums[digest] for digest in known)
+    """Return whether an object has this size and these digests; at least one must be known."""
+    known = info.checksums.keys() & checksums.keys()
+    same = all(info.checksums[algorithm] == checksums[algorithm] for algorithm in known)
     return bool(known) and same and info.size == size
 
 
 def key_headers(key: object, prefix: str) -> dict[str, str]:
     """
-    Return the headers of a key that the service does not keep; none if there is no key.
+    Return the headers of a customer-provided encryption key; none without a key.
 
-    Azure's and Google's differ by no more than what they begin with:
+    Azure and Google use different prefixes and the same names:
     https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys and
     https://cloud.google.com/storage/docs/encryption/customer-supplied-keys
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from ..errors import InvalidOptionError
 from ..http.headers import clean_etag, parse_date
@@ -107,15 +108,10 @@ def sorted_page(
     the names below it, and some list the name that the listing begins behind.
     """
     start = query.start_after
-    if start:
-        items = [item for item in items if item.name > start]
+    items = [item for item in items if item.name > start]
     # Strings sort by code points, which is the order of their bytes in UTF-8.
-    items.sort(key=_name_of)
+    items.sort(key=attrgetter("name"))
     return Page(items, token)
-
-
-def _name_of(item: ObjectInfo | Prefix) -> str:
-    return item.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """
-Text in headers that take ASCII alone, for services that have no other place for metadata.
+Text as encoded words of RFC 2047, for metadata in headers that can have ASCII only.
 
-What ASCII cannot hold goes as an encoded word of RFC 2047, which is also how S3 hands out what
-others stored: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-So does what a header would lose, blanks at the ends, and what looks like such a word.
+S3 itself encodes text beyond ASCII like this:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+Text with blanks at its ends, which a header would lose, is encoded too, and so is text that looks
+like an encoded word.
 """
 
 from __future__ import annotations
@@ -13,30 +14,30 @@ import quopri
 import re
 
 _ENCODED = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=(?:\s+=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)*")
-#: The word for a text without characters, where a header must not be empty.
+#: The encoded word for an empty text, where a header must not be empty.
 EMPTY = "=?UTF-8?B??="
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?\s]*)\?=")
 
 
 def encode_text(value: str) -> str:
-    """Return a text as it can stand in a header."""
+    """Return a text in ASCII, encoded if necessary."""
     if value.isascii() and value == value.strip() and not _ENCODED.fullmatch(value):
         return value
     return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
 
 
 def text_of(value: object) -> str | None:
-    """Return a text as JSON tells it; `None` for what is none, or is empty."""
+    """Return a text from JSON; `None` if it is empty or not a string."""
     return value or None if isinstance(value, str) else None
 
 
 def decode_text(value: str) -> str:
-    """Return what a header's value stands for."""
+    """Return the text of a header's value, which is returned unchanged if it is not encoded."""
     if not value.startswith("=?") or not _ENCODED.fullmatch(value):
         return value
     try:
         text = "".join(_decode_word(*match.groups()) for match in _WORD.finditer(value))
-        text.encode()  # some codecs give lone surrogates, which nothing can be made of
+        text.encode()  # some codecs give lone surrogates
     except (LookupError, ValueError):
         return value
     return text

@@ -1,39 +1,59 @@
-"""Pages of S3's listings: the parameters that ask for them, and what is read from them."""
+"""Pages of S3's listings: the parameters of their requests, and the records in their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from ...errors import ServiceError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...rest.checksums import hex_digest
+from ...rest.dialect import parameters, sorted_page
 from ...values import ContainerInfo, ListQuery, ObjectInfo, Page, Part, Prefix, Upload
 from .client import Answer
+from .dialect import DIGESTS
 from .services import Service
 
-_DIGESTS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256")
-# What the token of a page begins with that is asked for by the name before it.
-_BEHIND = "\n"
+_Row: TypeAlias = Mapping[str, str]
+_Decoder: TypeAlias = Callable[[str], str]
+
+# Begins the token of a page that is requested by the last name before it.
+_BY_NAME = "\n"
 
 
 def list_query(
     query: ListQuery, token: str | None, limit: int, service: Service
 ) -> dict[str, str]:
-    """Return the parameters of one page, sorted by name as signatures want them."""
-    asked = {"max-keys": str(limit), "prefix": query.prefix, "delimiter": query.delimiter}
+    """Return the parameters of one page, sorted by name as signatures require."""
+    pairs = {"max-keys": str(limit), "prefix": query.prefix, "delimiter": query.delimiter}
     if service.encoded_lists:
-        asked["encoding-type"] = "url"
+        pairs["encoding-type"] = "url"
     if token is None:
         start = "start-after" if service.list_version == 2 else "marker"
-        asked[start] = query.start_after
-    elif token.startswith(_BEHIND):
-        asked["marker"] = token.removeprefix(_BEHIND)
+        pairs[start] = query.start_after
     else:
-        asked["continuation-token"] = token
-    if service.list_version == 2 and "marker" not in asked:
-        asked["list-type"] = "2"
-    return {name: value for name, value in sorted(asked.items()) if value}
+        pairs |= _token_query(token)
+    if service.list_version == 2 and "marker" not in pairs:
+        pairs["list-type"] = "2"
+    return parameters(dict(sorted(pairs.items())))
+
+
+def bucket_query(token: str | None) -> dict[str, str] | None:
+    """Return the parameters of one page of buckets."""
+    return _token_query(token) if token else None
+
+
+def _token_query(token: str) -> dict[str, str]:
+    if token.startswith(_BY_NAME):
+        return {"marker": token.removeprefix(_BY_NAME)}
+    return {"continuation-token": token}
+
+
+def version_query(token: str) -> dict[str, str]:
+    """Return the parameters of the page of versions behind a token."""
+    version_marker, _, marker = token.partition("\n")
+    return parameters({"key-marker": marker, "version-id-marker": version_marker})
 
 
 def list_page(
@@ -43,144 +63,79 @@ def list_page(
     Return the objects and prefixes of one page, in the order of their names.
 
     Args:
-        token: The one that the page was asked for with.
+        token: The one of this page.
     """
-    told = answer.told
-    decode = _decoder(told)
+    fields, decode = answer.told, _decoder(answer)
     items: list[ObjectInfo | Prefix] = [
-        Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _listed(row, decode)
+        Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _object(row, decode)
         for tag, row in answer.rows
     ]
-    # Objects and prefixes are told one after the other, and a prefix also where it sorts before
-    # what names below it do. Strings sort by code points, which is how UTF-8 sorts.
-    last = max((item.name for item in items), default="")
-    items = [item for item in items if item.name > query.start_after]
-    items.sort(key=lambda item: item.name)
-    if not _is_truncated(told, "NextContinuationToken", "NextMarker"):
-        return Page(items)
-    following = told.get("NextContinuationToken")
-    if not following:
-        # The first version of the listing, asked for or all that the service knows. NextMarker is
-        # told with a delimiter alone; without one the last name stands for it:
-        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
-        marker = decode(told.get("NextMarker", "")) or last
-        following = _BEHIND + marker if marker else None
-    if following in {None, token}:
-        raise _nowhere()
-    return Page(items, following)
+    following = None
+    if _is_truncated(answer, "NextContinuationToken", "NextMarker"):
+        following = fields.get("NextContinuationToken")
+        if not following:
+            # Version 1 of the listing. Without a delimiter it has no NextMarker, and the last name
+            # is the marker: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
+            marker = decode(fields.get("NextMarker", ""))
+            marker = marker or max((item.name for item in items), default="")
+            following = _BY_NAME + marker if marker else None
+        if following in {None, token}:
+            raise _no_marker()
+    return sorted_page(items, query, following)
 
 
-def _is_truncated(told: Mapping[str, str], *markers: str) -> bool:
-    """Return whether a page is not the last one; if it does not say so, by its markers."""
-    flag = told.get("IsTruncated", "").strip().lower()
-    return flag in {"true", "1"} or (not flag and any(told.get(marker) for marker in markers))
-
-
-def _nowhere() -> ServiceError:
-    return ServiceError("the service says that there is another page, but not where")
-
-
-class _Decoder:
-    """Reads names as the page says that they are written."""
-
-    def __init__(self, encoded: bool) -> None:
-        self._encoded = encoded
-
-    def __call__(self, text: str) -> str:
-        # Spaces come as plus signs: names that have a plus themselves come with %2B.
-        return unquote(text.replace("+", " ")) if self._encoded else text
-
-
-def _decoder(told: Mapping[str, str]) -> _Decoder:
-    return _Decoder(told.get("EncodingType") == "url")
-
-
-def _listed(told: Mapping[str, str], decode: _Decoder) -> ObjectInfo:
-    # The ETag may be that of an encrypted object here, so it proves nothing.
+def _object(row: _Row, decode: _Decoder) -> ObjectInfo:
+    # The ETag may be that of an encrypted object, so it is no checksum.
     return ObjectInfo(
-        name=decode(told.get("Key", "")),
-        size=parse_size(told.get("Size")),
-        etag=clean_etag(told.get("ETag")),
-        last_modified=parse_timestamp(told.get("LastModified")),
-        storage_class=told.get("StorageClass") or "STANDARD",
+        name=decode(row.get("Key", "")),
+        size=parse_size(row.get("Size")),
+        etag=clean_etag(row.get("ETag")),
+        last_modified=parse_timestamp(row.get("LastModified")),
+        storage_class=row.get("StorageClass") or "STANDARD",
     )
-
-
-def bucket_query(token: str | None) -> dict[str, str] | None:
-    """Return the parameters of one page of buckets."""
-    if not token:
-        return None
-    if token.startswith(_BEHIND):
-        return {"marker": token.removeprefix(_BEHIND)}
-    return {"continuation-token": token}
 
 
 def bucket_page(answer: Answer) -> Page[ContainerInfo]:
-    """Return the buckets of an answer to ListBuckets, sorted by name."""
-    buckets = [_bucket(row) for _, row in answer.rows]
+    """Return the buckets of one page, sorted by name."""
+    buckets = [
+        ContainerInfo(
+            row.get("Name", ""),
+            created=parse_timestamp(row.get("CreationDate")),
+            extra=parameters({"region": row.get("BucketRegion")}),
+        )
+        for _, row in answer.rows
+    ]
     token = answer.told.get("ContinuationToken")
-    if not token and _is_truncated(answer.told) and answer.told.get("NextMarker"):
+    if not token and _is_truncated(answer) and answer.told.get("NextMarker"):
         # https://www.alibabacloud.com/help/en/oss/developer-reference/listbuckets
-        token = _BEHIND + answer.told["NextMarker"]
+        token = _BY_NAME + answer.told["NextMarker"]
     return Page(sorted(buckets, key=lambda info: info.name), token or None)
 
 
-def _bucket(told: Mapping[str, str]) -> ContainerInfo:
-    region = told.get("BucketRegion")
-    return ContainerInfo(
-        told.get("Name", ""),
-        created=parse_timestamp(told.get("CreationDate")),
-        extra={"region": region} if region else {},
-    )
-
-
 def upload_page(answer: Answer, container: str) -> Page[Upload]:
-    """Return one page of the uploads that are under way."""
-    told = answer.told
-    decode = _decoder(told)
-    uploads = [_upload(row, decode, container) for _, row in answer.rows]
-    if not _is_truncated(told, "NextKeyMarker"):
-        return Page(uploads)
-    last = uploads[-1] if uploads else Upload(container, "", "")
-    marker = decode(told.get("NextKeyMarker", "")) or last.name
-    upload_id = told.get("NextUploadIdMarker", last.id if marker == last.name else "")
-    if not marker:
-        raise _nowhere()
-    return Page(uploads, f"{upload_id}\n{marker}")
-
-
-def _upload(told: Mapping[str, str], decode: _Decoder, container: str) -> Upload:
-    return Upload(
-        container,
-        decode(told.get("Key", "")),
-        told.get("UploadId", ""),
-        parse_timestamp(told.get("Initiated")),
-    )
+    """Return one page of the multipart uploads that are neither completed nor aborted."""
+    decode = _decoder(answer)
+    uploads = [
+        Upload(
+            container,
+            decode(row.get("Key", "")),
+            row.get("UploadId", ""),
+            parse_timestamp(row.get("Initiated")),
+        )
+        for _, row in answer.rows
+    ]
+    last = (uploads[-1].name, uploads[-1].id) if uploads else ("", "")
+    return Page(uploads, _following(answer, "NextUploadIdMarker", last))
 
 
 def version_page(answer: Answer) -> Page[tuple[str, str | None]]:
     """Return the names and ids of the versions and delete markers on one page."""
-    told = answer.told
-    decode = _decoder(told)
+    decode = _decoder(answer)
     found: list[tuple[str, str | None]] = [
         (decode(row.get("Key", "")), row.get("VersionId", "null")) for _, row in answer.rows
     ]
-    if not _is_truncated(told, "NextKeyMarker"):
-        return Page(found)
-    name, version_id = found[-1] if found else ("", "")
-    marker = decode(told.get("NextKeyMarker", "")) or name
-    if not marker:
-        raise _nowhere()
-    version_marker = told.get("NextVersionIdMarker") or (version_id if marker == name else "")
-    return Page(found, f"{version_marker}\n{marker}")
-
-
-def version_query(token: str) -> dict[str, str]:
-    """Return the parameters that ask for the page of versions behind a token."""
-    version_marker, _, marker = token.partition("\n")
-    return {"key-marker": marker} | (
-        {"version-id-marker": version_marker} if version_marker else {}
-    )
+    last = (found[-1][0], found[-1][1] or "") if found else ("", "")
+    return Page(found, _following(answer, "NextVersionIdMarker", last))
 
 
 def part_page(answer: Answer, token: str | None) -> Page[Part]:
@@ -188,28 +143,65 @@ def part_page(answer: Answer, token: str | None) -> Page[Part]:
     Return one page of the parts of an upload.
 
     Args:
-        token: The last page's: the number and the end of its last part.
+        token: That of this page: the number of the last part before it, and where it ends.
     """
-    behind, _, end = (token or "0 0").partition(" ")
+    before, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []
     for _, row in answer.rows:
         number, size = row.get("PartNumber", ""), parse_size(row.get("Size"))
         if size is None or not parse_size(number):
-            raise ServiceError("the service tells no number or no size of a part")
-        if int(number) <= int(behind):
-            raise ServiceError(f"the service's listing of parts does not advance behind {behind}")
+            raise ServiceError("the service's listing of parts has no number or size of a part")
+        if int(number) <= int(before):
+            raise ServiceError(f"the service's listing of parts does not advance behind {before}")
+        digests = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in DIGESTS}
+        checksums = {name: digest for name, digest in digests.items() if digest is not None}
         etag = clean_etag(row.get("ETag")) or ""
-        parts.append(Part(int(number), offset, size, etag, _row_checksums(row)))
+        parts.append(Part(int(number), offset, size, etag, checksums))
         offset += size
-    if not _is_truncated(answer.told):
+    if not _is_truncated(answer):
         return Page(parts)
     last = str(parts[-1].number) if parts else answer.told.get("NextPartNumberMarker", "")
     if not parse_size(last):
-        raise _nowhere()
+        raise _no_marker()
     return Page(parts, f"{last} {offset}")
 
 
-def _row_checksums(row: Mapping[str, str]) -> dict[str, str]:
-    """Return the digests that XML tells of a part."""
-    told = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in _DIGESTS}
-    return {name: digest for name, digest in told.items() if digest is not None}
+# ---------------------------------------------------------------------- for all pages
+
+
+def _following(answer: Answer, id_marker: str, last: tuple[str, str]) -> str | None:
+    """
+    Return the token of the next page, made of an id and a name; `None` on the last page.
+
+    Args:
+        id_marker: The name of the element with the id.
+        last: The name and the id in the last row, for services without markers.
+    """
+    fields = answer.told
+    if not _is_truncated(answer, "NextKeyMarker"):
+        return None
+    marker = _decoder(answer)(fields.get("NextKeyMarker", "")) or last[0]
+    if not marker:
+        raise _no_marker()
+    return f"{fields.get(id_marker) or (last[1] if marker == last[0] else '')}\n{marker}"
+
+
+def _is_truncated(answer: Answer, *markers: str) -> bool:
+    """Return whether another page follows: by the flag, or without one by the markers."""
+    fields = answer.told
+    flag = fields.get("IsTruncated", "").strip().lower()
+    return flag in {"true", "1"} or (not flag and any(fields.get(name) for name in markers))
+
+
+def _no_marker() -> ServiceError:
+    return ServiceError("the service says that another page follows, but not where it begins")
+
+
+def _decoder(answer: Answer) -> _Decoder:
+    """Return the function that decodes the names on a page."""
+    return _decode if answer.told.get("EncodingType") == "url" else str
+
+
+def _decode(text: str) -> str:
+    # A space is written as a plus sign, and a plus sign as %2B.
+    return unquote(text.replace("+", " "))
