@@ -88,13 +88,15 @@ class DriverCore(DriverHooks):
     @final
     def supports(self, operation: str) -> bool:
         """
-        Return whether the service itself has an operation or honours an option.
+        Return whether the service itself supports an operation or an option.
 
-        An operation that this driver cannot do as it was made, such as ``"sign_url"`` without a
-        key to sign with, is not supported. Swift is asked whether the account has such a key.
+        An operation that this driver cannot do because of how it was created, such as
+        ``"sign_url"`` without a key, is not supported. On Swift, ``"sign_url"`` may send a
+        request for the account's key.
 
-        What the service lacks may still work: `copy_object` reads and writes, `delete_objects`
-        deletes one by one. The others raise `NotSupportedError` before anything is sent.
+        Two operations work without support: `copy_object` then reads and writes, and
+        `delete_objects` deletes one by one. All others raise `NotSupportedError` before anything
+        is sent.
 
         Args:
             operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or an
@@ -104,7 +106,7 @@ class DriverCore(DriverHooks):
                 ``"sign_response_headers"``.
 
         Raises:
-            InvalidOptionError: No operation and no option has this name.
+            InvalidOptionError: There is no operation and no option of this name.
         """
         if not isinstance(operation, str):
             raise InvalidTypeError(f"operation must be a str, not {type(operation).__name__}")

@@ -362,7 +362,7 @@ class StorageDriver(DriverCore):
         if_match: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
-        """Open an object as a file. See `Container.open`."""
+        """Open an object as a file. See `Container.open` and `Object.open`."""
         extra = extra and hide_keys(extra)  # from here on no traceback shows a key
         context = ErrorContext(self, "open_object", container, name)
         with context:

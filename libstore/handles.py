@@ -2,7 +2,8 @@
 `Container` and `Object`: what a user holds.
 
 Both are thin. A handle has its driver and the attributes that are known so far; every operation is
-one call of the driver, so ``obj.delete()`` and ``driver.delete_object(obj)`` are the same.
+one call of the driver, so ``obj.delete()`` and ``driver.delete_object(obj)`` are the same. The
+docstrings here are the reference of the operations.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ if TYPE_CHECKING:
 
 class Container:
     """
-    A container of objects; "bucket" on most services.
+    A container of objects; most services call it a bucket.
 
-    What the service has not told yet, it is asked for when somebody wants it.
+    Attributes that are not known yet are fetched on first access, with one request.
 
     Attributes:
-        driver: The driver that every operation goes to.
+        driver: The driver that carries out every operation.
         name: The container's name.
     """
 
@@ -60,26 +61,31 @@ class Container:
 
     @property
     def object_count(self) -> int | None:
-        """The number of objects, where the service keeps count; `None` where it does not."""
-        return cast("int | None", self._known("object_count"))
+        """The number of objects; `None` if the service does not count them."""
+        return cast("int | None", self._attribute("object_count"))
 
     @property
     def size(self) -> int | None:
-        """The bytes of all objects, where the service keeps count; `None` where it does not."""
-        return cast("int | None", self._known("size"))
+        """The number of bytes of all objects; `None` if the service does not count them."""
+        return cast("int | None", self._attribute("size"))
 
     @property
     def created(self) -> datetime | None:
-        """When the container was created, where the service tells."""
-        return cast("datetime | None", self._known("created"))
+        """When the container was created; `None` if the service does not report it."""
+        return cast("datetime | None", self._attribute("created"))
 
     @property
     def extra(self) -> Mapping[str, builtins.object]:
-        """What only this service tells."""
-        return cast("Mapping[str, builtins.object]", self._known("extra"))
+        """Attributes that only this service has."""
+        return cast("Mapping[str, builtins.object]", self._attribute("extra"))
 
     def refresh(self) -> Self:
-        """Ask the service again for all that it knows, and return this handle."""
+        """
+        Fetch all attributes again, and return this handle.
+
+        Raises:
+            ContainerNotFoundError: There is no such container.
+        """
         self._info = self.driver.get_container(self.name)._info
         return self
 
@@ -94,25 +100,94 @@ class Container:
     def list_objects(
         self, prefix: str = "", *, delimiter: str = "", start_after: str = ""
     ) -> LazyList[Any]:
-        """List the objects lazily. See `StorageDriver.list_objects`."""
+        """
+        List the objects lazily, in the order of their names' UTF-8 bytes.
+
+        Pages are requested while the list is read, and again when it is read again.
+
+        Args:
+            prefix: List only names that begin with this text.
+            delimiter: Such as ``"/"``. All names that have it behind the prefix are listed up to
+                it, once, as a `Prefix`, like the subdirectories of a directory.
+            start_after: List only names that sort behind this one.
+
+        Raises:
+            ContainerNotFoundError: There is no such container. It is raised when the list is read.
+
+        Example:
+            >>> [item.name for item in photos.list_objects("2026/", delimiter="/")]
+            ['2026/cat.jpg', '2026/may/']
+        """
         return self.driver.list_objects(self, prefix, delimiter=delimiter, start_after=start_after)
 
     def walk(
         self, prefix: str = "", *, delimiter: str = "/"
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
-        """Walk the tree that a delimiter makes of the names. See `StorageDriver.walk`."""
+        """
+        Walk the tree that a delimiter makes of the names, from the top, as `os.walk` does.
+
+        Each step yields a prefix, the prefixes directly below it, and the objects directly below
+        it. Remove prefixes from the list to leave them out.
+
+        Args:
+            prefix: Where to start, such as ``"2026/"``; the whole container by default.
+            delimiter: The text that separates the levels.
+
+        Raises:
+            ContainerNotFoundError: There is no such container. It is raised at the first step.
+            InvalidOptionError: The delimiter is empty.
+
+        Example:
+            >>> for prefix, prefixes, objects in photos.walk("2026/"):
+            ...     print(prefix, prefixes, [obj.name for obj in objects])
+            2026/ ['2026/may/'] ['2026/cat.jpg']
+            2026/may/ [] ['2026/may/dog.jpg']
+        """
         return self.driver.walk(self, prefix, delimiter=delimiter)
 
     def get_object(self, name: str) -> Object:
-        """Return an object with all that is known of it. See `StorageDriver.get_object`."""
+        """
+        Return an object with all its attributes, with one request.
+
+        Args:
+            name: The object's name.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ContainerNotFoundError: There is no such container.
+
+        Example:
+            >>> photos.get_object("2026/cat.jpg").content_type
+            'image/jpeg'
+        """
         return self.driver.get_object(self, name)
 
     def object_exists(self, name: str) -> bool:
-        """Return whether there is such an object. See `StorageDriver.object_exists`."""
+        """
+        Return whether an object exists, with one request.
+
+        Args:
+            name: The object's name.
+
+        Raises:
+            ContainerNotFoundError: There is no such container.
+            AccessDeniedError: The credentials do not allow the service to reveal it.
+        """
         return self.driver.object_exists(self, name)
 
     def object(self, name: str) -> Object:
-        """Return a handle without asking the service. See `StorageDriver.object`."""
+        """
+        Return an object's handle without sending a request.
+
+        The object need not exist. Its attributes are fetched on first access.
+
+        Args:
+            name: The object's name.
+
+        Example:
+            >>> photos.object("2026/cat.jpg").read()
+            b'meow'
+        """
         return self.driver.object(self, name)
 
     def upload_object(
@@ -134,7 +209,52 @@ class Container:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Object:
-        """Store an object. See `StorageDriver.upload_object`."""
+        """
+        Store an object, and return it.
+
+        The object appears as a whole when its last byte has arrived, or not at all; until then an
+        object that it replaces stays as it is. What the service has stored is verified. A large
+        source is sent in parts, some of them at once; at most ``concurrency + 1`` parts are in
+        memory (see `TransferOptions`).
+
+        Args:
+            source: A path (`str` or `os.PathLike`), the content itself (bytes or another buffer),
+                a binary file object (read from its position and left open), or an iterable of
+                bytes.
+            name: The object's name.
+            content_type: The media type, such as ``"image/jpeg"``. It is guessed from the name by
+                default.
+            metadata: Pairs of text. Keys are ASCII, and become lower-case.
+            storage_class: The service's name of a storage class; its default one if not given.
+            cache_control: The header Cache-Control that is sent with the object.
+            content_disposition: The header Content-Disposition that is sent with the object.
+            content_encoding: The header Content-Encoding that is sent with the object.
+            content_language: The header Content-Language that is sent with the object.
+            if_absent: Raise `ObjectAlreadyExistsError` if there is an object of this name.
+            if_match: Raise `ObjectChangedError` unless the object to replace has this ETag.
+            checksum: The digest that the content must have, such as ``"sha256:9f86…"``,
+                hexadecimal.
+            extra: Options of this service alone; its page lists them.
+            progress: Called with the number of bytes that are confirmed so far, and with the total
+                or `None`.
+            cancel: Stops the upload when set, such as a `threading.Event`.
+
+        Raises:
+            ContainerNotFoundError: There is no such container.
+            ObjectAlreadyExistsError: `if_absent` was given, and the object exists.
+            ObjectChangedError: The object does not have the ETag `if_match`.
+            NotSupportedError: The service does not support an option. Nothing was sent.
+            IntegrityError: The content does not have the digest `checksum`, or the service has
+                stored other bytes than were sent.
+            OutcomeUnknownError: The response to a conditional write was lost, and nothing shows
+                whether the object was written.
+            TransferCancelledError: `cancel` was set.
+
+        Example:
+            >>> obj = photos.upload_object(b"woof", "2026/dog.jpg", metadata={"taken-by": "me"})
+            >>> obj.size, obj.content_type
+            (4, 'image/jpeg')
+        """
         extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.upload_object(
             source,
@@ -164,7 +284,16 @@ class Container:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Path:
-        """Write an object to a file. See `StorageDriver.download_object`."""
+        """
+        Write an object to a file, and return the file's path. See `Object.download`.
+
+        Args:
+            obj: The object, or its name.
+            destination: The path of the file. Its directory must exist.
+            overwrite: Replace the file if it exists.
+            progress: Called with the number of bytes that are on disk so far, and with the total.
+            cancel: Stops the download when set, such as a `threading.Event`.
+        """
         return self.driver.download_object(
             self._handle("download_object", obj),
             destination,
@@ -181,13 +310,28 @@ class Container:
         stop: int | None = None,
         chunk_size: int | None = None,
     ) -> Iterator[bytes]:
-        """Yield an object's bytes in order. See `StorageDriver.stream_object`."""
+        """
+        Yield an object's bytes in order. See `Object.stream`.
+
+        Args:
+            obj: The object, or its name.
+            start: The position of the first byte; past the end there is nothing to read.
+            stop: The position behind the last byte; the end by default, or if it is past the end.
+            chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
+        """
         return self.driver.stream_object(
             self._handle("stream_object", obj), start=start, stop=stop, chunk_size=chunk_size
         )
 
     def read_object(self, obj: Object | str, *, start: int = 0, stop: int | None = None) -> bytes:
-        """Return an object's bytes. See `StorageDriver.read_object`."""
+        """
+        Return an object's bytes, or those of a range. See `Object.read`.
+
+        Args:
+            obj: The object, or its name.
+            start: The position of the first byte; past the end there is nothing to read.
+            stop: The position behind the last byte; the end by default, or if it is past the end.
+        """
         return self.driver.read_object(self._handle("read_object", obj), start=start, stop=stop)
 
     @overload
@@ -223,7 +367,36 @@ class Container:
         if_match: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
-        """Open an object as a file. See `StorageDriver.open_object`."""
+        """
+        Open an object as a file.
+
+        A file for reading is seekable, holds at most 8 MiB in memory, and requests more the longer
+        it is read in order. All reads return the bytes of one version. A file for writing sends
+        parts while it is written. The object appears when the file is closed, and not at all if an
+        exception leaves the file's ``with`` block.
+
+        The options of a write are those of `upload_object`.
+
+        Args:
+            name: The object's name, or an `Object`. When reading by name, the first bytes are
+                requested at once, so that a missing object raises here.
+            mode: ``"rb"``, ``"wb"`` or ``"xb"`` for bytes, ``"r"``, ``"w"`` or ``"x"`` for text.
+                ``"x"`` is ``"w"`` with `if_absent`.
+            encoding: The encoding of text; UTF-8 by default, on every machine.
+            errors: How errors of the encoding are handled, as in the builtin `open`.
+            newline: How line ends are translated, as in the builtin `open`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object to read.
+            InvalidOptionError: The mode is unknown, or an option cannot be used with it.
+
+        Example:
+            >>> with photos.open("notes.txt", "w") as file:
+            ...     print("Ünïcode", file=file)
+            >>> with photos.open("notes.txt", "r") as file:
+            ...     file.read().strip()
+            'Ünïcode'
+        """
         extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.open_object(
             self,
@@ -245,33 +418,103 @@ class Container:
         )
 
     def delete_object(self, obj: Object | str, *, if_match: str | None = None) -> None:
-        """Delete an object. See `StorageDriver.delete_object`."""
+        """
+        Delete an object; a missing one is not an error. See `Object.delete`.
+
+        Args:
+            obj: The object, or its name.
+            if_match: Raise `ObjectChangedError` unless the object has this ETag.
+        """
         self.driver.delete_object(self._handle("delete_object", obj), if_match=if_match)
 
     def delete_objects(self, objs: Iterable[Object | str]) -> list[DeleteResult]:
-        """Delete many objects. See `StorageDriver.delete_objects`."""
+        """
+        Delete many objects with few requests, and return one result for each.
+
+        An object that cannot be deleted does not keep the others from being deleted.
+
+        Args:
+            objs: The objects, or their names.
+
+        Returns:
+            One result for each object, in their order. `DeleteResult.error` is `None` if the
+                object is gone.
+
+        Example:
+            >>> [result.ok for result in photos.delete_objects(["2026/cat.jpg", "missing"])]
+            [True, True]
+        """
         with ErrorContext(self.driver, "delete_objects", self):
             targets = self.driver._objects_in(self, objs)
         return self.driver.delete_objects(targets)
 
     def list_uploads(self) -> LazyList[Upload]:
-        """List unfinished uploads in parts. See `StorageDriver.list_uploads`."""
+        """
+        List the multipart uploads that were started and neither finished nor aborted.
+
+        Raises:
+            NotSupportedError: The service has no multipart uploads.
+        """
         return self.driver.list_uploads(self)
 
     def abort_uploads(self, *, older_than: float = 0.0) -> list[Upload]:
-        """Drop unfinished uploads in parts. See `StorageDriver.abort_uploads`."""
+        """
+        Abort unfinished multipart uploads, and return them.
+
+        Abort only uploads that no client is working on: pass an age that no running upload
+        reaches.
+
+        Args:
+            older_than: Seconds since the upload was started; younger uploads are left alone. An
+                upload without a known start counts as old.
+
+        Raises:
+            NotSupportedError: The service has no multipart uploads.
+        """
         return self.driver.abort_uploads(self, older_than=older_than)
 
     def enable_cdn(self) -> str:
-        """Let everybody read the objects. See `StorageDriver.enable_container_cdn`."""
+        """
+        Make all objects public, also future ones, and return the container's public URL.
+
+        The service decides how: by a bucket policy, an access level or an ACL. Where it has
+        nothing of the kind, as on disk and in memory, the driver's option `cdn` is the public URL,
+        and nothing is sent.
+
+        Raises:
+            NotSupportedError: The service cannot make containers public, and the driver was made
+                without `cdn`; or no URL leads to a container of this name.
+            AccessDeniedError: The account forbids public access.
+            ContainerNotFoundError: There is no such container.
+        """
         return self.driver.enable_container_cdn(self)
 
     def get_cdn_url(self) -> str:
-        """Return the public address. See `StorageDriver.get_container_cdn_url`."""
+        """
+        Return the public URL of the container, below which its objects are.
+
+        Nothing is sent. A private container has such a URL too; see `enable_cdn`.
+
+        Raises:
+            NotSupportedError: The service has no public URLs, and the driver was made without
+                `cdn`; or `cdn` has ``{container}`` in its host, where this name is impossible; or
+                no URL leads to a container of this name.
+        """
         return self.driver.get_container_cdn_url(self)
 
     def delete(self, *, recursive: bool = True) -> None:
-        """Delete the container and all objects in it. See `StorageDriver.delete_container`."""
+        """
+        Delete the container **with all objects in it**, unfinished uploads included.
+
+        Args:
+            recursive: Delete the objects too. If false, a container that has objects is left
+                alone.
+
+        Raises:
+            ContainerNotFoundError: There is no such container.
+            ContainerNotEmptyError: The container has objects, and `recursive` is false; or other
+                clients add objects faster than they are deleted.
+        """
         self.driver.delete_container(self, recursive=recursive)
 
     def __iter__(self) -> Iterator[Object]:
@@ -304,7 +547,7 @@ class Container:
         with ErrorContext(self.driver, operation, self, obj):
             return self.driver._object_in(self, obj)
 
-    def _known(self, field: str) -> Any:
+    def _attribute(self, field: str) -> Any:
         if not _is_known(self._info, field):
             self.refresh()
         return getattr(self._info, field)
@@ -314,8 +557,8 @@ class Object:
     """
     An object in a container.
 
-    What the service has not told yet, it is asked for when somebody wants it: a handle from a
-    listing, for one, does not know its metadata. What was told is kept until `refresh()`.
+    Attributes that are not known yet are fetched on first access, with one request: a listing, for
+    example, has no metadata. They are kept until `refresh`.
 
     Attributes:
         container: The container that the object is in.
@@ -334,20 +577,20 @@ class Object:
 
     @property
     def driver(self) -> StorageDriver:
-        """The driver that every operation goes to."""
+        """The driver that carries out every operation."""
         return self.container.driver
 
     @property
     def size(self) -> int:
         """The number of bytes."""
-        return cast("int", self._known("size"))
+        return cast("int", self._attribute("size"))
 
     @property
     def object_hash(self) -> str | None:
         """
         The hexadecimal digest of the content, by `hash_algorithm`.
 
-        It is `None` where the service has none; see `checksums` for others that it may know.
+        It is `None` if the service has none; see `checksums` for others that it may have.
         """
         checksums = self.checksums
         algorithm = self._info.hash_algorithm
@@ -360,59 +603,64 @@ class Object:
 
     @property
     def checksums(self) -> Mapping[str, str]:
-        """All digests of the content that the service knows, hexadecimal, by algorithm."""
-        if not self._known("checksums"):
+        """All digests of the content that the service has, hexadecimal, by algorithm."""
+        if not self._attribute("checksums"):
             self._info = self.driver._with_checksums(self)
         return self._info.checksums
 
     @property
     def verified_by(self) -> str | None:
         """
-        What the content of the last transfer by this handle was verified by.
+        The digest that the last transfer by this handle was verified by.
 
-        It is the algorithm of a digest of the whole content, such as ``"md5"``, or
-        ``"composite md5"`` for digests of the parts. It is `None` before a transfer has come to
-        its end, for a range, and where the service has no digest. No request is sent for it.
+        It is the algorithm of a digest of the whole content, such as ``"md5"``, or ``"composite
+        md5"`` for digests of the parts. It is `None` before a transfer has ended, after reading a
+        range, and if the service has no digest. No request is sent for it.
         """
         return self._verified_by
 
     @property
     def etag(self) -> str | None:
-        """What tells this content from another one of the same name, without quotes."""
-        return cast("str | None", self._known("etag"))
+        """The ETag, which changes with the content, without quotes."""
+        return cast("str | None", self._attribute("etag"))
 
     @property
     def last_modified(self) -> datetime | None:
         """When the object was written, in UTC."""
-        return cast("datetime | None", self._known("last_modified"))
+        return cast("datetime | None", self._attribute("last_modified"))
 
     @property
     def content_type(self) -> str | None:
         """The media type, such as ``"image/jpeg"``."""
-        return cast("str | None", self._known("content_type"))
+        return cast("str | None", self._attribute("content_type"))
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The user's own pairs; the keys are lower-case."""
-        return self._known("metadata") or no_pairs()
+        """The metadata that was stored with the object; the keys are lower-case."""
+        return self._attribute("metadata") or no_pairs()
 
     @property
     def version(self) -> str | None:
-        """The version's id, on a service that keeps versions."""
-        return cast("str | None", self._known("version"))
+        """The id of this version; `None` if the service keeps no versions."""
+        return cast("str | None", self._attribute("version"))
 
     @property
     def storage_class(self) -> str | None:
-        """The service's name for how the object is stored."""
-        return cast("str | None", self._known("storage_class"))
+        """The service's name of the storage class."""
+        return cast("str | None", self._attribute("storage_class"))
 
     @property
     def extra(self) -> Mapping[str, object]:
-        """What only this service tells, and ``"cache_control"`` and its like if they are set."""
-        return cast("Mapping[str, object]", self._known("extra"))
+        """Attributes that only this service has, and headers such as ``"cache_control"``."""
+        return cast("Mapping[str, object]", self._attribute("extra"))
 
     def refresh(self) -> Self:
-        """Ask the service again for all that it knows, and return this handle."""
+        """
+        Fetch all attributes again, and return this handle.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+        """
         self._info = self.driver.get_object(self.container, self.name)._info
         return self
 
@@ -424,7 +672,30 @@ class Object:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Path:
-        """Write the object to a file. See `StorageDriver.download_object`."""
+        """
+        Write the object to a file, and return the file's path.
+
+        The file appears under its name when its last byte has been verified, or not at all. A
+        large object is requested in ranges, some of them at once, all of one version.
+
+        Args:
+            destination: The path of the file. Its directory must exist.
+            overwrite: Replace the file if it exists.
+            progress: Called with the number of bytes that are on disk so far, and with the total.
+            cancel: Stops the download when set, such as a `threading.Event`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ObjectChangedError: The object was replaced during the download, more than once.
+            IntegrityError: The bytes do not have the digest that the service keeps, even after a
+                second download.
+            LocalFileError: The destination exists, is a directory, or cannot be written.
+            TransferCancelledError: `cancel` was set.
+
+        Example:
+            >>> cat.download("cat.jpg").stat().st_size
+            4
+        """
         return self.driver.download_object(
             self, destination, overwrite=overwrite, progress=progress, cancel=cancel
         )
@@ -432,15 +703,66 @@ class Object:
     def stream(
         self, *, start: int = 0, stop: int | None = None, chunk_size: int | None = None
     ) -> Iterator[bytes]:
-        """Yield the object's bytes in order. See `StorageDriver.stream_object`."""
+        """
+        Yield the object's bytes in order, without holding them in memory.
+
+        After a lost connection the stream continues at the next byte. A stream of the whole object
+        raises at its end if the bytes do not have the digest that the service keeps.
+
+        Args:
+            start: The position of the first byte; past the end there is nothing to read.
+            stop: The position behind the last byte; the end by default, or if it is past the end.
+            chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
+
+        Raises:
+            ObjectNotFoundError: There is no such object. It is raised at the first chunk.
+            ObjectChangedError: The object was replaced while it was read.
+            IntegrityError: The bytes do not have the digest that the service keeps.
+
+        Example:
+            >>> [chunk for chunk in cat.stream(chunk_size=3)]
+            [b'meo', b'w']
+        """
         return self.driver.stream_object(self, start=start, stop=stop, chunk_size=chunk_size)
 
     def read(self, *, start: int = 0, stop: int | None = None) -> bytes:
-        """Return the object's bytes. See `StorageDriver.read_object`."""
+        """
+        Return the object's bytes, or those of a range.
+
+        Args:
+            start: The position of the first byte; past the end there is nothing to read.
+            stop: The position behind the last byte; the end by default, or if it is past the end.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ObjectChangedError: The object was replaced while it was read, more than once.
+            IntegrityError: The bytes of the whole object do not have the digest that the service
+                keeps, even after a second request.
+
+        Example:
+            >>> cat.read(), cat.read(start=1, stop=3)
+            (b'meow', b'eo')
+        """
         return self.driver.read_object(self, start=start, stop=stop)
 
     def read_ranges(self, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
-        """Return the bytes of several ranges. See `StorageDriver.read_ranges`."""
+        """
+        Return the bytes of many ranges, in their order and all of one version.
+
+        Ranges that are close together are read with one request.
+
+        Args:
+            spans: Pairs of the position of the first byte, and the one behind the last byte or
+                `None`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ObjectChangedError: The object was replaced between two requests.
+
+        Example:
+            >>> cat.read_ranges([(0, 1), (2, None)])
+            [b'm', b'ow']
+        """
         return self.driver.read_ranges(self, spans)
 
     def as_file(self) -> BinaryIO:
@@ -473,7 +795,7 @@ class Object:
         if_match: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
-        """Open the object as a file. See `StorageDriver.open_object`."""
+        """Open the object as a file. The arguments are those of `Container.open`."""
         extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.open_object(
             self.container,
@@ -507,7 +829,35 @@ class Object:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Object:
-        """Copy the object, also to another service. See `StorageDriver.copy_object`."""
+        """
+        Copy the object, also to another service, and return the copy.
+
+        Within one driver the service copies by itself if it can. To a container of another driver
+        the bytes pass through this process part by part, and are verified at both ends.
+
+        Args:
+            container: The target: a container of any driver, or the name of one of this driver.
+            name: The name of the copy; the object's own by default.
+            content_type: The content type of the copy; the object's own by default.
+            metadata: The metadata of the copy; the object's own by default.
+            storage_class: The storage class of the copy; the target's default one by default.
+            if_absent: Raise `ObjectAlreadyExistsError` if there is an object of this name.
+            extra: Options of the target's service alone; its page lists them.
+            progress: Called with the number of bytes that are confirmed so far, and with the
+                total.
+            cancel: Stops the copy when set, such as a `threading.Event`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ContainerNotFoundError: There is no such container.
+            ObjectAlreadyExistsError: `if_absent` was given, and the target exists.
+            IntegrityError: The bytes that were read do not have the object's digest.
+            TransferCancelledError: `cancel` was set.
+
+        Example:
+            >>> cat.copy("photos", "copy-of-cat.jpg").read()
+            b'meow'
+        """
         extra = hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.copy_object(
             self,
@@ -531,13 +881,54 @@ class Object:
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> Object:
-        """Move the object, also to another service. See `StorageDriver.move_object`."""
+        """
+        Move the object, also to another service, and return it in its new place.
+
+        The object is copied, and then deleted. Where the service can delete on a condition, only
+        the version that was copied is deleted: an object that has been replaced meanwhile stays.
+        Moving an object onto itself changes nothing.
+
+        Args:
+            container: The target: a container of any driver, or the name of one of this driver.
+            name: The new name; the object's own by default.
+            if_absent: Raise `ObjectAlreadyExistsError` if there is an object of this name.
+            progress: Called with the number of bytes that are confirmed so far, and with the
+                total.
+            cancel: Stops the copy when set, such as a `threading.Event`.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ContainerNotFoundError: There is no such container.
+            ObjectAlreadyExistsError: `if_absent` was given, and the target exists.
+            ObjectChangedError: The object was replaced after it was copied; both exist.
+            OutcomeUnknownError: The object was copied, and it is unknown whether the original was
+                deleted.
+            ServiceError: The object was copied and not deleted, since nothing shows whether the
+                two drivers reach the same object.
+
+        Example:
+            >>> cat.move("photos", "old/cat.jpg").name
+            'old/cat.jpg'
+        """
         return self.driver.move_object(
             self, container, name, if_absent=if_absent, progress=progress, cancel=cancel
         )
 
     def delete(self, *, if_match: str | None = None) -> None:
-        """Delete the object. See `StorageDriver.delete_object`."""
+        """
+        Delete the object; a missing one is not an error.
+
+        Args:
+            if_match: Raise `ObjectChangedError` unless the object has this ETag.
+
+        Raises:
+            ContainerNotFoundError: There is no such container.
+            ObjectChangedError: The object does not have the ETag `if_match`.
+            NotSupportedError: The service cannot delete on a condition.
+
+        Example:
+            >>> cat.delete(if_match=cat.etag)
+        """
         self.driver.delete_object(self, if_match=if_match)
 
     def update_metadata(
@@ -547,7 +938,25 @@ class Object:
         content_type: str | None = None,
         if_match: str | None = None,
     ) -> Object:
-        """Replace the metadata. See `StorageDriver.update_metadata`."""
+        """
+        Replace the metadata, the content type or both, and return a new handle.
+
+        The content stays as it is.
+
+        Args:
+            metadata: Takes the place of all pairs; `None` leaves them as they are.
+            content_type: The new content type; `None` leaves it as it is.
+            if_match: Raise `ObjectChangedError` unless the object has this ETag.
+
+        Raises:
+            NotSupportedError: The service cannot change metadata.
+            ObjectNotFoundError: There is no such object.
+            ObjectChangedError: The object does not have the ETag `if_match`.
+
+        Example:
+            >>> dict(cat.update_metadata({"taken-by": "me"}).metadata)
+            {'taken-by': 'me'}
+        """
         return self.driver.update_metadata(
             self, metadata, content_type=content_type, if_match=if_match
         )
@@ -560,7 +969,32 @@ class Object:
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
     ) -> SignedURL:
-        """Return a URL that needs no credentials. See `StorageDriver.sign_url`."""
+        """
+        Return a presigned URL: it allows one kind of request for this object, without credentials.
+
+        No request is sent, so the object need not exist.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
+            expires: Seconds from now until the URL stops working.
+            headers: Headers that the request must have, such as ``{"content-type": "image/png"}``
+                for a PUT. Without them the service refuses it.
+            response_headers: Headers of the response to a GET or HEAD, in place of those that are
+                stored with the object, such as ``{"content-disposition": "attachment"}``. Possible
+                are Cache-Control, Content-Disposition, Content-Encoding, Content-Language,
+                Content-Type and Expires; some services support fewer.
+
+        Raises:
+            NotSupportedError: The service has no presigned URLs, or does not support these
+                headers; or no URL leads to an object of this name, because clients resolve ``.``
+                and ``..`` in a path.
+            InvalidOptionError: The method is none of these, or `expires` is too long for the
+                service.
+
+        Example:
+            >>> cat.sign_url(expires=600)
+            SignedURL('memory://.../photos/2026/cat.jpg?…')
+        """
         return self.driver.sign_url(
             self,
             method=method,
@@ -570,11 +1004,33 @@ class Object:
         )
 
     def enable_cdn(self) -> str:
-        """Let everybody read the object. See `StorageDriver.enable_object_cdn`."""
+        """
+        Make the object public, and return its public URL.
+
+        Raises:
+            NotSupportedError: The service cannot make single objects public, and the driver was
+                made without `cdn`; or no URL leads to an object of this name.
+            AccessDeniedError: The account or the container forbids public access.
+            ObjectNotFoundError: There is no such object.
+        """
         return self.driver.enable_object_cdn(self)
 
     def get_cdn_url(self) -> str:
-        """Return the public address. See `StorageDriver.get_object_cdn_url`."""
+        """
+        Return the public URL of the object: the service's own, or one below the driver's `cdn`.
+
+        With ``cdn="https://cdn.example.com/base"`` the URL is
+        ``https://cdn.example.com/base/<container>/<name>``. If `cdn` has ``{container}`` in it,
+        that is where the container's name goes, and it is not added to the path. ``{name}`` at its
+        end is where the object's name goes: ``"https://{container}.example.com/{name}"``. Nothing
+        is sent.
+
+        Raises:
+            NotSupportedError: The service has no public URLs, and the driver was made without
+                `cdn`; or `cdn` has ``{container}`` in its host, where this container's name is
+                impossible; or no URL leads to an object of this name, because clients resolve
+                ``.`` and ``..`` in a path.
+        """
         return self.driver.get_object_cdn_url(self)
 
     @override
@@ -600,7 +1056,7 @@ class Object:
     def _set_verified(self, verified_by: str | None) -> None:
         self._verified_by = verified_by
 
-    def _known(self, field: str) -> Any:
+    def _attribute(self, field: str) -> Any:
         if not _is_known(self._info, field):
             self.refresh()
         return getattr(self._info, field)

@@ -10,10 +10,12 @@ for those who write drivers.
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ import pytest
 import libstore
 from libstore import get_driver, registry
 
-SECTIONS = {"Args", "Attributes", "Raises", "Returns", "Yields"}
+SECTIONS = {"Args", "Attributes", "Example", "Raises", "Returns", "Yields"}
 #: What other styles, or a slip of the finger, would write.
 MISSPELT = re.compile(
     r"^(args|arg|arguments?|params?|parameters?|raise|raises|returns?|yields?|notes?|examples?|"
@@ -182,21 +184,118 @@ def assigned(cls: type) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("handle", [libstore.Container, libstore.Object])
-def test_operations_of_the_handles_say_where_they_are_described(handle: type) -> None:
-    """A handle's method is the driver's; one description is enough, and a second would drift."""
-    for name, function in methods(handle).items():
-        match = re.search(r"See `StorageDriver\.(\w+)`", function.__doc__ or "")
-        if name in {"refresh", "as_file"}:  # which the driver does not have
-            assert match is None, name
-        else:
-            assert match, f"{handle.__name__}.{name} does not say whose operation it is"
-            assert hasattr(libstore.StorageDriver, match[1]), name
+# ---------------------------------------------------------------------- handles and their driver
+
+
+#: Operations that only the driver has, and methods that only handles have.
+OF_DRIVERS = {
+    "abort_upload",
+    "close",
+    "create_container",
+    "get_container",
+    "list_containers",
+    "list_parts",
+    "supports",
+}
+OF_HANDLES = {"as_file", "refresh"}
+#: The arguments of a driver's method in whose place a handle's method is called.
+TAKEN = {
+    libstore.Container: [("container",), ()],
+    libstore.Object: [("obj",), ("container", "name")],
+}
 
 
 def methods(cls: type) -> dict[str, Callable[..., Any]]:
     return {
-        name: member
-        for name, member in vars(cls).items()
-        if inspect.isfunction(member) and not name.startswith("_")
+        name: getattr(cls, name)
+        for name, member in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_")
     }
+
+
+OPERATIONS = methods(libstore.StorageDriver)
+METHODS = {
+    f"{cls.__name__}.{name}": (cls, function)
+    for cls in (libstore.Container, libstore.Object)
+    for name, function in methods(cls).items()
+    if name not in OF_HANDLES
+}
+REFERENCES = {
+    name: set(re.findall(r"`((?:Container|Object)\.\w+)`", operation.__doc__ or ""))
+    for name, operation in OPERATIONS.items()
+}
+
+
+def operation_of(method: str) -> str:
+    """Return the driver's operation that a handle's method calls."""
+    named = (operation for operation, methods in REFERENCES.items() if method in methods)
+    return next(named, method.partition(".")[2])
+
+
+def test_each_operation_has_its_reference_at_a_handle() -> None:
+    assert OF_DRIVERS == {name for name, methods in REFERENCES.items() if not methods}
+    assert set().union(*REFERENCES.values()) <= METHODS.keys()
+    assert sum(map(len, REFERENCES.values())) == len(set().union(*REFERENCES.values()))
+    assert OPERATIONS.keys() >= {operation_of(method) for method in METHODS}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_handle_and_driver_have_the_same_signature(method: str) -> None:
+    cls, function = METHODS[method]
+    operation = inspect.signature(OPERATIONS[operation_of(method)])
+    own = inspect.signature(function)
+    expected = list(operation.parameters.values())[1:]
+    candidates = [
+        [
+            str(each).replace("Object | str", "Object")
+            for each in expected
+            if each.name not in taken
+        ]
+        for taken in TAKEN[cls]
+    ]
+
+    given = [str(each).replace("Object | str", "Object") for each in own.parameters.values()]
+    assert given[1:] in candidates
+    assert own.return_annotation == operation.return_annotation
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_reference_of_a_handle_describes_each_argument(method: str) -> None:
+    _, function = METHODS[method]
+    described = set(entries(sections(function.__doc__ or "").get("Args", [])))
+    rest = set(inspect.signature(function).parameters) - described - {"self"}
+    if rest:
+        text = " ".join((function.__doc__ or "").split())
+        match = re.search(r"(?:arguments|options of a write) are those of `([\w.]+)`", text)
+        assert match, f"not described: {', '.join(sorted(rest))}"
+        name = match[1] if "." in match[1] else f"Container.{match[1]}"
+        other = METHODS[name][1].__doc__ or ""
+        assert rest <= set(entries(sections(other).get("Args", []))) | elsewhere(other)
+
+
+def elsewhere(text: str) -> set[str]:
+    """Return the arguments that a docstring leaves to that of `Container.upload_object`."""
+    if "those of `upload_object`" not in " ".join(text.split()):
+        return set()
+    return set(entries(sections(libstore.Container.upload_object.__doc__ or "")["Args"]))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [name for name, (_, function) in METHODS.items() if ">>>" in (function.__doc__ or "")],
+)
+def test_examples_of_a_handle_run(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driver = get_driver("memory")()
+    photos = driver.create_container("photos")
+    cat = photos.upload_object(b"meow", "2026/cat.jpg")
+    photos.upload_object(b"woof", "2026/may/dog.jpg")
+    names = {"driver": driver, "photos": photos, "cat": cat}
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+
+    for test in doctest.DocTestFinder().find(METHODS[method][1], method, globs=names):
+        report: list[str] = []
+        runner.run(test, out=report.append)
+        assert not report, "".join(report)
