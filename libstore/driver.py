@@ -51,7 +51,7 @@ from .redaction import hide_keys
 from .retry import RetryPolicy
 from .transfer import reading
 from .transfer.digests import parse_checksum
-from .transfer.download import DownloadOrder, checked_destination, download
+from .transfer.download import DownloadRequest, checked_destination, download
 from .transfer.options import TransferOptions
 from .transfer.progress import ProgressCallback
 from .transfer.sources import UploadSource, open_source
@@ -418,9 +418,9 @@ class StorageDriver(DriverCore):
                     " use stream_object() to write to anything else"
                 )
             path = checked_destination(os.fsdecode(destination), overwrite)
-            order = DownloadOrder(*names, obj._info.size, progress, cancel)
+            request = DownloadRequest(*names, obj._info.size, progress, cancel)
             obj._verified_by = None
-            obj._verified_by = download(self, order, path, overwrite)
+            obj._verified_by = download(self, request, path, overwrite)
         return Path(destination)
 
     @final

@@ -1,8 +1,8 @@
 """
-The engine that moves bytes: sources, parts, threads, digests, resume.
+The transfer engine: sources, parts, threads, checksums, resumption.
 
-An upload goes `sources` → `upload` (→ `crew` for parts side by side) → the driver's hooks; a
-download goes the driver's hooks → `reading` (resume, verification) → `download` or `files`.
-Nothing here knows of HTTP, of handles or of a particular service: what it needs of a driver is
-written down as a protocol where it is used.
+The path of an upload is `sources` → `upload` (→ `workers` for concurrent parts) → the driver's
+hooks; that of a download is the driver's hooks → `reading` (resumption, verification) → `download`
+or `files`. This package is independent of HTTP, of handles and of particular services: each module
+defines the protocol of the hooks that it calls.
 """

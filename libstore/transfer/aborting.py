@@ -1,4 +1,4 @@
-"""Aborting an upload because of an error, which stays the error that the caller sees."""
+"""Aborting an upload because of an error, which remains the error that the caller sees."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _log = logging.getLogger("libstore")
 
 def abort_after_error(abort: Callable[[], object], upload: Upload) -> None:
     """
-    Abort an upload; if that fails, log it and put the upload's id into the error being handled.
+    Abort an upload; if that fails, log it and set `upload_id` of the error being handled.
 
-    It is called from an ``except`` block.
+    Call it in an ``except`` block.
     """
     error = sys.exc_info()[1]
     try:
         abort()
     except StorageError as failure:
         _log.warning(
-            "could not abort upload %s of %r in %r, its parts are still stored: %s",
+            "could not abort upload %s of %r in %r; its parts are still stored, and abort_upload()"
+            " deletes them: %s",
             upload.id,
             upload.name,
             upload.container,
@@ -34,5 +35,5 @@ def abort_after_error(abort: Callable[[], object], upload: Upload) -> None:
         elif error is not None and sys.version_info >= (3, 11):
             error.add_note(
                 f"the unfinished upload {upload.id} of {upload.name!r} in {upload.container!r}"
-                " could not be aborted; abort_upload() drops it and its parts"
+                " could not be aborted; abort_upload() deletes its parts"
             )

@@ -1,4 +1,4 @@
-"""An object that is read from one service, as the source of an upload to another."""
+"""An object of one service as the source of an upload to another."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .sources import Source
 
 class ObjectSource(Source):
     """
-    The content of an object, verified before its last byte is handed on.
+    The content of an object, verified before its last byte is passed on.
 
     Attributes:
-        info: What the service tells of the object.
+        info: The attributes of the object.
 
     Args:
-        guard: Adds to errors of reading which object they are about.
+        guard: A context manager that adds the object's name to errors of reading.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class ObjectSource(Source):
             raise
 
     def _described(self, driver: ReadHooks, container: str, name: str) -> ObjectInfo:
-        """Return all of the object; some services tell no metadata along with the content."""
+        """Return all attributes; some services do not send metadata with the content."""
         info = self._stream.info
         if info.metadata is not None:
             return info
         found = driver._head_object(container, name, None)
         if info.etag not in {None, found.etag}:
-            raise ObjectChangedError("the object was replaced while it was read")
+            raise ObjectChangedError("the object was replaced while it was being read")
         return found
 
     @override

@@ -1,19 +1,18 @@
 """
 Cyclic redundancy checks that the standard library lacks, and their combination.
 
-A CRC is the remainder of the content, read as a polynomial over GF(2), modulo a fixed one, P.
-Python's integers are such polynomials already: ``^`` adds them, ``<<`` multiplies by a power of x,
-and both take hundreds of kilobytes at once. What is missing is a cheap remainder.
+A CRC is the remainder of the content, read as a polynomial over GF(2), modulo a fixed polynomial
+P. Python's integers can represent such polynomials: ``^`` adds them, ``<<`` multiplies by a power
+of x, and both process hundreds of kilobytes at once. Only a fast remainder is missing.
 
-It comes from a multiple of P that has very few terms, such as ``x^6777 + x^484 + x^100 + 1`` for
-CRC-32C. Modulo P this says that the first bits of the content may be taken away if they are added
-again 6777 - 484, 6777 - 100 and 6777 places further on: three shifts for thousands of bits.
-Squaring doubles the exponents and leaves the number of terms as it is, ``(a + b)^2 = a^2 + b^2``,
-so that every step can take away about half of what there is, however long that is. The last
-thousand bytes or so go through the usual table.
+It uses a multiple of P that has very few terms, such as ``x^6777 + x^484 + x^100 + 1`` for
+CRC-32C. Modulo P, the first bits of the content can be removed if they are added again
+6777 - 484, 6777 - 100 and 6777 positions later: three shifts for thousands of bits. Squaring
+doubles the exponents and keeps the number of terms, ``(a + b)^2 = a^2 + b^2``, so each step can
+remove about half of the remaining content. A table handles the last thousand bytes or so.
 
 The multiples were found by search: sums of two (or three) powers of x modulo P are sorted until
-two of them differ by a third one. That they are multiples is all that matters, and is tested.
+two of them differ by a third one. A test checks that they are multiples.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ from typing import Any
 
 from ..values import KiB
 
-#: Continues a CRC: takes the next bytes and the value so far, which is 0 at first.
+#: Continues a CRC: its arguments are the next bytes and the value so far, which is 0 at first.
 CrcFunction = Callable[[memoryview, int], int]
 
-# As much as stays in the processor's caches while it is folded.
+# Small enough for the processor's caches.
 _BLOCK = 128 * KiB
 
 
 @dataclass(frozen=True)
 class Polynomial:
     """
-    What defines a CRC whose bits are reflected, begins with ones and is inverted at the end.
+    The parameters of a reflected CRC that begins with ones and is inverted at the end.
 
     Attributes:
-        width: Bits of the result.
+        width: The number of bits of the result.
         terms: The polynomial without its highest term; the lowest bit is the highest power.
-        multiple: The exponents of a multiple with few terms, falling.
+        multiple: The exponents of a multiple with few terms, in descending order.
     """
 
     width: int
@@ -52,7 +51,7 @@ class Polynomial:
 
     @property
     def ones(self) -> int:
-        """A value of nothing but ones."""
+        """A value with all bits set."""
         return (1 << self.width) - 1
 
 
@@ -67,7 +66,7 @@ POLYNOMIALS = {
 
 @cache
 def crc_function(algorithm: str) -> CrcFunction:
-    """Return the fastest function there is for an algorithm of `POLYNOMIALS`."""
+    """Return the fastest available function for an algorithm of `POLYNOMIALS`."""
     if algorithm == "crc32":
         return zlib.crc32
     return _awscrt(algorithm) or _google(algorithm) or portable_function(algorithm)
@@ -75,7 +74,7 @@ def crc_function(algorithm: str) -> CrcFunction:
 
 @cache
 def portable_function(algorithm: str) -> CrcFunction:
-    """Return the function that needs nothing but the standard library."""
+    """Return the function that needs only the standard library."""
     polynomial = POLYNOMIALS[algorithm]
     table = _table(polynomial)
     shortest = polynomial.multiple[0] // 8 + 1
@@ -97,8 +96,8 @@ def portable_function(algorithm: str) -> CrcFunction:
 def crc_combine(algorithm: str, first: int, second: int, length: int) -> int:
     """Return the CRC of a content whose last `length` bytes have the CRC `second`."""
     polynomial = POLYNOMIALS[algorithm]
-    # What goes before is multiplied by x for each bit that follows; ones at the beginning and the
-    # inversion at the end cancel each other.
+    # The first part is multiplied by x for each bit that follows; the initial ones and the final
+    # inversion cancel each other.
     for place in range(length.bit_length()):
         if length >> place & 1:
             first = _multiply(polynomial, first, _power(algorithm, place))
@@ -106,15 +105,15 @@ def crc_combine(algorithm: str, first: int, second: int, length: int) -> int:
 
 
 def _fold(block: memoryview | bytes, register: int, multiple: tuple[int, ...]) -> bytes:
-    """Return shorter content that, from a register of 0, comes to the same."""
-    # Little-endian, the lowest bit is the first one of the content: the highest power of x.
+    """Return shorter content that has the same CRC, from a register of 0."""
+    # In little-endian order the lowest bit is the first one of the content: the highest power.
     number = int.from_bytes(block, "little") ^ register
     length = 8 * len(block)
     degree, *others = multiple
     for doublings in reversed(range((length // degree).bit_length())):
         kept = degree << doublings
         while length > kept:
-            # No more at once than what reappears behind the bits that are taken away.
+            # Never remove more bits at once than those before the place where they reappear.
             cut = min(length - kept, kept - (others[0] << doublings))
             head = number & ((1 << cut) - 1)
             number >>= cut
@@ -126,7 +125,7 @@ def _fold(block: memoryview | bytes, register: int, multiple: tuple[int, ...]) -
 
 
 def _table(polynomial: Polynomial) -> list[int]:
-    """Return what each byte does to the register."""
+    """Return the effect of each byte on the register."""
     table = []
     for byte in range(256):
         value = byte
@@ -161,10 +160,10 @@ def _power(algorithm: str, doublings: int) -> int:
 
 
 def _import(name: str) -> Any:
-    """Return a module if it is installed and works."""
+    """Import a module if it is installed."""
     try:
         with warnings.catch_warnings():
-            # google_crc32c warns where its compiled part is missing; then we do without it.
+            # google_crc32c warns if its compiled part is missing; then it is not used.
             warnings.simplefilter("ignore")
             return import_module(name)
     except ImportError:
@@ -182,7 +181,7 @@ def _google(algorithm: str) -> CrcFunction | None:
         return None
 
     def update(data: memoryview, value: int) -> int:
-        for start in range(0, data.nbytes, _BLOCK):  # it takes bytes only: copy some at a time
+        for start in range(0, data.nbytes, _BLOCK):  # it accepts only bytes: copy block by block
             value = module.extend(value, bytes(data[start : start + _BLOCK]))
         return value
 

@@ -1,4 +1,4 @@
-"""Digests by name, computed while the bytes pass."""
+"""Checksums by algorithm name, computed incrementally."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _HEX_LENGTH = {
     "sha512": 128,
 }
 
-#: What a download is verified with when several digests are known: what proves most comes first,
-#: and what may have to be computed in Python last.
+#: Which digest verifies a download if more than one is known: the strongest first, and those that
+#: may have to be computed in Python last.
 VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32", "crc64nvme", "crc32c")
 
 
@@ -32,7 +32,7 @@ class _Hasher(Protocol):
 
 
 class _Crc:
-    """A CRC in hashlib's form, which can also go on with what another one has seen."""
+    """A CRC with the interface of hashlib, which can be combined with that of the next bytes."""
 
     def __init__(self, algorithm: str) -> None:
         self._algorithm = algorithm
@@ -53,16 +53,16 @@ def _hasher(algorithm: str) -> _Hasher:
     if algorithm in POLYNOMIALS:
         return _Crc(algorithm)
     if algorithm == "md5":
-        return hashlib.md5(usedforsecurity=False)  # several times as fast as new("md5")
+        return hashlib.md5(usedforsecurity=False)  # much faster than new("md5")
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
 class Digests:
     """
-    Several digests of one stream of bytes.
+    The digests of one stream of bytes, by algorithm.
 
     Attributes:
-        size: Bytes so far.
+        size: The number of bytes so far.
     """
 
     __slots__ = ("_hashers", "size")
@@ -73,22 +73,22 @@ class Digests:
 
     @property
     def algorithms(self) -> Sequence[str]:
-        """What they are of."""
+        """The names of the algorithms."""
         return tuple(self._hashers)
 
     @property
     def separable(self) -> bool:
-        """Whether digests of neighbours can be appended."""
+        """Whether the digests of the next bytes can be computed separately and appended."""
         return all(isinstance(hasher, _Crc) for hasher in self._hashers.values())
 
     def update(self, data: memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         for hasher in self._hashers.values():
             hasher.update(data)
         self.size += data.nbytes
 
     def append(self, other: Digests) -> None:
-        """Take the bytes that other digests, of the same algorithms and separable, have taken."""
+        """Append separately computed digests, of the same algorithms, of the next bytes."""
         for name, hasher in self._hashers.items():
             following = other._hashers[name]
             assert isinstance(hasher, _Crc)
@@ -97,12 +97,12 @@ class Digests:
         self.size += other.size
 
     def hexdigests(self) -> dict[str, str]:
-        """Return what the bytes so far come to, by algorithm."""
+        """Return the digests of the bytes so far, by algorithm."""
         return {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
 
 
 def parse_checksum(value: object) -> tuple[str, str] | None:
-    """Return the algorithm and the lower-case digest of ``"sha256:9f86…"``, or `None`."""
+    """Parse a checksum such as ``"sha256:9f86…"`` into algorithm and lower-case digest."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -113,25 +113,34 @@ def parse_checksum(value: object) -> tuple[str, str] | None:
     length = _HEX_LENGTH.get(algorithm)
     if length is None or len(digest) != length or not set(digest) <= set("0123456789abcdef"):
         raise InvalidOptionError(
-            f"checksum must be an algorithm of {', '.join(_HEX_LENGTH)}, a colon and the"
-            f" digest in hexadecimal, such as 'md5:900150983cd24fb0d6963f7d28e17f72': {value!r}"
+            f"checksum must be '<algorithm>:<hexadecimal digest>', such as"
+            f" 'md5:900150983cd24fb0d6963f7d28e17f72', with one of {', '.join(_HEX_LENGTH)};"
+            f" not {value!r}"
         )
     return algorithm, digest
 
 
 def is_known(algorithm: str) -> bool:
-    """Return whether we can compute a digest."""
+    """Return whether an algorithm is supported."""
     return algorithm in _HEX_LENGTH
 
 
 def verifiable(checksums: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the algorithm to verify a download with, if there is one that we can compute."""
+    """Return the algorithm to verify a download with, if one is supported."""
     return tuple(name for name in VERIFY_ORDER if name in checksums)[:1]
 
 
 def compare(expected: Mapping[str, str], computed: Mapping[str, str], what: str) -> None:
-    """Raise `IntegrityError` where both sides know a digest and it differs."""
+    """
+    Compare the digests of the algorithms that are in both mappings.
+
+    Args:
+        what: What was compared, for the error message.
+
+    Raises:
+        IntegrityError: A digest differs.
+    """
     for algorithm, digest in computed.items():
-        told = expected.get(algorithm)
-        if told is not None and told != digest:
-            raise IntegrityError(f"{what}: its {algorithm} should be {told}, but is {digest}")
+        wanted = expected.get(algorithm)
+        if wanted is not None and wanted != digest:
+            raise IntegrityError(f"{what}: expected {algorithm} {wanted}, got {digest}")

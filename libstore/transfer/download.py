@@ -1,9 +1,9 @@
 """
-A download into a file: parallel, verified, and there as a whole or not at all.
+Downloads into files: concurrent, verified and atomic.
 
-The bytes go into a temporary file beside the destination, which takes the destination's name
-after the last byte was checked. Small objects come with one request; larger ones in ranges, all
-of the version that the first answer named.
+The bytes are written to a temporary file beside the destination, which is renamed after all bytes
+were verified. A small object takes one request; a larger one is read in ranges, all of the version
+of the first response.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _ROLE = "download destination"
 
 
 @dataclass(frozen=True)
-class DownloadOrder:
+class DownloadRequest:
     """
-    Which object is to be downloaded, and how.
+    The object to download, and the options.
 
     Attributes:
-        size: The object's size, if somebody knows it already. It may be out of date.
+        size: The object's size, if it is known; it may be out of date.
         cancel: Stops the download when set.
     """
 
@@ -58,22 +58,22 @@ class DownloadOrder:
 
 
 def download(
-    driver: ReadHooks, order: DownloadOrder, destination: str, overwrite: bool
+    driver: ReadHooks, request: DownloadRequest, destination: str, overwrite: bool
 ) -> str | None:
     """
-    Write the object to the destination, and return by what it was verified.
+    Write an object to a file, and return the checksum that verified it.
 
-    Bytes that do not match their digest are fetched once more, and so is an object that was
+    An object whose bytes do not match their checksum is downloaded again, once; an object that is
     replaced meanwhile, up to twice.
     """
     path = checked_destination(destination, overwrite)
-    progress = Progress(order.progress, None)
+    progress = Progress(request.progress, None)
 
     def attempt() -> str | None:
-        check_cancelled(order.cancel)
-        with closing(_open_first(driver, order)) as first, _TemporaryFile(path) as temporary:
+        check_cancelled(request.cancel)
+        with closing(_open_first(driver, request)) as first, _TemporaryFile(path) as temporary:
             progress.restart(first.info.size)
-            work = _Download(driver, order, first.info, temporary, progress)
+            work = _Download(driver, request, first.info, temporary, progress)
             verified_by = work.run(first)
             temporary.publish(overwrite)
         return verified_by
@@ -83,15 +83,17 @@ def download(
 
 def checked_destination(destination: str, overwrite: bool) -> str:
     """
-    Return the path that a download will write; a symbolic link is followed.
+    Return the path that a download will write, with symbolic links resolved.
 
     Raises:
-        LocalFileIsADirectoryError: A directory is there.
-        LocalFileExistsError: A file is there, and it is not to be overwritten.
-        InvalidOptionError: Something is there that is no file, such as a device.
+        LocalFileIsADirectoryError: The destination is a directory.
+        LocalFileExistsError: The destination exists, and `overwrite` is false.
+        InvalidOptionError: The destination is not a regular file, but a device for example.
     """
     if "\0" in destination:
-        raise InvalidOptionError(f"no file can be called {destination!r}: it has a NUL character")
+        raise InvalidOptionError(
+            f"download destination {destination!r} contains a NUL character; no file name can"
+        )
     path = os.path.realpath(destination) if os.path.islink(destination) else destination
     mode = None
     with local_errors(destination, _ROLE), suppress(FileNotFoundError):
@@ -102,34 +104,36 @@ def checked_destination(destination: str, overwrite: bool) -> str:
         )
     if mode is not None and not overwrite:
         raise LocalFileExistsError(
-            f"download destination {destination!r} exists already; overwrite=True replaces it"
+            f"download destination {destination!r} already exists; pass overwrite=True to"
+            " replace it"
         )
     if mode is not None and not stat.S_ISREG(mode):
         raise InvalidOptionError(
-            f"download destination {destination!r} is no regular file; use stream() for it"
+            f"download destination {destination!r} is not a regular file; use stream() to write"
+            " to it"
         )
     return path
 
 
-def _open_first(driver: ReadHooks, order: DownloadOrder) -> ObjectStream:
-    """Ask for the whole object if it is known to be small, else for what one request may carry."""
+def _open_first(driver: ReadHooks, request: DownloadRequest) -> ObjectStream:
+    """Open the whole object if it is known to be small, otherwise its first range."""
     threshold = driver.transfer.multipart_threshold
-    small = order.size is not None and order.size <= threshold
+    small = request.size is not None and request.size <= threshold
     span = Span() if small else Span(0, threshold)
-    stream = ObjectStream(driver, order.container, order.name, span)
+    stream = ObjectStream(driver, request.container, request.name, span)
     if stream.info.etag is None and stream.span.stop != stream.info.size:
-        # Without an ETag, ranges of two versions could be mixed: let one answer bring it all.
+        # Without an ETag, ranges of two versions could be mixed: read everything in one response.
         stream.close()
-        stream = ObjectStream(driver, order.container, order.name, Span())
+        stream = ObjectStream(driver, request.container, request.name, Span())
     return stream
 
 
 class _Range(NamedTuple):
     """
-    A range that is in the file.
+    A range that was written to the file.
 
     Attributes:
-        digests: Of its bytes, if they can be put together to those of the whole.
+        digests: The digests of its bytes, if they can be combined to those of the whole object.
     """
 
     span: Span
@@ -137,54 +141,56 @@ class _Range(NamedTuple):
 
 
 class _Download:
-    """The bytes' way into one open file."""
+    """One attempt to download an object into an open file."""
 
     def __init__(
         self,
         driver: ReadHooks,
-        order: DownloadOrder,
+        request: DownloadRequest,
         info: ObjectInfo,
         file: _TemporaryFile,
         progress: Progress,
     ) -> None:
         self._driver = driver
-        self._order = order
+        self._request = request
         self._info = info
         self._file = file
         self._progress = progress
-        self._crew = WorkerPool[_Range](driver.transfer.concurrency, self._on_range, order.cancel)
+        self._workers = WorkerPool[_Range](
+            driver.transfer.concurrency, self._on_range, request.cancel
+        )
         self._verification: Verification | None = None
-        self._arrived: dict[int, _Range] = {}
+        self._received: dict[int, _Range] = {}
         self._verified = 0
 
     def run(self, first: ObjectStream) -> str | None:
-        with self._crew:
+        with self._workers:
             if first.span == Span(0, self._info.size):
                 self._copy(first, self._progress, Digests(()))
                 verified_by = first.verified_by
             else:
                 verified_by = self._run_ranges(first)
-            self._crew.checkpoint()
+            self._workers.checkpoint()
         return verified_by
 
     def _run_ranges(self, first: ObjectStream) -> str | None:
         stop, size = first.span.stop, self._info.size
         assert stop is not None
-        place = self._order.container, self._order.name
-        told = with_checksums(self._driver, *place, self._info)
-        self._verification = verification(self._driver, *place, told)
-        self._crew.submit(self._fetch_stream, first)
+        target = self._request.container, self._request.name
+        info = with_checksums(self._driver, *target, self._info)
+        self._verification = verification(self._driver, *target, info)
+        self._workers.submit(self._fetch_stream, first)
         for span in ranges(Span(stop, size), self._driver.transfer.part_size):
-            self._crew.submit(self._fetch, span)
-        self._crew.finish()
+            self._workers.submit(self._fetch, span)
+        self._workers.finish()
         if self._verification is None:
             return None
         self._verification.finish("the bytes that were downloaded")
         return self._verification.by
 
     def _fetch(self, span: Span) -> _Range:
-        order = self._order
-        stream = ObjectStream(self._driver, order.container, order.name, span, self._info)
+        request = self._request
+        stream = ObjectStream(self._driver, request.container, request.name, span, self._info)
         return self._fetch_stream(stream)
 
     def _fetch_stream(self, stream: ObjectStream) -> _Range:
@@ -199,9 +205,9 @@ class _Download:
     def _copy(self, stream: ObjectStream, progress: Progress | None, digests: Digests) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
         position = stream.span.start
-        stream.checkpoint = self._crew.checkpoint
+        stream.checkpoint = self._workers.checkpoint
         while stream.left:
-            self._crew.checkpoint()
+            self._workers.checkpoint()
             count = stream.readinto(buffer)
             self._file.write(buffer[:count], position)
             digests.update(buffer[:count])
@@ -211,22 +217,22 @@ class _Download:
         if progress is not None and not position:
             progress.add(0)
 
-    def _on_range(self, arrived: _Range) -> None:
-        assert arrived.span.stop is not None
-        self._progress.add(arrived.span.stop - arrived.span.start)
+    def _on_range(self, received: _Range) -> None:
+        assert received.span.stop is not None
+        self._progress.add(received.span.stop - received.span.start)
         if self._verification is None:
             return
-        # Verification goes from the first byte to the last: take what has no gap before it.
-        self._arrived[arrived.span.start] = arrived
-        while self._verified in self._arrived:
-            self._verify(self._verification, self._arrived.pop(self._verified))
+        # Bytes are verified in order: process all ranges without a gap before them.
+        self._received[received.span.start] = received
+        while self._verified in self._received:
+            self._verify(self._verification, self._received.pop(self._verified))
 
-    def _verify(self, expected: Verification, arrived: _Range) -> None:
-        stop = arrived.span.stop
+    def _verify(self, expected: Verification, received: _Range) -> None:
+        stop = received.span.stop
         assert stop is not None
-        if arrived.digests is not None:
+        if received.digests is not None:
             assert expected.whole is not None
-            expected.whole.append(arrived.digests)
+            expected.whole.append(received.digests)
             self._verified = stop
         while self._verified < stop:
             block = self._file.read(min(MiB, stop - self._verified), self._verified)
@@ -235,7 +241,7 @@ class _Download:
 
 
 class _TemporaryFile:
-    """A file beside the destination that becomes it, or is gone."""
+    """A file beside the destination that is renamed to it, or removed."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -253,20 +259,20 @@ class _TemporaryFile:
         return self
 
     def write(self, view: memoryview, offset: int) -> None:
-        """Write bytes to their place."""
+        """Write bytes at an offset."""
         with local_errors(self._path, _ROLE):
             write_all(self._descriptor, view, offset)
 
     def read(self, size: int, offset: int) -> bytes:
-        """Return bytes that were written."""
+        """Read written bytes."""
         with local_errors(self._path, _ROLE):
             block = os.pread(self._descriptor, size, offset)
         if not block:
-            raise IntegrityError("the temporary file was cut while it was written")
+            raise IntegrityError("another program truncated the temporary file of the download")
         return block
 
     def publish(self, overwrite: bool) -> None:
-        """Give the file its name."""
+        """Rename the file to the destination."""
         assert self._temporary is not None
         with local_errors(self._path, _ROLE):
             if overwrite:

@@ -1,4 +1,4 @@
-"""What is done with files of this machine, and how their failures are told from the store's."""
+"""Local files of transfers, and their errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..errors import (
     set_os_fields,
 )
 
-# A longer path is most likely content that was given in place of one.
+# A longer path is most likely content that was passed as a path.
 _LONGEST_SHOWN = 1_000
-# What a file system without hard links says.
+# The errors of a file system without hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 _KINDS: tuple[tuple[type[OSError], type[LocalFileError]], ...] = (
@@ -34,13 +34,13 @@ _KINDS: tuple[tuple[type[OSError], type[LocalFileError]], ...] = (
 
 @contextmanager
 def local_errors(path: str, role: str) -> Iterator[None]:
-    """Raise what the operating system says of `path` as a `LocalFileError` that names it."""
+    """Convert errors of the operating system to `LocalFileError` with the path."""
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        kind = next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), LocalFileError)
+        kind = next((kind for base, kind in _KINDS if isinstance(error, base)), LocalFileError)
         shown = repr(path) if len(path) <= _LONGEST_SHOWN else shorten(path)
         wrapped = kind(f"{role} {shown}: {error.strerror or error}")
         set_os_fields(wrapped, error.errno, error.strerror, path)
@@ -48,7 +48,7 @@ def local_errors(path: str, role: str) -> Iterator[None]:
 
 
 def write_all(descriptor: int, view: memoryview, offset: int | None = None) -> None:
-    """Write all bytes, at the end or at an offset; one call may write fewer."""
+    """Write all bytes at the current position or at an offset, with as many calls as needed."""
     while view.nbytes:
         if offset is None:
             written = os.write(descriptor, view)
@@ -65,14 +65,14 @@ def rename_new(
     target_directory: int | None = None,
 ) -> None:
     """
-    Rename a file unless something has the new name already, even if it came this moment.
+    Rename a file atomically, unless the new name exists.
 
     Args:
-        source_directory: The descriptor of the directory that a relative source is in.
-        target_directory: The descriptor of the directory that a relative target is in.
+        source_directory: The descriptor of the directory of a relative source.
+        target_directory: The descriptor of the directory of a relative target.
 
     Raises:
-        FileExistsError: Something has the new name.
+        FileExistsError: The new name exists.
     """
     try:
         os.link(
@@ -87,7 +87,7 @@ def rename_new(
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Without hard links, an empty file takes the name first, and is then replaced.
+        # Without hard links, reserve the name with an empty file, and replace that.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, dir_fd=target_directory))
         os.replace(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory)
     else:

@@ -1,4 +1,4 @@
-"""How transfers are cut up and how many parts travel at once."""
+"""The options of large transfers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..values import MiB
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
     """
-    The shape of large transfers.
+    The part size and concurrency of large transfers.
 
     An upload holds at most ``(concurrency + 1) * part_size`` bytes in memory.
 
     Attributes:
-        part_size: Bytes of one part of an upload and of one range of a download. It grows where
-            a service's limit on the number of parts asks for it.
-        multipart_threshold: Larger transfers, in bytes, go in parts; others in one request.
-        concurrency: The most parts, or requests of a batch, that travel at once.
+        part_size: The size in bytes of a part of an upload and of a range of a download. It
+            increases when an upload would exceed the service's maximum number of parts.
+        multipart_threshold: The maximum size in bytes of a transfer with a single request.
+        concurrency: The maximum number of concurrent requests of one transfer or batch.
     """
 
     part_size: int = 8 * MiB

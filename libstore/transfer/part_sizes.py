@@ -1,4 +1,4 @@
-"""How large the parts of a transfer are."""
+"""The sizes of the parts of a transfer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ..errors import NotSupportedError
 from ..values import Limits, MiB, Span
 from .options import TransferOptions
 
-# An upload of unknown length doubles its parts each time it has used up an eleventh of their
-# number, but for the first: with 8 MiB and 10,000 parts that is enough for 7 TiB, more than S3
-# takes, and the first 14 GiB travel in small parts; with Swift's 1,000 parts it is 720 GiB, and
-# the first 1.4 GiB.
+# An upload of unknown length doubles its part size after each eleventh of the maximum number of
+# parts, except the first. With 8 MiB and 10,000 parts that is enough for 7 TiB, more than the
+# maximum of S3, and the first 14 GiB have small parts; with Swift's 1,000 parts it is enough for
+# 720 GiB, and the first 1.4 GiB have small parts.
 _STEPS = 11
 
 
 def part_sizes(size: int | None, options: TransferOptions, limits: Limits) -> Iterator[int]:
     """
-    Yield the sizes to cut an upload into; the last part may be smaller.
+    Yield the sizes of the parts of an upload; the last part may be smaller.
 
-    Where the length is unknown they end after as many parts as the service takes.
+    If the length is unknown, this yields as many sizes as the service allows parts.
 
     Raises:
-        NotSupportedError: The service has no room for so many bytes in one object.
+        NotSupportedError: The size exceeds the service's maximum size of an object.
     """
     smallest = min(max(options.part_size, limits.min_part), limits.max_part)
     if size is not None:
@@ -44,14 +44,14 @@ def _equal_parts(size: int, smallest: int, limits: Limits) -> Iterator[int]:
         part_size = needed
     if part_size > limits.max_part:
         raise NotSupportedError(
-            f"this service takes objects of up to {limits.max_part * limits.max_parts} bytes;"
-            f" the source has {size}"
+            f"the source has {size} bytes; this service allows objects of at most"
+            f" {limits.max_part * limits.max_parts} bytes"
         )
     return repeat(part_size, max(1, -(-size // part_size)))
 
 
 def ranges(span: Span, size: int) -> Iterator[Span]:
-    """Yield the pieces of `size` bytes that a span with a known end falls into."""
+    """Split a span with a known end into ranges of at most `size` bytes."""
     assert span.stop is not None
     for start in range(span.start, span.stop, size):
         yield Span(start, min(start + size, span.stop))

@@ -1,4 +1,4 @@
-"""What one request of an upload carries: bytes of a known size that can be sent again."""
+"""The body of one request of an upload: bytes of a known size that can be sent again."""
 
 from __future__ import annotations
 
@@ -9,57 +9,53 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing_extensions import override
 
 from ..errors import IntegrityError
-from ..values import MiB
+from ..values import MiB, no_checkpoint
 from .digests import Digests
-
-
-def _go_on() -> None:
-    """Do nothing: for a payload that nobody cancels."""
 
 
 class Payload(ABC):
     """
     The content of one put or one part.
 
-    A driver may go over it as often as it needs to: once for a digest, once for each try.
+    A driver may iterate over it more than once: for a checksum, and for each attempt.
 
     Attributes:
-        size: Bytes in all.
+        size: The number of bytes.
     """
 
-    def __init__(self, size: int, checkpoint: Callable[[], None] = _go_on) -> None:
+    def __init__(self, size: int, checkpoint: Callable[[], None] = no_checkpoint) -> None:
         self.size = size
         self._checkpoint = checkpoint
         self._digests: dict[str, str] = {}
 
     @abstractmethod
     def _blocks(self, block_size: int) -> Iterator[memoryview]:
-        """Yield the content from its beginning."""
+        """Yield the content from the beginning."""
 
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
         """
-        Yield the content from its beginning, in pieces of at most `block_size` bytes.
+        Yield the content from the beginning, in blocks of at most `block_size` bytes.
 
-        A piece is valid until the next one is asked for.
+        A block is valid until the next one is requested.
 
         Raises:
-            TransferCancelledError: The transfer was stopped meanwhile.
+            TransferCancelledError: The transfer was cancelled meanwhile.
         """
         for block in self._blocks(block_size):
             self._checkpoint()
             yield block
 
     def read(self) -> bytes:
-        """Return the whole content; for a service whose client wants it in one piece."""
+        """Return the whole content as one `bytes` object."""
         return b"".join(self._blocks(max(self.size, 1)))
 
     @property
     def computed(self) -> Collection[str]:
-        """The algorithms of the digests that were computed so far."""
+        """The algorithms of the digests that have been computed."""
         return self._digests.keys()
 
     def digest(self, algorithm: str) -> str:
-        """Return the hexadecimal digest of the content. It is computed once."""
+        """Return the hexadecimal digest of the content, which is computed at the first call."""
         if algorithm not in self._digests:
             digests = Digests((algorithm,))
             for block in self.blocks():
@@ -72,7 +68,7 @@ class BufferPayload(Payload):
     """Content that is in memory."""
 
     def __init__(
-        self, buffers: Sequence[memoryview], checkpoint: Callable[[], None] = _go_on
+        self, buffers: Sequence[memoryview], checkpoint: Callable[[], None] = no_checkpoint
     ) -> None:
         super().__init__(sum(buffer.nbytes for buffer in buffers), checkpoint)
         self._buffers = buffers
@@ -85,14 +81,14 @@ class BufferPayload(Payload):
 
 
 class FilePayload(Payload):
-    """Content that lies in a file, from `offset` on."""
+    """Content of a file, from `offset` on."""
 
     def __init__(
         self,
         descriptor: int,
         offset: int,
         size: int,
-        checkpoint: Callable[[], None] = _go_on,
+        checkpoint: Callable[[], None] = no_checkpoint,
     ) -> None:
         super().__init__(size, checkpoint)
         self._descriptor = descriptor
@@ -106,8 +102,8 @@ class FilePayload(Payload):
             block = os.pread(self._descriptor, wanted, self._offset + position)
             if not block:
                 raise IntegrityError(
-                    f"the source became shorter while it was uploaded: {self.size} bytes were"
-                    f" there at first, {position} are left"
+                    f"the source became shorter during the upload: it had {self.size} bytes and"
+                    f" now has {position}"
                 )
             position += len(block)
             yield memoryview(block)

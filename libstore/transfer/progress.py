@@ -1,28 +1,29 @@
-"""Telling the user how far a transfer has come."""
+"""The progress of a transfer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeAlias
 
-#: Called with the bytes that are confirmed so far and with the total, `None` while unknown.
+#: Called with the number of confirmed bytes and the total, which is `None` while unknown.
 ProgressCallback: TypeAlias = Callable[[int, "int | None"], object]
 
 
 class Progress:
     """
-    Counts confirmed bytes. Only the thread that runs the transfer may use it.
+    Count confirmed bytes and report them to a callback.
 
-    What begins anew is told of again when it is further than before, or at its end.
+    Only the thread that runs the transfer may use it. After a restart, the callback is called
+    again when the count exceeds the last reported one, or at the end.
     """
 
-    __slots__ = ("_callback", "_told", "done", "total")
+    __slots__ = ("_callback", "_reported", "done", "total")
 
     def __init__(self, callback: ProgressCallback | None, total: int | None) -> None:
         self._callback = callback
         self.done = 0
         self.total = total
-        self._told = 0
+        self._reported = 0
 
     def restart(self, total: int | None) -> None:
         """Count from zero again."""
@@ -30,8 +31,9 @@ class Progress:
         self.total = total
 
     def add(self, size: int) -> None:
-        """Count bytes that the service, or the disk, has confirmed."""
+        """Count bytes that the service, or the local disk, has confirmed."""
         self.done += size
-        if self._callback is not None and (self.done >= self._told or self.done == self.total):
-            self._told = self.done
-            self._callback(self.done, self.total)
+        callback = self._callback
+        if callback is not None and (self.done >= self._reported or self.done == self.total):
+            self._reported = self.done
+            callback(self.done, self.total)

@@ -1,9 +1,9 @@
 """
-Reading the bytes of an object, whatever happens to the connection.
+Reading objects, with resumption and verification.
 
-A stream that breaks is opened again at the next byte, pinned to the ETag of the first answer, so
-that bytes of two versions are never mixed. A read of the whole object is compared with the digest
-that the service keeps, across such seams too.
+A stream that breaks is resumed at the next byte, for the ETag of the first response, so bytes of
+two versions are never mixed. The bytes of a whole object are compared with the checksum that the
+service stores, even if the stream was resumed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import (
     TransportError,
 )
 from ..retry import Retrier
-from ..values import Conditions, MiB, ObjectInfo, Reading, Span
+from ..values import Conditions, MiB, ObjectInfo, Reading, Span, no_checkpoint
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 from .workers import map_concurrently
@@ -33,15 +33,15 @@ R = TypeVar("R")
 
 _log = logging.getLogger("libstore")
 
-# What no object is larger than, and what every service can read as a number.
+# No object is larger, and every service can parse it.
 _ANY_SIZE = 1 << 53
-_MOST_REPLACEMENTS = 2
-# Spans that lie no further apart are fetched with one request; the bytes between are dropped.
+_MAX_REPLACEMENTS = 2
+# Spans with smaller gaps are fetched with one request; the bytes between them are dropped.
 _COALESCE = MiB
 
 
 class ReadHooks(CompositeHooks, Protocol):
-    """What reading needs of a driver."""
+    """The hooks of a driver that reading calls."""
 
     @property
     def _retrier(self) -> Retrier: ...
@@ -53,23 +53,18 @@ class ReadHooks(CompositeHooks, Protocol):
     ) -> Reading: ...
 
 
-def _go_on() -> None:
-    """Do nothing: for a stream that nobody stops."""
-
-
 class ObjectStream:
     """
     The bytes of one span of an object, in order.
 
     Attributes:
-        info: What the first answer told of the object.
+        info: The object's attributes from the first response.
         span: The span, with a known end.
-        verified_by: What the bytes were verified by, once the whole object was read.
-        checkpoint: Raises once a stream that broke is not to be resumed any more.
+        verified_by: The checksum that verified the bytes, once the whole object was read.
+        checkpoint: Called before a broken stream is resumed; it raises an error to prevent that.
 
     Args:
-        known: What an answer told of the version that must be read; `None` takes the one that is
-            there.
+        known: The attributes of the version to read; `None` reads the current one.
     """
 
     def __init__(
@@ -80,7 +75,7 @@ class ObjectStream:
         span: Span,
         known: ObjectInfo | None = None,
     ) -> None:
-        self.checkpoint: Callable[[], None] = _go_on
+        self.checkpoint: Callable[[], None] = no_checkpoint
         self.verified_by: str | None = None
         self._driver = driver
         self._target = (container, name)
@@ -107,24 +102,24 @@ class ObjectStream:
 
     @property
     def left(self) -> int:
-        """How many bytes are still to come."""
+        """The number of bytes that have not been read."""
         assert self.span.stop is not None
         return self.span.stop - self._position
 
     def readinto(self, view: memoryview) -> int:
         """
-        Fill the view, as far as there are bytes, and return how many; 0 only at the end.
+        Read bytes into the view until it is full, and return how many; fewer only at the end.
 
         Raises:
             ObjectChangedError: The object was replaced after the first byte was read.
-            IntegrityError: The object was read from end to end and does not match its digest, or
-                up to the end of a part that does not.
-            TransportError: The bytes broke off, again and again.
+            IntegrityError: The object, or one of its parts, was read completely and does not match
+                its checksum.
+            TransportError: The connection broke, and all attempts to resume failed.
         """
         wanted = min(view.nbytes, self.left)
         filled = 0
         while filled < wanted:
-            # Slices are released at once: a traceback that keeps one would keep the buffer.
+            # Release slices at once: a traceback that holds one would hold the buffer.
             with view[filled:wanted] as rest:
                 count = self._read_some(rest)
                 filled += count
@@ -137,7 +132,7 @@ class ObjectStream:
         return filled
 
     def close(self) -> None:
-        """Give back the connection. It may be called again."""
+        """Release the connection. Calling it again is harmless."""
         if self._reading is not None and self._position > self._resumed_at:
             self._budget.succeed()
         self._release()
@@ -163,15 +158,15 @@ class ObjectStream:
                 if count:
                     return count
                 if "content_encoding" in self._reading.info.extra:
-                    # Perhaps compressed by somebody on the way: then the rest would not fit.
-                    raise ServiceError(f"the answer ended {self.left} bytes too early")
-                raise TransportError(f"the answer ended {self.left} bytes too early")
+                    # A proxy may have compressed the body, so offsets do not match the object.
+                    raise ServiceError(f"the response ended {self.left} bytes too early")
+                raise TransportError(f"the response ended {self.left} bytes too early")
             except TransportError as error:
                 self._release()
                 self._wait_before_resuming(error)
 
     def _receive(self, reading: Reading, view: memoryview) -> int:
-        """Receive bytes, and measure how long that takes; what the reader does is left out."""
+        """Receive bytes, and measure the time that the service takes for them."""
         began = self._clock()
         try:
             if self._surplus:
@@ -183,32 +178,32 @@ class ObjectStream:
     def _wait_before_resuming(self, error: TransportError) -> None:
         self.checkpoint()
         if self.info.etag is None:
-            raise error  # without an ETag nobody can tell whether the rest is of the same object
+            raise error  # without an ETag, the rest could be of another version
         self._budget.moved(self._position - self._resumed_at, self._seconds)
         self._resumed_at = self._position
         self._seconds = 0.0
-        # A driver tries each request again by itself, which may have taken all attempts.
+        # The driver retries each request itself, and may have used all attempts.
         if not error.retryable or not self._budget.retry(error):
             raise error
 
     def _open(self, span: Span) -> tuple[ObjectInfo, Span]:
         with self._budget:
-            return self._ask(span)
+            return self._request(span)
 
-    def _ask(self, span: Span) -> tuple[ObjectInfo, Span]:
-        if span.start == span.stop:  # no service sends zero bytes of an object
+    def _request(self, span: Span) -> tuple[ObjectInfo, Span]:
+        if span.start == span.stop:  # no service supports empty ranges
             info = self._driver._head_object(*self._target, None)
             return info, span.clamp(info.size or 0)
         etag = self._known.etag if self._known else None
         reading = self._driver._get_object(*self._target, span, Conditions(if_match=etag), None)
         self._reading = reading
         if reading.info.size is None and span == Span():
-            # Its length may have been lost on the way; an answer with a range tells it once more.
+            # A proxy may have removed the length; the response to a range has it twice.
             self._release()
-            return self._ask(Span(0, _ANY_SIZE))
+            return self._request(Span(0, _ANY_SIZE))
         try:
             if reading.info.size is None:
-                raise ServiceError("the service does not tell the object's size")
+                raise ServiceError("the response does not contain the size of the object")
             wanted = span.clamp(reading.info.size)
             self._check_same(reading, wanted)
             self._surplus = wanted.start - reading.span.start
@@ -222,12 +217,13 @@ class ObjectStream:
         if known is not None and known.etag is not None:
             if info.etag != known.etag:
                 raise ObjectChangedError(
-                    f"the object was replaced while it was read: its ETag was {known.etag},"
-                    f" it is now {info.etag}"
+                    f"the object was replaced while it was being read: its ETag was {known.etag}"
+                    f" and is now {info.etag}"
                 )
             if info.size != known.size:
                 raise ServiceError(
-                    f"the service tells two sizes of one object: {known.size} and {info.size}"
+                    f"the service sent two different sizes of the same object: {known.size} and"
+                    f" {info.size} bytes"
                 )
         sent = reading.span
         assert sent.stop is not None
@@ -236,17 +232,17 @@ class ObjectStream:
             sent.start <= wanted.start and wanted.stop <= sent.stop
         ):
             raise ServiceError(
-                f"bytes {wanted.start} to {wanted.stop} were asked for, the service sends"
+                f"bytes {wanted.start} to {wanted.stop} were requested, but the service sent"
                 f" {sent.start} to {sent.stop}"
             )
 
     def _skip(self, reading: Reading) -> None:
-        """Read over the bytes that a service sends although they were not asked for."""
+        """Skip bytes that the service sends before the requested ones."""
         scratch = memoryview(bytearray(min(self._surplus, MiB)))
         while self._surplus > 0:
             skipped = reading.body.readinto(scratch[: self._surplus])
             if not skipped:
-                raise TransportError("the answer ended before the bytes that were asked for")
+                raise TransportError("the response ended before the requested bytes")
             self._surplus -= skipped
 
 
@@ -255,8 +251,8 @@ class Read(NamedTuple):
     Bytes that were read.
 
     Attributes:
-        info: What the answer told of the object.
-        verified_by: What they were verified by, if they are the whole object.
+        info: The object's attributes from the response.
+        verified_by: The checksum that verified them, if they are the whole object.
     """
 
     content: bytes
@@ -266,23 +262,24 @@ class Read(NamedTuple):
 
 def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
     """
-    Return what an attempt to read returns that hands nothing on before its end.
+    Call a function that reads an object, and again if the object was damaged or replaced.
 
-    Bytes that do not match their digest are read once more; if that fails, the first error is
-    raised. An object that was replaced is read anew, up to twice.
+    If the bytes do not match their checksum, they are read again, once; if that fails, too, the
+    first error is raised. An object that is replaced meanwhile is read again, up to twice.
 
     Args:
-        pinned: No other version than the one that is read will do.
+        attempt: Reads the object, and passes no bytes on before its end.
+        pinned: Do not read another version if the object was replaced.
     """
     damaged: IntegrityError | None = None
-    replacements = 0 if pinned else _MOST_REPLACEMENTS
+    replacements = 0 if pinned else _MAX_REPLACEMENTS
     while True:
         try:
             return attempt()
         except IntegrityError as error:
             if damaged is not None:
                 raise
-            damaged = error.with_traceback(None)  # it would keep the bytes that were read
+            damaged = error.with_traceback(None)  # the traceback would keep the bytes in memory
         except ObjectChangedError:
             if not replacements:
                 raise
@@ -293,14 +290,14 @@ def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
             if damaged is None:
                 raise
             raise damaged from error
-        _log.info("the object is read again from its beginning, since it was %s",
-                  "replaced" if damaged is None else "damaged on its way")  # fmt: skip
+        _log.info("reading the object again from the beginning, because it was %s",
+                  "replaced" if damaged is None else "damaged in transit")  # fmt: skip
 
 
 def read(
     driver: ReadHooks, container: str, name: str, span: Span, known: ObjectInfo | None = None
 ) -> Read:
-    """Return the bytes of a span, of the known version if there is one."""
+    """Read a span, of the version with the attributes `known` unless they are `None`."""
 
     def attempt() -> Read:
         with closing(ObjectStream(driver, container, name, span, known)) as stream:
@@ -310,12 +307,12 @@ def read(
 
 
 def read_rest(stream: ObjectStream) -> bytes:
-    """Return all bytes that are still to come, without a second copy of them in memory."""
+    """Read all remaining bytes, without a second copy in memory."""
     return read_next(stream, stream.left)
 
 
 def read_next(stream: ObjectStream, size: int) -> bytes:
-    """Return the next bytes, in memory that is taken as they arrive; fewer only at the end."""
+    """Read the next bytes; fewer only at the end. Memory is allocated as bytes arrive."""
     buffer = GrowingBuffer(min(size, stream.left))
     buffer.fill(stream.readinto)
     if not buffer.full:
@@ -332,10 +329,10 @@ def iterate(
     verified: Callable[[str | None], None],
 ) -> Iterator[bytes]:
     """
-    Yield the bytes of a span in chunks; only the last may be shorter than `chunk_size`.
+    Yield the bytes of a span in chunks; only the last one may be shorter than `chunk_size`.
 
     Args:
-        verified: Told at the end by what the bytes were verified.
+        verified: Called at the end with the checksum that verified the bytes, or `None`.
     """
 
     def begin() -> tuple[ObjectStream, bytes]:
@@ -367,7 +364,7 @@ def _chunks(stream: ObjectStream, size: int) -> Iterator[bytes]:
 def read_ranges(
     driver: ReadHooks, container: str, name: str, spans: Sequence[Span]
 ) -> list[bytes]:
-    """Return the bytes of each span, all of one version, with as few requests as make sense."""
+    """Read each span, all of the same version, with one request for spans that are close."""
     if not spans:
         return []
     first, *rest = _coalesce(spans) or [Span(0, 0)]
@@ -384,7 +381,7 @@ def read_ranges(
 
 
 def _coalesce(spans: Sequence[Span]) -> list[Span]:
-    """Return the spans in their order in the object, close ones joined."""
+    """Sort the spans by offset, and join those that are close."""
     joined: list[Span] = []
     wanted = (span for span in spans if span.start != span.stop)
     for span in sorted(wanted, key=lambda span: span.start):

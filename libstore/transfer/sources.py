@@ -1,4 +1,4 @@
-"""What a user may upload, brought to one form: something that gives the next bytes."""
+"""Upload sources of all kinds, behind one interface that reads the next bytes."""
 
 from __future__ import annotations
 
@@ -30,60 +30,62 @@ _ACCEPTED = (
 
 
 _END = object()
-_REFUSED = object()
+_FAILED = object()
 _BLOCKS = "iter(lambda: source.read(1048576), b'')"
-_NON_BLOCKING = "the source is a file in non-blocking mode; os.set_blocking() changes that"
+_NON_BLOCKING = (
+    "the source is a file in non-blocking mode; call os.set_blocking(file.fileno(), True) first"
+)
 _DECOMPRESSORS = (
     ("bz2", "BZ2File"),
     ("gzip", "GzipFile"),
     ("lzma", "LZMAFile"),
     ("zipfile", "ZipExtFile"),
 )
-# What responses still expect, by module, class and attribute.
+# The number of bytes that a response still expects, by module, class and attribute.
 _RESPONSES = (
     ("http.client", "HTTPResponse", "length"),
     ("urllib3.response", "HTTPResponse", "length_remaining"),
 )
-# Somebody who gave a text for content learns here what a str is.
-_ROLE = "the upload source (a path; content is given as bytes)"
+# It also explains the error to users who passed content as a str.
+_ROLE = "upload source (a path; pass content as bytes)"
 
 
 class Source(ABC):
     """
-    Bytes that are read once, in order.
+    The content of an upload, which is read once, in order.
 
     Attributes:
-        size: Bytes in all, if that is known beforehand.
+        size: The number of bytes, if it is known in advance.
     """
 
     size: int | None = None
 
     @abstractmethod
     def take(self, size: int) -> memoryview:
-        """Return the next `size` bytes; fewer only at the end."""
+        """Read the next `size` bytes; fewer only at the end."""
 
     def descriptor(self) -> int | None:
-        """Return the file that holds exactly this content from its beginning, if there is one."""
+        """Return the descriptor of a file that has exactly this content, if there is one."""
         return None
 
     def close(self) -> None:
-        """Close what was opened here; what the user opened stays open."""
+        """Close the file of a path; a file object of the user stays open."""
         return
 
 
 def open_source(source: object) -> Source:
     """
-    Return the content that `source` stands for.
+    Return a `Source` for anything that can be uploaded.
 
     Raises:
-        InvalidTypeError: It is nothing that can be uploaded.
-        LocalFileError: It is a path that cannot be opened.
+        InvalidTypeError: The type of the source is not supported.
+        LocalFileError: The source is a path that cannot be opened.
     """
     if isinstance(source, (str, os.PathLike)):
         return _PathSource(os.fsdecode(source))
     if isinstance(source, io.TextIOBase):
         raise InvalidTypeError(
-            "the source is a text file; open it in binary mode ('rb'), or upload its .buffer"
+            "the source is a text file; open it in binary mode ('rb'), or upload its 'buffer'"
         )
     view = bytes_view(source)
     if view is not None:
@@ -107,13 +109,13 @@ class _BufferSource(Source):
 
 
 class _FilledSource(Source):
-    """A source that fills a buffer of ours."""
+    """A source that is read into a new buffer."""
 
     _taken = 0
 
     @abstractmethod
     def _fill(self, view: memoryview) -> int:
-        """Put the next bytes into the view and return how many; 0 at the end."""
+        """Read the next bytes into the view and return how many; 0 at the end."""
 
     @override
     def take(self, size: int) -> memoryview:
@@ -124,22 +126,22 @@ class _FilledSource(Source):
         self._taken += buffer.size
         if self.size is not None and buffer.size < size:
             raise IntegrityError(
-                f"the source became shorter while it was uploaded: {self.size} bytes were there"
-                f" at first, {self._taken} came"
+                f"the source became shorter during the upload: it had {self.size} bytes, but only"
+                f" {self._taken} could be read"
             )
         if self._taken == self.size:
             self._check_end()
         return memoryview(buffer.take())
 
     def _check_end(self) -> None:
-        """Raise if there are more bytes than the source said, although it has not grown."""
+        """Raise an error if the source has more bytes than it reported, and has not grown."""
 
 
 class _FileSource(_FilledSource):
     def __init__(self, file: Any) -> None:
         if _attribute(file, "closed"):
             raise InvalidOptionError("the source is a closed file; open it again")
-        if _answer(file, "readable") in (False, 0):
+        if _call(file, "readable") in (False, 0):
             raise InvalidOptionError("the source is a file opened for writing; open it with 'rb'")
         self._file = file
         self._readinto = _attribute(file, "readinto")
@@ -161,7 +163,7 @@ class _FileSource(_FilledSource):
         try:
             found = self._readinto(view)
         except (AttributeError, NotImplementedError, io.UnsupportedOperation):
-            # A wrapper may have a method that what it wraps has not.
+            # A wrapper may have a method that the wrapped file lacks.
             if self._taken or _attribute(self._file, "read") is None:
                 raise
             self._readinto = None
@@ -171,8 +173,8 @@ class _FileSource(_FilledSource):
         count = _index(found)
         if count is None or count > view.nbytes:
             raise InvalidTypeError(
-                f"the source's readinto() returned {found!r} for a buffer of {view.nbytes} bytes;"
-                " it must return the number of bytes that it has put there"
+                f"readinto() of the source returned {found!r} for a buffer of {view.nbytes} bytes;"
+                " it must return the number of bytes that it read"
             )
         return count
 
@@ -180,9 +182,9 @@ class _FileSource(_FilledSource):
         block = self._file.read(min(view.nbytes, MiB))
         if block is None:
             raise InvalidTypeError(_NON_BLOCKING)
-        with _bytes_of(block, "the source's read()") as found:
+        with _bytes_of(block, "read() of the source") as found:
             if found.nbytes > view.nbytes:
-                raise InvalidTypeError("the source's read(n) returned more than n bytes")
+                raise InvalidTypeError("read(n) of the source returned more than n bytes")
             view[: found.nbytes] = found
             return found.nbytes
 
@@ -190,12 +192,12 @@ class _FileSource(_FilledSource):
     def _check_end(self) -> None:
         if not self._fill_some(memoryview(bytearray(1))):
             return
-        # If it has grown meanwhile, what was there at first is what was asked for.
-        _answer(self._file, "seek", self._stop)
+        # If the file has grown meanwhile, its first part is a valid upload.
+        _call(self._file, "seek", self._stop)
         start, stop = _measure(self._file) or (0, 0)
         if start == stop:
             raise IntegrityError(
-                f"the source says that it has {self.size} bytes, and gives more; upload its blocks"
+                f"the source reports a size of {self.size} bytes but has more; upload its blocks"
                 f" instead: {_BLOCKS}"
             )
 
@@ -203,23 +205,25 @@ class _FileSource(_FilledSource):
 class _PathSource(_FileSource):
     def __init__(self, path: str) -> None:
         if "\0" in path:
-            raise InvalidOptionError(f"no file can be called {shorten(path)}: it has a NUL")
+            raise InvalidOptionError(
+                f"{_ROLE} {shorten(path)} contains a NUL character; no file name can"
+            )
         self._path = path
         with local_errors(self._path, _ROLE):
             handle = open(self._path, "rb", buffering=0)
         self._handle = handle
         super().__init__(handle)
-        self.size = self._told_size()
+        self.size = self._reliable_size()
 
-    def _told_size(self) -> int | None:
-        """Return the file's size, where the file system tells the truth about it."""
+    def _reliable_size(self) -> int | None:
+        """Return the file's size, if the file system reports it correctly."""
         descriptor = self._handle.fileno()
         with local_errors(self._path, _ROLE):
             status = os.fstat(descriptor)
-            # The size of a pipe, a device or a file of /proc says nothing of what it will give.
+            # Pipes, devices and files in /proc report another size than they have.
             if not stat.S_ISREG(status.st_mode) or not status.st_size:
                 return None
-            # Nor does that of a file of /sys, or of some file systems in user space.
+            # So do files in /sys and in some file systems in user space.
             end = os.pread(descriptor, 2, status.st_size - 1)
             changed = os.fstat(descriptor).st_size != status.st_size
         return status.st_size if len(end) == 1 or changed else None
@@ -231,7 +235,7 @@ class _PathSource(_FileSource):
 
     @override
     def _check_end(self) -> None:
-        """Do nothing: the size was checked at the beginning, and a file may grow."""
+        """Do nothing: the size was checked when the file was opened, and a file may grow."""
 
     @override
     def descriptor(self) -> int | None:
@@ -261,30 +265,30 @@ class _IterableSource(_FilledSource):
 
 
 def bytes_view(value: Any) -> memoryview | None:
-    """Return a flat view of a buffer's bytes; `None` if the value is no buffer."""
+    """Return a one-dimensional view of a buffer's bytes; `None` if the value is not a buffer."""
     if isinstance(value, (bytes, bytearray)):
         return memoryview(value)
     try:
         view = memoryview(value)
     except TypeError:
         return None
-    except (ValueError, BufferError):  # NumPy's, of dates; or of what was released
+    except (ValueError, BufferError):  # a NumPy array of dates, or a released view
         raise InvalidTypeError(
-            f"the buffer, a {type(value).__name__}, cannot be taken for bytes; pass its bytes"
+            f"the buffer, a {type(value).__name__}, cannot be read as bytes; pass a bytes object"
         ) from None
     if not view.c_contiguous:
-        raise InvalidTypeError("the buffer's bytes do not lie in a row; upload a contiguous copy")
+        raise InvalidTypeError("the buffer is not contiguous; pass a contiguous copy")
     if view.format == "B" and view.ndim == 1:
         return view
     if "O" in (view.format or ""):
-        raise InvalidTypeError("the buffer has Python objects in it, which are no bytes")
+        raise InvalidTypeError("the buffer contains Python objects; pass their bytes")
     if not view.nbytes:
         return memoryview(b"")
     try:
         return view.cast("B")
-    except (TypeError, ValueError):  # it takes no other than native formats of one item
+    except (TypeError, ValueError):  # cast() supports native formats of one item only
         pass
-    # A view that another view exports crashes CPython when both are collected as garbage.
+    # A memoryview of a memoryview crashes CPython when both are collected as garbage.
     return memoryview(bytes(view)) if type(value) is memoryview else PickleBuffer(value).raw()
 
 
@@ -292,51 +296,51 @@ def _bytes_of(value: object, what: str) -> memoryview:
     view = bytes_view(value)
     if view is None:
         raise InvalidTypeError(
-            f"{what} must give bytes, not {type(value).__name__};"
-            " a file has to be opened in binary mode ('rb')"
+            f"{what} must return bytes, not {type(value).__name__};"
+            " open a file in binary mode ('rb')"
         )
     return view
 
 
 def _attribute(file: Any, name: str) -> Any:
-    """Return an attribute; `None` if the file does not have it, or cannot say."""
+    """Return an attribute; `None` if it is missing or raises an exception."""
     try:
         return getattr(file, name, None)
     except Exception:
         return None
 
 
-def _answer(file: Any, method: str, *arguments: object) -> Any:
-    """Return what a method returns; `_REFUSED` if it raises anything."""
+def _call(file: Any, method: str, *arguments: object) -> Any:
+    """Call a method; return `_FAILED` if it raises an exception."""
     try:
         return getattr(file, method)(*arguments)
     except Exception:
-        return _REFUSED
+        return _FAILED
 
 
 def _measure(file: Any) -> tuple[int, int] | None:
     """
-    Return a file's position and that of its end, if it can tell.
+    Return a file's position and that of its end, if it can seek.
 
-    Files that cannot seek say so with any exception. That is no error as long as they are where
-    they were.
+    Files that cannot seek may raise any exception, which is ignored while their position is
+    unchanged.
 
     Raises:
-        InvalidOptionError: The file has moved and does not go back.
+        InvalidOptionError: The file could not be moved back.
     """
-    if _decompresses(file) or _answer(file, "seekable") in (False, None, _REFUSED):
+    if _decompresses(file) or _call(file, "seekable") in (False, None, _FAILED):
         return None
-    position = _index(_answer(file, "tell"))
-    # One that refuses its own position would not come back from its end either.
-    if position is None or _answer(file, "seek", position) is _REFUSED:
+    position = _index(_call(file, "tell"))
+    # A file that cannot seek to its own position could not be moved back from its end either.
+    if position is None or _call(file, "seek", position) is _FAILED:
         return None
-    end = _answer(file, "seek", 0, os.SEEK_END)
-    if end is not _REFUSED and _index(end) is None:
-        end = _answer(file, "tell")
-    _answer(file, "seek", position)
-    if _index(_answer(file, "tell")) != position:
+    end = _call(file, "seek", 0, os.SEEK_END)
+    if end is not _FAILED and _index(end) is None:
+        end = _call(file, "tell")
+    _call(file, "seek", position)
+    if _index(_call(file, "tell")) != position:
         raise InvalidOptionError(
-            "the source was moved to its end to find out its size, and cannot be moved back to"
+            "the source was moved to its end to find out its size, and could not be moved back to"
             f" {position}; upload its blocks instead: {_BLOCKS}"
         )
     stop = _index(end)
@@ -344,7 +348,7 @@ def _measure(file: Any) -> tuple[int, int] | None:
 
 
 def _index(value: Any) -> int | None:
-    """Return a position or a number of bytes; `None` if the value is none."""
+    """Convert a position or a number of bytes to an int; `None` if it is invalid."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -354,9 +358,9 @@ def _index(value: Any) -> int | None:
 
 def _decompresses(file: Any) -> bool:
     """
-    Return whether a file would have to be read to its end to find out its size.
+    Return whether a file decompresses, and so must be read to its end to find out its size.
 
-    These say that they can seek whatever they read from, be it a pipe or a connection.
+    Such files report that they can seek even if they read from a pipe or a connection.
     """
     while isinstance(file, (io.BufferedReader, io.BufferedRandom)):
         file = file.raw
@@ -364,14 +368,17 @@ def _decompresses(file: Any) -> bool:
 
 
 def _check_complete(file: Any) -> None:
-    """Raise if a file is an HTTP response that ended early, which not all of them say."""
+    """Raise an error if a file is an HTTP response that ended early, which not all report."""
     for module, kind, attribute in _RESPONSES:
         if _is_instance(file, module, kind):
             left = _index(_attribute(file, attribute))
             if left:
-                raise IntegrityError(f"the source is a response that ended {left} bytes early")
+                raise IntegrityError(
+                    f"the source is an HTTP response that ended {left} bytes early; request it"
+                    " again"
+                )
 
 
 def _is_instance(value: object, module: str, name: str) -> bool:
-    """Return whether a value is of a class whose module need not have been imported."""
+    """Return whether a value is an instance of a class, without importing its module."""
     return isinstance(value, getattr(sys.modules.get(module), name, ()))

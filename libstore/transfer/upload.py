@@ -1,10 +1,11 @@
 """
-An upload, from the source's first byte to the object that the service shows.
+Uploads, from a source to a published object.
 
-What fits into one request goes in one. What is larger goes in parts, if the service takes parts:
-the calling thread reads the source and computes the digests of the whole, a crew of threads sends.
-A service without parts gets one request from a temporary file. Nothing is published before the
-last byte was read and checked; whatever stops an upload before that also takes back its parts.
+A small source is uploaded with one request, a larger one as a multipart upload: the calling thread
+reads the source and computes the checksums of the whole, and worker threads send the parts. For a
+service without multipart uploads, a source of unknown size is first copied to a temporary file.
+Nothing is published before the last byte was read and checked; an error before that deletes the
+uploaded parts.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .workers import CancelToken, WorkerPool, check_cancelled
 
 
 class UploadHooks(Protocol):
-    """What an upload needs of a driver."""
+    """The hooks of a driver that an upload calls."""
 
     @property
     def limits(self) -> Limits: ...
@@ -62,10 +63,10 @@ class UploadHooks(Protocol):
 @dataclass(frozen=True)
 class UploadRequest:
     """
-    What is to be uploaded where, and how.
+    The target and the options of an upload.
 
     Attributes:
-        checksum: Algorithm and digest that the content must have.
+        checksum: The algorithm and the digest that the content must have.
         cancel: Stops the upload when set.
     """
 
@@ -86,32 +87,32 @@ class Stored(NamedTuple):
     An object that was uploaded.
 
     Attributes:
-        verified_by: What the service has confirmed its content by; see `Object.verified_by`.
+        verified_by: The checksum that the service confirmed; see `Object.verified_by`.
     """
 
     info: ObjectInfo
     verified_by: str | None
 
 
-def upload(driver: UploadHooks, order: UploadRequest, source: Source) -> Stored:
-    """Upload all that the source gives, and close the source."""
+def upload(driver: UploadHooks, request: UploadRequest, source: Source) -> Stored:
+    """Upload the content of a source, and close the source."""
     try:
         driver._learn_limits(source.size)
-        payload = _single_payload(driver, order, source)
+        payload = _single_payload(driver, request, source)
         if payload is not None:
-            return _put(driver, order, payload)
-        return _upload_pieces(Uploader(driver, order, source.size), source)
+            return _put(driver, request, payload)
+        return _upload_pieces(Uploader(driver, request, source.size), source)
     finally:
         source.close()
 
 
-def _single_payload(driver: UploadHooks, order: UploadRequest, source: Source) -> Payload | None:
-    """Return what one request carries, if it is known beforehand that one will do."""
+def _single_payload(driver: UploadHooks, request: UploadRequest, source: Source) -> Payload | None:
+    """Return the body of a single request, if the size shows that one is enough."""
     size = source.size
     if size is None:
         return None
     _refuse_if_too_large(driver, size)
-    checkpoint = _checkpoint_of(order.cancel)
+    checkpoint = _checkpoint_of(request.cancel)
     descriptor = source.descriptor()
     if descriptor is not None and not driver.takes_parts:
         return FilePayload(descriptor, 0, size, checkpoint)
@@ -127,7 +128,7 @@ def _upload_pieces(uploader: Uploader, source: Source) -> Stored:
             if not view.nbytes:
                 return uploader.finish()
             uploader.add(view)
-            del view  # it may be a whole part, and the next one is about to be read
+            del view  # free the memory of this part before the next one is read
     except BaseException:
         uploader.abort()
         raise
@@ -135,60 +136,60 @@ def _upload_pieces(uploader: Uploader, source: Source) -> Stored:
 
 class Uploader:
     """
-    One upload, fed piece by piece.
+    An upload that receives its content block by block.
 
     Attributes:
-        next_size: How many bytes the next piece should have; only the last may have fewer.
+        next_size: The required size of the next block; only the last block may be smaller.
     """
 
-    def __init__(self, driver: UploadHooks, order: UploadRequest, size: int | None) -> None:
+    def __init__(self, driver: UploadHooks, request: UploadRequest, size: int | None) -> None:
         self._driver = driver
-        self._order = order
+        self._request = request
         self._total = size
-        self._checkpoint = _checkpoint_of(order.cancel)
+        self._checkpoint = _checkpoint_of(request.cancel)
         self._sizes = part_sizes(size, driver.transfer, driver.limits)
         self.next_size = next(self._sizes)
-        self._held: list[memoryview] = []
-        self._most_held = self._threshold(size)
+        self._buffered: list[memoryview] = []
+        self._max_buffered = self._buffer_limit(size)
         self._spool: IO[bytes] | None = None
         self._parts: _PartsUpload | None = None
         self._size = 0
 
     def add(self, view: memoryview) -> None:
-        """Take the next piece. It must not be changed any more."""
+        """Add the next block, which must not be modified afterwards."""
         self._checkpoint()
         self._size += view.nbytes
         if self._parts is not None or self._spool is not None:
             self._pass_on(view)
         else:
-            self._held.append(view)
-            if self._size > self._most_held:
-                self._go_large()
+            self._buffered.append(view)
+            if self._size > self._max_buffered:
+                self._switch_to_parts()
         if self._driver.takes_parts:
             self.next_size = next(self._sizes, 1)
 
     def finish(self) -> Stored:
-        """Publish the object and return what the service tells of it."""
+        """Publish the object and return its attributes."""
         self._checkpoint()
         if self._parts is not None:
             return self._parts.finish()
         if self._spool is None:
-            payload: Payload = BufferPayload(self._held, self._checkpoint)
+            payload: Payload = BufferPayload(self._buffered, self._checkpoint)
         else:
             self._spool.flush()
             payload = FilePayload(self._spool.fileno(), 0, self._size, self._checkpoint)
-        stored = _put(self._driver, self._order, payload)
+        stored = _put(self._driver, self._request, payload)
         self._release()
         return stored
 
     def abort(self) -> None:
-        """Give up: nothing is published, and parts that were sent are taken back."""
+        """Publish nothing, and delete the parts that were uploaded."""
         self._release()
         if self._parts is not None:
             self._parts.abort()
 
-    def _threshold(self, size: int | None) -> int:
-        """Return how many bytes may wait for the decision how to send them."""
+    def _buffer_limit(self, size: int | None) -> int:
+        """Return how many bytes are buffered before a multipart upload is started."""
         threshold = _threshold(self._driver)
         if not self._driver.takes_parts:
             return threshold
@@ -196,15 +197,15 @@ class Uploader:
             return 0
         return min(threshold, self._driver.transfer.concurrency * self.next_size)
 
-    def _go_large(self) -> None:
-        """Leave the hope for a single small request."""
+    def _switch_to_parts(self) -> None:
+        """Switch to a multipart upload, or to a temporary file."""
         if self._driver.takes_parts:
-            self._parts = _PartsUpload(self._driver, self._order, self._total)
+            self._parts = _PartsUpload(self._driver, self._request, self._total)
             self._parts.start()
         else:
             self._spool = tempfile.TemporaryFile()
-        while self._held:
-            self._pass_on(self._held.pop(0))
+        while self._buffered:
+            self._pass_on(self._buffered.pop(0))
 
     def _pass_on(self, view: memoryview) -> None:
         if self._parts is not None:
@@ -214,63 +215,63 @@ class Uploader:
             self._spool.write(view)
 
     def _release(self) -> None:
-        self._held.clear()
+        self._buffered.clear()
         if self._spool is not None:
             self._spool.close()
 
 
 class _PartsUpload:
-    """An upload in parts: the caller's thread computes digests, a crew sends."""
+    """A multipart upload: the caller's thread computes checksums, worker threads send parts."""
 
-    def __init__(self, driver: UploadHooks, order: UploadRequest, size: int | None) -> None:
+    def __init__(self, driver: UploadHooks, request: UploadRequest, size: int | None) -> None:
         self._driver = driver
-        self._order = order
+        self._request = request
         self._upload: Upload | None = None
-        algorithms = set(driver.digests) | ({order.checksum[0]} if order.checksum else set())
+        algorithms = set(driver.digests) | ({request.checksum[0]} if request.checksum else set())
         self._digests = Digests(sorted(algorithms))
-        self._progress = Progress(order.progress, size)
+        self._progress = Progress(request.progress, size)
         senders = 1 if driver.limits.ordered_parts else driver.transfer.concurrency
-        self._crew = WorkerPool[Part](senders, self._keep, order.cancel)
+        self._workers = WorkerPool[Part](senders, self._keep, request.cancel)
         self._sent = 0
         self._parts: list[Part] = []
 
     def start(self) -> None:
-        """Have the service begin the upload."""
-        order = self._order
-        upload_id = self._driver._start_upload(order.container, order.name, order.options)
-        self._upload = Upload(order.container, order.name, upload_id)
+        """Start the multipart upload."""
+        request = self._request
+        upload_id = self._driver._start_upload(request.container, request.name, request.options)
+        self._upload = Upload(request.container, request.name, upload_id)
 
     def send(self, view: memoryview) -> None:
-        """Send the next part as soon as a thread is free."""
+        """Send the next part as soon as a worker is free."""
         if self._sent == self._driver.limits.max_parts:
             raise NotSupportedError(
-                f"the source goes on after {self._sent} parts, which is all that this service"
-                " takes; give a larger part_size in TransferOptions"
+                f"the source is larger than {self._sent} parts, the maximum of this service; pass"
+                " a larger part_size in TransferOptions"
             )
         offset = self._digests.size
         self._digests.update(view)
         self._sent += 1
-        payload = BufferPayload([view], self._crew.checkpoint)
-        self._crew.submit(self._driver._put_part, self._upload, self._sent, offset, payload)
+        payload = BufferPayload([view], self._workers.checkpoint)
+        self._workers.submit(self._driver._put_part, self._upload, self._sent, offset, payload)
 
     def finish(self) -> Stored:
-        """Publish the object when the last part has arrived."""
-        self._crew.finish()
+        """Wait for the last part and publish the object."""
+        self._workers.finish()
         checksums = self._digests.hexdigests()
-        _check_expected(self._order, checksums)
+        _check_expected(self._request, checksums)
         parts = sorted(self._parts, key=lambda part: part.number)
         upload = self._upload
         assert upload is not None
-        info = self._driver._finish_upload(upload, parts, self._order.options, checksums)
+        info = self._driver._finish_upload(upload, parts, self._request.options, checksums)
         self._upload = None
-        self._crew.stop()
+        self._workers.stop()
         verified_by = _verified_by(info, checksums) if self._driver.confirms_whole else None
-        info = _confirmed(self._order, info, self._digests.size, checksums)
+        info = _confirmed(self._request, info, self._digests.size, checksums)
         return Stored(info, verified_by or _verified_by_parts(parts))
 
     def abort(self) -> None:
-        """Stop the threads and have the service drop the parts."""
-        self._crew.stop()
+        """Stop the workers and abort the multipart upload."""
+        self._workers.stop()
         upload, self._upload = self._upload, None
         if upload is not None:
             abort_after_error(partial(self._driver._abort_upload, upload), upload)
@@ -280,54 +281,53 @@ class _PartsUpload:
         self._progress.add(part.size)
 
 
-def _put(driver: UploadHooks, order: UploadRequest, payload: Payload) -> Stored:
-    """Publish an object with one request."""
-    check_cancelled(order.cancel)
-    if order.checksum is not None:
-        _check_expected(order, {order.checksum[0]: payload.digest(order.checksum[0])})
-    info = driver._put_object(order.container, order.name, payload, order.options)
-    told = [name for name in (*driver.digests, *payload.computed) if name in info.checksums]
-    computed = {name: payload.digest(name) for name in told}
+def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Stored:
+    """Upload an object with one request."""
+    check_cancelled(request.cancel)
+    if request.checksum is not None:
+        _check_expected(request, {request.checksum[0]: payload.digest(request.checksum[0])})
+    info = driver._put_object(request.container, request.name, payload, request.options)
+    names = [name for name in (*driver.digests, *payload.computed) if name in info.checksums]
+    computed = {name: payload.digest(name) for name in names}
     verified_by = _verified_by(info, computed)
-    info = _confirmed(order, info, payload.size, computed)
-    Progress(order.progress, payload.size).add(payload.size)
+    info = _confirmed(request, info, payload.size, computed)
+    Progress(request.progress, payload.size).add(payload.size)
     return Stored(info, verified_by)
 
 
 def _verified_by(info: ObjectInfo, computed: Mapping[str, str]) -> str | None:
-    """Return the digest of the whole that proves most of those that the service has told."""
-    return next(
-        (name for name in HASH_PREFERENCE if name in {*info.checksums} & {*computed}), None
-    )
+    """Return the strongest checksum of the whole object that the service confirmed."""
+    confirmed = info.checksums.keys() & computed.keys()
+    return next((name for name in HASH_PREFERENCE if name in confirmed), None)
 
 
 def _verified_by_parts(parts: Sequence[Part]) -> str | None:
-    """Return the digest that the service has checked each part with, if there is one."""
+    """Return the checksum that the service confirmed for each part, if there is one."""
     common = set(HASH_PREFERENCE).intersection(*(part.checksums for part in parts))
     found = next((name for name in HASH_PREFERENCE if name in common), None)
     return None if found is None or not parts else composite_of(found)
 
 
 def _confirmed(
-    order: UploadRequest, info: ObjectInfo, size: int, checksums: Mapping[str, str]
+    request: UploadRequest, info: ObjectInfo, size: int, checksums: Mapping[str, str]
 ) -> ObjectInfo:
-    """Return the info with what we know ourselves, after a look at what the service says."""
+    """Check the attributes in the service's response, and complete them from the request."""
     if info.size is not None and info.size != size:
-        raise IntegrityError(f"{size} bytes were sent, the service has stored {info.size}")
-    compare(checksums, info.checksums, "the service has stored something else than was sent")
-    content_type, metadata = order.options.content_type, order.options.metadata
+        raise IntegrityError(f"{size} bytes were sent, but the service stored {info.size} bytes")
+    compare(checksums, info.checksums, "the service stored other bytes than were sent")
+    content_type, metadata = request.options.content_type, request.options.metadata
     if (info.size, info.content_type, info.metadata) == (size, content_type, metadata):
         return info
     return replace(info, size=size, content_type=content_type, metadata=metadata)
 
 
-def _check_expected(order: UploadRequest, checksums: Mapping[str, str]) -> None:
-    if order.checksum is not None:
-        compare(dict([order.checksum]), checksums, "the source is not what was expected")
+def _check_expected(request: UploadRequest, checksums: Mapping[str, str]) -> None:
+    if request.checksum is not None:
+        compare(dict([request.checksum]), checksums, "the source does not match checksum=")
 
 
 def _checkpoint_of(cancel: CancelToken | None) -> Callable[[], None]:
-    """Return what raises once the user has cancelled."""
+    """Return a function that raises an error once the user has cancelled."""
     return partial(check_cancelled, cancel)
 
 
@@ -339,5 +339,6 @@ def _refuse_if_too_large(driver: UploadHooks, size: int) -> None:
     limit = driver.limits.max_put
     if size > limit and not driver.takes_parts:
         raise NotSupportedError(
-            f"this service takes objects of up to {limit} bytes; the source has {size} or more"
+            f"the source has {size} bytes or more; this service allows objects of at most {limit}"
+            " bytes"
         )

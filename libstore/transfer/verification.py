@@ -1,7 +1,7 @@
 """
-What the bytes of a whole object are compared with: its digest, or those of its parts.
+Verify the bytes of a whole object with its checksum, or with the checksums of its parts.
 
-Either is fed with all bytes in their order, and raises where they are not what they should be.
+A `Verification` receives all bytes in order, and raises `IntegrityError` if they do not match.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from .digests import Digests, compare, is_known, verifiable
 
 
 class CompositeHooks(Protocol):
-    """What verification needs of a driver."""
+    """The hooks of a driver that verification calls."""
 
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None: ...
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo: ...
 
 
 def composite_of(algorithm: str) -> str:
-    """Return what an object is verified by of which the parts have digests."""
+    """Return the `Object.verified_by` of an object that has checksums of its parts only."""
     return f"composite {algorithm}"
 
 
 class Verification(ABC):
     """
-    The comparison of one object's bytes while they pass.
+    Compare the bytes of one object with its checksums, incrementally.
 
     Attributes:
-        by: What is compared, such as ``"md5"`` or ``"composite md5"``.
-        whole: Digests of the bytes so far, if those of the next ones can be appended.
+        by: The checksum, such as ``"md5"`` or ``"composite md5"``.
+        whole: The digests of the bytes so far, if those of the next bytes can be appended.
     """
 
     by: str
@@ -44,26 +44,29 @@ class Verification(ABC):
     @abstractmethod
     def update(self, data: memoryview) -> None:
         """
-        Take the next bytes.
+        Add the next bytes.
 
         Raises:
-            IntegrityError: They end a part, and it is not what it should be.
+            IntegrityError: They complete a part, and the part does not match its checksum.
         """
 
     @abstractmethod
     def finish(self, what: str) -> None:
         """
-        Take the end of the bytes.
+        Compare the checksum after the last byte.
+
+        Args:
+            what: What the bytes are, for the error message.
 
         Raises:
-            IntegrityError: They are not what they should be; `what` they are it tells.
+            IntegrityError: The bytes do not match the checksum.
         """
 
 
 def verification(
     driver: CompositeHooks, container: str, name: str, info: ObjectInfo
 ) -> Verification | None:
-    """Return how a read of the whole object is verified; the driver is asked only if needed."""
+    """Return the verification of the whole object, with at most one request."""
     algorithms = verifiable(info.checksums)
     if algorithms:
         return _WholeVerification(info, algorithms)
@@ -75,8 +78,8 @@ def verification(
     counts = {len(composite.sizes), len(composite.digests or composite.sizes)}
     if sum(composite.sizes) != info.size or len(counts) != 1:
         raise ServiceError(
-            f"what the service tells of {len(composite.sizes)} parts with"
-            f" {sum(composite.sizes)} bytes does not fit the object, which has {info.size}"
+            f"the service reported {len(composite.sizes)} parts with {sum(composite.sizes)} bytes"
+            f" in total for an object of {info.size} bytes, so it cannot be verified"
         )
     return _PartsVerification(composite)
 
@@ -85,10 +88,10 @@ def with_checksums(
     driver: CompositeHooks, container: str, name: str, info: ObjectInfo
 ) -> ObjectInfo:
     """
-    Return an info of a ranged response with the digests of the whole object.
+    Add the checksums of the whole object to the attributes of a ranged response.
 
-    Some services send them with a range, others only without one; those are asked once. A
-    request that fails leaves the object unverified: the ranges say what is wrong with it.
+    Some services send them with a range; others need one more request. If it fails, the object is
+    not verified: the requests for its ranges will report the error.
     """
     if verifiable(info.checksums) or info.extra.get("composite") or info.etag is None:
         return info
@@ -100,7 +103,7 @@ def with_checksums(
 
 
 class _WholeVerification(Verification):
-    """The digest of the whole."""
+    """Verification with the checksum of the whole object."""
 
     def __init__(self, info: ObjectInfo, algorithms: Sequence[str]) -> None:
         self.by = algorithms[0]
@@ -119,7 +122,7 @@ class _WholeVerification(Verification):
 
 
 class _PartsVerification(Verification):
-    """The digests of the parts, and the digest of those."""
+    """Verification with the checksums of the parts, and the checksum of those."""
 
     def __init__(self, composite: Composite) -> None:
         self._composite = composite
@@ -135,7 +138,7 @@ class _PartsVerification(Verification):
         start = 0
         while start < data.nbytes:
             stop = start + self._composite.sizes[self._number] - self._part.size
-            # A slice is released at once: a traceback that keeps it would keep the buffer.
+            # Release slices at once: a traceback that holds one would hold the buffer.
             with data[start:stop] as piece:
                 self._part.update(piece)
                 start += piece.nbytes
@@ -148,12 +151,12 @@ class _PartsVerification(Verification):
             compare(expected, self._combined.hexdigests(), f"the digests of the parts of {what}")
 
     def _end_parts(self) -> None:
-        """Compare the part that is complete, and those without any bytes behind it."""
+        """Compare the completed part, and empty parts that follow it."""
         sizes, digests = self._composite.sizes, self._composite.digests
         while self._number < len(sizes) and self._part.size == sizes[self._number]:
             found = self._part.hexdigests()
             if digests:
-                what = f"part {self._number + 1} of {len(sizes)}"
+                what = f"part {self._number + 1} of {len(sizes)} of the object"
                 compare({self._algorithm: digests[self._number]}, found, what)
             self._combined.update(memoryview(bytes.fromhex(found[self._algorithm])))
             self._part = Digests((self._algorithm,))

@@ -1,4 +1,4 @@
-"""A bounded crew of threads for the parts of one transfer."""
+"""A bounded pool of threads for the parts of one transfer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class CancelToken(Protocol):
-    """What tells a transfer to stop; a `threading.Event` is one."""
+    """A flag that stops a transfer, such as a `threading.Event`."""
 
     def is_set(self) -> bool: ...
 
@@ -30,11 +30,10 @@ def check_cancelled(flag: CancelToken | None) -> None:
 
 class WorkerPool(Generic[R]):
     """
-    Run jobs side by side, at most `size` at once, and stop at the first failure.
+    Run at most `size` jobs concurrently, and stop at the first failure.
 
-    Results are handed to `on_result` in the thread that submits, so that it needs no lock. Leaving
-    the `with` block waits for the jobs that run; if it is left by an exception, those that check
-    their `checkpoint` end early.
+    `on_result` is called in the thread that submits jobs, so it needs no lock. The end of the
+    ``with`` block waits for running jobs; jobs that call `checkpoint` end early.
 
     Args:
         cancel: Stops the transfer when set.
@@ -66,16 +65,16 @@ class WorkerPool(Generic[R]):
 
     def checkpoint(self) -> None:
         """
-        Raise if the transfer was stopped.
+        Raise an error if the transfer was stopped.
 
         Raises:
-            TransferCancelledError: Another job failed, or the caller cancelled.
+            TransferCancelledError: Another job failed, or the caller cancelled the transfer.
         """
         check_cancelled(self._stopped)
         check_cancelled(self._cancel)
 
     def submit(self, job: Callable[..., R], *arguments: object) -> None:
-        """Start a job as soon as fewer than `size` are running."""
+        """Start a job as soon as fewer than `size` jobs are running."""
         self._collect(self._size - 1)
         self.checkpoint()
         if self._pool is None:
@@ -83,19 +82,19 @@ class WorkerPool(Generic[R]):
         self._running.add(self._pool.submit(job, *arguments))
 
     def finish(self) -> None:
-        """Wait for all jobs; raise what the first failed one raised."""
+        """Wait for all jobs, and raise the error of the first failed one."""
         self._collect(0)
         self.checkpoint()
 
     def stop(self) -> None:
-        """Let running jobs end and start no more. It may be called again."""
+        """Wait for running jobs and start no more. Calling it again is harmless."""
         self._stopped.set()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
     def _collect(self, left: int) -> None:
-        """Wait until no more than `left` jobs run."""
+        """Wait until at most `left` jobs are running."""
         while len(self._running) > left:
             done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -105,7 +104,7 @@ class WorkerPool(Generic[R]):
 def map_concurrently(
     job: Callable[[T], R], items: Iterable[T], size: int, cancel: CancelToken | None = None
 ) -> list[R]:
-    """Return what the job makes of each item, in their order, at most `size` at a time."""
+    """Return the results of a job for each item, in order, with at most `size` threads."""
     results: dict[int, R] = {}
 
     def numbered(index: int, item: T) -> tuple[int, R]:
@@ -114,8 +113,8 @@ def map_concurrently(
     def keep(result: tuple[int, R]) -> None:
         results[result[0]] = result[1]
 
-    with WorkerPool[tuple[int, R]](size, keep, cancel) as crew:
+    with WorkerPool[tuple[int, R]](size, keep, cancel) as pool:
         for index, item in enumerate(items):
-            crew.submit(numbered, index, item)
-        crew.finish()
+            pool.submit(numbered, index, item)
+        pool.finish()
     return [results[index] for index in range(len(results))]

@@ -180,9 +180,7 @@ def test_a_misspelt_driver_is_told_the_name_it_may_have_meant() -> None:
 
 
 def test_a_text_as_content_is_told_that_it_is_a_path(container: Container) -> None:
-    with pytest.raises(
-        LocalFileNotFoundError, match="a path; content is given as bytes"
-    ) as caught:
+    with pytest.raises(LocalFileNotFoundError, match="a path; pass content as bytes") as caught:
         container.upload_object("hello world", "a")
     assert "hello world" == caught.value.filename
     with pytest.raises(StorageError) as caught_long:

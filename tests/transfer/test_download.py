@@ -662,9 +662,9 @@ def test_a_file_is_no_folder(container: Container, folder: Path) -> None:
 def test_a_device_or_pipe_is_no_destination(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
-    """What is no regular file is not replaced by one."""
+    """What is not a regular file is not replaced by one."""
     os.mkfifo(folder / "pipe")
-    with pytest.raises(InvalidOptionError, match="no regular file"):
+    with pytest.raises(InvalidOptionError, match="not a regular file"):
         container.download_object("small", folder / "pipe", overwrite=True)
     with pytest.raises(LocalFileExistsError):
         container.download_object("small", folder / "pipe")

@@ -253,7 +253,7 @@ def test_a_source_that_is_too_large_is_refused_at_once(
     path = tmp_path / "large"
     path.write_bytes(content)
     for source in (content, io.BytesIO(content), path):
-        with pytest.raises(NotSupportedError, match=r"objects of up to \d+ bytes"):
+        with pytest.raises(NotSupportedError, match=r"objects of at most \d+ bytes"):
             driver.upload_object(source, "c", "a")
     assert [] == driver.calls
 
@@ -584,9 +584,9 @@ def test_a_bad_checksum_is_refused_before_the_source_is_read(driver: FaultyDrive
 def test_what_the_service_says_it_stored_is_compared(
     driver: FaultyDriver, hook: str, size: int
 ) -> None:
-    """A service that tells another digest than that of our bytes has stored something else."""
+    """A service that tells another digest than that of our bytes has stored other bytes."""
     tell_digest(driver, hook, md5="0" * 32)
-    with pytest.raises(IntegrityError, match="stored something else"):
+    with pytest.raises(IntegrityError, match="stored other bytes"):
         driver.upload_object(_noise(size), "c", "a")
 
 
