@@ -156,7 +156,7 @@ class _PartsVerification(Verification):
         while self._number < len(sizes) and self._part.size == sizes[self._number]:
             found = self._part.hexdigests()
             if digests:
-                what = f"part {self._number + 1} of {len(sizes)} of the object"
+                what = f"part {self._number + 1} of {len(sizes)}"
                 compare({self._algorithm: digests[self._number]}, found, what)
             self._combined.update(memoryview(bytes.fromhex(found[self._algorithm])))
             self._part = Digests((self._algorithm,))

@@ -561,7 +561,7 @@ def test_an_expected_digest_is_checked(
     digests.update(memoryview(content))
     right = digests.hexdigests()[algorithm]
     wrong = ("0" if right[0] != "0" else "1") + right[1:]
-    with pytest.raises(IntegrityError, match=f"{algorithm} should be {wrong}, but is {right}"):
+    with pytest.raises(IntegrityError, match=f"expected {algorithm} {wrong}, got {right}"):
         driver.upload_object(wrap(content), "c", "a", checksum=f"{algorithm}:{wrong}")
     assert [] == driver.asked("_put_object")
     _old_and_nothing_else(driver)
