@@ -1,14 +1,15 @@
 """
-The wire: one request, as exact bytes, and its answer.
+The HTTP layer: exact requests, and their responses.
 
-A driver makes a `Request`, hands it to its `Client` and gets a `Response` or one of the library's
-errors. The client signs every attempt afresh, tries again where that is safe, and tells apart
-what went wrong; the transport below it keeps connections, proxies and TLS as requests' adapter
-sets them up, and puts the bytes on the socket itself. Nothing here knows of containers, objects
-or a particular service.
+A driver passes a `Request` to its `Client`, which returns a `Response` or raises one of the
+library's errors. The client signs each attempt, retries where that is safe, and classifies errors.
+The transport below it manages connections, proxies and TLS with the adapter of requests, and
+writes requests to the socket itself. This package is independent of containers, objects and
+particular services.
 
-`message` says what is asked and answered and `client` tries until there is an answer; below them
-`transport` finds the way, `pool` keeps connections, `connection` moves bytes, `head` and
-`response` read what came, `faults` says what went wrong. `names`, `headers` and `xml` are pure
-functions for drivers, and `environment` is what is taken from environment variables.
+`message` defines requests and responses, and `client` sends and retries; below them `transport`
+chooses a connection, `pool` keeps connections, `connection` sends and receives bytes,
+`response_head` and `response` parse responses, and `network_errors` describes failures.
+`encoding`, `headers`, `json` and `xml` are functions for drivers, and `environment` reads the
+environment variables for proxies and certificates.
 """

@@ -1,10 +1,10 @@
 """
-One request, until it has an answer: signed afresh for each try, and tried again where that helps.
+Send a request until there is a response: sign each attempt, and retry where that is safe.
 
-What may be tried again depends on what the service may have seen. A connection that could not be
-made has sent nothing. A request that was sent and not answered is sent again only if doing it
-twice does what doing it once does. An answer that refuses a request (wrong credentials, wrong
-clock, too many requests) says by itself that nothing was done.
+Whether a retry is safe depends on what the service has received. If no connection could be made,
+nothing was sent. A request without a response is sent again only if it is idempotent. A response
+that rejects a request (wrong credentials, wrong clock, too many requests) shows that the request
+had no effect.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ from ..values import KiB
 from . import headers as header_rules
 from .message import ErrorReader, Request, Response, Signer
 from .network_errors import OutageError
-from .response import Answer
+from .response import WireResponse
 from .transport import Transport
 
 _logger = logging.getLogger(__name__)
 
 _ERROR_LIMIT = 64 * KiB
-# A clock that is wrong by less is not what a service complains of.
-_SKEW_THAT_MATTERS = 30.0
-# What all services that sign by the time tolerate, where they do not say why they refuse:
+# No service rejects a request because of a smaller clock skew.
+_MIN_SKEW = 30.0
+# The clock skew that all services accept. It matters for those that do not report the reason:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
 # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key
-_TOLERATED = 900.0
+_ACCEPTED_SKEW = 900.0
 
 
 class Unsigned:
-    """Sends requests as they are."""
+    """A signer that sends requests unsigned."""
 
     def sign(self, request: Request, _now: float, /) -> Mapping[str, str]:
         """Return the request's own headers."""
         return request.headers
 
     def renew(self, _request: Request, /) -> bool:
-        """Return that there are no other credentials."""
+        """Return `False`: there are no credentials."""
         return False
 
 
 class Client:
     """
-    Gets answers from a service.
+    Send requests to a service, with signatures and retries.
 
     Args:
-        read_error: Says what an answer with an unexpected status means.
-        retry: The policy, or what all retries of the driver share.
-        clock: The time in seconds since 1970.
+        read_error: Converts a response with an unexpected status to a `Fault`.
+        retry: The policy, or the retry state of the driver.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -71,58 +71,57 @@ class Client:
         self.retrier = retry if isinstance(retry, Retrier) else Retrier(retry)
         self.clock = clock
         self.read_error = read_error
-        #: Seconds by which the service's clock is ahead of ours.
+        #: The seconds by which the service's clock is ahead of the local one.
         self.skew = 0.0
         self._last: tuple[Mapping[str, str], float] = ({}, 0.0)
 
     def now(self) -> float:
-        """Return the service's time: ours, corrected by what it told."""
+        """Return the service's time: the local clock, corrected if the service rejected it."""
         return self.clock() + self.skew
 
     def now_there(self) -> float:
         """
-        Return the service's time by its last answer.
+        Return the service's time according to its last response.
 
-        It is for signed URLs, which are used later and by others: nobody corrects a clock then,
-        and some services never complain of ours.
+        It is for presigned URLs, whose clock cannot be corrected by a retry.
         """
-        headers, came = self._last
+        headers, received = self._last
         when = None if "age" in headers else header_rules.parse_date(headers.get("date"))
-        ahead = self.skew if when is None else when.timestamp() - came
-        return self.clock() + (self.skew if abs(ahead - self.skew) < _SKEW_THAT_MATTERS else ahead)
+        ahead = self.skew if when is None else when.timestamp() - received
+        return self.clock() + (self.skew if abs(ahead - self.skew) < _MIN_SKEW else ahead)
 
     def request(self, request: Request) -> Response:
         """
-        Return the answer, with one of the statuses that the request expects.
+        Send a request and return its response, which has one of the expected statuses.
 
         Raises:
-            TransportError: There was no answer, however often it was tried.
+            TransportError: No attempt received a response.
         """
         with self.retrier.budget() as budget:
             budget.operation = request.operation
-            tries: _Tries | None = None
+            attempts: _Attempts | None = None
             while True:
                 skew = self.skew
                 headers = self.signer.sign(request, self.clock() + skew)
                 try:
                     response = self.transport.send(request, headers)
                 except OutageError as outage:
-                    tries = tries or _Tries(self, request, budget)
-                    tries.after_outage(outage)
+                    attempts = attempts or _Attempts(self, request, budget)
+                    attempts.after_outage(outage)
                     continue
                 self._last = response.headers, self.clock()
                 if response.status in request.expected:
                     return response
-                tries = tries or _Tries(self, request, budget)
-                tries.after_error(response, skew)
+                attempts = attempts or _Attempts(self, request, budget)
+                attempts.after_error(response, skew)
 
     def close(self) -> None:
         """Close all connections."""
         self.transport.close()
 
 
-class _Tries:
-    """What was tried for one request, and whether there is another try."""
+class _Attempts:
+    """The failed attempts of one request, and the decision about the next one."""
 
     def __init__(self, client: Client, request: Request, budget: Budget) -> None:
         self._client = client
@@ -132,35 +131,35 @@ class _Tries:
         self._corrected = False
 
     def after_outage(self, outage: OutageError) -> None:
-        """Wait for the next try, or raise the error of the last one."""
+        """Wait for the next attempt, or raise the error of the last one."""
         if not outage.passing or (outage.reached and not self._request.idempotent):
             self._give_up(outage.error)
         self._wait(outage.error)
 
-    def after_error(self, response: Answer, skew: float) -> None:
-        """Set right what an answer complains of, or wait, or raise its error."""
+    def after_error(self, response: WireResponse, skew: float) -> None:
+        """Correct the cause of an error response, or wait, or raise its error."""
         fault = self._client.read_error(
             self._request, response.status, response.headers, _error_body(response)
         )
-        asked = header_rules.retry_after(response.headers, self._client.now())
-        if asked is not None and isinstance(fault.error, StorageError):
-            fault.error.retry_after = asked
-        if fault.skewed and self._correct_clock(response.headers, skew, _SKEW_THAT_MATTERS):
+        delay = header_rules.retry_after(response.headers, self._client.now())
+        if delay is not None and isinstance(fault.error, StorageError):
+            fault.error.retry_after = delay
+        if fault.skewed and self._correct_clock(response.headers, skew, _MIN_SKEW):
             return
-        if fault.unsure and self._correct_clock(response.headers, skew, _TOLERATED):
+        if fault.unsure and self._correct_clock(response.headers, skew, _ACCEPTED_SKEW):
             return
         if fault.renew and not self._renewed:
             self._renewed = True
             if self._client.signer.renew(self._request):
                 _logger.debug("%s: credentials were renewed", self._request.operation)
                 return
-        # One that asks for fewer requests has not carried out this one.
+        # A throttled request had no effect.
         if not fault.retry or not (self._request.idempotent or fault.throttled):
             self._give_up(fault.error)
         self._wait(fault.error, throttled=fault.throttled)
 
     def _wait(self, error: Exception, *, throttled: bool = False) -> None:
-        # A request between may have sent another one: a login, or the question for a region.
+        # Another request may have been sent in between: a login, or a request for the region.
         self._budget.operation = self._request.operation
         if not isinstance(error, StorageError) or not self._budget.retry(
             error, throttled=throttled
@@ -169,23 +168,25 @@ class _Tries:
 
     def _correct_clock(self, headers: Mapping[str, str], skew: float, least: float) -> bool:
         """
-        Take the service's clock; return whether it is another than this try was signed by.
+        Adopt the service's clock; return whether it differs from that of this attempt.
 
         Args:
-            least: The seconds that make it another one.
+            least: The smallest difference in seconds.
         """
         when = header_rules.parse_date(headers.get("date"))
-        # By a year beyond these no request and no URL could be signed.
+        # Other years cannot be signed.
         if when is None or self._corrected or not 1990 <= when.year < 9000:
             return False
         self._corrected = True
         found = when.timestamp() - self._client.clock()
         if abs(found - skew) < least:
             return False
-        # Other threads sign by it from now on. One that was refused meanwhile compares with what
-        # it had signed by itself, and tries again too.
+        # Other threads use it from now on. A thread whose request was rejected meanwhile compares
+        # with the time that it had signed, and so retries, too.
         self._client.skew = found
-        _logger.warning("our clock is off by %.0f s; the service's is used", -found)
+        _logger.warning(
+            "the local clock is off by %.0f s; requests are signed by the service's clock", -found
+        )
         return True
 
     @staticmethod
@@ -193,8 +194,8 @@ class _Tries:
         raise error from None
 
 
-def _error_body(response: Answer) -> bytes:
-    """Return as much of an error's text as is worth reading, even where it breaks off."""
+def _error_body(response: WireResponse) -> bytes:
+    """Return the beginning of an error's body, even if the connection breaks."""
     buffer = bytearray(_ERROR_LIMIT if response.size is None else min(response.size, _ERROR_LIMIT))
     view = memoryview(buffer)
     filled = 0
@@ -213,7 +214,7 @@ def _error_body(response: Answer) -> bytes:
 
 
 def _decompressed(body: bytes) -> bytes:
-    """Return an error's text, which is compressed where whoever asks takes objects that are."""
+    """Decompress the body of an error, which a service compresses if the request allows gzip."""
     try:
         return HiddenBytes(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _ERROR_LIMIT))
     except zlib.error:

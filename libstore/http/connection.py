@@ -1,9 +1,9 @@
 """
-Bytes on the socket: a request in as few sends as it takes, and what comes back.
+Send requests to a socket with as few calls as possible, and receive responses.
 
-`PlainConnection` and `SecureConnection` are urllib3's connections, which know how to reach a
-service through proxies and TLS. From there on a `Channel` does the talking; the parsers of
-urllib3, http.client and email, where requests spends most of its time, are left out.
+`PlainConnection` and `SecureConnection` are urllib3's connections, which connect through proxies
+and TLS. A `Channel` then sends and receives; it replaces the parsers of urllib3, http.client and
+email, where requests spends most of its time.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from ..errors import IntegrityError
 from ..retry import MIN_RATE
 from ..values import KiB
 from .message import Content
-from .network_errors import BrokenOffError, MalformedAnswerError, TooSlowError
+from .network_errors import IncompleteResponseError, MalformedResponseError, TooSlowError
 from .response_head import Head, parse_head
 
 _BUFFER = 64 * KiB
-# What is small enough to travel in one send with the head.
+# The maximum size of a body that is sent with the head in one call.
 _TOGETHER = 64 * KiB
-# An answer that comes early is looked for between pieces of this size.
+# After each block of this size, check whether the service has already responded.
 _PIECE = 256 * KiB
-# A service that works on a request sends white space meanwhile, so that the connection is kept:
+# A service that processes a request may send white space to keep the connection open:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-# It may do so for this many timeouts; what answers to GET sends what there is.
-_AT_WORK = 10
-# More answers of status 1xx before the real one than any service has a use for.
-_MOST_INTERIM = 16
+# It may do so for this many timeouts, except after a GET.
+_PROCESSING_TIMEOUTS = 10
+# The maximum number of responses with status 1xx before the final one.
+_MAX_INTERIM = 16
 
-# What a GET, and no other request, begins with.
+# The first byte of a GET, and of no other request.
 _GET = ord("G")
 
-#: How a connection shows that the peer has gone while something was sent.
+#: The errors that show during sending that the peer has closed the connection.
 PEER_LEFT = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Channel:
     """
-    One open connection, and what was received on it and not yet read.
+    An open connection, with the bytes that were received and not yet read.
 
     Attributes:
-        used: Whether an answer has come on it before; only then can it have gone stale.
-        untouched: Whether certainly nothing of the last request was sent.
-        silent: Whether nothing has come since the last request.
+        used: Whether a response was received on it; only then can it be stale.
+        untouched: Whether the service cannot have received the last request.
+        silent: Whether nothing was received since the last request.
     """
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
@@ -63,7 +63,7 @@ class Channel:
         self._start = 0
         self._stop = 0
         self._sending = False
-        self._patience = 1
+        self._timeouts = 1
         self._begin_window(1)
         self.used = False
         self.untouched = False
@@ -71,37 +71,37 @@ class Channel:
 
     @property
     def buffered(self) -> int:
-        """How many bytes can be had without asking the socket."""
+        """The number of bytes that were received and not yet read."""
         return self._stop - self._start
 
     def idle(self) -> bool:
-        """Return whether the connection is open, and nothing came that was not asked for."""
+        """Return whether the connection is open and has no unexpected data."""
         return not (self.buffered or self._pending() or wait_for_read(self._sock, 0.0))
 
     def clean(self) -> bool:
-        """Return whether nothing lies behind the end of the answer that was just read."""
+        """Return whether no data was received after the end of the last response."""
         return not (self.buffered or self._pending())
 
     def _pending(self) -> int:
         return self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
 
     def drop(self) -> None:
-        """Close the socket without a word to the peer."""
+        """Close the socket, without shutting down TLS."""
         self._sock.close()
 
     # Sending
 
     def send(self, head: memoryview, content: bytes | Content | None) -> bool:
         """
-        Send a request; return `False` if an answer came before all of it was sent.
+        Send a request; return `False` if the service responded before all of it was sent.
 
         Raises:
-            IntegrityError: The content is not as long as it said it was.
+            IntegrityError: The content has another length than its `size`.
         """
         self._start = self._stop = 0
         self._begin_window(1)
         self._sending = True
-        self._patience = 1 if head[0] == _GET else _AT_WORK
+        self._timeouts = 1 if head[0] == _GET else _PROCESSING_TIMEOUTS
         self.untouched = False
         self.silent = True
         if not content:
@@ -128,22 +128,22 @@ class Channel:
         try:
             self._send_all(memoryview(data))
         except PEER_LEFT:
-            # The peer was gone before the request was out: it cannot have acted on it. It may
-            # have said why before it left.
+            # The peer closed the connection before it received the request, so it cannot have
+            # processed it. It may have sent a response with the reason.
             self.untouched = True
             return False
         return True
 
     def _send_piece(self, piece: memoryview) -> bool:
         for start in range(0, piece.nbytes, _PIECE):
-            if self._answered():
+            if self._has_early_response():
                 return False
             try:
                 self._send_all(piece[start : start + _PIECE])
             except PEER_LEFT:
                 return False
             except TimeoutError:
-                if self._answered():
+                if self._has_early_response():
                     return False
                 raise
         return True
@@ -155,45 +155,45 @@ class Channel:
             self._pace(began, count)
             data = data[count:]
 
-    def _answered(self) -> bool:
-        """Return whether an answer is there although the request is not yet sent."""
+    def _has_early_response(self) -> bool:
+        """Return whether the service responded before the whole request was sent."""
         if not wait_for_read(self._sock, 0.0):
             return False
         self._sock.settimeout(0.0)
         try:
             count = self._sock.recv_into(self._view[self._stop :])
         except _NOT_YET:
-            return False  # TLS had something to say to TLS
+            return False  # it was a TLS record without data
         except PEER_LEFT:
             return True
         finally:
             self._sock.settimeout(self._timeout)
         self._stop += count
         self.silent = self.silent and not count
-        # An interim answer does not end the sending; anything else does, an end too.
+        # An interim response does not stop sending; anything else does, including the end.
         return not (count and self._buffer.startswith(b"HTTP/1.1 1"))
 
     # Receiving
 
     def receive_head(self) -> Head:
         """
-        Return the head of the answer; what of its body came along stays here.
+        Receive the head of the response; any received part of the body stays in the buffer.
 
         Raises:
-            MalformedAnswerError: This is not HTTP/1.1, or none that can be trusted.
-            BrokenOffError: The connection ended first.
+            MalformedResponseError: The response is not valid HTTP/1.1, or is ambiguous.
+            IncompleteResponseError: The connection ended first.
         """
         self._sending = False
         self._begin_window(1)
-        for _ in range(_MOST_INTERIM):
+        for _ in range(_MAX_INTERIM):
             head = parse_head(self._head_bytes())
             if head.status >= 200:
                 self.used = True
-                self._begin_window(self._patience)
+                self._begin_window(self._timeouts)
                 return head
             if head.status == 101:
-                raise MalformedAnswerError("it changed to a protocol that nobody asked for")
-        raise MalformedAnswerError("it sent interim answers without end")
+                raise MalformedResponseError("it switches to a protocol that was not requested")
+        raise MalformedResponseError(f"more than {_MAX_INTERIM} interim responses")
 
     def _head_bytes(self) -> bytes:
         buffer = self._buffer
@@ -207,20 +207,20 @@ class Channel:
             if self._stop and not buffer.startswith(b"HTTP/1.", self._start, self._stop):
                 start = bytes(self._view[self._start : min(self._start + 7, self._stop)])
                 if not b"HTTP/1.".startswith(start):
-                    raise MalformedAnswerError("what came does not begin with HTTP/1")
+                    raise MalformedResponseError("it does not begin with HTTP/1")
             searched = max(self._start, self._stop - 3)
             if self._stop == _BUFFER:
                 if not self._start:
-                    raise MalformedAnswerError(f"its head is longer than {_BUFFER} bytes")
+                    raise MalformedResponseError(f"its head is longer than {_BUFFER} bytes")
                 searched -= self._start
                 self._move_to_front()
             count = self._receive(self._view[self._stop :])
             if not count:
-                raise BrokenOffError
+                raise IncompleteResponseError
             self._stop += count
 
     def fill(self) -> int:
-        """Receive more into the buffer; return how much, 0 at the end of the connection."""
+        """Receive bytes into the buffer; return how many, 0 at the end of the connection."""
         if self._start == self._stop:
             self._start = self._stop = 0
         elif self._stop == _BUFFER:
@@ -230,7 +230,7 @@ class Channel:
         return count
 
     def line(self, longest: int) -> bytes:
-        """Return the next line without its end."""
+        """Return the next line, without its line ending."""
         searched = self._start
         while True:
             end = self._buffer.find(b"\r\n", searched, self._stop)
@@ -240,14 +240,14 @@ class Channel:
                 return line
             searched = max(self._start, self._stop - 1)
             if self.buffered > longest:
-                raise MalformedAnswerError(f"a line is longer than {longest} bytes")
+                raise MalformedResponseError(f"a line is longer than {longest} bytes")
             moved = self._start
             if not self.fill():
-                raise BrokenOffError
+                raise IncompleteResponseError
             searched -= moved - self._start
 
     def take(self, target: memoryview) -> int:
-        """Fill the target with what is there, or with the next that comes; 0 at the end."""
+        """Move buffered bytes to the target, or receive bytes into it; 0 at the end."""
         start = self._start
         if start == self._stop:
             return self._receive(target)
@@ -257,13 +257,13 @@ class Channel:
         return count
 
     def take_bytes(self, count: int) -> bytes:
-        """Return as many of the buffered bytes."""
+        """Return a number of buffered bytes."""
         start = self._start
         self._start = start + count
         return bytes(self._view[start : start + count])
 
-    def take_at_once(self, count: int) -> int:
-        """Drop up to as many bytes, without waiting for any; return how many were dropped."""
+    def discard_available(self, count: int) -> int:
+        """Discard up to `count` bytes without waiting for any; return how many."""
         dropped = min(count, self.buffered)
         self._start += dropped
         if dropped == count:
@@ -277,7 +277,7 @@ class Channel:
                 dropped += got
             self._sock.settimeout(self._timeout)
         except OSError:
-            pass  # no more is there; whoever wanted more closes the connection now
+            pass  # no more bytes are available, so the caller closes the connection
         return dropped
 
     def _receive(self, target: memoryview) -> int:
@@ -295,10 +295,10 @@ class Channel:
 
     def _pace(self, began: float, count: int) -> None:
         """
-        Raise `TooSlowError` if too few bytes have moved over a whole window of time.
+        Raise `TooSlowError` if too few bytes were transferred during a window of time.
 
-        A drip of a byte now and then never trips the socket's timeout. What counts is the time
-        spent waiting here, not the time that the reader takes between two calls.
+        Single bytes now and then would never trigger the socket's timeout. Only the time spent
+        waiting here counts, not the time that the reader takes between two calls.
         """
         self._waited += monotonic() - began
         self._moved += count
@@ -316,12 +316,12 @@ class Channel:
 
 class _Leased:
     """
-    What a `ConnectionPool` keeps with a connection.
+    The state that a `ConnectionPool` keeps with a connection.
 
     Attributes:
-        channel: What talks on it, while it is open.
-        extra: Whether it is one beyond the pool's size, and will not be kept.
-        lease: Which lease this is. Only who knows it can give the connection back, and once.
+        channel: The open channel, or `None`.
+        extra: Whether the connection exceeds the pool's size, and will not be kept.
+        lease: The number of the current lease, which is required to release the connection, once.
     """
 
     channel: Channel | None = None
@@ -339,7 +339,7 @@ class PlainConnection(_Leased, HTTPConnection):
 
 
 class SecureConnection(_Leased, HTTPSConnection):
-    """A connection with TLS, whose certificate is checked as the pool says."""
+    """A connection with TLS."""
 
     @override
     def close(self) -> None:
@@ -351,7 +351,7 @@ Connection = PlainConnection | SecureConnection
 
 
 def _exactly(content: Content) -> Iterator[memoryview]:
-    """Yield the content's pieces; a length that was announced is kept, or nothing is finished."""
+    """Yield the blocks of the content, and raise an error if they do not match its size."""
     left = content.size
     for piece in content.blocks():
         left -= piece.nbytes
@@ -360,6 +360,6 @@ def _exactly(content: Content) -> Iterator[memoryview]:
         yield piece
     if left:
         raise IntegrityError(
-            f"the content has {content.size} bytes, it said, and then"
+            f"the content was announced with {content.size} bytes, but has"
             f" {'more' if left < 0 else f'only {content.size - left}'}"
         )

@@ -1,9 +1,9 @@
 """
-Names in paths and queries, byte for byte.
+Percent-encoding of names in paths and queries.
 
-Only RFC 3986's unreserved characters stand for themselves, so that what a signature is computed
-of, what is sent and what the service decodes are the same. Dot segments, double slashes and
-percent signs are parts of names like any others: nothing is normalised.
+All characters but the unreserved ones of RFC 3986 are encoded, so that the signed form, the sent
+form and the form that the service decodes are equal. Nothing is normalised: dot segments, double
+slashes and percent signs are part of a name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..errors import InvalidOptionError
 
 
 def encode(text: str) -> str:
-    """Return the text with everything but ``A-Z a-z 0-9 - . _ ~`` percent-encoded."""
+    """Percent-encode all characters but ``A-Z a-z 0-9 - . _ ~``."""
     return quote(text, safe="")
 
 
 def encode_path(name: str) -> str:
-    """Return the name percent-encoded, its slashes left as they are."""
+    """Percent-encode a name, except its slashes."""
     return quote(name, safe="/")
 
 
@@ -30,14 +30,14 @@ def encode_query(parameters: Mapping[str, str]) -> str:
     """
     Return ``name=value&name=value``, percent-encoded, in the given order.
 
-    A parameter without a value keeps its ``=``, as signatures want it.
+    A parameter without a value keeps its ``=``, as signatures require.
     """
     return "&".join(f"{encode(name)}={encode(value)}" for name, value in parameters.items())
 
 
 @lru_cache(maxsize=1024)
 def host_header(url: str) -> str:
-    """Return what `Host` is for a service at this URL: without the scheme's own port."""
+    """Return the header `Host` for a URL, without the scheme's default port."""
     return arguments.address(url, "the service's URL").origin.partition("://")[2]
 
 
@@ -46,7 +46,7 @@ def split_origin(url: str) -> tuple[str, str, int]:
     Return scheme, host and port of ``scheme://host[:port]``.
 
     Raises:
-        InvalidOptionError: It is no such URL, or it says more than that.
+        InvalidOptionError: The URL is invalid, or has a path.
     """
     scheme, host, port, path = arguments.address(url, "the service's URL", "https://host[:port]")
     if path:

@@ -1,8 +1,8 @@
 """
-Proxies and certificate authorities as the environment names them, read once.
+Proxies and certificate authorities from environment variables, read once.
 
-requests looks at the environment for every request, and takes passwords from a netrc file on the
-way; this wire asks it for neither.
+requests reads the environment for every request, and passwords from a netrc file; this library
+uses neither.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .. import arguments
 from ..errors import InvalidOptionError, InvalidTypeError
 from ..redaction import Hidden, hide, hide_address, type_name
 
-# What ends or splits the user and the password in a URL; they are percent-encoded there.
+# Characters that must be percent-encoded in the user and the password of a URL.
 _UNFIT = re.compile(r"[\x00-\x20\x7f/?#\\]")
 _SECRET = re.compile(
     r"(?<!ACCESS_)KEY(?!_ID)|ACCESS_KEY$|SECRET|TOKEN|PASSWORD|CONNECTION_STRING|PROXY",
@@ -31,7 +31,7 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Environment(Mapping[str, str]):
-    """The variables of the environment, whose `repr` shows none, and those with secrets hidden."""
+    """The environment variables, without a revealing `repr`, and with secret values masked."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = os.environ if variables is None else variables
@@ -53,11 +53,11 @@ class Environment(Mapping[str, str]):
 @dataclass(frozen=True, slots=True)
 class Proxies:
     """
-    Which proxy leads where.
+    The proxies of a transport.
 
     Attributes:
-        by_scheme: URLs of proxies by the scheme of what is asked for; they may have passwords.
-        exempt: Hosts that are spoken to directly, as in ``NO_PROXY``.
+        by_scheme: The URLs of proxies by the scheme of the request; they may contain passwords.
+        exempt: Hosts that need no proxy, as in ``NO_PROXY``.
     """
 
     by_scheme: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -68,11 +68,11 @@ class Proxies:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The passwords, and what is sent of them."""
+        """The passwords of proxies, in all forms in which they are sent."""
         return tuple(secret for url in self.by_scheme.values() for secret in _passwords(url))
 
     def choose(self, scheme: str, host: str, port: int) -> str | None:
-        """Return the URL of the proxy to this host, or `None`."""
+        """Return the URL of the proxy for a host, or `None`."""
         proxy = self.by_scheme.get(scheme) or self.by_scheme.get("all")
         if not proxy or any(_covers(entry, host.lower(), port) for entry in self.exempt):
             return None
@@ -81,10 +81,10 @@ class Proxies:
 
 def proxy_address(url: object, label: str) -> str:
     """
-    Return the URL of a proxy, which may have a user and a password, and may lack the scheme.
+    Check the URL of a proxy, which may have a user and a password, and may lack the scheme.
 
     Raises:
-        InvalidOptionError: It is none, or not one of an HTTP proxy.
+        InvalidOptionError: The URL is invalid, or not one of an HTTP proxy.
     """
     if not isinstance(url, str):
         raise InvalidTypeError(f"{label} must be a str, not {type_name(url)}")
@@ -94,7 +94,10 @@ def proxy_address(url: object, label: str) -> str:
     plain = f"{scheme or 'http'}://{place}"
     path = arguments.address(plain, label, "http://host:port or https://host:port").path
     if path or _UNFIT.search(user):
-        raise InvalidOptionError(f"{label} must be http://[user:password@]host:port, and no more")
+        raise InvalidOptionError(
+            f"{label} must be http://[user:password@]host:port, without a path, and with user and"
+            " password percent-encoded"
+        )
     return url if mark else Hidden(f"http://{url}")
 
 
@@ -105,11 +108,11 @@ def _parts(url: str) -> tuple[str, str, Hidden, str]:
 
 
 def proxies_from(environ: Mapping[str, str]) -> Proxies:
-    """Return what ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name."""
+    """Read ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``."""
     by_scheme = {}
     for scheme in ("http", "https", "all"):
         proxy = environ.get(f"{scheme}_proxy")
-        # A CGI program gets a client's header Proxy as HTTP_PROXY (CVE-2016-5385).
+        # In a CGI program, HTTP_PROXY is the client's header Proxy (CVE-2016-5385).
         if proxy is None and not (scheme == "http" and "REQUEST_METHOD" in environ):
             proxy = environ.get(f"{scheme.upper()}_PROXY")
         if proxy:
@@ -119,12 +122,14 @@ def proxies_from(environ: Mapping[str, str]) -> Proxies:
 
 
 def bundle_from(environ: Mapping[str, str]) -> str | None:
-    """Return the file or folder of certificate authorities that the environment names."""
+    """Return the file or directory of certificate authorities from the environment."""
     for name in _BUNDLES:
         path = environ.get(name)
         if path:
             if not os.path.exists(path):
-                raise InvalidOptionError(f"{name} names {path!r}, which does not exist")
+                raise InvalidOptionError(
+                    f"the environment variable {name} is {path!r}, which does not exist"
+                )
             return path
     return None
 
@@ -140,7 +145,7 @@ def _passwords(url: object) -> Iterator[str]:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Return whether an entry of ``NO_PROXY`` means this host."""
+    """Return whether an entry of ``NO_PROXY`` matches a host."""
     if entry == "*":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What stands in headers: dates, ETags and ranges; and what must never stand there."""
+"""Parse and format header values (dates, ETags, ranges), and reject unsafe ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MONTHS = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
-# A year: some calls of the system take no time that is beyond all bounds.
+# A year, because some system calls do not support longer timeouts.
 _LONGEST_WAIT = 365 * 86_400.0
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
@@ -35,21 +35,21 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def check(headers: Mapping[str, str]) -> None:
     """
-    Make sure that headers are what they seem: no value can end its line and begin another.
+    Check that headers can be sent, and that no value can inject another header.
 
-    Values are sent as UTF-8, and read as such by `libstore.http.response_head`.
+    Values are sent as UTF-8, which `libstore.http.response_head` decodes, too.
 
     Raises:
-        InvalidOptionError: A name or a value cannot be sent. Nothing was.
+        InvalidOptionError: A name or a value cannot be sent. Nothing was sent.
     """
-    # Two looks at the whole take no time; only headers that fail one are looked at one by one.
+    # Two checks of all headers together are fast; each header is checked only if one fails.
     if _is_plain("".join(headers.values())):
         names = ",".join(headers)
         if names.count(",") == len(headers) - 1 and _NAMES.fullmatch(names):
             return
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            raise InvalidOptionError(f"no header can have the name {shorten(name)}")
+            raise InvalidOptionError(f"{shorten(name)} is not a valid header name")
         found = _NOT_IN_A_VALUE.search(value)
         if found:
             raise InvalidOptionError(
@@ -63,23 +63,23 @@ def _is_plain(text: str) -> bool:
 
 
 def http_date(seconds: float) -> str:
-    """Return seconds since 1970 in the form that `Date` has."""
+    """Format seconds since 1970 for a header such as `Date`."""
     when = datetime.fromtimestamp(seconds, timezone.utc)
     month = next(name for name, number in _MONTHS.items() if number == when.month)
     return f"{_DAYS[when.weekday()]}, {when.day:02} {month} {when.year:04} {when:%H:%M:%S} GMT"
 
 
 def is_html(headers: Mapping[str, str]) -> bool:
-    """Return whether an answer says that it is a web page."""
+    """Return whether a response is a web page, by its content type."""
     return headers.get("content-type", "").lower().startswith("text/html")
 
 
 def parse_date(text: object) -> datetime | None:
-    """Return the moment that a header names, in UTC; `None` if it names none."""
+    """Parse the date of a header to UTC; `None` if it is invalid."""
     if not isinstance(text, str) or not text.isascii():
         return None
     try:
-        # Sun, 06 Nov 1994 08:49:37 GMT: what RFC 9110 asks for, without email's general parser.
+        # The format of RFC 9110, such as Sun, 06 Nov 1994 08:49:37 GMT, without email's parser.
         match = _HTTP_DATE.fullmatch(text)
         if match:
             day, month, year, hour, minute, second = match.groups()
@@ -98,11 +98,11 @@ def parse_date(text: object) -> datetime | None:
 
 
 def parse_timestamp(text: object) -> datetime | None:
-    """Return the moment, in UTC, of a text such as ``2026-01-31T23:59:59.000Z`` (ISO 8601)."""
+    """Parse an ISO 8601 time such as ``2026-01-31T23:59:59.000Z`` to UTC; `None` if invalid."""
     if not isinstance(text, str) or not text.isascii():
         return None
     try:
-        # Python 3.10 reads neither the Z nor fractions of other than 3 or 6 digits.
+        # Python 3.10 supports neither the Z nor fractions of other than 3 or 6 digits.
         if text.endswith("Z"):
             body, _, fraction = text[:-1].partition(".")
             when = datetime.fromisoformat(f"{body}.{fraction[:6]:0<6}" if fraction else body)
@@ -114,27 +114,27 @@ def parse_timestamp(text: object) -> datetime | None:
 
 
 def _in_utc(when: datetime) -> datetime:
-    """Return a moment in UTC; `OverflowError` if there it is before the year 1 or after 9999."""
+    """Convert a time to UTC; raises `OverflowError` if the year is out of range."""
     return (
         when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     )
 
 
 def parse_epoch(text: str | None) -> datetime | None:
-    """Return the moment, in UTC, of seconds since 1970 such as ``1800000000.12345``."""
+    """Parse seconds since 1970, such as ``1800000000.12345``, to UTC; `None` if invalid."""
     return utc_time(float(text)) if text and _SECONDS.fullmatch(text) else None
 
 
 def clean_etag(text: str | None) -> str | None:
-    """Return an ETag without its quotes and without the mark of a weak one."""
+    """Remove the quotes of an ETag and the mark of a weak one; `None` if it is empty."""
     return (plain_etag(text) or None) if text else None
 
 
 def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | None:
     """
-    Return the span that is sent and the size of the whole, each if it is told.
+    Parse `Content-Range` to the span and the total size, each `None` if it is absent.
 
-    `None` means that the header is missing or says nothing that can be understood.
+    The result is `None` if the header is missing or invalid.
     """
     match = _CONTENT_RANGE.fullmatch(text) if text else None
     if not match:
@@ -153,7 +153,7 @@ def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | No
 
 
 def parse_size(value: object) -> int | None:
-    """Return a number of bytes, or of things, as headers, XML or JSON tell it; else `None`."""
+    """Parse a size or a count from a header, XML or JSON; `None` if it is invalid."""
     if isinstance(value, str):
         if len(value) <= 19 and value.isascii() and value.isdigit():
             size = int(value)
@@ -165,10 +165,10 @@ def parse_size(value: object) -> int | None:
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
-    Return the seconds that a service asks to wait for, or `None`.
+    Return the delay in seconds before a retry, from ``Retry-After``; `None` if it is absent.
 
-    Besides the standard's header these are known: ``x-ms-retry-after-ms`` (Azure) and
-    ``x-amz-retry-after`` (AWS), both in milliseconds.
+    ``x-ms-retry-after-ms`` (Azure) and ``x-amz-retry-after`` (AWS), both in milliseconds, are
+    supported, too.
     """
     for name in ("x-ms-retry-after-ms", "x-amz-retry-after"):
         milliseconds = parse_size(headers.get(name))

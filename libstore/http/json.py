@@ -1,4 +1,4 @@
-"""JSON as services send it, where one number that does not fit must not cost the rest."""
+"""JSON as services send it; a number that is out of range does not invalidate the rest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..redaction import Hidden, HiddenDict
 
 def parse_json(data: bytes | str) -> Any:
     """
-    Return what a document says; numbers that no service can mean are `None`.
+    Parse a JSON document; numbers that are out of range, NaN and Infinity become `None`.
 
-    The `repr` of its objects shows no values, for a service may repeat our credentials in them.
+    The `repr` of its objects masks all values, because a service may repeat credentials in them.
 
     Raises:
-        ValueError: It is not JSON, it is nested too deep, or its text is not Unicode.
+        ValueError: The document is not JSON, nested too deep, or not valid Unicode.
     """
     text = Hidden(data if isinstance(data, str) else data.decode(json.detect_encoding(data)))
     try:
@@ -23,7 +23,7 @@ def parse_json(data: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("the document is nested too deep") from None
     if "\\ud" in text.lower():
-        # Half of a pair of surrogates, which nothing can be sent with.
+        # A lone surrogate cannot be encoded, and so cannot be sent in a request.
         json.dumps(found, ensure_ascii=False).encode()
     return found
 
@@ -33,12 +33,12 @@ def _decode(text: str) -> Any:
         return json.loads(text, object_hook=HiddenDict, parse_constant=_nothing)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # a number of more digits than Python converts
+    except ValueError:  # a number has more digits than Python converts
         return json.loads(text, object_hook=HiddenDict, parse_constant=_nothing, parse_int=_number)
 
 
 def _nothing(_name: str) -> None:
-    """Stand for NaN and Infinity, which JSON does not have."""
+    """Return `None` for NaN and Infinity, which are not JSON."""
 
 
 def _number(digits: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What is asked and what is answered."""
+"""Requests, responses, and the interfaces of signers and error readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..values import Body
 
 
 class Content(Protocol):
-    """A body that can be sent again; `libstore.transfer.payload.Payload` is one."""
+    """A request body that can be sent again, such as a `libstore.transfer.payload.Payload`."""
 
     @property
     def size(self) -> int: ...
@@ -22,20 +22,19 @@ class Content(Protocol):
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    One request, before it is signed.
+    An unsigned request.
 
     Attributes:
-        method: In upper case.
-        url: ``scheme://host[:port]`` of the service; the connection goes there and nowhere else.
-        target: The exact bytes of path and query as they go on the wire, percent-encoded by the
-            driver. Nobody normalises them.
+        method: The method in upper case.
+        url: ``scheme://host[:port]`` of the service, to which the connection is made.
+        target: Path and query, percent-encoded by the driver. They are sent exactly so.
         headers: Names in lower case. `Host`, `Content-Length`, `Accept-Encoding: identity` and
-            `User-Agent` are added by the wire.
-        content: The body: bytes, something that can be sent again, or nothing.
-        idempotent: Whether sending it twice does what sending it once does. One that is not is
-            tried again only where the service cannot have acted on it.
-        expected: The statuses that are no error.
-        operation: For messages and logs, such as ``"PutObject"``.
+            `User-Agent` are added when it is sent.
+        content: The body: bytes, a `Content`, or `None`.
+        idempotent: Whether sending it twice has the same effect as sending it once. If not, it is
+            retried only if the service cannot have processed it.
+        expected: The statuses that are not errors.
+        operation: The name for messages and logs, such as ``"PutObject"``.
     """
 
     method: str
@@ -49,58 +48,64 @@ class Request:
 
     @override
     def __repr__(self) -> str:
-        path = self.target.partition("?")[0]  # a query may have a signature in it
+        path = self.target.partition("?")[0]  # a query may contain a signature
         return f"<Request {self.operation}: {self.method} {self.url}{path}>"
 
 
 class Response(Protocol):
-    """
-    An answer whose body may still be on the wire.
-
-    It must be read to its end or closed.
-    """
+    """A response whose body is read on demand. Read it to its end, or close it."""
 
     @property
     def status(self) -> int: ...
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """By lower-case name."""
+        """The headers by lower-case name."""
         ...
 
     @property
     def size(self) -> int | None:
-        """Bytes of the body, if the service tells."""
+        """The length of the body in bytes, if it is known."""
         ...
 
     @property
     def body(self) -> Body:
-        """The bytes; `TransportError` where they break off before `size`."""
+        """The body; it raises `TransportError` if the connection breaks before its end."""
         ...
 
     def read(self, limit: int) -> bytes:
-        """Return the whole body and give the connection back; `ServiceError` above the limit."""
+        """
+        Read the whole body and release the connection.
+
+        Raises:
+            ServiceError: The body is longer than `limit` bytes.
+        """
         ...
 
     def close(self) -> None:
-        """Give the connection back, or close it if much of the body is unread."""
+        """Release the connection, or close it if much of the body is unread."""
         ...
 
 
 class Signer(Protocol):
-    """What makes a request a caller's own. It is asked anew for each attempt."""
+    """Adds credentials to requests; it is called for each attempt."""
 
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
-        """Return the headers to send in place of the request's. `now` is corrected for skew."""
+        """
+        Return the headers to send instead of the request's.
+
+        Args:
+            now: Seconds since 1970, corrected for clock skew.
+        """
         ...
 
     def renew(self, request: Request, /) -> bool:
-        """Get new credentials after a 401 or an expired token; return whether there are any."""
+        """Get new credentials after the service rejected them; return whether there are any."""
         ...
 
 
 class ErrorReader(Protocol):
-    """A driver's way to read an error; see `Client`."""
+    """A driver's function that converts an error response to a `Fault`."""
 
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes, /
@@ -110,15 +115,16 @@ class ErrorReader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    What an error answer means.
+    The meaning of an error response.
 
     Attributes:
-        error: What to raise, with status, code and request id filled in.
-        retry: Try again with backoff, if the request may be sent twice.
-        renew: Get new credentials and try once more.
-        skewed: Our clock is wrong: correct it by the answer's Date and try once more.
-        unsure: Our clock may be wrong: do that if it is off by more than services tolerate.
-        throttled: Wait longer than after other faults.
+        error: The error to raise, with status, code and request id.
+        retry: Retry with backoff, if the request is idempotent.
+        renew: Get new credentials and retry once.
+        skewed: The local clock is wrong: correct it by the response's `Date` and retry once.
+        unsure: The local clock may be wrong: correct it and retry once if it is off by more than
+            services accept.
+        throttled: Wait longer before a retry, which is safe for any request.
     """
 
     error: Exception

@@ -1,9 +1,9 @@
 """
-The connections to one origin.
+A pool of connections to one origin.
 
-urllib3's pool creates them; a `ConnectionPool` keeps them. urllib3's own queue is not used: its
-lock may be held by another thread when the process forks, and it blocks for ever where all
-connections are held by streams that are not read to their end.
+urllib3's pool creates the connections. Its queue is not used, because its lock may be held by
+another thread when the process forks, and because it blocks forever if all connections are held by
+streams that are not read to their end.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ from urllib3.exceptions import HTTPError
 from .connection import Channel, Connection, PlainConnection, SecureConnection
 from .network_errors import OutageError, Peer, connecting
 
-# So long nothing was given back, not one connection: then one more is opened, as those that hold
-# the others may be waiting for the very thread that asks.
+# If no connection is released for this long, an extra one is opened, because the threads that hold
+# the connections may be waiting for this thread.
 _STUCK = 5.0
 
 
 class PlainPool(HTTPConnectionPool):
-    """Makes connections without TLS."""
+    """Creates connections without TLS."""
 
     ConnectionCls: Any = PlainConnection
 
 
 class SecurePool(HTTPSConnectionPool):
-    """Makes connections with TLS."""
+    """Creates connections with TLS."""
 
     ConnectionCls: Any = SecureConnection
 
 
 class ConnectionPool:
     """
-    Keeps at most `size` connections, the one used last on top.
+    Keep at most `size` connections, and reuse the most recent one first.
 
     Args:
-        tunnel: Whether the proxy has to be asked for a tunnel first.
+        tunnel: Whether to connect through a tunnel of the proxy.
     """
 
     def __init__(self, pool: HTTPConnectionPool, peer: Peer, size: int, *, tunnel: bool) -> None:
         self.peer = peer
         self._pool = pool
-        # urllib3's types have it that its own connections are none.
+        # urllib3's annotation of this method does not accept its own connections.
         self._tunnel: Callable[[Any], None] | None = pool._prepare_proxy if tunnel else None
         self._free: list[Connection | None] = [None] * size
-        # Who drops a driver without a word leaves no sockets behind.
+        # A driver that is not closed leaves no open sockets.
         weakref.finalize(self, _close_all, self._free)
         self._returned = 0
         self._waiting = 0
         self._closed = False
-        # Reentrant: the garbage collector may give back an answer that somebody forgot at any
-        # moment, in this thread too.
+        # Reentrant, because the garbage collector may release an unread response at any moment,
+        # in this thread, too.
         self._condition = threading.Condition(threading.RLock())
         self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
         _pools.add(self)
 
     def lease(self) -> Connection:
-        """Return a connection, open or not yet; wait for one where all are in use."""
+        """Return a connection, open or new; wait for one if all are in use."""
         try:
             connection = self._free.pop()
         except IndexError:
@@ -77,10 +77,10 @@ class ConnectionPool:
 
     def give_back(self, connection: Connection, lease: int, *, keep: bool) -> None:
         """
-        Take a connection back; one that was given back already is left alone.
+        Release a connection. Releasing it again is harmless.
 
-        An interrupt can come at any moment, so both an answer and who was about to make it may
-        believe that the connection is theirs. Were it kept twice, two threads would share it.
+        After an interrupt, both a response and the function that was about to create it may
+        release the connection. If it were kept twice, two threads would share it.
         """
         if connection.lease != lease:
             return
@@ -89,21 +89,20 @@ class ConnectionPool:
             connection.close()
         if not connection.extra:
             self._put(connection)
-        if self._closed:  # perhaps since a moment ago
+        if self._closed:  # another thread may just have closed it
             self.close()
 
     def open(self, connection: Connection) -> Channel:
         """
-        Connect, through the proxy where there is one.
+        Connect, through the proxy if there is one.
 
         Raises:
-            OutageError: It did not work. Nothing of the request was sent.
+            OutageError: The connection failed. Nothing of the request was sent.
         """
-        made = self._connect(connection)
-        if isinstance(made, OutageError):
-            # What was raised below is not before this one: it may repeat a proxy's password.
-            raise made
-        channel = made
+        channel = self._connect(connection)
+        if isinstance(channel, OutageError):
+            # Raised here, so that its context is not urllib3's error with a proxy's password.
+            raise channel
         self._channels.add(channel)
         connection.channel = channel
         return channel
@@ -120,22 +119,22 @@ class ConnectionPool:
             return connecting(error, self.peer)
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and the others when they are given back."""
+        """Close the idle connections, and the others when they are released."""
         self._closed = True
         self.close_idle()
 
     def close_idle(self) -> None:
         """
-        Close the connections that nobody uses.
+        Close the idle connections.
 
-        One that was kept and from which nothing comes any more may not be the only one: what
-        stands between us and the service, and has forgotten it, has forgotten the others too.
+        If one kept connection is dead, the others probably are, too: a firewall or a load
+        balancer has dropped them all.
         """
         for _ in range(_close_all(self._free)):
             self._put(None)
 
     def abandon(self) -> None:
-        """In a new process: let go of everything, for it belongs to the parent."""
+        """In a forked process: drop all connections, which belong to the parent process."""
         self._closed = True
         self._free = []
         self._waiting = 0
@@ -157,7 +156,7 @@ class ConnectionPool:
     def _put(self, connection: Connection | None) -> None:
         self._free.append(connection)
         self._returned += 1
-        # Whoever waits has counted itself before it looked at `_free` for the last time.
+        # A waiting thread increments `_waiting` before it checks `_free` for the last time.
         if self._waiting:
             with self._condition:
                 self._condition.notify()
@@ -179,7 +178,7 @@ class ConnectionPool:
 
 
 def _close_all(free: list[Connection | None]) -> int:
-    """Take all connections that nobody uses, close them, and return how many there were."""
+    """Remove and close all idle connections, and return their number."""
     count = 0
     while True:
         try:

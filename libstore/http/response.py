@@ -1,4 +1,4 @@
-"""Answers: the three ways in which a body can come, behind one face."""
+"""Responses with the three kinds of bodies: of known length, chunked, and until the end."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from ..errors import ServiceError, TransportError
 from ..redaction import HiddenBytes, without_frames
 from ..values import KiB
 from .connection import Channel, Connection
-from .network_errors import BrokenOffError, MalformedAnswerError, receiving
+from .network_errors import IncompleteResponseError, MalformedResponseError, receiving
 from .pool import ConnectionPool
 from .response_head import Head
 
 _LONGEST_LINE = 4 * KiB
-_MOST_TRAILERS = 100
-# So much of a body is worth reading over to keep the connection, if it has come already.
+_MAX_TRAILERS = 100
+# The most bytes to discard from a body, if they are available, to keep the connection.
 _SKIP = 64 * KiB
 _BODILESS = frozenset({204, 304})
 
 
-def answer(head: Head, method: str, pool: ConnectionPool, connection: Connection) -> Answer:
-    """Return the answer that a head begins."""
+def make_response(
+    head: Head, method: str, pool: ConnectionPool, connection: Connection
+) -> WireResponse:
+    """Return the response for a head."""
     if method == "HEAD" or head.status in _BODILESS:
-        return Answer(head, 0, pool, connection)
+        return WireResponse(head, 0, pool, connection)
     if head.chunked:
-        return ChunkedAnswer(head, None, pool, connection)
+        return ChunkedResponse(head, None, pool, connection)
     if head.size is None:
-        return OpenEndedAnswer(head, None, pool, connection)
-    return Answer(head, head.size, pool, connection)
+        return UnsizedResponse(head, None, pool, connection)
+    return WireResponse(head, head.size, pool, connection)
 
 
-class Answer:
+class WireResponse:
     """
-    An answer whose body is as long as its head says.
+    A response with a body of known length.
 
-    As soon as the last byte was read, the connection is given back.
+    The connection is released as soon as the last byte was read.
     """
 
     __slots__ = (
@@ -68,34 +70,34 @@ class Answer:
             self._end()
 
     def __del__(self) -> None:
-        # One that is forgotten must not take its connection with it.
+        # An unread response must release its connection, too.
         if getattr(self, "_connection", None) is not None:
             self._drop()
 
     @property
-    def body(self) -> Answer:
-        """Give the bytes; `TransportError` where they break off before `size`."""
+    def body(self) -> WireResponse:
+        """The body: the response itself."""
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill the buffer with what comes next; return how many bytes, 0 at the end."""
+        """Read the next bytes into a buffer; return how many, 0 at the end."""
         if self._connection is None or not buffer.nbytes:
             if self._connection is None and not self._whole:
-                raise TransportError("the answer was closed before it was read to its end")
+                raise TransportError("the response was closed before it was read to its end")
             return 0
         try:
             channel = self._held()
             if channel is None:
-                raise BrokenOffError
+                raise IncompleteResponseError
             return self._receive(channel, buffer)
-        except (OSError, MalformedAnswerError, BrokenOffError) as error:
+        except (OSError, MalformedResponseError, IncompleteResponseError) as error:
             self._fail(error)
         except BaseException:
             self._drop()
             raise
 
     def read(self, limit: int) -> bytes:
-        """Return the whole body and give the connection back; `ServiceError` above the limit."""
+        """Read the whole body and release the connection; `ServiceError` above the limit."""
         if self._whole:
             return b""
         left = self._left
@@ -117,11 +119,11 @@ class Answer:
         if buffer.full:
             self._too_long(limit)
         data = buffer.take()
-        # What is so short may be an error that repeats a secret.
+        # A short body may be an error that repeats a secret.
         return HiddenBytes(data) if len(data) <= _SKIP else data
 
     def close(self) -> None:
-        """Give the connection back, or close it if much of the body is unread."""
+        """Release the connection, or close it if much of the body is unread."""
         connection = self._connection
         if connection is None:
             return
@@ -134,14 +136,14 @@ class Answer:
         if not self._keep or self._left > _SKIP:
             return False
         channel = self._held()
-        return channel is not None and channel.take_at_once(self._left) == self._left
+        return channel is not None and channel.discard_available(self._left) == self._left
 
     def _receive(self, channel: Channel, buffer: memoryview) -> int:
         if buffer.nbytes > self._left:
             buffer = buffer[: self._left]
         count = channel.take(buffer)
         if not count:
-            raise BrokenOffError
+            raise IncompleteResponseError
         self._left -= count
         if not self._left:
             self._end()
@@ -161,8 +163,7 @@ class Answer:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        # What comes behind the end of an answer was not asked for and must not be taken for the
-        # beginning of the next one.
+        # Data after the end of a response must not be taken for the beginning of the next one.
         keep = self._keep and connection.channel is not None and connection.channel.clean()
         self._pool.give_back(connection, self._lease, keep=keep)
 
@@ -175,18 +176,19 @@ class Answer:
         done = "" if self.size is None else f" after {self.size - self._left} of {self.size} bytes"
         self._drop()
         without_frames(error)
-        raise receiving(error, self._pool.peer, f"the body of the answer{done}") from None
+        raise receiving(error, self._pool.peer, f"the body of the response{done}") from None
 
     def _too_long(self, limit: int) -> NoReturn:
         self._drop()
         raise ServiceError(
-            f"the service sent more than the {limit} bytes that are read of such an answer",
+            f"the service sent a response of more than {limit} bytes, which is too long for this"
+            " request",
             status=self.status,
         )
 
 
-class ChunkedAnswer(Answer):
-    """An answer whose body comes in chunks, each with its size before it."""
+class ChunkedResponse(WireResponse):
+    """A response with a chunked body."""
 
     __slots__ = ("_begun",)
 
@@ -205,28 +207,28 @@ class ChunkedAnswer(Answer):
                 return 0
         if buffer.nbytes > self._left:
             buffer = buffer[: self._left]
-        # Small chunks come many at a time; a large one goes where it shall go.
+        # Receive small chunks together into the channel's buffer, large ones directly.
         if not channel.buffered and buffer.nbytes < _SKIP and not channel.fill():
-            raise BrokenOffError
+            raise IncompleteResponseError
         count = channel.take(buffer)
         if not count:
-            raise BrokenOffError
+            raise IncompleteResponseError
         self._left -= count
         return count
 
     def _next_chunk(self, channel: Channel) -> int:
         if self._begun and channel.line(_LONGEST_LINE):
-            raise MalformedAnswerError("a chunk is longer than it says")
+            raise MalformedResponseError("a chunk is longer than its announced size")
         self._begun = True
         digits = channel.line(_LONGEST_LINE).partition(b";")[0].rstrip(b" \t")
         if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
-            raise MalformedAnswerError("the size of a chunk is no number")
+            raise MalformedResponseError("the size of a chunk is not a number")
         size = int(digits, 16)
         if not size:
-            for _ in range(_MOST_TRAILERS):
+            for _ in range(_MAX_TRAILERS):
                 if not channel.line(_LONGEST_LINE):
                     return 0
-            raise MalformedAnswerError("its trailer does not end")
+            raise MalformedResponseError(f"its trailer has more than {_MAX_TRAILERS} lines")
         return size
 
     @override
@@ -234,8 +236,8 @@ class ChunkedAnswer(Answer):
         return False
 
 
-class OpenEndedAnswer(Answer):
-    """An answer whose body ends where the connection does."""
+class UnsizedResponse(WireResponse):
+    """A response whose body ends with the connection."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""The head of an answer, read strictly: two readers must not see two different answers in it."""
+"""A strict parser for the head of a response, which rejects ambiguous heads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from ..redaction import HiddenDict
 from .headers import clean_etag, parse_size
-from .network_errors import MalformedAnswerError
+from .network_errors import MalformedResponseError
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?", re.ASCII)
 _FOLD = re.compile(r"\r\n[ \t]+")
-#: The size of an answer whose Content-Length is no number, which matters where there is a body.
+#: The size of a response whose Content-Length is not a number; an error unless it has no body.
 BAD_SIZE = -1
-# Each of these has one value, which says what an object is or how its bytes are verified.
+# Headers with a single value, which describes an object or verifies its bytes.
 _SINGLE = frozenset(
     {
         "content-length",
@@ -41,7 +41,7 @@ _SINGLE = frozenset(
         "x-static-large-object",
     }
 )
-# One line for each algorithm, or all on one line:
+# It has one line per algorithm, or one line for all:
 # https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
 _HASHES = "x-goog-hash"
 _ETAG = re.compile(r'(?:W/)?"[^"]*"|[^",\s]+')
@@ -50,14 +50,14 @@ _ETAGS = re.compile(rf"(?:{_ETAG.pattern})(?:[ \t]*,[ \t]*(?:{_ETAG.pattern}))*"
 
 class Head(NamedTuple):
     """
-    The head of an answer.
+    The head of a response.
 
     Attributes:
-        headers: By lower-case name; what was sent more than once is joined with commas.
+        headers: By lower-case name; repeated headers are joined with commas.
         size: The value of Content-Length, or `BAD_SIZE`.
-        chunked: Whether the body comes in chunks.
-        keep: Whether the connection may be used again.
-        conflict: The name of a header that must have one value and has several different ones.
+        chunked: Whether the body is chunked.
+        keep: Whether the connection may be reused.
+        conflict: The name of a single-valued header that was sent with different values.
     """
 
     status: int
@@ -70,10 +70,10 @@ class Head(NamedTuple):
 
 def parse_head(data: bytes) -> Head:
     """
-    Read the head of an answer, without the blank line at its end.
+    Parse the head of a response, without the blank line at its end.
 
     Raises:
-        MalformedAnswerError: It is none, or it can be understood in two ways.
+        MalformedResponseError: The head is invalid or ambiguous.
     """
     text = data.decode("latin-1")
     if "\r\n " in text or "\r\n\t" in text:
@@ -81,25 +81,25 @@ def parse_head(data: bytes) -> Head:
     first, *lines = text.split("\r\n")
     ends = len(lines)
     if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
-        raise MalformedAnswerError("there are control characters in its head")
+        raise MalformedResponseError("its head contains control characters")
     status = _STATUS.fullmatch(first)
     if not status:
-        raise MalformedAnswerError("its first line is no status line")
+        raise MalformedResponseError("its first line is not a status line")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
-            raise MalformedAnswerError("a line of its head is no header")
+            raise MalformedResponseError("a line of its head is not a header")
         name = _text(name).lower()
         value = _text(value.strip(" \t"))
         if name in headers:
             if name == "transfer-encoding":
-                raise MalformedAnswerError(f"it has two headers {name}")
+                raise MalformedResponseError(f"it has two {name} headers")
             value = f"{headers[name]}, {value}"
         headers[name] = value
     names = "".join(headers)
     if " " in names or "\t" in names or "" in headers:
-        raise MalformedAnswerError("a line of its head is no header")
+        raise MalformedResponseError("a line of its head is not a header")
     conflict = _join_repeated(headers)
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
@@ -111,12 +111,12 @@ def parse_head(data: bytes) -> Head:
 
 def _text(latin: str) -> str:
     """
-    Return what the bytes of a name or a value stand for: UTF-8 if they are UTF-8, else Latin-1.
+    Decode a name or a value as UTF-8, or as Latin-1 if it is not valid UTF-8.
 
-    Many clients write metadata as UTF-8, which S3, Azure, Google and Swift send as it was written.
+    Many clients write metadata as UTF-8, which S3, Azure, Google and Swift return unchanged.
 
     Args:
-        latin: The bytes, each as one character.
+        latin: The bytes, decoded as Latin-1.
     """
     if latin.isascii():
         return latin
@@ -128,10 +128,9 @@ def _text(latin: str) -> str:
 
 def _join_repeated(headers: dict[str, str]) -> str | None:
     """
-    Keep one of equal values of the headers that have a single value.
+    Merge equal values of single-valued headers, and return the name of one with different values.
 
-    They may come on lines of their own or, from a proxy, on one line with commas. Return the name
-    of a header whose values differ.
+    Repeated values are on separate lines or, from a proxy, on one line with commas.
     """
     conflict = None
     for name in _SINGLE.intersection(headers):
@@ -141,7 +140,7 @@ def _join_repeated(headers: dict[str, str]) -> str | None:
             headers[name] = values[0].strip(" \t")
             if len({clean_etag(one.strip(" \t")) for one in values}) > 1:
                 if name == "content-length":
-                    raise MalformedAnswerError(f"it has two different headers {name}")
+                    raise MalformedResponseError(f"it has two different {name} headers")
                 conflict = name
     hashes = {piece.strip(" \t") for piece in headers.get(_HASHES, "").split(",")}
     if len({piece.partition("=")[0] for piece in hashes}) < len(hashes):
@@ -150,7 +149,7 @@ def _join_repeated(headers: dict[str, str]) -> str | None:
 
 
 def _etags(text: str) -> list[str]:
-    """Return the ETags of a header; a comma may also be part of one."""
+    """Split a header into ETags, which may contain commas."""
     return _ETAG.findall(text) if _ETAGS.fullmatch(text) else [text]
 
 
@@ -159,9 +158,9 @@ def _framing(headers: dict[str, str]) -> tuple[int | None, bool]:
     length = headers.get("content-length")
     if coding is not None:
         if length is not None:
-            raise MalformedAnswerError("it has both a length and a transfer encoding")
+            raise MalformedResponseError("it has both a length and a transfer encoding")
         if coding.lower() != "chunked":
-            raise MalformedAnswerError("its transfer encoding is not known")
+            raise MalformedResponseError("its transfer encoding is not supported")
         return None, True
     if length is None:
         return None, False

@@ -1,8 +1,8 @@
 """
-Requests on their way: which connection each takes, and what its head is.
+Send single requests: choose the connection, and write the head.
 
-Everything that is the same for all requests to an origin is found out once per origin: proxy,
-certificate authorities, `Host`, the form of the target.
+The settings that all requests to an origin share are computed once per origin: proxy, certificate
+authorities, `Host`, and the form of the target.
 """
 
 from __future__ import annotations
@@ -36,18 +36,24 @@ from .connection import PEER_LEFT, Channel, Connection
 from .encoding import host_header, split_origin
 from .environment import Environment, Proxies, bundle_from, proxies_from
 from .message import Content, Request
-from .network_errors import BrokenOffError, MalformedAnswerError, OutageError, Peer, receiving
+from .network_errors import (
+    IncompleteResponseError,
+    MalformedResponseError,
+    OutageError,
+    Peer,
+    receiving,
+)
 from .pool import ConnectionPool, PlainPool, SecurePool
-from .response import Answer, answer
+from .response import WireResponse, make_response
 from .response_head import BAD_SIZE
 
-# Each bucket of a service with virtual hosts is an origin of its own.
-_MOST_ORIGINS = 64
+# With virtual-hosted addressing, each bucket is an origin.
+_MAX_ORIGINS = 64
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
 ]
-# The wire says these itself: said twice, they would say where one request ends in two ways.
+# The transport sets these; a second value would make the end of a request ambiguous.
 _RESERVED = frozenset({"content-length", "transfer-encoding", "connection", "expect", "te"})
 _POOLS: dict[str, Any] = {"http": PlainPool, "https": SecurePool}
 _METHODS_WITH_CONTENT = frozenset({"PUT", "POST", "PATCH"})
@@ -56,19 +62,19 @@ _METHODS_WITH_CONTENT = frozenset({"PUT", "POST", "PATCH"})
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
     """
-    How to reach services.
+    Connections, timeouts, certificates and proxies.
 
     Attributes:
-        pool_size: The most connections to one origin.
-        connect_timeout: Seconds for a connection to be made, TLS and proxy included.
-        read_timeout: Seconds in which something has to come, or to be taken; over all of them
-            together at least 4 KiB for each. Only waiting for the service counts.
-        verify: Whether certificates are checked; a path names the authorities to check with,
-            in place of those that the environment names.
-        cert: A file with our certificate and key, or a pair of files.
-        proxies: URLs of proxies by scheme, in place of those that the environment names; an
+        pool_size: The maximum number of connections to one origin.
+        connect_timeout: The timeout of a new connection in seconds, including TLS and proxy.
+        read_timeout: The timeout in seconds for sending or receiving data, during which at least 4
+            KiB per second must be transferred. Only the time spent waiting for the service counts.
+        verify: Whether to check certificates, or the path of the certificate authorities to use
+            instead of those from the environment.
+        cert: The path of the client's certificate and key, or a pair of paths.
+        proxies: The URLs of proxies by scheme, used instead of those from the environment; an
             empty mapping means none.
-        user_agent: How we call ourselves.
+        user_agent: The value of the header `User-Agent`.
     """
 
     pool_size: int = 16
@@ -88,7 +94,7 @@ class TransportOptions:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter, whose pools make our connections."""
+    """The adapter of requests, with pools that create the connections of this package."""
 
     def __init__(self, options: TransportOptions, context: ssl.SSLContext | None) -> None:
         self._verify = bool(options.verify)
@@ -97,7 +103,7 @@ class _Adapter(HTTPAdapter):
             "socket_options": _SOCKET_OPTIONS,
             "ssl_context": context,
         }
-        super().__init__(pool_connections=_MOST_ORIGINS)
+        super().__init__(pool_connections=_MAX_ORIGINS)
 
     @override
     def init_poolmanager(
@@ -116,7 +122,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def pool(self, url: str, proxy: str | None) -> HTTPConnectionPool:
-        """Return what makes connections to the service at this URL."""
+        """Return urllib3's pool for a URL."""
         request = PreparedRequest()
         request.url = url
         pool = self.get_connection_with_tls_context(
@@ -128,12 +134,14 @@ class _Adapter(HTTPAdapter):
 
 class _Origin:
     """
-    A service at one address.
+    A scheme, host and port, and what its requests have in common.
 
     Attributes:
-        pool: Its connections.
-        before_target: What stands before the target: nothing, or the origin for a plain proxy.
-        lines: The headers that all requests have, ready to be sent, by lower-case name.
+        pool: The connections.
+        before_target: The prefix of each target: the origin for a plain proxy, otherwise empty.
+
+    Args:
+        lines: The headers of all requests, by lower-case name.
     """
 
     def __init__(self, pool: ConnectionPool, before_target: str, lines: Mapping[str, str]) -> None:
@@ -144,7 +152,7 @@ class _Origin:
         self._names = frozenset(lines)
 
     def lines_beside(self, headers: Mapping[str, str]) -> str:
-        """Return the lines for all requests, without those that a request has itself."""
+        """Return the lines of the common headers, without those that the request sets."""
         if self._names.isdisjoint(headers):
             return self._block
         return "".join(
@@ -154,10 +162,10 @@ class _Origin:
 
 class Transport:
     """
-    Sends requests and returns answers, from any number of threads.
+    Send requests and return responses. It is safe to use from more than one thread.
 
-    It follows no redirects, keeps no cookies, and reads no netrc. A child process that was forked
-    gets connections of its own. A pickle carries the options; the environment is read again.
+    It follows no redirects, stores no cookies, and reads no netrc file. A forked process gets its
+    own connections. A pickle contains the options; the environment is read again.
     """
 
     def __init__(self, options: TransportOptions | None = None, **changes: Any) -> None:
@@ -167,7 +175,7 @@ class Transport:
         header_rules.check({"user-agent": self.options.user_agent})
         given = self.options.proxies
         self._proxies = proxies_from(Environment()) if given is None else Proxies(given)
-        # The passwords of proxies, which no message may have.
+        # The passwords of proxies, which are removed from messages.
         self._secrets = self._proxies.secrets
         self._bundle = self._find_bundle()
         self._begin()
@@ -187,19 +195,20 @@ class Transport:
         if isinstance(verify, str):
             if not os.path.exists(verify):
                 raise LocalFileNotFoundError(
-                    f"verify names {verify!r}, which does not exist; it must be a file or a"
-                    " folder of certificate authorities"
+                    f"verify is {verify!r}, which does not exist; pass a file or a directory of"
+                    " certificate authorities"
                 )
             return verify
         return bundle_from(Environment()) if verify else None
 
-    def send(self, request: Request, headers: Mapping[str, str]) -> Answer:
+    def send(self, request: Request, headers: Mapping[str, str]) -> WireResponse:
         """
-        Send one request and return its answer, whatever its status.
+        Send one request and return its response, with any status.
 
         Raises:
-            OutageError: There is no answer; it says whether the request may have arrived.
-            InvalidOptionError: The request cannot be sent as it is. Nothing was.
+            OutageError: There was no response. Its `reached` is whether the service may have
+                received the request.
+            InvalidOptionError: The request cannot be sent. Nothing was sent.
         """
         note_sent(headers, self._secrets)
         origin = self._origins.get(request.url) or self._origin(request.url)
@@ -213,7 +222,7 @@ class Transport:
                 try:
                     return _exchange(channel, head, request, pool, connection)
                 except _StaleError:
-                    # The service had closed the connection before it saw this request.
+                    # The service closed the connection before it received this request.
                     connection.close()
                     channel = pool.open(connection)
             return _exchange(channel, head, request, pool, connection)
@@ -222,7 +231,7 @@ class Transport:
             raise
 
     def close(self) -> None:
-        """Close all connections; those in use, when they are given back. It can be used again."""
+        """Close all connections; those in use, when they are released. It can be used again."""
         with self._lock:
             origins, self._origins = self._origins, {}
             adapters, self._adapters = self._adapters, {}
@@ -232,12 +241,12 @@ class Transport:
             adapter.close()
 
     def _origin(self, url: str) -> _Origin:
-        """Return what is known of an origin; find it out at its first request."""
+        """Return the origin of a URL; create it for its first request."""
         with self._lock:
             origin = self._origins.get(url)
             if origin is None:
                 origin = self._origins[url] = self._new_origin(url)
-                if len(self._origins) > _MOST_ORIGINS:
+                if len(self._origins) > _MAX_ORIGINS:
                     self._origins.pop(next(iter(self._origins))).pool.close()
         return origin
 
@@ -275,7 +284,7 @@ class Transport:
         return adapter
 
     def _context(self) -> ssl.SSLContext:
-        """Return what TLS needs to know, with the authorities read from their file once."""
+        """Return the TLS context; the certificate authorities are read from their file once."""
         options = self.options
         if options.verify:
             context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
@@ -300,12 +309,12 @@ class Transport:
             try:
                 context.load_cert_chain(*files)
             except OSError as error:
-                raise _unreadable("our certificate and key", files[0], error) from None
+                raise _unreadable("the client certificate and key", files[0], error) from None
         return context
 
 
 def _unreadable(what: str, path: str, error: OSError) -> InvalidOptionError:
-    """Return the error for a file that TLS needs and that cannot be loaded."""
+    """Return the error for a certificate file that cannot be loaded."""
     reason = error.strerror if not isinstance(error, ssl.SSLError) else error.reason
     return InvalidOptionError(
         f"the file with {what}, {path!r}, could not be loaded"
@@ -314,7 +323,7 @@ def _unreadable(what: str, path: str, error: OSError) -> InvalidOptionError:
 
 
 class _StaleError(Exception):
-    """A connection that was kept turned out to be closed by the service."""
+    """The service has closed a kept connection."""
 
 
 def _exchange(
@@ -323,35 +332,35 @@ def _exchange(
     request: Request,
     pool: ConnectionPool,
     connection: Connection,
-) -> Answer:
+) -> WireResponse:
     stale = channel.used
     try:
         complete = channel.send(head, request.content)
         received = channel.receive_head()
         if received.size == BAD_SIZE and request.method != "HEAD":
-            raise MalformedAnswerError("its length is no number")
-    except (OSError, MalformedAnswerError, BrokenOffError) as error:
-        lost = isinstance(error, (*PEER_LEFT, BrokenOffError)) and channel.silent
+            raise MalformedResponseError("its length is not a number")
+    except (OSError, MalformedResponseError, IncompleteResponseError) as error:
+        lost = isinstance(error, (*PEER_LEFT, IncompleteResponseError)) and channel.silent
         if stale and lost and (request.idempotent or channel.untouched):
             raise _StaleError from None
         if stale:
             pool.close_idle()
-        garbage = isinstance(error, MalformedAnswerError)
+        garbage = isinstance(error, MalformedResponseError)
         first = not stale and (channel.silent or garbage)
-        # Its frames have what was received, which may repeat what was sent.
-        fault = receiving(without_frames(error), pool.peer, "the answer", first=first)
+        # Its frames hold the received bytes, which may repeat secrets of the request.
+        fault = receiving(without_frames(error), pool.peer, "the response", first=first)
         raise OutageError(fault, reached=not channel.untouched) from None
     conceal(received.headers)
     if received.conflict is not None and received.status < 300:
         raise ServiceError(
-            f"the response has different values of the header {received.conflict}, so that nothing"
-            f" can be verified by it; check any proxy in front of {pool.peer.origin}",
+            f"the response has different values of the header {received.conflict}, so it cannot be"
+            f" verified; check any proxy in front of {pool.peer.origin}",
             status=received.status,
         )
     if not complete:
-        # The rest of the request is still to be sent; nothing else can be.
+        # The rest of the request was not sent, so the connection cannot be reused.
         received = received._replace(keep=False)
-    return answer(received, request.method, pool, connection)
+    return make_response(received, request.method, pool, connection)
 
 
 def _without_password(proxy: str) -> str | None:
@@ -361,19 +370,19 @@ def _without_password(proxy: str) -> str | None:
 
 def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> memoryview:
     """
-    Return the head of a request, with everything in it as it goes on the wire.
+    Return the head of a request, exactly as it is sent.
 
-    It has secrets in it, which the `repr` of a memoryview does not show.
+    It contains secrets, which the `repr` of a memoryview does not show.
     """
     target = request.target
     if not (target.startswith("/") and target.isascii() and target.isprintable()) or " " in target:
         raise InvalidOptionError(
-            f"a request's target must be percent-encoded ASCII that begins with '/', not"
+            "the target of a request must be percent-encoded ASCII that begins with '/', not"
             f" {shorten(target.partition('?')[0])}"
         )
     if not _RESERVED.isdisjoint(headers):
         name = min(_RESERVED.intersection(headers))
-        raise InvalidOptionError(f"the header {name} is set by the wire, and by nobody else")
+        raise InvalidOptionError(f"the header {name} is set by libstore; remove it")
     header_rules.check(headers)
     size = _size(request.content)
     length = ""
@@ -401,7 +410,7 @@ _transports: weakref.WeakSet[Transport] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    # Any lock may have been held by a thread that this process does not have.
+    # A lock may have been held by a thread that does not exist in this process.
     for transport in list(_transports):
         transport._begin()
 

@@ -1,9 +1,9 @@
 """
-XML as storage services speak it: small documents, long listings, and nothing clever.
+The XML of storage services: small documents and long listings.
 
-The reader takes no document types and no entities, and has bounds on size and depth, so that an
-answer cannot make it work, or fetch, more than it is long. Namespaces are looked through: services
-that speak one dialect disagree on them.
+The parser rejects document types and entities, and limits size and depth, so that a response can
+neither expand nor fetch anything. Namespaces are ignored, because services with the same dialect
+use different ones.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from ..values import KiB, MiB
 
 _LARGEST = 32 * MiB
 _DEEPEST = 50
-# What XML 1.0 section 2.2 has no way to write, not even by number.
+# The characters that XML 1.0 cannot represent, even by number: section 2.2.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What else Python has a codec for may be no encoding of texts, or not of XML documents.
+# Other codecs of Python may not be encodings of text, or not of XML documents.
 _ENCODINGS = re.compile(
     r"utf-(?:8|16(?:be|le)?)|us-ascii|iso-8859-[0-9]{1,2}|windows-125[0-9]", re.IGNORECASE
 )
-# A parser makes a line feed of a carriage return that is written as such.
+# XML parsers convert an unescaped carriage return to a line feed.
 _RETURN = {"\r": "&#13;"}
 
 
 @dataclass(slots=True)
 class Element:
     """
-    One element of a small document.
+    An element of a small document.
 
     Attributes:
-        tag: Without its namespace.
-        text: The text that stands directly in it, all of it.
+        tag: The name without its namespace.
+        text: The text directly in the element, concatenated.
     """
 
     tag: str
@@ -51,7 +51,7 @@ class Element:
 
     @override
     def __repr__(self) -> str:
-        return f"<Element {self.tag} of {len(self.children)} elements>"  # a text may be a secret
+        return f"<Element {self.tag} of {len(self.children)} elements>"  # the text may be secret
 
     def __iter__(self) -> Iterator[Element]:
         return iter(self.children)
@@ -61,7 +61,7 @@ class Element:
         return next(self.find_all(path), None)
 
     def find_all(self, path: str) -> Iterator[Element]:
-        """Yield all elements at a path, in their order."""
+        """Yield all elements at a path, in document order."""
         tag, _, rest = path.partition("/")
         for child in self.children:
             if child.tag == tag:
@@ -71,7 +71,7 @@ class Element:
                     yield child
 
     def find_text(self, path: str, default: str = "") -> str:
-        """Return the text of the first element at a path."""
+        """Return the text of the first element at a path, or a default."""
         found = self.find(path)
         return default if found is None else found.text
 
@@ -79,16 +79,16 @@ class Element:
 @dataclass(slots=True)
 class Listing:
     """
-    A long document of many like things, flattened.
+    A long document with many rows, flattened to dictionaries.
 
-    Texts are found by their path below the root, or below the row: ``"Key"``, ``"Owner/ID"``. Of
-    several at one path the last one counts. Attributes of what stands directly in a row are found
-    as ``"Name@Encoded"``.
+    The keys are paths below the root or below the row: ``"Key"``, ``"Owner/ID"``. If a path occurs
+    more than once, the last text counts. Attributes of the elements of a row have keys such as
+    ``"Name@Encoded"``.
 
     Attributes:
-        tag: The root's name.
-        head: What stands beside the rows.
-        rows: The rows in their order, each with its tag.
+        tag: The name of the root element.
+        head: The texts outside the rows.
+        rows: The rows in document order, each with its tag.
     """
 
     tag: str = ""
@@ -102,12 +102,12 @@ class Listing:
 
 def read_document(data: bytes | memoryview) -> Element:
     """
-    Read a small document; any answer but a listing.
+    Parse a small document, which is any response but a listing.
 
     Raises:
-        ServiceError: It is no XML, or none that a storage service has a reason to send.
+        ServiceError: The document is not valid XML, or uses features that are rejected.
     """
-    data = memoryview(data)  # which a traceback does not show
+    data = memoryview(data)  # its repr in a traceback does not show the content
     root = Element("")
     stack = [root]
 
@@ -134,15 +134,15 @@ def read_document(data: bytes | memoryview) -> Element:
 
 def read_listing(data: bytes | memoryview, rows: Collection[str]) -> Listing:
     """
-    Read a long document.
+    Parse a long document.
 
     Args:
-        rows: The tags of what it lists, such as ``{"Contents", "CommonPrefixes"}``.
+        rows: The tags of its rows, such as ``{"Contents", "CommonPrefixes"}``.
 
     Raises:
-        ServiceError: It is no XML, or none that a storage service has a reason to send.
+        ServiceError: The document is not valid XML, or uses features that are rejected.
     """
-    data = memoryview(data)  # which a traceback does not show
+    data = memoryview(data)  # its repr in a traceback does not show the content
     reader = _ListingReader(frozenset(rows))
     _parse(data, reader.prepare)
     return reader.listing
@@ -150,11 +150,11 @@ def read_listing(data: bytes | memoryview, rows: Collection[str]) -> Listing:
 
 class _ListingReader:
     """
-    Reads a listing.
+    A parser for listings.
 
-    There are some 17 events for each of a thousand rows, so each handler does little, and what
-    stands in a row has handlers of its own. An element without elements in it ends while it is
-    still the one that was opened last.
+    There are about 17 events for each of a thousand rows, so each handler is small, and the
+    elements of a row have separate handlers. An element without children ends while it is still
+    the one that was opened last.
     """
 
     __slots__ = ("_above", "_opened", "_parser", "_record", "_rows", "_text", "_within", "listing")
@@ -163,13 +163,13 @@ class _ListingReader:
         self.listing = Listing()
         self._rows = rows
         self._record: dict[str, str] = {}
-        self._above: list[str] = []  # the open elements around rows
-        self._within: list[str] = []  # the open elements of the row that have elements in them
+        self._above: list[str] = []  # the open elements outside rows
+        self._within: list[str] = []  # the open elements with children inside the row
         self._opened = ""
         self._text = ""
 
     def prepare(self, parser: expat.XMLParserType) -> None:
-        """Give the parser its handlers."""
+        """Set the handlers of the parser."""
         self._parser = parser
         parser.CharacterDataHandler = self._characters
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -223,7 +223,7 @@ class _ListingReader:
 
 def _check_depth(depth: int) -> None:
     if depth > _DEEPEST:
-        raise _RefusedError(f"it is nested more than {_DEEPEST} deep")
+        raise _RejectedError(f"its elements are nested more than {_DEEPEST} levels deep")
 
 
 def _local(name: str) -> str:
@@ -231,8 +231,8 @@ def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-class _RefusedError(Exception):
-    """The document has something in it that none of ours has."""
+class _RejectedError(Exception):
+    """The document uses a feature that is rejected."""
 
 
 def _parse(data: memoryview, prepare: Callable[[expat.XMLParserType], None]) -> None:
@@ -243,29 +243,30 @@ def _parse(data: memoryview, prepare: Callable[[expat.XMLParserType], None]) -> 
     parser.buffer_size = 64 * KiB
     prepare(parser)
     # Entities are declared in a document type, so this refuses them before there are any.
-    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartDoctypeDeclHandler = _reject_doctype
     parser.XmlDeclHandler = _check_encoding
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise ServiceError(
-            f"the service's answer is not the XML that it should be: {error}", retryable=True
+            f"the service sent invalid XML: {error}; check the endpoint and any proxy",
+            retryable=True,
         ) from None
-    except _RefusedError as error:
-        raise ServiceError(f"the service's XML is refused: {error}") from None
+    except _RejectedError as error:
+        raise ServiceError(f"the service sent an XML document that is rejected: {error}") from None
 
 
 def _check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
-    """Refuse what expat does not read by itself, and what is no encoding of XML documents."""
+    """Reject encodings that expat does not support, and codecs that are not for XML."""
     if encoding is not None and not _ENCODINGS.fullmatch(encoding):
-        raise _RefusedError(f"its encoding {shorten(encoding)} is not one of storage services")
+        raise _RejectedError(f"its encoding {shorten(encoding)} is not supported")
 
 
-def _refuse_doctype(*_: object) -> None:
-    raise _RefusedError("it has a document type")
+def _reject_doctype(*_: object) -> None:
+    raise _RejectedError("it has a document type")
 
 
-#: What an element has in it: a text, or elements.
+#: The content of an element: a text, or child elements.
 Tree: TypeAlias = "str | Sequence[tuple[str, Tree]]"
 
 
@@ -274,10 +275,10 @@ def write(root: str, content: Tree, namespace: str | None = None) -> bytes:
     Return a document, in UTF-8.
 
     Args:
-        content: Such as ``[("Object", [("Key", "a.txt")]), ("Quiet", "true")]``.
+        content: The content, such as ``[("Object", [("Key", "a.txt")]), ("Quiet", "true")]``.
 
     Raises:
-        InvalidOptionError: A text has a character that XML 1.0 cannot carry.
+        InvalidOptionError: A text contains a character that XML 1.0 cannot represent.
     """
     parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
     name = f"{root} xmlns={quoteattr(namespace)}" if namespace else root
@@ -291,7 +292,8 @@ def _write(parts: list[str], opening: str, tag: str, content: Tree) -> None:
         unwritable = _UNWRITABLE.search(content)
         if unwritable:
             raise InvalidOptionError(
-                f"XML cannot carry the character U+{ord(unwritable[0]):04X} of {shorten(content)}"
+                f"XML cannot represent the character U+{ord(unwritable[0]):04X} in"
+                f" {shorten(content)}"
             )
         parts.append(escape(content, _RETURN))
     else:
@@ -301,5 +303,5 @@ def _write(parts: list[str], opening: str, tag: str, content: Tree) -> None:
 
 
 def can_write(text: str) -> bool:
-    """Return whether XML 1.0 can carry all characters of a text."""
+    """Return whether XML 1.0 can represent all characters of a text."""
     return not _UNWRITABLE.search(text)

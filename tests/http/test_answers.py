@@ -58,7 +58,7 @@ def test_a_large_body_at_once(serve: Serve, connect: Connect, get: Get, play: Pl
 @pytest.mark.parametrize("play", [answer(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
 def test_a_body_above_the_limit_is_refused(serve: Serve, get: Get, play: Play) -> None:
     response = get(serve(play))
-    with pytest.raises(ServiceError, match="more than the 1000 bytes"):
+    with pytest.raises(ServiceError, match="more than 1000 bytes"):
         response.read(1000)
     response.close()
 
@@ -107,23 +107,32 @@ def test_interim_answers_are_skipped(serve: Serve, get: Get) -> None:
     ("data", "text"),
     [
         (b"SSH-2.0-OpenSSH\r\n", "does not begin with HTTP/1"),
-        (b"HTTP/1.1 2OO OK\r\n\r\n", "no status line"),
-        (b"HTTP/2 200\r\n\r\n", "no status line"),
-        (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "two different headers"),
-        (OK + b"Content-Length: 2, 3\r\n\r\nok", "two different headers content-length"),
-        (OK + b"Content-Length: 2, 2,\r\n\r\nok", "two different headers content-length"),
-        (OK + b"Content-Length: 9999999999999999999\r\n\r\nok", "length is no number"),
-        (OK + b"Content-Length: -2\r\n\r\nok", "length is no number"),
+        (b"HTTP/1.1 2OO OK\r\n\r\n", "not a status line"),
+        (b"HTTP/2 200\r\n\r\n", "not a status line"),
+        (
+            OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+            "two different content-length headers",
+        ),
+        (
+            OK + b"Content-Length: 2, 3\r\n\r\nok",
+            "two different content-length headers",
+        ),
+        (
+            OK + b"Content-Length: 2, 2,\r\n\r\nok",
+            "two different content-length headers",
+        ),
+        (OK + b"Content-Length: 9999999999999999999\r\n\r\nok", "length is not a number"),
+        (OK + b"Content-Length: -2\r\n\r\nok", "length is not a number"),
         (OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "both a length and"),
-        (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "transfer encoding is not known"),
-        (OK + b"Content-Length : 2\r\n\r\nok", "is no header"),
-        (OK + b"nonsense\r\n\r\n", "is no header"),
-        (OK + b": 1\r\n\r\n", "is no header"),
+        (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "transfer encoding is not supported"),
+        (OK + b"Content-Length : 2\r\n\r\nok", "is not a header"),
+        (OK + b"nonsense\r\n\r\n", "is not a header"),
+        (OK + b": 1\r\n\r\n", "is not a header"),
         (OK + b"A: b\nContent-Length: 2\r\n\r\nok", "control characters"),
         (OK + b"A: b\0\r\n\r\n", "control characters"),
         (OK + b"A: " + b"b" * 70_000, "longer than 65536 bytes"),
-        (b"HTTP/1.1 101 Switching\r\n\r\n", "nobody asked for"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "interim answers without end"),
+        (b"HTTP/1.1 101 Switching\r\n\r\n", "that was not requested"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "16 interim responses"),
     ],
 )
 def test_what_is_no_answer_is_refused(serve: Serve, get: Get, data: bytes, text: str) -> None:
@@ -214,7 +223,7 @@ def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) ->
     play = answer(BIG, then=then)
     play.data = play.data[: len(play.data) - len(BIG) + sent]
     response = get(serve(play))
-    with pytest.raises(TransportError, match="broke off"):
+    with pytest.raises(TransportError, match="is incomplete"):
         read_all(response)
     with pytest.raises(TransportError):  # and not an end that looks like one
         response.body.readinto(memoryview(bytearray(1)))
@@ -223,17 +232,17 @@ def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) ->
 @pytest.mark.parametrize(
     ("end", "text"),
     [
-        (b"", "broke off"),
-        (b"5\r\nab", "broke off"),
-        (b"5\r\nabcdeXX", "broke off"),
-        (b"0\r\nX: y\r\n", "broke off"),
-        (b"5\r\nabcdeXX\r\n0\r\n\r\n", "a chunk is longer than it says"),
-        (b"zz\r\n", "size of a chunk is no number"),
-        (b"\r\n", "size of a chunk is no number"),
-        (b"-1\r\n", "size of a chunk is no number"),
-        (b"1" * 16 + b"\r\n", "size of a chunk is no number"),
+        (b"", "is incomplete"),
+        (b"5\r\nab", "is incomplete"),
+        (b"5\r\nabcdeXX", "is incomplete"),
+        (b"0\r\nX: y\r\n", "is incomplete"),
+        (b"5\r\nabcdeXX\r\n0\r\n\r\n", "a chunk is longer than its announced size"),
+        (b"zz\r\n", "size of a chunk is not a number"),
+        (b"\r\n", "size of a chunk is not a number"),
+        (b"-1\r\n", "size of a chunk is not a number"),
+        (b"1" * 16 + b"\r\n", "size of a chunk is not a number"),
         (b"9" * 5000, "a line is longer than 4096 bytes"),
-        (b"0\r\n" + b"X: y\r\n" * 101, "trailer does not end"),
+        (b"0\r\n" + b"X: y\r\n" * 101, "trailer has more than"),
     ],
 )
 def test_chunks_that_break_off(serve: Serve, get: Get, end: bytes, text: str) -> None:
@@ -251,7 +260,7 @@ def test_trailers_are_read_over(serve: Serve, connect: Connect, get: Get) -> Non
 
 def test_a_stall_is_a_timeout(serve: Serve, get: Get, connect: Connect) -> None:
     client = connect(retry=RetryPolicy(attempts=1), read_timeout=0.1)
-    with pytest.raises(TransportTimeoutError, match="stalled"):
+    with pytest.raises(TransportTimeoutError, match="sent no more of"):
         get(serve(Play(b"HTTP/1.1 20", "stall")), client=client)
     play = answer(BIG, then="stall")
     play.data = play.data[:5000]
@@ -454,9 +463,9 @@ def test_a_drip_says_what_it_is(sending: bool) -> None:
     error = receiving(TooSlowError(60.0, sending=sending), peer, "the body of the answer")
     assert isinstance(error, TransportTimeoutError)
     assert error.retryable
-    what = "took the request" if sending else "sent the body of the answer"
+    what = "received the request" if sending else "sent the body of the answer"
     assert error.message == (
-        f"https://storage.example is too slow: it {what} at less than 4 KiB a second for 60 s"
+        f"https://storage.example is too slow: it {what} at less than 4 KiB per second for 60 s"
     )
 
 
@@ -545,7 +554,7 @@ def test_a_connection_whose_rest_was_read_over_still_waits_for_answers() -> None
     with here, there:
         channel = Channel(here, 0.05)
         there.sendall(b"the rest")
-        assert channel.take_at_once(8) == 8
+        assert channel.discard_available(8) == 8
         with pytest.raises(TimeoutError):
             channel.receive_head()
 

@@ -169,7 +169,7 @@ def test_content_of_another_length_than_it_says(
     serve: Serve, connect: Connect, parts: list[bytes]
 ) -> None:
     server, client = serve(), connect()
-    with pytest.raises(IntegrityError, match="the content has 3 bytes"):
+    with pytest.raises(IntegrityError, match="the content was announced with 3 bytes"):
         client.request(Request("PUT", server.url, "/x", content=Parts(3, *parts)))
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
     assert all(len(seen.body) < 3 for seen in server.seen)  # nobody takes half a body

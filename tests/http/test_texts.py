@@ -293,8 +293,8 @@ def test_a_document() -> None:
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]><a>&y;</a>'
-_BROKEN = "not the XML that it should be"
-_DEEP = "nested more than 50 deep"
+_BROKEN = "sent invalid XML"
+_DEEP = "nested more than 50 levels deep"
 _DOCTYPE = "has a document type"
 HOSTILE = [
     (BOMB, _DOCTYPE),
@@ -341,7 +341,7 @@ def test_as_deep_as_allowed() -> None:
 def test_what_is_written_is_read(text: str) -> None:
     tree = [("Object", [("Key", text)]), ("Quiet", "true")]
     if not xml.can_write(text):
-        with pytest.raises(InvalidOptionError, match="XML cannot carry"):
+        with pytest.raises(InvalidOptionError, match="XML cannot represent"):
             xml.write("Delete", tree)
         return
     root = xml.read_document(xml.write("Delete", tree, 'http://x/"&'))
