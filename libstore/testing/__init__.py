@@ -1,7 +1,7 @@
 """
-The suite that every driver passes, those of this library and those of others.
+The conformance suite for drivers, also those of other packages.
 
-A driver adopts it with one fixture, and pytest does the rest:
+Provide the driver under test as a fixture and run pytest:
 
     import pytest
     from libstore.testing import DriverConformance
@@ -11,8 +11,8 @@ A driver adopts it with one fixture, and pytest does the rest:
         def driver(self):
             return MyDriver(...)
 
-Each test states one rule of what an operation means, and works through public operations alone.
-What a service does not have is skipped by what `StorageDriver.supports` and `Limits` tell of it.
+Each test checks one rule through public operations only. Tests of unsupported features are
+skipped, according to `StorageDriver.supports` and `Limits`.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ class DriverConformance(
     Pickles,
 ):
     """
-    All topics of the suite in one class.
+    Run all topics of the suite.
 
     Fixtures:
-        driver: The driver under test; the adopter supplies it. Several tests may share one.
-        redeem: Sends a request to a signed URL. Only a driver whose URLs are not HTTP supplies it.
+        driver: The driver under test, which the adopter provides. Tests may share one.
+        redeem: A function that sends a request to a presigned URL. Provide it only for a driver
+            whose URLs are not HTTP.
     """

@@ -1,4 +1,4 @@
-"""What every topic of the suite builds on: its fixtures, and the few words it speaks in."""
+"""What all topics of the suite share: fixtures and small functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
     "unfinished",
 ]
 
-# Assertions outside of test modules show both sides only where pytest was told before the import.
+# Assertions outside of test modules show both values only if registered before the import.
 pytest.register_assert_rewrite(
     *(
         f"{__package__}.{topic}"
@@ -72,24 +72,24 @@ _SMALL_PART = 64 * 1024
 
 
 class _GivenUp(Exception):
-    """What ends an upload that was begun so that it could be seen."""
+    """Ends an upload that was started only so that it is unfinished."""
 
 
 class Topic:
-    """The fixtures that the tests of all topics share; the adopter supplies `driver`."""
+    """The fixtures that all topics share; the adopter provides `driver`."""
 
     @pytest.fixture
     def container_pool(
         self, request: pytest.FixtureRequest, driver: StorageDriver
     ) -> ContainerPool:
-        """Return where containers come from, for fixtures."""
+        """Return the pool of containers, for other fixtures."""
         return container_pool_of(request, driver)
 
     @pytest.fixture
     def container(
         self, request: pytest.FixtureRequest, driver: StorageDriver, container_pool: ContainerPool
     ) -> Iterator[Container]:
-        """Lend an empty container, and take it back with all that the test left in it."""
+        """Provide an empty container, and empty or delete it after the test."""
         with container_pool.lent(driver, uploads="part_size" in request.fixturenames) as container:
             yield container
 
@@ -97,18 +97,18 @@ class Topic:
     def other_container(
         self, request: pytest.FixtureRequest, driver: StorageDriver, container_pool: ContainerPool
     ) -> Iterator[Container]:
-        """Lend a second container, and take it back with all that the test left in it."""
+        """Provide a second container, and empty or delete it after the test."""
         with container_pool.lent(driver, uploads="part_size" in request.fixturenames) as container:
             yield container
 
     @pytest.fixture
     def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Make an empty directory for files; `tmp_path` may hold what the driver keeps."""
+        """Return an empty directory for files; the driver under test may use `tmp_path`."""
         return tmp_path_factory.mktemp("files")
 
     @pytest.fixture
     def part_size(self, driver: StorageDriver) -> Iterator[int]:
-        """Have whatever is larger than one small part travel in parts; return a part's size."""
+        """Reduce the part size of the driver, and return it."""
         before = driver.transfer
         size = max(driver.limits.min_part, _SMALL_PART)
         driver.transfer = TransferOptions(part_size=size, multipart_threshold=size, concurrency=4)
@@ -117,7 +117,7 @@ class Topic:
 
     @pytest.fixture
     def half_written(self, container: Container, part_size: int) -> Iterator[ObjectWriter]:
-        """Begin an upload of three parts, and give it up when the test has ended."""
+        """Start an upload of three parts, and abort it after the test."""
         with suppress(_GivenUp), container.open("half/of it", "wb") as file:
             file.write(noise(3 * part_size))
             yield file
@@ -125,7 +125,7 @@ class Topic:
 
     @pytest.fixture
     def two_by_two(self, driver: StorageDriver) -> Iterator[None]:
-        """Have listings come in pages of two, and batches go in twos."""
+        """Set the page size and the batch size of the driver to two."""
         before = driver.limits
         driver.limits = dataclasses.replace(before, page_size=2, batch_size=2)
         yield
@@ -133,29 +133,29 @@ class Topic:
 
 
 def noise(size: int) -> bytes:
-    """Return bytes in which no two stretches are alike, the same ones for the same size."""
+    """Return pseudo-random bytes, the same for the same size."""
     return random.Random(size).randbytes(size)
 
 
 def names_of(items: Iterable[Object | Prefix]) -> list[str]:
-    """Return the names of what a listing gave."""
+    """Return the names of listed objects and prefixes."""
     return [item.name for item in items]
 
 
 def fill(container: Container, *names: str) -> None:
-    """Put an object with its own name as content into the container for each name."""
+    """Upload one object for each name, with its name as content."""
     for name in names:
         container.upload_object(name.encode(), name)
 
 
 def pickled(value: T) -> T:
-    """Return what comes out of a pickle of a value."""
+    """Return a copy of a value by pickle."""
     again: T = pickle.loads(pickle.dumps(value))
     return again
 
 
 def unfinished(container: Container) -> list[Upload]:
-    """Return the uploads in parts that the service still keeps; none if it takes no parts."""
+    """Return the unfinished uploads; none if the service has no multipart uploads."""
     if not container.driver.supports("list_uploads"):
         return []
     return list(container.list_uploads())

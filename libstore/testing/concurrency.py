@@ -1,4 +1,4 @@
-"""Concurrency: one driver serves any number of threads."""
+"""Concurrency: any number of threads can use one driver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _THREADS = 8
 
 
 def _at_once(job: Callable[[int], R], count: int = _THREADS) -> list[R]:
-    """Run a job in so many threads that begin together; return what they returned."""
+    """Run a job in a number of threads that start together; return the results."""
     barrier = threading.Barrier(count, timeout=60)
 
     def begin(number: int) -> R:
@@ -31,10 +31,10 @@ def _at_once(job: Callable[[int], R], count: int = _THREADS) -> list[R]:
 
 
 class Concurrency(Topic):
-    """Threads."""
+    """Test one driver in many threads."""
 
     def test_threads_do_not_disturb_each_other(self, container: Container, folder: Path) -> None:
-        """Eight threads that upload, list, read, copy, download and delete get what is theirs."""
+        """Eight threads upload, list, read, copy, download and delete their own objects."""
 
         def work(number: int) -> list[bytes]:
             content = noise(10_000 + number)
@@ -53,8 +53,10 @@ class Concurrency(Topic):
             assert [noise(10_000 + number)] * 4 == contents
         assert [f"{number}/b" for number in range(_THREADS)] == names_of(container.list_objects())
 
-    def test_large_uploads_travel_side_by_side(self, container: Container, part_size: int) -> None:
-        """The parts of several uploads at once do not mix."""
+    def test_concurrent_multipart_uploads_do_not_mix(
+        self, container: Container, part_size: int
+    ) -> None:
+        """The parts of concurrent uploads belong to their own objects."""
 
         def upload(number: int) -> None:
             container.upload_object(noise(2 * part_size + number), f"n{number}")
@@ -65,18 +67,18 @@ class Concurrency(Topic):
         assert [] == unfinished(container)
 
     def test_the_last_writer_of_a_name_wins_as_a_whole(self, container: Container) -> None:
-        """Of many uploads to one name, one is there, and whole."""
+        """After many uploads to one name, the object is one of them, complete."""
         contents = {number: bytes([number]) * 20_000 for number in range(_THREADS)}
         _at_once(lambda number: container.upload_object(contents[number], "a"))
         assert container.read_object("a") in contents.values()
         assert ["a"] == names_of(container.list_objects())
 
-    def test_one_thread_wins_a_free_name(
+    def test_one_of_many_conditional_creates_succeeds(
         self, driver: StorageDriver, container: Container
     ) -> None:
         """Of many uploads with if_absent to one name, exactly one succeeds."""
         if not driver.supports("if_absent"):
-            pytest.skip("the service does not honour if_absent")
+            pytest.skip("the service does not support if_absent")
 
         def claim(number: int) -> bytes | None:
             try:
@@ -87,8 +89,8 @@ class Concurrency(Topic):
         won = [content for content in _at_once(claim) if content is not None]
         assert [container.read_object("a")] == won
 
-    def test_one_handle_serves_all_threads(self, container: Container) -> None:
-        """Threads that read ranges of one object by one handle get their ranges."""
+    def test_threads_can_share_a_handle(self, container: Container) -> None:
+        """Threads that read ranges through one handle get their ranges."""
         content = noise(80_000)
         obj = container.upload_object(content, "a")
 
@@ -97,8 +99,8 @@ class Concurrency(Topic):
 
         assert content == b"".join(_at_once(read))
 
-    def test_a_listing_goes_on_while_objects_come(self, container: Container) -> None:
-        """What was there all the time is listed, whatever is written meanwhile."""
+    def test_listing_during_uploads_has_all_older_objects(self, container: Container) -> None:
+        """Objects that existed before the listing are listed, whatever is uploaded meanwhile."""
         fill(container, *(f"old{number}" for number in range(5)))
 
         def work(number: int) -> Iterable[str]:
@@ -109,7 +111,7 @@ class Concurrency(Topic):
         assert [expected] * _THREADS == _at_once(work)
         assert 5 + _THREADS == len(container.list_objects())
 
-    def test_a_delete_may_be_sent_twice_at_once(self, container: Container) -> None:
+    def test_concurrent_deletes_of_one_object_succeed(self, container: Container) -> None:
         """Threads that delete the same object all succeed."""
         fill(container, "a", "b")
 

@@ -1,4 +1,4 @@
-"""Conditions: what is there is not replaced or deleted unless it is what the caller thinks."""
+"""Conditions: if_absent and if_match of writes and deletes."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ _OPTIONS: dict[str, Callable[[Container], Any]] = {
 
 
 class Conditionals(Topic):
-    """if_absent and if_match."""
+    """Test if_absent and if_match."""
 
     @pytest.fixture
     def absent(self, driver: StorageDriver) -> None:
-        """Skip a test on a service that cannot tell whether a name is free."""
+        """Skip a test if the service does not support if_absent."""
         if not driver.supports("if_absent"):
-            pytest.skip("the service does not honour if_absent")
+            pytest.skip("the service does not support if_absent")
 
     @pytest.fixture
     def match(self, driver: StorageDriver) -> None:
-        """Skip a test on a service that does not compare ETags when it writes."""
+        """Skip a test if the service does not support if_match of writes."""
         if not driver.supports("if_match"):
-            pytest.skip("the service does not honour if_match")
+            pytest.skip("the service does not support if_match")
 
     @pytest.mark.parametrize("option", _OPTIONS)
-    def test_an_option_is_honoured_or_refused(self, container: Container, option: str) -> None:
-        """What a service cannot honour is NotSupportedError, and nothing is done."""
+    def test_unsupported_conditions_are_refused(self, container: Container, option: str) -> None:
+        """An unsupported condition raises NotSupportedError, and nothing changes."""
         container.upload_object(CONTENT, "old")
         if container.driver.supports(option):
             assert option in container.driver.options
@@ -70,20 +70,20 @@ class Conditionals(Topic):
 
     @_SIZES
     @pytest.mark.usefixtures("absent")
-    def test_if_absent_takes_a_free_name(
+    def test_if_absent_creates_an_object(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An upload with if_absent succeeds where nothing is."""
+        """An upload with if_absent succeeds if the object does not exist."""
         content = noise(int(parts * part_size))
         container.upload_object(content, "a", if_absent=True)
         assert content == container.read_object("a")
 
     @_SIZES
     @pytest.mark.usefixtures("absent")
-    def test_if_absent_leaves_what_is_there(
+    def test_if_absent_keeps_an_existing_object(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An upload with if_absent over an object is ObjectAlreadyExistsError, FileExistsError."""
+        """An upload over an object raises ObjectAlreadyExistsError, a FileExistsError."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(ObjectAlreadyExistsError) as caught:
             container.upload_object(noise(int(parts * part_size)), "a", if_absent=True)
@@ -92,8 +92,8 @@ class Conditionals(Topic):
         assert [] == unfinished(container)
 
     @pytest.mark.usefixtures("absent")
-    def test_if_absent_takes_a_name_that_was_freed(self, container: Container) -> None:
-        """A deleted object does not stand in the way."""
+    def test_if_absent_succeeds_after_a_delete(self, container: Container) -> None:
+        """A deleted object does not count as existing."""
         container.upload_object(CONTENT, "a")
         container.delete_object("a")
         container.upload_object(b"new", "a", if_absent=True)
@@ -101,10 +101,10 @@ class Conditionals(Topic):
 
     @_SIZES
     @pytest.mark.usefixtures("absent")
-    def test_if_absent_holds_at_the_end_of_an_upload(
+    def test_if_absent_is_checked_at_the_end_of_an_upload(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An object that appears while an upload goes on is not replaced."""
+        """An object that is created during an upload is not replaced."""
         writer = container.open("a", "xb")
         writer.write(noise(int(parts * part_size)))
         container.upload_object(CONTENT, "a")
@@ -115,7 +115,7 @@ class Conditionals(Topic):
 
     @_SIZES
     @pytest.mark.usefixtures("match")
-    def test_if_match_replaces_what_the_caller_knows(
+    def test_if_match_with_the_current_etag_replaces(
         self, container: Container, part_size: int, parts: float
     ) -> None:
         """An upload with the current ETag succeeds."""
@@ -127,10 +127,10 @@ class Conditionals(Topic):
 
     @_SIZES
     @pytest.mark.usefixtures("match")
-    def test_if_match_leaves_what_was_changed(
+    def test_if_match_with_an_outdated_etag_raises(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An upload with an ETag of before is ObjectChangedError."""
+        """An upload with an earlier ETag raises ObjectChangedError."""
         etag = container.upload_object(b"first", "a").etag
         container.upload_object(CONTENT, "a")
         with pytest.raises(ObjectChangedError):
@@ -140,10 +140,10 @@ class Conditionals(Topic):
 
     @_SIZES
     @pytest.mark.usefixtures("match")
-    def test_if_match_holds_at_the_end_of_an_upload(
+    def test_if_match_is_checked_at_the_end_of_an_upload(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An object that is changed while an upload goes on is not replaced."""
+        """An object that changes during an upload is not replaced."""
         etag = container.upload_object(b"first", "a").etag
         writer = container.open("a", "wb", if_match=etag)
         writer.write(noise(int(parts * part_size)))
@@ -155,7 +155,7 @@ class Conditionals(Topic):
 
     @pytest.mark.usefixtures("match")
     def test_if_match_of_a_missing_object_raises(self, container: Container) -> None:
-        """No ETag matches where there is no object."""
+        """No ETag matches a missing object."""
         etag = container.upload_object(CONTENT, "a").etag
         container.delete_object("a")
         with pytest.raises(ObjectChangedError):
@@ -164,23 +164,23 @@ class Conditionals(Topic):
 
     @pytest.mark.usefixtures("match")
     @pytest.mark.parametrize("form", ['"{}"', 'W/"{}"'])
-    def test_an_etag_may_be_given_as_headers_have_it(
+    def test_quotes_and_weak_prefix_of_an_etag_are_removed(
         self, container: Container, form: str
     ) -> None:
-        """Quotes and the mark of a weak ETag are removed, as they are from responses."""
+        """An ETag may be passed as it is in a header."""
         etag = container.upload_object(b"first", "a").etag
         container.upload_object(CONTENT, "a", if_match=form.format(etag))
         assert CONTENT == container.read_object("a")
 
     @pytest.mark.usefixtures("absent", "match")
-    def test_both_at_once_are_refused(self, container: Container) -> None:
-        """A name cannot be free and have an ETag."""
+    def test_if_absent_with_if_match_is_refused(self, container: Container) -> None:
+        """The two conditions exclude each other."""
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", if_absent=True, if_match="e")
 
     @pytest.mark.parametrize("etag", ["", "a\nb", 5, "*", '"*"', '"a", "b"'], ids=ascii)
-    def test_what_is_no_etag_is_refused(self, container: Container, etag: Any) -> None:
-        """An ETag is one text; ``*`` would hold for any object, so that it is no condition."""
+    def test_invalid_etag_is_refused(self, container: Container, etag: Any) -> None:
+        """An ETag is one `str`; ``*`` would match any object."""
         obj = container.upload_object(CONTENT, "a")
         driver = container.driver
         with pytest.raises((InvalidOptionError, NotSupportedError)):
@@ -201,7 +201,7 @@ class Conditionals(Topic):
     def test_conditional_writes_keep_the_metadata(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """What a driver stores to know its own writes again is not the user's metadata."""
+        """Data that a driver stores to recognise its own writes is not in the user's metadata."""
         metadata = {"a": "b"}
         content = noise(int(parts * part_size))
         written = container.upload_object(content, "a", metadata=metadata, if_absent=True)
@@ -223,7 +223,7 @@ class Conditionals(Topic):
     def test_a_conditional_write_after_another_keeps_the_metadata(
         self, container: Container
     ) -> None:
-        """An object that was written on a condition can be replaced and changed on one."""
+        """An object that was written with a condition can be replaced and updated with one."""
         first = container.upload_object(b"first", "a", metadata={"a": "b"}, if_absent=True)
         second = container.upload_object(CONTENT, "a", metadata={"c": "d"}, if_match=first.etag)
         assert {"c": "d"} == container.get_object("a").metadata
@@ -233,7 +233,7 @@ class Conditionals(Topic):
 
     @pytest.mark.parametrize("key", ["libstoretoken", "LibStoreToken"])
     def test_the_metadata_key_of_tokens_is_reserved(self, container: Container, key: str) -> None:
-        """The library would take the user's text for a token."""
+        """A user's value would be mistaken for a write token."""
         obj = container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
             container.upload_object(b"new", "a", metadata={key: "1"})
@@ -247,20 +247,20 @@ class Conditionals(Topic):
 
     @pytest.fixture
     def delete_match(self, driver: StorageDriver) -> None:
-        """Skip a test on a service that does not compare ETags when it deletes."""
+        """Skip a test if the service does not support if_match of deletes."""
         if not driver.supports("delete_if_match"):
-            pytest.skip("the service does not honour if_match when it deletes")
+            pytest.skip("the service does not support if_match of deletes")
 
     @pytest.mark.usefixtures("delete_match")
-    def test_what_the_caller_knows_is_deleted(self, container: Container) -> None:
+    def test_delete_with_the_current_etag_deletes(self, container: Container) -> None:
         """A delete with the current ETag succeeds."""
         obj = container.upload_object(CONTENT, "a")
         obj.delete(if_match=obj.etag)
         assert not container.object_exists("a")
 
     @pytest.mark.usefixtures("delete_match")
-    def test_what_was_changed_is_not_deleted(self, container: Container) -> None:
-        """A delete with an ETag of before is ObjectChangedError."""
+    def test_delete_with_an_outdated_etag_raises(self, container: Container) -> None:
+        """A delete with an earlier ETag raises ObjectChangedError."""
         obj = container.upload_object(b"first", "a")
         container.upload_object(CONTENT, "a")
         with pytest.raises(ObjectChangedError):
@@ -268,8 +268,8 @@ class Conditionals(Topic):
         assert CONTENT == container.read_object("a")
 
     @pytest.mark.usefixtures("delete_match")
-    def test_a_missing_object_matches_nothing(self, container: Container) -> None:
-        """A delete with an ETag of an object that is gone is ObjectChangedError."""
+    def test_conditional_delete_of_a_missing_object_raises(self, container: Container) -> None:
+        """A delete with the ETag of a deleted object raises ObjectChangedError."""
         obj = container.upload_object(CONTENT, "a")
         obj.delete()
         with pytest.raises(ObjectChangedError):

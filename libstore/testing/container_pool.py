@@ -1,4 +1,4 @@
-"""Where the containers of the tests come from, and where they go."""
+"""The containers that tests use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from libstore import Container, ContainerNotFoundError, StorageDriver
 
 class ContainerPool:
     """
-    The containers that the tests of a class have in common.
+    The containers of the tests of one class.
 
-    Where tests share a driver, a container is emptied and lent to the next test, since on most
-    services that is quicker than to delete it and create another. A driver that was not there
-    in the test before is taken for one of that test alone: what it has is deleted with the test.
+    If tests share a driver, a container is emptied and reused by the next test, which is faster
+    on most services than deleting it and creating another. A driver that the previous test did
+    not use belongs to one test only, and its containers are deleted after the test.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ContainerPool:
         self._stock: dict[str, Container] = {}
 
     def serve(self, driver: StorageDriver) -> None:
-        """Take note of the driver of the test that begins."""
+        """Set the driver of the next test."""
         self._shared = driver is self._driver
         if not self._shared:
             self.clear()
@@ -36,7 +36,7 @@ class ContainerPool:
     @contextmanager
     def lent(self, driver: StorageDriver, *, uploads: bool) -> Iterator[Container]:
         """
-        Lend an empty container for the time of a test.
+        Provide an empty container for one test.
 
         Args:
             uploads: Whether the test may leave unfinished uploads.
@@ -53,11 +53,11 @@ class ContainerPool:
         self, driver: StorageDriver, what: str, stock: Callable[[Container], object]
     ) -> Iterator[Container]:
         """
-        Lend a container that has something in it, to a test that changes nothing of it.
+        Provide a container with given content to a test that does not change it.
 
         Args:
-            what: Tells apart what containers have in them.
-            stock: Puts it there.
+            what: The name of the content; tests with the same name share the container.
+            stock: Uploads the content.
         """
         container = self._stock.get(what)
         if container is None:
@@ -71,7 +71,7 @@ class ContainerPool:
 
     def emptied(self, container: Container, *, uploads: bool) -> bool:
         """
-        Empty a container, and return whether it is now as good as a new one.
+        Empty a container, and return whether it can be reused.
 
         Args:
             uploads: Whether there may be unfinished uploads.
@@ -85,7 +85,7 @@ class ContainerPool:
         return all(result.ok for result in results)
 
     def delete(self, container: Container) -> None:
-        """Delete a container, if it is still there."""
+        """Delete a container if it exists."""
         with suppress(ContainerNotFoundError):
             container.delete()
 
@@ -105,11 +105,11 @@ def container_pool_of(
     driver: StorageDriver,
     kind: type[ContainerPool] = ContainerPool,
 ) -> ContainerPool:
-    """Return the container_pool of the class that a test is in; it is cleared after the class."""
+    """Return the container pool of a test's class; it is cleared after the class."""
     node: pytest.Item = request.node
     place = node.getparent(pytest.Class) or node
     if _KEY not in place.stash:
-        # Not a fixture of the class: that might outlive the driver, where it is one too.
+        # A fixture of class scope might outlive the driver.
         place.stash[_KEY] = kind()
         place.addfinalizer(place.stash[_KEY].clear)
     container_pool = place.stash[_KEY]
@@ -118,5 +118,5 @@ def container_pool_of(
 
 
 def fresh_name() -> str:
-    """Return a name that no container has yet, and that every service takes."""
+    """Return a unique name that every service allows."""
     return f"libstore-{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""Containers: creating, finding, listing and deleting them."""
+"""Containers: create, get, list and delete."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .base import CONTENT, Topic, fill, fresh_name, names_of
 
 
 class Containers(Topic):
-    """Containers."""
+    """Test containers."""
 
     def test_a_new_container_is_returned_with_its_name(self, driver: StorageDriver) -> None:
-        """create_container returns a handle of the container that it made."""
+        """create_container returns a handle of the new container."""
         name = fresh_name()
         container = driver.create_container(name)
         try:
@@ -35,7 +35,7 @@ class Containers(Topic):
             driver.delete_container(name)
 
     def test_a_new_container_is_empty(self, driver: StorageDriver) -> None:
-        """A container that was just created has no objects."""
+        """A new container has no objects."""
         container = driver.create_container(fresh_name())
         try:
             assert [] == list(container.list_objects())
@@ -45,17 +45,17 @@ class Containers(Topic):
     def test_get_container_finds_it_by_name(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """get_container returns a handle that equals the one of create_container."""
+        """get_container returns a handle equal to that of create_container."""
         assert container == driver.get_container(container.name)
 
     def test_get_container_of_a_missing_one_raises(self, driver: StorageDriver) -> None:
-        """A container that is not there is ContainerNotFoundError, and FileNotFoundError."""
+        """A missing container raises ContainerNotFoundError, a FileNotFoundError."""
         with pytest.raises(ContainerNotFoundError) as caught:
             driver.get_container(fresh_name())
         assert isinstance(caught.value, FileNotFoundError)
 
-    def test_it_is_listed(self, driver: StorageDriver, container: Container) -> None:
-        """list_containers gives every container once."""
+    def test_container_is_listed_once(self, driver: StorageDriver, container: Container) -> None:
+        """list_containers has every container once."""
         assert 1 == [found.name for found in driver.list_containers()].count(container.name)
 
     def test_containers_are_listed_in_the_order_of_their_names(
@@ -69,28 +69,30 @@ class Containers(Topic):
     def test_listed_containers_work_like_any_other(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """A handle from list_containers reads what is in the container."""
+        """A handle of list_containers reads the container's objects."""
         fill(container, "a")
         found = next(item for item in driver.list_containers() if item == container)
         assert ["a"] == names_of(found.list_objects())
 
-    def test_creating_it_twice_raises(self, driver: StorageDriver, container: Container) -> None:
-        """A name that is taken is ContainerAlreadyExistsError, and FileExistsError."""
+    def test_creating_an_existing_container_raises(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """An existing container raises ContainerAlreadyExistsError, a FileExistsError."""
         with pytest.raises(ContainerAlreadyExistsError) as caught:
             driver.create_container(container.name)
         assert isinstance(caught.value, FileExistsError)
 
-    def test_exist_ok_takes_the_one_that_is_there(
+    def test_exist_ok_returns_an_existing_container(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """exist_ok=True returns the container as it is, with its objects."""
+        """The container and its objects do not change."""
         fill(container, "a")
         again = driver.create_container(container.name, exist_ok=True)
         assert container == again
         assert ["a"] == names_of(again.list_objects())
 
-    def test_exist_ok_creates_one_that_is_not_there(self, driver: StorageDriver) -> None:
-        """exist_ok=True creates a container where there is none."""
+    def test_exist_ok_creates_a_missing_container(self, driver: StorageDriver) -> None:
+        """exist_ok=True creates a container that does not exist."""
         container = driver.create_container(fresh_name(), exist_ok=True)
         try:
             assert container == driver.get_container(container.name)
@@ -106,30 +108,30 @@ class Containers(Topic):
             driver.get_container(container.name)
         assert container.name not in [found.name for found in driver.list_containers()]
 
-    def test_deleting_takes_all_objects_along(
+    def test_deleting_a_container_deletes_its_objects(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """delete_container deletes the objects first, by default."""
+        """delete_container deletes the objects by default."""
         fill(container, "a", "b/c", "b/d")
         driver.delete_container(container)
         with pytest.raises(ContainerNotFoundError):
             driver.get_container(container.name)
 
     @pytest.mark.usefixtures("two_by_two")
-    def test_deleting_takes_objects_of_many_pages_along(
+    def test_deleting_a_container_deletes_many_pages_of_objects(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Deleting does not stop at the end of a page or of a batch."""
+        """The delete covers all pages and batches."""
         fill(container, *(f"n{number}" for number in range(7)))
         container.delete()
         with pytest.raises(ContainerNotFoundError):
             driver.get_container(container.name)
 
     @pytest.mark.usefixtures("half_written")
-    def test_deleting_takes_unfinished_uploads_along(
+    def test_deleting_a_container_deletes_unfinished_uploads(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """An upload in parts that was never finished does not keep a container from going."""
+        """An unfinished upload does not prevent the delete."""
         driver.delete_container(container)
         with pytest.raises(ContainerNotFoundError):
             driver.get_container(container.name)
@@ -137,7 +139,7 @@ class Containers(Topic):
     def test_a_full_container_is_kept_if_deleting_is_not_recursive(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """recursive=False refuses a container that has objects, and deletes none of them."""
+        """recursive=False refuses a container with objects, and deletes none of them."""
         fill(container, "a", "b")
         with pytest.raises(ContainerNotEmptyError):
             driver.delete_container(container, recursive=False)
@@ -155,31 +157,30 @@ class Containers(Topic):
     def test_deleting_a_missing_container_raises(
         self, driver: StorageDriver, recursive: bool
     ) -> None:
-        """To delete a container that is not there is ContainerNotFoundError."""
+        """It raises ContainerNotFoundError."""
         with pytest.raises(ContainerNotFoundError):
             driver.delete_container(fresh_name(), recursive=recursive)
 
-    def test_deleting_one_leaves_the_others(
+    def test_deleting_a_container_keeps_other_containers(
         self, driver: StorageDriver, container: Container, other_container: Container
     ) -> None:
-        """Objects of the same name in another container stay."""
+        """Objects of the same name in another container remain."""
         fill(container, "a")
         fill(other_container, "a")
         driver.delete_container(container)
         assert b"a" == other_container.read_object("a")
 
-    def test_containers_keep_their_objects_apart(
+    def test_object_is_in_its_container_only(
         self, container: Container, other_container: Container
     ) -> None:
-        """An object is in the container that it was put into and in no other."""
+        """An object is in the container that it was uploaded to and in no other."""
         container.upload_object(CONTENT, "a")
         assert [] == list(other_container.list_objects())
         assert not other_container.object_exists("a")
 
-    def test_counts_are_right_where_they_are_told(
+    def test_object_count_and_size_are_correct_or_none(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """object_count and size are what is there, or None."""
         fill(container, "one", "three")
         fresh = driver.get_container(container.name)
         assert fresh.object_count in (None, 2)
@@ -188,13 +189,13 @@ class Containers(Topic):
     def test_the_time_of_creation_is_aware(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """The created time is in UTC where the service tells it."""
+        """`created` is in UTC or None."""
         created = driver.get_container(container.name).created
         assert created is None or created.utcoffset() == timedelta(0)
 
     @pytest.mark.parametrize("name", ["", "a/b", "/", "lone\udc80"], ids=ascii)
-    def test_an_impossible_name_is_refused(self, driver: StorageDriver, name: str) -> None:
-        """What no service can have as the name of a container is InvalidNameError."""
+    def test_invalid_container_name_is_refused(self, driver: StorageDriver, name: str) -> None:
+        """A name that no service allows raises InvalidNameError."""
         with pytest.raises(InvalidNameError):
             driver.create_container(name)
         with pytest.raises(InvalidNameError):
@@ -204,7 +205,7 @@ class Containers(Topic):
     def test_a_container_name_of_another_type_is_refused(
         self, driver: StorageDriver, name: Any
     ) -> None:
-        """The name of a container is a str; anything else is InvalidTypeError, a TypeError."""
+        """A container's name is a str; anything else raises InvalidTypeError, a TypeError."""
         with pytest.raises(InvalidTypeError) as caught:
             driver.create_container(name)
         assert isinstance(caught.value, TypeError)

@@ -1,4 +1,4 @@
-"""Deleting objects, one or many."""
+"""Deleting one or many objects."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from .base import CONTENT, Topic, fill, fresh_name, names_of
 
 
 class Deletes(Topic):
-    """delete_object and delete_objects."""
+    """Test delete_object and delete_objects."""
 
     def test_a_deleted_object_is_gone(self, container: Container) -> None:
-        """A deleted object is neither found nor listed; the others are."""
+        """A deleted object is neither found nor listed; other objects are."""
         fill(container, "a", "b", "c")
         container.delete_object("b")
         assert not container.object_exists("b")
         assert ["a", "c"] == names_of(container.list_objects())
 
-    def test_deleting_what_is_not_there_succeeds(self, container: Container) -> None:
-        """To delete an object that is missing, or gone already, is no error."""
+    def test_deleting_a_missing_object_succeeds(self, container: Container) -> None:
+        """Deleting a missing object is not an error."""
         obj = container.upload_object(CONTENT, "a")
         obj.delete()
         obj.delete()
         container.delete_object("never there")
 
     def test_deleting_a_folder_deletes_nothing(self, container: Container) -> None:
-        """A name is deleted, not what begins with it."""
+        """A delete applies to a name, not to a prefix."""
         fill(container, "a/b", "ab")
         container.delete_object("a")
         assert ["a/b", "ab"] == names_of(container.list_objects())
 
-    def test_many_are_deleted_and_told_of_in_order(self, container: Container) -> None:
-        """delete_objects gives one result for each object, in the order of the objects."""
+    def test_delete_objects_returns_results_in_order(self, container: Container) -> None:
+        """delete_objects returns one result for each object, in order."""
         fill(container, "a", "b", "c", "kept")
         results = container.delete_objects(["c", "a", "b"])
         assert ["c", "a", "b"] == [result.name for result in results]
@@ -41,38 +41,39 @@ class Deletes(Topic):
         assert [(True, None)] * 3 == [(result.ok, result.error) for result in results]
         assert ["kept"] == names_of(container.list_objects())
 
-    def test_missing_ones_among_many_are_gone(self, container: Container) -> None:
-        """An object that is not there is as good as deleted."""
+    def test_delete_objects_succeeds_for_missing_objects(self, container: Container) -> None:
+        """The result of a missing object has no error."""
         fill(container, "a", "b")
         results = container.delete_objects(["a", "missing", "b", "also missing"])
         assert [True] * 4 == [result.ok for result in results]
         assert [] == list(container.list_objects())
 
-    def test_one_that_is_named_twice_has_two_results(self, container: Container) -> None:
-        """A name that occurs again is told of again."""
+    def test_delete_objects_returns_a_result_for_each_repetition(
+        self, container: Container
+    ) -> None:
+        """A repeated name has a result each time."""
         fill(container, "a", "b")
         results = container.delete_objects(["a", "b", "a"])
         assert [("a", True), ("b", True), ("a", True)] == [
             (result.name, result.ok) for result in results
         ]
 
-    def test_none_are_no_results(self, driver: StorageDriver) -> None:
-        """delete_objects of nothing is an empty list."""
+    def test_delete_objects_of_nothing_returns_an_empty_list(self, driver: StorageDriver) -> None:
         assert [] == driver.delete_objects([])
 
     @pytest.mark.usefixtures("two_by_two")
     def test_more_than_one_batch_is_deleted(self, container: Container) -> None:
-        """More objects than a request can take go in several."""
+        """More objects than a batch can have are deleted in several."""
         names = [f"n{number}" for number in range(7)]
         fill(container, *names)
         results = container.delete_objects(names)
         assert names == [result.name for result in results]
         assert [] == list(container.list_objects())
 
-    def test_objects_of_several_containers_go_together(
+    def test_delete_objects_accepts_objects_of_many_containers(
         self, driver: StorageDriver, container: Container, other_container: Container
     ) -> None:
-        """The objects may come from any containers of the driver, in any order."""
+        """The objects may be of any containers of the driver, in any order."""
         objs = [
             place.upload_object(CONTENT, name)
             for place, name in (
@@ -88,13 +89,13 @@ class Deletes(Topic):
         assert [] == [*container, *other_container]
 
     def test_a_listing_can_be_deleted(self, driver: StorageDriver, container: Container) -> None:
-        """What a listing gives can be handed on as it is."""
+        """A listing can be passed to delete_objects."""
         fill(container, "a/1", "a/2", "b")
         driver.delete_objects(container.list_objects("a/"))
         assert ["b"] == names_of(container.list_objects())
 
-    def test_the_result_tells_why_an_object_is_still_there(self, driver: StorageDriver) -> None:
-        """What keeps an object from being deleted is in its result, and is not raised."""
+    def test_result_of_a_failed_delete_has_the_error(self, driver: StorageDriver) -> None:
+        """The error is in the result and is not raised."""
         gone = driver.create_container(fresh_name())
         gone.delete()
         (result,) = gone.delete_objects(["a"])
@@ -103,8 +104,8 @@ class Deletes(Topic):
         assert (gone.name, "a") == (result.error.container, result.error.object)
         assert "delete_objects" == result.error.operation
 
-    def test_a_single_name_is_no_list_of_names(self, container: Container) -> None:
-        """A str in place of a list is refused; its letters are not deleted."""
+    def test_delete_objects_refuses_a_str(self, container: Container) -> None:
+        """Its letters are not deleted."""
         fill(container, "a", "b", "ab")
         with pytest.raises(InvalidTypeError):
             container.delete_objects("ab")

@@ -1,4 +1,4 @@
-"""Downloads: a file appears whole and verified, or not at all."""
+"""Downloads: atomic and verified."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from .base import CONTENT, Topic, noise
 
 
 class _StoppedByCallback(Exception):
-    """What a progress callback of this suite raises."""
+    """An exception that a progress callback of this suite raises."""
 
 
 class Downloads(Topic):
-    """download_object."""
+    """Test download_object."""
 
     @pytest.mark.parametrize("kind", [str, Path])
     def test_an_object_becomes_a_file(self, container: Container, folder: Path, kind: Any) -> None:
-        """It writes the content, and returns the path."""
+        """download_object writes the content and returns the path."""
         obj = container.upload_object(CONTENT, "a")
         path = obj.download(kind(folder / "file"))
         assert folder / "file" == path
         assert CONTENT == path.read_bytes()
 
     def test_an_object_can_be_given_by_name(self, container: Container, folder: Path) -> None:
-        """A container downloads what is called by its name."""
+        """A container downloads an object by name."""
         container.upload_object(CONTENT, "a")
         assert CONTENT == container.download_object("a", folder / "file").read_bytes()
 
     def test_an_empty_object_becomes_an_empty_file(
         self, container: Container, folder: Path
     ) -> None:
-        """No bytes are a file all the same."""
+        """An object without bytes is an empty file."""
         container.upload_object(b"", "a")
         assert b"" == container.download_object("a", folder / "file").read_bytes()
 
@@ -54,7 +54,7 @@ class Downloads(Topic):
     def test_a_large_object_comes_in_ranges(
         self, container: Container, folder: Path, part_size: int, more: int, handle: bool
     ) -> None:
-        """Ranges that come side by side make up the file."""
+        """Concurrent ranges are assembled in order."""
         content = noise(2 * part_size + more)
         obj = container.upload_object(content, "a")
         source = obj if handle else container.object("a")
@@ -62,17 +62,17 @@ class Downloads(Topic):
         assert ["file"] == [path.name for path in folder.iterdir()]
 
     @pytest.mark.parametrize("parts", [0, 3])
-    def test_a_handle_with_an_old_size_does_no_harm(
+    def test_download_ignores_an_outdated_size(
         self, container: Container, folder: Path, part_size: int, parts: int
     ) -> None:
-        """What is there now is downloaded, whatever size the handle was told."""
+        """The current object is downloaded, whatever the handle's size is."""
         content = noise(parts * part_size + 7)
         obj = container.upload_object(b"small, or once large", "a")
         container.upload_object(content, "a")
         assert content == obj.download(folder / "file").read_bytes()
 
-    def test_a_file_that_is_there_is_kept(self, container: Container, folder: Path) -> None:
-        """A file is not replaced unless asked for: LocalFileExistsError, and FileExistsError."""
+    def test_download_keeps_an_existing_file(self, container: Container, folder: Path) -> None:
+        """Without overwrite, a file raises LocalFileExistsError, a FileExistsError."""
         path = folder / "file"
         path.write_bytes(b"mine")
         container.upload_object(CONTENT, "a")
@@ -83,7 +83,7 @@ class Downloads(Topic):
         assert ["file"] == [found.name for found in folder.iterdir()]
 
     def test_overwrite_replaces_a_file(self, container: Container, folder: Path) -> None:
-        """overwrite=True puts the object in the place of a file, or where none is."""
+        """overwrite=True replaces an existing file, or creates one."""
         path = folder / "file"
         container.upload_object(CONTENT, "a")
         container.download_object("a", path, overwrite=True)
@@ -101,14 +101,14 @@ class Downloads(Topic):
         assert [] == list(folder.iterdir())
 
     def test_a_missing_directory_raises(self, container: Container, folder: Path) -> None:
-        """The directory of the destination is not made."""
+        """The destination's directory is not created."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(LocalFileNotFoundError):
             container.download_object("a", folder / "missing" / "file")
         assert [] == list(folder.iterdir())
 
     def test_a_missing_object_leaves_no_file(self, container: Container, folder: Path) -> None:
-        """A download that cannot begin leaves the directory as it was."""
+        """A download that cannot begin does not change the directory."""
         with pytest.raises(ObjectNotFoundError):
             container.download_object("missing", folder / "file")
         assert [] == list(folder.iterdir())
@@ -116,7 +116,7 @@ class Downloads(Topic):
     def test_a_missing_object_leaves_the_old_file(
         self, container: Container, folder: Path
     ) -> None:
-        """A failed download does not touch what it was to replace."""
+        """A failed download does not change the existing file."""
         path = folder / "file"
         path.write_bytes(b"mine")
         with pytest.raises(ObjectNotFoundError):
@@ -127,16 +127,16 @@ class Downloads(Topic):
     def test_a_destination_of_another_type_is_refused(
         self, container: Container, destination: Any
     ) -> None:
-        """The destination is a path; anything else is InvalidTypeError."""
+        """The destination is a path; anything else raises InvalidTypeError."""
         obj = container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidTypeError):
             obj.download(destination)
 
     @pytest.mark.parametrize("parts", [0.1, 3.5])
-    def test_progress_of_a_download_tells_of_every_byte_once(
+    def test_progress_of_a_download_increases_to_the_size(
         self, container: Container, folder: Path, part_size: int, parts: float
     ) -> None:
-        """Progress grows up to the size, and tells the total."""
+        """Each call has the total."""
         size = int(parts * part_size)
         obj = container.upload_object(noise(size), "a")
         calls: list[tuple[int, int | None]] = []
@@ -150,7 +150,7 @@ class Downloads(Topic):
     def test_progress_that_raises_leaves_no_file(
         self, container: Container, folder: Path, part_size: int, parts: float
     ) -> None:
-        """What a progress callback raises reaches the caller, and no file is left."""
+        """An exception of the callback reaches the caller, and no file remains."""
         obj = container.upload_object(noise(int(parts * part_size)), "a")
 
         def stop(done: int, total: int | None) -> None:
@@ -164,7 +164,7 @@ class Downloads(Topic):
     def test_a_download_that_was_cancelled_leaves_no_file(
         self, container: Container, folder: Path, part_size: int, parts: float
     ) -> None:
-        """A flag that is set stops the download."""
+        """If the cancel event is set, no file remains."""
         obj = container.upload_object(noise(int(parts * part_size)), "a")
         flag = threading.Event()
         flag.set()
@@ -172,10 +172,10 @@ class Downloads(Topic):
             obj.download(folder / "file", cancel=flag)
         assert [] == list(folder.iterdir())
 
-    def test_a_download_can_be_cancelled_on_its_way(
+    def test_download_can_be_cancelled_while_it_runs(
         self, container: Container, folder: Path, part_size: int
     ) -> None:
-        """A flag that is set while ranges come stops the rest."""
+        """Setting the event during the download stops the remaining ranges."""
         obj = container.upload_object(noise(8 * part_size), "a")
         flag = threading.Event()
         with pytest.raises(TransferCancelledError):

@@ -1,4 +1,4 @@
-"""Errors: what is wrong, where, and in what words."""
+"""Errors: their classes, attributes and messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .base import CONTENT, Topic, fresh_name, noise, pickled
 
 @dataclass(frozen=True)
 class _Scene:
-    """What an operation can be tried on: a container that is there, and what is not."""
+    """Targets of operations: an existing container, a missing one and a missing object."""
 
     driver: StorageDriver
     container: Container
@@ -37,12 +37,12 @@ class _Scene:
 
     @property
     def lost(self) -> Object:
-        """An object in a container that is not there."""
+        """An object in a missing container."""
         return self.driver.object(self.missing, "a")
 
     @property
     def absent(self) -> Object:
-        """An object that is not there, in a container that is."""
+        """A missing object in an existing container."""
         return self.container.object(_ABSENT)
 
     def put(self) -> Object:
@@ -108,19 +108,19 @@ def _part_size(scene: _Scene) -> int:
 
 
 class Errors(Topic):
-    """What is raised."""
+    """Test the errors that operations raise."""
 
     @pytest.fixture
     def scene(self, driver: StorageDriver, container: Container, folder: Path) -> _Scene:
-        """Return what operations are tried on."""
+        """Return the targets of operations."""
         return _Scene(driver, container, folder / "file")
 
     @pytest.mark.usefixtures("part_size")
     @pytest.mark.parametrize("case", _IN_A_MISSING_CONTAINER)
-    def test_a_missing_container_is_told_by_every_operation(
+    def test_every_operation_raises_for_a_missing_container(
         self, scene: _Scene, case: str
     ) -> None:
-        """What is tried in a missing container is ContainerNotFoundError, and says which."""
+        """The error is ContainerNotFoundError and names the container."""
         operation, call = _IN_A_MISSING_CONTAINER[case]
         with pytest.raises(ContainerNotFoundError) as caught:
             call(scene)
@@ -130,16 +130,16 @@ class Errors(Topic):
         assert (scene.driver.name, operation) == (error.driver, error.operation)
         assert not scene.path.exists()
 
-    def test_a_missing_container_has_no_metadata_to_update(self, driver: StorageDriver) -> None:
-        """It is ContainerNotFoundError to update metadata in a container that is not there."""
+    def test_update_metadata_in_a_missing_container_raises(self, driver: StorageDriver) -> None:
+        """The error is ContainerNotFoundError."""
         if not driver.supports("update_metadata"):
-            pytest.skip("the service cannot change metadata")
+            pytest.skip("the service does not support update_metadata")
         with pytest.raises(ContainerNotFoundError):
             driver.update_metadata(driver.object(fresh_name(), "a"), {"a": "b"})
 
     @pytest.mark.parametrize("case", _OF_A_MISSING_OBJECT)
-    def test_a_missing_object_is_told_by_every_operation(self, scene: _Scene, case: str) -> None:
-        """To read an object that is not there is ObjectNotFoundError, and says which."""
+    def test_every_read_raises_for_a_missing_object(self, scene: _Scene, case: str) -> None:
+        """The error is ObjectNotFoundError and names the object."""
         operation, call = _OF_A_MISSING_OBJECT[case]
         with pytest.raises(ObjectNotFoundError) as caught:
             call(scene)
@@ -152,8 +152,8 @@ class Errors(Topic):
         assert not scene.path.exists()
 
     @pytest.mark.parametrize("case", _WITH_A_BAD_NAME)
-    def test_a_bad_name_is_told_with_its_operation(self, scene: _Scene, case: str) -> None:
-        """An argument that is refused is told with driver and operation too."""
+    def test_error_of_an_invalid_name_names_the_operation(self, scene: _Scene, case: str) -> None:
+        """It names the driver too."""
         operation, call = _WITH_A_BAD_NAME[case]
         with pytest.raises(InvalidNameError) as caught:
             call(scene)
@@ -161,7 +161,7 @@ class Errors(Topic):
 
     @pytest.mark.parametrize("case", _OF_A_MISSING_OBJECT)
     def test_an_error_survives_a_pickle(self, scene: _Scene, case: str) -> None:
-        """An error that went through a pickle is of the same class and says the same."""
+        """An unpickled error has the same class and message."""
         _, call = _OF_A_MISSING_OBJECT[case]
         with pytest.raises(StorageError) as caught:
             call(scene)
@@ -170,17 +170,16 @@ class Errors(Topic):
         assert str(caught.value) == str(again)
         assert vars(caught.value) == vars(again)
 
-    def test_an_error_says_what_it_is_about(
+    def test_str_of_an_error_names_driver_container_and_object(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """The text of an error names driver, container and object."""
         with pytest.raises(ObjectNotFoundError) as caught:
             container.get_object("the-missing-one")
         for fact in (driver.name, container.name, "the-missing-one"):
             assert fact in str(caught.value)
 
     def test_an_unknown_operation_is_refused(self, driver: StorageDriver) -> None:
-        """supports() knows the operations and the options, and nothing else."""
+        """supports() accepts operations and options only."""
         with pytest.raises(InvalidOptionError):
             driver.supports("fly")
         with pytest.raises(InvalidOptionError):
@@ -191,7 +190,7 @@ class Errors(Topic):
     def test_a_container_of_another_type_is_refused(
         self, driver: StorageDriver, container: Any
     ) -> None:
-        """A container is a handle or a name; anything else is InvalidTypeError."""
+        """A container is a handle or a name; anything else raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             driver.list_objects(container)
         with pytest.raises(InvalidTypeError):
@@ -199,7 +198,7 @@ class Errors(Topic):
 
     @pytest.mark.parametrize("obj", [None, "name", 5], ids=ascii)
     def test_an_object_of_another_type_is_refused(self, driver: StorageDriver, obj: Any) -> None:
-        """The driver's operations on objects take handles; anything else is InvalidTypeError."""
+        """The driver's operations accept object handles; anything else raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             driver.read_object(obj)
         with pytest.raises(InvalidTypeError):
@@ -207,10 +206,9 @@ class Errors(Topic):
         with pytest.raises(InvalidTypeError):
             driver.delete_objects([obj])
 
-    def test_what_is_not_supported_is_said_with_the_operation(
+    def test_not_supported_error_names_driver_and_operation(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """NotSupportedError names the driver and the operation."""
         obj = container.upload_object(CONTENT, "a")
         calls: dict[str, Callable[[], object]] = {
             "sign_url": obj.sign_url,

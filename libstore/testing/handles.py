@@ -1,4 +1,4 @@
-"""Handles: every operation reads both ways, and a handle alone costs no request."""
+"""Handles: operations on a handle and on the driver are equal, and a handle sends no request."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from .base import CONTENT, Topic, fill, fresh_name, names_of
 
 
 class Handles(Topic):
-    """Containers and objects as handles."""
+    """Test containers and objects as handles."""
 
-    def test_upload_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_upload_on_container_and_driver_is_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The container and the driver upload the same."""
         assert driver.upload_object(CONTENT, container, "a") == container.upload_object(
             CONTENT, "a"
         )
 
-    def test_read_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_read_on_handles_and_driver_is_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The object, the container and the driver read the same."""
         obj = container.upload_object(CONTENT, "a")
         assert CONTENT == obj.read() == container.read_object("a") == driver.read_object(obj)
@@ -28,7 +32,9 @@ class Handles(Topic):
         assert CONTENT[2:5] == container.read_object(obj, start=2, stop=5)
         assert CONTENT[2:5] == driver.read_object(obj, start=2, stop=5)
 
-    def test_stream_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_stream_on_handles_and_driver_is_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The object, the container and the driver stream the same."""
         obj = container.upload_object(CONTENT, "a")
         expected = list(driver.stream_object(obj, start=1, stop=40, chunk_size=7))
@@ -36,7 +42,7 @@ class Handles(Topic):
         assert expected == list(obj.stream(start=1, stop=40, chunk_size=7))
         assert expected == list(container.stream_object("a", start=1, stop=40, chunk_size=7))
 
-    def test_download_reads_both_ways(
+    def test_download_on_handles_and_driver_is_equal(
         self, driver: StorageDriver, container: Container, folder: Path
     ) -> None:
         """The object, the container and the driver download the same."""
@@ -48,7 +54,9 @@ class Handles(Topic):
         ]
         assert [CONTENT] * 3 == [path.read_bytes() for path in paths]
 
-    def test_open_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_open_on_handles_and_driver_is_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The object, the container and the driver open the same file."""
         obj = container.upload_object(CONTENT, "a")
         for file in (
@@ -61,7 +69,9 @@ class Handles(Topic):
             with file:
                 assert CONTENT == file.read()
 
-    def test_finding_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_get_and_list_on_container_and_driver_are_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The container and the driver find the same objects."""
         fill(container, "a/1", "b")
         assert driver.get_object(container, "b") == container.get_object("b")
@@ -73,7 +83,7 @@ class Handles(Topic):
         )
         assert list(driver.walk(container)) == list(container.walk())
 
-    def test_copy_and_move_read_both_ways(
+    def test_copy_and_move_on_object_and_driver_are_equal(
         self, driver: StorageDriver, container: Container
     ) -> None:
         """The object and the driver copy and move the same."""
@@ -83,7 +93,9 @@ class Handles(Topic):
         assert "d" == driver.move_object(container.object("c"), container, "d").name
         assert ["b", "d"] == names_of(container.list_objects())
 
-    def test_delete_reads_both_ways(self, driver: StorageDriver, container: Container) -> None:
+    def test_delete_on_handles_and_driver_is_equal(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         """The object, the container and the driver delete the same."""
         fill(container, "a", "b", "c", "d", "e", "kept")
         container.get_object("a").delete()
@@ -93,20 +105,20 @@ class Handles(Topic):
         driver.delete_objects([container.object("e")])
         assert ["kept"] == names_of(container.list_objects())
 
-    def test_containers_compare_by_what_they_stand_for(
+    def test_container_handles_are_equal_by_name(
         self, driver: StorageDriver, container: Container, other_container: Container
     ) -> None:
-        """Two handles of one container are equal and have one hash; of two, they are not."""
+        """Two handles of one container are equal and have the same hash."""
         again = driver.get_container(container.name)
         assert again == container
         assert hash(again) == hash(container)
         assert container != other_container
         assert container != container.name
 
-    def test_objects_compare_by_what_they_stand_for(
+    def test_object_handles_are_equal_by_name(
         self, container: Container, other_container: Container
     ) -> None:
-        """Two handles of one object are equal, however they were got; of two, they are not."""
+        """Two handles of one object are equal and have the same hash, wherever they are from."""
         obj = container.upload_object(CONTENT, "a")
         others = {container.object("a"), container.get_object("a"), container.list_objects()[0]}
         assert {obj} == others
@@ -115,15 +127,17 @@ class Handles(Topic):
         assert obj != "a"
 
     def test_handles_of_two_drivers_differ(self, container: Container) -> None:
-        """The same names at another driver stand for something else."""
+        """The same names at another driver are other objects."""
         elsewhere = get_driver("memory")()
         with elsewhere.create_container(container.name).driver:
             twin = elsewhere.get_container(container.name)
             assert container != twin
             assert container.object("a") != twin.object("a")
 
-    def test_a_handle_alone_asks_for_nothing(self, driver: StorageDriver) -> None:
-        """To compare, hash or show the handle of what is not there raises nothing."""
+    def test_handle_of_a_missing_object_can_be_compared_and_shown(
+        self, driver: StorageDriver
+    ) -> None:
+        """Equality, hash and repr send no request."""
         obj = driver.object(fresh_name(), "missing")
         assert obj == obj.container.object("missing")
         assert hash(obj) == hash(obj.container.object("missing"))
@@ -134,7 +148,7 @@ class Handles(Topic):
     def test_a_handle_of_another_driver_is_refused(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """A driver does not take another driver's handles for its own."""
+        """A driver refuses handles of an unequal driver."""
         elsewhere = get_driver("memory")()
         foreign = elsewhere.create_container(container.name)
         obj = foreign.upload_object(CONTENT, "a")
@@ -151,7 +165,7 @@ class Handles(Topic):
     def test_an_object_of_another_container_is_refused(
         self, container: Container, other_container: Container
     ) -> None:
-        """A container's operations take that container's objects."""
+        """A container's operations accept its own objects only."""
         obj = other_container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
             container.read_object(obj)
@@ -160,7 +174,7 @@ class Handles(Topic):
         assert CONTENT == obj.read()
 
     def test_a_driver_closes_more_than_once(self, driver: StorageDriver) -> None:
-        """close() may be called at any time and again."""
+        """close() may be called again."""
         with driver as entered:
             assert entered is driver
         driver.close()

@@ -1,4 +1,4 @@
-"""Integrity: what is stored is what was sent, and everybody can see that it is."""
+"""Integrity: the stored content is the content that was sent, with correct checksums."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _digest(algorithm: str, content: bytes) -> str:
 
 
 def _compare(algorithm: str, digest: str, obj: Object, content: bytes) -> None:
-    """Compare a digest of an object, by ourselves or else by a read, which compares it too."""
+    """Compare a checksum of an object, by computing it or by a verified read."""
     if algorithm in _ALGORITHMS:
         assert _digest(algorithm, content) == digest
     else:
@@ -34,13 +34,13 @@ def _compare(algorithm: str, digest: str, obj: Object, content: bytes) -> None:
 
 
 class Integrity(Topic):
-    """Digests."""
+    """Test checksums."""
 
     @_SIZES
     def test_the_hash_is_that_of_the_content(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """object_hash, where there is one, is the digest of the whole content."""
+        """object_hash, if not None, is the checksum of the whole content."""
         content = noise(int(parts * part_size))
         uploaded = container.upload_object(content, "a")
         for obj in (uploaded, container.get_object("a"), container.list_objects()[0]):
@@ -51,7 +51,7 @@ class Integrity(Topic):
                 _compare(algorithm, digest, obj, content)
 
     def test_all_checksums_are_those_of_the_content(self, container: Container) -> None:
-        """Each digest that the service tells is that of the content, in hexadecimal."""
+        """Each checksum is that of the content, in hexadecimal."""
         container.upload_object(CONTENT, "a")
         obj = container.get_object("a")
         for algorithm, digest in obj.checksums.items():
@@ -60,7 +60,7 @@ class Integrity(Topic):
         assert obj.hash_algorithm is None or obj.hash_algorithm in obj.checksums
 
     def test_the_hash_of_an_empty_object_is_that_of_nothing(self, container: Container) -> None:
-        """An object of 0 bytes has a digest like any other."""
+        """An object of 0 bytes has a checksum too."""
         container.upload_object(b"", "a")
         obj = container.get_object("a")
         assert (obj.hash_algorithm is None) == (obj.object_hash is None)
@@ -68,7 +68,7 @@ class Integrity(Topic):
             _compare(obj.hash_algorithm, obj.object_hash, obj, b"")
 
     def test_a_copy_has_the_hash_of_its_source(self, container: Container) -> None:
-        """The same content has the same digest."""
+        """Equal content has equal checksums."""
         obj = container.upload_object(CONTENT, "a")
         copied = obj.copy(container, "b")
         for algorithm in {*obj.checksums} & {*copied.checksums}:
@@ -76,10 +76,10 @@ class Integrity(Topic):
         assert CONTENT == copied.read()
 
     @_SIZES
-    def test_a_handle_says_by_what_its_content_was_verified(
+    def test_verified_by_names_the_checksum_of_the_last_transfer(
         self, container: Container, folder: Path, part_size: int, parts: float
     ) -> None:
-        """It is the same however the content is read, and nothing where only some of it is."""
+        """It is the same for all ways to read the content, and None for a range."""
         content = noise(int(parts * part_size))
         uploaded = container.upload_object(content, "a")
         obj = container.object("a")
@@ -95,8 +95,7 @@ class Integrity(Topic):
         assert content[1:] == obj.read(start=1)
         assert obj.verified_by is None
 
-    def test_a_file_that_is_read_through_was_verified(self, container: Container) -> None:
-        """As a read is."""
+    def test_sequentially_read_file_sets_verified_by(self, container: Container) -> None:
         container.upload_object(CONTENT, "a")
         obj = container.object("a")
         obj.read()
@@ -109,7 +108,7 @@ class Integrity(Topic):
     def test_a_checksum_that_matches_lets_the_upload_through(
         self, container: Container, algorithm: str
     ) -> None:
-        """Checksum takes each of the algorithms, in either case of letters."""
+        """All algorithms are accepted, in upper and lower case."""
         checksum = f"{algorithm}:{_digest(algorithm, CONTENT).upper()}"
         assert CONTENT == container.upload_object(CONTENT, "a", checksum=checksum).read()
 
@@ -117,7 +116,7 @@ class Integrity(Topic):
     def test_a_checksum_that_does_not_match_stops_the_upload(
         self, container: Container, algorithm: str
     ) -> None:
-        """Another content than was expected is IntegrityError, and is not stored."""
+        """A mismatch raises IntegrityError, and nothing is stored."""
         checksum = f"{algorithm}:{_digest(algorithm, CONTENT)}"
         with pytest.raises(IntegrityError):
             container.upload_object(CONTENT + b"!", "a", checksum=checksum)
@@ -127,7 +126,7 @@ class Integrity(Topic):
     def test_a_checksum_holds_for_an_upload_in_parts(
         self, container: Container, part_size: int, known: bool
     ) -> None:
-        """The digest is that of the whole, and the parts are dropped if it is another."""
+        """The checksum is that of the whole; a mismatch aborts the upload."""
         content = noise(2 * part_size + 9)
 
         def upload(checksum: str) -> None:
@@ -141,7 +140,7 @@ class Integrity(Topic):
         assert content == container.read_object("a")
 
     def test_a_wrong_checksum_leaves_the_old_object(self, container: Container) -> None:
-        """What was there stays when the new content is not what was expected."""
+        """A mismatch does not change the existing object."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(IntegrityError):
             container.upload_object(b"other", "a", checksum=f"md5:{_digest('md5', CONTENT)}")
@@ -152,8 +151,8 @@ class Integrity(Topic):
         ["", "md5", "md5:", "md5:abc", "md5:" + "g" * 32, "sha3:" + "0" * 64, "0" * 32, 5, b"md5"],
         ids=ascii,
     )
-    def test_what_is_no_checksum_is_refused(self, container: Container, checksum: Any) -> None:
-        """A checksum is an algorithm, a colon and a digest; anything else is refused."""
+    def test_malformed_checksum_is_refused(self, container: Container, checksum: Any) -> None:
+        """A checksum is an algorithm, a colon and a hexadecimal value."""
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", checksum=checksum)
         assert not container.object_exists("a")

@@ -1,4 +1,4 @@
-"""Listings: order, prefixes, delimiters, pages, and a list that is lazy."""
+"""Listings: order, prefixes, delimiters, pages and lazy lists."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ _INDICES = (
 
 
 class Listings(Topic):
-    """Listing objects."""
+    """Test listing objects."""
 
     @pytest.fixture
     def tree(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Container]:
-        """Lend a container with a small tree of names, which tests leave as it is."""
+        """Provide a container with a small tree of names, which tests do not change."""
         with container_pool.stocked(driver, "tree", _plant) as container:
             yield container
 
     def test_an_empty_container_lists_nothing(self, container: Container) -> None:
-        """The list of an empty container is empty, false, and of length 0."""
+        """The list is empty, false, and of length 0."""
         listing = container.list_objects()
         assert [] == list(listing)
         assert 0 == len(listing)
@@ -78,14 +78,14 @@ class Listings(Topic):
         assert list(_TREE) == names_of(tree.list_objects())
 
     def test_the_order_is_that_of_utf8_bytes(self, container: Container) -> None:
-        """Names sort by the bytes of UTF-8: not by case, locale or UTF-16."""
+        """Names sort by the bytes of UTF-8, not by case, locale or UTF-16."""
         names = ["B", "a", "ab", "b", "z", "~", "é", "\uff5e", "\U0001f600"]
         fill(container, *reversed(names))
         assert names == sorted(names, key=str.encode)
         assert names == names_of(container.list_objects())
 
-    def test_a_listing_tells_size_and_time(self, container: Container) -> None:
-        """Listed objects know their size, a time in UTC, and an ETag without quotes."""
+    def test_listed_objects_have_size_time_and_etag(self, container: Container) -> None:
+        """The time is in UTC and the ETag has no quotes."""
         uploaded = container.upload_object(CONTENT, "a")
         obj = container.list_objects()[0]
         assert len(CONTENT) == obj.size
@@ -96,8 +96,8 @@ class Listings(Topic):
     @pytest.mark.parametrize(
         "prefix", ["a", "a/", "a/b", "b--", "c/d/", "z", "zz", "A", "", "/", "a/2", "c/d/e/45"]
     )
-    def test_a_prefix_is_what_names_begin_with(self, tree: Container, prefix: str) -> None:
-        """Only names that begin with the prefix are listed, whatever the prefix ends with."""
+    def test_prefix_selects_names_that_begin_with_it(self, tree: Container, prefix: str) -> None:
+        """The prefix may end with any character."""
         expected = [name for name in _TREE if name.startswith(prefix)]
         assert expected == names_of(tree.list_objects(prefix))
 
@@ -126,20 +126,20 @@ class Listings(Topic):
             ("", "not there"),
         ],
     )
-    def test_a_delimiter_folds_what_goes_on_behind_it(
+    def test_delimiter_groups_names_into_prefixes(
         self, tree: Container, prefix: str, delimiter: str
     ) -> None:
-        """Names are cut after the first delimiter behind the prefix; each cut is one Prefix."""
+        """A Prefix ends with the first delimiter after the requested prefix."""
         listing = tree.list_objects(prefix, delimiter=delimiter)
         assert _folded(prefix, delimiter) == [(item.name, type(item)) for item in listing]
 
-    def test_prefixes_and_objects_come_in_one_order(self, tree: Container) -> None:
-        """A Prefix is listed where its name sorts, between the objects."""
+    def test_prefixes_and_objects_are_sorted_together(self, tree: Container) -> None:
+        """A Prefix is listed between the objects, by its name."""
         expected = ["1", "a-b", "a/", "a0", "b", "b--1", "b--2--3", "c/", "z"]
         assert expected == names_of(tree.list_objects(delimiter="/"))
 
     def test_a_prefix_may_have_the_name_of_an_object(self, container: Container) -> None:
-        """An object beside what is below its name is listed beside it, or it is refused."""
+        """An object `a` and objects below `a/` are both listed, or one is refused."""
         fill(container, "a/1")
         try:
             fill(container, "a")
@@ -150,20 +150,20 @@ class Listings(Topic):
             assert ["a", "a/"] == names_of(container.list_objects(delimiter="/"))
 
     @pytest.mark.parametrize("start", ["", "a", "a/", "a/1", "a/zzz", "b--", "z", "zz", "\0"])
-    def test_start_after_leaves_out_what_sorts_before(self, tree: Container, start: str) -> None:
-        """Only names behind start_after are listed; it need not be one that is there."""
+    def test_start_after_omits_earlier_names(self, tree: Container, start: str) -> None:
+        """start_after need not be an existing name."""
         expected = [name for name in _TREE if name > start]
         assert expected == names_of(tree.list_objects(start_after=start))
 
-    def test_start_after_goes_with_a_prefix(self, tree: Container) -> None:
-        """A prefix and start_after both hold, on whichever side of the prefix it sorts."""
+    def test_start_after_with_a_prefix(self, tree: Container) -> None:
+        """Both apply, wherever start_after sorts relative to the prefix."""
         assert ["a/2", "a/b/3"] == names_of(tree.list_objects("a/", start_after="a/1"))
         assert ["a/1", "a/2", "a/b/3"] == names_of(tree.list_objects("a/", start_after="Z"))
         assert [] == names_of(tree.list_objects("a/", start_after="b"))
 
     @pytest.mark.parametrize("start", ["a", "a/", "a/1", "b", "c/", "c/d/"])
-    def test_start_after_goes_with_a_delimiter(self, tree: Container, start: str) -> None:
-        """Objects and prefixes are listed if they sort behind start_after."""
+    def test_start_after_with_a_delimiter(self, tree: Container, start: str) -> None:
+        """Objects and prefixes are listed if they sort after start_after."""
         expected = [name for name, _ in _folded("", "/") if name > start]
         assert expected == names_of(tree.list_objects(delimiter="/", start_after=start))
 
@@ -181,10 +181,10 @@ class Listings(Topic):
             ("", "/", "a/"),
         ],
     )
-    def test_pages_do_not_show(
+    def test_listing_of_many_pages_has_each_item_once(
         self, tree: Container, prefix: str, delimiter: str, start: str
     ) -> None:
-        """A listing of many pages has each item once, with any of the arguments."""
+        """The rule holds for every combination of arguments."""
         expected = [name for name, _ in _folded(prefix, delimiter) if name > start]
         listing = tree.list_objects(prefix, delimiter=delimiter, start_after=start)
         assert expected == names_of(listing)
@@ -192,13 +192,14 @@ class Listings(Topic):
 
     @pytest.mark.usefixtures("two_by_two")
     def test_many_objects_behind_one_prefix_are_one_item(self, container: Container) -> None:
-        """A prefix that spans pages is listed once, and nothing behind it is lost."""
+        """A prefix whose objects fill many pages is listed once, and later items are not lost."""
         fill(container, *(f"f/{number}" for number in range(5)), "g", "h/1", "h/2", "h/3")
         assert ["f/", "g", "h/"] == names_of(container.list_objects(delimiter="/"))
 
     @pytest.mark.usefixtures("two_by_two")
-    def test_pages_go_on_behind_awkward_names(self, container: Container) -> None:
-        """The place where a page ends is kept exactly, whatever characters the name has."""
+    def test_pages_continue_after_names_with_special_characters(
+        self, container: Container
+    ) -> None:
         names = sorted(["a b", "a%20b", "a&b", "a+b", "a#b", "ä", "日本", "😀", "<x>", "a=b?"])
         fill(container, *names)
         assert names == names_of(container.list_objects())
@@ -206,8 +207,8 @@ class Listings(Topic):
 
     # ------------------------------------------------------------------ the lazy list
 
-    def test_nothing_is_asked_before_the_list_is_read(self, container: Container) -> None:
-        """To make a list of a missing container is no error; to read it is."""
+    def test_listing_a_missing_container_raises_on_reading(self, container: Container) -> None:
+        """Creating the list raises nothing."""
         listing = container.driver.list_objects(fresh_name())
         assert isinstance(listing, LazyList)
         with pytest.raises(FileNotFoundError):
@@ -215,12 +216,12 @@ class Listings(Topic):
 
     @pytest.mark.parametrize("index", [0, 1, 5, 11, -1, -3, -12])
     def test_an_index_gives_one_item(self, tree: Container, index: int) -> None:
-        """An index counts from the front, and a negative one from the end."""
+        """An index counts from the front, a negative one from the end."""
         assert _TREE[index] == tree.list_objects()[index].name
 
     @pytest.mark.parametrize("index", [12, 500, -13, -500])
     def test_an_index_out_of_range_raises(self, tree: Container, index: int) -> None:
-        """There is no item at an index past either end."""
+        """It raises IndexError."""
         with pytest.raises(IndexError):
             tree.list_objects()[index]
 
@@ -233,31 +234,29 @@ class Listings(Topic):
     @pytest.mark.usefixtures("two_by_two")
     @pytest.mark.parametrize("index", _INDICES, ids=str)
     def test_a_slice_is_that_of_a_list(self, tree: Container, index: slice) -> None:
-        """A slice is a list of the items that it is of any list."""
+        """A slice has the same items as that of a list."""
         sliced = tree.list_objects()[index]
         assert isinstance(sliced, list)
         assert list(_TREE[index]) == names_of(sliced)
 
     @pytest.mark.usefixtures("two_by_two")
     def test_length_truth_and_reversal_are_those_of_a_list(self, tree: Container) -> None:
-        """len(), bool() and reversed() tell what they tell of a list."""
+        """len(), bool() and reversed() have the same results as for a list."""
         listing = tree.list_objects()
         assert len(_TREE) == len(listing)
         assert listing
         assert list(reversed(_TREE)) == names_of(reversed(listing))
 
     def test_an_object_is_in_the_list(self, tree: Container) -> None:
-        """`in`, index() and count() find a handle by what it stands for."""
+        """`in`, index() and count() compare handles."""
         listing = tree.list_objects()
         assert tree.object("a/2") in listing
         assert tree.object("missing") not in listing
         assert 3 == listing.index(tree.object("a/2"))
         assert 1 == listing.count(tree.object("z"))
 
-    def test_a_list_can_be_read_again_and_tells_what_is_there_now(
-        self, container: Container
-    ) -> None:
-        """Each iteration asks the service: what came and went meanwhile shows."""
+    def test_list_can_be_read_again_and_shows_current_objects(self, container: Container) -> None:
+        """Each iteration requests the pages again."""
         fill(container, "a", "b")
         listing = container.list_objects()
         assert ["a", "b"] == names_of(listing)
@@ -268,7 +267,7 @@ class Listings(Topic):
 
     @pytest.mark.usefixtures("two_by_two")
     def test_two_iterations_do_not_disturb_each_other(self, tree: Container) -> None:
-        """Iterators of one list have places of their own."""
+        """Iterators of one list are independent."""
         listing = tree.list_objects()
         first, second = iter(listing), iter(listing)
         assert ["1", "a-b", "a/1"] == [next(first).name for _ in range(3)]
@@ -277,7 +276,7 @@ class Listings(Topic):
 
     @pytest.mark.usefixtures("two_by_two")
     def test_objects_can_be_deleted_while_they_are_listed(self, container: Container) -> None:
-        """To delete what was listed loses nothing of what comes behind it."""
+        """Deleting listed objects does not lose later ones."""
         _plant(container)
         seen = []
         for obj in container.list_objects():
@@ -286,8 +285,8 @@ class Listings(Topic):
         assert list(_TREE) == seen
         assert [] == list(container.list_objects())
 
-    def test_its_repr_says_what_it_lists(self, container: Container) -> None:
-        """The repr of a list names its container, and asks for nothing."""
+    def test_repr_of_a_list_names_the_container(self, container: Container) -> None:
+        """It sends no request."""
         assert container.name in repr(container.list_objects())
 
     @pytest.mark.parametrize("argument", ["prefix", "delimiter", "start_after"])
@@ -295,7 +294,7 @@ class Listings(Topic):
     def test_an_argument_of_another_type_is_refused(
         self, container: Container, argument: str, value: Any
     ) -> None:
-        """Prefix, delimiter and start_after are str; anything else is InvalidTypeError."""
+        """Prefix, delimiter and start_after are str; anything else raises InvalidTypeError."""
         arguments: dict[str, Any] = {argument: value}
         with pytest.raises(InvalidTypeError):
             container.list_objects(**arguments)
@@ -306,7 +305,7 @@ def _plant(container: Container) -> None:
 
 
 def _folded(prefix: str, delimiter: str) -> list[tuple[str, type[Object | Prefix]]]:
-    """Return what a listing of the tree should give: names, and what they are of."""
+    """Return the expected names and types of a listing of the tree."""
     items: dict[str, type[Object | Prefix]] = {}
     for name in _TREE:
         if name.startswith(prefix):

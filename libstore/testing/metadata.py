@@ -1,4 +1,4 @@
-"""What is kept with an object: the user's own pairs, and its content type."""
+"""Metadata, content types and headers of objects."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _MAPPINGS = ("metadata", "checksums", "extra")
 
 
 class MetadataPairs(Topic):
-    """Metadata and content types."""
+    """Test metadata and content types."""
 
     def test_metadata_comes_back(self, container: Container) -> None:
-        """What was given with an upload is told of the object."""
+        """Uploaded metadata is returned."""
         pairs = {"owner": "me", "camera": "A 7", "number": "0042"}
         uploaded = container.upload_object(CONTENT, "a", metadata=pairs)
         assert pairs == dict(uploaded.metadata)
         assert pairs == dict(container.get_object("a").metadata)
 
     def test_mappings_are_read_only(self, container: Container) -> None:
-        """Nothing that is done to a result changes it, other handles or the store."""
+        """A result cannot be changed, nor through it other handles or the store."""
         given = {"owner": "me"}
         uploaded = container.upload_object(CONTENT, "a", metadata=given)
         given["owner"] = "changed"
@@ -56,12 +56,12 @@ class MetadataPairs(Topic):
         assert CONTENT == container.read_object("a")
 
     def test_an_object_without_metadata_has_none(self, container: Container) -> None:
-        """No pairs are an empty mapping."""
+        """Its metadata is an empty mapping."""
         assert {} == dict(container.upload_object(CONTENT, "a").metadata)
         assert {} == dict(container.get_object("a").metadata)
 
     def test_keys_become_lower_case(self, container: Container) -> None:
-        """Keys are told in lower case, whatever case they were given in."""
+        """Keys are returned in lower case."""
         uploaded = container.upload_object(CONTENT, "a", metadata={"OwnerName": "Me"})
         assert {"ownername": "Me"} == dict(uploaded.metadata)
         assert {"ownername": "Me"} == dict(container.get_object("a").metadata)
@@ -70,7 +70,7 @@ class MetadataPairs(Topic):
         "value", ["grüße", "日本語", "😀", "100%", "a=b&c", "a, b", '"quoted"', "=?utf-8?b?YQ==?="]
     )
     def test_values_come_back_as_they_were(self, container: Container, value: str) -> None:
-        """A value is any text on one line, and is not changed."""
+        """A value is any text on one line, and does not change."""
         container.upload_object(CONTENT, "a", metadata={"note": value})
         assert {"note": value} == dict(container.get_object("a").metadata)
 
@@ -78,7 +78,7 @@ class MetadataPairs(Topic):
         "key", ["with-dash", "with_underscore", "with.dot", "0digit", "a-b_c"]
     )
     def test_a_key_comes_back_or_is_refused(self, container: Container, key: str) -> None:
-        """A key that the service cannot keep is InvalidOptionError; none is changed."""
+        """A key that the service does not allow raises InvalidOptionError; none is changed."""
         try:
             container.upload_object(CONTENT, "a", metadata={key: "v"})
         except InvalidOptionError:
@@ -87,7 +87,7 @@ class MetadataPairs(Topic):
             assert {key: "v"} == dict(container.get_object("a").metadata)
 
     def test_an_upload_in_parts_keeps_metadata(self, container: Container, part_size: int) -> None:
-        """Pairs and content type are kept with a large object too."""
+        """Large objects have metadata and content type too."""
         content = noise(2 * part_size + 1)
         pairs = {"owner": "me", "note": "grüße"}
         container.upload_object(content, "a", metadata=pairs, content_type="text/x-a")
@@ -97,7 +97,7 @@ class MetadataPairs(Topic):
     def test_metadata_that_is_too_large_is_refused(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """More bytes than the limits tell are refused, and nothing is stored."""
+        """Metadata above the limit is refused, and nothing is stored."""
         value = "é" * (driver.limits.max_metadata // 2)
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", metadata={"note": value})
@@ -121,7 +121,7 @@ class MetadataPairs(Topic):
     def test_pairs_that_cannot_be_sent_are_refused(
         self, container: Container, pairs: dict[str, str]
     ) -> None:
-        """What no header can carry is InvalidOptionError, and nothing is stored."""
+        """A value that is invalid in a header raises InvalidOptionError, and nothing is stored."""
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", metadata=pairs)
         assert not container.object_exists("a")
@@ -130,13 +130,13 @@ class MetadataPairs(Topic):
         "pairs", [{"a": 5}, {"a": None}, {5: "a"}, {"a": b"b"}, [("a", "b")], "a=b"], ids=ascii
     )
     def test_pairs_of_another_type_are_refused(self, container: Container, pairs: Any) -> None:
-        """Metadata maps str to str; anything else is InvalidTypeError."""
+        """Metadata maps str to str; anything else raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             container.upload_object(CONTENT, "a", metadata=pairs)
         assert not container.object_exists("a")
 
     def test_a_value_with_a_lone_surrogate_is_refused(self, container: Container) -> None:
-        """A value is text that UTF-8 can hold."""
+        """A value can be encoded as UTF-8."""
         with pytest.raises((InvalidOptionError, InvalidNameError)):
             container.upload_object(CONTENT, "a", metadata={"note": "\ud800"})
         assert not container.object_exists("a")
@@ -158,50 +158,50 @@ class MetadataPairs(Topic):
     def test_the_content_type_is_guessed_from_the_name(
         self, container: Container, name: str, expected: str
     ) -> None:
-        """An upload without a content type has that of the name's extension."""
+        """The default content type is that of the name's extension."""
         uploaded = container.upload_object(CONTENT, name)
         assert expected == uploaded.content_type
         assert expected == container.get_object(name).content_type
 
     @pytest.mark.parametrize("given", ["text/x-a", "text/plain; charset=iso-8859-1", "a/b+c"])
     def test_the_content_type_can_be_given(self, container: Container, given: str) -> None:
-        """A content type that was given takes the place of the guess."""
+        """A passed content type takes precedence."""
         uploaded = container.upload_object(CONTENT, "a.jpg", content_type=given)
         assert given == uploaded.content_type
         assert given == container.get_object("a.jpg").content_type
 
     @pytest.mark.parametrize("given", ["", "a/b\r\nx: y", 5], ids=ascii)
-    def test_what_is_no_content_type_is_refused(self, container: Container, given: Any) -> None:
-        """A content type is text that a header can carry."""
+    def test_invalid_content_type_is_refused(self, container: Container, given: Any) -> None:
+        """A content type is text that is valid in a header."""
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", content_type=given)
         assert not container.object_exists("a")
 
     @pytest.mark.parametrize("option", _HEADERS)
-    def test_headers_come_back_where_the_service_keeps_them(
+    def test_supported_headers_are_in_extra(
         self, driver: StorageDriver, container: Container, option: str
     ) -> None:
-        """cache_control and its like are told in extra."""
+        """They are cache_control and the like."""
         if not driver.supports(option):
-            pytest.skip(f"the service does not keep {option}")
+            pytest.skip(f"the service does not support {option}")
         arguments: dict[str, Any] = {option: _HEADERS[option]}
         container.upload_object(CONTENT, "a", **arguments)
         assert _HEADERS[option] == container.get_object("a").extra[option]
 
-    # ------------------------------------------------------------------ changing it
+    # ------------------------------------------------------------------ update_metadata
 
     @pytest.fixture
     def kept(self, driver: StorageDriver, container: Container) -> None:
-        """Put an object there, and skip the test if its metadata cannot be changed."""
+        """Upload an object; skip the test if its metadata cannot be changed."""
         if not driver.supports("update_metadata"):
-            pytest.skip("the service cannot change metadata")
+            pytest.skip("the service does not support update_metadata")
         container.upload_object(
             CONTENT, "a", metadata={"owner": "me", "note": "old"}, content_type="text/x-a"
         )
 
     @pytest.mark.usefixtures("kept")
     def test_new_metadata_replaces_all_pairs(self, container: Container) -> None:
-        """update_metadata leaves no old pair, and leaves content and content type."""
+        """update_metadata replaces all metadata, and keeps content and content type."""
         updated = container.object("a").update_metadata({"Note": "new"})
         assert {"note": "new"} == dict(updated.metadata)
         found = container.get_object("a")
@@ -209,39 +209,39 @@ class MetadataPairs(Topic):
         assert CONTENT == found.read()
 
     @pytest.mark.usefixtures("kept")
-    def test_no_metadata_takes_all_pairs_away(self, container: Container) -> None:
-        """An empty mapping is not None: it leaves no pairs."""
+    def test_empty_metadata_removes_all_pairs(self, container: Container) -> None:
+        """An empty mapping is not None."""
         container.object("a").update_metadata({})
         assert {} == dict(container.get_object("a").metadata)
 
     @pytest.mark.usefixtures("kept")
     def test_a_new_content_type_leaves_the_metadata(self, container: Container) -> None:
-        """Of content type and metadata, the one that is not given stays."""
+        """Of content type and metadata, the one that is not passed is kept."""
         container.object("a").update_metadata(content_type="text/x-b")
         found = container.get_object("a")
         assert "text/x-b" == found.content_type
         assert {"owner": "me", "note": "old"} == dict(found.metadata)
 
     @pytest.mark.usefixtures("kept")
-    def test_nothing_to_change_is_refused(self, container: Container) -> None:
-        """One of metadata and content type has to be given."""
+    def test_update_metadata_without_arguments_is_refused(self, container: Container) -> None:
+        """Metadata or content type is required."""
         with pytest.raises(InvalidOptionError):
             container.object("a").update_metadata()
 
     @pytest.mark.usefixtures("kept")
-    def test_a_missing_object_has_no_metadata_to_change(self, container: Container) -> None:
-        """update_metadata of an object that is not there is ObjectNotFoundError."""
+    def test_update_metadata_of_a_missing_object_raises(self, container: Container) -> None:
+        """The error is ObjectNotFoundError."""
         with pytest.raises(ObjectNotFoundError):
             container.object("missing").update_metadata({"a": "b"})
         assert not container.object_exists("missing")
 
     @pytest.mark.usefixtures("kept")
-    def test_metadata_of_what_was_changed_is_left_alone(
+    def test_update_metadata_with_an_outdated_etag_raises(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """update_metadata with an ETag of before is ObjectChangedError."""
+        """The error is ObjectChangedError."""
         if not driver.supports("if_match"):
-            pytest.skip("the service does not honour if_match")
+            pytest.skip("the service does not support if_match")
         obj = container.get_object("a")
         obj.update_metadata({"note": "newer"}, if_match=obj.etag)
         before = obj.etag
@@ -254,7 +254,7 @@ class MetadataPairs(Topic):
     def test_headers_stay_when_metadata_is_changed(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Whatever else is kept with an object is still there afterwards."""
+        """update_metadata keeps all other headers."""
         headers = {name: value for name, value in _HEADERS.items() if driver.supports(name)}
         arguments: dict[str, Any] = dict(headers)
         container.upload_object(CONTENT, "a", **arguments)
@@ -262,12 +262,12 @@ class MetadataPairs(Topic):
         extra = container.get_object("a").extra
         assert headers == {name: extra.get(name) for name in headers}
 
-    def test_what_cannot_be_changed_is_said(
+    def test_unsupported_update_metadata_raises(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """A service that cannot change metadata is NotSupportedError, and nothing changes."""
+        """The error is NotSupportedError, and nothing changes."""
         if driver.supports("update_metadata"):
-            pytest.skip("the service can change metadata")
+            pytest.skip("the service supports update_metadata")
         obj = container.upload_object(CONTENT, "a", metadata={"owner": "me"})
         with pytest.raises(NotSupportedError):
             obj.update_metadata({"owner": "you"})
@@ -275,7 +275,7 @@ class MetadataPairs(Topic):
 
 
 def _check_read_only(mapping: Any) -> None:
-    """Check that a mapping refuses changes, and is like a dictionary otherwise."""
+    """Check that a mapping refuses changes, and is otherwise like a dictionary."""
     plain = dict(mapping)
     for change in (
         lambda: mapping.__setitem__("x", "1"),

@@ -1,4 +1,4 @@
-"""Names: an object keeps the name that it was given, or the name is refused."""
+"""Names: an object has exactly the name that was passed, or the name is refused."""
 
 from __future__ import annotations
 
@@ -189,18 +189,18 @@ _WRITES: dict[str, Callable[[Container, Any], object]] = {
 
 
 class Names(Topic):
-    """Names of objects."""
+    """Test the names of objects."""
 
     @pytest.mark.parametrize("name", ORDINARY, ids=ascii)
     def test_an_ordinary_name_comes_back_unchanged(self, container: Container, name: str) -> None:
-        """Put, list, get, copy, delete and batch delete all mean the object of just this name."""
+        """All operations apply to the object of exactly this name."""
         _check_round_trip(container, name)
 
     @pytest.mark.parametrize("name", DIFFICULT, ids=ascii)
     def test_a_difficult_name_comes_back_unchanged_or_is_refused(
         self, container: Container, name: str
     ) -> None:
-        """What a service cannot hold is InvalidNameError for every operation, never changed."""
+        """A name that the service does not allow raises InvalidNameError in every operation."""
         try:
             container.object(name)
         except InvalidNameError:
@@ -213,7 +213,9 @@ class Names(Topic):
             _check_round_trip(container, name)
 
     @pytest.mark.parametrize(("name", "other"), PAIRS, ids=ascii)
-    def test_no_name_stands_for_another(self, container: Container, name: str, other: str) -> None:
+    def test_different_names_are_different_objects(
+        self, container: Container, name: str, other: str
+    ) -> None:
         """Two names that differ in any way are two objects, or one of them is refused."""
         container.upload_object(b"the first", name)
         try:
@@ -233,7 +235,7 @@ class Names(Topic):
     def test_a_name_is_not_found_under_another(
         self, container: Container, name: str, other: str
     ) -> None:
-        """An object answers to its own name only."""
+        """An object is found by its exact name only."""
         container.upload_object(CONTENT, name)
         with pytest.raises((ObjectNotFoundError, InvalidNameError)):
             container.read_object(other)
@@ -243,7 +245,7 @@ class Names(Topic):
     def test_the_longest_name_comes_back_unchanged_or_is_refused(
         self, container: Container
     ) -> None:
-        """A name of as many bytes as the limits tell is held unchanged, or refused."""
+        """A name of the maximum length is unchanged or refused."""
         longest = ("d" * 99 + "/") * (container.driver.limits.max_name // 100 + 1)
         name = longest[: container.driver.limits.max_name - 1] + "e"
         self.test_a_difficult_name_comes_back_unchanged_or_is_refused(container, name)
@@ -260,14 +262,14 @@ class Names(Topic):
     def test_a_name_that_is_too_long_is_refused(
         self, container: Container, operation: str
     ) -> None:
-        """One byte more than the limits allow is refused before anything is sent."""
+        """A name of one byte more than the limit is refused before anything is sent."""
         name = "é" * (container.driver.limits.max_name // 2) + "xx"
         with pytest.raises(InvalidNameError):
             _WRITES[operation](container, name)
 
     @pytest.mark.parametrize("operation", _WRITES)
     def test_a_lone_surrogate_is_refused(self, container: Container, operation: str) -> None:
-        """A name is text that UTF-8 can hold."""
+        """A name can be encoded as UTF-8."""
         with pytest.raises(InvalidNameError):
             _WRITES[operation](container, "lone\ud800")
 
@@ -276,7 +278,7 @@ class Names(Topic):
     def test_a_name_of_another_type_is_refused(
         self, container: Container, operation: str, name: Any
     ) -> None:
-        """A name is a str; anything else is InvalidTypeError, which is a TypeError."""
+        """A name is a str; anything else raises InvalidTypeError, a TypeError."""
         with pytest.raises(InvalidTypeError) as caught:
             _WRITES[operation](container, name)
         assert isinstance(caught.value, TypeError)

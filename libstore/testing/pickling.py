@@ -1,4 +1,4 @@
-"""Pickles: a driver goes to another process, or says why it does not."""
+"""Pickles: a driver can be sent to another process, or raises a StorageError."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .base import CONTENT, Topic, pickled
 
 
 class Pickles(Topic):
-    """Drivers and handles in pickles."""
+    """Test drivers and handles in pickles."""
 
     @pytest.fixture
     def obj(self, driver: StorageDriver, container: Container) -> Object:
-        """Return an object, if its driver pickles; what refuses has to be a StorageError."""
+        """Return an object of a driver that can be pickled; skip the test otherwise."""
         try:
             pickled(driver).close()
         except StorageError as error:
-            pytest.skip(f"the driver does not go into a pickle: {error}")
+            pytest.skip(f"the driver cannot be pickled: {error}")
         return container.upload_object(CONTENT, "a")
 
-    def test_a_driver_pickles_or_says_why_not(self, obj: Object) -> None:
-        """A copy of a driver reaches the same objects; one that cannot be made is StorageError."""
+    def test_driver_can_be_pickled_or_raises_storage_error(self, obj: Object) -> None:
+        """A copy of a driver reaches the same objects."""
         with pickled(obj.driver) as driver:
             assert CONTENT == driver.get_object(obj.container.name, "a").read()
 
     def test_a_handle_pickles_like_its_driver(self, obj: Object) -> None:
-        """A copy of a handle reaches the same object, with what was told of it."""
+        """A copy of a handle reaches the same object, and has the same attributes."""
         again, container = pickled(obj), pickled(obj.container)
         with again.driver, container.driver:
             assert ("a", len(CONTENT)) == (again.name, again.size)
@@ -39,7 +39,7 @@ class Pickles(Topic):
             assert ["a"] == [found.name for found in container]
 
     def test_copies_are_equal(self, obj: Object) -> None:
-        """A driver, a container and an object equal their copies, and so do their hashes."""
+        """A driver, a container and an object equal their copies, and their hashes too."""
         for value in (obj.driver, obj.container, obj):
             for again in (pickled(value), copy.copy(value), copy.deepcopy(value)):
                 assert value == again
@@ -47,8 +47,7 @@ class Pickles(Topic):
                 assert {value: 1} == {again: 1}
         assert obj != pickled(obj.container.object("b"))
 
-    def test_handles_of_a_copy_are_taken(self, obj: Object) -> None:
-        """A driver takes the handles of an equal driver as its own."""
+    def test_handles_of_an_equal_driver_are_accepted(self, obj: Object) -> None:
         driver, again = obj.driver, pickled(obj)
         assert CONTENT == driver.read_object(again)
         assert again.container.driver.read_object(obj) == CONTENT
@@ -63,15 +62,14 @@ class Pickles(Topic):
         assert CONTENT == obj.refresh().read()
 
     @pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
-    def test_a_listing_says_why_it_does_not_pickle(
+    def test_pickling_a_lazy_list_raises(
         self, driver: StorageDriver, container: Container, copy: Callable[[object], object]
     ) -> None:
-        """A lazy list belongs to its driver; what was read of it goes anywhere."""
+        """The message says how to pickle its items."""
         for listing in (container.list_objects(), driver.list_containers()):
             with pytest.raises(StorageError, match="pickle"):
                 copy(listing)
 
-    def test_results_pickle(self, container: Container) -> None:
-        """What became of a batch can be told elsewhere."""
+    def test_delete_results_can_be_pickled(self, container: Container) -> None:
         results = container.delete_objects(["a", "b"])
         assert results == pickled(results)

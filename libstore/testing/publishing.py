@@ -1,4 +1,4 @@
-"""Containers and objects that everybody may read, and options that only this service has."""
+"""Public containers and objects, and options of one service."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _Fetch = Callable[[str], bytes]
 
 
 class Publishing(Topic):
-    """enable_cdn, get_cdn_url, and extra."""
+    """Test enable_cdn, get_cdn_url, and extra."""
 
     @pytest.fixture
     def fetch(self) -> _Fetch:
-        """Return what gets a public address, as a browser would."""
+        """Return a function that requests a public URL as a browser does."""
 
         def get(url: str) -> bytes:
             with requests.Session() as session:
@@ -44,26 +44,26 @@ class Publishing(Topic):
 
     @pytest.fixture
     def publishes(self, driver: StorageDriver) -> None:
-        """Skip a test on a service without public addresses."""
+        """Skip a test if the service has no public URLs."""
         if not driver.supports("enable_container_cdn"):
-            pytest.skip("the service has no public addresses")
+            pytest.skip("the service has no public URLs")
 
     @pytest.mark.usefixtures("publishes")
     @pytest.mark.parametrize("name", ["a", "folder/a b", "100%", "a+b?c#d&e", "ä/日本/😀", "%2F"])
-    def test_everybody_reads_a_public_object(
+    def test_public_object_is_readable_without_credentials(
         self, container: Container, fetch: _Fetch, name: str
     ) -> None:
-        """What was made public is fetched without credentials, whatever its name."""
+        """The rule holds for any name."""
         obj = container.upload_object(CONTENT, name)
         if not container.driver.supports("enable_object_cdn"):
-            pytest.skip("the service makes whole containers public, and nothing less")
+            pytest.skip("the service makes only containers public")
         assert CONTENT == fetch(obj.enable_cdn())
 
     @pytest.mark.usefixtures("publishes")
-    def test_everybody_reads_a_public_container(
+    def test_objects_of_a_public_container_are_readable_without_credentials(
         self, driver: StorageDriver, fetch: _Fetch
     ) -> None:
-        """The objects of a public container are public, also those that come later."""
+        """Objects that are uploaded later are public too."""
         box = driver.create_container(fresh_name())
         try:
             before = box.upload_object(CONTENT, "before")
@@ -78,7 +78,7 @@ class Publishing(Topic):
     def test_a_public_url_leads_to_the_object_or_is_refused(
         self, driver: StorageDriver, fetch: _Fetch
     ) -> None:
-        """What clients would change in a URL makes none; every other name is fetched."""
+        """A name that clients change in a URL is refused; every other name can be requested."""
         box = driver.create_container(fresh_name())
         try:
             box.enable_cdn()
@@ -92,8 +92,8 @@ class Publishing(Topic):
         finally:
             box.delete()
 
-    def test_no_public_address_is_one_that_clients_change(self, driver: StorageDriver) -> None:
-        """A segment of dots would be resolved, and lead to another object or container."""
+    def test_public_url_with_dot_segments_is_refused(self, driver: StorageDriver) -> None:
+        """Clients resolve the segment, and request another object or container."""
         for container, name in (
             ("libstore-missing", "../other/secret"),
             ("libstore-missing", "a/.."),
@@ -110,22 +110,21 @@ class Publishing(Topic):
                     call()
 
     @pytest.mark.usefixtures("publishes")
-    def test_what_is_missing_cannot_be_made_public(
+    def test_publishing_a_missing_container_or_object_raises(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """To publish what is not there is an error that says what is missing."""
         if driver.supports("enable_object_cdn"):
             with pytest.raises(ObjectNotFoundError):
                 container.object("missing").enable_cdn()
         with pytest.raises(ContainerNotFoundError):
             driver.enable_container_cdn(fresh_name())
 
-    def test_a_service_without_public_addresses_says_so(
+    def test_unsupported_public_urls_raise(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Where there is no address, and none was given as cdn, all four raise."""
+        """Without public URLs and cdn, all four operations raise NotSupportedError."""
         if driver.supports("enable_container_cdn") or driver.cdn is not None:
-            pytest.skip("the service has public addresses")
+            pytest.skip("the service has public URLs")
         obj = container.object("a")
         for call in (container.enable_cdn, container.get_cdn_url, obj.enable_cdn, obj.get_cdn_url):
             with pytest.raises(NotSupportedError):
@@ -135,7 +134,7 @@ class Publishing(Topic):
     def test_an_unknown_extra_option_is_refused(
         self, driver: StorageDriver, container: Container, extra: Any
     ) -> None:
-        """A misspelt option is an error and not passed over, wherever it is given."""
+        """A misspelt option is an error in every operation."""
         obj = container.object("a")
         for call in (
             lambda: container.upload_object(b"", "a", extra=extra),
@@ -148,7 +147,7 @@ class Publishing(Topic):
         assert [] == list(container.list_objects())
 
     def test_extra_options_are_a_mapping(self, container: Container) -> None:
-        """A list is none."""
+        """A list is refused."""
         given: Any = [("a", "b")]
         with pytest.raises(InvalidTypeError):
             container.upload_object(b"", "a", extra=given)

@@ -43,33 +43,29 @@ _KiB = 1024
 
 
 class Ranges(Topic):
-    """Reading parts of objects."""
+    """Test reading parts of objects."""
 
     @pytest.fixture
     def digits(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Object]:
-        """Lend an object with the ten digits, which tests leave as it is."""
+        """Provide an object with the ten digits, which tests do not change."""
         with container_pool.stocked(driver, "digits", _put_digits) as container:
             yield container.get_object("digits")
 
     @pytest.mark.parametrize(("start", "stop"), _SPANS)
-    def test_a_range_is_that_of_a_slice(
-        self, digits: Object, start: int, stop: int | None
-    ) -> None:
-        """read(start, stop) gives the bytes that the slice has; past the end there are none."""
+    def test_range_equals_a_slice(self, digits: Object, start: int, stop: int | None) -> None:
+        """read(start, stop) returns the bytes of the slice, none beyond the end."""
         assert _DIGITS[start:stop] == digits.read(start=start, stop=stop)
 
     @pytest.mark.parametrize(("start", "stop"), _SPANS)
-    def test_a_stream_of_a_range_is_that_of_a_slice(
+    def test_stream_of_a_range_equals_a_slice(
         self, digits: Object, start: int, stop: int | None
     ) -> None:
-        """stream(start, stop) gives the bytes that the slice has."""
+        """stream(start, stop) yields the bytes of the slice."""
         assert _DIGITS[start:stop] == b"".join(digits.stream(start=start, stop=stop))
 
     @pytest.mark.parametrize(("start", "stop"), _WRONG_SPANS)
-    def test_a_range_that_cannot_be_is_refused(
-        self, digits: Object, start: int, stop: Any
-    ) -> None:
-        """Negative ends, and a stop below the start, are InvalidOptionError, a ValueError."""
+    def test_invalid_range_is_refused(self, digits: Object, start: int, stop: Any) -> None:
+        """Negative ends, and a stop below the start, raise InvalidOptionError, a ValueError."""
         with pytest.raises(InvalidOptionError) as caught:
             digits.read(start=start, stop=stop)
         assert isinstance(caught.value, ValueError)
@@ -82,7 +78,7 @@ class Ranges(Topic):
     def test_a_range_of_another_type_is_refused(
         self, digits: Object, start: Any, stop: Any
     ) -> None:
-        """The ends of a range are ints; anything else is InvalidTypeError."""
+        """The ends of a range are ints; anything else raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             digits.read(start=start, stop=stop)
 
@@ -99,7 +95,7 @@ class Ranges(Topic):
     def test_every_range_of_a_missing_object_raises(
         self, container: Container, start: int, stop: int | None
     ) -> None:
-        """No range of an object that is not there can be read, not even an empty one."""
+        """Even an empty range of a missing object raises."""
         with pytest.raises(ObjectNotFoundError):
             container.read_object("missing", start=start, stop=stop)
         with pytest.raises(ObjectNotFoundError):
@@ -108,22 +104,20 @@ class Ranges(Topic):
             container.object("missing").read_ranges([(start, stop)])
 
     @pytest.mark.parametrize("chunk_size", [1, 3, 5, 10, 11])
-    def test_chunks_have_the_size_that_was_asked_for(
-        self, digits: Object, chunk_size: int
-    ) -> None:
+    def test_chunks_have_the_requested_size(self, digits: Object, chunk_size: int) -> None:
         """All chunks of a stream but the last have chunk_size bytes."""
         chunks = list(digits.stream(chunk_size=chunk_size))
         expected = [_DIGITS[start : start + chunk_size] for start in range(0, 10, chunk_size)]
         assert expected == chunks
 
     @pytest.mark.parametrize("chunk_size", [0, -1, "1", 1.5])
-    def test_a_chunk_size_that_cannot_be_is_refused(self, digits: Object, chunk_size: Any) -> None:
-        """A chunk has at least one byte; the error comes before the first one."""
+    def test_invalid_chunk_size_is_refused(self, digits: Object, chunk_size: Any) -> None:
+        """The error is raised before the first chunk."""
         with pytest.raises(InvalidOptionError):
             digits.stream(chunk_size=chunk_size)
 
     def test_a_stream_may_be_left_early(self, container: Container) -> None:
-        """What a stream was left with does not disturb the next one."""
+        """An abandoned stream does not affect the next one."""
         content = noise(300 * _KiB)
         obj = container.upload_object(content, "a")
         for _ in range(3):
@@ -138,32 +132,31 @@ class Ranges(Topic):
         ],
         ids=["any", "one within another"],
     )
-    def test_several_ranges_come_in_their_order(
+    def test_read_ranges_returns_results_in_order(
         self, digits: Object, spans: list[tuple[int, int | None]]
     ) -> None:
-        """read_ranges gives one result for each range, in the order in which they were asked."""
+        """read_ranges returns one result for each range."""
         expected = [_DIGITS[start:stop] for start, stop in spans]
         assert expected == digits.read_ranges(spans)
 
-    def test_no_ranges_are_no_bytes(self, digits: Object) -> None:
-        """read_ranges of nothing is an empty list."""
+    def test_read_ranges_of_nothing_returns_an_empty_list(self, digits: Object) -> None:
         assert [] == digits.read_ranges([])
 
-    def test_ranges_far_apart_are_right(self, container: Container) -> None:
-        """Ranges that no one request would bring, and those close together, are the slices."""
+    def test_distant_and_close_ranges_are_correct(self, container: Container) -> None:
+        """Both equal the slices."""
         size = 2500 * _KiB
         content = noise(size)
         obj = container.upload_object(content, "a")
         spans = [(size - 9, None), (0, 10), (5, 2000), (1300 * _KiB, 1301 * _KiB), (12, 12)]
         assert [content[start:stop] for start, stop in spans] == obj.read_ranges(spans)
 
-    def test_ranges_come_from_an_iterator(self, digits: Object) -> None:
+    def test_read_ranges_accepts_an_iterator(self, digits: Object) -> None:
         """The ranges may be any iterable of pairs."""
         assert [b"01", b"23"] == digits.read_ranges((n, n + 2) for n in (0, 2))
 
     @pytest.mark.parametrize("wrong", [5, (1,), (1, 2, 3), "12"], ids=ascii)
-    def test_what_is_no_pair_is_refused(self, digits: Object, wrong: Any) -> None:
-        """A range is a pair; anything else is InvalidTypeError."""
+    def test_range_that_is_not_a_pair_is_refused(self, digits: Object, wrong: Any) -> None:
+        """It raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError):
             digits.read_ranges([wrong])
 

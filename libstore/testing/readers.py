@@ -1,4 +1,4 @@
-"""Objects opened for reading: real files, for whatever takes a file."""
+"""Objects opened for reading, as files for any code that accepts one."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _LARGE = 700 * 1024
 
 
 class Readers(Topic):
-    """open(name, "rb") and open(name, "r")."""
+    """Test open(name, "rb") and open(name, "r")."""
 
     @pytest.fixture
     def large(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Object]:
-        """Lend an object of more than one block of reading, which tests leave as it is."""
+        """Provide an object larger than one block of a reader, which tests do not change."""
         with container_pool.stocked(driver, "large", _put_large) as container:
             yield container.get_object("large")
 
-    def test_it_is_a_readable_seekable_file(self, container: Container) -> None:
-        """A file for reading tells what it can do, and is closed by its block."""
+    def test_reader_is_readable_and_seekable(self, container: Container) -> None:
+        """The block closes it."""
         container.upload_object(CONTENT, "a")
         with container.open("a", "rb") as file:
             assert isinstance(file, io.BufferedIOBase)
@@ -52,8 +52,8 @@ class Readers(Topic):
             assert CONTENT == file.read()
         assert file.closed
 
-    def test_reads_of_any_size_go_on_where_the_last_one_ended(self, large: Object) -> None:
-        """read(n) gives the next n bytes, across all blocks, and then nothing."""
+    def test_read_continues_at_the_position(self, large: Object) -> None:
+        """read(n) returns the next n bytes across all blocks, and then nothing."""
         sizes = (0, 1, 7, 4096, 100_000, 300_000, _LARGE)
         with large.as_file() as file:
             blocks = [file.read(size) for size in sizes]
@@ -78,7 +78,7 @@ class Readers(Topic):
     def test_readinto_fills_any_writable_buffer(
         self, container: Container, make: Callable[[], Any], buffering: int
     ) -> None:
-        """Whatever a buffer's items are, it is filled with bytes."""
+        """A buffer of any item type is filled with bytes."""
         container.upload_object(CONTENT, "a")
         target = make()
         with container.get_object("a").as_file() as buffered:
@@ -105,10 +105,8 @@ class Readers(Topic):
         [b"12345678", "text", 5, None, memoryview(bytearray(16))[::2]],
         ids=["read-only", "str", "int", "None", "with gaps"],
     )
-    def test_readinto_of_what_cannot_be_filled_is_refused(
-        self, container: Container, target: Any
-    ) -> None:
-        """Anything but a writable buffer is InvalidTypeError, a TypeError."""
+    def test_readinto_refuses_a_read_only_buffer(self, container: Container, target: Any) -> None:
+        """Anything but a writable buffer raises InvalidTypeError, a TypeError."""
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
             with pytest.raises(InvalidTypeError) as caught:
@@ -117,10 +115,10 @@ class Readers(Topic):
             assert CONTENT == file.read()
 
     @pytest.mark.parametrize("offset", [2.5, "1", None, b"1"], ids=repr)
-    def test_an_offset_that_is_no_number_is_refused(
+    def test_seek_refuses_an_offset_that_is_not_an_integer(
         self, container: Container, offset: Any
     ) -> None:
-        """seek() takes integers, and the position stays where it was."""
+        """The position does not change."""
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
             file.raw.seek(3)  # type: ignore[attr-defined]
@@ -130,10 +128,8 @@ class Readers(Topic):
             assert 3 == file.raw.tell()  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("offset", [-(10**5_000), 2**63, 10**5_000], ids=["-", "2**63", "+"])
-    def test_an_offset_beyond_all_objects_is_refused(
-        self, container: Container, offset: int
-    ) -> None:
-        """No number is too large for an error that says so."""
+    def test_seek_refuses_a_huge_offset(self, container: Container, offset: int) -> None:
+        """The error is the library's for any number."""
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
             with pytest.raises(InvalidOptionError):
@@ -156,10 +152,10 @@ class Readers(Topic):
             (3, os.SEEK_END, _LARGE + 3),
         ],
     )
-    def test_seek_goes_anywhere(
+    def test_seek_from_start_position_and_end(
         self, large: Object, offset: int, whence: int, expected: int
     ) -> None:
-        """Offsets count from beginning, position or end; past the end there is nothing."""
+        """Beyond the end there is nothing to read."""
         with large.as_file() as file:
             file.read(10)
             assert expected == file.seek(offset, whence)
@@ -172,7 +168,7 @@ class Readers(Topic):
     def test_seek_before_the_beginning_is_refused(
         self, large: Object, offset: int, whence: int
     ) -> None:
-        """There is nothing before the beginning: InvalidOptionError, which is a ValueError."""
+        """It raises InvalidOptionError, a ValueError."""
         with large.as_file() as file:
             file.read(10)
             with pytest.raises(ValueError, match=r"seek|negative"):
@@ -180,16 +176,18 @@ class Readers(Topic):
             assert noise(_LARGE)[10:20] == file.read(10)
 
     @pytest.mark.parametrize(("offset", "whence"), [(2.5, 0), (None, 0), (0, 9), (10**30, 0)])
-    def test_seek_to_no_position_is_refused(self, large: Object, offset: Any, whence: int) -> None:
-        """A position is an integer that an object may have; the file stays where it was."""
+    def test_seek_refuses_an_invalid_position(
+        self, large: Object, offset: Any, whence: int
+    ) -> None:
+        """The position does not change."""
         with large.as_file() as file:
             file.read(10)
             with pytest.raises(StorageError):
                 file.seek(offset, whence)
             assert noise(_LARGE)[10:20] == file.read(10)
 
-    def test_jumps_back_and_forth_read_the_right_bytes(self, large: Object) -> None:
-        """Any order of seeks and reads gives the bytes of the object."""
+    def test_random_access_reads_the_right_bytes(self, large: Object) -> None:
+        """Any order of seeks and reads returns the bytes of the object."""
         content = noise(_LARGE)
         with large.as_file() as file:
             for position in (600_000, 5, 599_990, 262_140, 131_070, 0, _LARGE - 3, 300_000):
@@ -197,7 +195,7 @@ class Readers(Topic):
                 assert content[position : position + 10] == file.read(10)
 
     def test_readinto_fills_a_buffer(self, container: Container) -> None:
-        """It fills what there is, and says how much."""
+        """It returns the number of bytes."""
         container.upload_object(CONTENT, "a")
         buffer = bytearray(30)
         with container.open("a") as file:
@@ -208,26 +206,25 @@ class Readers(Topic):
             assert 0 == file.readinto(buffer)
 
     def test_lines_can_be_iterated(self, container: Container) -> None:
-        """A binary file gives its lines."""
+        """A binary file yields lines."""
         container.upload_object(b"one\ntwo\r\nthree", "a")
         with container.open("a") as file:
             assert [b"one\n", b"two\r\n", b"three"] == list(file)
 
     def test_an_empty_object_is_an_empty_file(self, container: Container) -> None:
-        """A file without bytes can be read and sought."""
+        """A file without bytes can be read and has a seekable position."""
         container.upload_object(b"", "a")
         with container.open("a") as file:
             assert b"" == file.read()
             assert 0 == file.seek(0, os.SEEK_END)
             assert b"" == file.read(5)
 
-    def test_a_missing_object_is_found_out_when_it_is_opened(self, container: Container) -> None:
-        """To open by a name that is not there raises at once."""
+    def test_opening_a_missing_object_raises(self, container: Container) -> None:
+        """Opening by name raises at once."""
         with pytest.raises(ObjectNotFoundError):
             container.open("missing")
 
-    def test_a_closed_file_is_closed(self, container: Container) -> None:
-        """A file that was closed can no more be read."""
+    def test_closed_reader_refuses_reads(self, container: Container) -> None:
         container.upload_object(CONTENT, "a")
         file = container.open("a")
         file.close()
@@ -237,14 +234,13 @@ class Readers(Topic):
         with pytest.raises(ValueError, match="closed"):
             file.seek(0)
 
-    def test_it_cannot_be_written(self, container: Container) -> None:
-        """A file for reading takes no bytes."""
+    def test_reader_refuses_writes(self, container: Container) -> None:
         container.upload_object(CONTENT, "a")
         with container.open("a") as file, pytest.raises(io.UnsupportedOperation):
             file.write(b"x")
 
     def test_bytes_of_two_versions_are_never_mixed(self, container: Container) -> None:
-        """An object that is replaced while it is read is ObjectChangedError."""
+        """An object that is replaced while it is read raises ObjectChangedError."""
         large = container.upload_object(noise(_LARGE), "large")
         if large.etag is None and not container.driver.supports("if_match"):
             pytest.skip("the service has no ETags")
@@ -257,14 +253,14 @@ class Readers(Topic):
     # ------------------------------------------------------------------ text
 
     def test_text_is_read_as_utf8_by_default(self, container: Container) -> None:
-        """Mode "r" decodes UTF-8 on every machine."""
+        """Mode "r" decodes UTF-8 on every platform."""
         container.upload_object("grüße 日本 😀".encode(), "a")
         with container.open("a", "r") as file:
             assert "grüße 日本 😀" == file.read()
             assert "utf-8" == file.encoding.lower()
 
     def test_text_may_be_read_in_another_encoding(self, container: Container) -> None:
-        """What to decode with is that of the builtin open."""
+        """The options are those of the builtin open."""
         container.upload_object("grüße".encode("latin-1"), "a")
         with container.open("a", "r", encoding="latin-1") as file:
             assert "grüße" == file.read()
@@ -284,7 +280,7 @@ class Readers(Topic):
     def test_line_ends_are_those_of_open(
         self, container: Container, newline: str | None, expected: list[str]
     ) -> None:
-        """They are translated as the builtin open does."""
+        """They are translated as by the builtin open."""
         container.upload_object(b"a\r\nb\rc\n", "a")
         with container.open("a", "r", newline=newline) as file:
             assert expected == list(file)
@@ -294,15 +290,15 @@ class Readers(Topic):
     @pytest.mark.parametrize(
         "mode", ["", "a", "ab", "r+", "rb+", "w+", "rw", "b", "t", "rbt", "z", None, 5], ids=ascii
     )
-    def test_a_mode_that_cannot_be_is_refused(self, container: Container, mode: Any) -> None:
-        """A file is read or written, from its beginning; nothing else."""
+    def test_invalid_mode_is_refused(self, container: Container, mode: Any) -> None:
+        """There is no appending and no updating."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
             container.open("a", mode)
         assert CONTENT == container.read_object("a")
 
     @pytest.mark.parametrize("option", ["encoding", "errors", "newline"])
-    def test_options_of_text_do_not_go_with_bytes(self, container: Container, option: str) -> None:
+    def test_binary_mode_refuses_options_of_text(self, container: Container, option: str) -> None:
         """encoding, errors and newline are for text."""
         container.upload_object(CONTENT, "a")
         arguments: dict[str, Any] = {option: "utf-8" if option == "encoding" else ""}
@@ -313,15 +309,14 @@ class Readers(Topic):
     @pytest.mark.parametrize(
         "arguments", [{"metadata": {"a": "b"}}, {"content_type": "a/b"}, {"if_absent": True}]
     )
-    def test_options_of_writing_do_not_go_with_reading(
+    def test_read_mode_refuses_options_of_writing(
         self, container: Container, arguments: dict[str, Any]
     ) -> None:
-        """What is kept with an object cannot be given to read it."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
             container.driver.open_object(container, "a", "rb", **arguments)
 
-    # ------------------------------------------------------------------ what takes a file
+    # ------------------------------------------------------------------ code that accepts files
 
     def test_shutil_copies_it(self, large: Object) -> None:
         """shutil.copyfileobj reads all of it."""
@@ -356,7 +351,7 @@ class Readers(Topic):
             assert CONTENT == extracted.read()
 
     def test_gzip_csv_and_json_read_it(self, container: Container) -> None:
-        """Readers of streams take it as they take any file."""
+        """Modules that read streams accept it."""
         container.upload_object(gzip.compress(CONTENT * 100), "a.gz")
         with container.open("a.gz") as file, gzip.open(file) as unpacked:
             assert CONTENT * 100 == unpacked.read()
@@ -368,7 +363,7 @@ class Readers(Topic):
             assert {"a": [1, 2]} == json.load(file)
 
     def test_a_text_wrapper_reads_it(self, container: Container) -> None:
-        """io.TextIOWrapper goes around it, and closes it."""
+        """io.TextIOWrapper wraps it, and closes it."""
         container.upload_object("grüße\n".encode() * 3, "a")
         file = container.open("a")
         assert isinstance(file, io.BufferedReader)

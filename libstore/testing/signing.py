@@ -1,4 +1,4 @@
-"""Signed URLs: one kind of request for one object, for a while."""
+"""Presigned URLs: one kind of request for one object, for a limited time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _Redeem = Callable[[str, str], bytes]
 
 
 class Signatures(Topic):
-    """sign_url."""
+    """Test sign_url."""
 
     @pytest.fixture
     def redeem(self) -> _Redeem:
-        """Return what sends a request to a signed URL, and raises PermissionError if refused."""
+        """Return a function that sends a request to a URL; a refusal raises PermissionError."""
 
         def send(url: str, method: str) -> bytes:
             with requests.Session() as session:
@@ -45,16 +45,16 @@ class Signatures(Topic):
 
     @pytest.fixture
     def signs(self, driver: StorageDriver) -> None:
-        """Skip a test on a service without signed URLs."""
+        """Skip a test if the service has no presigned URLs."""
         if not driver.supports("sign_url"):
-            pytest.skip("the service has no signed URLs")
+            pytest.skip("the service has no presigned URLs")
 
-    def test_a_service_without_signed_urls_says_so(
+    def test_unsupported_sign_url_raises(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Without signed URLs, sign_url is NotSupportedError."""
+        """Without presigned URLs, sign_url raises NotSupportedError."""
         if driver.supports("sign_url"):
-            pytest.skip("the service has signed URLs")
+            pytest.skip("the service has presigned URLs")
         with pytest.raises(NotSupportedError):
             container.object("a").sign_url()
 
@@ -63,7 +63,7 @@ class Signatures(Topic):
     def test_a_signed_url_gives_the_object(
         self, container: Container, redeem: _Redeem, name: str
     ) -> None:
-        """Whoever has the URL can read the object, whatever its name."""
+        """The URL reads the object without credentials, for any name."""
         obj = container.upload_object(CONTENT, name)
         assert CONTENT == redeem(obj.sign_url(), "GET")
 
@@ -72,7 +72,7 @@ class Signatures(Topic):
     def test_a_signed_url_leads_to_the_object_or_is_refused(
         self, container: Container, redeem: _Redeem, name: str
     ) -> None:
-        """What clients would change in a URL makes none; every other name is fetched."""
+        """A name that clients change in a URL is refused; every other name can be requested."""
         try:
             obj = container.upload_object(CONTENT, name)
         except InvalidNameError:
@@ -86,10 +86,10 @@ class Signatures(Topic):
 
     @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-    def test_no_url_is_signed_that_clients_change(
+    def test_signed_url_with_dot_segments_is_refused(
         self, driver: StorageDriver, method: str
     ) -> None:
-        """A segment of dots would be resolved, and the URL allow it for another object."""
+        """Clients resolve the segment, and the URL would permit access to another object."""
         for name in ("..", "../other/secret", "a/../b", "a/.", "./a", "a/.."):
             try:
                 obj = driver.object("libstore-missing", name)
@@ -99,10 +99,10 @@ class Signatures(Topic):
                 obj.sign_url(method=method)
 
     @pytest.mark.usefixtures("signs")
-    def test_signed_headers_are_refused_where_the_service_has_none(
+    def test_unsupported_signed_headers_are_refused(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """What a service cannot sign is an error, never left out in silence."""
+        """They are never ignored."""
         obj = container.object("a")
         for option, given in (
             ("sign_headers", {"headers": {"content-type": "image/png"}}),
@@ -132,7 +132,7 @@ class Signatures(Topic):
 
     @pytest.mark.usefixtures("signs")
     def test_a_signed_url_is_for_one_object(self, container: Container, redeem: _Redeem) -> None:
-        """A URL that was changed to mean another object is refused."""
+        """A URL that was changed to another object is refused."""
         mine = container.upload_object(CONTENT, "object-one")
         container.upload_object(b"secret", "object-two")
         with pytest.raises(PermissionError):
@@ -140,16 +140,15 @@ class Signatures(Topic):
 
     @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-    def test_signing_asks_for_nothing(self, driver: StorageDriver, method: str) -> None:
-        """A URL is signed for an object that is not there, in a container that is not there."""
+    def test_sign_url_does_not_check_the_object(self, driver: StorageDriver, method: str) -> None:
+        """A URL of a missing object in a missing container can be signed."""
         url = driver.object("libstore-missing", "a").sign_url(method=method)
         assert isinstance(url, SignedURL)
         assert isinstance(url, str)
         assert "libstore-missing" in url
 
     @pytest.mark.usefixtures("signs")
-    def test_its_repr_hides_what_is_secret(self, driver: StorageDriver) -> None:
-        """The query of a signed URL, which is a permission, is not in its repr."""
+    def test_repr_of_a_signed_url_hides_the_query(self, driver: StorageDriver) -> None:
         url = driver.object("libstore-missing", "a").sign_url()
         query = url.partition("?")[2]
         assert query
@@ -167,8 +166,8 @@ class Signatures(Topic):
 
     @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("expires", [0, -1, float("nan"), float("inf")])
-    def test_a_time_that_cannot_be_is_refused(self, driver: StorageDriver, expires: float) -> None:
-        """A URL lives for more than 0 seconds, and for no longer than the limits tell."""
+    def test_invalid_expiry_is_refused(self, driver: StorageDriver, expires: float) -> None:
+        """A URL is valid for more than 0 seconds, up to the limit."""
         obj = driver.object("libstore-missing", "a")
         with pytest.raises(InvalidOptionError):
             obj.sign_url(expires=expires)
@@ -177,7 +176,7 @@ class Signatures(Topic):
 
     @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("expires", ["60", None, True], ids=ascii)
-    def test_a_time_of_another_type_is_refused(self, driver: StorageDriver, expires: Any) -> None:
-        """The life of a URL is a number of seconds."""
+    def test_expiry_of_another_type_is_refused(self, driver: StorageDriver, expires: Any) -> None:
+        """It is a number of seconds."""
         with pytest.raises(InvalidTypeError):
             driver.object("libstore-missing", "a").sign_url(expires=expires)

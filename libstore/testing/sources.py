@@ -1,4 +1,4 @@
-"""Sources: whatever has bytes can be uploaded, and what has none is refused."""
+"""Sources of uploads: what has bytes is accepted, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .base import CONTENT, Topic, noise
 
 
 class _Dribbling:
-    """A file that cannot seek, and gives no more than 7 bytes at a time."""
+    """A file that cannot seek, and returns at most 7 bytes at a time."""
 
     def __init__(self, content: bytes) -> None:
         self._left = content
@@ -45,7 +45,7 @@ class _Dribbling:
 
 
 class _OnlyReads:
-    """Something with read(), and nothing else of a file."""
+    """An object with read() and no other method of a file."""
 
     def __init__(self, content: bytes) -> None:
         self._file = io.BytesIO(content)
@@ -93,11 +93,11 @@ _SOURCES: dict[str, Callable[[bytes], Any]] = {
 
 
 class Sources(Topic):
-    """What upload_object takes."""
+    """Test the sources of upload_object."""
 
     @pytest.mark.parametrize("kind", _SOURCES)
     def test_any_source_of_bytes_can_be_uploaded(self, container: Container, kind: str) -> None:
-        """Buffers, binary files and iterables of buffers give the object their bytes."""
+        """Buffers, binary files and iterables of buffers are accepted."""
         source = _SOURCES[kind](CONTENT)
         buffer = isinstance(source, (array.array, memoryview, ctypes.Array))
         expected = memoryview(source).tobytes() if buffer else CONTENT
@@ -107,7 +107,7 @@ class Sources(Topic):
     def test_a_path_gives_the_content_of_its_file(
         self, container: Container, folder: Path, make: Callable[[Path], Any]
     ) -> None:
-        """A str or a PathLike is a path; bytes are content, also if they spell a path."""
+        """A str or a PathLike is a path; bytes are content, even if they look like a path."""
         path = folder / "source"
         path.write_bytes(CONTENT)
         source = make(path)
@@ -117,7 +117,7 @@ class Sources(Topic):
     def test_an_empty_file_becomes_an_empty_object(
         self, container: Container, folder: Path
     ) -> None:
-        """A path of an empty file is an object of 0 bytes."""
+        """The path of an empty file is an object of 0 bytes."""
         path = folder / "empty"
         path.touch()
         assert 0 == container.upload_object(path, "a").size
@@ -130,11 +130,11 @@ class Sources(Topic):
     def test_a_source_without_bytes_becomes_an_empty_object(
         self, container: Container, source: Any
     ) -> None:
-        """Nothing to read is an object of 0 bytes."""
+        """An empty source is an object of 0 bytes."""
         assert b"" == container.upload_object(source, "a").read()
 
     def test_a_file_is_read_from_its_position_and_left_open(self, container: Container) -> None:
-        """A file object gives what is behind its position, and stays open at its end."""
+        """A file object is read from its position to its end, and remains open."""
         source = io.BytesIO(CONTENT)
         source.seek(10)
         obj = container.upload_object(source, "a")
@@ -145,7 +145,7 @@ class Sources(Topic):
     def test_an_open_file_is_read_from_its_position(
         self, container: Container, folder: Path
     ) -> None:
-        """A file of the operating system is read from its position too."""
+        """The rule holds for files of the operating system."""
         path = folder / "source"
         path.write_bytes(CONTENT)
         source: BinaryIO
@@ -155,13 +155,13 @@ class Sources(Topic):
             assert not source.closed
 
     def test_a_file_at_its_end_becomes_an_empty_object(self, container: Container) -> None:
-        """A file that was read already gives nothing more."""
+        """A file that was read to its end has no bytes left."""
         source = io.BytesIO(CONTENT)
         source.read()
         assert 0 == container.upload_object(source, "a").size
 
     def test_a_pipe_is_read_to_its_end(self, container: Container) -> None:
-        """A pipe, whose length nobody knows, is uploaded whole."""
+        """A pipe has no known length."""
         read_end, write_end = os.pipe()
         with open(read_end, "rb") as source:
             with open(write_end, "wb") as sink:
@@ -169,7 +169,7 @@ class Sources(Topic):
             assert CONTENT == container.upload_object(source, "a").read()
 
     def test_an_object_can_be_the_source_of_another(self, container: Container) -> None:
-        """A file or a stream of an object is a source like any other."""
+        """A file object or a stream of an object is a source."""
         obj = container.upload_object(CONTENT, "a")
         with obj.as_file() as source:
             assert CONTENT == container.upload_object(source, "b").read()
@@ -179,27 +179,27 @@ class Sources(Topic):
     def test_a_large_object_can_be_the_source_of_another(
         self, container: Container, part_size: int, name: str
     ) -> None:
-        """An object that is read while it is written, itself included, is copied whole."""
+        """An object can be read while it, or another one, is written."""
         content = noise(2 * part_size + 5)
         obj = container.upload_object(content, "a")
         assert content == container.upload_object(obj.stream(), name).read()
 
     def test_a_buffer_of_python_objects_is_refused(self, container: Container) -> None:
-        """Addresses of objects are bytes in memory, and no content."""
+        """Its bytes are addresses, not content."""
         source = (ctypes.py_object * 2)()
         with pytest.raises(InvalidTypeError):
             container.upload_object(source, "a")
         assert not container.object_exists("a")
 
     def test_a_buffer_that_is_not_contiguous_is_refused(self, container: Container) -> None:
-        """Bytes with gaps between them are InvalidTypeError."""
+        """It raises InvalidTypeError."""
         with pytest.raises(InvalidTypeError, match="contiguous"):
             container.upload_object(memoryview(CONTENT)[::2], "a")
         assert not container.object_exists("a")
 
     @pytest.mark.parametrize("size", [5, 5_000], ids=["in memory", "on disk"])
     def test_a_spooled_file_of_text_is_refused(self, container: Container, size: int) -> None:
-        """A temporary file in text mode has no bytes, wherever it keeps its text."""
+        """A temporary file in text mode has no bytes, in memory and on disk."""
         source: Any
         with tempfile.SpooledTemporaryFile(1_000, "w+") as source:
             source.write("x" * size)
@@ -209,8 +209,10 @@ class Sources(Topic):
         assert not container.object_exists("a")
 
     @pytest.mark.parametrize("count", [-1, 10**30, 1.5, "1"], ids=repr)
-    def test_a_file_that_miscounts_is_refused(self, container: Container, count: object) -> None:
-        """A readinto() that returns no number of bytes is InvalidTypeError."""
+    def test_file_whose_readinto_returns_no_count_is_refused(
+        self, container: Container, count: object
+    ) -> None:
+        """It raises InvalidTypeError."""
         source: Any = _OnlyReads(CONTENT)
         source.readinto = lambda _buffer: count
         with pytest.raises(InvalidTypeError):
@@ -222,8 +224,8 @@ class Sources(Topic):
         [None, 5, 1.5, object(), ["text"], [5], [b"bytes", "text"], io.StringIO("text")],
         ids=["None", "int", "float", "object", "str items", "int items", "mixed", "StringIO"],
     )
-    def test_what_has_no_bytes_is_refused(self, container: Container, source: Any) -> None:
-        """A source without bytes is InvalidTypeError, a TypeError, and nothing is stored."""
+    def test_source_without_a_content_is_refused(self, container: Container, source: Any) -> None:
+        """It raises InvalidTypeError, a TypeError, and nothing is stored."""
         with pytest.raises(InvalidTypeError) as caught:
             container.upload_object(source, "a")
         assert isinstance(caught.value, TypeError)
@@ -240,7 +242,7 @@ class Sources(Topic):
         assert not container.object_exists("a")
 
     def test_a_closed_file_is_refused(self, container: Container) -> None:
-        """A file that was closed cannot be read."""
+        """A closed file cannot be read."""
         source = io.BytesIO(CONTENT)
         source.close()
         with pytest.raises(InvalidOptionError):
@@ -250,13 +252,13 @@ class Sources(Topic):
     def test_a_file_that_cannot_be_read_is_refused(
         self, container: Container, folder: Path
     ) -> None:
-        """A file that was opened for writing is no source."""
+        """A file opened for writing is not a source."""
         with (folder / "out").open("wb") as source, pytest.raises(InvalidOptionError):
             container.upload_object(source, "a")
         assert not container.object_exists("a")
 
     def test_a_missing_path_raises(self, container: Container, folder: Path) -> None:
-        """A path that is not there is LocalFileNotFoundError, and FileNotFoundError."""
+        """It raises LocalFileNotFoundError, a FileNotFoundError."""
         path = folder / "missing"
         with pytest.raises(LocalFileNotFoundError) as caught:
             container.upload_object(path, "a")
@@ -265,7 +267,7 @@ class Sources(Topic):
         assert not container.object_exists("a")
 
     def test_a_directory_raises(self, container: Container, folder: Path) -> None:
-        """A directory is LocalFileIsADirectoryError."""
+        """It raises LocalFileIsADirectoryError."""
         with pytest.raises(LocalFileIsADirectoryError) as caught:
             container.upload_object(folder, "a")
         assert isinstance(caught.value, LocalFileError)

@@ -1,4 +1,4 @@
-"""Uploads: in parts or not, whole or not at all, told of and stopped."""
+"""Uploads: in one request or in parts, atomic, with progress and cancellation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .base import CONTENT, Topic, fresh_name, noise, unfinished
 
 
 class _BrokenProducer(Exception):
-    """What a source of this suite raises half-way."""
+    """An exception that a source of this suite raises."""
 
 
 def _breaks_after(content: bytes, block: int = 10_000) -> Iterator[bytes]:
@@ -37,14 +37,14 @@ _LARGE = pytest.mark.parametrize(
 
 
 class Uploads(Topic):
-    """How upload_object goes about it."""
+    """Test upload_object."""
 
     @pytest.mark.parametrize("known", [True, False], ids=["known length", "unknown length"])
     @pytest.mark.parametrize(("parts", "more"), [(1, -1), (1, 0), (1, 1), (2, 0), (2, 1)])
     def test_every_size_around_a_part_comes_back(
         self, container: Container, part_size: int, parts: int, more: int, known: bool
     ) -> None:
-        """No byte is lost or moved where one part ends and the next begins."""
+        """No byte is lost or moved at the boundaries of parts."""
         content = noise(parts * part_size + more)
         obj = container.upload_object(content if known else iter([content]), "a")
         assert len(content) == obj.size
@@ -52,7 +52,7 @@ class Uploads(Topic):
         assert [] == unfinished(container)
 
     def test_parts_are_put_together_in_order(self, container: Container, part_size: int) -> None:
-        """Parts that travel side by side end up in the order of the source."""
+        """Concurrent parts are assembled in the order of the source."""
         content = noise(4 * part_size + 3)
         obj = container.upload_object(content, "a", metadata={"owner": "me"})
         assert content == obj.read()
@@ -64,7 +64,7 @@ class Uploads(Topic):
     def test_an_upload_in_parts_replaces_an_object(
         self, container: Container, part_size: int
     ) -> None:
-        """What was there under the name is gone when the last part is."""
+        """The existing object is replaced when the upload is complete."""
         container.upload_object(CONTENT, "a", metadata={"owner": "me"}, content_type="text/x-a")
         content = noise(2 * part_size)
         container.upload_object(iter([content]), "a")
@@ -77,7 +77,7 @@ class Uploads(Topic):
     def test_a_producer_that_raises_publishes_nothing(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """What the source raises reaches the caller, and nothing of the upload is left."""
+        """The exception reaches the caller, and nothing of the upload remains."""
         with pytest.raises(_BrokenProducer):
             container.upload_object(_breaks_after(noise(int(parts * part_size))), "a")
         assert not container.object_exists("a")
@@ -88,7 +88,7 @@ class Uploads(Topic):
     def test_a_producer_that_raises_leaves_the_old_object(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """An object stays as it was when an upload over it fails."""
+        """A failed upload does not change the existing object."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(_BrokenProducer):
             container.upload_object(_breaks_after(noise(int(parts * part_size))), "a")
@@ -96,10 +96,10 @@ class Uploads(Topic):
 
     @_LARGE
     @pytest.mark.parametrize("known", [True, False], ids=["known length", "unknown length"])
-    def test_progress_of_an_upload_tells_of_every_byte_once(
+    def test_progress_of_an_upload_increases_to_the_size(
         self, container: Container, part_size: int, parts: float, known: bool
     ) -> None:
-        """Progress grows up to the size, with the total as soon as it is known."""
+        """The total is passed as soon as it is known."""
         content = noise(int(parts * part_size))
         calls: list[tuple[int, int | None]] = []
         container.upload_object(
@@ -111,8 +111,7 @@ class Uploads(Topic):
         assert sorted({done for done, _ in calls}) == [done for done, _ in calls]
         assert {total for _, total in calls} <= ({len(content)} if known else {len(content), None})
 
-    def test_progress_of_an_empty_object_is_told_once(self, container: Container) -> None:
-        """An upload of nothing tells that it is done."""
+    def test_progress_of_an_empty_upload_is_called_once(self, container: Container) -> None:
         calls = []
         container.upload_object(b"", "a", progress=lambda *call: calls.append(call))
         assert [(0, 0)] == calls
@@ -120,7 +119,7 @@ class Uploads(Topic):
     def test_progress_that_raises_stops_the_upload(
         self, driver: StorageDriver, container: Container, part_size: int
     ) -> None:
-        """What a progress callback raises reaches the caller; parts that were sent are dropped."""
+        """The exception reaches the caller, and the parts are deleted."""
 
         def stop(done: int, total: int | None) -> None:
             raise _BrokenProducer
@@ -135,7 +134,7 @@ class Uploads(Topic):
     def test_an_upload_that_was_cancelled_publishes_nothing(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """A flag that is set before or during an upload stops it."""
+        """The cancel event may be set before or during the upload."""
         flag = threading.Event()
         content = noise(int(parts * part_size))
 
@@ -151,15 +150,14 @@ class Uploads(Topic):
         assert [] == list(container.list_objects())
         assert [] == unfinished(container)
 
-    def test_a_flag_that_is_not_set_changes_nothing(self, container: Container) -> None:
-        """A cancel flag that nobody sets lets the upload through."""
+    def test_cancel_event_that_is_not_set_has_no_effect(self, container: Container) -> None:
         obj = container.upload_object(CONTENT, "a", cancel=threading.Event())
         assert CONTENT == obj.read()
 
     def test_an_object_is_not_seen_before_its_last_byte(
         self, container: Container, part_size: int
     ) -> None:
-        """While an upload goes on, the name is free, or stands for what was there before."""
+        """During an upload, the object is missing or the previous one."""
         seen = []
 
         def source() -> Iterator[bytes]:
@@ -175,24 +173,24 @@ class Uploads(Topic):
 
     @pytest.fixture
     def takes_parts(self, driver: StorageDriver) -> None:
-        """Skip a test on a service that takes no parts."""
+        """Skip a test if the service has no multipart uploads."""
         if not driver.supports("list_uploads"):
-            pytest.skip("the service takes no objects in parts")
+            pytest.skip("the service has no multipart uploads")
 
-    def test_a_service_without_parts_says_so(
+    def test_unsupported_multipart_operations_raise(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Without parts there are no unfinished uploads to list or to drop."""
+        """Without multipart uploads, listing and aborting them raise NotSupportedError."""
         if driver.supports("list_uploads"):
-            pytest.skip("the service takes objects in parts")
+            pytest.skip("the service has multipart uploads")
         with pytest.raises(NotSupportedError):
             container.list_uploads()
         with pytest.raises(NotSupportedError):
             container.abort_uploads()
 
     @pytest.mark.usefixtures("takes_parts", "half_written")
-    def test_unfinished_uploads_are_listed_and_dropped(self, container: Container) -> None:
-        """list_uploads tells of an upload that goes on; abort_uploads takes it back."""
+    def test_unfinished_uploads_are_listed_and_aborted(self, container: Container) -> None:
+        """list_uploads has a running upload; abort_uploads deletes it."""
         found = list(container.list_uploads())
         assert [(container.name, "half/of it")] == [(up.container, up.name) for up in found]
         assert found == container.abort_uploads()
@@ -202,9 +200,9 @@ class Uploads(Topic):
     def test_the_parts_of_an_unfinished_upload_are_listed(
         self, driver: StorageDriver, container: Container, part_size: int
     ) -> None:
-        """list_parts tells what has arrived, in order and where it belongs."""
+        """list_parts has the stored parts in order, with their offsets."""
         if not driver.supports("list_parts"):
-            pytest.skip("the service does not tell parts")
+            pytest.skip("the service does not support list_parts")
         arrived = [0]
         listed: list[Part] = []
 
@@ -227,27 +225,26 @@ class Uploads(Topic):
         assert offsets == [part.offset for part in listed]
 
     @pytest.mark.usefixtures("takes_parts", "half_written")
-    def test_an_upload_is_dropped_twice_without_an_error(
+    def test_aborting_an_upload_twice_succeeds(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """abort_upload of one that is gone already succeeds."""
         (upload,) = container.list_uploads()
         driver.abort_upload(upload)
         driver.abort_upload(upload)
         assert [] == list(container.list_uploads())
 
     @pytest.mark.usefixtures("takes_parts", "half_written")
-    def test_young_uploads_are_left_alone(self, container: Container) -> None:
-        """abort_uploads drops only what is older than was asked for."""
+    def test_abort_uploads_keeps_recent_uploads(self, container: Container) -> None:
+        """abort_uploads deletes only uploads that are older than older_than."""
         (upload,) = container.list_uploads()
         expected = [upload] if upload.started is None else []
         assert expected == container.abort_uploads(older_than=86_400.0)
 
     @pytest.mark.usefixtures("takes_parts")
-    def test_an_upload_that_was_dropped_cannot_be_finished(
+    def test_aborted_upload_cannot_be_completed(
         self, container: Container, part_size: int
     ) -> None:
-        """What was taken from under a writer is an error when it closes, and no object."""
+        """Closing the writer raises, and no object appears."""
         writer = container.open("a", "wb")
         writer.write(noise(3 * part_size))
         container.abort_uploads()
@@ -262,6 +259,6 @@ class Uploads(Topic):
 
     @pytest.mark.usefixtures("takes_parts")
     def test_uploads_of_a_missing_container_raise(self, driver: StorageDriver) -> None:
-        """A missing container is no container without uploads."""
+        """A missing container raises, rather than having no uploads."""
         with pytest.raises(FileNotFoundError):
             list(driver.list_uploads(fresh_name()))

@@ -1,4 +1,4 @@
-"""Walking the tree that a delimiter makes of the names."""
+"""Walking the folders that a delimiter makes of names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _Step = tuple[str, list[str], list[str]]
 
 
 class Walks(Topic):
-    """walk()."""
+    """Test walk."""
 
     @pytest.fixture
     def forest(self, driver: StorageDriver, container_pool: ContainerPool) -> Iterator[Container]:
-        """Lend a container with a small tree of names, which tests leave as it is."""
+        """Provide a container with a small tree of names, which tests do not change."""
         with container_pool.stocked(driver, "forest", _plant) as container:
             yield container
 
-    def test_it_goes_from_the_top_down(self, forest: Container) -> None:
-        """Each step has the prefixes and the objects right below one prefix."""
+    def test_walk_is_top_down(self, forest: Container) -> None:
+        """Each step has the prefixes and objects directly below one prefix."""
         assert [
             ("", ["a/", "c/"], ["top"]),
             ("a/", ["a/b/"], ["a/3"]),
@@ -32,12 +32,11 @@ class Walks(Topic):
             ("c/", [], ["c/4"]),
         ] == _steps(forest)
 
-    def test_it_begins_at_a_prefix(self, forest: Container) -> None:
-        """A prefix is where the walk begins."""
+    def test_walk_begins_at_a_prefix(self, forest: Container) -> None:
         assert ["a/", "a/b/"] == [prefix for prefix, _, _ in _steps(forest, "a/")]
 
-    def test_prefixes_that_are_taken_out_are_not_walked(self, forest: Container) -> None:
-        """The caller prunes the walk by changing the list of prefixes, as with os.walk."""
+    def test_walk_skips_prefixes_that_are_removed(self, forest: Container) -> None:
+        """The caller changes the list of prefixes, as with os.walk."""
         seen = []
         for prefix, prefixes, _ in forest.walk():
             seen.append(prefix)
@@ -45,8 +44,7 @@ class Walks(Topic):
                 prefixes.remove("a/")
         assert ["", "c/"] == seen
 
-    def test_it_takes_any_delimiter(self, container: Container) -> None:
-        """The delimiter may be something else than a slash."""
+    def test_walk_accepts_any_delimiter(self, container: Container) -> None:
         fill(container, "x--1", "x--y--2", "z/3")
         assert [
             ("", ["x--"], ["z/3"]),
@@ -54,13 +52,12 @@ class Walks(Topic):
             ("x--y--", [], ["x--y--2"]),
         ] == _steps(container, delimiter="--")
 
-    def test_an_empty_container_is_one_step(self, container: Container) -> None:
-        """A walk where nothing is yields the top alone."""
+    def test_walk_of_an_empty_container_is_one_step(self, container: Container) -> None:
         assert [("", [], [])] == _steps(container)
 
     @pytest.mark.usefixtures("two_by_two")
-    def test_it_goes_through_all_pages(self, container: Container) -> None:
-        """Prefixes and objects of many pages are all in one step."""
+    def test_walk_reads_all_pages(self, container: Container) -> None:
+        """Prefixes and objects of many pages are in one step."""
         fill(container, *(f"{letter}/1" for letter in "abcde"), *"vwxyz")
         prefix, prefixes, objects = _steps(container)[0]
         assert "" == prefix
@@ -68,7 +65,7 @@ class Walks(Topic):
         assert list("vwxyz") == objects
 
     def test_an_empty_delimiter_is_refused(self, container: Container) -> None:
-        """Without a delimiter there is no tree."""
+        """Without a delimiter there are no folders."""
         with pytest.raises(InvalidOptionError):
             container.walk(delimiter="")
 

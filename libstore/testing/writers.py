@@ -1,4 +1,4 @@
-"""Objects opened for writing: published when the file is closed, and only if all went well."""
+"""Objects opened for writing: published when the file is closed without an exception."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .base import CONTENT, Topic, noise, unfinished
 
 
 class _Interrupted(Exception):
-    """What happens to this suite while it writes."""
+    """An exception that this suite raises while it writes."""
 
 
 _AMOUNTS = pytest.mark.parametrize(
@@ -39,13 +39,13 @@ _AMOUNTS = pytest.mark.parametrize(
 
 
 class Writers(Topic):
-    """open(name, "wb"), open(name, "xb"), open(name, "w")."""
+    """Test open(name, "wb"), open(name, "xb") and open(name, "w")."""
 
     @_AMOUNTS
-    def test_what_was_written_becomes_the_object(
+    def test_written_bytes_are_the_object(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """The object has all that was written, in pieces of whatever size."""
+        """The object has all bytes, whatever the sizes of the writes."""
         content = noise(int(parts * part_size))
         with container.open("a", "wb") as file:
             for start in range(0, len(content), 9_999):
@@ -55,8 +55,7 @@ class Writers(Topic):
         assert content == container.read_object("a")
         assert [] == unfinished(container)
 
-    def test_it_is_a_writable_file(self, container: Container) -> None:
-        """A file for writing tells what it can do, and where it is."""
+    def test_writer_is_writable_and_has_a_position(self, container: Container) -> None:
         with container.open("a", "wb") as file:
             assert isinstance(file, ObjectWriter)
             assert (True, False, False) == (file.writable(), file.readable(), file.seekable())
@@ -67,8 +66,7 @@ class Writers(Topic):
                 file.read()
         assert file.closed
 
-    def test_it_tells_of_the_object_that_it_published(self, container: Container) -> None:
-        """After the end of its block, a writer has the object."""
+    def test_writer_has_the_object_after_its_block(self, container: Container) -> None:
         with container.open("a", "wb") as file:
             assert file.object is None
             file.write(CONTENT)
@@ -76,13 +74,13 @@ class Writers(Topic):
         assert ("a", len(CONTENT)) == (file.object.name, file.object.size)
 
     def test_nothing_written_is_an_empty_object(self, container: Container) -> None:
-        """A file that was opened and closed is an object of 0 bytes."""
+        """Opening and closing creates an object of 0 bytes."""
         with container.open("a", "wb"):
             pass
         assert 0 == container.get_object("a").size
 
     def test_close_publishes_without_a_block(self, container: Container) -> None:
-        """close() publishes where no with block does, and may be called again."""
+        """close() publishes outside of a with block, and may be called again."""
         file = container.open("a", "wb")
         file.write(CONTENT)
         assert not container.object_exists("a")
@@ -94,7 +92,7 @@ class Writers(Topic):
     def test_an_exception_in_the_block_publishes_nothing(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """A block that is left by an exception leaves no object and no parts."""
+        """No object and no parts remain."""
         with pytest.raises(_Interrupted):
             _fail_in_block(container, noise(int(parts * part_size)))
         assert not container.object_exists("a")
@@ -104,7 +102,7 @@ class Writers(Topic):
     def test_an_exception_in_the_block_leaves_the_old_object(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """What was there under the name stays as it was."""
+        """The existing object does not change."""
         container.upload_object(CONTENT, "a")
         with pytest.raises(_Interrupted):
             _fail_in_block(container, noise(int(parts * part_size)))
@@ -113,7 +111,7 @@ class Writers(Topic):
     def test_the_old_object_is_there_until_the_file_is_closed(
         self, container: Container, part_size: int
     ) -> None:
-        """To open and write a file replaces nothing yet."""
+        """Opening and writing do not replace the object."""
         container.upload_object(CONTENT, "a")
         with container.open("a", "wb") as file:
             file.write(noise(3 * part_size))
@@ -124,7 +122,7 @@ class Writers(Topic):
     def test_closing_while_an_exception_is_handled_publishes_nothing(
         self, container: Container, where: str
     ) -> None:
-        """Half an object is not published by the clean-up after what went wrong."""
+        """Clean-up code does not publish incomplete content."""
         with pytest.raises(TransferCancelledError):
             _WAYS_TO_FAIL[where](container)
         assert not container.object_exists("a")
@@ -132,7 +130,7 @@ class Writers(Topic):
     def test_a_file_that_is_opened_in_an_except_block_is_published(
         self, container: Container
     ) -> None:
-        """An exception from before the file was opened has nothing to do with it."""
+        """An exception that began before the file was opened does not count."""
         try:
             raise _Interrupted
         except _Interrupted:
@@ -142,7 +140,7 @@ class Writers(Topic):
         assert CONTENT == container.read_object("a")
 
     def test_abort_publishes_nothing(self, container: Container, part_size: int) -> None:
-        """abort() closes the file and takes back what was sent."""
+        """abort() closes the file and deletes its parts."""
         file = container.open("a", "wb")
         file.write(noise(3 * part_size))
         file.abort()
@@ -150,17 +148,15 @@ class Writers(Topic):
         assert not container.object_exists("a")
         assert [] == unfinished(container)
 
-    def test_a_file_that_nobody_closed_publishes_nothing(
-        self, container: Container, part_size: int
-    ) -> None:
-        """A writer that is forgotten warns, and takes back what was sent."""
+    def test_unclosed_writer_publishes_nothing(self, container: Container, part_size: int) -> None:
+        """Dropping a writer warns, and deletes its parts."""
         with pytest.warns(ResourceWarning, match="never closed"):
             _forget_a_file(container, noise(3 * part_size))
         assert not container.object_exists("a")
         assert [] == unfinished(container)
 
-    def test_a_closed_file_takes_nothing_more(self, container: Container) -> None:
-        """To write after close() is a ValueError."""
+    def test_closed_writer_refuses_writes(self, container: Container) -> None:
+        """write() after close() raises ValueError."""
         file = container.open("a", "wb")
         file.close()
         with pytest.raises(ValueError, match="closed"):
@@ -169,8 +165,8 @@ class Writers(Topic):
             file.tell()
 
     @pytest.mark.parametrize("wrong", ["text", None, 5, [b"a"]], ids=ascii)
-    def test_what_is_no_buffer_is_refused(self, container: Container, wrong: Any) -> None:
-        """A binary file takes bytes; anything else is a TypeError."""
+    def test_writer_refuses_what_is_not_a_buffer(self, container: Container, wrong: Any) -> None:
+        """It raises a TypeError."""
         with container.open("a", "wb") as file:
             with pytest.raises(TypeError):
                 file.write(wrong)
@@ -178,7 +174,7 @@ class Writers(Topic):
         assert CONTENT == container.read_object("a")
 
     def test_any_buffer_can_be_written(self, container: Container) -> None:
-        """A write counts the bytes of a buffer, not its items."""
+        """write() counts the bytes of a buffer, not its items."""
         with container.open("a", "wb") as file:
             assert 2 == file.write(bytearray(b"ab"))
             assert 2 == file.write(memoryview(b"xcdx")[1:3])
@@ -189,7 +185,7 @@ class Writers(Topic):
     def test_a_buffer_may_be_changed_after_it_was_written(
         self, container: Container, part_size: int
     ) -> None:
-        """What was written is what the buffer held at that moment."""
+        """The object has the bytes at the time of the write."""
         buffer = bytearray(part_size)
         with container.open("a", "wb") as file:
             for value in (1, 2, 3):
@@ -198,20 +194,19 @@ class Writers(Topic):
         expected = b"".join(bytes([value]) * part_size for value in (1, 2, 3))
         assert expected == container.read_object("a")
 
-    def test_what_is_kept_with_an_object_can_be_given(self, container: Container) -> None:
-        """It takes the options of upload_object."""
+    def test_open_for_writing_accepts_the_options_of_an_upload(self, container: Container) -> None:
         with container.open("a", "wb", content_type="text/x-a", metadata={"Owner": "me"}) as file:
             file.write(CONTENT)
         found = container.get_object("a")
         assert ("text/x-a", {"owner": "me"}) == (found.content_type, dict(found.metadata))
 
     @pytest.mark.parametrize("mode", ["xb", "x"])
-    def test_mode_x_leaves_what_is_there(
+    def test_mode_x_keeps_an_existing_object(
         self, driver: StorageDriver, container: Container, mode: str
     ) -> None:
-        """Mode "x" is if_absent: it creates an object, and replaces none."""
+        """Mode "x" is if_absent."""
         if not driver.supports("if_absent"):
-            pytest.skip("the service does not honour if_absent")
+            pytest.skip("the service does not support if_absent")
         data: Any = b"new" if "b" in mode else "new"
         with driver.open_object(container, "a", mode) as file:
             file.write(data)
@@ -223,13 +218,12 @@ class Writers(Topic):
     # ------------------------------------------------------------------ text
 
     def test_text_is_written_as_utf8_by_default(self, container: Container) -> None:
-        """Mode "w" encodes UTF-8, and leaves line ends to newline."""
+        """Mode "w" encodes UTF-8, and does not translate line ends by default."""
         with container.open("a", "w", newline="") as file:
             file.write("grüße\n日本\r\n")
         assert "grüße\n日本\r\n".encode() == container.read_object("a")
 
-    def test_text_has_what_a_writer_has(self, container: Container) -> None:
-        """The object is there once it is published, and abort() publishes nothing."""
+    def test_text_writer_has_object_and_abort(self, container: Container) -> None:
         with container.open("a", "w") as file:
             file.write("grüße")
             assert file.object is None
@@ -248,8 +242,9 @@ class Writers(Topic):
             assert dropped.object is None
         assert ["a"] == [obj.name for obj in container.list_objects()]
 
-    def test_files_tell_their_mode(self, driver: StorageDriver, container: Container) -> None:
-        """The mode is what a file was opened with, as of files on disk."""
+    def test_files_have_the_mode_they_were_opened_with(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
         container.upload_object(CONTENT, "a")
         modes = ["r", "rt", "rb", "w", "wt", "wb"]
         if driver.supports("if_absent"):
@@ -266,28 +261,28 @@ class Writers(Topic):
         assert b"gr??e\r\n" == container.read_object("a")
 
     def test_an_exception_in_a_block_of_text_publishes_nothing(self, container: Container) -> None:
-        """The rule for bytes holds for text."""
+        """Text writers follow the rule of binary ones."""
         with pytest.raises(_Interrupted):
             _fail_in_block_of_text(container)
         assert not container.object_exists("a")
 
     def test_text_that_cannot_be_encoded_publishes_nothing(self, container: Container) -> None:
-        """What the encoding has no bytes for is an error, and leaves no object."""
+        """The encoding error is raised, and no object appears."""
         with pytest.raises(UnicodeEncodeError), container.open("a", "w", encoding="ascii") as file:
             file.write("grüße")
         assert not container.object_exists("a")
 
-    # ------------------------------------------------------------------ what takes a file
+    # ------------------------------------------------------------------ code that accepts files
 
     def test_shutil_writes_it(self, container: Container, part_size: int) -> None:
-        """shutil.copyfileobj fills it."""
+        """shutil.copyfileobj writes to it."""
         content = noise(2 * part_size + 1)
         with container.open("a", "wb") as file:
             shutil.copyfileobj(io.BytesIO(content), file)
         assert content == container.read_object("a")
 
     def test_zipfile_writes_it(self, container: Container) -> None:
-        """A zip archive can be written straight into an object."""
+        """A zip archive can be written to an object."""
         with container.open("a.zip", "wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr("one", CONTENT)
@@ -297,13 +292,13 @@ class Writers(Topic):
             assert CONTENT == archive.read("one")
 
     def test_an_exception_in_a_zip_archive_publishes_nothing(self, container: Container) -> None:
-        """A wrapper that closes the file on its way out does not publish half an archive."""
+        """A wrapper that closes the file during an exception does not publish."""
         with pytest.raises(_Interrupted):
             _fail_in_archive(container)
         assert not container.object_exists("a")
 
     def test_tarfile_writes_it(self, container: Container) -> None:
-        """A tar archive can be written straight into an object."""
+        """A tar archive can be written to an object."""
         with container.open("a.tar", "wb") as file:
             with tarfile.open(fileobj=file, mode="w|gz") as archive:
                 member = tarfile.TarInfo("member")
@@ -313,7 +308,7 @@ class Writers(Topic):
             assert ["member"] == archive.getnames()
 
     def test_gzip_csv_and_json_write_it(self, container: Container) -> None:
-        """Writers of streams take it as they take any file."""
+        """Modules that write streams accept it."""
         with container.open("a.gz", "wb") as file, gzip.open(file, "wb") as packed:
             packed.write(CONTENT * 100)
         assert CONTENT * 100 == gzip.decompress(container.read_object("a.gz"))
@@ -328,7 +323,7 @@ class Writers(Topic):
     def test_a_text_wrapper_writes_it(
         self, container: Container, part_size: int, parts: float
     ) -> None:
-        """io.TextIOWrapper goes around it; what it closes is published at the block's end."""
+        """io.TextIOWrapper wraps it; an object that it closes is published at the block's end."""
         line = "grüße\n"
         count = int(parts * part_size) // len(line.encode())
         with container.open("a", "wb") as file:

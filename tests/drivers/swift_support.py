@@ -15,7 +15,7 @@ from libstore.drivers.swift import SwiftDriver, operations
 from libstore.drivers.swift.large_objects import segments_container
 from libstore.http.message import Request
 from libstore.http.network_errors import OutageError
-from libstore.http.response import Answer
+from libstore.http.response import WireResponse
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 PART = 64 * 1024
@@ -26,8 +26,8 @@ HTML = b"<html><body>Please log in to the network</body></html>"
 
 # What the suite expects, and Swift does not always do.
 RACES = {
-    "test_one_thread_wins_a_free_name": "Swift looks, and then writes: two may win",
-    "test_an_upload_that_was_dropped_cannot_be_finished": (
+    "test_one_of_many_conditional_creates_succeeds": "Swift checks before it writes",
+    "test_aborted_upload_cannot_be_completed": (
         "segments that are under way when an upload is dropped may arrive later, and all be there"
     ),
 }
@@ -56,7 +56,7 @@ def listening(driver: SwiftDriver) -> Iterator[list[str]]:
     send = type(transport).send
     seen: list[str] = []
 
-    def noted(request: Request, headers: dict[str, str]) -> Answer:
+    def noted(request: Request, headers: dict[str, str]) -> WireResponse:
         seen.append(f"{request.method} {request.target}")
         return send(transport, request, headers)
 
@@ -74,7 +74,7 @@ def losing(driver: SwiftDriver, part: str) -> Iterator[None]:
     send = type(transport).send
     left = [True]
 
-    def lost(request: Request, headers: dict[str, str]) -> Answer:
+    def lost(request: Request, headers: dict[str, str]) -> WireResponse:
         answer = send(transport, request, headers)
         if left and part in request.target:
             left.clear()

@@ -77,43 +77,45 @@ class TestEmulator(Faulty, DriverConformance):
     """All that the driver does, on an emulator that compares digests."""
 
     faults: ClassVar[Mapping[str, str]] = {
-        "test_a_copy_if_absent_leaves_what_is_there": _CONDITIONS,
-        "test_a_move_onto_a_taken_name_leaves_both": _CONDITIONS,
+        "test_copy_with_if_absent_keeps_an_existing_object": _CONDITIONS,
+        "test_move_with_if_absent_keeps_both_objects": _CONDITIONS,
         "test_if_match_of_a_missing_object_raises": _CONDITIONS,
-        "test_one_thread_wins_a_free_name": _CONDITIONS,
-        "test_what_was_changed_is_not_deleted": _CONDITIONS,
-        **cases("test_mode_x_leaves_what_is_there", _CONDITIONS, "x", "xb"),
-        **cases("test_if_absent_leaves_what_is_there", _CONDITIONS, "small", "in parts"),
+        "test_one_of_many_conditional_creates_succeeds": _CONDITIONS,
+        "test_delete_with_an_outdated_etag_raises": _CONDITIONS,
+        **cases("test_mode_x_keeps_an_existing_object", _CONDITIONS, "x", "xb"),
+        **cases("test_if_absent_keeps_an_existing_object", _CONDITIONS, "small", "in parts"),
         **cases(
-            "test_if_absent_holds_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"
+            "test_if_absent_is_checked_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"
         ),
-        **cases("test_if_match_leaves_what_was_changed", _CONDITIONS, "small", "in parts"),
-        **cases("test_if_match_holds_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"),
+        **cases("test_if_match_with_an_outdated_etag_raises", _CONDITIONS, "small", "in parts"),
+        **cases(
+            "test_if_match_is_checked_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"
+        ),
         "test_bytes_of_two_versions_are_never_mixed": _UNVERSIONED,
         "test_an_object_can_be_the_source_of_another": _UNVERSIONED,
         "test_a_copy_onto_itself_can_replace_metadata": _COPIES,
-        "test_metadata_can_be_left_behind": _COPIES,
+        "test_copy_with_empty_metadata_has_none": _COPIES,
         "test_metadata_can_be_replaced": _COPIES,
         "test_the_content_type_can_be_replaced": _COPIES,
         **cases(
-            "test_no_name_stands_for_another",
+            "test_different_names_are_different_objects",
             _PATHS,
             "'a/b'-'a//b'", "'a'-'a/'", "'a'-'/a'", "'a'-'./a'", "'a'-'a/.'", r"'a/b'-'a\b'",
         ),
-        r"test_no_name_stands_for_another['a\n'-'a\r\n']": _LINE_FEED,
+        r"test_different_names_are_different_objects['a\n'-'a\r\n']": _LINE_FEED,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _LINE_FEED,
         "test_a_signed_url_deletes_the_object": _NO_DELETE,
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
         **cases(
-            "test_everybody_reads_a_public_object",
+            "test_public_object_is_readable_without_credentials",
             _ACL,
             "a", "folder/a b", "100%", "a+b?c#d&e", "%2F", r"\xe4/\u65e5\u672c/\U0001f600",
         ),
-        "test_what_is_missing_cannot_be_made_public": _ACL,
+        "test_publishing_a_missing_container_or_object_raises": _ACL,
         "test_a_public_url_leads_to_the_object_or_is_refused": _DOTS,
         **cases("test_a_signed_url_leads_to_the_object_or_is_refused", _FOLDER, "'a/'", "'/'"),
-        "test_deleting_takes_unfinished_uploads_along": _UPLOADS,
-        "test_a_file_that_is_read_through_was_verified": _NO_HASH,
+        "test_deleting_a_container_deletes_unfinished_uploads": _UPLOADS,
+        "test_sequentially_read_file_sets_verified_by": _NO_HASH,
     }  # fmt: skip
     raising: ClassVar[Mapping[str, Raised]] = {
         _UNVERSIONED: (*ASSERTIONS, ObjectChangedError),
@@ -132,7 +134,7 @@ class TestEmulator(Faulty, DriverConformance):
             _DOTS,
             "'../a'", "'a/..'", "'a/../b'",
         ),
-        **cases("test_no_name_stands_for_another", _DOTS, "'b'-'a/../b'"),
+        **cases("test_different_names_are_different_objects", _DOTS, "'b'-'a/../b'"),
         **cases(
             "test_a_signed_url_leads_to_the_object_or_is_refused",
             _DOTS,

@@ -28,11 +28,11 @@ class TestSwift(Faulty, DriverConformance):
     """All that the driver does, on the strictest server."""
 
     faults: ClassVar[Mapping[str, str]] = {
-        "test_start_after_leaves_out_what_sorts_before[\\x00]": _NUL,
+        "test_start_after_omits_earlier_names[\\x00]": _NUL,
     }
     raising: ClassVar[Mapping[str, Raised]] = {_NUL: ServiceError}
     sometimes: ClassVar[Mapping[str, str]] = {
-        "test_one_thread_wins_a_free_name": "Swift looks, and then writes: two may win",
+        "test_one_of_many_conditional_creates_succeeds": "Swift checks before it writes",
     }
 
     @pytest.fixture
