@@ -8,10 +8,11 @@ that names the argument and says what it must be.
 from __future__ import annotations
 
 import codecs
+import difflib
 import ipaddress
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from .errors import (
@@ -383,6 +384,11 @@ def text_settings(encoding: object, errors: object, newline: object) -> str:
     except LookupError as error:
         raise InvalidOptionError(f"invalid encoding or errors: {error}") from None
     return str(encoding or "utf-8")
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one most likely stands for, if there is one."""
+    return next(iter(difflib.get_close_matches(str(name).lower(), list(known), n=1)), None)
 
 
 def shorten(value: str) -> str:

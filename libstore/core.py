@@ -22,8 +22,9 @@ from .errors import (
     NotSupportedError,
     StorageError,
 )
-from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, Check, DriverHooks
+from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .listing import iterate_pages
+from .options import Check, document
 from .retry import Retrier, TokenBucket
 from .transfer.workers import map_concurrently
 from .values import (
@@ -58,6 +59,7 @@ class DriverCore(DriverHooks):
             missing = [name for name in hooks if not _overrides(cls, name)]
             if missing and len(missing) < len(hooks):
                 raise TypeError(f"{cls.__name__} {what}, but lacks {', '.join(sorted(missing))}")
+        document(cls)
         unknown = ", ".join(sorted(cls.options - OPTIONS))
         if unknown:
             raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")

@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, TextIO, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, overload
 
 from typing_extensions import Self, Unpack, final, override
 
@@ -47,12 +47,11 @@ from .operations.opening import (
 )
 from .operations.signing import SignedURL
 from .operations.walking import walk
+from .options import DriverOptions, constructor
 from .redaction import hide_keys
-from .retry import RetryPolicy
 from .transfer import reading
 from .transfer.digests import parse_checksum
 from .transfer.download import DownloadRequest, checked_destination, download
-from .transfer.options import TransferOptions
 from .transfer.progress import ProgressCallback
 from .transfer.sources import UploadSource, open_source
 from .transfer.upload import UploadRequest, upload
@@ -81,31 +80,24 @@ class StorageDriver(DriverCore):
 
     A driver can be used from any number of threads. It is a context manager that closes its
     connections at the end; using it as one is optional.
-
-    Args:
-        retry: When to retry after a failure that may pass.
-        transfer: The size of parts, and how many are transferred at once.
-        cdn: The public address that containers are served at, such as
-            ``"https://cdn.example.com/base"``; see `Object.get_cdn_url`.
-        write_tokens: Store a random token in the metadata of each object that is written on a
-            condition. It shows whether a write whose response was lost took effect. Without it
-            such a write raises `OutcomeUnknownError`.
     """
 
-    def __init__(
-        self,
-        *,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        if retry is not None:
-            self.retry = arguments.instance(retry, RetryPolicy, "retry")
-        if transfer is not None:
-            self.transfer = arguments.instance(transfer, TransferOptions, "transfer")
-        self.cdn = arguments.public_address(cdn, "cdn")
-        self.write_tokens = arguments.instance(write_tokens, bool, "write_tokens")
+    @constructor(DriverOptions)
+    def __init__(self, options: DriverOptions) -> None:
+        self._set_options(options)
+
+    def _set_options(self, options: DriverOptions) -> None:
+        """Set the attributes that are options of every driver, where they were given."""
+        for name, known in DriverOptions.table.items():
+            if (value := getattr(options, name)) != known.default:
+                setattr(self, name, value)
+
+    if not TYPE_CHECKING:  # for type checkers it would mean that any attribute can be set
+
+        @override
+        def __setattr__(self, name: str, value: object) -> None:
+            known = DriverOptions.table.get(name)
+            super().__setattr__(name, value if known is None else known(value, name))
 
     # ------------------------------------------------------------------ containers
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 from .errors import NotSupportedError, StorageError
+from .options import Check
 from .retry import RetryPolicy
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
@@ -59,10 +60,6 @@ OPTIONS = frozenset(
         "sign_response_headers",
     }
 )
-
-#: Checks an option that only one service has: takes the value and what to call it in an error,
-#: and returns the value as the driver wants it. Those of `libstore.arguments` are such.
-Check: TypeAlias = Callable[[object, str], object]
 
 
 class DriverHooks(ABC):

@@ -25,7 +25,8 @@ from libstore import (
     arguments,
 )
 from libstore.drivers.memory import MemoryDriver
-from libstore.hooks import MULTIPART_HOOKS, Check
+from libstore.hooks import MULTIPART_HOOKS
+from libstore.options import Check
 
 KiB = 1024
 MiB = 1024 * KiB

@@ -46,6 +46,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         "http": "values errors arguments retry buffers redaction version",
     },
     {
+        "options": "errors arguments redaction retry transfer.options",
         "error_context": "errors redaction",
         "auth": "arguments errors http redaction retry",
         "files": "values errors transfer buffers",
@@ -54,10 +55,10 @@ LAYERS: tuple[dict[str, str], ...] = (
         "deleting": "values errors listing",
     },
     {
-        "hooks": "values errors retry transfer.options transfer.payload",
+        "hooks": "values errors retry options transfer.options transfer.payload",
     },
     {
-        "core": "values errors content_types arguments deleting hooks listing retry"
+        "core": "values errors content_types arguments deleting hooks listing options retry"
         " transfer.workers",
     },
     {
@@ -67,17 +68,17 @@ LAYERS: tuple[dict[str, str], ...] = (
         "handles": "readonly values redaction error_context listing transfer files operations",
     },
     {
-        "driver": "values errors error_context redaction arguments retry listing transfer files"
-        " handles core deleting operations",
+        "driver": "values errors error_context redaction arguments options retry listing transfer"
+        " files handles core deleting operations",
     },
     {
-        "rest": "values errors arguments redaction retry listing hooks driver http auth"
+        "rest": "values errors arguments options redaction retry listing hooks driver http auth"
         " transfer.options transfer.payload",
     },
     {
-        "drivers": "values errors error_context arguments content_types redaction retry listing"
-        " hooks driver rest http auth transfer.aborting transfer.local_files transfer.options"
-        " transfer.part_sizes transfer.payload transfer.workers",
+        "drivers": "values errors error_context arguments content_types options redaction retry"
+        " listing hooks driver rest http auth transfer.aborting transfer.local_files"
+        " transfer.options transfer.part_sizes transfer.payload transfer.workers",
     },
     {
         "registry": "arguments errors driver drivers",

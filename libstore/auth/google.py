@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import math
+import os
 import re
 import threading
 import time
@@ -243,7 +244,9 @@ def default_credentials(
     return lambda: find()[0], lambda: find()[1]
 
 
-def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, str | None]:
+def service_account_credentials(
+    account: str | os.PathLike[str] | Mapping[str, str],
+) -> tuple[Any, str | None]:
     """
     Return a service account's credentials, and its project.
 
@@ -253,7 +256,7 @@ def service_account_credentials(account: str | Mapping[str, str]) -> tuple[Any, 
     """
     account = hide(account) if isinstance(account, Mapping) else account
     module = _module("google.oauth2.service_account", "a service account")
-    if isinstance(account, str):
+    if isinstance(account, (str, os.PathLike)):
         try:
             with open(account, encoding="utf-8") as file:
                 account = hide(parse_json(Hidden(file.read())))

@@ -40,8 +40,7 @@ from ..errors import (
     StorageError,
 )
 from ..listing import fold_page
-from ..retry import RetryPolicy
-from ..transfer.options import TransferOptions
+from ..options import DriverOptions, constructor
 from ..transfer.payload import Payload
 from ..values import (
     Conditions,
@@ -94,12 +93,6 @@ class MemoryDriver(StorageDriver):
 
     It is meant for tests and for trying things out. Signed URLs have the scheme ``memory://``;
     `redeem_url` does what a service would do with one.
-
-    Args:
-        retry: When to try again; nothing here ever fails in passing.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that containers are served at by something else.
-        write_tokens: Accepted as by all drivers; no response is ever lost here, so none is stored.
     """
 
     name: ClassVar[str] = "memory"
@@ -107,15 +100,9 @@ class MemoryDriver(StorageDriver):
         {"if_absent", "if_match", "delete_if_match", "storage_class", *_EXTRAS}
     )
 
-    def __init__(
-        self,
-        *,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
+    @constructor(DriverOptions)
+    def __init__(self, options: DriverOptions) -> None:
+        self._set_options(options)
         self._lock = threading.RLock()
         self._buckets: dict[str, _Bucket] = {}
         self._uploads: dict[str, _Pending] = {}

@@ -58,10 +58,12 @@ class Proxies:
     Attributes:
         by_scheme: The URLs of proxies by the scheme of the request; they may contain passwords.
         exempt: Hosts that need no proxy, as in ``NO_PROXY``.
+        variables: The environment variables that the URLs come from, by scheme.
     """
 
     by_scheme: Mapping[str, str] = field(default_factory=dict, repr=False)
     exempt: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_scheme", hide(self.by_scheme))
@@ -73,10 +75,11 @@ class Proxies:
 
     def choose(self, scheme: str, host: str, port: int) -> str | None:
         """Return the URL of the proxy for a host, or `None`."""
-        proxy = self.by_scheme.get(scheme) or self.by_scheme.get("all")
+        named = scheme if self.by_scheme.get(scheme) else "all"
+        proxy = self.by_scheme.get(named)
         if not proxy or any(_covers(entry, host.lower(), port) for entry in self.exempt):
             return None
-        return proxy_address(proxy, f"the proxy for {scheme}")
+        return proxy_address(proxy, self.variables.get(named, f"the proxy for {scheme}"))
 
 
 def proxy_address(url: object, label: str) -> str:
@@ -109,16 +112,16 @@ def _parts(url: str) -> tuple[str, str, Hidden, str]:
 
 def proxies_from(environ: Mapping[str, str]) -> Proxies:
     """Read ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``."""
-    by_scheme = {}
+    by_scheme, variables = {}, {}
     for scheme in ("http", "https", "all"):
-        proxy = environ.get(f"{scheme}_proxy")
+        variable = f"{scheme}_proxy"
         # In a CGI program, HTTP_PROXY is the client's header Proxy (CVE-2016-5385).
-        if proxy is None and not (scheme == "http" and "REQUEST_METHOD" in environ):
-            proxy = environ.get(f"{scheme.upper()}_PROXY")
-        if proxy:
-            by_scheme[scheme] = proxy
+        if variable not in environ and not (scheme == "http" and "REQUEST_METHOD" in environ):
+            variable = variable.upper()
+        if proxy := environ.get(variable):
+            by_scheme[scheme], variables[scheme] = proxy, variable
     exempt = environ.get("no_proxy", environ.get("NO_PROXY", ""))
-    return Proxies(by_scheme, tuple(exempt.lower().replace(",", " ").split()))
+    return Proxies(by_scheme, tuple(exempt.lower().replace(",", " ").split()), variables)
 
 
 def bundle_from(environ: Mapping[str, str]) -> str | None:

@@ -201,6 +201,15 @@ class Transport:
             return verify
         return bundle_from(Environment()) if verify else None
 
+    def check_proxy(self, url: str) -> None:
+        """
+        Check the URL of the proxy that requests to an origin would go through, if there is one.
+
+        Raises:
+            InvalidOptionError: The URL is invalid; the error names the variable that has it.
+        """
+        self._proxies.choose(*split_origin(url))
+
     def send(self, request: Request, headers: Mapping[str, str]) -> WireResponse:
         """
         Send one request and return its response, with any status.

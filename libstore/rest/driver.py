@@ -7,28 +7,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import wraps
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
 from ..driver import StorageDriver
 from ..errors import ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
+from ..options import DriverOptions
 from ..redaction import sent_secrets
 from ..retry import Retrier
 from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from .client import ServiceClient
 from .pickling import restore
 from .reading import past_the_end
-
-
-class Kept(Protocol):
-    """The arguments that a driver was made with."""
-
-    def pickled(self) -> dict[str, Any]:
-        """Return those that make the same driver elsewhere."""
-        ...
-
+from .settings import RestSettings
 
 # Hooks that are one logical request, whatever they send: all of it shares the attempts and the
 # time of one. The other hooks repeat what is one, and each of their requests has its own.
@@ -58,7 +51,7 @@ _REFUSED = frozenset({400, 412, 501})
 _BEHIND_ALL = "\U0010fffd"
 
 C = TypeVar("C", bound=ServiceClient)
-S = TypeVar("S", bound=Kept)
+S = TypeVar("S", bound=RestSettings)
 T = TypeVar("T")
 
 
@@ -75,9 +68,10 @@ def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
 
 class RestDriver(StorageDriver, Generic[C, S]):
     """
-    A driver that sends requests by its client, and goes into pickles by its settings.
+    A driver of an HTTP service, which sends its requests with a `ServiceClient`.
 
-    A subclass takes each of the settings as an argument.
+    A subclass declares its arguments in a `RestSettings` class and decorates its ``__init__``,
+    which gets them as one object, with `libstore.options.constructor`.
 
     Attributes:
         _folds_wrong: Delimiters behind which the service does not fold.
@@ -89,18 +83,17 @@ class RestDriver(StorageDriver, Generic[C, S]):
     _refuses_own_etags: bool = False
     _folds_wrong: frozenset[str] = frozenset()
 
+    def __init__(self, settings: S) -> None:
+        self._set_options(settings)
+        self._settings = settings
+
     @override
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (type(self), {**self._settings.pickled(), **self._changeable()})
 
     def _changeable(self) -> dict[str, Any]:
-        """Return the arguments that may be set on a driver, as they are set now."""
-        return {
-            "retry": self.retry,
-            "transfer": self.transfer,
-            "cdn": self.cdn,
-            "write_tokens": self.write_tokens,
-        }
+        """Return the arguments that were set on a driver, as they are set now."""
+        return {name: value for name, value in vars(self).items() if name in DriverOptions.table}
 
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Checks of options that several services have, and not all."""
+"""Checks of options that more than one service has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from .. import arguments
 from ..errors import InvalidOptionError, InvalidTypeError
+from ..options import string
 from ..redaction import HiddenBytes, hide, type_name
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ _MOST_TAGS, _LONGEST_KEY, _LONGEST_VALUE = 10, 128, 256
 
 
 def optional(check: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
-    """Return a check that takes `None` besides."""
+    """Return a check that also accepts `None`."""
 
     def checked(value: object, label: str) -> T | None:
         return None if value is None else check(value, label)
@@ -26,14 +27,12 @@ def optional(check: Callable[[object, str], T]) -> Callable[[object, str], T | N
 
 
 def one_of(*allowed: str) -> Callable[[object, str], str]:
-    """Return a check for one of some words."""
+    """Return a check that accepts only these strings."""
 
     def check(value: object, label: str) -> str:
-        if not isinstance(value, str):
-            raise InvalidTypeError(f"{label} must be a str, not {type(value).__name__}")
-        if value not in allowed:
+        if string(value, label) not in allowed:
             raise InvalidOptionError(f"{label} must be one of {', '.join(allowed)}, not {value!r}")
-        return value
+        return str(value)
 
     return check
 
@@ -42,12 +41,20 @@ def text(value: object, label: str) -> str:
     """Return a text that goes into a header as it is."""
     checked = arguments.header_value(value, label)
     if checked is None or not checked.isascii() or not checked.strip():
-        raise InvalidOptionError(f"{label} must be a text of ASCII")
+        raise InvalidOptionError(f"{label} must be ASCII text that is not blank")
+    return checked
+
+
+def credential(value: object, label: str) -> str:
+    """Return a key's id, a password or a token; no message repeats it."""
+    checked = string(value, label)
+    if not checked.isascii() or not checked.isprintable():
+        raise InvalidOptionError(f"{label} must be printable ASCII")
     return checked
 
 
 def key(value: object, label: str) -> bytes:
-    """Return a key that encrypts and that the service does not keep; no message has it."""
+    """Return an encryption key of 32 bytes; no message repeats it."""
     value = hide(value)
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise InvalidTypeError(f"{label} must be bytes, not {type_name(value)}")
@@ -59,9 +66,7 @@ def key(value: object, label: str) -> bytes:
 def texts(value: object, label: str) -> dict[str, str]:
     """Return pairs of texts."""
     if not isinstance(value, Mapping):
-        raise InvalidTypeError(
-            f"{label} must be a mapping of str to str, not {type(value).__name__}"
-        )
+        raise InvalidTypeError(f"{label} must be a mapping of str to str, not {type_name(value)}")
     for name, item in value.items():
         arguments.text(name, f"a key in {label}")
         arguments.text(item, f"{label}[{name!r}]")
@@ -72,11 +77,13 @@ def tags(value: object, label: str) -> dict[str, str]:
     """Return the tags of an object."""
     found = texts(value, label)
     if len(found) > _MOST_TAGS:
-        raise InvalidOptionError(f"{label} has {len(found)} tags; at most {_MOST_TAGS} are taken")
+        raise InvalidOptionError(
+            f"{label} has {len(found)} tags; at most {_MOST_TAGS} are allowed"
+        )
     for name, item in found.items():
         if not 0 < len(name) <= _LONGEST_KEY or len(item) > _LONGEST_VALUE:
             raise InvalidOptionError(
-                f"{label}: a key has 1 to {_LONGEST_KEY} characters and its text at most"
-                f" {_LONGEST_VALUE}, other than {arguments.shorten(name)}"
+                f"{label}: the key of a tag has 1 to {_LONGEST_KEY} characters and its value at"
+                f" most {_LONGEST_VALUE}; {arguments.shorten(name)} does not fit"
             )
     return found

@@ -7,18 +7,19 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from ..options import Options
+
 
 class Restorable(Protocol):
-    """A driver that is made again by its arguments; `_settings` is a dataclass of them."""
+    """A driver that is made again from its arguments."""
 
-    _settings: Any
+    _settings: Options
 
     def _changeable(self) -> dict[str, Any]:
-        """Return the arguments that may be set on a driver, as they are set now."""
+        """Return the arguments that were set on a driver, as they are set now."""
         ...
 
 
@@ -27,8 +28,8 @@ class _Restored:
     The drivers that came out of pickles in this process.
 
     Equal pickles share one driver and its connections for as long as it is in use; a worker that
-    is sent a hundred handles has one pool. A driver on which something was set is not handed out
-    again, and neither is one whose credentials the environment does not name any more.
+    is sent a hundred handles has one pool. A driver on which something was set is not shared any
+    more, and neither is one whose credentials the environment does not have any more.
     """
 
     def __init__(self) -> None:
@@ -36,32 +37,32 @@ class _Restored:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Take a lock that no thread of another process holds."""
+        """Make a lock that no thread of the parent process holds."""
         self._lock = threading.Lock()
 
-    def shared(self, made: Restorable, options: Mapping[str, Any]) -> Restorable:
-        """Return the driver to use in place of one that was just made with these options."""
+    def shared(self, made: Restorable, given: Mapping[str, Any]) -> Restorable:
+        """Return the driver to use in place of one that was just made from these arguments."""
         try:
             # Objects from two pickles, such as credentials, need not compare; their pickles do.
-            text = pickle.dumps((type(made), options))
-        except Exception:  # noqa: BLE001 - whatever an object of others raises; it is not shared then
+            text = pickle.dumps((type(made), given))
+        except Exception:  # noqa: BLE001 - pickling an object may raise anything; it is not shared then
             return made
-        # The options have secrets, which are not kept here.
+        # The arguments may have secrets, which are not kept here.
         key = hashlib.sha256(text).digest()
         with self._lock:
             known = self._drivers.get(key)
-            if known is not None and _is_like(known, made, options):
+            if known is not None and _is_like(known, made, given):
                 return known
             self._drivers[key] = made
         return made
 
 
-def _is_like(known: Restorable, made: Restorable, options: Mapping[str, Any]) -> bool:
-    """Return whether a driver made with equal options is still like one that was just made."""
+def _is_like(known: Restorable, made: Restorable, given: Mapping[str, Any]) -> bool:
+    """Return whether a driver is still like one that was just made from equal arguments."""
     return known._changeable() == made._changeable() and all(
-        getattr(known._settings, item.name) == getattr(made._settings, item.name)
-        for item in fields(made._settings)
-        if item.name not in options  # what the environment adds
+        getattr(known._settings, name) == getattr(made._settings, name)
+        for name in made._settings.table
+        if name not in given  # what the environment adds
     )
 
 
@@ -70,6 +71,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=restored.after_fork)
 
 
-def restore(cls: Callable[..., Restorable], options: dict[str, Any]) -> Restorable:
+def restore(cls: Callable[..., Restorable], given: dict[str, Any]) -> Restorable:
     """Return the driver that a pickle stands for."""
-    return restored.shared(cls(**options), options)
+    return restored.shared(cls(**given), given)

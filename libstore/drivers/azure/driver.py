@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ...auth.bearer import TokenCredential
 from ...errors import (
     AuthenticationError,
     ContainerNotEmptyError,
@@ -21,10 +20,8 @@ from ...errors import (
 from ...hooks import OPTIONS
 from ...http.environment import Environment
 from ...listing import iterate_pages
-from ...redaction import hide, hide_address
+from ...options import constructor
 from ...rest.checksums import key_headers
-from ...retry import RetryPolicy
-from ...transfer.options import TransferOptions
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -42,9 +39,9 @@ from .blocks import Blocks
 from .client import MAX_PAGE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
-from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
 from .listings import Lister
 from .multipart import PartHooks
+from .options import CONTAINER, UPLOAD
 from .public_access import make_public
 from .settings import Settings
 from .signing import Signatures
@@ -57,34 +54,6 @@ class AzureDriver(PartHooks):
     """
     Azure Blob Storage, and emulators of it.
 
-    Args:
-        account: The storage account's name.
-        key: One of the account's keys, as the portal shows it. Without any credentials, the
-            environment's ``AZURE_STORAGE_ACCOUNT`` with ``AZURE_STORAGE_KEY`` or
-            ``AZURE_STORAGE_SAS_TOKEN``, or ``AZURE_STORAGE_CONNECTION_STRING``, are taken.
-        sas_token: A shared access signature of the account or of a container.
-        connection_string: What names account and credentials in one text.
-        credential: What hands out tokens by ``get_token(scope)``, as all of azure-identity do.
-        anonymous: Send requests without credentials, for what everybody may read.
-        endpoint: Where the account is, as ``https://host[:port][/account]``.
-        endpoint_suffix: That of another cloud, such as ``core.chinacloudapi.cn``.
-        insecure: Allow ``http://`` to hosts other than this machine.
-        customer_key: A key of 32 bytes that encrypts what is written, and that what is read was
-            encrypted with. The service does not keep it.
-        encryption_scope: The scope that encrypts what is written.
-        verify: Whether the service's certificate is checked, or a file of authorities.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
-            service that is slower than 4 KiB a second for a whole timeout has stalled.
-        proxies: URLs of proxies by scheme, in place of those that the environment names.
-        pickle_secret: Let pickles of the driver carry a secret that was given literally, or a
-            credential, which may have one.
-        retry: When to try again after a failure that may pass.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that containers are served at, such as
-            ``"https://cdn.example.com/base"``.
-        write_tokens: Store a random token in the metadata of each object that is written on a
-            condition, to know later whether a write whose response was lost took effect.
-
     Raises:
         CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
         InvalidOptionError: An option cannot work, or does not go with another.
@@ -93,8 +62,8 @@ class AzureDriver(PartHooks):
     name: ClassVar[str] = "azure"
     confirms_whole: ClassVar[bool] = False
     options: ClassVar[frozenset[str]] = OPTIONS - {"sign_headers"}
-    upload_extras = UPLOAD_EXTRAS
-    container_extras = CONTAINER_EXTRAS
+    upload_extras = UPLOAD
+    container_extras = CONTAINER
     # https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs
     limits = Limits(
         min_part=1,
@@ -108,42 +77,12 @@ class AzureDriver(PartHooks):
         max_expires=3_650 * 86_400.0,
     )
 
-    def __init__(
-        self,
-        account: str | None = None,
-        key: str | None = None,
-        *,
-        sas_token: str | None = None,
-        connection_string: str | None = None,
-        credential: TokenCredential | None = None,
-        anonymous: bool = False,
-        endpoint: str | None = None,
-        endpoint_suffix: str | None = None,
-        insecure: bool = False,
-        customer_key: bytes | None = None,
-        encryption_scope: str | None = None,
-        verify: bool | str = True,
-        timeout: float | tuple[float, float] | None = None,
-        proxies: Mapping[str, str] | None = None,
-        pickle_secret: bool = False,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        # From here on no traceback shows them.
-        key, sas_token, customer_key = hide(key), hide(sas_token), hide(customer_key)
-        connection_string, endpoint = hide(connection_string), hide_address(endpoint)
-        proxies = hide(proxies)
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
-        given = Settings(
-            account, key, sas_token, connection_string, credential, anonymous, endpoint,
-            endpoint_suffix, insecure, customer_key, encryption_scope, verify, timeout, proxies,
-            pickle_secret,
-        )  # fmt: skip
-        self._settings = settings = given.completed(Environment())
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        settings = settings.completed(Environment())
+        super().__init__(settings)
         access = settings.access()
-        transport = settings.transport(self.transfer.concurrency)
+        transport = settings.transport(self.transfer.concurrency, access.place.url)
         self._client = AzureClient(access, transport, lambda: self.retry)
         self._access = key_headers(settings.customer_key, "x-ms-")
         scope = settings.encryption_scope

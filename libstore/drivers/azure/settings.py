@@ -1,12 +1,12 @@
-"""What a driver is made with: checked once, and turned into what requests need."""
+"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from ... import arguments
@@ -15,19 +15,16 @@ from ...auth.sharedkey import SharedKey, SharedKeySigner
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.client import Unsigned
 from ...http.message import Signer
-from ...http.transport import Transport
+from ...options import option
 from ...redaction import Hidden, HiddenBytes, HiddenDict
-from ...rest import options
-from ...rest.settings import check_types, hide_fields, make_transport, pickled, ways_of
+from ...rest.settings import RestSettings
+from . import options
 from .endpoints import Place, account_at, find_place
 
 #: What tokens are asked for, in all clouds:
 #: https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-access-azure-active-directory
 SCOPE = "https://storage.azure.com/.default"
 
-_WAYS = ("key", "sas_token", "credential", "connection_string")
-# A credential may have a secret in it, and nobody can see whether it has.
-_SECRETS = ("key", "sas_token", "connection_string", "credential", "customer_key")
 # What UseDevelopmentStorage=true stands for; the key is public, and the same everywhere:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
 _EMULATOR = {
@@ -42,83 +39,97 @@ _SHOWN = ("accountname", "blobendpoint", "defaultendpointsprotocol", "endpointsu
 _EMULATOR_PORT = 10_000
 
 
-@dataclass(frozen=True)
-class Settings:
-    """
-    The arguments of `AzureDriver`, which describes them.
+def _credential(value: object, label: str) -> object:
+    if not callable(getattr(value, "get_token", None)):
+        raise InvalidOptionError(
+            f"{label} must have a method get_token(scope), as those of azure-identity have"
+        )
+    return value
 
-    Attributes:
-        from_environment: The credentials were found in the environment.
-    """
 
-    account: str | None = None
-    key: str | None = field(default=None, repr=False)
-    sas_token: str | None = field(default=None, repr=False)
-    connection_string: str | None = field(default=None, repr=False)
-    credential: TokenCredential | None = field(default=None, repr=False)
-    anonymous: bool = False
-    endpoint: str | None = None
-    endpoint_suffix: str | None = None
-    insecure: bool = False
-    customer_key: bytes | None = field(default=None, repr=False)
-    encryption_scope: str | None = None
-    verify: bool | str = True
-    timeout: float | tuple[float, float] | None = None
-    proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    pickle_secret: bool = False
-    from_environment: bool = False
+# https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-data-operations-cli
+class Settings(RestSettings):
+    """The arguments of `AzureDriver`; without any credentials, the environment is read."""
 
-    def __post_init__(self) -> None:
-        hide_fields(self)
+    credential_options: ClassVar[tuple[str, ...]] = (
+        "key",
+        "sas_token",
+        "credential",
+        "connection_string",
+    )
+    reread: ClassVar[tuple[str, ...]] = credential_options
+
+    account: str | None = option(
+        "The name of the storage account. With ``-secondary`` at its end, requests go to its"
+        " second location, which can only be read.",
+        default=None,
+        variables=["AZURE_STORAGE_ACCOUNT"],
+        kw_only=False,
+    )
+    key: str | None = option(
+        "One of the account's keys in base64, as the portal shows it.",
+        default=None,
+        variables=["AZURE_STORAGE_KEY"],
+        secret=True,
+        kw_only=False,
+    )
+    sas_token: str | None = option(
+        "A shared access signature of the account or of a container.",
+        default=None,
+        variables=["AZURE_STORAGE_SAS_TOKEN"],
+        secret=True,
+    )
+    connection_string: str | None = option(
+        "The account, its address and its credentials in one text, as the portal shows it.",
+        default=None,
+        variables=["AZURE_STORAGE_CONNECTION_STRING"],
+        secret=True,
+    )
+    credential: TokenCredential | None = option(
+        "An object with a method ``get_token(scope)``, such as the credentials of azure-identity."
+        " It may contain a secret, so that pickles need ``pickle_secret=True``.",
+        _credential,
+        default=None,
+        secret=True,
+    )
+    anonymous: bool = option("Send requests without credentials.", default=False)
+    endpoint: str | None = option(
+        "The address of the account, as ``https://host[:port][/account]``; by default that of the"
+        " account in `endpoint_suffix`.",
+        default=None,
+    )
+    endpoint_suffix: str | None = option(
+        "The domain of another cloud, such as ``core.chinacloudapi.cn``; ``core.windows.net`` by"
+        " default.",
+        default=None,
+    )
+    customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
+    encryption_scope: str | None = option(options.ENCRYPTION_SCOPE, default=None)
 
     # ------------------------------------------------------------------ from the arguments
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with what the environment adds, and checked."""
-        check_types(self)
-        ways = ways_of(self, _WAYS, anonymous=self.anonymous)
-        found = self
-        if not ways and not self.anonymous:
-            found = self._with_environment(environ)
-        found._check()
-        return found
-
-    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
-        # https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-data-operations-cli
-        account = environ.get("AZURE_STORAGE_ACCOUNT") or None
-        found: dict[str, Any] = {}
-        if self.account in {None, account}:
-            found = {
-                "account": account,
-                "key": environ.get("AZURE_STORAGE_KEY") or None,
-                "sas_token": environ.get("AZURE_STORAGE_SAS_TOKEN") or None,
-            }
-        text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
-        if text and not (found.get("key") or found.get("sas_token")):
-            named = _read_connection_string(text).get("accountname")
-            if self.account in {None, named}:
-                found = {"connection_string": text}
-        if found.get("key"):
-            found.pop("sas_token")
-        if not any(found.get(name) for name in _WAYS):
+        """Return the settings with the credentials of the environment added, checked together."""
+        if self.customer_key is not None and self.encryption_scope is not None:
+            raise InvalidOptionError("customer_key and encryption_scope exclude each other")
+        if self.given_credentials(anonymous=self.anonymous) or self.anonymous:
+            return self
+        found, named = self, environ.get("AZURE_STORAGE_ACCOUNT") or None
+        if self.account in {None, named}:
+            found = found.with_variables(environ, "account", "key")
+            if found.key is None:
+                found = found.with_variables(environ, "sas_token")
+        if found.key is None and found.sas_token is None:
+            text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
+            if text and self.account in {None, _read_connection_string(text).get("accountname")}:
+                found = self.with_variables(environ, "connection_string")
+        if not found.given_credentials(anonymous=False):
             raise CredentialsNotFoundError(
                 "give an account and its key, sas_token=, connection_string= or credential=, or"
                 " set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or"
-                " AZURE_STORAGE_CONNECTION_STRING; anonymous=True does without them"
+                " AZURE_STORAGE_CONNECTION_STRING; anonymous=True sends requests without them"
             )
-        return replace(self, **found, from_environment=True)
-
-    def _check(self) -> None:
-        if self.customer_key is not None:
-            options.key(self.customer_key, "customer_key")
-        if self.customer_key is not None and self.encryption_scope is not None:
-            raise InvalidOptionError("customer_key and encryption_scope exclude each other")
-        if self.credential is not None and not callable(
-            getattr(self.credential, "get_token", None)
-        ):
-            raise InvalidOptionError(
-                "credential must have a method get_token(scope), as those of azure-identity have"
-            )
+        return found
 
     # ------------------------------------------------------------------ for requests
 
@@ -127,12 +138,12 @@ class Settings:
         account, endpoint, suffix = self.account, self.endpoint, self.endpoint_suffix
         key, token = self.key, self.sas_token
         if self.connection_string is not None:
-            told = _read_connection_string(self.connection_string)
-            account = account or told.get("accountname")
-            endpoint = endpoint or told.get("blobendpoint")
-            suffix = suffix or told.get("endpointsuffix")
-            key, token = told.get("accountkey"), told.get("sharedaccesssignature")
-            if endpoint is None and told.get("defaultendpointsprotocol", "https") != "https":
+            fields = _read_connection_string(self.connection_string)
+            account = account or fields.get("accountname")
+            endpoint = endpoint or fields.get("blobendpoint")
+            suffix = suffix or fields.get("endpointsuffix")
+            key, token = fields.get("accountkey"), fields.get("sharedaccesssignature")
+            if endpoint is None and fields.get("defaultendpointsprotocol", "https") != "https":
                 raise InvalidOptionError(
                     "the connection string asks for http; name the endpoint, with insecure=True"
                 )
@@ -146,35 +157,20 @@ class Settings:
         # signature names the account, also where its second location is asked.
         account = (account or account_at(place)).removesuffix("-secondary")
         if key is not None:
-            shared = SharedKey(account, _decoded_key(key))
-            return Access(place, account, SharedKeySigner(shared), key=_decoded_key(key))
+            decoded = _decoded_key(key, self.label("key"))
+            return Access(
+                place, account, SharedKeySigner(SharedKey(account, decoded)), key=decoded
+            )
         if token is not None:
-            return Access(place, account, Unsigned(), sas=_checked_sas(token))
+            return Access(
+                place, account, Unsigned(), sas=_checked_sas(token, self.label("sas_token"))
+            )
         if self.credential is not None:
             if not place.secure and not self.insecure:
                 raise InvalidOptionError("credential= needs https://, for its token is a secret")
             tokens = TokenCache(self.credential, SCOPE)
             return Access(place, account, BearerSigner(tokens), tokens=tokens)
         return Access(place, account, Unsigned())
-
-    def transport(self, concurrency: int) -> Transport:
-        """Return what makes connections."""
-        return make_transport(
-            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
-        )
-
-    # ------------------------------------------------------------------ pickles
-
-    def pickled(self) -> dict[str, Any]:
-        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
-        named = ("from_environment", "key", "sas_token", "connection_string")
-        return pickled(
-            self,
-            _SECRETS,
-            found=named if self.from_environment else (),
-            allowed=self.pickle_secret,
-            what="a literal secret, or a credential that may have one",
-        )
 
 
 @dataclass(frozen=True)
@@ -238,20 +234,22 @@ def _read_piece(piece: str) -> tuple[str, str]:
     return name.strip().lower(), Hidden(value.strip()) if secret else value.strip()
 
 
-def _decoded_key(key: object) -> bytes:
+def _decoded_key(key: object, label: str) -> bytes:
     try:
         if isinstance(key, str) and key:
             return HiddenBytes(base64.b64decode(key, validate=True))
     except (binascii.Error, ValueError):
         pass
-    raise InvalidOptionError("key must be the account's key, in base64, as the portal shows it")
+    raise InvalidOptionError(
+        f"{label} must be the account's key in base64, as the portal shows it"
+    )
 
 
-def _checked_sas(token: object) -> str:
+def _checked_sas(token: object, label: str) -> str:
     text = Hidden(token.strip().lstrip("?") if isinstance(token, str) else "")
     unfit = not text.isascii() or not text.isprintable() or not {" ", "?"}.isdisjoint(text)
     if unfit or "sig=" not in text:
         raise InvalidOptionError(
-            "sas_token must be a shared access signature: a query such as 'sv=…&sig=…'"
+            f"{label} must be a shared access signature: a query such as 'sv=…&sig=…'"
         )
     return text

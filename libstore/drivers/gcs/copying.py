@@ -23,8 +23,8 @@ from ...rest.checksums import key_headers
 from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
-from .extras import PREDEFINED_ACLS
 from .objects import ObjectHooks
+from .options import PREDEFINED_ACLS
 
 #: What an object keeps when one of them is changed.
 _CARRIED = (*dialect.KEPT, "contentType", "metadata", "customTime")

@@ -31,7 +31,7 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .extras import PREDEFINED_ACLS
+from .options import PREDEFINED_ACLS
 
 #: The fields that a copy and an update repeat, with the names of the write options.
 KEPT = {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from inspect import Signature, signature
@@ -17,9 +16,7 @@ from ...hooks import OPTIONS
 from ...http.encoding import host_header
 from ...http.environment import Environment
 from ...listing import iterate_pages
-from ...redaction import hide, hide_address
-from ...retry import RetryPolicy
-from ...transfer.options import TransferOptions
+from ...options import constructor
 from ...transfer.workers import map_concurrently
 from ...values import (
     Conditions,
@@ -38,8 +35,8 @@ from . import dialect, operations, public_access
 from .batches import MOST, Batches, worth_repeating
 from .client import GCSClient
 from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
-from .extras import CONTAINER_EXTRAS, UPLOAD_EXTRAS
 from .multipart import PartHooks
+from .options import CONTAINER, UPLOAD
 from .resumable import QUANTUM, Resumable
 from .settings import Settings, is_account
 from .xml_uploads import Multipart
@@ -71,38 +68,6 @@ class GCSDriver(PartHooks):
     Without any credentials, those are taken that Google's own programs use: Application Default
     Credentials, which need ``libstore[gcs]``.
 
-    Args:
-        key: The id of an HMAC key; or the e-mail address of a service account.
-        secret: The HMAC key's secret; or the service account's private key, in PEM.
-        project: Whose buckets are made and listed. Without it, that of the credentials or of
-            ``GOOGLE_CLOUD_PROJECT``.
-        credentials: Credentials of google-auth.
-        token: An access token, or a function that returns one, or one and the time of its end.
-        service_account: The file of a service account's key, or what stands in it.
-        signing_account: The service account for which IAM signs URLs, where the credentials have
-            no private key.
-        anonymous: Send requests without credentials, for what everybody may read.
-        endpoint: Where the service is, as ``https://host[:port]``; ``STORAGE_EMULATOR_HOST``
-            names it too.
-        insecure: Allow ``http://`` to hosts other than this machine.
-        user_project: The project that pays for requests to buckets of others that ask for it.
-        kms_key: The key of Cloud KMS that encrypts what is written.
-        customer_key: A key of 32 bytes that encrypts what is written, and that what is read was
-            encrypted with. The service does not keep it.
-        parallel_uploads: Whether large uploads travel in several parts at once, by the XML API;
-            by default where that is Google's own. Otherwise they are one resumable stream.
-        verify: Whether the service's certificate is checked, or a file of authorities.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
-            service that is slower than 4 KiB a second for a whole timeout has stalled.
-        proxies: URLs of proxies by scheme, in place of those that the environment names.
-        pickle_secret: Let pickles of the driver carry a secret that was given literally.
-        retry: When to try again after a failure that may pass.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that containers are served at, such as
-            ``"https://cdn.example.com/base"``.
-        write_tokens: Store a random token in the metadata of each object that is written on a
-            condition, to know later whether a write whose response was lost took effect.
-
     Raises:
         CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
         InvalidOptionError: An option cannot work, or does not go with another.
@@ -110,8 +75,8 @@ class GCSDriver(PartHooks):
 
     name: ClassVar[str] = "gcs"
     options: ClassVar[frozenset[str]] = OPTIONS
-    upload_extras = UPLOAD_EXTRAS
-    container_extras = CONTAINER_EXTRAS
+    upload_extras = UPLOAD
+    container_extras = CONTAINER
     limits = _LIMITS
 
     #: What takes the place of this class if there is an HMAC key; the package sets it.
@@ -125,55 +90,18 @@ class GCSDriver(PartHooks):
             return cast("Self", object.__new__(cls._with_hmac or cls))
         return object.__new__(cls)
 
-    def __init__(
-        self,
-        key: str | None = None,
-        secret: str | None = None,
-        *,
-        project: str | None = None,
-        credentials: Any = None,
-        token: str | Callable[[], object] | None = None,
-        service_account: str | os.PathLike[str] | Mapping[str, str] | None = None,
-        signing_account: str | None = None,
-        anonymous: bool = False,
-        endpoint: str | None = None,
-        insecure: bool = False,
-        user_project: str | None = None,
-        kms_key: str | None = None,
-        customer_key: bytes | None = None,
-        parallel_uploads: bool | None = None,
-        verify: bool | str = True,
-        timeout: float | tuple[float, float] | None = None,
-        proxies: Mapping[str, str] | None = None,
-        pickle_secret: bool = False,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        # From here on no traceback shows them.
-        secret, token, customer_key = hide(secret), hide(token), hide(customer_key)
-        if isinstance(service_account, Mapping):
-            service_account = hide(service_account)
-        endpoint, proxies = hide_address(endpoint), hide(proxies)
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
-        if isinstance(service_account, os.PathLike):
-            service_account = os.fspath(service_account)
-        given = Settings(
-            key, secret, project, credentials, token, service_account, signing_account, anonymous,
-            endpoint, insecure, user_project, kms_key, customer_key, parallel_uploads, verify,
-            timeout, proxies, pickle_secret,
-        )  # fmt: skip
-        self._settings = given.completed(Environment())
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.completed(Environment()))
         self._connect()
 
-    # What __init__ takes, for __new__ takes anything.
+    # The signature of __init__, because __new__ accepts anything.
     __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
 
     def _connect(self) -> None:
         """Make ready what speaks to the service."""
         settings = self._settings
-        transport = settings.transport(self.transfer.concurrency)
+        transport = settings.transport(self.transfer.concurrency, settings.place().url)
         self._access = access = settings.access(transport)
         self._client = GCSClient(
             access.place, transport, access.signer, settings.user_project,

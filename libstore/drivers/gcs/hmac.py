@@ -25,6 +25,7 @@ from ...errors import (
 )
 from ...listing import iterate_pages
 from ...registry import get_driver
+from ...rest.settings import RestSettings
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import (
@@ -71,6 +72,7 @@ class HMACDriver(GCSDriver):
         assert key is not None
         assert secret is not None
         given: dict[str, Any] = {
+            **{name: getattr(settings, name) for name in RestSettings.table},
             "account": settings.project,
             "requester_pays": settings.user_project is not None,
             "endpoint": settings.endpoint,
@@ -78,12 +80,6 @@ class HMACDriver(GCSDriver):
             "customer_key": settings.customer_key,
             "kms_key": settings.kms_key,
             "encryption": "aws:kms" if settings.kms_key else None,
-            "verify": settings.verify,
-            "timeout": settings.timeout,
-            "proxies": settings.proxies,
-            "retry": self.retry,
-            "transfer": self.transfer,
-            "write_tokens": self.write_tokens,
         }
         self._inner = get_driver("gcs-s3")(key, secret, **given)
         self._inner._client.retrier.bucket = self._client.retrier.bucket

@@ -1,11 +1,14 @@
-"""What a driver is made with: checked once, and turned into what requests need."""
+"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from ...auth.bearer import BearerSigner, TokenCache
 from ...auth.google import (
@@ -23,100 +26,136 @@ from ...errors import CredentialsNotFoundError, InvalidOptionError, InvalidTypeE
 from ...http.client import Unsigned
 from ...http.message import Signer
 from ...http.transport import Transport
-from ...rest import options
-from ...rest.settings import (
-    check_types,
-    hide_fields,
-    make_transport,
-    pickled,
-    split_endpoint,
-    ways_of,
-)
+from ...options import option, string
+from ...redaction import hide
+from ...rest.options import credential, text
+from ...rest.settings import RestSettings, split_endpoint
+from . import options
 from .endpoints import Place, emulator_endpoint, find_place
 
-_WAYS = ("key", "token", "credentials", "service_account")
-_SECRETS = ("secret", "token", "customer_key", "credentials")
-# https://cloud.google.com/docs/authentication/client-libraries and what gcloud sets
-_PROJECTS = ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
+_EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
-@dataclass(frozen=True)
-class Settings:
+def _endpoint(value: object, label: str) -> str:
+    """Return an address; that of an emulator may lack the scheme."""
+    address = string(value, label)
+    return emulator_endpoint(address) if label == _EMULATOR else address
+
+
+def _token(value: object, label: str) -> object:
+    if not isinstance(value, str) and not callable(value):
+        raise InvalidTypeError(f"{label} must be a str, or a function that returns one")
+    if value == "":
+        raise InvalidOptionError(f"{label} must not be empty")
+    return value
+
+
+def _credentials(value: object, label: str) -> object:
+    if not callable(getattr(value, "refresh", None)):
+        raise InvalidOptionError(
+            f"{label} must have token, valid and refresh(request), as google-auth's have"
+        )
+    return value
+
+
+# https://cloud.google.com/docs/authentication/client-libraries and the variables of gcloud
+class Settings(RestSettings):
     """
-    The arguments of `GCSDriver`, which describes them.
+    The arguments of `GCSDriver`.
 
-    Attributes:
-        emulated: The endpoint is that of ``STORAGE_EMULATOR_HOST``.
+    Without any credentials, Application Default Credentials are used, which are those of Google's
+    own programs.
     """
 
-    key: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    project: str | None = None
-    credentials: Any = field(default=None, repr=False)
-    token: str | Callable[[], object] | None = field(default=None, repr=False)
-    service_account: str | Mapping[str, str] | None = field(default=None, repr=False)
-    signing_account: str | None = None
-    anonymous: bool = False
-    endpoint: str | None = None
-    insecure: bool = False
-    user_project: str | None = None
-    kms_key: str | None = None
-    customer_key: bytes | None = field(default=None, repr=False)
-    parallel_uploads: bool | None = None
-    verify: bool | str = True
-    timeout: float | tuple[float, float] | None = None
-    proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    pickle_secret: bool = False
-    emulated: bool = False
+    credential_options: ClassVar[tuple[str, ...]] = (
+        "key",
+        "token",
+        "credentials",
+        "service_account",
+    )
+    reread: ClassVar[tuple[str, ...]] = ("endpoint",)
 
-    def __post_init__(self) -> None:
-        hide_fields(self)
+    key: str | None = option(
+        "The id of an HMAC key, or the e-mail address of a service account.",
+        text,
+        default=None,
+        kw_only=False,
+    )
+    secret: str | None = option(
+        "The secret of the HMAC key, or the private key of the service account in PEM.",
+        default=None,
+        secret=True,
+        kw_only=False,
+    )
+    project: str | None = option(
+        "The project in which buckets are created and listed; that of the credentials, if neither"
+        " it nor a variable is given.",
+        text,
+        default=None,
+        variables=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"],
+    )
+    credentials: Any = option(
+        "Credentials of google-auth.", _credentials, default=None, secret=True
+    )
+    token: str | Callable[[], object] | None = option(
+        "An access token, or a function that returns one, or one and the time when it expires.",
+        _token,
+        default=None,
+        secret=True,
+    )
+    service_account: str | os.PathLike[str] | Mapping[str, str] | None = option(
+        "The JSON file of a service account's key, or its content as a mapping.",
+        default=None,
+        secret=True,
+    )
+    signing_account: str | None = option(
+        "The service account for which IAM signs URLs, for credentials without a private key.",
+        text,
+        default=None,
+    )
+    anonymous: bool = option("Send requests without credentials.", default=False)
+    endpoint: str | None = option(
+        "The address of the service, as ``https://host[:port]``.",
+        _endpoint,
+        default=None,
+        variables=[_EMULATOR],
+    )
+    user_project: str | None = option(
+        "The project that pays for requests to requester-pays buckets.", text, default=None
+    )
+    kms_key: str | None = option(options.KMS_KEY, default=None)
+    customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
+    parallel_uploads: bool | None = option(
+        "Whether large uploads are sent in parallel parts by the XML API; by default they are if"
+        " the endpoint is Google's own. Otherwise they are one resumable stream.",
+        default=None,
+    )
 
     # ------------------------------------------------------------------ from the arguments
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with what the environment adds, and checked."""
-        check_types(self)
+        """Return the settings with those of the environment added, checked together."""
         found = self
         if (self.key is None) != (self.secret is None):
             raise CredentialsNotFoundError("key and secret go together; give both, or neither")
-        ways_of(self, _WAYS, anonymous=self.anonymous)
-        if self.key is not None and self.secret is not None and is_account(self.key, self.secret):
-            account = {"client_email": self.key, "private_key": self.secret}
-            found = replace(found, key=None, secret=None, service_account=account)
-        host = environ.get("STORAGE_EMULATOR_HOST")
-        if found.endpoint is None and host:
-            split_endpoint(emulator_endpoint(host), "STORAGE_EMULATOR_HOST", insecure=True)
-            found = replace(found, endpoint=emulator_endpoint(host), emulated=True)
-        if found.project is None:
-            named = (environ.get(name) for name in _PROJECTS)
-            found = replace(found, project=next((name for name in named if name), None))
-        found._check()
+        self.given_credentials(anonymous=self.anonymous)
+        if self.customer_key is not None and self.kms_key is not None:
+            raise InvalidOptionError("customer_key and kms_key exclude each other")
+        if is_account(self.key, self.secret):
+            account = hide({"client_email": self.key, "private_key": self.secret})
+            found = self.replaced(key=None, secret=None, service_account=account)
+        elif self.secret is not None:
+            credential(self.secret, "secret")
+        found = found.with_variables(environ, "project", "endpoint")
+        if found.endpoint is not None:
+            insecure = found.insecure or found.emulated
+            split_endpoint(found.endpoint, found.label("endpoint"), insecure=insecure)
         return found
 
-    def _check(self) -> None:
-        if self.customer_key is not None:
-            options.key(self.customer_key, "customer_key")
-            if self.kms_key is not None:
-                raise InvalidOptionError("customer_key and kms_key exclude each other")
-        if self.key is not None and self.secret is not None:
-            options.text(self.key, "key")
-            if not (self.secret.isascii() and self.secret.isprintable() and self.secret):
-                raise InvalidOptionError("secret must be printable ASCII")
-        for label in ("project", "user_project", "kms_key", "signing_account"):
-            value = getattr(self, label)
-            if value is not None:
-                options.text(value, label)
-        if self.token is not None and not isinstance(self.token, str) and not callable(self.token):
-            raise InvalidTypeError("token must be a str, or a function that returns one")
-        if self.token == "":
-            raise InvalidOptionError("token must not be empty")
-        if self.credentials is not None and not callable(
-            getattr(self.credentials, "refresh", None)
-        ):
-            raise InvalidOptionError(
-                "credentials must have token, valid and refresh(request), as google-auth's have"
-            )
+    @property
+    def emulated(self) -> bool:
+        """Whether the endpoint is that of ``STORAGE_EMULATOR_HOST``."""
+        return "endpoint" in self.sources
 
     @property
     def who(self) -> tuple[str, str | None]:
@@ -124,8 +163,10 @@ class Settings:
         if self.key is not None:
             return "key", self.key
         if self.service_account is not None:
-            named = self.service_account
-            return "service_account", named if isinstance(named, str) else named["client_email"]
+            given = self.service_account
+            if isinstance(given, Mapping):
+                return "service_account", given["client_email"]
+            return "service_account", os.fspath(given)
         if self.credentials is not None:
             kind = type(self.credentials)
             # Those of a machine at Google learn their address later.
@@ -153,8 +194,8 @@ class Settings:
             given = self.credentials
             if any(base.__name__ == "AnonymousCredentials" for base in type(given).__mro__):
                 return Access(place, Unsigned(), project)
-            told = getattr(given, "project_id", None)
-            found = self.project or (told if isinstance(told, str) else None)
+            named = getattr(given, "project_id", None)
+            found = self.project or (named if isinstance(named, str) else None)
             source = GoogleCredential(lambda: given, transport)
             return self._bearer(place, source, lambda: found, transport)
         if self.service_account is not None:
@@ -193,12 +234,6 @@ class Settings:
         )  # fmt: skip
         return Access(place, BearerSigner(tokens), project, tokens, signer)
 
-    def transport(self, concurrency: int) -> Transport:
-        """Return what makes connections."""
-        return make_transport(
-            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
-        )
-
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not stand in a message, even if the service says it."""
@@ -209,18 +244,10 @@ class Settings:
             found.append(base64.b64encode(self.customer_key).decode())
         return tuple(found)
 
-    # ------------------------------------------------------------------ pickles
-
-    def pickled(self) -> dict[str, Any]:
-        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
+    @override
+    def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
         literal = isinstance(self.service_account, Mapping)
-        return pickled(
-            self,
-            (*_SECRETS, "service_account") if literal else _SECRETS,
-            found=("emulated", "endpoint") if self.emulated else (),
-            allowed=self.pickle_secret,
-            instead="name the file of a service account, use Application Default Credentials",
-        )
+        return super().pickled(public if literal else {"service_account"})
 
 
 @dataclass(frozen=True)

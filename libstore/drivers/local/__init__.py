@@ -17,7 +17,6 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
-from ... import arguments
 from ...driver import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
@@ -31,9 +30,8 @@ from ...errors import (
 )
 from ...hooks import DriverHooks
 from ...listing import fold_page
-from ...retry import RetryPolicy
+from ...options import DriverOptions, constructor, option
 from ...transfer.local_files import write_all
-from ...transfer.options import TransferOptions
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -56,25 +54,54 @@ from .tree import RESERVED, Tree, at_path, closing, component_problem, locked, o
 from .walk import Folders, is_text, object_names
 
 
+def _root(value: object, label: str) -> object:
+    """Return the path of a directory."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise InvalidTypeError(f"{label} must be a path, not {type(value).__name__}")
+    if not os.fspath(value):
+        raise InvalidOptionError(f"{label} must not be empty; '.' is the current directory")
+    if "\0" in os.fspath(value):
+        raise InvalidOptionError(f"no directory can be called {value!r}")
+    return value
+
+
+def _attributes(value: object, label: str) -> object:
+    """Return where attributes are kept."""
+    if value not in ("auto", "xattr", "file"):
+        raise InvalidOptionError(f"{label} must be 'auto', 'xattr' or 'file', not {value!r}")
+    return value
+
+
+class Settings(DriverOptions):
+    """The arguments of `LocalDriver`."""
+
+    root: str | os.PathLike[str] = option(
+        "The directory that holds the containers; it is created with the first one.",
+        _root,
+        kw_only=False,
+    )
+    fsync: bool = option(
+        "Have content and names on disk before an operation returns, so that they survive a power"
+        " cut. Without it, only the operating system has them for some seconds.",
+        default=True,
+    )
+    follow_symlinks: bool = option(
+        "Follow symbolic links below the root, wherever they lead; otherwise they are ignored.",
+        default=False,
+    )
+    attributes: Literal["auto", "xattr", "file"] = option(
+        'Where to keep content type, metadata and digest: in extended attributes (``"xattr"``), in'
+        ' separate files (``"file"``), or in what the file system has (``"auto"``).',
+        _attributes,
+        default="auto",
+    )
+
+
 class LocalDriver(StorageDriver):
     """
     Objects as plain files in a directory of this machine.
 
     It needs a POSIX system. Several threads and processes may work below one root.
-
-    Args:
-        root: The directory that holds the containers; made with the first container.
-        fsync: Have content and names on disk before an operation returns, so that they outlive a
-            power cut. Without it only the operating system knows them for some seconds.
-        follow_symlinks: Follow symbolic links below the root, wherever they lead. Links are not
-            there otherwise.
-        attributes: Where to keep content type, metadata and digest: in extended attributes
-            (``"xattr"``), in side files (``"file"``), or in what the file system has
-            (``"auto"``).
-        retry: When to open a file again that broke off while it was read.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that a web server serves the root at.
-        write_tokens: Accepted as by all drivers; no response is ever lost here, so none is stored.
 
     Raises:
         InvalidOptionError: The root is there and is no directory, or an option is unknown.
@@ -86,35 +113,14 @@ class LocalDriver(StorageDriver):
         {"if_absent", "if_match", "delete_if_match", *EXTRAS}
     )
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        *,
-        fsync: bool = True,
-        follow_symlinks: bool = False,
-        attributes: Literal["auto", "xattr", "file"] = "auto",
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
-        if attributes not in ("auto", "xattr", "file"):
-            raise InvalidOptionError(
-                f"attributes must be 'auto', 'xattr' or 'file', not {attributes!r}"
-            )
-        if not isinstance(root, (str, os.PathLike)):
-            raise InvalidTypeError(f"root must be a path, not {type(root).__name__}")
-        if not os.fspath(root):
-            raise InvalidOptionError("root must not be empty; '.' is the current directory")
-        if "\0" in os.fspath(root):
-            raise InvalidOptionError(f"no directory can be called {root!r}")
-        self.root = os.path.abspath(root)
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        self._set_options(settings)
+        self.root = os.path.abspath(settings.root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
-        links = arguments.instance(follow_symlinks, bool, "follow_symlinks")
-        self._tree = Tree(self.root, links)
-        self._store = FileStore(self._tree, arguments.instance(fsync, bool, "fsync"), attributes)
+        self._tree = Tree(self.root, settings.follow_symlinks)
+        self._store = FileStore(self._tree, settings.fsync, settings.attributes)
 
     @override
     def __repr__(self) -> str:

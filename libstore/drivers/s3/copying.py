@@ -31,8 +31,9 @@ from ...transfer.aborting import abort_after_error
 from ...transfer.part_sizes import ranges
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, CopyOptions, MiB, ObjectInfo, Part, Span, Upload
-from . import dialect, extras, operations
+from . import dialect, operations
 from .client import S3Client
+from .options import tag_headers
 from .services import Service
 from .settings import Settings
 from .xml import MAX_ANSWER, complete_body
@@ -159,7 +160,7 @@ class Copier:
             target,
             self._settings.overridden(options.extra),
             dialect.HEADERS.storage_class_headers(options.storage_class),
-            None if given is None else extras.tag_headers(given),
+            None if given is None else tag_headers(given),
             options.if_source_match,
             options.conditions,
             options.checkpoint,
@@ -388,9 +389,7 @@ class Copier:
                 query={"tagging": ""}, headers=self._settings.payer,
             )
         )  # fmt: skip
-        return extras.tag_headers(
-            {row.get("Key", ""): row.get("Value", "") for _, row in answer.rows}
-        )
+        return tag_headers({row.get("Key", ""): row.get("Value", "") for _, row in answer.rows})
 
     def _write_empty(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo:
         sent = {**headers, **order.own, **condition_headers(order.conditions)}

@@ -14,15 +14,13 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ...hooks import CDN_HOOKS, MULTIPART_HOOKS, Check
+from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
 from ...http.message import Response
-from ...redaction import hide, hide_address
+from ...options import Check, constructor
 from ...rest.confirming import Sightings
 from ...rest.operation import Operation
 from ...rest.upload_starts import Starts
-from ...retry import RetryPolicy
-from ...transfer.options import TransferOptions
 from ...values import (
     ContainerInfo,
     ListQuery,
@@ -30,10 +28,11 @@ from ...values import (
     Page,
     Prefix,
 )
-from . import dialect, extras, listings, operations
+from . import dialect, listings, operations
 from .client import S3Client
 from .copying import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
+from .options import CONTAINER, UPLOAD, bucket_headers
 from .public_access import PublicHooks
 from .services import AWS, Service
 from .settings import Settings
@@ -47,42 +46,6 @@ class S3Driver(PublicHooks):
     """
     Amazon S3, or the service at an endpoint that you name.
 
-    Args:
-        key: The access key's id. Without it, the environment's ``AWS_ACCESS_KEY_ID``,
-            ``AWS_SECRET_ACCESS_KEY`` and ``AWS_SESSION_TOKEN`` are taken.
-        secret: The secret access key.
-        token: The session token of temporary credentials.
-        region: Where new buckets are made, and where others are looked for first. The region of
-            a bucket that is elsewhere is found by itself.
-        account: Your account's id, for services whose endpoint has it.
-        endpoint: Where the service is, as ``https://host[:port]``.
-        anonymous: Send requests without credentials, for what everybody may read.
-        path_style: Name buckets in the path of URLs (true) or in their host (false); by default
-            whichever the endpoint and the bucket's name allow.
-        insecure: Allow ``http://`` to hosts other than this machine.
-        dualstack: Use Amazon's endpoints for IPv6 and IPv4.
-        fips: Use Amazon's endpoints with FIPS 140 cryptography.
-        accelerate: Use Amazon's endpoint for transfers over long distances.
-        requester_pays: Pay for requests to buckets of others that ask for it.
-        encryption: How the service encrypts what is written: ``"AES256"``, ``"aws:kms"`` or
-            ``"aws:kms:dsse"``; the bucket's own setting by default.
-        kms_key: The key for ``"aws:kms"``.
-        customer_key: A key of 32 bytes that encrypts what is written, and that what is read was
-            encrypted with. The service does not keep it.
-        acl: A canned ACL for what is written, such as ``"public-read"``.
-        verify: Whether the service's certificate is checked, or a file of authorities.
-        cert: A file with a certificate and key of our own, or a pair of files, for services that
-            ask for one.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
-            service that is slower than 4 KiB a second for a whole timeout has stalled.
-        proxies: URLs of proxies by scheme, in place of those that the environment names.
-        pickle_secret: Let pickles of the driver carry a secret that was given literally.
-        retry: When to try again after a failure that may pass.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that buckets are served at, in place of the service's own.
-        write_tokens: Store a random token in the metadata of each object that is written on a
-            condition, to know later whether a write whose response was lost took effect.
-
     Raises:
         CredentialsNotFoundError: There is no key, and `anonymous` was not asked for.
         InvalidOptionError: An option cannot work, or does not go with another.
@@ -90,57 +53,23 @@ class S3Driver(PublicHooks):
 
     name: ClassVar[str] = "s3"
     options: ClassVar[frozenset[str]] = AWS.options
-    upload_extras: ClassVar[Mapping[str, Check]] = extras.UPLOAD
-    container_extras: ClassVar[Mapping[str, Check]] = extras.CONTAINER
+    upload_extras: ClassVar[Mapping[str, Check]] = UPLOAD
+    container_extras: ClassVar[Mapping[str, Check]] = CONTAINER
 
-    def __init__(
-        self,
-        key: str | None = None,
-        secret: str | None = None,
-        *,
-        token: str | None = None,
-        region: str | None = None,
-        account: str | None = None,
-        endpoint: str | None = None,
-        anonymous: bool = False,
-        path_style: bool | None = None,
-        insecure: bool = False,
-        dualstack: bool = False,
-        fips: bool = False,
-        accelerate: bool = False,
-        requester_pays: bool = False,
-        encryption: str | None = None,
-        kms_key: str | None = None,
-        customer_key: bytes | None = None,
-        acl: str | None = None,
-        verify: bool | str = True,
-        cert: str | tuple[str, str] | None = None,
-        timeout: float | tuple[float, float] | None = None,
-        proxies: Mapping[str, str] | None = None,
-        pickle_secret: bool = False,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        # From here on no traceback shows them.
-        key, secret, token, customer_key = hide(key), hide(secret), hide(token), hide(customer_key)
-        endpoint, proxies = hide_address(endpoint), hide(proxies)
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
-        given = Settings(
-            key, secret, token, region, account, endpoint, anonymous, path_style, insecure,
-            dualstack, fips, accelerate, requester_pays, encryption, kms_key, customer_key, acl,
-            verify, cert, timeout, proxies, pickle_secret,
-        )  # fmt: skip
-        self._settings = settings = given.completed(self.service, Environment())
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        settings = settings.completed(self.service, Environment())
+        super().__init__(settings)
         self.service = service = settings.service_of(self.service)
         self.limits = service.limits
         self.digests = (service.digest,)
+        endpoint, region = settings.endpoint_of(service), settings.first_region(service)
+        url = endpoint.place(None, region).url
         self._client = S3Client(
-            settings.endpoint_of(service),
-            settings.transport(self.transfer.concurrency),
-            settings.credentials,
-            settings.first_region(service),
+            endpoint,
+            settings.transport(self.transfer.concurrency, url),
+            settings.access_key(),
+            region,
             fixed=settings.region is not None,
             retry=lambda: self.retry,
             google=service.google,
@@ -245,7 +174,7 @@ class S3Driver(PublicHooks):
         try:
             self._client.send(
                 operations.CREATE_BUCKET, name,
-                headers=headers | extras.bucket_headers(extra),
+                headers=headers | bucket_headers(extra),
                 content=location_body(told) if located else None,
             ).close()  # fmt: skip
         except StorageError as error:
@@ -341,8 +270,8 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         "__doc__": f"\n    {service.title}.\n\n    The arguments are those of `S3Driver`.\n    ",
         "name": service.name,
         "options": service.options,
-        "upload_extras": _among(extras.UPLOAD, service.extras),
-        "container_extras": _among(extras.CONTAINER, service.extras | {"region"}),
+        "upload_extras": _among(UPLOAD, service.extras),
+        "container_extras": _among(CONTAINER, service.extras | {"region"}),
         "service": service,
         **lacking,
     }

@@ -36,9 +36,10 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from . import dialect, extras, operations
+from . import dialect, operations
 from .client import Answer, S3Client
 from .copying import Copier
+from .options import tag_headers
 from .services import AWS, Service
 from .settings import Settings
 from .unverified_conditions import Doubts
@@ -196,7 +197,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
 
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
-        tagged = extras.tag_headers(options.extra.get("tags"))
+        tagged = tag_headers(options.extra.get("tags"))
         headers = {**dialect.HEADERS.write_headers(options), **settings.kept, **tagged}
         return with_token(
             headers, options.conditions, dialect.META, self.service.limits.max_metadata

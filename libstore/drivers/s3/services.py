@@ -46,7 +46,7 @@ class Service:
         path_style: Buckets are in the path only, not in the host.
         endpoints: Where regions are that begin with other letters: those, and the endpoint.
         options: Which options it honours; see `libstore.hooks.OPTIONS`.
-        extras: Which options of `libstore.drivers.s3.extras` it honours.
+        extras: Which options of `libstore.drivers.s3.options` it honours.
         limits: What it can take.
         digest: What a body is checked with: ``x-amz-checksum-crc32``, ``x-amz-checksum-sha256``
             or ``Content-MD5``.

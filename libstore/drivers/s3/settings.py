@@ -1,19 +1,20 @@
-"""What a driver is made with: checked once, and turned into what requests need."""
+"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
-from ...http.transport import Transport
+from ...options import option
 from ...redaction import Hidden
-from ...rest.settings import check_types, found_endpoint, hide_fields, make_transport, pickled
-from . import extras
+from ...rest.options import credential
+from ...rest.settings import RestSettings, split_endpoint
+from . import options
 from .endpoints import (
     Endpoint,
     Known,
@@ -25,62 +26,97 @@ from .endpoints import (
 )
 from .services import OTHER, SERVICES, Service
 
-_SECRETS = ("secret", "token", "customer_key")
 
+# https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
+class Settings(RestSettings):
+    """The arguments of `S3Driver`; only the driver ``"s3"`` reads the environment."""
 
-@dataclass(frozen=True)
-class Settings:
-    """
-    The arguments of `S3Driver`, which describes them.
+    credential_options: ClassVar[tuple[str, ...]] = ("key", "secret", "token")
+    reread: ClassVar[tuple[str, ...]] = credential_options
 
-    Attributes:
-        from_environment: The key was found in the environment.
-    """
-
-    key: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    region: str | None = None
-    account: str | None = None
-    endpoint: str | None = None
-    anonymous: bool = False
-    path_style: bool | None = None
-    insecure: bool = False
-    dualstack: bool = False
-    fips: bool = False
-    accelerate: bool = False
-    requester_pays: bool = False
-    encryption: str | None = None
-    kms_key: str | None = None
-    customer_key: bytes | None = field(default=None, repr=False)
-    acl: str | None = None
-    verify: bool | str = True
-    cert: str | tuple[str, str] | None = None
-    timeout: float | tuple[float, float] | None = None
-    proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    pickle_secret: bool = False
-    from_environment: bool = False
-
-    def __post_init__(self) -> None:
-        hide_fields(self)
-
-    # ------------------------------------------------------------------ from the arguments
+    key: str | None = option(
+        "The id of the access key.",
+        credential,
+        default=None,
+        variables=["AWS_ACCESS_KEY_ID"],
+        hidden=True,
+        kw_only=False,
+    )
+    secret: str | None = option(
+        "The secret access key.",
+        credential,
+        default=None,
+        variables=["AWS_SECRET_ACCESS_KEY"],
+        secret=True,
+        kw_only=False,
+    )
+    token: str | None = option(
+        "The session token of temporary credentials.",
+        credential,
+        default=None,
+        variables=["AWS_SESSION_TOKEN"],
+        secret=True,
+    )
+    region: str | None = option(
+        "Where new buckets are created, and where others are looked for first. A bucket in another"
+        " region is found automatically.",
+        checked_region,
+        default=None,
+        variables=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    )
+    account: str | None = option(
+        "The id of your account, for services that have it in their endpoint.", default=None
+    )
+    endpoint: str | None = option(
+        "The address of the service, as ``https://host[:port][/path]``.",
+        default=None,
+        variables=["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+    )
+    anonymous: bool = option("Send requests without credentials.", default=False)
+    path_style: bool | None = option(
+        "Whether buckets are named in the path of URLs or in their host; by default, whichever the"
+        " endpoint and the bucket's name allow.",
+        default=None,
+    )
+    dualstack: bool = option("Use Amazon's endpoints for IPv6 and IPv4.", default=False)
+    fips: bool = option("Use Amazon's endpoints with FIPS 140 cryptography.", default=False)
+    accelerate: bool = option("Use Amazon's endpoint for long distances.", default=False)
+    requester_pays: bool = option("Pay for requests to requester-pays buckets.", default=False)
+    encryption: str | None = option(options.ENCRYPTION, default=None)
+    kms_key: str | None = option(options.KMS_KEY, default=None)
+    customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
+    acl: str | None = option(options.ACL, default=None)
 
     def completed(self, service: Service, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with what the environment adds, and checked."""
-        check_types(self)
+        """Return the settings with those of the environment added, checked together."""
         found = self
-        # The names are Amazon's, so they are for Amazon's service, and for endpoints that one
-        # names oneself; another company is not told Amazon's key.
-        if service.name == "s3":
-            found = found._with_environment(environ)
+        if service.name == "s3":  # another company must not be sent Amazon's key
+            found = self._with_environment(environ)
         found._check_credentials(service)
-        if found.region is not None:
-            checked_region(found.region)
-        for label in ("acl", "encryption", "kms_key", "customer_key"):
-            extras.UPLOAD[label](getattr(found, label), label)
+        if found.endpoint is not None:
+            split_endpoint(found.endpoint, found.label("endpoint"), insecure=found.insecure)
         found._check_encryption()
         return found
+
+    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
+        found = self.with_variables(environ, "region")
+        if self.key is None and self.secret is None and not self.anonymous:
+            keyed = found.with_variables(environ, *self.credential_options)
+            found = keyed if keyed.key and keyed.secret else found
+        if not (self.dualstack or self.fips or self.accelerate):
+            found = found.with_variables(environ, "endpoint")
+        return found
+
+    def _check_credentials(self, service: Service) -> None:
+        if self.anonymous:
+            if self.key or self.secret or self.token:
+                raise InvalidOptionError("anonymous=True and a key exclude each other")
+        elif not self.key or not self.secret:
+            variables = ", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            raise CredentialsNotFoundError(
+                f"give an access key and its secret{variables if service.name == 's3' else ''};"
+                " anonymous=True sends requests without them"
+            )
 
     def _check_encryption(self) -> None:
         if self.kms_key is not None and not (self.encryption or "").startswith("aws:kms"):
@@ -90,10 +126,10 @@ class Settings:
 
     def overridden(self, extra: Mapping[str, object]) -> Settings:
         """
-        Return the settings for one upload, with what it has of its own.
+        Return the settings for one upload, with the options of its own.
 
         Args:
-            extra: Checked one by one already.
+            extra: They have been checked one by one.
         """
         given: dict[str, Any] = {
             name: extra[name]
@@ -102,58 +138,18 @@ class Settings:
         }
         if not given:
             return self
-        # The way to encrypt that an upload asks for takes the place of any other.
+        # The encryption of an upload takes the place of any other.
         if given.get("customer_key") is not None:
             given = {"encryption": None, "kms_key": None, **given}
         elif given.get("encryption") is not None:
             given.setdefault("customer_key", None)
         if not str(given.get("encryption", self.encryption)).startswith("aws:kms"):
             given.setdefault("kms_key", None)
-        found = replace(self, **given)
+        found = self.replaced(**given)
         found._check_encryption()
         return found
 
-    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
-        # https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
-        found = self
-        if found.key is None and found.secret is None and not found.anonymous:
-            key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-            if key and secret:
-                found = replace(
-                    found,
-                    key=key,
-                    secret=secret,
-                    token=environ.get("AWS_SESSION_TOKEN") or None,
-                    from_environment=True,
-                )
-        if found.endpoint is None and not (found.dualstack or found.fips or found.accelerate):
-            names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-            found = replace(found, endpoint=found_endpoint(environ, names, self.insecure))
-        if found.region is None:
-            region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-            found = replace(found, region=region or None)
-        return found
-
-    def _check_credentials(self, service: Service) -> None:
-        if self.anonymous:
-            if self.key or self.secret or self.token:
-                raise InvalidOptionError("anonymous=True and a key exclude each other")
-            return
-        if not self.key or not self.secret:
-            where = (
-                ", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                if service.name == "s3"
-                else ""
-            )
-            raise CredentialsNotFoundError(
-                f"give an access key and its secret{where}; anonymous=True does without them"
-            )
-        for label in ("key", "secret", "token"):
-            value = getattr(self, label)
-            if value is not None and not (
-                isinstance(value, str) and value.isascii() and value.isprintable()
-            ):
-                raise InvalidOptionError(f"{label} must be printable ASCII")
+    # ------------------------------------------------------------------ the service
 
     def service_of(self, service: Service) -> Service:
         """
@@ -180,11 +176,8 @@ class Settings:
             return None
         return known
 
-    # ------------------------------------------------------------------ for requests
-
-    @property
-    def credentials(self) -> Credentials | None:
-        """Who signs; nobody, if requests are anonymous."""
+    def access_key(self) -> Credentials | None:
+        """Return the credentials that requests are signed with; `None` for anonymous ones."""
         if self.key is None or self.secret is None:
             return None
         return Credentials(self.key, self.secret, self.token)
@@ -208,16 +201,6 @@ class Settings:
         if known is not None:  # it is made of the template again, with buckets where they belong
             given, account = None, known.account or None
         return Endpoint(service, given, account, variants, self.path_style, self.insecure)
-
-    def transport(self, concurrency: int) -> Transport:
-        """Return what makes connections."""
-        return make_transport(
-            concurrency,
-            timeout=self.timeout,
-            verify=self.verify,
-            proxies=self.proxies,
-            cert=self.cert,
-        )
 
     @property
     def payer(self) -> dict[str, str]:
@@ -267,10 +250,3 @@ class Settings:
         if self.acl is not None:
             headers["x-amz-acl"] = self.acl
         return headers
-
-    # ------------------------------------------------------------------ pickles
-
-    def pickled(self) -> dict[str, Any]:
-        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
-        found = ("from_environment", "key", "secret", "token") if self.from_environment else ()
-        return pickled(self, _SECRETS, found=found, allowed=self.pickle_secret)

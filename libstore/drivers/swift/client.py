@@ -49,7 +49,10 @@ class SwiftClient(ServiceClient):
     def __init__(
         self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
     ) -> None:
-        super().__init__(settings.transport(concurrency), retry)
+        url = parse_place(
+            settings.auth_url or settings.storage_url or "", "auth_url", insecure=True
+        ).url
+        super().__init__(settings.transport(concurrency, url), retry)
         self._settings = settings
         self._given = (
             parse_place(settings.storage_url, "storage_url", insecure=settings.insecure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -13,47 +12,24 @@ from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     InvalidNameError,
-    InvalidOptionError,
-    InvalidTypeError,
     ServiceError,
 )
-from ...hooks import Check
 from ...http.environment import Environment
 from ...listing import iterate_pages
-from ...redaction import hide, hide_address
+from ...options import constructor
 from ...rest.operation import Operation
-from ...rest.options import text
-from ...retry import RetryPolicy
-from ...transfer.options import TransferOptions
 from ...transfer.workers import map_concurrently
 from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
 from . import dialect, operations
 from .client import SwiftClient
 from .info import DEFAULTS
 from .large_objects import LargeObjects, is_segments_container
+from .options import CONTAINER, UPLOAD
 from .public_access import SharingHooks
 from .settings import Settings
 
 # How often a container that others keep filling is emptied before we give up.
 _ROUNDS = 3
-
-
-def _moment(value: object, label: str) -> object:
-    """Return a time as Swift writes it, in whole seconds since 1970."""
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise InvalidOptionError(f"{label} must be an aware datetime")
-        value = value.astimezone(timezone.utc).timestamp()
-    return _seconds(value, label)
-
-
-def _seconds(value: object, label: str) -> object:
-    """Return whole seconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidTypeError(f"{label} must be a number of seconds, not {type(value).__name__}")
-    if not 0 < value < 2**40:
-        raise InvalidOptionError(f"{label} must be above 0 seconds, not {value!r}")
-    return -int(-value // 1)
 
 
 class SwiftDriver(SharingHooks):
@@ -62,42 +38,6 @@ class SwiftDriver(SharingHooks):
 
     Without any credentials, those of the environment are taken: ``OS_USERNAME``, ``OS_PASSWORD``
     and what else OpenStack's tools read, or ``ST_AUTH``, ``ST_USER`` and ``ST_KEY``.
-
-    Args:
-        user: The user's name; ``account:user`` for TempAuth.
-        secret: The password, or the application credential's secret.
-        auth_url: Where to log in: Keystone's address, as ``https://host:5000/v3``, or that of
-            TempAuth, as ``https://host/auth/v1.0``.
-        project: The name of the project whose storage it is.
-        project_id: Its id, in place of its name.
-        project_domain: The name of the project's domain; that of the user by default.
-        project_domain_id: Its id, in place of its name.
-        user_id: The user's id, in place of the name.
-        user_domain: The name of the user's domain; the one whose id is ``default`` by default.
-        user_domain_id: Its id, in place of its name.
-        application_credential: The id of an application credential, or its name with a user.
-        token: A token that you have, to get one for the storage with; with `storage_url` it is
-            used as it is.
-        region: Which of the catalog's regions to use; the first by default.
-        interface: Which of the catalog's addresses to use: ``"public"`` (by default),
-            ``"internal"`` or ``"admin"``.
-        storage_url: The account's address, in place of the one that the login tells.
-        anonymous: Send requests without a token, for what everybody may read.
-        temp_url_key: The key that URLs are signed with; by default the account's or the
-            container's own, if the user may see it.
-        temp_url_digest: ``"sha256"``, ``"sha512"`` or ``"sha1"``, for signed URLs; by default the
-            first of these that the cluster says that it takes.
-        insecure: Allow ``http://`` to hosts other than this machine.
-        verify: Whether the service's certificate is checked, or a file of authorities.
-        timeout: Seconds for a connection, and for each answer to go on; or a pair of both. A
-            service that is slower than 4 KiB a second for a whole timeout has stalled.
-        proxies: URLs of proxies by scheme, in place of those that the environment names.
-        pickle_secret: Let pickles of the driver carry a secret that was given literally.
-        retry: When to try again after a failure that may pass.
-        transfer: How large transfers are cut up, and how many parts travel at once.
-        cdn: The public address that containers are served at; the account's own by default.
-        write_tokens: Store a random token in the metadata of each object that is written on a
-            condition, to know later whether a write whose response was lost took effect.
 
     Raises:
         CredentialsNotFoundError: There is nobody to log in, or nowhere.
@@ -117,55 +57,12 @@ class SwiftDriver(SharingHooks):
             "sign_response_headers",
         }
     )
-    upload_extras: ClassVar[Mapping[str, Check]] = {
-        "delete_at": _moment,
-        "delete_after": _seconds,
-    }
-    container_extras: ClassVar[Mapping[str, Check]] = {"storage_policy": text}
+    upload_extras = UPLOAD
+    container_extras = CONTAINER
 
-    def __init__(
-        self,
-        user: str | None = None,
-        secret: str | None = None,
-        *,
-        auth_url: str | None = None,
-        project: str | None = None,
-        project_id: str | None = None,
-        project_domain: str | None = None,
-        project_domain_id: str | None = None,
-        user_id: str | None = None,
-        user_domain: str | None = None,
-        user_domain_id: str | None = None,
-        application_credential: str | None = None,
-        token: str | None = None,
-        region: str | None = None,
-        interface: str | None = None,
-        storage_url: str | None = None,
-        anonymous: bool = False,
-        temp_url_key: str | None = None,
-        temp_url_digest: str | None = None,
-        insecure: bool = False,
-        verify: bool | str = True,
-        timeout: float | tuple[float, float] | None = None,
-        proxies: Mapping[str, str] | None = None,
-        pickle_secret: bool = False,
-        retry: RetryPolicy | None = None,
-        transfer: TransferOptions | None = None,
-        cdn: str | None = None,
-        write_tokens: bool = True,
-    ) -> None:
-        # From here on no traceback shows them.
-        secret, token, temp_url_key = hide(secret), hide(token), hide(temp_url_key)
-        auth_url, storage_url = hide_address(auth_url), hide_address(storage_url)
-        proxies = hide(proxies)
-        super().__init__(retry=retry, transfer=transfer, cdn=cdn, write_tokens=write_tokens)
-        given = Settings(
-            user, secret, auth_url, project, project_id, project_domain, project_domain_id,
-            user_id, user_domain, user_domain_id, application_credential, token, region,
-            interface, storage_url, anonymous, temp_url_key, temp_url_digest, insecure, verify,
-            timeout, proxies, pickle_secret,
-        )  # fmt: skip
-        self._settings = given.completed(Environment())
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.completed(Environment()))
         self._client = SwiftClient(self._settings, self.transfer.concurrency, lambda: self.retry)
         self._large = LargeObjects(self._client)
 

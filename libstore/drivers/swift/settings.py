@@ -1,49 +1,21 @@
-"""What a driver is made with: checked once, and turned into what requests need."""
+"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
-from ...http.transport import Transport
-from ...rest.settings import (
-    check_types,
-    found_endpoint,
-    hide_fields,
-    make_transport,
-    pickled,
-    split_endpoint,
-)
+from ...options import option, string
+from ...rest.options import one_of
+from ...rest.settings import RestSettings, split_endpoint
 from .info import TEMP_URL_DIGESTS
 
-_SECRETS = ("secret", "token", "temp_url_key")
-_INTERFACES = ("public", "internal", "admin")
-_WHO = ("user", "secret", "user_id", "application_credential", "token")
 _VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
-
-# https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
-# names that python-swiftclient knows besides; what is named first is looked at first.
-_ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
-    "user": ("OS_USERNAME",),
-    "secret": ("OS_PASSWORD",),
-    "user_id": ("OS_USER_ID",),
-    "user_domain": ("OS_USER_DOMAIN_NAME",),
-    "user_domain_id": ("OS_USER_DOMAIN_ID",),
-    "project": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
-    "project_id": ("OS_PROJECT_ID", "OS_TENANT_ID"),
-    "project_domain": ("OS_PROJECT_DOMAIN_NAME",),
-    "project_domain_id": ("OS_PROJECT_DOMAIN_ID",),
-    "token": ("OS_TOKEN", "OS_AUTH_TOKEN"),
-}
-_PLACES: Mapping[str, tuple[str, ...]] = {
-    "auth_url": ("OS_AUTH_URL", "ST_AUTH"),
-    "storage_url": ("OS_STORAGE_URL",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,112 +38,184 @@ class Place:
         return found[1] if found else ""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """
-    The arguments of `SwiftDriver`, which describes them.
+def _printable(value: object, label: str) -> str:
+    """Return a name, a password or a token; no message repeats it."""
+    if not string(value, label).isprintable():
+        raise InvalidOptionError(f"{label} must be printable text")
+    return str(value)
 
-    Attributes:
-        from_environment: The credentials were found in the environment.
-    """
 
-    user: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    auth_url: str | None = None
-    project: str | None = None
-    project_id: str | None = None
-    project_domain: str | None = None
-    project_domain_id: str | None = None
-    user_id: str | None = None
-    user_domain: str | None = None
-    user_domain_id: str | None = None
-    application_credential: str | None = None
-    token: str | None = field(default=None, repr=False)
-    region: str | None = None
-    interface: str | None = None
-    storage_url: str | None = None
-    anonymous: bool = False
-    temp_url_key: str | None = field(default=None, repr=False)
-    temp_url_digest: str | None = None
-    insecure: bool = False
-    verify: bool | str = True
-    timeout: float | tuple[float, float] | None = None
-    proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    pickle_secret: bool = False
-    from_environment: bool = False
+def _interface(value: object, label: str) -> str:
+    """Return the kind of address that is used; older tools call it ``publicURL``."""
+    return one_of("public", "internal", "admin")(string(value, label).removesuffix("URL"), label)
 
-    def __post_init__(self) -> None:
-        hide_fields(self)
+
+# https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
+# variables of python-swiftclient.
+class Settings(RestSettings):
+    """The arguments of `SwiftDriver`; without any credentials, the environment is read."""
+
+    credential_options: ClassVar[tuple[str, ...]] = (
+        "user",
+        "secret",
+        "user_id",
+        "application_credential",
+        "token",
+    )
+    reread: ClassVar[tuple[str, ...]] = credential_options
+
+    user: str | None = option(
+        "The name of the user; ``account:user`` for TempAuth.",
+        _printable,
+        default=None,
+        variables=["OS_USERNAME", "ST_USER"],
+        kw_only=False,
+    )
+    secret: str | None = option(
+        "The password, or the secret of the application credential.",
+        _printable,
+        default=None,
+        secret=True,
+        kw_only=False,
+        variables=["OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_SECRET", "ST_KEY"],
+    )
+    auth_url: str | None = option(
+        "Where to log in: the address of Keystone, such as ``https://host:5000/v3``, or of"
+        " TempAuth, such as ``https://host/auth/v1.0``.",
+        default=None,
+        variables=["OS_AUTH_URL", "ST_AUTH"],
+    )
+    project: str | None = option(
+        "The name of the project that owns the storage.",
+        default=None,
+        variables=["OS_PROJECT_NAME", "OS_TENANT_NAME"],
+    )
+    project_id: str | None = option(
+        "The id of the project, in place of its name.",
+        default=None,
+        variables=["OS_PROJECT_ID", "OS_TENANT_ID"],
+    )
+    project_domain: str | None = option(
+        "The name of the project's domain; the user's domain by default.",
+        default=None,
+        variables=["OS_PROJECT_DOMAIN_NAME"],
+    )
+    project_domain_id: str | None = option(
+        "The id of the project's domain, in place of its name.",
+        default=None,
+        variables=["OS_PROJECT_DOMAIN_ID"],
+    )
+    user_id: str | None = option(
+        "The id of the user, in place of the name.",
+        _printable,
+        default=None,
+        variables=["OS_USER_ID"],
+    )
+    user_domain: str | None = option(
+        "The name of the user's domain; by default, the domain with the id ``default``.",
+        default=None,
+        variables=["OS_USER_DOMAIN_NAME"],
+    )
+    user_domain_id: str | None = option(
+        "The id of the user's domain, in place of its name.",
+        default=None,
+        variables=["OS_USER_DOMAIN_ID"],
+    )
+    application_credential: str | None = option(
+        "The id of an application credential, or its name together with a user.",
+        _printable,
+        default=None,
+        variables=["OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME"],
+    )
+    token: str | None = option(
+        "A token to get one for the storage with; with `storage_url`, it is used as it is.",
+        _printable,
+        default=None,
+        secret=True,
+        variables=["OS_TOKEN", "OS_AUTH_TOKEN"],
+    )
+    region: str | None = option(
+        "The region of the service catalog; the first one by default.",
+        default=None,
+        variables=["OS_REGION_NAME"],
+    )
+    interface: str | None = option(
+        'The kind of address in the service catalog: ``"public"`` (by default),'
+        ' ``"internal"`` or ``"admin"``.',
+        _interface,
+        default=None,
+        variables=["OS_INTERFACE", "OS_ENDPOINT_TYPE"],
+    )
+    storage_url: str | None = option(
+        "The address of the account, in place of the one from the login.",
+        default=None,
+        variables=["OS_STORAGE_URL"],
+    )
+    anonymous: bool = option(
+        "Send requests without a token; this needs `storage_url`.", default=False
+    )
+    temp_url_key: str | None = option(
+        "The key that URLs are signed with; by default that of the account or of the container, if"
+        " the user may read it.",
+        _printable,
+        default=None,
+        secret=True,
+    )
+    temp_url_digest: str | None = option(
+        'The digest of signed URLs: ``"sha256"``, ``"sha512"`` or ``"sha1"``; by default the'
+        " first of these that the cluster accepts.",
+        one_of(*TEMP_URL_DIGESTS),
+        default=None,
+    )
 
     # ------------------------------------------------------------------ from the arguments
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with what the environment adds, and checked."""
-        check_types(self)
+        """Return the settings with those of the environment added, checked together."""
         found = self._with_environment(environ)
-        found._check_who()
-        for label in ("auth_url", "storage_url"):
-            value = getattr(found, label)
+        found._check_credentials()
+        for name in ("auth_url", "storage_url"):
+            value = getattr(found, name)
             if value is not None:
-                parse_place(value, label, insecure=found.insecure)
+                parse_place(value, found.label(name), insecure=found.insecure)
         if found.auth_url is not None:
             auth_version(parse_place(found.auth_url, "auth_url", insecure=True).path)
-        if found.interface not in {None, *_INTERFACES}:
-            raise InvalidOptionError(f"interface must be one of {', '.join(_INTERFACES)}")
-        if found.temp_url_digest not in {None, *TEMP_URL_DIGESTS}:
-            raise InvalidOptionError(
-                f"temp_url_digest must be one of {', '.join(TEMP_URL_DIGESTS)}"
-            )
         return found
 
     def _with_environment(self, environ: Mapping[str, str]) -> Settings:
         found = self
-        if not self.anonymous and all(getattr(self, name) is None for name in _WHO):
-            found = found._with_identity(environ)
-        added: dict[str, Any] = {}
-        if found.region is None and (value := _first(environ, ("OS_REGION_NAME",))):
-            added["region"] = value
-        if found.auth_url is None:  # a token of one cloud is nothing for another
-            for label, names in _PLACES.items():
-                if getattr(found, label) is None:
-                    added[label] = found_endpoint(environ, names, found.insecure)
+        if not self.anonymous and not self._has_credentials():
+            found = self._with_identity(environ)
+        found = found.with_variables(environ, "region", "interface")
+        if found.auth_url is None:  # a token of one cloud is not sent to another
+            found = found.with_variables(environ, "auth_url", "storage_url")
             if found.verify is True and environ.get("OS_CACERT"):
-                added["verify"] = environ["OS_CACERT"]
-        if found.interface is None:
-            # Older tools call it publicURL.
-            value = _first(environ, ("OS_INTERFACE", "OS_ENDPOINT_TYPE"))
-            if value:
-                added["interface"] = value.removesuffix("URL")
-        return replace(found, **added) if added else found
+                found = found.replaced(verify=environ["OS_CACERT"])
+        return found
+
+    def _has_credentials(self) -> bool:
+        return any(getattr(self, name) is not None for name in self.credential_options)
 
     def _with_identity(self, environ: Mapping[str, str]) -> Settings:
-        found: dict[str, Any] = {
-            label: value
-            for label, names in _ENVIRONMENT.items()
-            if getattr(self, label) is None and (value := _first(environ, names))
-        }
-        credential = _first(
-            environ, ("OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME")
-        )
-        if credential:
-            found |= {
-                "application_credential": credential,
-                "secret": environ.get("OS_APPLICATION_CREDENTIAL_SECRET"),
-            }
+        names = [
+            name
+            for name in self.table
+            if name.startswith(("user", "project")) or name in {"application_credential", "token"}
+        ]
+        found = self.with_variables(environ, *names, prefix="OS_")
+        if found.application_credential is None:
+            found = found.with_variables(environ, "secret", prefix="OS_PASSWORD")
+        else:
+            found = found.with_variables(environ, "secret", prefix="OS_APPLICATION")
             if environ.get("OS_APPLICATION_CREDENTIAL_ID"):  # an id needs no user
-                for label in ("user", "user_id"):
-                    found.pop(label, None)
-        if not any(found.get(label) for label in _WHO):
-            found = {"user": environ.get("ST_USER"), "secret": environ.get("ST_KEY")}
-        if found.get("secret"):
-            found.pop("token", None)
-        if not any(found.get(label) for label in _WHO):
-            return self
-        return replace(self, **found, from_environment=True)
+                found = found.replaced(user=None, user_id=None)
+        if not found._has_credentials():
+            return self.with_variables(environ, "user", "secret", prefix="ST_")
+        return found.replaced(token=None) if found.secret else found
 
-    def _check_who(self) -> None:
+    def _check_credentials(self) -> None:
         if self.anonymous:
-            if any(getattr(self, name) is not None for name in _WHO):
+            if self._has_credentials():
                 raise InvalidOptionError("anonymous=True and credentials exclude each other")
             if self.storage_url is None:
                 raise InvalidOptionError("anonymous=True needs storage_url=")
@@ -181,25 +225,21 @@ class Settings:
             raise CredentialsNotFoundError(
                 "give a user and a secret, an application credential and its secret, or a token;"
                 " or set OS_USERNAME and OS_PASSWORD, or ST_USER and ST_KEY;"
-                " anonymous=True does without them"
+                " anonymous=True sends requests without them"
             )
         if self.token and self.secret:
             raise InvalidOptionError("token and secret exclude each other")
         if self.auth_url is None and not (self.token and self.storage_url):
             raise CredentialsNotFoundError(
-                "say where to log in with auth_url=, or set OS_AUTH_URL or ST_AUTH; a token needs"
-                " none if storage_url= is given with it"
+                "say where to log in with auth_url=, or set OS_AUTH_URL or ST_AUTH; a token does"
+                " not need it if storage_url= is given too"
             )
-        for label in (*_WHO, "temp_url_key"):
-            value = getattr(self, label)
-            if value is not None and not (isinstance(value, str) and value.isprintable()):
-                raise InvalidOptionError(f"{label} must be printable text")
 
     # ------------------------------------------------------------------ for requests
 
     @property
     def identity(self) -> Identity:
-        """Who logs in, and for what."""
+        """The credentials of the login, and what they are for."""
         return Identity(
             self.user, self.secret, self.user_id, self.user_domain, self.user_domain_id,
             self.project, self.project_id, self.project_domain, self.project_domain_id,
@@ -208,7 +248,7 @@ class Settings:
 
     @cached_property
     def identity_of_account(self) -> tuple[object, ...]:
-        """Where the account is, and who uses it, without secrets."""
+        """The address of the account and the user, without secrets."""
         places = (
             value and parse_place(value, label, insecure=True)
             for label, value in (("auth_url", self.auth_url), ("storage_url", self.storage_url))
@@ -217,29 +257,12 @@ class Settings:
         kind = "token" if self.token is not None else "anonymous" if self.anonymous else "secret"
         return (kind, *places, replace(who, secret=None, token=None))
 
-    def transport(self, concurrency: int) -> Transport:
-        """Return what makes connections."""
-        return make_transport(
-            concurrency, timeout=self.timeout, verify=self.verify, proxies=self.proxies
-        )
-
-    # ------------------------------------------------------------------ pickles
-
-    def pickled(self) -> dict[str, Any]:
-        """Return the arguments that make the same driver elsewhere; see `_settings.pickled`."""
-        found = ("from_environment", *_WHO) if self.from_environment else ()
-        return pickled(self, _SECRETS, found=found, allowed=self.pickle_secret)
-
 
 def parse_place(value: str, label: str, *, insecure: bool) -> Place:
     """
-    Return an address in its two pieces.
+    Return the two parts of an address.
 
     Raises:
-        InvalidOptionError: It is none, or one that would be spoken to in clear.
+        InvalidOptionError: The URL is invalid, or uses plain http without `insecure`.
     """
     return Place(*split_endpoint(value, label, insecure=insecure))
-
-
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((environ[name] for name in names if environ.get(name)), None)

@@ -1,17 +1,13 @@
-"""
-The options that S3 has besides those of every service, for one upload, copy or bucket.
-
-They are checked before anything is sent, and take the place of what the driver was made with.
-"""
+"""The options that only S3 has: of one upload or copy, and of a new bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from ... import arguments
 from ...errors import InvalidOptionError
+from ...options import Option
 from ...rest.options import key, one_of, optional, tags
 from .endpoints import checked_region
 
@@ -26,12 +22,8 @@ _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
 _OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 
-acl = optional(one_of(*_ACLS))
-encryption = optional(one_of(*_ENCRYPTIONS))
-ownership = optional(one_of(*_OWNERSHIPS))
 
-
-def kms_key(value: object, label: str) -> str | None:
+def _kms_key(value: object, label: str) -> str | None:
     """Return the id, alias or ARN of a key that the service keeps."""
     text = arguments.header_value(value, label)
     if text is not None and not text.isascii():
@@ -39,25 +31,40 @@ def kms_key(value: object, label: str) -> str | None:
     return text
 
 
-def region(value: object, label: str) -> str | None:
-    """Return where a bucket is made."""
-    return None if value is None else checked_region(value, label)
+ACL = Option('The canned ACL, such as ``"public-read"``.', optional(one_of(*_ACLS)))
+ENCRYPTION = Option(
+    'How the service encrypts what is written: ``"AES256"``, ``"aws:kms"`` or'
+    ' ``"aws:kms:dsse"``; the bucket\'s own setting by default.',
+    optional(one_of(*_ENCRYPTIONS)),
+)
+KMS_KEY = Option('The id, alias or ARN of the key for ``"aws:kms"``.', _kms_key)
+CUSTOMER_KEY = Option(
+    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with"
+    " (SSE-C). The service does not keep it.",
+    optional(key),
+    secret=True,
+)
 
-
-#: What ``extra=`` of an upload or a copy may have.
-UPLOAD: dict[str, Callable[[object, str], Any]] = {
-    "acl": acl,
-    "encryption": encryption,
-    "kms_key": kms_key,
-    "customer_key": optional(key),
-    "tags": optional(tags),
+#: The options of an upload or a copy. `None` stands for no option, whatever the driver was given.
+UPLOAD: Mapping[str, Option] = {
+    "acl": ACL,
+    "encryption": ENCRYPTION,
+    "kms_key": KMS_KEY,
+    "customer_key": CUSTOMER_KEY,
+    "tags": Option(
+        "A mapping of at most 10 tags. Those of a copy take the place of the source's tags.",
+        optional(tags),
+    ),
 }
 
-#: What ``extra=`` of a new bucket may have.
-CONTAINER: dict[str, Callable[[object, str], Any]] = {
-    "region": region,
-    "ownership": ownership,
-    "acl": acl,
+#: The options of a new bucket.
+CONTAINER: Mapping[str, Option] = {
+    "region": Option("Where the bucket is created.", optional(checked_region)),
+    "ownership": Option(
+        '``"BucketOwnerEnforced"``, ``"BucketOwnerPreferred"`` or ``"ObjectWriter"``.',
+        optional(one_of(*_OWNERSHIPS)),
+    ),
+    "acl": ACL,
 }
 
 

@@ -1,0 +1,48 @@
+"""The options that only Azure has: of one upload or copy, and of a new container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ...errors import InvalidOptionError
+from ...options import Option
+from ...rest.options import key, one_of, optional, tags, text
+
+# https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-tags#remarks
+_TAG = re.compile(r"[A-Za-z0-9 +\-./:=_]*", re.ASCII)
+
+
+def _tags(value: object, label: str) -> dict[str, str]:
+    """Return the tags of a blob."""
+    found = tags(value, label)
+    if not all(_TAG.fullmatch(name + item) for name, item in found.items()):
+        raise InvalidOptionError(
+            f"{label}: Azure takes ASCII letters, digits, spaces and + - . / : = _ in tags"
+        )
+    return found
+
+
+CUSTOMER_KEY = Option(
+    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with. The"
+    " service does not keep it.",
+    key,
+    secret=True,
+)
+ENCRYPTION_SCOPE = Option("The encryption scope that encrypts what is written.", text)
+
+#: The options of an upload or a copy.
+UPLOAD: Mapping[str, Option] = {
+    "access_tier": Option('The access tier, such as ``"Cool"``.', text),
+    "customer_key": CUSTOMER_KEY,
+    "encryption_scope": ENCRYPTION_SCOPE,
+    "tags": Option("A mapping of at most 10 tags, which are indexed.", _tags),
+}
+#: The options of a new container.
+CONTAINER: Mapping[str, Option] = {
+    "public_access": Option(
+        '``"container"`` or ``"blob"``: whether anyone can read the container, or only blobs'
+        " whose names they know.",
+        optional(one_of("blob", "container")),
+    )
+}

@@ -1,0 +1,61 @@
+"""The options that only Google has: of one upload or copy, and of a new bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from ...errors import InvalidOptionError, InvalidTypeError
+from ...options import Option, flag
+from ...rest.options import key, one_of, text, texts
+
+#: Names of the XML API, which S3 has too, and those of the JSON API:
+#: https://cloud.google.com/storage/docs/access-control/lists#predefined-acl
+PREDEFINED_ACLS = {
+    "private": "private",
+    "public-read": "publicRead",
+    "authenticated-read": "authenticatedRead",
+    "bucket-owner-read": "bucketOwnerRead",
+    "bucket-owner-full-control": "bucketOwnerFullControl",
+    "project-private": "projectPrivate",
+}
+
+
+def _time(value: object, label: str) -> str:
+    if not isinstance(value, datetime):
+        raise InvalidTypeError(f"{label} must be a datetime")
+    if value.tzinfo is None:
+        raise InvalidOptionError(f"{label} must be an aware datetime")
+    moment = value.astimezone(timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}Z"
+
+
+KMS_KEY = Option("The key of Cloud KMS that encrypts what is written.", text)
+CUSTOMER_KEY = Option(
+    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with. The"
+    " service does not keep it.",
+    key,
+    secret=True,
+)
+
+#: The options of an upload or a copy.
+UPLOAD: Mapping[str, Option] = {
+    "acl": Option(
+        'A predefined ACL, such as ``"public-read"``, unless the bucket has uniform access.',
+        one_of(*PREDEFINED_ACLS),
+    ),
+    "custom_time": Option("An aware datetime, which lifecycle rules can refer to.", _time),
+    "customer_key": CUSTOMER_KEY,
+    "kms_key": KMS_KEY,
+}
+#: The options of a new bucket.
+CONTAINER: Mapping[str, Option] = {
+    "labels": Option("A mapping of labels.", texts),
+    "location": Option('Where the bucket is created, such as ``"EU"``.', text),
+    "public_access_prevention": Option(
+        '``"enforced"`` or ``"inherited"``.', one_of("enforced", "inherited")
+    ),
+    "storage_class": Option("The storage class of objects that have none of their own.", text),
+    "uniform_access": Option("Whether permissions are the bucket's alone, without ACLs.", flag),
+    "versioning": Option("Whether old versions of objects are kept.", flag),
+}

@@ -1,0 +1,359 @@
+"""
+Options as data: every argument of a driver's constructor is declared once.
+
+A subclass of `Options` declares the arguments like a dataclass, and `constructor` makes an
+``__init__`` of it. The one declaration gives the signature that editors and type checkers show,
+the checks, the section ``Args`` of the class's docstring, the tables in docs/providers, the
+environment variables that are read, and what may go into a pickle.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, get_type_hints
+
+from typing_extensions import Self, dataclass_transform, override
+
+from . import arguments
+from .errors import InvalidTypeError
+from .redaction import hide, hide_address, type_name
+from .retry import RetryPolicy
+from .transfer.options import TransferOptions
+
+#: Checks the value of an option: takes the value and what to call it in an error, and returns the
+#: value to use.
+Check: TypeAlias = Callable[[object, str], object]
+
+D = TypeVar("D")
+P = ParamSpec("P")
+S = TypeVar("S", bound="Options")
+
+_WIDTH = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """
+    What is known of an option; calling it checks a value.
+
+    Attributes:
+        doc: What it does, in whole sentences of reStructuredText.
+        check: By default the option's type says what is checked: text and switches are.
+        variables: The environment variables that it can come from; the first that is set wins.
+        hidden: Whether reprs and tracebacks show ``***`` in place of the value.
+        secret: Whether a pickle must not have the value. Secrets are hidden.
+        kw_only: Whether it is an argument that must be given by name.
+    """
+
+    doc: str
+    check: Check | None = None
+    variables: tuple[str, ...] = ()
+    hidden: bool = False
+    secret: bool = False
+    kw_only: bool = True
+    type: object = None
+    default: object = None
+
+    def __call__(self, value: object, label: str) -> object:
+        return value if self.check is None else self.check(value, label)
+
+    def hide(self, value: object) -> object:
+        """Return a value whose `repr` shows no secret."""
+        return hide(value) if self.hidden or self.secret else hide_address(value)
+
+
+def string(value: object, label: str) -> str:
+    """Return a value that must be a text."""
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{label} must be a str, not {type_name(value)}")
+    return value
+
+
+def flag(value: object, label: str) -> bool:
+    """Return a value that must be true or false."""
+    if not isinstance(value, bool):
+        raise InvalidTypeError(f"{label} must be True or False, not {type_name(value)}")
+    return value
+
+
+# What is checked of options that have no check of their own.
+_CHECKS: Mapping[object, Check] = {
+    str: string,
+    str | None: string,
+    bool: flag,
+    bool | None: flag,
+}
+
+
+def option(
+    known: str | Option,
+    check: Check | None = None,
+    *,
+    default: Any = MISSING,
+    variables: Sequence[str] = (),
+    hidden: bool = False,
+    secret: bool = False,
+    kw_only: bool = True,
+) -> Any:
+    """
+    Declare an option in the body of an `Options` class; it is required without a default.
+
+    Args:
+        known: Its documentation, or an `Option` that is used elsewhere too.
+        check: And the arguments after it are described at `Option`.
+        kw_only: False for an argument that may also be given by position.
+    """
+    found = known if isinstance(known, Option) else Option(known, check)
+    found = replace(
+        found,
+        variables=tuple(variables) or found.variables,
+        hidden=hidden or found.hidden,
+        secret=secret or found.secret,
+        kw_only=kw_only,
+    )
+    return field(default=default, kw_only=kw_only, metadata={"option": found})
+
+
+def _table(cls: type) -> Mapping[str, Option]:
+    """Return the options of a dataclass by name, its own before those of its bases."""
+    types = get_type_hints(cls)
+
+    def depth(name: str) -> int:
+        return sum(name in getattr(base, "__dataclass_fields__", ()) for base in cls.__mro__)
+
+    return {
+        item.name: replace(
+            known,
+            check=known.check or _CHECKS.get(types[item.name]),
+            type=types[item.name],
+            default=item.default,
+        )
+        for item in sorted(fields(cls), key=lambda item: depth(item.name))
+        if isinstance(known := item.metadata.get("option"), Option)
+    }
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(option,))
+class Options:
+    """
+    The arguments of a driver, checked, with secrets hidden.
+
+    Subclasses are frozen dataclasses whose fields are made by `option`. `None` is accepted by
+    options whose default it is. Annotations must be importable where the class is defined.
+
+    Attributes:
+        table: What is known of the options, by name.
+        sources: The environment variables that values come from, by option.
+    """
+
+    table: ClassVar[Mapping[str, Option]] = {}
+    sources: Mapping[str, str] = {}
+
+    @override
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True, repr=False)(cls)
+        cls.table = _table(cls)
+
+    def __post_init__(self) -> None:
+        for name, known in self.table.items():
+            value = getattr(self, name)
+            if value is not None or known.default is not None:
+                checked = known.hide(known(value, self.label(name)))
+                object.__setattr__(self, name, checked)
+
+    @override
+    def __repr__(self) -> str:
+        given = [
+            f"{name}={'***' if known.hidden or known.secret else repr(value)}"
+            for name, known in self.table.items()
+            if (value := getattr(self, name)) != known.default
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def label(self, name: str) -> str:
+        """Return what to call an option in a message: its name, or the variable it comes from."""
+        return self.sources.get(name, name)
+
+    def replaced(self, **changes: Any) -> Self:
+        """Return these options with some of them changed."""
+        found: Self = replace(cast("Any", self), **changes)
+        kept = {name: source for name, source in self.sources.items() if name not in changes}
+        object.__setattr__(found, "sources", kept)
+        return found
+
+    def with_variables(self, environ: Mapping[str, str], *names: str, prefix: str = "") -> Self:
+        """
+        Return these options with those that were not given taken from the environment.
+
+        Args:
+            names: The options that may come from there.
+            prefix: Only variables whose names begin with it are read.
+
+        Raises:
+            InvalidOptionError: A variable has a value that the option cannot have.
+        """
+        values, sources = {}, {}
+        for name in names:
+            known = self.table[name]
+            if getattr(self, name) != known.default:
+                continue
+            for variable in known.variables:
+                if variable.startswith(prefix) and environ.get(variable):
+                    values[name] = known(environ[variable], variable)
+                    sources[name] = variable
+                    break
+        found = self.replaced(**values)
+        object.__setattr__(found, "sources", {**found.sources, **sources})
+        return found
+
+
+class DriverOptions(Options):
+    """The arguments that every driver has; each is also an attribute that can be set later."""
+
+    retry: RetryPolicy | None = option(
+        "When and how often to try again after a failure that may pass.",
+        lambda value, label: arguments.instance(value, RetryPolicy, label),
+        default=None,
+    )
+    transfer: TransferOptions | None = option(
+        "How large transfers are split, and how many parts are sent at once.",
+        lambda value, label: arguments.instance(value, TransferOptions, label),
+        default=None,
+    )
+    cdn: str | None = option(
+        "The public address that containers are served at, such as"
+        ' ``"https://cdn.example.com/base"``, in place of the service\'s own; see'
+        " `get_object_cdn_url`.",
+        arguments.public_address,
+        default=None,
+    )
+    write_tokens: bool = option(
+        "Store a random token in the metadata of each object that is written on a condition. It"
+        " shows whether a write whose response was lost took effect; without it, such a write"
+        " raises `OutcomeUnknownError`.",
+        default=True,
+    )
+
+
+# ---------------------------------------------------------------------- constructors
+
+
+def constructor(
+    kind: Callable[P, S],
+) -> Callable[[Callable[[D, S], None]], Callable[Concatenate[D, P], None]]:
+    """
+    Make an ``__init__`` that takes options by name of one that takes an `Options` object.
+
+    Args:
+        kind: The class of the options.
+
+    Raises:
+        InvalidTypeError: An argument is unknown or missing; by the ``__init__`` that is made.
+    """
+    options = cast("type[Options]", kind)
+    known = options.table
+
+    def decorate(init: Callable[[D, S], None]) -> Callable[Concatenate[D, P], None]:
+        @wraps(init)
+        def __init__(self: D, /, *args: P.args, **given: P.kwargs) -> None:  # noqa: N807 - it becomes one
+            mistake = _mistake(known, type(self).__name__, args, given)
+            named = _hidden(known, args, given)
+            del args, given  # from here on no traceback shows a secret
+            if mistake:
+                raise InvalidTypeError(mistake)
+            init(self, cast("Any", options)(**named))
+
+        made = cast("Any", __init__)
+        made.options = options
+        made.__signature__ = _signature(known)
+        made.__annotations__ = {name: one.type for name, one in known.items()} | {"return": None}
+        return __init__
+
+    return decorate
+
+
+def _mistake(
+    known: Mapping[str, Option], driver: str, args: Sequence[object], given: Mapping[str, object]
+) -> str:
+    """Return what is wrong with the arguments of a call; it repeats no value."""
+    positional = [name for name, one in known.items() if not one.kw_only]
+    if len(args) > len(positional):
+        return (
+            f"{driver} takes at most {len(positional)} positional arguments, but {len(args)} were"
+            " given; pass the others by name"
+        )
+    for name in given:
+        if name not in known:
+            nearest = arguments.nearest(name, known)
+            return f"{driver} has no argument {name!r}; " + (
+                f"did you mean {nearest!r}?" if nearest else f"it has {', '.join(known)}"
+            )
+    both = [name for name in positional[: len(args)] if name in given]
+    if both:
+        return f"{driver} was given {both[0]!r} twice, by position and by name"
+    required = [name for name, one in known.items() if one.default is MISSING]
+    missing = [name for name in required if name not in {*positional[: len(args)], *given}]
+    return f"{driver} needs the argument {missing[0]!r}" if missing else ""
+
+
+def _hidden(
+    known: Mapping[str, Option], args: Sequence[object], given: Mapping[str, object]
+) -> dict[str, object]:
+    """Return arguments by name with secrets hidden; unknown ones may be misspelt secrets."""
+    positional = (name for name, one in known.items() if not one.kw_only)
+    named = {**dict(zip(positional, args, strict=False)), **given}
+    return {
+        name: known[name].hide(value) if name in known else hide(value)
+        for name, value in named.items()
+    }
+
+
+def _signature(known: Mapping[str, Option]) -> Signature:
+    """Return the signature of an ``__init__`` that takes these options."""
+    parameters = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY if one.kw_only else Parameter.POSITIONAL_OR_KEYWORD,
+            default=Parameter.empty if one.default is MISSING else one.default,
+            annotation=one.type,
+        )
+        for name, one in known.items()
+    ]
+    itself = Parameter("self", Parameter.POSITIONAL_ONLY)
+    return Signature([itself, *parameters], return_annotation=None)
+
+
+def document(cls: type) -> None:
+    """Add the section ``Args`` to the docstring of a class whose ``__init__`` has options."""
+    options = getattr(vars(cls).get("__init__"), "options", None)
+    if options is None or cls.__doc__ is None:
+        return
+    lines = ["Args:"]
+    for name, known in options.table.items():
+        lines += textwrap.wrap(
+            f"{name}: {described(known)}",
+            _WIDTH,
+            initial_indent=" " * 4,
+            subsequent_indent=" " * 8,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    text, raises, errors = inspect.cleandoc(cls.__doc__).partition("Raises:\n")
+    cls.__doc__ = "\n".join(
+        ["", text.rstrip(), "", *lines, *(["", raises + errors] if raises else []), ""]
+    )
+
+
+def described(known: Option) -> str:
+    """Return the documentation of an option, with the variables that it can come from."""
+    if not known.variables:
+        return known.doc
+    *others, last = (f"``{name}``" for name in known.variables)
+    names = f"{', '.join(others)} or {last}" if others else last
+    return f"{known.doc} By default, the environment's {names}."
