@@ -24,7 +24,7 @@ from .errors import (
 )
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .listing import iterate_pages
-from .options import Check, document
+from .options import WRITE_OPTIONS, Check, document
 from .retry import Retrier, TokenBucket
 from .transfer.workers import map_concurrently
 from .values import (
@@ -101,11 +101,9 @@ class DriverCore(DriverHooks):
         is sent.
 
         Args:
-            operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or an
-                option: ``"if_absent"``, ``"if_match"``, ``"delete_if_match"``,
-                ``"storage_class"``, ``"cache_control"``, ``"content_disposition"``,
-                ``"content_encoding"``, ``"content_language"``, ``"sign_headers"``,
-                ``"sign_response_headers"``.
+            operation: The name of a method, such as ``"copy_object"`` or ``"sign_url"``, or of an
+                option, such as ``"if_absent"`` or ``"storage_class"``; `libstore.hooks.OPTIONS`
+                has them all.
 
         Raises:
             InvalidOptionError: There is no operation and no option of this name.
@@ -117,8 +115,12 @@ class DriverCore(DriverHooks):
         if operation in CAPABILITIES:
             return self._has_hook(operation) and self._is_configured_for(operation)
         if operation.startswith("_") or not callable(getattr(type(self), operation, None)):
-            known = ", ".join(sorted(OPTIONS | set(CAPABILITIES)))
-            raise InvalidOptionError(f"unknown operation {operation!r}; use one of {known}")
+            known = sorted(OPTIONS | set(CAPABILITIES))
+            nearest = arguments.nearest(operation, known)
+            meant = f" (did you mean {nearest!r}?)" if nearest else ""
+            raise InvalidOptionError(
+                f"unknown operation {operation!r}{meant}; use one of {', '.join(known)}"
+            )
         return True
 
     def _has_hook(self, operation: str) -> bool:
@@ -241,24 +243,26 @@ class DriverCore(DriverHooks):
         metadata: Mapping[str, str] | None,
         conditions: Conditions,
         extra: Extra | None = None,
-        **headers: str | None,
+        **options: object,
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""
-        given: dict[str, Any] = {
-            label: checked
-            for label, value in headers.items()
-            if (checked := arguments.header_value(value, label)) is not None
-        }
-        for label in given:
-            self._need_option(label, True)
         return WriteOptions(
             content_type=arguments.header_value(content_type, "content_type")
             or guess_content_type(name),
             metadata=arguments.metadata(metadata, self.limits),
             conditions=conditions,
             extra=self._extra(extra, self.upload_extras),
-            **given,
+            **self._service_options(options),
         )
+
+    def _service_options(self, given: Mapping[str, object]) -> dict[str, Any]:
+        """Return the given ones of `WRITE_OPTIONS`, checked; the service must support them."""
+        checked: dict[str, Any] = {}
+        for name, value in given.items():
+            if value is not None:
+                checked[name] = WRITE_OPTIONS[name](value, name)
+                self._need_option(name, True)
+        return checked
 
     def _extra(self, given: object, known: Mapping[str, Check]) -> Mapping[str, object]:
         """Return the options that only this service has, checked by the driver's own rules."""
@@ -268,9 +272,11 @@ class DriverCore(DriverHooks):
             raise InvalidTypeError(f"extra must be a mapping, not {type(given).__name__}")
         unknown = [name for name in given if name not in known]
         if unknown:
+            nearest = arguments.nearest(unknown[0], known)
+            meant = f" (did you mean {nearest!r}?)" if nearest else ""
             choice = f"one of {', '.join(sorted(known))}" if known else "nothing at all here"
             raise InvalidOptionError(
-                f"the {self.name} driver has no extra option {unknown[0]!r}; give {choice}"
+                f"the {self.name} driver has no extra option {unknown[0]!r}{meant}; give {choice}"
             )
         return {name: known[name](value, f"extra[{name!r}]") for name, value in given.items()}
 

@@ -43,7 +43,6 @@ from .operations.opening import (
     TextKeywords,
     TextReadMode,
     TextWriteMode,
-    WriteKeywords,
 )
 from .operations.signing import SignedURL
 from .operations.walking import walk
@@ -69,6 +68,7 @@ from .values import (
     Part,
     Prefix,
     Upload,
+    WriteKeywords,
 )
 
 _CHUNK_SIZE = MiB

@@ -19,7 +19,7 @@ from typing_extensions import Self, Unpack, override
 from .error_context import ErrorContext
 from .readonly import no_pairs
 from .redaction import hide_keys
-from .values import ContainerInfo, DeleteResult, Extra, ObjectInfo, Prefix, Upload
+from .values import ContainerInfo, DeleteResult, Extra, ObjectInfo, Prefix, Upload, WriteKeywords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         TextKeywords,
         TextReadMode,
         TextWriteMode,
-        WriteKeywords,
     )
     from .operations.signing import SignedURL
     from .transfer.progress import ProgressCallback

@@ -23,7 +23,7 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from .errors import NotSupportedError, StorageError
-from .options import Check
+from .options import WRITE_OPTIONS, Check
 from .retry import RetryPolicy
 from .transfer.options import TransferOptions
 from .transfer.payload import Payload
@@ -45,19 +45,15 @@ from .values import (
     WriteOptions,
 )
 
-#: Options that not every service honours; a driver names in `options` those that its service does.
+#: Options that not every service supports. A driver names in `options` those of its service.
 OPTIONS = frozenset(
     {
         "if_absent",
         "if_match",
         "delete_if_match",
-        "storage_class",
-        "cache_control",
-        "content_disposition",
-        "content_encoding",
-        "content_language",
         "sign_headers",
         "sign_response_headers",
+        *WRITE_OPTIONS,
     }
 )
 

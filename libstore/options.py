@@ -24,6 +24,7 @@ from .errors import InvalidTypeError
 from .redaction import hide, hide_address, type_name
 from .retry import RetryPolicy
 from .transfer.options import TransferOptions
+from .values import CopyOptions, WriteOptions
 
 #: Checks the value of an option: takes the value and what to call it in an error, and returns the
 #: value to use.
@@ -79,6 +80,16 @@ def flag(value: object, label: str) -> bool:
     if not isinstance(value, bool):
         raise InvalidTypeError(f"{label} must be True or False, not {type_name(value)}")
     return value
+
+
+def texts(value: object, label: str) -> dict[str, str]:
+    """Return pairs of texts."""
+    if not isinstance(value, Mapping):
+        raise InvalidTypeError(f"{label} must be a mapping of str to str, not {type_name(value)}")
+    for name, item in value.items():
+        arguments.text(name, f"a key in {label}")
+        arguments.text(item, f"{label}[{name!r}]")
+    return dict(value)
 
 
 # What is checked of options that have no check of their own.
@@ -357,3 +368,25 @@ def described(known: Option) -> str:
     *others, last = (f"``{name}``" for name in known.variables)
     names = f"{', '.join(others)} or {last}" if others else last
     return f"{known.doc} By default, the environment's {names}."
+
+
+# ---------------------------------------------------------------------- options of a write
+
+_WRITE_CHECKS: Mapping[object, Check] = {
+    str | None: arguments.header_value,
+    Mapping[str, str] | None: texts,
+}
+
+
+def _write_options() -> Mapping[str, Check]:
+    types = get_type_hints(WriteOptions)
+    optional = (item.name for item in fields(WriteOptions) if item.default is None)
+    return {name: _WRITE_CHECKS[types[name]] for name in optional}
+
+
+#: The options of a write that not every service supports, with their checks. They are the fields
+#: of `WriteOptions` whose default is `None`.
+WRITE_OPTIONS = _write_options()
+
+#: Those that can be given for a copy. The others are carried over from the source.
+COPY_OPTIONS = tuple(item.name for item in fields(CopyOptions) if item.name in WRITE_OPTIONS)

@@ -137,9 +137,7 @@ def _load(name: str, target: str) -> type[StorageDriver]:
 
 
 def _unknown(name: object) -> str:
-    import difflib  # only for this message
-
     known = list_drivers()
-    close = difflib.get_close_matches(str(name).lower(), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    nearest = arguments.nearest(name, known)
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
     return f"no driver is called {name!r}.{hint} There are: {', '.join(known)}"

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
 from .readonly import no_pairs, read_only
 
@@ -224,6 +224,9 @@ class WriteOptions:
     """
     The attributes that are stored with an object, and the conditions of the write.
 
+    Fields whose default is `None` are options that not every service supports. Such a field is an
+    argument of all methods that write, by the same name; see also `WriteKeywords`.
+
     Attributes:
         extra: Options of this service only, named as in `DriverHooks.upload_extras`.
     """
@@ -237,6 +240,21 @@ class WriteOptions:
     content_language: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
     extra: Mapping[str, object] = field(default_factory=dict)
+
+
+class WriteKeywords(TypedDict, total=False):
+    """The arguments of methods that open an object for writing, for type checkers."""
+
+    content_type: str | None
+    metadata: Mapping[str, str] | None
+    storage_class: str | None
+    cache_control: str | None
+    content_disposition: str | None
+    content_encoding: str | None
+    content_language: str | None
+    if_absent: bool
+    if_match: str | None
+    extra: Extra | None
 
 
 def no_checkpoint() -> None:

@@ -46,7 +46,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         "http": "values errors arguments retry buffers redaction version",
     },
     {
-        "options": "errors arguments redaction retry transfer.options",
+        "options": "values errors arguments redaction retry transfer.options",
         "error_context": "errors redaction",
         "auth": "arguments errors http redaction retry",
         "files": "values errors transfer buffers",
@@ -62,7 +62,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer.workers",
     },
     {
-        "operations": "values errors error_context arguments listing transfer files core",
+        "operations": "values errors error_context arguments options listing transfer files core",
     },
     {
         "handles": "readonly values redaction error_context listing transfer files operations",

@@ -18,14 +18,13 @@ from ..errors import (
     ServiceError,
     StorageError,
 )
+from ..options import COPY_OPTIONS, WRITE_OPTIONS
 from ..transfer.copy import ObjectSource
 from ..transfer.progress import ProgressCallback
 from ..transfer.upload import Stored, UploadRequest, upload
 from ..transfer.workers import CancelToken, check_cancelled
 from ..values import Conditions, CopyOptions, ObjectInfo
 
-# What a copy keeps between services, besides content type and metadata.
-_CARRIED = ("cache_control", "content_disposition", "content_encoding", "content_language")
 # Services report times in whole seconds, some rounded up.
 _CLOCK_STEP = 2.0
 
@@ -94,19 +93,18 @@ def _checked_options(
     driver: DriverCore, options: CopyOptions, cancel: CancelToken | None
 ) -> CopyOptions:
     """Check the options of a copy against the driver that it goes to."""
-    checked = replace(
+    own = {name: getattr(options, name) for name in COPY_OPTIONS}
+    return replace(
         options,
         content_type=arguments.header_value(options.content_type, "content_type"),
         metadata=None
         if options.metadata is None
         else arguments.metadata(options.metadata, driver.limits),
-        storage_class=arguments.header_value(options.storage_class, "storage_class"),
         conditions=driver._conditions(options.conditions.if_absent, None),
         extra=driver._extra(options.extra, driver.upload_extras),
         checkpoint=partial(check_cancelled, cancel),
+        **driver._service_options(own),
     )
-    driver._need_option("storage_class", checked.storage_class is not None)
-    return checked
 
 
 def _copy_by_service(
@@ -133,8 +131,10 @@ def _copy_through(
     info = source.info
     headers = {
         label: value
-        for label in _CARRIED
-        if label in target.options and isinstance(value := info.extra.get(label), str)
+        for label in WRITE_OPTIONS
+        if label not in COPY_OPTIONS
+        and label in target.options
+        and isinstance(value := info.extra.get(label), str)
     }
     try:
         write = target._write_options(
@@ -148,7 +148,8 @@ def _copy_through(
     except BaseException:
         source.close()
         raise
-    write = replace(write, storage_class=options.storage_class, extra=options.extra)
+    own = {name: getattr(options, name) for name in COPY_OPTIONS}
+    write = replace(write, extra=options.extra, **own)
     return upload(target, replace(order, options=write), source)
 
 

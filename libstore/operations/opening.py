@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from .. import arguments
 from ..core import DriverCore
@@ -19,27 +19,12 @@ from ..files import (
 )
 from ..transfer.reading import Read, read
 from ..transfer.upload import Stored, Uploader, UploadRequest
-from ..values import Extra, ObjectInfo, Span
+from ..values import ObjectInfo, Span, WriteKeywords
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
 BinaryWriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx"]
 TextReadMode: TypeAlias = Literal["r", "rt", "tr"]
 TextWriteMode: TypeAlias = Literal["w", "wt", "tw", "x", "xt", "tx"]
-
-
-class WriteKeywords(TypedDict, total=False):
-    """The options of opening an object for writing."""
-
-    content_type: str | None
-    metadata: Mapping[str, str] | None
-    storage_class: str | None
-    cache_control: str | None
-    content_disposition: str | None
-    content_encoding: str | None
-    content_language: str | None
-    if_absent: bool
-    if_match: str | None
-    extra: Extra | None
 
 
 class TextKeywords(WriteKeywords, total=False):

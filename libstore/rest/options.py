@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 from .. import arguments
 from ..errors import InvalidOptionError, InvalidTypeError
-from ..options import string
+from ..options import string, texts
 from ..redaction import HiddenBytes, hide, type_name
 
 T = TypeVar("T")
@@ -61,16 +61,6 @@ def key(value: object, label: str) -> bytes:
     if len(found := HiddenBytes(value)) != 32:
         raise InvalidOptionError(f"{label} must be 32 bytes, not {len(found)}")
     return found
-
-
-def texts(value: object, label: str) -> dict[str, str]:
-    """Return pairs of texts."""
-    if not isinstance(value, Mapping):
-        raise InvalidTypeError(f"{label} must be a mapping of str to str, not {type_name(value)}")
-    for name, item in value.items():
-        arguments.text(name, f"a key in {label}")
-        arguments.text(item, f"{label}[{name!r}]")
-    return dict(value)
 
 
 def tags(value: object, label: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from ...errors import InvalidOptionError, InvalidTypeError
-from ...options import Option, flag
-from ...rest.options import key, one_of, text, texts
+from ...options import Option, flag, texts
+from ...rest.options import key, one_of, text
 
 #: Names of the XML API, which S3 has too, and those of the JSON API:
 #: https://cloud.google.com/storage/docs/access-control/lists#predefined-acl
