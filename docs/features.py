@@ -1,26 +1,29 @@
 """
-Write the tables of docs/features.md from `supports()` and `limits` of each driver.
+Write the tables of docs/features.md and of the pages in docs/providers.
 
     python docs/features.py            # after a driver has changed
 
-The text of the page is written by hand; this program replaces the lines between
-``<!-- name -->`` and ``<!-- end -->``. It creates drivers with invalid credentials and sends
-nothing. A test compares the page with the output of this program.
+The tables of features come from `supports()` and `limits` of each driver, those of arguments and
+options from their declarations. The text of the pages is written by hand; this program replaces
+the lines between ``<!-- name -->`` and ``<!-- end -->``. It creates drivers with invalid
+credentials and sends nothing. A test compares the pages with the output of this program.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
 from libstore import StorageDriver, get_driver
 from libstore.drivers.s3.services import SERVICES
 from libstore.hooks import CAPABILITIES, OPTIONS
+from libstore.options import Check, Option, described
 from libstore.values import GiB, KiB, Limits, MiB, TiB
 
-PAGE = Path(__file__).with_name("features.md")
+DOCS = Path(__file__).parent
 
 #: What the library does if the service cannot.
 FALLBACKS = {
@@ -52,14 +55,23 @@ DIFFERENCES = ("if_absent", "if_match", "delete_if_match", "storage_class", "del
 
 
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
+    """Write the pages."""
+    for path, page in pages().items():
+        path.write_text(page, "utf-8")
 
 
-def filled(page: str) -> str:
-    """Return a page with the current content of all its tables."""
+def pages() -> dict[Path, str]:
+    """Return the pages with the current content of all their tables."""
     drivers = made_drivers()
-    tables = {
+    found = {DOCS / "features.md": feature_tables(drivers)}
+    for driver in drivers.values():
+        found.setdefault(DOCS / f"providers/{driver.name}.md", driver_tables(driver))
+    return {path: filled(path, tables) for path, tables in found.items()}
+
+
+def feature_tables(drivers: Mapping[str, StorageDriver]) -> dict[str, str]:
+    """Return the tables of features and limits, by name."""
+    return {
         "operations": table(["Operation", "Supported by", "Otherwise"], operation_rows(drivers)),
         "options": table(["Option", "Supported by", "Not supported by"], option_rows(drivers)),
         "extras": table(["Driver", "Uploads and copies", "Containers"], extra_rows(drivers)),
@@ -69,12 +81,49 @@ def filled(page: str) -> str:
         },
         "services": table(["Name", "Service", "Not supported", "Parts"], service_rows()),
     }
+
+
+def driver_tables(driver: StorageDriver) -> dict[str, str]:
+    """Return the tables of the arguments and options of a driver, by name."""
+    arguments: Mapping[str, Option] = type(driver).__init__.options.table
+    tables = {"arguments": table(["Argument", "Default", "Meaning"], argument_rows(arguments))}
+    for name, extras in (
+        ("upload options", driver.upload_extras),
+        ("container options", driver.container_extras),
+    ):
+        if extras:
+            tables[name] = table(["Option", "Meaning"], extra_option_rows(extras))
+    return tables
+
+
+def argument_rows(arguments: Mapping[str, Option]) -> Iterable[list[str]]:
+    """Yield a row for each argument of a driver."""
+    for name, known in arguments.items():
+        default = "required" if known.default is MISSING else code(repr(known.default))
+        yield [code(name), "" if known.default is None else default, markdown(known)]
+
+
+def extra_option_rows(extras: Mapping[str, Check]) -> Iterable[list[str]]:
+    """Yield a row for each option that only one service has."""
+    for name, known in extras.items():
+        assert isinstance(known, Option)
+        yield [code(name), markdown(known)]
+
+
+def markdown(known: Option) -> str:
+    """Return the documentation of an option in the page's markup."""
+    return described(known).replace("``", "`")
+
+
+def filled(path: Path, tables: Mapping[str, str]) -> str:
+    """Return a page with these tables."""
+    page = path.read_text("utf-8")
     for name, rows in tables.items():
         begin, end = f"<!-- {name} -->\n", "<!-- end -->"
         place = re.compile(f"{begin}.*?{end}", re.DOTALL)
         page, count = place.subn(f"{begin}\n{rows}\n{end}", page)
         if count != 1:
-            raise SystemExit(f"{PAGE.name} has {count} places for the table {name!r}, not 1")
+            raise SystemExit(f"{path.name} has {count} places for the table {name!r}, not 1")
     return page
 
 

@@ -24,8 +24,8 @@ def _tags(value: object, label: str) -> dict[str, str]:
 
 
 CUSTOMER_KEY = Option(
-    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with. The"
-    " service does not keep it.",
+    "A key of 32 bytes that encrypts what is written and decrypts what is read. The service does"
+    " not keep it.",
     key,
     secret=True,
 )
@@ -33,7 +33,9 @@ ENCRYPTION_SCOPE = Option("The encryption scope that encrypts what is written.",
 
 #: The options of an upload or a copy.
 UPLOAD: Mapping[str, Option] = {
-    "access_tier": Option('The access tier, such as ``"Cool"``.', text),
+    "access_tier": Option(
+        '``"Hot"``, ``"Cool"``, ``"Cold"`` or ``"Archive"``; the same as `storage_class`.', text
+    ),
     "customer_key": CUSTOMER_KEY,
     "encryption_scope": ENCRYPTION_SCOPE,
     "tags": Option("A mapping of at most 10 tags, which are indexed.", _tags),

@@ -32,8 +32,8 @@ def _time(value: object, label: str) -> str:
 
 KMS_KEY = Option("The key of Cloud KMS that encrypts what is written.", text)
 CUSTOMER_KEY = Option(
-    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with. The"
-    " service does not keep it.",
+    "A key of 32 bytes that encrypts what is written and decrypts what is read. The service does"
+    " not keep it.",
     key,
     secret=True,
 )

@@ -39,8 +39,8 @@ ENCRYPTION = Option(
 )
 KMS_KEY = Option('The id, alias or ARN of the key for ``"aws:kms"``.', _kms_key)
 CUSTOMER_KEY = Option(
-    "A key of 32 bytes that encrypts what is written and that what is read was encrypted with"
-    " (SSE-C). The service does not keep it.",
+    "A key of 32 bytes that encrypts what is written and decrypts what is read (SSE-C). The"
+    " service does not keep it.",
     optional(key),
     secret=True,
 )
