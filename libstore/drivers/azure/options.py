@@ -43,8 +43,7 @@ UPLOAD: Mapping[str, Option] = {
 #: The options of a new container.
 CONTAINER: Mapping[str, Option] = {
     "public_access": Option(
-        '``"container"`` or ``"blob"``: whether anyone can read the container, or only blobs'
-        " whose names they know.",
+        '``"blob"`` allows anonymous reads, ``"container"`` also anonymous listings.',
         optional(one_of("blob", "container")),
     )
 }

@@ -41,7 +41,8 @@ CUSTOMER_KEY = Option(
 #: The options of an upload or a copy.
 UPLOAD: Mapping[str, Option] = {
     "acl": Option(
-        'A predefined ACL, such as ``"public-read"``, unless the bucket has uniform access.',
+        'The predefined ACL: ``"private"``, ``"public-read"``, ``"authenticated-read"``,'
+        ' ``"bucket-owner-read"``, ``"bucket-owner-full-control"`` or ``"project-private"``.',
         one_of(*PREDEFINED_ACLS),
     ),
     "custom_time": Option("An aware datetime, which lifecycle rules can refer to.", _time),
