@@ -229,27 +229,24 @@ class DriverOptions(Options):
 
     retry: RetryPolicy | None = option(
         "When and how often to try again after a failure that may pass.",
-        lambda value, label: arguments.instance(value, RetryPolicy, label),
-        default=None,
-    )
+        lambda value, label: arguments.instance(value, RetryPolicy, label), default=None
+    )  # fmt: skip
     transfer: TransferOptions | None = option(
         "How large transfers are split, and how many parts are sent at once.",
-        lambda value, label: arguments.instance(value, TransferOptions, label),
-        default=None,
-    )
+        lambda value, label: arguments.instance(value, TransferOptions, label), default=None
+    )  # fmt: skip
     cdn: str | None = option(
         "The public address that containers are served at, such as"
         ' ``"https://cdn.example.com/base"``, in place of the service\'s own; see'
         " `get_object_cdn_url`.",
-        arguments.public_address,
-        default=None,
-    )
+        arguments.public_address, default=None
+    )  # fmt: skip
     write_tokens: bool = option(
         "Store a random token in the metadata of each object that is written on a condition. It"
         " shows whether a write whose response was lost took effect; without it, such a write"
         " raises `OutcomeUnknownError`.",
-        default=True,
-    )
+        default=True
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- constructors

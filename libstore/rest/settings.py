@@ -84,33 +84,28 @@ class RestSettings(DriverOptions):
     verify: bool | str = option(
         "Whether to check the service's certificate, or the path of a file or directory of"
         " certificate authorities.",
-        _verify,
-        default=True,
-    )
+        _verify, default=True
+    )  # fmt: skip
     cert: str | tuple[str, str] | None = option(
         "The path of a file with a client certificate and its key, or a pair of paths, for"
         " services that require one.",
-        _cert,
-        default=None,
-    )
+        _cert, default=None
+    )  # fmt: skip
     timeout: float | tuple[float, float] | None = option(
         "Seconds to wait for a connection and for more data, or a pair of both; 5 and 60 by"
         " default. A service that sends less than 4 KiB a second during a whole timeout has"
         " stalled.",
-        _timeout,
-        default=None,
-    )
+        _timeout, default=None
+    )  # fmt: skip
     proxies: Mapping[str, str] | None = option(
         "URLs of proxies by scheme, in place of those in ``HTTPS_PROXY``, ``HTTP_PROXY``,"
         " ``ALL_PROXY`` and ``NO_PROXY``.",
-        _proxies,
-        default=None,
-        hidden=True,
-    )
+        _proxies, default=None, hidden=True
+    )  # fmt: skip
     pickle_secret: bool = option(
         "Allow pickles of the driver to contain secrets that were given as arguments.",
-        default=False,
-    )
+        default=False
+    )  # fmt: skip
 
     def transport(self, concurrency: int, url: str) -> Transport:
         """

@@ -62,47 +62,36 @@ class Settings(RestSettings):
     account: str | None = option(
         "The name of the storage account. With ``-secondary`` at its end, requests go to its"
         " second location, which can only be read.",
-        default=None,
-        variables=["AZURE_STORAGE_ACCOUNT"],
-        kw_only=False,
-    )
+        default=None, variables=["AZURE_STORAGE_ACCOUNT"], kw_only=False
+    )  # fmt: skip
     key: str | None = option(
         "One of the account's keys in base64, as the portal shows it.",
-        default=None,
-        variables=["AZURE_STORAGE_KEY"],
-        secret=True,
-        kw_only=False,
-    )
+        default=None, variables=["AZURE_STORAGE_KEY"], secret=True, kw_only=False
+    )  # fmt: skip
     sas_token: str | None = option(
         "A shared access signature of the account or of a container.",
-        default=None,
-        variables=["AZURE_STORAGE_SAS_TOKEN"],
-        secret=True,
-    )
+        default=None, variables=["AZURE_STORAGE_SAS_TOKEN"], secret=True
+    )  # fmt: skip
     connection_string: str | None = option(
         "The account, its address and its credentials in one text, as the portal shows it.",
-        default=None,
-        variables=["AZURE_STORAGE_CONNECTION_STRING"],
-        secret=True,
-    )
+        default=None, variables=["AZURE_STORAGE_CONNECTION_STRING"], secret=True
+    )  # fmt: skip
     credential: TokenCredential | None = option(
         "An object with a method ``get_token(scope)``, such as the credentials of azure-identity."
         " It may contain a secret, so that pickles need ``pickle_secret=True``.",
-        _credential,
-        default=None,
-        secret=True,
-    )
+        _credential, default=None, secret=True
+    )  # fmt: skip
     anonymous: bool = option("Send requests without credentials.", default=False)
     endpoint: str | None = option(
         "The address of the account, as ``https://host[:port][/account]``; by default that of the"
         " account in `endpoint_suffix`.",
-        default=None,
-    )
+        default=None
+    )  # fmt: skip
     endpoint_suffix: str | None = option(
         "The domain of another cloud, such as ``core.chinacloudapi.cn``; ``core.windows.net`` by"
         " default.",
-        default=None,
-    )
+        default=None
+    )  # fmt: skip
     customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
     encryption_scope: str | None = option(options.ENCRYPTION_SCOPE, default=None)
 

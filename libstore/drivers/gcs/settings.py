@@ -77,49 +77,37 @@ class Settings(RestSettings):
 
     key: str | None = option(
         "The id of an HMAC key, or the e-mail address of a service account.",
-        text,
-        default=None,
-        kw_only=False,
-    )
+        text, default=None, kw_only=False
+    )  # fmt: skip
     secret: str | None = option(
         "The secret of the HMAC key, or the private key of the service account in PEM.",
-        default=None,
-        secret=True,
-        kw_only=False,
-    )
+        default=None, secret=True, kw_only=False
+    )  # fmt: skip
     project: str | None = option(
         "The project in which buckets are created and listed; that of the credentials, if neither"
         " it nor a variable is given.",
-        text,
-        default=None,
-        variables=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"],
-    )
+        text, default=None, variables=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"]
+    )  # fmt: skip
     credentials: Any = option(
         "Credentials of google-auth.", _credentials, default=None, secret=True
     )
     token: str | Callable[[], object] | None = option(
         "An access token, or a function that returns one, or one and the time when it expires.",
-        _token,
-        default=None,
-        secret=True,
-    )
+        _token, default=None, secret=True
+    )  # fmt: skip
     service_account: str | os.PathLike[str] | Mapping[str, str] | None = option(
         "The JSON file of a service account's key, or its content as a mapping.",
-        default=None,
-        secret=True,
-    )
+        default=None, secret=True
+    )  # fmt: skip
     signing_account: str | None = option(
         "The service account for which IAM signs URLs, for credentials without a private key.",
-        text,
-        default=None,
-    )
+        text, default=None
+    )  # fmt: skip
     anonymous: bool = option("Send requests without credentials.", default=False)
     endpoint: str | None = option(
         "The address of the service, as ``https://host[:port]``.",
-        _endpoint,
-        default=None,
-        variables=[_EMULATOR],
-    )
+        _endpoint, default=None, variables=[_EMULATOR]
+    )  # fmt: skip
     user_project: str | None = option(
         "The project that pays for requests to requester-pays buckets.", text, default=None
     )
@@ -128,8 +116,8 @@ class Settings(RestSettings):
     parallel_uploads: bool | None = option(
         "Whether large uploads are sent in parallel parts by the XML API; by default they are if"
         " the endpoint is Google's own. Otherwise they are one resumable stream.",
-        default=None,
-    )
+        default=None
+    )  # fmt: skip
 
     # ------------------------------------------------------------------ from the arguments
 

@@ -77,24 +77,22 @@ class Settings(DriverOptions):
 
     root: str | os.PathLike[str] = option(
         "The directory that holds the containers; it is created with the first one.",
-        _root,
-        kw_only=False,
-    )
+        _root, kw_only=False
+    )  # fmt: skip
     fsync: bool = option(
         "Have content and names on disk before an operation returns, so that they survive a power"
         " cut. Without it, only the operating system has them for some seconds.",
-        default=True,
-    )
+        default=True
+    )  # fmt: skip
     follow_symlinks: bool = option(
         "Follow symbolic links below the root, wherever they lead; otherwise they are ignored.",
-        default=False,
-    )
+        default=False
+    )  # fmt: skip
     attributes: Literal["auto", "xattr", "file"] = option(
         'Where to keep content type, metadata and digest: in extended attributes (``"xattr"``), in'
         ' separate files (``"file"``), or in what the file system has (``"auto"``).',
-        _attributes,
-        default="auto",
-    )
+        _attributes, default="auto"
+    )  # fmt: skip
 
 
 class LocalDriver(StorageDriver):

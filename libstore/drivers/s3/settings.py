@@ -36,48 +36,34 @@ class Settings(RestSettings):
 
     key: str | None = option(
         "The id of the access key.",
-        credential,
-        default=None,
-        variables=["AWS_ACCESS_KEY_ID"],
-        hidden=True,
-        kw_only=False,
-    )
+        credential, default=None, variables=["AWS_ACCESS_KEY_ID"], hidden=True, kw_only=False
+    )  # fmt: skip
     secret: str | None = option(
         "The secret access key.",
-        credential,
-        default=None,
-        variables=["AWS_SECRET_ACCESS_KEY"],
-        secret=True,
-        kw_only=False,
-    )
+        credential, default=None, variables=["AWS_SECRET_ACCESS_KEY"], secret=True, kw_only=False
+    )  # fmt: skip
     token: str | None = option(
         "The session token of temporary credentials.",
-        credential,
-        default=None,
-        variables=["AWS_SESSION_TOKEN"],
-        secret=True,
-    )
+        credential, default=None, variables=["AWS_SESSION_TOKEN"], secret=True
+    )  # fmt: skip
     region: str | None = option(
         "Where new buckets are created, and where others are looked for first. A bucket in another"
         " region is found automatically.",
-        checked_region,
-        default=None,
-        variables=["AWS_REGION", "AWS_DEFAULT_REGION"],
-    )
+        checked_region, default=None, variables=["AWS_REGION", "AWS_DEFAULT_REGION"]
+    )  # fmt: skip
     account: str | None = option(
         "The id of your account, for services that have it in their endpoint.", default=None
     )
     endpoint: str | None = option(
         "The address of the service, as ``https://host[:port][/path]``.",
-        default=None,
-        variables=["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-    )
+        default=None, variables=["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+    )  # fmt: skip
     anonymous: bool = option("Send requests without credentials.", default=False)
     path_style: bool | None = option(
         "Whether buckets are named in the path of URLs or in their host; by default, whichever the"
         " endpoint and the bucket's name allow.",
-        default=None,
-    )
+        default=None
+    )  # fmt: skip
     dualstack: bool = option("Use Amazon's endpoints for IPv6 and IPv4.", default=False)
     fips: bool = option("Use Amazon's endpoints with FIPS 140 cryptography.", default=False)
     accelerate: bool = option("Use Amazon's endpoint for long distances.", default=False)

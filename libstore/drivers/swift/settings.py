@@ -66,107 +66,81 @@ class Settings(RestSettings):
 
     user: str | None = option(
         "The name of the user; ``account:user`` for TempAuth.",
-        _printable,
-        default=None,
-        variables=["OS_USERNAME", "ST_USER"],
-        kw_only=False,
-    )
+        _printable, default=None, variables=["OS_USERNAME", "ST_USER"], kw_only=False
+    )  # fmt: skip
     secret: str | None = option(
         "The password, or the secret of the application credential.",
-        _printable,
-        default=None,
-        secret=True,
-        kw_only=False,
-        variables=["OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_SECRET", "ST_KEY"],
-    )
+        _printable, default=None, secret=True, kw_only=False,
+        variables=["OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_SECRET", "ST_KEY"]
+    )  # fmt: skip
     auth_url: str | None = option(
         "Where to log in: the address of Keystone, such as ``https://host:5000/v3``, or of"
         " TempAuth, such as ``https://host/auth/v1.0``.",
-        default=None,
-        variables=["OS_AUTH_URL", "ST_AUTH"],
-    )
+        default=None, variables=["OS_AUTH_URL", "ST_AUTH"]
+    )  # fmt: skip
     project: str | None = option(
         "The name of the project that owns the storage.",
-        default=None,
-        variables=["OS_PROJECT_NAME", "OS_TENANT_NAME"],
-    )
+        default=None, variables=["OS_PROJECT_NAME", "OS_TENANT_NAME"]
+    )  # fmt: skip
     project_id: str | None = option(
         "The id of the project, in place of its name.",
-        default=None,
-        variables=["OS_PROJECT_ID", "OS_TENANT_ID"],
-    )
+        default=None, variables=["OS_PROJECT_ID", "OS_TENANT_ID"]
+    )  # fmt: skip
     project_domain: str | None = option(
         "The name of the project's domain; the user's domain by default.",
-        default=None,
-        variables=["OS_PROJECT_DOMAIN_NAME"],
-    )
+        default=None, variables=["OS_PROJECT_DOMAIN_NAME"]
+    )  # fmt: skip
     project_domain_id: str | None = option(
         "The id of the project's domain, in place of its name.",
-        default=None,
-        variables=["OS_PROJECT_DOMAIN_ID"],
-    )
+        default=None, variables=["OS_PROJECT_DOMAIN_ID"]
+    )  # fmt: skip
     user_id: str | None = option(
         "The id of the user, in place of the name.",
-        _printable,
-        default=None,
-        variables=["OS_USER_ID"],
-    )
+        _printable, default=None, variables=["OS_USER_ID"]
+    )  # fmt: skip
     user_domain: str | None = option(
         "The name of the user's domain; by default, the domain with the id ``default``.",
-        default=None,
-        variables=["OS_USER_DOMAIN_NAME"],
-    )
+        default=None, variables=["OS_USER_DOMAIN_NAME"]
+    )  # fmt: skip
     user_domain_id: str | None = option(
         "The id of the user's domain, in place of its name.",
-        default=None,
-        variables=["OS_USER_DOMAIN_ID"],
-    )
+        default=None, variables=["OS_USER_DOMAIN_ID"]
+    )  # fmt: skip
     application_credential: str | None = option(
         "The id of an application credential, or its name together with a user.",
-        _printable,
-        default=None,
-        variables=["OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME"],
-    )
+        _printable, default=None,
+        variables=["OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME"]
+    )  # fmt: skip
     token: str | None = option(
         "A token to get one for the storage with; with `storage_url`, it is used as it is.",
-        _printable,
-        default=None,
-        secret=True,
-        variables=["OS_TOKEN", "OS_AUTH_TOKEN"],
-    )
+        _printable, default=None, secret=True, variables=["OS_TOKEN", "OS_AUTH_TOKEN"]
+    )  # fmt: skip
     region: str | None = option(
         "The region of the service catalog; the first one by default.",
-        default=None,
-        variables=["OS_REGION_NAME"],
-    )
+        default=None, variables=["OS_REGION_NAME"]
+    )  # fmt: skip
     interface: str | None = option(
         'The kind of address in the service catalog: ``"public"`` (by default),'
         ' ``"internal"`` or ``"admin"``.',
-        _interface,
-        default=None,
-        variables=["OS_INTERFACE", "OS_ENDPOINT_TYPE"],
-    )
+        _interface, default=None, variables=["OS_INTERFACE", "OS_ENDPOINT_TYPE"]
+    )  # fmt: skip
     storage_url: str | None = option(
         "The address of the account, in place of the one from the login.",
-        default=None,
-        variables=["OS_STORAGE_URL"],
-    )
+        default=None, variables=["OS_STORAGE_URL"]
+    )  # fmt: skip
     anonymous: bool = option(
         "Send requests without a token; this needs `storage_url`.", default=False
     )
     temp_url_key: str | None = option(
         "The key that URLs are signed with; by default that of the account or of the container, if"
         " the user may read it.",
-        _printable,
-        default=None,
-        secret=True,
-    )
+        _printable, default=None, secret=True
+    )  # fmt: skip
     temp_url_digest: str | None = option(
         'The digest of signed URLs: ``"sha256"``, ``"sha512"`` or ``"sha1"``; by default the'
         " first of these that the cluster accepts.",
-        one_of(*TEMP_URL_DIGESTS),
-        default=None,
-    )
+        one_of(*TEMP_URL_DIGESTS), default=None
+    )  # fmt: skip
 
     # ------------------------------------------------------------------ from the arguments
 
