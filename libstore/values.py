@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
-from .readonly import no_pairs, read_only
+from .readonly import ReadOnlyDict, no_pairs, read_only
 
 if TYPE_CHECKING:
     from .errors import StorageError
@@ -101,8 +101,11 @@ class ObjectInfo:
     write_token: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "checksums", read_only(self.checksums))
-        object.__setattr__(self, "extra", read_only(self.extra))
+        # Listings have neither: their empty mappings are read-only already.
+        if type(self.checksums) is not ReadOnlyDict:
+            object.__setattr__(self, "checksums", read_only(self.checksums))
+        if type(self.extra) is not ReadOnlyDict:
+            object.__setattr__(self, "extra", read_only(self.extra))
         metadata = self.metadata
         if metadata is None:
             return

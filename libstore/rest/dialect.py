@@ -13,7 +13,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from ..errors import InvalidOptionError
-from ..http.headers import clean_etag, parse_date
+from ..http.headers import parse_date
 from ..values import TOKEN_KEY, Conditions, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
 from .header_text import decode_text, encode_text
 
@@ -249,6 +249,7 @@ class HeaderDialect:
         name: str,
         headers: Mapping[str, str],
         *,
+        etag: str | None,
         checksums: Mapping[str, str],
         last_modified: datetime | None = None,
         extra: Mapping[str, object] | None = None,
@@ -256,7 +257,7 @@ class HeaderDialect:
         """Return what the response to a write has of the new object."""
         return ObjectInfo(
             name,
-            etag=clean_etag(headers.get("etag")),
+            etag=etag,
             checksums=checksums,
             last_modified=last_modified,
             version=self.version_of(headers),

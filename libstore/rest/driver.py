@@ -60,7 +60,7 @@ def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
 
     @wraps(hook)
     def wrapper(self: RestDriver[Any, Any], *args: Any, **kwargs: Any) -> T:
-        with self._retrier.budget():
+        with self._client.retrier.budget():
             return hook(self, *args, **kwargs)
 
     return wrapper

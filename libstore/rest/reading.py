@@ -25,7 +25,7 @@ def range_header(span: Span) -> dict[str, str]:
 
 def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
     """Return the headers ``Range`` and ``If-Match`` of a read, as far as they are needed."""
-    headers = condition_headers(conditions)
+    headers = {} if conditions.if_match is None else condition_headers(conditions)
     if span != _WHOLE:
         headers["range"] = range_of(span)
     return headers
@@ -92,8 +92,8 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
     if status == 206 and size == 0 and span is None:  # Azurite and emulators of Google
         response.close()
         raise ServiceError("the range begins behind the last byte of the object", status=416)
-    if status == 200 or content_range is None:  # a proxy's page has no Content-Range
-        require_object(response)
+    if "etag" not in response.headers and (status == 200 or content_range is None):
+        require_object(response)  # a proxy's page has no Content-Range
     if span is not None and span.stop is not None:
         length = span.stop - span.start
         if size not in {None, length} and "content-encoding" in response.headers:

@@ -182,6 +182,7 @@ def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) 
     return HEADERS.written_info(
         name,
         headers,
+        etag=clean_etag(headers.get("etag")),
         checksums={"md5": md5} if md5 else {},
         last_modified=parse_date(headers.get("last-modified")),
     )

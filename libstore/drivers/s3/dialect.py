@@ -60,7 +60,7 @@ _NOT_SIGNED = frozenset({"host", "authorization", "content-length", "transfer-en
 _MD5 = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{2}){16,32}")
 _COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]{0,8}")
-# Objects that are encrypted with these have ETags that are no MD5s:
+# With a customer's key or with these, ETags are not made of MD5s:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 _OPAQUE = ("aws:kms", "aws:kms:dsse")
 
@@ -194,9 +194,10 @@ def object_info(
 
 def written_info(name: str, headers: Mapping[str, str], service: Service) -> ObjectInfo:
     """Return what the response to a write has of the object."""
-    whole, composite = _digests(headers, clean_etag(headers.get("etag")), service)
+    etag = clean_etag(headers.get("etag"))
+    whole, composite = _digests(headers, etag, service)
     extra = {"composite": composite} if composite else None
-    return HEADERS.written_info(name, headers, checksums=whole, extra=extra)
+    return HEADERS.written_info(name, headers, etag=etag, checksums=whole, extra=extra)
 
 
 def result_info(name: str, answer: Answer, service: Service) -> ObjectInfo:
@@ -226,8 +227,12 @@ def _digests(
     """
     whole: dict[str, str] = {}
     combined: dict[str, str] = {}
-    multipart = is_composite(etag)
-    if etag is not None and service.md5_etags and _has_plain_etag(headers):
+    multipart = etag is not None and "-" in etag and is_composite(etag)
+    plain = (
+        headers.get("x-amz-server-side-encryption") not in _OPAQUE
+        and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    )
+    if etag is not None and service.md5_etags and plain:
         if not multipart and _MD5.fullmatch(md5 := etag.lower()):
             whole["md5"] = md5
         elif multipart and service.composite_etags:
@@ -245,14 +250,6 @@ def _digests(
         elif digest is not None and not dash and of_whole:
             whole[algorithm] = digest
     return whole, combined
-
-
-def _has_plain_etag(headers: Mapping[str, str]) -> bool:
-    """Return whether the ETag is that of an object without encryption."""
-    return (
-        headers.get("x-amz-server-side-encryption") not in _OPAQUE
-        and "x-amz-server-side-encryption-customer-algorithm" not in headers
-    )
 
 
 # ---------------------------------------------------------------------- changes

@@ -161,12 +161,13 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         conditions = options.conditions
-        self._doubts.look_before_put(container, name, conditions)
-        settings = self._settings.overridden(options.extra)
-        headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
-        headers |= condition_headers(conditions)
-        token = headers.get(dialect.TOKEN)
         bound = conditions != Conditions()
+        settings = self._settings.overridden(options.extra) if options.extra else self._settings
+        headers = {**self._write_headers(options, settings), **self._digest_headers(payload)}
+        if bound:
+            self._doubts.look_before_put(container, name, conditions)
+            headers |= condition_headers(conditions)
+        token = headers.get(dialect.TOKEN)
 
         def put() -> ObjectInfo:
             response = self._client.send(
@@ -197,11 +198,13 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
 
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
-        tagged = tag_headers(options.extra.get("tags"))
-        headers = {**dialect.HEADERS.write_headers(options), **settings.kept, **tagged}
-        return with_token(
-            headers, options.conditions, dialect.META, self.service.limits.max_metadata
-        )
+        headers = {**dialect.HEADERS.write_headers(options), **settings.kept}
+        if options.extra:
+            headers |= tag_headers(options.extra.get("tags"))
+        if options.conditions.token is None:
+            return headers
+        limit = self.service.limits.max_metadata
+        return with_token(headers, options.conditions, dialect.META, limit)
 
     def _ours(
         self,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ...auth.sigv4 import Credentials
@@ -188,13 +189,13 @@ class Settings(RestSettings):
             given, account = None, known.account or None
         return Endpoint(service, given, account, variants, self.path_style, self.insecure)
 
-    @property
+    @cached_property
     def payer(self) -> dict[str, str]:
         """The header of who pays for requests to buckets of others."""
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
         return {"x-amz-request-payer": "requester"} if self.requester_pays else {}
 
-    @property
+    @cached_property
     def customer(self) -> dict[str, str]:
         """The headers of a key that the service does not keep."""
         return self._customer("x-amz-server-side-encryption-customer-")
@@ -215,20 +216,20 @@ class Settings(RestSettings):
             f"{prefix}key-md5": base64.b64encode(digest).decode(),
         }
 
-    @property
+    @cached_property
     def access(self) -> dict[str, str]:
         """The headers of every read of an object."""
         return {**self.customer, **self.payer}
 
-    @property
+    @cached_property
     def reads(self) -> dict[str, str]:
         """The headers of a read of an object, which is told its checksum."""
         return {**self.access, "x-amz-checksum-mode": "ENABLED"}
 
-    @property
+    @cached_property
     def kept(self) -> dict[str, str]:
         """The headers of every write of an object."""
-        headers = self.access
+        headers = {**self.access}
         if self.encryption is not None:
             headers["x-amz-server-side-encryption"] = self.encryption
         if self.kms_key is not None:

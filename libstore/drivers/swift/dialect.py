@@ -213,10 +213,10 @@ def is_large(headers: Mapping[str, str]) -> bool:
 
 def unlisted(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """
-    Return container and prefix of a dynamic large object's segments, if Swift did not add them up.
+    Return container and prefix of a dynamic large object's segments; `None` if its size is known.
 
-    It does so where one page of a listing has them all, and else tells the ETag of the manifest,
-    and either no size or that of the page's segments:
+    Swift adds up the sizes of segments that fit on one page of a listing. Otherwise the response
+    has the ETag of the manifest, without quotes, and no size or that of the first page:
     https://github.com/openstack/swift/blob/master/swift/common/middleware/dlo.py
     """
     manifest = headers.get("x-object-manifest", "")
@@ -263,8 +263,8 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
 
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
     """Return what the response to a write has of an object that is not a large one."""
-    digests = checksums({}, clean_etag(headers.get("etag")))
-    return HEADERS.written_info(name, headers, checksums=digests)
+    etag = clean_etag(headers.get("etag"))
+    return HEADERS.written_info(name, headers, etag=etag, checksums=checksums({}, etag))
 
 
 def checksums(headers: Mapping[str, str], etag: str | None) -> dict[str, str]:
