@@ -119,6 +119,11 @@ def test_kept_headers_repeat_what_is_not_replaced() -> None:
     }
 
 
+def test_content_type_beyond_ascii_is_refused_in_a_change() -> None:
+    with pytest.raises(InvalidOptionError, match="content_type"):
+        DIALECT.kept_headers(ObjectInfo("name"), None, "text/ü")
+
+
 def test_written_headers_come_back_as_the_same_options() -> None:
     options = WriteOptions(
         "text/plain", {"a_b": " ü "}, "COLD", "no-cache", "inline", "gzip", "de"
