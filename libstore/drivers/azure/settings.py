@@ -21,11 +21,11 @@ from ...rest.settings import RestSettings
 from . import options
 from .endpoints import Place, account_at, find_place
 
-#: What tokens are asked for, in all clouds:
+#: The scope of tokens, in all clouds:
 #: https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-access-azure-active-directory
 SCOPE = "https://storage.azure.com/.default"
 
-# What UseDevelopmentStorage=true stands for; the key is public, and the same everywhere:
+# The meaning of UseDevelopmentStorage=true; the key is public and the same everywhere:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
 _EMULATOR = {
     "accountname": "devstoreaccount1",
@@ -33,7 +33,7 @@ _EMULATOR = {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
 }
-# What of a connection string is no secret.
+# The fields of a connection string that are not secret.
 _SHOWN = ("accountname", "blobendpoint", "defaultendpointsprotocol", "endpointsuffix",
           "usedevelopmentstorage", "developmentstorageproxyuri", "")  # fmt: skip
 _EMULATOR_PORT = 10_000
@@ -123,7 +123,7 @@ class Settings(RestSettings):
     # ------------------------------------------------------------------ for requests
 
     def access(self) -> Access:
-        """Return where the account is, and how its requests are signed."""
+        """Return the address of the account, and how its requests are signed."""
         account, endpoint, suffix = self.account, self.endpoint, self.endpoint_suffix
         key, token = self.key, self.sas_token
         if self.connection_string is not None:
@@ -143,7 +143,7 @@ class Settings(RestSettings):
         label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
         place = find_place(account, endpoint, suffix, label, insecure=self.insecure)
         # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: a
-        # signature names the account, also where its second location is asked.
+        # signature names the account, also for its second location.
         account = (account or account_at(place)).removesuffix("-secondary")
         if key is not None:
             decoded = _decoded_key(key, self.label("key"))
@@ -165,12 +165,12 @@ class Settings(RestSettings):
 @dataclass(frozen=True)
 class Access:
     """
-    Where an account is, and how its requests are signed.
+    The address of an account, and how its requests are signed.
 
     Attributes:
         key: The account's key, decoded.
         sas: A shared access signature, which is part of each request's query.
-        tokens: Where bearer tokens come from.
+        tokens: The source of bearer tokens.
     """
 
     place: Place
@@ -188,7 +188,7 @@ class Access:
         return "credential" if self.tokens is not None else "sas" if self.sas else "anonymous"
 
     def secrets(self) -> tuple[str | bytes, ...]:
-        """Return what must not stand in a message, even if the service says it."""
+        """Return the secrets that no message may contain."""
         found = [base64.b64encode(self.key).decode()] if self.key is not None else []
         found += [value for name, value in parse_qsl(self.sas) if name == "sig"]
         found += [part[4:] for part in self.sas.split("&") if part.startswith("sig=")]
@@ -198,7 +198,7 @@ class Access:
 
 
 def _read_connection_string(text: str) -> Mapping[str, str]:
-    """Return what a connection string says, by names in lower case: in it they may have any."""
+    """Return the fields of a connection string by lower-case name; their case is ignored."""
     # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
     pieces = text.strip().split(";")
     if not all("=" in piece for piece in pieces if piece):
@@ -207,10 +207,10 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
             "the connection string must be Name=value;Name=value, as the portal shows it"
         )
     found = HiddenDict(map(_read_piece, pieces))
-    pieces.clear()  # no traceback shall show them
+    pieces.clear()  # so that no traceback shows them
     if found.get("usedevelopmentstorage", "").lower() != "true":
         return found
-    # Of a proxy the scheme and the host count, and no port.
+    # The proxy's scheme and host are used, and not its port.
     given = found.get("developmentstorageproxyuri") or "http://127.0.0.1"
     proxy = arguments.address(given, "DevelopmentStorageProxyUri in the connection string")
     origin = proxy._replace(port=_EMULATOR_PORT).origin

@@ -147,7 +147,7 @@ class Settings(RestSettings):
 
     @property
     def who(self) -> tuple[str, str | None]:
-        """The kind of credentials, and whose they are if that is known without a request."""
+        """The kind of credentials, and their account if it is known without a request."""
         if self.key is not None:
             return "key", self.key
         if self.service_account is not None:
@@ -157,7 +157,7 @@ class Settings(RestSettings):
             return "service_account", os.fspath(given)
         if self.credentials is not None:
             kind = type(self.credentials)
-            # Those of a machine at Google learn their address later.
+            # Credentials of a machine at Google get their address later.
             fixed = kind.__module__ == "google.oauth2.service_account"
             email = getattr(self.credentials, "service_account_email", None) if fixed else None
             return f"{kind.__module__}.{kind.__qualname__}", email
@@ -166,7 +166,7 @@ class Settings(RestSettings):
     # ------------------------------------------------------------------ for requests
 
     def place(self) -> Place:
-        """Return where the service is."""
+        """Return the address of the service."""
         return find_place(self.endpoint, insecure=self.insecure or self.emulated)
 
     def access(self, transport: Transport) -> Access:
@@ -191,7 +191,7 @@ class Settings(RestSettings):
             source = GoogleCredential(lambda: made, transport)
             return self._bearer(place, source, lambda: self.project or named, transport)
         local = self.endpoint is not None and not place.secure and place.loopback
-        # With a key, requests are signed by the S3 dialect.
+        # With an HMAC key, the S3 dialect signs requests.
         if self.anonymous or self.emulated or local or self.key is not None:
             return Access(place, Unsigned(), project)
         find, find_project = default_credentials(transport)
@@ -224,7 +224,7 @@ class Settings(RestSettings):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not stand in a message, even if the service says it."""
+        """The secrets that no message may contain."""
         found = [self.secret] if self.secret is not None else []
         if isinstance(self.token, str):
             found.append(self.token)
@@ -241,12 +241,12 @@ class Settings(RestSettings):
 @dataclass(frozen=True)
 class Access:
     """
-    Where the service is, and how its requests are signed.
+    The address of the service, and how its requests are signed.
 
     Attributes:
-        project: Returns whose buckets are made and listed, as far as anybody knows.
-        tokens: Where bearer tokens come from.
-        url_signer: Who signs URLs.
+        project: Returns the project of new buckets and of listings, if it is known.
+        tokens: The source of bearer tokens.
+        url_signer: Signs URLs.
     """
 
     place: Place

@@ -140,10 +140,10 @@ class Settings(RestSettings):
 
     def service_of(self, service: Service) -> Service:
         """
-        Return the record of the service that is really spoken to.
+        Return the record of the service that requests go to.
 
-        The class of a driver for any endpoint claims what Amazon's service does, so conditions are
-        looked at wherever else it is.
+        The driver ``"s3"`` declares what Amazon S3 supports, so conditions are also checked here
+        at every other endpoint.
         """
         if service.name != "s3" or self.endpoint is None:
             return service
@@ -153,12 +153,12 @@ class Settings(RestSettings):
         return OTHER if known is None else replace(known.service, guarded=True)
 
     def _known(self, service: Service) -> Known | None:
-        """Return whose endpoint the given one is, if it is a service's own."""
+        """Return the known service that the endpoint belongs to, if any."""
         if self.endpoint is None or self.account is not None:
             return None
         candidates = SERVICES.values() if service.name == "s3" else [service]
         known = known_service(self.endpoint, candidates)
-        # Who names another region than the endpoint has means something else by it.
+        # With another region than that of the endpoint, the endpoint is of an unknown service.
         if known is not None and known.region and self.region not in {None, known.region}:
             return None
         return known
@@ -170,7 +170,7 @@ class Settings(RestSettings):
         return Credentials(self.key, self.secret, self.token)
 
     def first_region(self, service: Service) -> str:
-        """Return where buckets are looked for first."""
+        """Return the region where buckets are looked for first."""
         named = amazon_region(self.endpoint) if self.endpoint is not None else None
         known = self._known(service)
         region = self.region or named or (known.region if known else "") or service.region
@@ -179,25 +179,25 @@ class Settings(RestSettings):
         return region
 
     def endpoint_of(self, service: Service) -> Endpoint:
-        """Return where the service is."""
+        """Return the endpoint of the service."""
         variants = Variants(self.dualstack, self.fips, self.accelerate)
         given, account = self.endpoint, self.account
         known = self._known(service)
         if given is not None and known is None and amazon_region(given) is None:
             check_no_bucket(given, SERVICES.values())
-        if known is not None:  # it is made of the template again, with buckets where they belong
+        if known is not None:  # the template says where the bucket goes
             given, account = None, known.account or None
         return Endpoint(service, given, account, variants, self.path_style, self.insecure)
 
     @cached_property
     def payer(self) -> dict[str, str]:
-        """The header of who pays for requests to buckets of others."""
+        """The header of requests to requester-pays buckets."""
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
         return {"x-amz-request-payer": "requester"} if self.requester_pays else {}
 
     @cached_property
     def customer(self) -> dict[str, str]:
-        """The headers of a key that the service does not keep."""
+        """The headers of an encryption key that the service does not keep."""
         return self._customer("x-amz-server-side-encryption-customer-")
 
     @property
@@ -223,7 +223,7 @@ class Settings(RestSettings):
 
     @cached_property
     def reads(self) -> dict[str, str]:
-        """The headers of a read of an object, which is told its checksum."""
+        """The headers of a read of an object whose response has its checksum."""
         return {**self.access, "x-amz-checksum-mode": "ENABLED"}
 
     @cached_property
