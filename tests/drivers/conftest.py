@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from drivers.s3_recorder import Recorder, recording
+from drivers.s3.recorder import Recorder, recording
 from drivers.swift_support import let_sign
 from scripted import Server, answer
 

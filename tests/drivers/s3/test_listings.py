@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of, server_among
+from drivers.s3.boto_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (

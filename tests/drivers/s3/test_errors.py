@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import trustme
-from drivers.s3_client import server_among
+from drivers.s3.boto_client import server_among
 from scripted import OpenTunnel, Play, Server, Tunnel, answer
 
 from libstore import (

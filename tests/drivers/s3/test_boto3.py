@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of, server_among
+from drivers.s3.boto_client import client_of, server_among
 
 from libstore import Container, TransferOptions, get_driver
 from servers.s3 import S3Server

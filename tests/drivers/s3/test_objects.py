@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 import pytest
-from drivers.s3_recorder import CONTENT, Recorder
+from drivers.s3.recorder import CONTENT, Recorder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of, server_among
-from drivers.s3_proxy import Relay
+from drivers.s3.boto_client import client_of, server_among
+from drivers.s3.proxy import Relay
 
 from libstore import (
     AccessDeniedError,

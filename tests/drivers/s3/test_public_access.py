@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from drivers.s3_client import client_of, server_among
+from drivers.s3.boto_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from drivers.s3_recorder import CONTENT, Recorder
+from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import Container, NotSupportedError, get_driver
 from libstore.drivers.s3 import S3Driver

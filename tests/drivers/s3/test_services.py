@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import pytest
-from drivers.s3_recorder import CONTENT, Recorder
+from drivers.s3.recorder import CONTENT, Recorder
 from scripted import Play, Server, answer
 
 from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver

@@ -15,9 +15,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from drivers.s3_blackhole import MIB, Drain
-from drivers.s3_client import server_among
-from drivers.s3_proxy import Relay
+from drivers.s3.blackhole import MIB, Drain
+from drivers.s3.boto_client import server_among
+from drivers.s3.proxy import Relay
 
 from libstore import Container, ObjectNotFoundError, TransferOptions, get_driver
 from libstore.drivers.s3 import S3Driver

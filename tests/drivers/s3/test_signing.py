@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
-from drivers.s3_client import server_among
+from drivers.s3.boto_client import server_among
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

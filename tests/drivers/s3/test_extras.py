@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3_client import client_of, server_among
-from drivers.s3_recorder import CONTENT, Recorder
+from drivers.s3.boto_client import client_of, server_among
+from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import (
     AccessDeniedError,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.s3_blackhole import MIB, Drain
-from drivers.s3_proxy import Relay
-from drivers.s3_recorder import CONTENT, Recorder
+from drivers.s3.blackhole import MIB, Drain
+from drivers.s3.proxy import Relay
+from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import Container, TransferOptions, get_driver
 

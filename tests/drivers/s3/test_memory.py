@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from drivers.s3_blackhole import MIB, Drain
+from drivers.s3.blackhole import MIB, Drain
 
 from libstore import NotSupportedError, TransferOptions, get_driver
 from libstore.drivers.s3.services import AWS, OTHER, SERVICES, Service
