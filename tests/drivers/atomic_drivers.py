@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from drivers import atomic_stores
-from drivers.azure_fake import fake_azure
+from drivers.azure.fake import fake_azure
 from drivers.faulty_proxy import FaultyRelay
 from drivers.gcs_support import TOKEN
 

@@ -14,7 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from drivers.azure_fake import Answer, Ask, FakeAzure, error, fake_azure
+from drivers.azure.fake import Answer, Ask, FakeAzure, error, fake_azure
 
 from libstore import (
     AuthenticationError,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.azure_fake import Answer, Ask, FakeAzure, error, fake_azure
+from drivers.azure.fake import Answer, Ask, FakeAzure, error, fake_azure
 
 from libstore import ObjectError, RetryPolicy, get_driver
 from libstore.drivers.azure import AzureDriver

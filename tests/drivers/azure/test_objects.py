@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from drivers.azure_fake import FakeAzure, fake_azure
+from drivers.azure.fake import FakeAzure, fake_azure
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
