@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from drivers.gcs_support import account, credentials
+from drivers.gcs.support import account, credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from typing import Any
 from drivers import atomic_stores
 from drivers.azure.fake import fake_azure
 from drivers.faulty_proxy import FaultyRelay
-from drivers.gcs_support import TOKEN
+from drivers.gcs.support import TOKEN
 
 from libstore import Container, RetryPolicy, StorageDriver, TransferOptions, get_driver
 from libstore.drivers.s3.driver import driver_class

@@ -29,7 +29,7 @@ from drivers.faulty_proxy import (
     status,
 )
 from drivers.faulty_proxy import LOST as LOST_RESPONSE
-from drivers.gcs_support import TOKEN
+from drivers.gcs.support import TOKEN
 
 from libstore import Container, get_driver
 from servers.gcs_model import KEY, SECRET

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from drivers.gcs_support import made as made_gcs
+from drivers.gcs.support import made as made_gcs
 from faulty import FaultyDriver, breaking, fail, small_parts
 from scripted import Play, Server, answer
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from drivers.gcs_support import account
+from drivers.gcs.support import account
 from drivers.test_errors_of_all import DRIVERS, OPERATIONS
 from scripted import Play, Server, Time, answer
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from drivers.gcs_support import (
+from drivers.gcs.support import (
     BIG,
     BUSY,
     PART,

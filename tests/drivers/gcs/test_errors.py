@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.gcs_support import BIG, BUSY, PART, TOKEN, Once, credentials, made, noise
+from drivers.gcs.support import BIG, BUSY, PART, TOKEN, Once, credentials, made, noise
 from scripted import Server, answer
 
 from libstore import (
@@ -377,7 +377,7 @@ def test_without_anything_googles_own_way_is_taken(
     pytest.importorskip("google.auth")
     import json
 
-    from drivers.gcs_support import account
+    from drivers.gcs.support import account
 
     server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
     path = tmp_path / "key.json"
@@ -648,7 +648,7 @@ def test_a_driver_without_secrets_goes_into_a_pickle(tmp_path: Path) -> None:
     import json
     import pickle
 
-    from drivers.gcs_support import account
+    from drivers.gcs.support import account
 
     path = tmp_path / "key.json"
     path.write_text(json.dumps(account()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pytest
-from drivers.gcs_support import credentials
+from drivers.gcs.support import credentials
 from drivers.s3_faults import Faulty, Raised
 
 from libstore import InvalidNameError, ServiceError, get_driver

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 import pytest
-from drivers.gcs_support import credentials
+from drivers.gcs.support import credentials
 from drivers.s3_faults import ASSERTIONS, Faulty, Raised, cases
 from typing_extensions import override
 
