@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from drivers.s3.recorder import Recorder, recording
-from drivers.swift_support import let_sign
+from drivers.swift.support import let_sign
 from scripted import Server, answer
 
 from libstore import get_driver

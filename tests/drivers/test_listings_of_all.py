@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from drivers.listing_server import Ask, ListingServer, Sheet
-from drivers.swift_support import said
+from drivers.swift.support import said
 from drivers.test_errors_of_all import DRIVERS
 from scripted import Play, Seen, answer
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from drivers.swift_support import HTML, PART, TOKEN, batch, lines, made, play, said
+from drivers.swift.support import HTML, PART, TOKEN, batch, lines, made, play, said
 from scripted import Play, Server, answer
 
 from libstore import (

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from drivers.s3_faults import Faulty
-from drivers.swift_support import CONTENT, LARGE, PART, RACES, lent, let_sign, listening
+from drivers.swift.support import CONTENT, LARGE, PART, RACES, lent, let_sign, listening
 
 from libstore import (
     AccessDeniedError,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from drivers.swift_support import (
+from drivers.swift.support import (
     CONTENT,
     LARGE,
     PART,

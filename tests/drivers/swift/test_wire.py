@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from drivers.rich_server import CONTENT, Ask, RichServer, missing, play
-from drivers.swift_support import PART
+from drivers.swift.support import PART
 from scripted import Play
 
 from libstore import IntegrityError, RetryPolicy, StorageDriver, TransferOptions, get_driver

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
-from drivers.swift_support import (
+from drivers.swift.support import (
     HTML,
     PART,
     SECRET,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 from drivers.s3_faults import Faulty
-from drivers.swift_support import RACES
+from drivers.swift.support import RACES
 
 from libstore.drivers.swift import SwiftDriver
 from libstore.testing import DriverConformance

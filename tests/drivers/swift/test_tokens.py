@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from drivers.swift_support import PART, lent, listening
+from drivers.swift.support import PART, lent, listening
 
 from libstore import AuthenticationError, Container, TransferOptions, get_driver
 from libstore.drivers.swift import SwiftDriver

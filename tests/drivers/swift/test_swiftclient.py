@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.swift_support import CONTENT, LARGE, PART, lent, segments_of
+from drivers.swift.support import CONTENT, LARGE, PART, lent, segments_of
 
 from libstore import Container, TransferOptions
 from libstore.drivers.swift import SwiftDriver

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from drivers.swift_support import (
+from drivers.swift.support import (
     CONTENT,
     LARGE,
     PART,
