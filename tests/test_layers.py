@@ -9,6 +9,7 @@ no import points upwards. Imports for type checkers (``if TYPE_CHECKING:``) coun
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "values": "readonly errors",
+        "error_context": "errors redaction",
     },
     {
         "arguments": "values errors",
@@ -47,11 +49,8 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "options": "values errors arguments redaction retry transfer.options",
-        "error_context": "errors redaction",
         "auth": "arguments errors http redaction retry",
         "files": "values errors transfer buffers",
-    },
-    {
         "deleting": "values errors listing",
     },
     {
@@ -150,6 +149,14 @@ def test_every_upward_import_is_still_there() -> None:
         found.setdefault(entry_of(dotted(path)), set()).update(targets)
 
     assert {} == {entry: targets for entry, targets in UPWARD.items() if targets - found[entry]}
+
+
+def test_design_page_shows_these_layers(project: Path) -> None:
+    page = (project / "docs/design.md").read_text("utf-8")
+    rows = re.findall(r"^\| +(\d+) +\|([^|]+)\|", page, re.MULTILINE)
+
+    shown = {int(number): set(re.findall(r"`(\w+)/?`", names)) for number, names in rows}
+    assert dict(enumerate(map(set, LAYERS))) == shown
 
 
 def test_imports_are_found_wherever_they_are() -> None:
