@@ -1,5 +1,5 @@
 """
-Keep, list and move objects in any object store, with one interface.
+One interface to object stores: S3, Azure, Google Cloud Storage, Swift, local files and memory.
 
     from libstore import get_driver
 
@@ -7,7 +7,7 @@ Keep, list and move objects in any object store, with one interface.
     photos = driver.create_container("photos", exist_ok=True)
     cat = photos.upload_object("cat.jpg", "2026/cat.jpg")
 
-Names are loaded when they are first used: importing this package imports no provider and no HTTP.
+Names are loaded when they are first used. Importing this package imports no driver and no HTTP.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ if TYPE_CHECKING:
         WriteOptions,
     )
 
-_ROOMS = {
+#: Where the public names are defined, by module.
+_NAMES = {
     "driver": ("StorageDriver",),
     "operations.signing": ("SignedURL",),
     "errors": (
@@ -143,7 +144,7 @@ _ROOMS = {
         "WriteOptions",
     ),
 }
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "AccessDeniedError",
@@ -214,14 +215,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    room = _HOMES.get(name)
-    if room is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{room}", __name__), name)
+    value = getattr(importlib.import_module(f".{module}", __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    # Not the modules, which come and go as names are loaded: what is here is what is public.
+    # Without the modules that happen to be loaded: only public names.
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -1,9 +1,9 @@
 """
 Drivers by name.
 
-The registry holds strings: a driver's module is imported when the driver is first asked for, so
-that a program pays only for the services it uses. A package of its own adds a driver by an entry
-point of the group ``libstore.drivers``, whose name is the driver's and whose value is
+The registry holds strings. A driver's module is imported when `get_driver` first returns it, so
+that a program loads only the drivers that it uses. Another package can add a driver by an entry
+point of the group ``libstore.drivers``: its name is the driver's name, and its value is
 ``"module:Class"``.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "libstore.drivers"
 
-#: Services that speak S3. Each is a class that is made of its record in drivers/s3/services.py.
+#: Services with the S3 API. Each is a class made of its record in drivers/s3/services.py.
 S3Service: TypeAlias = Literal[
     "alibaba", "b2", "ceph", "garage", "gcs-s3", "hetzner", "huawei", "ibm", "linode", "minio",
     "oracle", "ovh", "r2", "rclone", "scaleway", "seaweedfs", "spaces", "storj", "swift-s3",
@@ -71,13 +71,13 @@ def get_driver(name: str) -> type[Any]:
     Return the class of a driver.
 
     Args:
-        name: Such as ``"local"``; `list_drivers` has them all.
+        name: Such as ``"local"``; `list_drivers` returns all names.
 
     Returns:
-        A subclass of `StorageDriver`. Its constructor takes what the service needs.
+        A subclass of `StorageDriver`. Its page lists the arguments of its constructor.
 
     Raises:
-        UnknownDriverError: No driver has this name.
+        UnknownDriverError: There is no driver of this name.
     """
     arguments.text(name, "the name of a driver")
     target = (
@@ -93,22 +93,21 @@ def get_driver(name: str) -> type[Any]:
 
 def register_driver(name: str, target: str) -> None:
     """
-    Make a driver known by a name, in this process.
-
-    A name that is known already stands for the new driver from now on.
+    Add a driver to the registry of this process, or replace one.
 
     Args:
-        target: Where the class is, as ``"module:Class"``; it is imported on first use.
+        name: The name for `get_driver`.
+        target: The class, as ``"module:Class"``. It is imported on first use.
 
     Raises:
-        InvalidOptionError: The target is not of that form.
+        InvalidOptionError: `target` does not have this form.
     """
     for value in (name, target):
         arguments.text(value, "a driver's name or target")
     module, colon, attribute = target.partition(":")
     if not (name and module and colon and attribute):
         raise InvalidOptionError(
-            f"a driver is registered by a name and 'module:Class', not {name!r} and {target!r}"
+            f"cannot register {name!r} as {target!r}; pass a name and 'module:Class'"
         )
     _registered[name] = target
 
@@ -119,7 +118,7 @@ def list_drivers() -> list[str]:
 
 
 def _entry_points() -> dict[str, str]:
-    from importlib.metadata import entry_points  # costs more than all the rest of this module
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
 
     return {entry.name: entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
@@ -140,4 +139,4 @@ def _unknown(name: object) -> str:
     known = list_drivers()
     nearest = arguments.nearest(name, known)
     hint = f" Did you mean {nearest!r}?" if nearest else ""
-    return f"no driver is called {name!r}.{hint} There are: {', '.join(known)}"
+    return f"no driver has the name {name!r}.{hint} The drivers are: {', '.join(known)}"

@@ -60,7 +60,7 @@ def test_lazy_names_match_the_imports_for_type_checkers() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    lazy = {(room, name) for room, names in libstore._ROOMS.items() for name in names}
+    lazy = {(module, name) for module, names in libstore._NAMES.items() for name in names}
 
     assert seen == lazy
     assert set(libstore.__all__) == {name for _, name in lazy}
@@ -93,17 +93,17 @@ def test_every_driver_is_registered_under_its_name() -> None:
     assert modules <= set(list_drivers())
 
 
-def test_type_checkers_know_the_class_of_every_driver() -> None:
+def test_get_driver_has_an_overload_for_every_driver() -> None:
     """`get_driver` has one overload for each driver, and one for all others."""
     tree = ast.parse((PACKAGE / "registry.py").read_text("utf-8"))
-    told = {
+    annotations = {
         ast.unparse(node.args.args[0].annotation or node)
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name == "get_driver"
     }
 
     drivers = {f"Literal[{name!r}]" for name in registry._BUILTIN}
-    assert drivers | {"S3Service", "str"} == told
+    assert drivers | {"S3Service", "str"} == annotations
 
 
 def test_conformance_tests_have_unique_names() -> None:

@@ -41,7 +41,7 @@ def test_unknown_name_lists_the_drivers() -> None:
     """The message suggests a similar name."""
     with pytest.raises(UnknownDriverError, match=r"'memroy'.*Did you mean 'memory'\?.*local"):
         get_driver("memroy")
-    with pytest.raises(LookupError, match="no driver is called 'zzz'"):
+    with pytest.raises(LookupError, match="no driver has the name 'zzz'"):
         get_driver("zzz")
     with pytest.raises(UnknownDriverError):
         get_driver("")
