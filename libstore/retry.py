@@ -203,10 +203,6 @@ class Retrier:
         """Return the budget of the request that this thread is sending, or a new one."""
         return _current.get() or Budget(self)
 
-    def lasting_budget(self) -> Budget:
-        """Return a new budget for a stream, which uses it in a sequence of ``with`` blocks."""
-        return Budget(self, lasting=True)
-
 
 class Budget:
     """

@@ -25,7 +25,7 @@ from libstore import (
     ServiceUnavailableError,
     TransportError,
 )
-from libstore.retry import Retrier, TokenBucket
+from libstore.retry import Budget, Retrier, TokenBucket
 from libstore.values import MiB
 
 
@@ -230,7 +230,7 @@ def test_time_of_requests_counts_toward_total(clock: Clock) -> None:
 
 
 def test_time_of_the_streams_reader_does_not_count(clock: Clock) -> None:
-    budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
+    budget = Budget(retrier(clock, total=100.0, base=0.0), lasting=True)
     with budget:
         pass
     clock.now += 1_000.0
@@ -247,14 +247,14 @@ def test_progress_restores_attempts_unless_it_is_slow(
     clock: Clock, count: int, seconds: float, more: bool
 ) -> None:
     """The minimum rate is 4 KiB a second."""
-    budget = retrier(clock, attempts=2, base=0.0).lasting_budget()
+    budget = Budget(retrier(clock, attempts=2, base=0.0), lasting=True)
     assert budget.retry(BUSY)
     budget.moved(count, seconds)
     assert budget.retry(BUSY) is more
 
 
 def test_any_progress_restarts_total(clock: Clock) -> None:
-    budget = retrier(clock, total=100.0, base=0.0).lasting_budget()
+    budget = Budget(retrier(clock, total=100.0, base=0.0), lasting=True)
     assert budget.retry(BUSY)
     clock.now += 101.0
     budget.moved(1, 0.0)

@@ -26,7 +26,9 @@ _HEX_LENGTH = {
 VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32", "crc64nvme", "crc32c")
 
 
-class _Hasher(Protocol):
+class Hasher(Protocol):
+    """What all algorithms have in common."""
+
     def update(self, data: Buffer, /) -> None: ...
     def hexdigest(self) -> str: ...
 
@@ -49,7 +51,8 @@ class _Crc:
         return f"{self._value:0{_HEX_LENGTH[self._algorithm]}x}"
 
 
-def _hasher(algorithm: str) -> _Hasher:
+def new_hasher(algorithm: str) -> Hasher:
+    """Return an object of hashlib, or one for a CRC with the same interface."""
     if algorithm in POLYNOMIALS:
         return _Crc(algorithm)
     if algorithm == "md5":
@@ -68,7 +71,7 @@ class Digests:
     __slots__ = ("_hashers", "size")
 
     def __init__(self, algorithms: Iterable[str]) -> None:
-        self._hashers = {name: _hasher(name) for name in algorithms}
+        self._hashers = {name: new_hasher(name) for name in algorithms}
         self.size = 0
 
     @property
@@ -79,7 +82,7 @@ class Digests:
     @property
     def separable(self) -> bool:
         """Whether the digests of the next bytes can be computed separately and appended."""
-        return all(isinstance(hasher, _Crc) for hasher in self._hashers.values())
+        return self._hashers.keys() <= POLYNOMIALS.keys()
 
     def update(self, data: memoryview) -> None:
         """Add the next bytes."""
@@ -127,7 +130,10 @@ def is_known(algorithm: str) -> bool:
 
 def verifiable(checksums: Mapping[str, str]) -> tuple[str, ...]:
     """Return the algorithm to verify a download with, if one is supported."""
-    return tuple(name for name in VERIFY_ORDER if name in checksums)[:1]
+    for name in VERIFY_ORDER:
+        if name in checksums:
+            return (name,)
+    return ()
 
 
 def compare(expected: Mapping[str, str], computed: Mapping[str, str], what: str) -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from ..errors import IntegrityError
 from ..values import MiB, no_checkpoint
-from .digests import Digests
+from .digests import new_hasher
 
 
 class Payload(ABC):
@@ -29,9 +29,6 @@ class Payload(ABC):
         self._digests: dict[str, str] = {}
 
     @abstractmethod
-    def _blocks(self, block_size: int) -> Iterator[memoryview]:
-        """Yield the content from the beginning."""
-
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
         """
         Yield the content from the beginning, in blocks of at most `block_size` bytes.
@@ -41,13 +38,10 @@ class Payload(ABC):
         Raises:
             TransferCancelledError: The transfer was cancelled meanwhile.
         """
-        for block in self._blocks(block_size):
-            self._checkpoint()
-            yield block
 
     def read(self) -> bytes:
         """Return the whole content as one `bytes` object."""
-        return b"".join(self._blocks(max(self.size, 1)))
+        return b"".join(self.blocks(max(self.size, 1)))
 
     @property
     def computed(self) -> Collection[str]:
@@ -57,10 +51,10 @@ class Payload(ABC):
     def digest(self, algorithm: str) -> str:
         """Return the hexadecimal digest of the content, which is computed at the first call."""
         if algorithm not in self._digests:
-            digests = Digests((algorithm,))
+            hasher = new_hasher(algorithm)
             for block in self.blocks():
-                digests.update(block)
-            self._digests.update(digests.hexdigests())
+                hasher.update(block)
+            self._digests[algorithm] = hasher.hexdigest()
         return self._digests[algorithm]
 
 
@@ -74,9 +68,10 @@ class BufferPayload(Payload):
         self._buffers = buffers
 
     @override
-    def _blocks(self, block_size: int) -> Iterator[memoryview]:
+    def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
         for buffer in self._buffers:
             for start in range(0, buffer.nbytes, block_size):
+                self._checkpoint()
                 yield buffer[start : start + block_size]
 
 
@@ -95,7 +90,7 @@ class FilePayload(Payload):
         self._offset = offset
 
     @override
-    def _blocks(self, block_size: int) -> Iterator[memoryview]:
+    def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
         position = 0
         while position < self.size:
             wanted = min(block_size, self.size - position)
@@ -106,4 +101,5 @@ class FilePayload(Payload):
                     f" now has {position}"
                 )
             position += len(block)
+            self._checkpoint()
             yield memoryview(block)

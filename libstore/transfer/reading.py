@@ -23,7 +23,7 @@ from ..errors import (
     TransferCancelledError,
     TransportError,
 )
-from ..retry import Retrier
+from ..retry import Budget, Retrier
 from ..values import Conditions, MiB, ObjectInfo, Reading, Span, no_checkpoint
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
@@ -60,6 +60,7 @@ class ObjectStream:
     Attributes:
         info: The object's attributes from the first response.
         span: The span, with a known end.
+        left: The number of bytes that have not been read.
         verified_by: The checksum that verified the bytes, once the whole object was read.
         checkpoint: Called before a broken stream is resumed; it raises an error to prevent that.
 
@@ -83,11 +84,13 @@ class ObjectStream:
         self._reading: Reading | None = None
         self._surplus = 0
         self._clock = driver._retrier.clock
-        self._budget = driver._retrier.lasting_budget()
+        self._budget = Budget(driver._retrier, lasting=True)
         self._seconds = 0.0
         self._position = self._resumed_at = 0
         self.info, self.span = self._open(span)
         self._known = self.info
+        assert self.span.stop is not None
+        self.left = self.span.stop - self.span.start
         self._position = self._resumed_at = self.span.start
         self._verification: Verification | None = None
         try:
@@ -99,12 +102,6 @@ class ObjectStream:
         if not self.left:
             self.close()
             self._verify()
-
-    @property
-    def left(self) -> int:
-        """The number of bytes that have not been read."""
-        assert self.span.stop is not None
-        return self.span.stop - self._position
 
     def readinto(self, view: memoryview) -> int:
         """
@@ -124,6 +121,7 @@ class ObjectStream:
                 count = self._read_some(rest)
                 filled += count
                 self._position += count
+                self.left -= count
                 if self._verification is not None:
                     with rest[:count] as block:
                         self._verification.update(block)
@@ -154,7 +152,13 @@ class ObjectStream:
                 if self._reading is None:
                     self._open(Span(self._position, self.span.stop))
                 assert self._reading is not None
-                count = self._receive(self._reading, view)
+                began = self._clock()
+                try:
+                    if self._surplus:
+                        self._skip(self._reading)
+                    count = self._reading.body.readinto(view)
+                finally:
+                    self._seconds += self._clock() - began  # without the time of the reader
                 if count:
                     return count
                 if "content_encoding" in self._reading.info.extra:
@@ -164,16 +168,6 @@ class ObjectStream:
             except TransportError as error:
                 self._release()
                 self._wait_before_resuming(error)
-
-    def _receive(self, reading: Reading, view: memoryview) -> int:
-        """Receive bytes, and measure the time that the service takes for them."""
-        began = self._clock()
-        try:
-            if self._surplus:
-                self._skip(reading)
-            return reading.body.readinto(view)
-        finally:
-            self._seconds += self._clock() - began
 
     def _wait_before_resuming(self, error: TransportError) -> None:
         self.checkpoint()
@@ -301,18 +295,17 @@ def read(
 
     def attempt() -> Read:
         with closing(ObjectStream(driver, container, name, span, known)) as stream:
-            return Read(read_rest(stream), stream.info, stream.verified_by)
+            return Read(read_next(stream, stream.left), stream.info, stream.verified_by)
 
     return restarting(attempt, pinned=known is not None)
 
 
-def read_rest(stream: ObjectStream) -> bytes:
-    """Read all remaining bytes, without a second copy in memory."""
-    return read_next(stream, stream.left)
-
-
 def read_next(stream: ObjectStream, size: int) -> bytes:
-    """Read the next bytes; fewer only at the end. Memory is allocated as bytes arrive."""
+    """
+    Read the next bytes; fewer only at the end.
+
+    Memory is allocated as bytes arrive, and there is no second copy of them.
+    """
     buffer = GrowingBuffer(min(size, stream.left))
     buffer.fill(stream.readinto)
     if not buffer.full:

@@ -11,7 +11,7 @@ uploaded parts.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, ClassVar, NamedTuple, Protocol
@@ -78,8 +78,10 @@ class UploadRequest:
     cancel: CancelToken | None = None
 
     def __post_init__(self) -> None:
-        arguments.callback(self.progress, "progress")
-        arguments.flag(self.cancel, "cancel")
+        if self.progress is not None:
+            arguments.callback(self.progress, "progress")
+        if self.cancel is not None:
+            arguments.flag(self.cancel, "cancel")
 
 
 class Stored(NamedTuple):
@@ -112,7 +114,7 @@ def _single_payload(driver: UploadHooks, request: UploadRequest, source: Source)
     if size is None:
         return None
     _refuse_if_too_large(driver, size)
-    checkpoint = _checkpoint_of(request.cancel)
+    checkpoint = partial(check_cancelled, request.cancel)
     descriptor = source.descriptor()
     if descriptor is not None and not driver.takes_parts:
         return FilePayload(descriptor, 0, size, checkpoint)
@@ -146,7 +148,7 @@ class Uploader:
         self._driver = driver
         self._request = request
         self._total = size
-        self._checkpoint = _checkpoint_of(request.cancel)
+        self._checkpoint = partial(check_cancelled, request.cancel)
         self._sizes = part_sizes(size, driver.transfer, driver.limits)
         self.next_size = next(self._sizes)
         self._buffered: list[memoryview] = []
@@ -291,14 +293,17 @@ def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Store
     computed = {name: payload.digest(name) for name in names}
     verified_by = _verified_by(info, computed)
     info = _confirmed(request, info, payload.size, computed)
-    Progress(request.progress, payload.size).add(payload.size)
+    if request.progress is not None:
+        request.progress(payload.size, payload.size)
     return Stored(info, verified_by)
 
 
 def _verified_by(info: ObjectInfo, computed: Mapping[str, str]) -> str | None:
     """Return the strongest checksum of the whole object that the service confirmed."""
-    confirmed = info.checksums.keys() & computed.keys()
-    return next((name for name in HASH_PREFERENCE if name in confirmed), None)
+    for name in HASH_PREFERENCE:
+        if name in info.checksums and name in computed:
+            return name
+    return None
 
 
 def _verified_by_parts(parts: Sequence[Part]) -> str | None:
@@ -324,11 +329,6 @@ def _confirmed(
 def _check_expected(request: UploadRequest, checksums: Mapping[str, str]) -> None:
     if request.checksum is not None:
         compare(dict([request.checksum]), checksums, "the source does not match checksum=")
-
-
-def _checkpoint_of(cancel: CancelToken | None) -> Callable[[], None]:
-    """Return a function that raises an error once the user has cancelled."""
-    return partial(check_cancelled, cancel)
 
 
 def _threshold(driver: UploadHooks) -> int:
