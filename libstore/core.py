@@ -53,8 +53,8 @@ class DriverCore(DriverHooks):
                         " cannot be overridden; fill in the hook behind it (see libstore.hooks)"
                     )
         for hooks, what in (
-            (MULTIPART_HOOKS, "takes uploads in parts"),
-            (CDN_HOOKS, "makes objects public"),
+            (MULTIPART_HOOKS, "takes multipart uploads"),
+            (CDN_HOOKS, "has public access"),
         ):
             missing = [name for name in hooks if not _overrides(cls, name)]
             if missing and len(missing) < len(hooks):
@@ -200,7 +200,7 @@ class DriverCore(DriverHooks):
 
     @property
     def takes_parts(self) -> bool:
-        """Whether the service takes an object in parts."""
+        """Whether the service has multipart uploads."""
         return type(self)._start_upload is not DriverHooks._start_upload
 
     # ------------------------------------------------------------------ checks

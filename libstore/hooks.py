@@ -1,18 +1,16 @@
 """
-What a driver fills in.
+The contract of a driver: the hooks that it implements.
 
 A hook takes strings and the frozen records of `libstore.values`, sends one request where the
-service allows it, returns records, and raises only `libstore.errors`. The base has checked all
-names and options before it calls one, adds operation, container and object to any error, and may
-call hooks from several threads at once.
+service allows it, returns records, and raises only `libstore.errors`. All names and options are
+checked before a hook is called; operation, container and object are added to its errors. Hooks may
+be called by several threads at once, and also after `close()`.
 
-Names and metadata come back exactly as they were given: what a header cannot carry, such as text
-beyond ASCII, outer spaces or an empty value, the driver encodes and decodes. A driver works again
-after `close()`.
+Names and metadata must be returned exactly as they were given. The driver encodes what a header
+cannot contain, such as text beyond ASCII, outer spaces or an empty value.
 
-The hooks of the first group are required. Every other one has a default that works or says that
-the service cannot do it; `StorageDriver.supports` finds out by looking which of them a driver
-overrides.
+The hooks of the first group are required. All others have a default: it works, or it raises
+`NotSupportedError`. `StorageDriver.supports` checks which of them a driver overrides.
 """
 
 from __future__ import annotations
@@ -64,18 +62,19 @@ class DriverHooks(ABC):
 
     Attributes:
         name: The driver's name in the registry, such as ``"s3"``.
-        limits: What the service can take, in numbers. It and `transfer` may be set on an instance.
-        options: Which of `OPTIONS` the service honours. The base refuses the others before
-            anything is sent.
-        upload_extras: What the `extra` of an upload or a copy may have, and how it is checked.
+        limits: The limits of the service, in numbers. An instance may have its own.
+        options: The `OPTIONS` that the service supports. All others are refused before anything
+            is sent.
+        upload_extras: The names that the `extra` of an upload or a copy may have, and the checks
+            of their values.
         container_extras: The same for the creation of a container.
-        digests: The algorithms of the whole content's digests that the library computes while an
-            upload passes. It compares them with what the answer tells, and hands them to
-            `_finish_upload`.
-        confirms_whole: Whether the digests in the info that `_finish_upload` returns are computed
-            by the service. If they are only what it was sent, it has checked those of the parts.
-        retry: When to try again.
-        transfer: How transfers are cut up.
+        digests: The algorithms of the digests that are computed of the whole content during an
+            upload. They are compared with those in the response, and passed to `_finish_upload`.
+        confirms_whole: Whether the service itself computes the digests in the info that
+            `_finish_upload` returns. If it only repeats those that it received, it must have
+            checked the digests of the parts.
+        retry: When to retry. An instance may have its own.
+        transfer: The size of parts, and how many are sent at once. An instance may have its own.
         cdn: The public address that containers are served at, if the driver was made with one.
         write_tokens: Whether conditional writes get a token; see `Conditions`.
     """
@@ -99,8 +98,10 @@ class DriverHooks(ABC):
         """
         Create an empty container.
 
-        `extra` has what the user gave of `container_extras`. Raise `ContainerAlreadyExistsError`
-        if there is one of this name.
+        Raise `ContainerAlreadyExistsError` if there is one of this name.
+
+        Args:
+            extra: Checked options of `container_extras`.
         """
 
     @abstractmethod
@@ -113,24 +114,24 @@ class DriverHooks(ABC):
 
     @abstractmethod
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        """Return one page of containers, sorted by name; `token` is what the last page gave."""
+        """Return one page of containers, sorted by name; `token` is that of the last page."""
 
     @abstractmethod
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         """
-        Return one page of at most `limit` objects and prefixes, mixed.
+        Return one page of at most `limit` objects and prefixes, in the order of their names.
 
-        They come in the order of their names' UTF-8 bytes; `token` is what the last page of the
-        same query gave. Raise `ContainerNotFoundError` if there is no such container. A driver
-        whose service cannot fold or page by itself has `libstore.fold_page` for it.
+        The order is that of the names' UTF-8 bytes. `token` is that of the last page of the same
+        query. Raise `ContainerNotFoundError` if there is no such container. A driver whose
+        service has no delimiters or no pages can use `libstore.fold_page`.
         """
 
     @abstractmethod
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
         """
-        Return all that the service knows of one object, with ``complete=True``.
+        Return all attributes of one object, with ``complete=True``.
 
         `version` is `None` for the current one, here and below. Raise `ObjectNotFoundError` or
         `ContainerNotFoundError`.
@@ -149,10 +150,10 @@ class DriverHooks(ABC):
         Open one object for reading.
 
         The span is not empty, but may begin or end past the object's end; ``Span()`` is the whole
-        object. Report in the `Reading` the span that is really sent, and the size of the whole
+        object. Return in the `Reading` the span that the service sends, and the size of the whole
         object. Raise `ObjectNotFoundError`, `ContainerNotFoundError`, or `ObjectChangedError` if
-        ``conditions.if_match`` does not hold. The library closes the reading, reopens it where
-        it breaks off, and verifies the bytes.
+        ``conditions.if_match`` does not hold. The library closes the reading, calls the hook
+        again for the rest of a broken body, and verifies the bytes.
         """
 
     @abstractmethod
@@ -162,10 +163,10 @@ class DriverHooks(ABC):
         """
         Write one object with one request, as a whole or not at all.
 
-        The payload has at most ``limits.max_put`` bytes. Have the service check a digest if it
-        can (`Payload.digest`), and return in the info what it says that it has stored. Raise
-        `ContainerNotFoundError`, `ObjectAlreadyExistsError` if ``if_absent`` is asked for and an
-        object is there, or `ObjectChangedError` if ``if_match`` does not hold.
+        The payload has at most ``limits.max_put`` bytes. Send a digest for the service to check if
+        it can (`Payload.digest`), and return the attributes that it reports of what it stored.
+        Raise `ContainerNotFoundError`, `ObjectAlreadyExistsError` if ``if_absent`` is true and the
+        object exists, or `ObjectChangedError` if ``if_match`` does not hold.
         """
 
     @abstractmethod
@@ -173,7 +174,7 @@ class DriverHooks(ABC):
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
         """
-        Delete one object. That there is none is no error, unless ``if_match`` is asked for.
+        Delete one object. A missing object is not an error, unless ``if_match`` is given.
 
         Raise `ContainerNotFoundError`, or `ObjectChangedError` if ``if_match`` does not hold.
         """
@@ -184,18 +185,18 @@ class DriverHooks(ABC):
         """
         Return the address and the account of this driver, without secrets.
 
-        Drivers of one class with equal identities are equal, and so are their handles. It is
-        made of what the driver was made with, sends nothing and never changes. With the default,
-        `None`, a driver equals only itself, and not its own copy from a pickle.
+        Drivers of one class with equal identities are equal, and so are their handles. The
+        identity depends on the constructor's arguments only, sends no request and never changes.
+        With the default, `None`, a driver equals only itself, and not its unpickled copy.
         """
         return None
 
     def _store_id(self) -> str | None:
         """
-        Return a name of the store that every driver which reaches it returns, of any class.
+        Return a name of the store that all drivers return that reach it, of any class.
 
-        Two drivers with different names reach different stores. The default, `None`, is right
-        wherever the store may have another address: by a gateway, a proxy or a mounted directory.
+        Two drivers with different names reach different stores. Return `None`, as the default
+        does, if the store may have another address: a gateway, a proxy or a mounted directory.
         """
         return None
 
@@ -208,46 +209,46 @@ class DriverHooks(ABC):
         other_name: str,
     ) -> bool | None:
         """
-        Return whether a name here and one at another driver stand for one object.
+        Return whether a name here and one at another driver are of the same object.
 
-        `None` says that this cannot be known beforehand; a move finds it out then. The default
-        compares names and stores. One path may also be the end of the other: of a directory that
-        is the root of one driver and lies within that of the other.
+        `None` means that it cannot be known beforehand; a move then finds out. The default
+        compares names and stores. If one path is the end of the other, it returns `None`: the root
+        directory of one driver may be within that of the other.
         """
         raise NotImplementedError
 
     def _head_newest(self, container: str, name: str) -> ObjectInfo:
         """
-        Return what `_head_object` returns, but never a state that a finished write has replaced.
+        Return what `_head_object` returns, but never a state before a completed write.
 
-        The default is `_head_object`; a service whose replicas may be behind asks all of them.
+        The default is `_head_object`. Where replicas can lag behind, request all of them.
         """
         return self._head_object(container, name, None)
 
     def _is_configured_for(self, operation: str) -> bool:
         """
-        Return whether this driver, as it was made, can do one of `CAPABILITIES`.
+        Return whether this instance can carry out one of `CAPABILITIES`.
 
-        It is asked only for what the class has a hook for. A driver that has nothing to sign with
-        returns false for ``"sign_url"``. The default is true.
+        It is called only for operations whose hook the class overrides. Return false, for
+        example, for ``"sign_url"`` if there is no key to sign with. The default is true.
         """
         return True
 
     # ------------------------------------------------------------------ optional
 
     def _known_secrets(self) -> Iterable[str | bytes]:
-        """Return what no error may say, even if the service repeats it."""
+        """Return the secrets to remove from errors, even if the service repeats them."""
         return ()
 
     def _check_container_name(self, name: str) -> None:
         """Raise `InvalidNameError` if the service cannot have a container of this name."""
 
     def _check_object_name(self, name: str) -> None:
-        """Raise `InvalidNameError` if the service cannot hold an object of this name."""
+        """Raise `InvalidNameError` if the service cannot have an object of this name."""
 
     def _head_container(self, name: str) -> ContainerInfo:
         """
-        Return all that the service knows of one container, with ``complete=True``.
+        Return all attributes of one container, with ``complete=True``.
 
         Raise `ContainerNotFoundError` if there is none. The default lists one object.
         """
@@ -257,19 +258,19 @@ class DriverHooks(ABC):
         self, container: str, delimiter: str
     ) -> AbstractContextManager[Callable[[str], Sequence[ObjectInfo | Prefix]]]:
         """
-        Lend a function that lists one prefix of a container after another, for a walk.
+        Provide a function that lists one prefix of a container after another, for a walk.
 
-        It returns what `_list_objects` returns for the prefix and the delimiter, on one page. The
-        default calls that. A driver that finds its way faster from one folder to the next may
-        keep what it needs for that until the end of the walk.
+        The function returns the items of `_list_objects` for the prefix and the delimiter, of all
+        pages. The default calls that hook. A driver can keep state between two prefixes, which it
+        releases at the end of the ``with`` block.
         """
         raise NotImplementedError
 
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
         """
-        Return digests of an object of which the service keeps none.
+        Compute digests of an object for which the service keeps none.
 
-        It is asked only when somebody wants the digest. The default knows none.
+        It is called when a user reads the digest. The default returns none.
         """
         return {}
 
@@ -277,9 +278,9 @@ class DriverHooks(ABC):
         """
         Return how to verify an object that has digests of its parts only.
 
-        It is asked when the whole object is about to be read, and `info`, from the same answer,
-        has a true ``extra["composite"]`` and no digest of the whole. It may send a request.
-        `None` leaves the content unverified, which is also the default.
+        It is called when the whole object is about to be read, and `info`, from the same
+        response, has a true ``extra["composite"]`` and no digest of the whole. It may send a
+        request. With `None`, the default, the content is not verified.
         """
         return None
 
@@ -309,10 +310,10 @@ class DriverHooks(ABC):
         options: CopyOptions,
     ) -> ObjectInfo | None:
         """
-        Copy an object within the service, without its bytes passing through here.
+        Copy an object within the service.
 
         Source and target may be the same. Raise as `_get_object` and `_put_object` do. Without
-        this hook, and where it returns `None`, the library reads the source and writes the target.
+        this hook, and if it returns `None`, the library reads the source and writes the target.
         """
         raise self._unsupported("copy objects by itself")
 
@@ -326,10 +327,10 @@ class DriverHooks(ABC):
         options: CopyOptions,
     ) -> ObjectInfo | None:
         """
-        Copy an object of another driver into this service, without its bytes passing through here.
+        Have the service copy an object of another driver.
 
-        `None` says that this cannot be done: the library then reads the one and writes the other.
-        Raise as `_copy_object` does. The default can do nothing.
+        Return `None`, as the default does, if that is impossible: the library then reads the
+        source and writes the target. Raise as `_copy_object` does.
         """
         return None
 
@@ -355,7 +356,7 @@ class DriverHooks(ABC):
         """
         Replace an object's metadata, its content type or both; `None` leaves them as they are.
 
-        Whatever else the service keeps with the object must stay. Raise as `_get_object` does.
+        All other attributes must stay. Raise as `_get_object` does.
         """
         raise self._unsupported("change the metadata of an object")
 
@@ -364,64 +365,63 @@ class DriverHooks(ABC):
         raise self._unsupported("sign URLs")
 
     # ------------------------------------------------------------------ public reading
-    # All four or none; a service that makes whole containers public and nothing less leaves
-    # `_enable_object_cdn` out.
+    # All four or none; `_enable_object_cdn` is left out if only whole containers can be public.
 
     def _enable_container_cdn(self, container: str) -> None:
         """
-        Let everybody read the objects of a container, also those that come later.
+        Make all objects of a container public, also future ones.
 
-        That they may already is no error. Raise `AccessDeniedError` or `NotSupportedError` with a
-        message that says what forbids it.
+        Raise `AccessDeniedError` or `NotSupportedError` with a message that says what forbids it.
+        A container that is public already is not an error.
         """
         raise self._unsupported("make containers public; it needs the option cdn")
 
     def _enable_object_cdn(self, container: str, name: str) -> None:
-        """Let everybody read one object. Raise as `_enable_container_cdn` and `_get_object`."""
+        """Make one object public. Raise as `_enable_container_cdn` and `_get_object`."""
         raise self._unsupported("make objects public; it needs the option cdn")
 
     def _get_container_cdn_url(self, container: str) -> str:
-        """Return the service's public address of a container. Send nothing."""
-        raise self._unsupported("tell public addresses; it needs the option cdn")
+        """Return the service's public URL of a container, without a request."""
+        raise self._unsupported("return public URLs; it needs the option cdn")
 
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        """Return the service's public address of an object. Send nothing."""
-        raise self._unsupported("tell public addresses; it needs the option cdn")
+        """Return the service's public URL of an object, without a request."""
+        raise self._unsupported("return public URLs; it needs the option cdn")
 
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """
-        Return one page of the parts that an unfinished upload has, sorted by number.
+        Return one page of the parts of an unfinished upload, sorted by number.
 
         Raise `ObjectNotFoundError` if there is no such upload.
         """
-        raise self._unsupported("tell which parts an unfinished upload has")
+        raise self._unsupported("list the parts of an unfinished upload")
 
-    # ------------------------------------------------------------------ uploads in parts
+    # ------------------------------------------------------------------ multipart uploads
 
     def _learn_limits(self, size: int | None) -> None:
         """
-        Learn limits that only the service tells, before an upload is cut up by them.
+        Set `limits` from the service, before an upload is divided into parts.
 
-        A driver that has any sets `limits`. It asks the service once at most, and for small
-        uploads not at all.
+        It is for limits that only the service has. Send at most one request, and none for small
+        uploads.
 
         Args:
-            size: Of the upload; `None` if nobody knows.
+            size: The size of the upload; `None` if it is unknown.
         """
 
     # All five or none.
 
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        """Begin an upload in parts and return the service's id of it. Raise as `_put_object`."""
-        raise self._unsupported("take an object in parts")
+        """Start a multipart upload, and return its id. Raise as `_put_object`."""
+        raise self._unsupported("take multipart uploads")
 
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """
-        Send one part; several threads do so at once, in any order.
+        Send one part. Threads call this at the same time, in any order.
 
-        Numbers count from 1. A part that is sent again takes the place of the first.
+        Numbers start at 1. A part that is sent again replaces the first.
         """
-        raise self._unsupported("take an object in parts")
+        raise self._unsupported("take multipart uploads")
 
     def _finish_upload(
         self,
@@ -431,26 +431,28 @@ class DriverHooks(ABC):
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
         """
-        Publish the object that the parts, sorted by number, make up.
+        Publish the object that consists of the parts, which are sorted by number.
 
-        `checksums` has the digests of the whole content that `digests` asks for. The conditions
-        in the options must hold at this moment. Raise as `_put_object`.
+        The conditions in the options must hold at this moment. Raise as `_put_object`.
+
+        Args:
+            checksums: The digests of the whole content, by the algorithms in `digests`.
         """
-        raise self._unsupported("take an object in parts")
+        raise self._unsupported("take multipart uploads")
 
     def _abort_upload(self, upload: Upload) -> None:
-        """Drop an upload and its parts. One that is not there is no error."""
-        raise self._unsupported("take an object in parts")
+        """Delete an upload and its parts. A missing upload is not an error."""
+        raise self._unsupported("take multipart uploads")
 
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        """Return one page of the uploads that were begun and neither finished nor aborted."""
-        raise self._unsupported("take an object in parts")
+        """Return one page of the uploads that were started and neither finished nor aborted."""
+        raise self._unsupported("take multipart uploads")
 
     def _unsupported(self, what: str) -> NotSupportedError:
         return NotSupportedError(f"the {self.name} driver cannot {what}")
 
 
-#: The hooks of uploads in parts; a driver overrides all of them or none.
+#: The hooks of multipart uploads; a driver overrides all of them or none.
 MULTIPART_HOOKS = (
     "_start_upload",
     "_put_part",
@@ -459,15 +461,15 @@ MULTIPART_HOOKS = (
     "_list_uploads",
 )
 
-#: The hooks of public reading; a driver overrides all of them or none. The one for a single object
-#: is not among them, for some services have nothing of the kind.
+#: The hooks of public access; a driver overrides all of them or none. The hook for a single object
+#: is not one of them, since not all services have that.
 CDN_HOOKS = (
     "_enable_container_cdn",
     "_get_container_cdn_url",
     "_get_object_cdn_url",
 )
 
-#: What the service itself can do, by the public operation, and the hook that shows it.
+#: The operations that depend on the service, and the hook of each.
 CAPABILITIES = {
     "copy_object": "_copy_object",
     "delete_objects": "_delete_objects",
