@@ -83,8 +83,9 @@ class ObjectStream:
         self._known = known
         self._reading: Reading | None = None
         self._surplus = 0
-        self._clock = driver._retrier.clock
-        self._budget = Budget(driver._retrier, lasting=True)
+        retrier = driver._retrier
+        self._clock = retrier.clock
+        self._budget = Budget(retrier, lasting=True)
         self._seconds = 0.0
         self._position = self._resumed_at = 0
         self.info, self.span = self._open(span)
@@ -181,30 +182,28 @@ class ObjectStream:
             raise error
 
     def _open(self, span: Span) -> tuple[ObjectInfo, Span]:
+        """Request a span; return the object's attributes, and the span with a known end."""
         with self._budget:
-            return self._request(span)
-
-    def _request(self, span: Span) -> tuple[ObjectInfo, Span]:
-        if span.start == span.stop:  # no service supports empty ranges
-            info = self._driver._head_object(*self._target, None)
-            return info, span.clamp(info.size or 0)
-        etag = self._known.etag if self._known else None
-        reading = self._driver._get_object(*self._target, span, Conditions(if_match=etag), None)
-        self._reading = reading
-        if reading.info.size is None and span == Span():
-            # A proxy may have removed the length; the response to a range has it twice.
-            self._release()
-            return self._request(Span(0, _ANY_SIZE))
-        try:
-            if reading.info.size is None:
-                raise ServiceError("the response does not contain the size of the object")
-            wanted = span.clamp(reading.info.size)
-            self._check_same(reading, wanted)
-            self._surplus = wanted.start - reading.span.start
-        except BaseException:
-            self.close()
-            raise
-        return reading.info, wanted
+            if span.start == span.stop:  # no service supports empty ranges
+                info = self._driver._head_object(*self._target, None)
+                return info, span.clamp(info.size or 0)
+            conditions = Conditions(if_match=self._known.etag if self._known else None)
+            reading = self._driver._get_object(*self._target, span, conditions, None)
+            self._reading = reading
+            if reading.info.size is None and span == Span():
+                # A proxy may have removed the length; the response to a range has it twice.
+                self._release()
+                return self._open(Span(0, _ANY_SIZE))
+            try:
+                if reading.info.size is None:
+                    raise ServiceError("the response does not contain the size of the object")
+                wanted = span.clamp(reading.info.size)
+                self._check_same(reading, wanted)
+                self._surplus = wanted.start - reading.span.start
+            except BaseException:
+                self.close()
+                raise
+            return reading.info, wanted
 
     def _check_same(self, reading: Reading, wanted: Span) -> None:
         known, info = self._known, reading.info

@@ -35,11 +35,14 @@ class Verification(ABC):
 
     Attributes:
         by: The checksum, such as ``"md5"`` or ``"composite md5"``.
-        whole: The digests of the bytes so far, if those of the next bytes can be appended.
     """
 
     by: str
-    whole: Digests | None = None
+
+    @property
+    def whole(self) -> Digests | None:
+        """The digests of the bytes so far, if those of the next bytes can be appended."""
+        return None
 
     @abstractmethod
     def update(self, data: memoryview) -> None:
@@ -109,8 +112,11 @@ class _WholeVerification(Verification):
         self.by = algorithms[0]
         self._checksums = info.checksums
         self._digests = Digests(algorithms)
-        if self._digests.separable:
-            self.whole = self._digests
+
+    @property
+    @override
+    def whole(self) -> Digests | None:
+        return self._digests if self._digests.separable else None
 
     @override
     def update(self, data: memoryview) -> None:
