@@ -278,7 +278,17 @@ class AccessDeniedError(StorageError, PermissionError):
 
 
 class ServiceError(StorageError):
-    """The service failed or sent an unexpected response."""
+    """
+    The service failed or sent an unexpected response.
+
+    Attributes:
+        unproven: The response has a status of success, but does not show that the service has
+            carried out the request.
+        likely: With `unproven`: the service itself has sent the response, as far as can be seen.
+    """
+
+    unproven: bool = False
+    likely: bool = False
 
 
 class RateLimitedError(ServiceError):

@@ -1,344 +1,393 @@
-"""
-How requests are sent and tried again, by whatever service they are for.
-
-The wire below tries again what can be sent twice. What cannot, a write with a condition above
-all, is tried again here: `_outcome` decides what became of it after a response was lost.
-"""
+"""Requests to one service: addressed, signed, sent, and their responses checked and read."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import ClassVar, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, TypedDict, TypeVar
 
-from ..errors import (
-    ContainerNotFoundError,
-    IntegrityError,
-    ObjectChangedError,
-    ObjectNotFoundError,
-    RateLimitedError,
-    ServiceError,
-    ServiceUnavailableError,
-    StorageError,
-    TransportError,
-)
+from typing_extensions import Unpack
+
+from ..errors import ServiceError, StorageError
 from ..http.client import Client
-from ..http.message import ErrorReader, Signer
+from ..http.encoding import encode_query
+from ..http.headers import retry_after
+from ..http.json import parse_json
+from ..http.message import Content, ErrorReader, Response, Signer
 from ..http.transport import Transport
+from ..http.xml import Listing, read_listing
 from ..retry import Budget, Retrier, RetryPolicy
-from ..values import Conditions, ContainerInfo, ObjectInfo
-from .confirming import (
-    CONFLICTS,
-    DeleteJudge,
-    EffectJudge,
-    Judge,
-    Look,
-    Sighting,
-    WriteJudge,
-    in_success,
-    is_lost,
-)
-from .proofs import is_likely, is_unproven
-
-# A clean-up is tried so often, for so many seconds.
-_BRIEF_ATTEMPTS = 3
-_BRIEF_TOTAL = 10.0
-# A container that was made so many seconds before we asked for it, by its service's clock, may be
-# ours.
-_CLOCKS = 60.0
+from ..values import MiB
+from .confirming import Confirmer
+from .operation import Operation, ServiceRequest, unproven
 
 T = TypeVar("T")
 
+# A clean-up has so many attempts, and so many seconds.
+_CLEANUP_ATTEMPTS = 3
+_CLEANUP_TOTAL = 10.0
+# How often a request follows a resource to another location.
+_MAX_MOVES = 3
 
-class ServiceClient:
+
+class Location(NamedTuple):
     """
-    Sends requests by the policy that is set at the time, from any number of threads.
+    Where requests for a container or an object go.
 
     Attributes:
-        used_up: The codes of errors after which another try is of no use for now. That a write
-            lacks what it is made of, such as an upload's parts, may be an earlier try's doing.
+        url: ``scheme://host[:port]``.
+        path: The path, percent-encoded.
+        key: What the signature depends on, such as the region. All requests with the same key
+            share a signer and a correction of the clock.
+    """
+
+    url: str
+    path: str
+    key: str = ""
+
+
+class RequestOptions(TypedDict, total=False):
+    """
+    The options that `ServiceClient.send`, `send_xml` and `send_json` have in common.
+
+    Attributes:
+        query: The query parameters, in the order in which they are sent.
+        headers: The headers, by lower-case names.
+        content: The body.
+        path: The path, percent-encoded, of a resource that is neither a container nor an object.
+        idempotent: False for a request that must not be sent twice although its operation is
+            idempotent, such as one with a condition.
+    """
+
+    query: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+    content: bytes | Content | None
+    path: str | None
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class XMLResponse:
+    """
+    An XML document of a response.
+
+    Attributes:
+        root: The name of the root element.
+        fields: The texts outside the rows, by their path below the root.
+        rows: The repeated elements in their order: name, and texts by path.
+        headers: The headers of the response.
+    """
+
+    root: str
+    fields: Mapping[str, str]
+    rows: Sequence[tuple[str, Mapping[str, str]]]
+    headers: Mapping[str, str]
+
+
+class MovedError(Exception):
+    """
+    The resource is at another location, or may be; see `ServiceClient.follow`.
+
+    Attributes:
+        error: The error to raise if the request is not sent elsewhere.
+    """
+
+    def __init__(self, error: StorageError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class ServiceClient(ABC):
+    """
+    Sends the requests of one driver, from any number of threads.
+
+    A subclass has `locate` and `signer`, and overrides what is different at its service.
+
+    Attributes:
+        used_up: The codes of errors that another attempt cannot change for now; see `Confirmer`.
+        request_id_headers: The names of the headers with the service's id of a request.
+        max_document: The largest document that is read, in bytes, unless a request says otherwise.
+        transport: The connections.
+        errors: Reads error responses.
+        confirmer: Finds out what became of requests whose response was lost.
+        retrier: What all retries of the driver share.
+        clock: Returns the time in seconds since 1970.
+        sleep: Waits for a number of seconds.
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset()
+    request_id_headers: ClassVar[tuple[str, ...]] = ()
+    max_document: ClassVar[int] = 64 * MiB
 
-    def __init__(self, transport: Transport, retry: Callable[[], RetryPolicy]) -> None:
+    def __init__(
+        self, transport: Transport, errors: ErrorReader, retry: Callable[[], RetryPolicy]
+    ) -> None:
         self.transport = transport
+        self.errors = errors
         self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
         self.retrier = Retrier(retry, sleep=self.wait)
+        self.confirmer = Confirmer(self.retrier, self.now, self.used_up)
         self._clients: dict[str, Client] = {}
 
+    # ------------------------------------------------------------------ what a service defines
+
+    @abstractmethod
+    def locate(self, container: str, name: str) -> Location:
+        """Return where an object is, a container if `name` is empty, or else the account."""
+
+    @abstractmethod
+    def signer(self, location: Location) -> Signer:
+        """Return a new signer for requests to all locations with this one's key."""
+
+    def target(self, path: str, query: Mapping[str, str] | None) -> str:
+        """Return path and query as they are sent."""
+        return f"{path}?{encode_query(query)}" if query else path
+
+    def complete_headers(
+        self, headers: Mapping[str, str] | None, content: bytes | Content | None
+    ) -> Mapping[str, str]:
+        """Return the headers of a request with those that all requests have."""
+        return headers or {}
+
+    def check(self, operation: Operation, response: Response) -> Response:
+        """
+        Return a response if the service has sent it, and it proves that the operation succeeded.
+
+        Raises:
+            ServiceError: It does not; the response is closed.
+        """
+        if not operation.is_proved_by(response.status, response.headers):
+            response.close()
+            raise unproven(response.status)
+        return response
+
+    def unexpected(
+        self,
+        document: Listing,
+        roots: Sequence[str],
+        response: Response,
+        headers: Mapping[str, str] | None,
+    ) -> StorageError:
+        """
+        Return the error of an XML document that has none of the expected root elements.
+
+        Args:
+            headers: Those of the request.
+        """
+        return ServiceError(
+            f"the response should be <{roots[0]}>, but is <{document.tag[:40]}>; check the"
+            " endpoint and any proxy"
+        )
+
+    def follow(
+        self, operation: Operation, container: str, location: Location, moved: MovedError
+    ) -> bool:
+        """Return whether the request is to be sent once more, to where `locate` says now."""
+        return False
+
+    def secrets(self) -> tuple[str | bytes, ...]:
+        """Return what must not be in a message, even if the service repeats it."""
+        return ()
+
+    # ------------------------------------------------------------------ sending
+
+    def send(
+        self,
+        operation: Operation,
+        container: str = "",
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Content | None = None,
+        path: str | None = None,
+        idempotent: bool = True,
+    ) -> Response:
+        """
+        Send a request about an object, a container or the account; return the response.
+
+        Its body must be read or closed. See `RequestOptions` for the options.
+
+        Raises:
+            ServiceError: A 2xx response does not prove that the request was carried out.
+            StorageError: The request failed, after all retries that may help.
+        """
+        headers = self.complete_headers(headers, content)
+        moves = 0
+        while True:
+            location = self.locate(container, name)
+            request = ServiceRequest(
+                operation.method, location.url,
+                self.target(location.path if path is None else path, query), headers, content,
+                idempotent and operation.idempotent, operation.expected, operation.name, operation,
+            )  # fmt: skip
+            client = self._clients.get(location.key) or self.client_at(location)
+            try:
+                response = client.request(request)
+            except MovedError as moved:
+                moves += 1
+                if moves > _MAX_MOVES or not self.follow(operation, container, location, moved):
+                    raise moved.error from None
+            else:
+                return self.check(operation, response)
+
+    def send_xml(
+        self,
+        operation: Operation,
+        container: str = "",
+        name: str = "",
+        *,
+        root: str | tuple[str, ...],
+        rows: Collection[str] = (),
+        limit: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> XMLResponse:
+        """
+        Send a request and return the XML document of the response.
+
+        An idempotent request is sent again if the document is cut off.
+
+        Args:
+            root: The name of the root element, or the names that it may have.
+            rows: The names of the elements that are repeated.
+            limit: The maximum size of the document in bytes; by default `max_document`.
+        """
+        roots = (root,) if isinstance(root, str) else root
+
+        def send() -> XMLResponse:
+            response = self.send(operation, container, name, **options)
+            try:
+                # Some services send blanks ahead of the document, to keep the connection, and
+                # some a byte order mark.
+                body = response.read(limit or self.max_document)
+                body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+                if b"<" not in body[:4]:  # what begins as XML may have been cut off
+                    raise ServiceError("the response is not XML; check the endpoint and any proxy")
+                document = read_listing(body, rows)
+                if document.tag not in roots:
+                    raise self.unexpected(document, roots, response, options.get("headers"))
+            except StorageError as error:
+                raise self.unread(error, operation, response) from None
+            return XMLResponse(document.tag, document.head, document.rows, response.headers)
+
+        return self._repeat(operation, send, options)
+
+    def send_json(
+        self,
+        operation: Operation,
+        container: str = "",
+        name: str = "",
+        *,
+        body: object = None,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """
+        Send a request and return the JSON document of the response; see `read_json`.
+
+        An idempotent request is sent again if the document is cut off.
+
+        Args:
+            body: The content, which is sent as JSON.
+        """
+        if body is not None:
+            options["content"] = json.dumps(body).encode()
+            headers = options.get("headers") or {}
+            options["headers"] = {**headers, "content-type": "application/json"}
+        return self._repeat(
+            operation,
+            lambda: self.read_json(operation, self.send(operation, container, name, **options)),
+            options,
+        )
+
+    def read_json(self, operation: Operation, response: Response) -> Any:
+        """
+        Return the JSON document of a response; `None` if its status is 204.
+
+        Raises:
+            ServiceError: The body is not JSON.
+        """
+        data = b""
+        try:
+            data = response.read(self.max_document)
+            return None if response.status == 204 else parse_json(data)
+        except ValueError:
+            unread = ServiceError(
+                "the response is not the JSON that the service sends; check the endpoint and any"
+                " proxy",
+                retryable=data.startswith((b"{", b"[")),  # it was cut off
+            )
+            raise self.unread(unread, operation, response) from None
+        except StorageError as error:
+            raise self.unread(error, operation, response) from None
+
+    def _repeat(self, operation: Operation, send: Callable[[], T], options: RequestOptions) -> T:
+        if operation.idempotent and options.get("idempotent", True):
+            return self.confirmer.repeat(send)
+        return send()
+
+    def unread(
+        self, error: StorageError, operation: Operation, response: Response
+    ) -> StorageError:
+        """Return the error of a document that could not be read, with the response's facts."""
+        if isinstance(error, ServiceError) and error.code is None:
+            error.unproven = True
+        error.status = error.status or response.status
+        error.request_id = error.request_id or self.request_id(response.headers)
+        error.retry_after = error.retry_after or retry_after(response.headers, self.clock())
+        return error
+
+    def request_id(self, headers: Mapping[str, str]) -> str | None:
+        """Return the service's id of a request, for its support."""
+        return next(filter(None, map(headers.get, self.request_id_headers)), None)
+
+    # ------------------------------------------------------------------ clocks, budgets
+
+    def client_at(self, location: Location) -> Client:
+        """Return what signs and sends the requests to a location."""
+        client = self._clients.get(location.key)
+        if client is None:
+            signer = self.signer(location)
+            client = Client(self.transport, signer, self.errors, self.retrier, self.now)
+            # The clock of a service is the same at all locations.
+            client.skew = next((known.skew for known in list(self._clients.values())), 0.0)
+            self._clients[location.key] = client
+        return client
+
     def now(self) -> float:
-        """Return the time in seconds since 1970."""
+        """Return the time in seconds since 1970, by this machine's clock."""
         return self.clock()
 
     def wait(self, seconds: float) -> None:
-        """Wait before the next try."""
+        """Wait, as before another attempt."""
         self.sleep(seconds)
 
-    def client_of(self, key: str, signer: Callable[[], Signer], read_error: ErrorReader) -> Client:
-        """
-        Return what sends requests: one for each key.
+    def skew(self) -> float:
+        """Return the seconds by which the service's clock is ahead, as requests are signed."""
+        return self.client_at(self.locate("", "")).skew
 
-        Args:
-            signer: Makes what signs the requests of a new one.
-        """
-        client = self._clients.get(key)
-        if client is None:
-            client = Client(self.transport, signer(), read_error, self.retrier, self.now)
-            # The clock of a service is the same in all its regions.
-            client.skew = next((known.skew for known in list(self._clients.values())), 0.0)
-            self._clients[key] = client
-        return client
+    def signing_time(self) -> float:
+        """Return the service's time as the next request is signed with it."""
+        return self.client_at(self.locate("", "")).now()
 
-    def secrets(self) -> tuple[str | bytes, ...]:
-        """Return what must not stand in a message, even if the service says it."""
-        return ()
+    def service_time(self) -> float:
+        """Return the service's time by its last response, for URLs that are used later."""
+        return self.client_at(self.locate("", "")).now_there()
 
-    def close(self) -> None:
-        """Give back all connections."""
-        self.transport.close()
-
-    # ------------------------------------------------------------------ several tries
-
-    def brief_budget(self) -> Budget:
-        """Return a small budget of its own for the requests of a clean-up, in a ``with`` block."""
+    def cleanup_budget(self) -> Budget:
+        """Return a small budget for the requests of a clean-up, for a ``with`` block."""
         policy = self.retrier.policy()
-        brief = replace(
+        small = replace(
             policy,
-            attempts=min(policy.attempts, _BRIEF_ATTEMPTS),
-            total=min(policy.total, _BRIEF_TOTAL),
+            attempts=min(policy.attempts, _CLEANUP_ATTEMPTS),
+            total=min(policy.total, _CLEANUP_TOTAL),
         )
         shared = self.retrier
-        return Budget(Retrier(brief, shared.bucket, clock=shared.clock, sleep=shared.sleep))
+        return Budget(Retrier(small, shared.bucket, clock=shared.clock, sleep=shared.sleep))
 
-    def persist(self, send: Callable[[], T]) -> T:
-        """
-        Try again where an answer that tells of success is an error or breaks off.
-
-        All other faults are the wire's, which has tried again already.
-        """
-        with self.retrier.budget() as budget:
-            while True:
-                try:
-                    return send()
-                except (ServiceError, TransportError) as error:
-                    if not (in_success(error) and error.retryable and budget.retry(error)):
-                        raise
-
-    def persist_once(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
-        """
-        Try again what must take effect once, and is done if the effect is there.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            look: Returns the result if the effect is there, whoever caused it, else `None`.
-        """
-        return self._send_once(send, EffectJudge(self._sparing(look)))
-
-    def write_once(
-        self,
-        send: Callable[[], ObjectInfo],
-        conditions: Conditions,
-        token: str | None,
-        look: Look,
-        *,
-        looks_first: bool = False,
-        known: Sighting | None = None,
-    ) -> ObjectInfo:
-        """
-        Send a conditional write until it is known what became of it.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            token: The token that the request carries; `None` if it carries none.
-            looks_first: The condition alone does not protect from sending the request again.
-            known: What is known of the object that `if_match` is about.
-
-        Raises:
-            OutcomeUnknownError: A response was lost, and nothing shows what became of the write.
-        """
-        began = self.now()
-        judge = WriteJudge(
-            conditions, token, self._sparing(look), lambda: self.now() - began,
-            looks_first=looks_first, known=known,
-        )  # fmt: skip
-        return self._send_once(send, judge)
-
-    def _sparing(self, look: Callable[[], T]) -> Callable[[], T]:
-        """
-        Return a look that fails without a request while most requests of the driver fail.
-
-        Under an outage each look would double the requests of its operation, and fail too.
-        """
-
-        def sparing() -> T:
-            if not self.retrier.bucket.take(1):
-                raise ServiceUnavailableError("too many requests of this driver fail")
-            return look()
-
-        return sparing
-
-    def _send_once(self, send: Callable[[], T], judge: Judge[T]) -> T:
-        """Send what must take effect once; after a lost response the judge has the last word."""
-        lost = False
-        with self.retrier.budget() as budget:
-            while True:
-                try:
-                    return send()
-                except CONFLICTS as error:
-                    if not lost:
-                        raise
-                    return judge.conclude(error)
-                except StorageError as error:
-                    lost = lost or is_lost(error)
-                    if not (self._is_passing(error) and budget.retry(error)):
-                        if not lost:
-                            raise
-                        return judge.conclude(error)
-                    done = judge.before_retry(error) if lost else None
-                    if done is not None:
-                        return done
-
-    def _is_passing(self, error: StorageError) -> bool:
-        """Return whether another attempt may succeed after one that ended in this error."""
-        if not isinstance(error, (ServiceError, TransportError, IntegrityError)):
-            return False
-        # The wire has tried again already what was refused for now.
-        throttled = isinstance(error, RateLimitedError) and not in_success(error)
-        return error.retryable and error.code not in self.used_up and not throttled
-
-    def proved(self, send: Callable[[], T], look: Callable[[], T | None]) -> T:
-        """
-        Return what a request came to; look once where a 2xx response does not prove it.
-
-        Args:
-            look: Returns the result if the request took effect, `None` if it did not or if that
-                cannot be told.
-
-        Raises:
-            ServiceError: The response proves nothing, and the look does not either.
-        """
-        try:
-            return send()
-        except ServiceError as error:
-            if not is_unproven(error):
-                raise
-            try:
-                found = look()
-            except CONFLICTS:
-                raise
-            except StorageError:
-                found = None
-            if found is None:
-                raise
-            return found
-
-    def delete(
-        self,
-        send: Callable[[], object],
-        conditions: Conditions,
-        look: Look,
-        *,
-        looks_first: bool = False,
-        known: Sighting | None = None,
-    ) -> None:
-        """
-        Delete an object, which need not be there unless there is a condition.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself if there is a
-                condition.
-            looks_first: The condition alone does not protect from sending the request again.
-            known: What is known of the object that `if_match` is about.
-
-        Raises:
-            OutcomeUnknownError: A response was lost, and the object is not there any more.
-        """
-        bound = conditions.if_match is not None
-        token = conditions.token
-
-        def delete() -> bool:
-            try:
-                send()
-            except ObjectNotFoundError:
-                if bound:
-                    raise ObjectChangedError("there is no such object") from None
-            except ServiceError as error:
-                if not (bound and is_likely(error) and find()):
-                    raise
-            return True
-
-        def find() -> bool | None:
-            try:
-                look()
-            except ObjectNotFoundError:
-                return True
-            return None
-
-        if not bound:
-            self.proved(lambda: self.persist(delete), find)
-            return
-        began = self.now()
-        judge = DeleteJudge(
-            conditions, self._sparing(look), lambda: self.now() - began,
-            looks_first=looks_first, known=known if token is None else Sighting(token),
-        )  # fmt: skip
-        self._send_once(delete, judge)
-
-    def create_container(
-        self,
-        send: Callable[[], ContainerInfo],
-        head: Callable[[], ContainerInfo],
-        has_token: Callable[[], bool] | None = None,
-    ) -> ContainerInfo:
-        """
-        Create a container; one that is there after a lost response may be the one it created.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            head: Returns the container, with the moment when it was made.
-            has_token: Looks whether the container has the token that `send` has sent. Without it
-                a container is taken for the one that was created if it is new, so that of two
-                clients at the same moment both may be told that they created it.
-        """
-        began = self.now()
-
-        def look() -> ContainerInfo | None:
-            if has_token is not None:
-                return head() if has_token() else None
-            info = head()
-            new = info.created is not None and info.created.timestamp() > began - _CLOCKS
-            return info if new else None
-
-        def confirm() -> ContainerInfo | None:
-            if has_token is not None:
-                return None  # `look` has looked already
-            info = head()  # a service would have refused to create one that was there before
-            old = info.created is not None and info.created.timestamp() <= began - _CLOCKS
-            return None if old else info
-
-        return self.proved(lambda: self.persist_once(send, look), confirm)
-
-    def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
-        """
-        Delete a container; that it is gone after a lost answer is our own doing.
-
-        Args:
-            send: Sends a request that the wire does not send again by itself.
-            head: Raises `ContainerNotFoundError` if the container is not there.
-        """
-
-        def delete() -> bool:
-            send()
-            return True
-
-        def look() -> bool | None:
-            try:
-                head()
-            except ContainerNotFoundError:
-                return True
-            return None
-
-        self.persist_once(delete, look)
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()

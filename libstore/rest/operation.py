@@ -8,13 +8,13 @@ sends by it, the errors are read by it, and a response counts as success by it a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from ..errors import ServiceError
 from ..http.message import Request
 
-#: All statuses of success. `Operation.is_proved_by` accepts only those that the service defines.
-SUCCESSES = frozenset(range(200, 300))
+_SUCCESSES = frozenset(range(200, 300))
 
 
 class Subject(Enum):
@@ -54,10 +54,13 @@ class Operation:
         creates: The request creates its subject.
         idempotent: Sending the request twice has the same effect as sending it once. A single
             request can be less than that, such as one with a condition.
-        success: The statuses of success that the service defines.
+        success: The statuses that are no errors: those of success that the service defines, and
+            others, such as 308 for an upload that is not complete.
         proof: The beginnings of header names; a successful response has at least one of them,
             unless its status is 204. Empty: the status is enough.
         response: The body of a successful response.
+        expected: The statuses whose responses are not read as errors: `success` and all of 2xx,
+            of which the others prove nothing.
     """
 
     name: str
@@ -68,6 +71,10 @@ class Operation:
     success: tuple[int, ...] = (200,)
     proof: tuple[str, ...] = ()
     response: ResponseKind = NONE
+    expected: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expected", _SUCCESSES | set(self.success))
 
     @property
     def required(self) -> Subject:
@@ -82,6 +89,24 @@ class Operation:
             return False
         proof = self.proof
         return not proof or status == 204 or any(name.startswith(proof) for name in headers)
+
+
+def unproven(status: int | None, message: str = "") -> ServiceError:
+    """
+    Return the error for a response that does not prove that its request was carried out.
+
+    Args:
+        message: Says why, if the driver knows.
+    """
+    error = ServiceError(
+        message
+        or f"the response (HTTP {status}) does not show that the service has carried out the"
+        " request; check whether the endpoint is right, and whether a proxy or a login page"
+        " answers in its place",
+        status=status,
+    )
+    error.unproven = True
+    return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,21 @@
 """
 Starts of uploads whose response was lost, and the uploads that they have left open.
 
-A service that has begun an upload keeps it until somebody finishes or aborts it. Where the
-response to the request that begins it is lost, nobody knows its id. The request is sent again,
-and when the operation is over, the uploads of that name are listed, and those that the lost
-requests have begun are aborted.
+A service keeps an upload that was begun until it is completed or aborted. Where the response to
+the request that begins it is lost, its id is unknown. The request is sent again, and when the
+operation is over, the uploads of that name are listed, and those that the lost requests have begun
+are aborted.
 
-An upload in a listing does not say whose it is: another process may have begun one of the same
+A listing does not say which client began an upload: another process may have begun one of the same
 name at the same moment. Only uploads are aborted that
 
-- the service has begun while a request of ours was under way whose response was lost,
+- the service has begun while a request of this driver was under way whose response was lost,
 - have no parts,
-- this driver does not know as begun by another call.
+- are not known to this driver as begun by another call.
 
-If there are more of them than requests were lost, at least one belongs to somebody else, and all
-are left alone. They are judged when the operation has ended, so that another live upload has
-parts by then; only if the operation fails at its start, or is interrupted there, at once.
+If there are more of them than requests were lost, at least one belongs to another client, and none
+is aborted. They are listed when the operation has ended, so that another live upload has parts by
+then; if the operation fails at its start, or is interrupted there, they are listed at once.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TypeAlias
 
-from ..errors import RateLimitedError, ServiceError, StorageError, TransportError
+from typing_extensions import override
+
+from ..errors import ServiceError, StorageError
 from ..http.headers import parse_date
 from ..values import Upload
 from .client import ServiceClient
-from .confirming import is_lost
+from .confirming import Judge, is_lost
 
 _log = logging.getLogger("libstore")
 
 #: Lists the open uploads of a container and a name; also returns the headers of the response.
 Find: TypeAlias = "Callable[[str, str], tuple[Sequence[Upload], Mapping[str, str]]]"
 
-# The times of a service may be cut to seconds.
-_COARSE = 2.0
-# A request that was broken off may still be on its way through the service.
-_LOOKS = (0.0, 0.3, 1.0)
-# When the test server moto says that each of its uploads was begun.
+# The timestamps of a service may be rounded to seconds.
+_TOLERANCE = 2.0
+# A request whose connection broke may still be on its way through the service.
+_DELAYS = (0.0, 0.3, 1.0)
+# The test server moto says that all of its uploads were begun at this moment.
 _ANY_TIME = datetime(2010, 11, 10, 20, 48, 33, tzinfo=timezone.utc)
 
 
@@ -50,8 +52,9 @@ class Starts:
     Begins the uploads of one driver.
 
     Args:
+        find: Lists the open uploads of a name.
         has_parts: Returns whether an upload has any parts.
-        abort: Drops an upload; that it is gone is no error.
+        abort: Aborts an upload; a missing one is not an error.
     """
 
     def __init__(
@@ -74,24 +77,23 @@ class Starts:
         Begin an upload and return its id.
 
         Args:
-            send: Sends a request that the wire does not send again by itself.
+            send: Sends a request that nothing else sends again.
         """
-        lost: list[tuple[float, float]] = []
-        began = self._client.now()
         place = (container, name)
+        start = _Start(self._client.now, send)
         self._starting[place] += 1
         try:
-            upload_id = self._persist(send, lost)
-            self._open[upload_id] = lost
+            upload_id = self._client.confirmer.run(start.send, start)
+            self._open[upload_id] = start.lost
         except BaseException as error:
-            if not (lost or isinstance(error, StorageError)):  # interrupted behind the response
-                lost.append((began, self._client.now()))
-            if lost:
-                # A request that was not answered may be carried out a little later.
-                answered = isinstance(error, ServiceError)
+            if not isinstance(error, StorageError):  # interrupted while or after it was sent
+                start.note_lost()
+            if start.lost:
+                # A request without a response may be carried out a little later.
+                delays = _DELAYS[:1] if isinstance(error, ServiceError) else _DELAYS
                 self._starting[place] -= 1
                 try:
-                    self._clean_up(place, lost, _LOOKS[:1] if answered else _LOOKS)
+                    self._clean_up(place, start.lost, delays)
                 finally:
                     self._starting[place] += 1
             raise
@@ -102,41 +104,22 @@ class Starts:
         return upload_id
 
     def end(self, upload: Upload) -> None:
-        """Abort what lost starts of an upload have left, now that it has ended itself."""
+        """Abort the uploads that lost starts of this one have left, now that it has ended."""
         lost = self._open.pop(upload.id, None)
         if lost:
-            self._clean_up((upload.container, upload.name), lost, _LOOKS[:1])
-
-    def _persist(self, send: Callable[[], str], lost: list[tuple[float, float]]) -> str:
-        with self._client.retrier.budget() as budget:
-            while True:
-                sent = self._client.now()
-                try:
-                    return send()
-                except (ServiceError, TransportError) as error:
-                    if may_have_begun(error):
-                        lost.append((sent, self._client.now()))
-                    # The wire has tried again already what the service has only put off.
-                    put_off = isinstance(error, RateLimitedError)
-                    if put_off or not error.retryable or not budget.retry(error):
-                        raise
-                except StorageError:
-                    raise
-                except BaseException:
-                    lost.append((sent, self._client.now()))
-                    raise
+            self._clean_up((upload.container, upload.name), lost, _DELAYS[:1])
 
     def _clean_up(
         self,
         place: tuple[str, str],
         lost: Sequence[tuple[float, float]],
-        looks: Sequence[float],
+        delays: Sequence[float],
     ) -> None:
-        """Abort the uploads that lost starts have begun; what goes wrong is logged."""
+        """Abort the uploads that lost starts have begun; failures are logged."""
         found: list[Upload] = []
         try:
-            with self._client.brief_budget():
-                for delay in looks:
+            with self._client.cleanup_budget():
+                for delay in delays:
                     if delay:
                         self._client.sleep(delay)
                     found = self._begun(place, lost)
@@ -145,7 +128,7 @@ class Starts:
                 if len(found) > len(lost) or self._starting.get(place):
                     _log.warning(
                         "uploads of %r in %r may have been left open by requests whose response"
-                        " was lost, or belong to others: %s",
+                        " was lost, or belong to other clients: %s",
                         place[1], place[0], ", ".join(upload.id for upload in found),
                     )  # fmt: skip
                     found = []
@@ -161,7 +144,7 @@ class Starts:
     def _begun(self, place: tuple[str, str], lost: Sequence[tuple[float, float]]) -> list[Upload]:
         """Return the uploads that the service has begun while a request was lost."""
         uploads, headers = self._find(*place)
-        # By the service's clock: ours may be another.
+        # By the service's clock, which may differ from this machine's.
         date = parse_date(headers.get("date"))
         ahead = date.timestamp() - self._client.now() if date is not None else 0.0
 
@@ -169,7 +152,7 @@ class Starts:
             if started is None or started == _ANY_TIME:
                 return started is not None
             moment = started.timestamp() - ahead
-            return any(sent - _COARSE <= moment <= broke + _COARSE for sent, broke in lost)
+            return any(sent - _TOLERANCE <= moment <= broke + _TOLERANCE for sent, broke in lost)
 
         return [
             upload
@@ -178,6 +161,34 @@ class Starts:
         ]
 
 
-def may_have_begun(error: BaseException) -> bool:
-    """Return whether a request that failed like this may have begun an upload."""
-    return not isinstance(error, StorageError) or is_lost(error)
+class _Start(Judge[str]):
+    """
+    One start of an upload.
+
+    Attributes:
+        lost: The spans of time of the requests that may have begun an upload.
+    """
+
+    def __init__(self, now: Callable[[], float], send: Callable[[], str]) -> None:
+        self.lost: list[tuple[float, float]] = []
+        self._now = now
+        self._send = send
+        self._sent: float | None = None
+
+    def send(self) -> str:
+        """Send the request."""
+        self._sent = self._now()
+        return self._send()
+
+    def note_lost(self) -> None:
+        """Note that the request that was sent last may have begun an upload."""
+        if self._sent is not None:
+            self.lost.append((self._sent, self._now()))
+
+    @override
+    def is_lost(self, error: StorageError, /) -> bool:
+        lost = is_lost(error)
+        if lost:
+            self.note_lost()
+        self._sent = None
+        return lost

@@ -58,10 +58,10 @@ def _request(client: AzureClient, container: str, name: str) -> str:
     request = Request(
         "DELETE",
         client.access.place.url,
-        client.target(container, name, None),
+        client.target(client.access.place.path(container, name), None),
         {"x-ms-delete-snapshots": "include"},
     )
-    headers = client.access.signer.sign(request, client.client.now())
+    headers = client.access.signer.sign(request, client.signing_time())
     lines = [f"{label}: {value}" for label, value in headers.items()]
     return "\r\n".join([f"DELETE {request.target} HTTP/1.1", *lines, "content-length: 0", "", ""])
 

@@ -22,8 +22,8 @@ from ...errors import ContainerNotFoundError, ObjectError, ObjectNotFoundError
 from ...http.headers import parse_size
 from ...http.message import Content
 from ...http.xml import write
-from ...rest.checksums import base64_of, is_same
-from ...rest.confirming import Look
+from ...rest.checksums import base64_of
+from ...rest.confirming import Head, Written
 from ...rest.operation import Operation
 from ...rest.reading import range_of
 from ...values import Conditions, ObjectInfo, Part, Span, Upload
@@ -56,7 +56,7 @@ class Blocks:
 
     def begin(self, container: str, name: str) -> Upload:
         """Return a new upload; nothing is sent."""
-        now = int(self._client.client.now())
+        now = int(self._client.signing_time())
         upload_id = f"ls{now:08x}{secrets.token_hex(8)}"
         return Upload(container, name, upload_id, _started(upload_id))
 
@@ -98,7 +98,7 @@ class Blocks:
         md5: str | None,
         size: int,
         conditions: Conditions,
-        look: Look,
+        head: Head,
     ) -> ObjectInfo:
         """
         Publish the blob that blocks make up.
@@ -108,17 +108,12 @@ class Blocks:
             md5: Of the whole content, in hexadecimal; the service keeps it and does not look.
             size: Of the whole content.
         """
-
-        def commit() -> ObjectInfo:
-            return self._commit(upload, ids, headers, md5)
-
-        def find() -> ObjectInfo | None:
-            info = look().info
-            return info if is_same(info, size, {} if md5 is None else {"md5": md5}) else None
-
-        if conditions == Conditions():
-            return self._client.persist_once(commit, find)
-        return self._client.write_once(commit, conditions, headers.get(dialect.TOKEN), look)
+        return self._client.confirmer.write(
+            lambda: self._commit(upload, ids, headers, md5),
+            head,
+            Written(size, checksums={} if md5 is None else {"md5": md5}).matches,
+            conditions, headers.get(dialect.TOKEN), once=True,
+        )  # fmt: skip
 
     def _commit(
         self, upload: Upload, ids: Sequence[str], headers: Mapping[str, str], md5: str | None
@@ -221,7 +216,7 @@ class Blocks:
 
         try:
             if self._only_of(upload):
-                self._client.proved(delete, lambda: not self._only_of(upload) or None)
+                self._client.confirmer.prove(delete, lambda: not self._only_of(upload) or None)
                 return
         except ObjectNotFoundError:
             return

@@ -1,28 +1,21 @@
-"""Requests to one account: addressed, signed, sent."""
+"""Requests to one account of Azure Blob Storage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from typing_extensions import override
 
-from ...errors import ServiceError, StorageError
-from ...http.client import Client
-from ...http.encoding import encode_query
-from ...http.message import Content, Response
+from ...http.message import Content, Response, Signer
 from ...http.transport import Transport
-from ...http.xml import Listing, read_listing
 from ...redaction import Hidden
-from ...rest.client import ServiceClient
-from ...rest.operation import SUCCESSES, Operation, ServiceRequest
-from ...rest.proofs import mark, require
+from ...rest.client import Location, ServiceClient
+from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
 from ...values import MiB
 from .errors import ErrorReader, foreign, is_foreign
 from .settings import Access
-
-T = TypeVar("T")
 
 #: The version of the interface that all requests are made in. It is the oldest one that has all
 #: that is used here: the tier Cold since 2021-12-02, names that XML cannot carry since 2021-02-12,
@@ -38,105 +31,45 @@ MAX_ANSWER = 16 * MiB
 
 
 class AzureClient(ServiceClient):
-    """Sends requests to one account, from any number of threads."""
+    """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
+    request_id_headers: ClassVar[tuple[str, ...]] = ("x-ms-request-id",)
+    max_document: ClassVar[int] = MAX_ANSWER
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
     ) -> None:
-        super().__init__(transport, retry)
+        super().__init__(transport, ErrorReader(access.secrets), retry)
         self.access = access
-        self.errors = ErrorReader(access.secrets)
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
         return self.access.secrets()
 
-    # ------------------------------------------------------------------ one request
+    @override
+    def locate(self, container: str, name: str) -> Location:
+        place = self.access.place
+        return Location(place.url, place.path(container, name))
 
-    def send(
-        self,
-        operation: Operation,
-        container: str = "",
-        name: str = "",
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | Content | None = None,
-        idempotent: bool = True,
-    ) -> Response:
-        """Return the answer to a request for a container, a blob in it, or the account."""
-        request = ServiceRequest(
-            operation.method,
-            self.access.place.url,
-            self.target(container, name, query),
-            {"x-ms-version": VERSION, **(headers or {})},
-            content,
-            idempotent and operation.idempotent,
-            SUCCESSES,
-            operation.name,
-            operation,
-        )
-        response = self.client.request(request)
+    @override
+    def signer(self, location: Location) -> Signer:
+        return self.access.signer
+
+    @override
+    def complete_headers(
+        self, headers: Mapping[str, str] | None, content: bytes | Content | None
+    ) -> Mapping[str, str]:
+        return {"x-ms-version": VERSION, **(headers or {})}
+
+    @override
+    def target(self, path: str, query: Mapping[str, str] | None) -> str:
+        target, sas = super().target(path, query), self.access.sas
+        return Hidden(f"{target}{'&' if query else '?'}{sas}") if sas else target
+
+    @override
+    def check(self, operation: Operation, response: Response) -> Response:
         if is_foreign(operation.name, operation.method, response):
             response.close()
-            raise mark(foreign(response.status).error(response.status))
-        require(operation, response)
-        return response
-
-    def send_xml(
-        self,
-        operation: Operation,
-        container: str = "",
-        name: str = "",
-        *,
-        root: str,
-        rows: Collection[str] = (),
-        limit: int = MAX_ANSWER,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> Listing:
-        """
-        Return an answer of XML; it is asked for again where it breaks off or makes no sense.
-
-        Args:
-            root: The name of the root element.
-            rows: The names of the elements that there may be many of.
-            limit: The most bytes that are read.
-        """
-
-        def send() -> Listing:
-            response = self.send(
-                operation, container, name, query=query, headers=headers, content=content
-            )
-            try:
-                # A byte order mark stands before what the service itself writes.
-                document = read_listing(response.read(limit).removeprefix(b"\xef\xbb\xbf"), rows)
-                if document.tag != root:
-                    raise ServiceError(
-                        f"the service's answer should be <{root}>, but is <{document.tag[:40]}>;"
-                        " look whether the endpoint is right"
-                    )
-            except StorageError as error:
-                error.status = error.status or response.status
-                error.request_id = error.request_id or response.headers.get("x-ms-request-id")
-                raise
-            return document
-
-        return self.persist(send)
-
-    def target(self, container: str, name: str, query: Mapping[str, str] | None) -> str:
-        """Return path and query as they go on the wire."""
-        path = self.access.place.path(container, name)
-        pieces = [encode_query(query)] if query else []
-        if self.access.sas:
-            pieces.append(self.access.sas)
-        target = f"{path}?{'&'.join(pieces)}" if pieces else path
-        return Hidden(target) if self.access.sas else target
-
-    @property
-    def client(self) -> Client:
-        """What sends requests, by the policy that is set now."""
-        return self.client_of("", lambda: self.access.signer, self.errors)
+            raise unproven(response.status, foreign(response.status).advice)
+        return super().check(operation, response)

@@ -25,8 +25,8 @@ from ...errors import (
 )
 from ...http.headers import clean_etag
 from ...redaction import Hidden
-from ...rest.checksums import base64_of, is_same
-from ...rest.confirming import Seen
+from ...rest.checksums import base64_of
+from ...rest.confirming import StoredObject, Written
 from ...rest.dialect import ascii_value, condition_headers, quoted_etag
 from ...rest.operation import Operation
 from ...transfer.aborting import abort_after_error
@@ -231,21 +231,21 @@ class Copier:
                 info = self._wait(target, copy_id, options.checkpoint)
             return info
 
-        if not bound:
-            return self._client.proved(send, lambda: self._copied(source, target, options))
-        info = self._client.write_once(
-            send, options.conditions, headers.get(dialect.TOKEN),
-            lambda: Seen(self._head(*target, None)),
+        info = self._client.confirmer.write(
+            send,
+            lambda: StoredObject(self._head(*target, None)),
+            lambda info: self._is_copy(info, source, options),
+            options.conditions, headers.get(dialect.TOKEN),
         )  # fmt: skip
         if info.extra.get("copy_status") == "pending":  # by an attempt whose response was lost
             info = self._wait(target, str(info.extra.get("copy_id")), options.checkpoint)
         return info
 
-    def _copied(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo | None:
-        """Return the target if it is what the copy makes of it, and `None` if it is not."""
-        ours, theirs = self._head(*target, None), self._head(*source, None)
-        kept = ours.metadata == (options.metadata or theirs.metadata)
-        return ours if kept and is_same(ours, theirs.size, theirs.checksums) else None
+    def _is_copy(self, info: ObjectInfo, source: Place, options: CopyOptions) -> bool:
+        """Return whether the target has what the copy stores."""
+        copied = self._head(*source, None)
+        metadata = options.metadata or copied.metadata
+        return Written(copied.size, None, copied.checksums, metadata).matches(info)
 
     def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Return what a copy came to that the service makes in its own time."""
@@ -338,7 +338,7 @@ class Copier:
             ending |= condition_headers(options.conditions)
             done = self._blocks.publish(
                 upload, ids, ending, md5, size, options.conditions,
-                lambda: Seen(self._head(*target, None)),
+                lambda: StoredObject(self._head(*target, None)),
             )  # fmt: skip
         except BaseException:
             abort_after_error(lambda: self._blocks.drop(upload), upload)
@@ -366,10 +366,10 @@ class Copier:
     def _source_url(self, source: Place, *, signed: bool) -> str:
         access = self._client.access
         if not signed or access.key is None:
-            return access.place.url + self._client.target(*source, None)
+            return access.place.url + self._client.target(access.place.path(*source), None)
         # The account's key says nothing about the source of these: a URL of its own does.
         grant = Grant(
-            access.account, *source, "r", self._client.client.now_there() + _GRANTED, VERSION
+            access.account, *source, "r", self._client.service_time() + _GRANTED, VERSION
         )
         path = access.place.path(*source)
         return f"{access.place.url}{path}?{service_sas(grant, access.key)}"
@@ -401,13 +401,16 @@ class Copier:
         """
         headers = dialect.metadata_headers(metadata, conditions)
 
-        def is_done(found: ObjectInfo) -> bool:
-            return found.metadata == metadata
-
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
             sent = {**headers, **encryption}
             return self._change_once(
-                operations.SET_BLOB_METADATA, "metadata", place, sent, conditions, pin, is_done
+                operations.SET_BLOB_METADATA,
+                "metadata",
+                place,
+                sent,
+                conditions,
+                pin,
+                Written(metadata=metadata),
             )
 
         return self._change_encrypted(place, self._encryption, change)
@@ -436,9 +439,6 @@ class Copier:
         elif "content_md5" in info.extra:  # it is not believed, but it is not ours to remove
             headers["x-ms-blob-content-md5"] = str(info.extra["content_md5"])
 
-        def is_done(found: ObjectInfo) -> bool:
-            return found.content_type == content_type
-
         def change(encryption: Mapping[str, str]) -> ObjectInfo:
             sent = {**headers, **encryption}
             return self._change_once(
@@ -448,7 +448,7 @@ class Copier:
                 sent,
                 conditions,
                 info.etag,
-                is_done,
+                Written(content_type=content_type),
             )
 
         done = self._change_encrypted(place, {}, change)
@@ -488,7 +488,7 @@ class Copier:
         headers: Mapping[str, str],
         conditions: Conditions,
         pin: str | None,
-        is_done: Callable[[ObjectInfo], bool],
+        written: Written,
     ) -> ObjectInfo:
         match = conditions if pin is None else Conditions(if_match=pin)
         bound = match != Conditions()
@@ -502,18 +502,12 @@ class Copier:
             response.close()
             return ObjectInfo(place[1], etag=clean_etag(response.headers.get("etag")))
 
-        def find() -> ObjectInfo | None:
-            found = self._head(*place, None)
-            return found if is_done(found) else None
-
-        if conditions != Conditions():
-            return self._client.write_once(
-                send, conditions, headers.get(dialect.TOKEN),
-                lambda: Seen(self._head(*place, None)),
-            )  # fmt: skip
-        if bound:
-            return self._client.persist_once(send, find)
-        return self._client.proved(send, find)
+        return self._client.confirmer.write(
+            send,
+            lambda: StoredObject(self._head(*place, None)),
+            written.matches, conditions, headers.get(dialect.TOKEN),
+            once=bound,
+        )  # fmt: skip
 
 
 def _write_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:

@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote, urlencode
 
 from ...errors import InvalidOptionError
 from ...http.headers import clean_etag, parse_date, parse_size
-from ...http.xml import Listing
 from ...rest.checksums import hex_digest, key_headers
+from ...rest.client import XMLResponse
 from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, ascii_value, metadata_size, with_token
 from ...rest.header_text import EMPTY, encode_text
 from ...values import (
@@ -234,7 +234,7 @@ def _row_info(row: Mapping[str, str]) -> ObjectInfo:
     )
 
 
-def container_page(page: Listing) -> Page[ContainerInfo]:
+def container_page(page: XMLResponse) -> Page[ContainerInfo]:
     """Return the containers of a page, sorted by name."""
     found = [
         ContainerInfo(
@@ -245,7 +245,7 @@ def container_page(page: Listing) -> Page[ContainerInfo]:
         )
         for _, row in page.rows
     ]
-    token = page.head.get("NextMarker") or None
+    token = page.fields.get("NextMarker") or None
     return Page(sorted(found, key=lambda info: info.name), token)
 
 

@@ -155,7 +155,7 @@ class AzureDriver(PartHooks):
             changed = info.extra.get("last_modified")  # which a new one has not been
             return replace(info, created=changed if isinstance(changed, datetime) else None)
 
-        return self._client.create_container(create, head, has_token if token else None)
+        return self._client.confirmer.create_container(create, head, has_token if token else None)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
@@ -175,7 +175,7 @@ class AzureDriver(PartHooks):
 
     @override
     def _delete_full_container(self, name: str) -> None:
-        self._client.delete_container(
+        self._client.confirmer.delete_container(
             lambda: self._client.send(operations.DELETE_CONTAINER, name, query=_CONTAINER).close(),
             lambda: self._head_container(name),
         )

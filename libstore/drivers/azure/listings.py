@@ -42,7 +42,7 @@ class Lister:
             root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
             query=parameters(query_of_page),
         )  # fmt: skip
-        return page.rows, page.head.get("NextMarker") or None
+        return page.rows, page.fields.get("NextMarker") or None
 
     def page(
         self, container: str, query: ListQuery, token: str | None, limit: int

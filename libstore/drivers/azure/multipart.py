@@ -75,7 +75,7 @@ class PartHooks(BlobHooks):
         size = sum(part.size for part in parts)
         info = self._blocks.publish(
             upload, ids, headers, md5, size, options.conditions,
-            lambda: self._look_again(upload.container, upload.name, encryption),
+            lambda: self._head_written(upload.container, upload.name, encryption),
         )  # fmt: skip
         self._encrypted.pop(upload.id, None)
         return info

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing_extensions import override
 
 from ...hooks import DriverHooks
-from ...rest.checksums import base64_of, hex_digest, is_same
-from ...rest.confirming import Seen
+from ...rest.checksums import base64_of, hex_digest
+from ...rest.confirming import StoredObject, Written
 from ...rest.dialect import condition_headers
 from ...rest.driver import RestDriver
 from ...rest.reading import read_headers, sent_span, size_of_head
@@ -90,22 +90,20 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
             told = hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, told)
 
-        def find() -> ObjectInfo | None:
-            info = self._look_again(container, name, encryption).info
-            return info if is_same(info, payload.size, {"md5": md5}) else None
+        return self._client.confirmer.write(
+            put,
+            lambda: self._head_written(container, name, encryption),
+            Written(content=payload).matches,
+            conditions, headers.get(dialect.TOKEN),
+        )  # fmt: skip
 
-        if not bound:
-            return self._client.proved(put, find)
-        token = headers.get(dialect.TOKEN)
-        return self._client.write_once(
-            put, conditions, token, lambda: self._look_again(container, name, encryption)
-        )
-
-    def _look_again(self, container: str, name: str, encryption: Mapping[str, str]) -> Seen:
-        """Look at what a blob has become that was written, encrypted like this."""
+    def _head_written(
+        self, container: str, name: str, encryption: Mapping[str, str]
+    ) -> StoredObject:
+        """Return the blob that is stored after a write that was encrypted like this."""
         # A scope needs nothing to be read, and the driver's own key would be refused.
         access = encryption if "x-ms-encryption-key" in encryption else {}
-        return Seen(self._head(container, name, None, access))
+        return StoredObject(self._head(container, name, None, access))
 
     @override
     def _delete_object(
@@ -116,14 +114,14 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
             # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: without
             # this a blob that has snapshots stays.
             headers["x-ms-delete-snapshots"] = "include"
-        self._client.delete(
+        self._client.confirmer.delete(
             lambda: self._client.send(
                 operations.DELETE_BLOB, container, name,
                 query=_of_version(version), headers=headers,
                 idempotent=conditions.if_match is None,
             ).close(),
+            lambda: StoredObject(self._head_object(container, name, None)),
             conditions,
-            lambda: Seen(self._head_object(container, name, None)),
         )  # fmt: skip
 
     @override

@@ -30,7 +30,7 @@ def make_public(client: AzureClient, container: str) -> None:
         response.close()
         return _is_public(response) or None
 
-    client.proved(send, look)
+    client.confirmer.prove(send, look)
 
 
 def _is_public(response: Response) -> bool:

@@ -42,11 +42,11 @@ class Signatures:
 
     def url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows one kind of request for one blob."""
-        skew = self._client.client.skew
+        skew = self._client.skew()
         try:
             return self._url(container, name, options)
         except AuthenticationError:
-            if self._client.client.skew == skew:
+            if self._client.skew() == skew:
                 raise
         # The service told its time when it refused, and all times in a URL are other ones by that.
         return self._url(container, name, options)
@@ -62,7 +62,7 @@ class Signatures:
         }
         if unknown:
             raise NotSupportedError(f"Azure cannot have a URL set the header {min(unknown)}")
-        expiry = self._client.client.now_there() + max(1.0, options.expires)
+        expiry = self._client.service_time() + max(1.0, options.expires)
         grant = Grant(
             access.account,
             container,
@@ -88,17 +88,17 @@ class Signatures:
         known = self._key
         if known is not None and known[0] >= expiry:
             return known[1]
-        now = self._client.client.now_there()
+        now = self._client.service_time()
         end = min(max(expiry, now + _KEY_LIFE), now + _LONGEST_KEY - _EARLIER / 2)
         span = [("Start", timestamp(now - _EARLIER / 2)), ("Expiry", timestamp(end + 1))]
-        answer = self._client.send_xml(
+        response = self._client.send_xml(
             operations.GET_USER_DELEGATION_KEY,
             root="UserDelegationKey",
             query={"comp": "userdelegationkey", "restype": "service"},
             headers={"content-type": "application/xml"}, content=write("KeyInfo", span),
         )  # fmt: skip
         try:
-            key = delegation_key(answer.head)
+            key = delegation_key(response.fields)
         except (KeyError, ValueError) as error:
             raise ServiceError(f"the service gives no key to sign with: {error!r}") from None
         self._key = (_moment(key.expiry, end), key)

@@ -18,7 +18,7 @@ from ...errors import (
     StorageError,
 )
 from . import operations
-from .client import MAX_ANSWER, GCSClient
+from .client import GCSClient
 from .errors import VagueNotFoundError, meaning_of, read_error
 
 #: The most that Google takes in one.
@@ -49,7 +49,7 @@ class Batches:
             return None
         try:
             # Deleting twice does what deleting once does.
-            return self._client.persist(lambda: self._send(bucket, targets))
+            return self._client.confirmer.repeat(lambda: self._send(bucket, targets))
         except (ObjectNotFoundError, NotSupportedError):
             self._known = False  # an emulator, or a gateway
             return None
@@ -59,13 +59,13 @@ class Batches:
     ) -> list[StorageError | None]:
         boundary = secrets.token_hex(16)
         response = self._client.send(
-            operations.DELETE_BATCH, self._client.place.batch(),
+            operations.DELETE_BATCH, path=self._client.place.batch(),
             headers={"content-type": f"multipart/mixed; boundary={boundary}"},
             content=self._body(bucket, targets, boundary),
         )  # fmt: skip
         kind = _BOUNDARY.search(response.headers.get("content-type", ""))
         try:
-            answer = response.read(MAX_ANSWER)
+            answer = response.read(self._client.max_document)
         except StorageError as error:
             error.status = error.status or response.status
             raise

@@ -1,45 +1,39 @@
-"""Requests to the JSON API: addressed, signed, sent."""
+"""Requests to the JSON API and, for multipart uploads, to the XML API with the same token."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
-from ...errors import ContainerNotFoundError, ObjectNotFoundError, ServiceError, StorageError
-from ...http.client import Client
-from ...http.encoding import encode_query
-from ...http.json import parse_json
-from ...http.message import Content, Response, Signer
+from ...errors import ContainerNotFoundError, ObjectNotFoundError, StorageError
+from ...http.message import Response, Signer
 from ...http.transport import Transport
+from ...http.xml import Listing
 from ...redaction import HiddenBytes
-from ...rest.client import ServiceClient
-from ...rest.operation import SUCCESSES, Operation, ServiceRequest
-from ...rest.proofs import mark, mark_likely, require
+from ...rest.client import Location, RequestOptions, ServiceClient
+from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
-from ...values import MiB
 from . import operations
 from .endpoints import Place
 from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError
 
-T = TypeVar("T")
-
-#: A page has 1,000 resources of some KiB each.
-MAX_ANSWER = 64 * MiB
-
-# Empty documents of JSON, as fake-gcs-server has them where Google has an empty body.
-_NOTHING = frozenset({b"null", b"{}"})
+# Empty JSON documents, which fake-gcs-server sends where Google sends an empty body.
+_EMPTY = frozenset({b"null", b"{}"})
 
 
 class GCSClient(ServiceClient):
     """
-    Sends requests to the service, from any number of threads.
+    Sends requests to the service.
 
     Args:
         payer: The project that pays for requests to buckets of others.
+        secrets: Returns what must not be in a message.
     """
+
+    request_id_headers: ClassVar[tuple[str, ...]] = (REQUEST_ID,)
+    errors: ErrorReader
 
     def __init__(
         self,
@@ -50,151 +44,110 @@ class GCSClient(ServiceClient):
         secrets: Callable[[], Iterable[str]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
-        super().__init__(transport, retry)
+        super().__init__(transport, ErrorReader(secrets), retry)
         self.place = place
         self._known_secrets = secrets
-        self.errors = ErrorReader(secrets)
         self._signer = signer
         self._payer = payer
-        # What answers with Google's documents calls itself.
+        # The Server header of responses with Google's documents.
         self._server: str | None = None
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
         return tuple(self._known_secrets())
 
-    # ------------------------------------------------------------------ one request
+    @override
+    def locate(self, container: str, name: str) -> Location:
+        place = self.place
+        if name:
+            return Location(place.url, place.object(container, name))
+        return Location(place.url, place.bucket(container) if container else place.buckets())
 
+    @override
+    def signer(self, location: Location) -> Signer:
+        return self._signer
+
+    @override
+    def target(self, path: str, query: Mapping[str, str] | None) -> str:
+        if "?" in path:  # the address of an upload session, which knows who pays
+            return path
+        if self._payer is not None:
+            # https://cloud.google.com/storage/docs/requester-pays
+            query = {**(query or {}), "userProject": self._payer}
+        return super().target(path, query)
+
+    @override
     def send(
         self,
         operation: Operation,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | Content | None = None,
-        idempotent: bool = True,
-        expected: frozenset[int] = frozenset(),
-        bucket: str = "",
+        container: str = "",
+        name: str = "",
+        **options: Unpack[RequestOptions],
     ) -> Response:
-        """
-        Return the answer to a request.
-
-        Args:
-            expected: Statuses beside those of success that are no error.
-            bucket: Looked for if an answer does not say what it is that is missing.
-        """
-        request = ServiceRequest(
-            operation.method, self.place.url, self.target(path, query), headers or {}, content,
-            idempotent and operation.idempotent, SUCCESSES | expected, operation.name, operation,
-        )  # fmt: skip
         try:
-            response = self.client.request(request)
+            return super().send(operation, container, name, **options)
         except VagueNotFoundError as error:
-            raise self._explained(error, bucket) from None
-        if response.status in SUCCESSES:
-            self._require_proof(operation, response)
-        return response
+            raise self._explained(error, container) from None
 
-    def _require_proof(self, operation: Operation, response: Response) -> None:
-        """Raise if a response of success does not show what was done."""
-        # What Google deletes it answers with 204; others say as little in other words.
-        deleted = operation.method == "DELETE" and response.status == 200
-        body = HiddenBytes(response.read(MAX_ANSWER).strip() if deleted else b"")
-        if deleted and body in _NOTHING:
-            return
-        try:
-            require(operation, response)
-        except ServiceError as error:
-            # Google's storage-testbench and gcp-storage-emulator answer 200 and nothing else.
-            server = response.headers.get("server")
-            if deleted and not body and server and server == self._server:
-                mark_likely(error)
-            raise
+    @override
+    def check(self, operation: Operation, response: Response) -> Response:
+        if operation.method != "DELETE" or response.status != 200:
+            return super().check(operation, response)
+        # Google responds to a deletion with status 204, and other servers with an empty document.
+        body = HiddenBytes(response.read(self.max_document).strip())
+        if body in _EMPTY or 200 in operation.success:
+            return response
+        error = unproven(response.status)
+        # Google's storage-testbench and gcp-storage-emulator send status 200 and nothing else.
+        server = response.headers.get("server")
+        error.likely = bool(not body and server and server == self._server)
+        raise error
 
-    def target(self, path: str, query: Mapping[str, str] | None) -> str:
-        """Return path and query as they go on the wire."""
-        if "?" in path:  # the address of a session, which knows who pays
-            return path
-        pairs = {**(query or {})}
-        if self._payer is not None:
-            # https://cloud.google.com/storage/docs/requester-pays
-            pairs["userProject"] = self._payer
-        return f"{path}?{encode_query(pairs)}" if pairs else path
+    @override
+    def read_json(self, operation: Operation, response: Response) -> dict[str, Any]:
+        document = super().read_json(operation, response)
+        if document is not None and not isinstance(document, dict):
+            raise unproven(response.status, "the response is not a JSON object")
+        if document and "kind" in document:
+            self._server = response.headers.get("server")
+        return document or {}
 
-    def send_json(
+    @override
+    def unexpected(
         self,
-        operation: Operation,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> dict[str, Any]:
-        """Return an answer of JSON; it is asked for again where it breaks off."""
-        if body is not None:
-            options["content"] = json.dumps(body).encode()
-            options["headers"] = {**options.get("headers", {}), "content-type": "application/json"}
-
-        def send() -> dict[str, Any]:
-            response = self.send(operation, path, **options)
-            told = read_json(response)
-            if "kind" in told:
-                self._server = response.headers.get("server")
-            return told
-
-        idempotent = operation.idempotent and options.get("idempotent", True)
-        return self.persist(send) if idempotent else send()
+        document: Listing,
+        roots: Sequence[str],
+        response: Response,
+        headers: Mapping[str, str] | None,
+    ) -> StorageError:
+        error = super().unexpected(document, roots, response, headers)
+        code = document.head.get("Code")
+        if code is not None:
+            error.message += f": {code[:80]}"
+            error.retryable = code in {"InternalError", "SlowDown"}
+        return error
 
     def missing(self, bucket: str) -> ContainerNotFoundError | None:
-        """Return the error that tells that there is no such bucket, if there is none."""
+        """Return the error of a bucket that does not exist; `None` if it does, or may."""
         try:
-            self.send(operations.GET_BUCKET, self.place.bucket(bucket)).close()
+            self.send(operations.GET_BUCKET, bucket).close()
         except ContainerNotFoundError as error:
             error.container = bucket
             return error
         except StorageError as error:
-            if error.status == 404:  # by somebody else than Google
+            if error.status == 404:  # by another server than Google's
                 raise
-            # Whoever may read objects may not read buckets.
+            # Permission to read objects does not include the bucket.
         return None
 
     def _explained(self, error: VagueNotFoundError, bucket: str) -> StorageError:
+        """Return the error for whichever is missing, bucket or object."""
         found: StorageError | None = None
         try:
             found = self.missing(bucket) if bucket else None
-        except StorageError as foreign:
-            if error.code is None:  # then the first one was hardly Google's either
-                return foreign
+        except StorageError as other:
+            if error.code is None:  # then the first response was hardly Google's either
+                return other
         return found or ObjectNotFoundError(
             error.message, status=error.status, code=error.code, request_id=error.request_id
         )
-
-    @property
-    def client(self) -> Client:
-        """What sends requests, by the policy that is set now."""
-        return self.client_of("", lambda: self._signer, self.errors)
-
-
-def read_json(response: Response) -> dict[str, Any]:
-    """Return what an answer says."""
-    request_id = response.headers.get(REQUEST_ID)
-    data = b""
-    try:
-        data = response.read(MAX_ANSWER)
-        told = parse_json(data)
-        if not isinstance(told, dict) and told is not None:
-            raise mark(ServiceError("Google's answer is no object of JSON"))
-    except ValueError:
-        error = ServiceError(
-            "the answer is not the JSON that Google sends; look whether the endpoint is right, and"
-            " whether a proxy answers in its place",
-            status=response.status,
-            request_id=request_id,
-            retryable=data.startswith(b"{"),  # it was cut on its way
-        )
-        raise mark(error) from None
-    except StorageError as error:
-        error.status = error.status or response.status
-        error.request_id = error.request_id or request_id
-        raise
-    return told or {}

@@ -20,6 +20,7 @@ from ...errors import (
 )
 from ...http.encoding import encode
 from ...rest.checksums import key_headers
+from ...rest.confirming import Written
 from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
@@ -103,8 +104,8 @@ class CopyHooks(ObjectHooks):
 
         def send() -> dict[str, Any]:
             # A call without an answer may have made the copy: with a condition it is not repeated.
-            told = self._client.send_json(
-                operations.REWRITE_OBJECT, path, body=body, query={**query, **token},
+            told: dict[str, Any] = self._client.send_json(
+                operations.REWRITE_OBJECT, path=path, body=body, query={**query, **token},
                 headers=headers, idempotent=not bound,
             )  # fmt: skip
             if told.get("done") or not told.get("rewriteToken"):
@@ -124,23 +125,22 @@ class CopyHooks(ObjectHooks):
                 token["rewriteToken"] = str(told["rewriteToken"])
                 options.checkpoint()
 
-        if not bound:
-            return self._client.proved(copy, lambda: self._made_copy(source, target, body))
-        return self._client.write_once(
-            copy, options.conditions, dialect.token_of(body),
-            lambda: self._look_again(*target, options.extra),
+        return self._client.confirmer.write(
+            copy,
+            lambda: self._head_written(*target, options.extra),
+            lambda info: self._is_copy(info, source, body),
+            options.conditions, dialect.token_of(body),
         )  # fmt: skip
 
-    def _made_copy(
-        self, source: tuple[str, str], target: tuple[str, str], body: Mapping[str, Any] | None
-    ) -> ObjectInfo | None:
-        """Return the copy, if it is what the source and `body` make of it."""
-        ours, theirs = self._resource(*target), self._resource(*source)
-        wanted = theirs if body is None else body
-        same = all(ours.get(one) == theirs.get(one) for one in ("crc32c", "size")) and all(
-            ours.get(one) == wanted.get(one) for one in ("metadata", "contentType")
-        )
-        return dialect.object_info(ours) if same else None
+    def _is_copy(
+        self, info: ObjectInfo, source: tuple[str, str], body: Mapping[str, Any] | None
+    ) -> bool:
+        """Return whether the target is what the source and `body` make of it."""
+        copied = self._resource(*source)
+        stored = dialect.object_info({**copied, **(body or {})})
+        return Written(
+            stored.size, None, stored.checksums, stored.metadata, stored.content_type
+        ).matches(info)
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ...rest.checksums import base64_of, hex_digest
 from ...rest.dialect import parameters, sorted_page, with_token
 from ...rest.errors import understood
 from ...rest.header_text import decode_text, encode_text, text_of
-from ...rest.proofs import mark
+from ...rest.operation import unproven
 from ...rest.reading import sent_span
 from ...values import (
     TOKEN_KEY,
@@ -124,11 +124,10 @@ def _size(resource: Mapping[str, Any]) -> int | None:
 def require_name(resource: Mapping[str, Any], name: str) -> None:
     """Raise `ServiceError` if the response to a change does not name what was to be changed."""
     if resource.get("name") != name:
-        raise mark(
-            ServiceError(
-                "the response does not name what was written or changed; check whether the"
-                " endpoint is right, and whether a proxy answers in its place"
-            )
+        raise unproven(
+            None,
+            "the response does not name what was written or changed; check whether the endpoint is"
+            " right, and whether a proxy answers in its place",
         )
 
 

@@ -160,26 +160,22 @@ class GCSDriver(PartHooks):
 
         def create() -> ContainerInfo:
             told = self._client.send_json(
-                operations.CREATE_BUCKET, self._client.place.buckets(),
+                operations.CREATE_BUCKET,
                 body=dialect.new_bucket(name, extra), query={"project": project},
             )  # fmt: skip
             dialect.require_name(told, name)
             return dialect.bucket_info(told)
 
-        return self._client.create_container(create, lambda: self._head_container(name))
+        return self._client.confirmer.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        return dialect.bucket_info(
-            self._client.send_json(operations.GET_BUCKET, self._client.place.bucket(name))
-        )
+        return dialect.bucket_info(self._client.send_json(operations.GET_BUCKET, name))
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._client.delete_container(
-            lambda: self._client.send(
-                operations.DELETE_BUCKET, self._client.place.bucket(name)
-            ).close(),
+        self._client.confirmer.delete_container(
+            lambda: self._client.send(operations.DELETE_BUCKET, name).close(),
             lambda: self._head_container(name),
         )
 
@@ -188,9 +184,7 @@ class GCSDriver(PartHooks):
         query = {"project": dialect.require_project(self._access.project())}
         if token is not None:
             query["pageToken"] = token
-        told = self._client.send_json(
-            operations.LIST_BUCKETS, self._client.place.buckets(), query=query
-        )
+        told = self._client.send_json(operations.LIST_BUCKETS, query=query)
         found = [dialect.bucket_info(one) for one in dialect.listed(told, "items")]
         found.sort(key=lambda info: info.name)
         return Page(found, dialect.next_token(told))
@@ -202,7 +196,8 @@ class GCSDriver(PartHooks):
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         told = self._client.send_json(
-            operations.LIST_OBJECTS, f"{self._client.place.bucket(container)}/o",
+            operations.LIST_OBJECTS, container,
+            path=f"{self._client.place.bucket(container)}/o",
             query=dialect.list_query(query, token, limit),
         )  # fmt: skip
         return dialect.list_page(told, query)
@@ -260,8 +255,9 @@ class GCSDriver(PartHooks):
             if token is not None:
                 query["pageToken"] = token
             told = self._client.send_json(
-                operations.LIST_OBJECTS, f"{self._client.place.bucket(container)}/o", query=query
-            )
+                operations.LIST_OBJECTS, container,
+                path=f"{self._client.place.bucket(container)}/o", query=query,
+            )  # fmt: skip
             found = [dialect.object_info(one) for one in dialect.listed(told, "items")]
             targets = [(info.name, info.version) for info in found]
             return Page(targets, dialect.next_token(told))
@@ -302,7 +298,7 @@ class GCSDriver(PartHooks):
 
     def _now(self) -> float:
         """Return Google's time, as far as it was told."""
-        return self._client.client.now_there()
+        return self._client.service_time()
 
     @override
     def _enable_container_cdn(self, container: str) -> None:

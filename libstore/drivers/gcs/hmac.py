@@ -165,12 +165,10 @@ class HMACDriver(GCSDriver):
         """Return the first page of all generations of all objects."""
         # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
         client = self._driver()._client
-        page = client.persist(
-            lambda: client.send_xml(
-                operations.LIST_VERSIONS, container,
-                expected=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
-                query={"encoding-type": "url", "versions": ""},
-            )
+        page = client.send_xml(
+            operations.LIST_VERSIONS, container,
+            root=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
+            query={"encoding-type": "url", "versions": ""},
         )  # fmt: skip
         return [
             (unquote(row.get("Key", "").replace("+", " ")), row.get("Generation"))
@@ -337,7 +335,7 @@ class HMACDriver(GCSDriver):
 
     @override
     def _now(self) -> float:
-        now: float = self._driver()._client.now_there()
+        now: float = self._driver()._client.service_time()
         return now
 
     @override

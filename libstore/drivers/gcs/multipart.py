@@ -14,8 +14,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ...rest.checksums import is_same
-from ...rest.confirming import Seen
+from ...rest.confirming import Written
 from ...rest.header_text import encode_text
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -102,7 +101,7 @@ class PartHooks(CopyHooks):
             same = info.size == size and crc in {None, info.checksums.get("crc32c")}
             return info if same and not self._is_open(upload) else None
 
-        known = self._client.persist_once(complete, found)
+        known = self._client.confirmer.once(complete, found)
         multipart.end(upload)
         # The response has neither generation nor CRC-32C.
         info = known or self._told(upload.container, ObjectInfo(upload.name, size=size))
@@ -118,21 +117,14 @@ class PartHooks(CopyHooks):
 
         The session tells whether it has published it; where it is gone, the object tells.
         """
-
-        def look() -> Seen:
-            return self._look_again(upload.container, upload.name, options.extra)
-
-        def find() -> ObjectInfo | None:
-            info = look().info
-            return info if is_same(info, size, checksums) else None
-
-        def finish() -> ObjectInfo:
-            return self._resumable.finish(upload, options, checksums)
-
-        if options.conditions == Conditions():
-            return self._client.persist_once(finish, find)
-        token = dialect.token_of(dialect.new_object(upload.name, options))
-        return self._client.write_once(finish, options.conditions, token, look)
+        return self._client.confirmer.write(
+            lambda: self._resumable.finish(upload, options, checksums),
+            lambda: self._head_written(upload.container, upload.name, options.extra),
+            Written(size, checksums=checksums).matches,
+            options.conditions,
+            dialect.token_of(dialect.new_object(upload.name, options)),
+            once=True,
+        )
 
     def _told(self, container: str, written: ObjectInfo) -> ObjectInfo:
         """Return what Google tells of an object that was written, if that can be read."""

@@ -14,8 +14,8 @@ from ...errors import (
     InvalidOptionError,
     ObjectChangedError,
 )
-from ...rest.checksums import base64_of, is_same, key_headers
-from ...rest.confirming import Seen
+from ...rest.checksums import base64_of, key_headers
+from ...rest.confirming import StoredObject, Written
 from ...rest.driver import RestDriver
 from ...rest.reading import range_header, require_stored_form
 from ...transfer.payload import Payload
@@ -29,7 +29,7 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .client import GCSClient, read_json
+from .client import GCSClient
 from .errors import foreign
 from .settings import Settings
 
@@ -51,11 +51,12 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         version: str | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
-        return self._client.send_json(
-            operations.GET_OBJECT, self._client.place.object(container, name),
+        resource: dict[str, Any] = self._client.send_json(
+            operations.GET_OBJECT, container, name,
             query={"generation": version} if version else None,
-            headers=self._customer(extra), bucket=container,
+            headers=self._customer(extra),
         )  # fmt: skip
+        return resource
 
     def _customer(self, extra: Mapping[str, object] | None = None) -> dict[str, str]:
         """Return the headers of the key that encrypts an object, if the caller has one."""
@@ -79,9 +80,8 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         if version:
             query["generation"] = version
         response = self._client.send(
-            operations.READ_OBJECT, self._client.place.object(container, name),
-            query=query, headers=headers, bucket=container,
-        )  # fmt: skip
+            operations.READ_OBJECT, container, name, query=query, headers=headers
+        )
         require_stored_form(response)
         # A proxy's page has a status of success and may have an ETag.
         if response.status == 200 and not any(map(dialect.is_own_header, response.headers)):
@@ -114,27 +114,27 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
 
         def put() -> ObjectInfo:
             response = self._client.send(
-                operations.INSERT_OBJECT, self._client.place.uploads(container),
+                operations.INSERT_OBJECT, container,
+                path=self._client.place.uploads(container),
                 query=query, headers=headers, content=content, idempotent=not bound,
             )  # fmt: skip
-            told = read_json(response)
-            dialect.require_name(told, name)
-            return dialect.object_info(told)
+            document = self._client.read_json(operations.INSERT_OBJECT, response)
+            dialect.require_name(document, name)
+            return dialect.object_info(document)
 
-        def find() -> ObjectInfo | None:
-            info = self._look_again(container, name, options.extra).info
-            return info if is_same(info, payload.size, digests) else None
-
-        if not bound:
-            return self._client.proved(lambda: self._client.persist(put), find)
-        return self._client.write_once(
-            put, options.conditions, dialect.token_of(resource),
-            lambda: self._look_again(container, name, options.extra),
+        return self._client.confirmer.write(
+            put,
+            lambda: self._head_written(container, name, options.extra),
+            Written(payload.size, checksums=digests).matches,
+            options.conditions, dialect.token_of(resource),
         )  # fmt: skip
 
-    def _look_again(self, container: str, name: str, extra: Mapping[str, object]) -> Seen:
-        """Look at what an object has become; Google tells digests to who has the key."""
-        return Seen(dialect.object_info(self._resource(container, name, None, extra)))
+    def _head_written(
+        self, container: str, name: str, extra: Mapping[str, object]
+    ) -> StoredObject:
+        """Return the object that is stored after a write with these options."""
+        # Google sends digests only to a client that has the key.
+        return StoredObject(dialect.object_info(self._resource(container, name, None, extra)))
 
     @override
     def _delete_object(
@@ -144,13 +144,13 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         if version:
             query["generation"] = version
 
-        self._client.delete(
+        self._client.confirmer.delete(
             lambda: self._client.send(
-                operations.DELETE_OBJECT, self._client.place.object(container, name),
-                query=query, idempotent=conditions.if_match is None, bucket=container,
+                operations.DELETE_OBJECT, container, name,
+                query=query, idempotent=conditions.if_match is None,
             ).close(),
+            lambda: StoredObject(self._head_object(container, name, None)),
             conditions,
-            lambda: Seen(self._head_object(container, name, None)),
         )  # fmt: skip
 
     @override
@@ -198,37 +198,23 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
             if number:
                 query[condition] = str(number)
 
-        def send() -> dict[str, Any]:
-            told = self._client.send_json(
-                operations.PATCH_OBJECT, self._client.place.object(container, resource["name"]),
-                body=change, query=query, bucket=container,
-            )  # fmt: skip
-            dialect.require_name(told, resource["name"])
-            return told
+        name: str = resource["name"]
 
-        def look() -> dict[str, Any] | None:
-            return self._changed(container, resource, metadata, content_type)
+        def send() -> ObjectInfo:
+            document = self._client.send_json(
+                operations.PATCH_OBJECT, container, name, body=change, query=query
+            )
+            dialect.require_name(document, name)
+            return dialect.object_info({**resource, **document})
 
-        told = self._client.persist_once(send, look)
-        info = dialect.object_info({**resource, **told})
+        etag = dialect.object_info(resource).etag
+        info = self._client.confirmer.write(
+            send,
+            lambda: StoredObject(self._head_object(container, name, None)),
+            Written(etag=etag, metadata=metadata, content_type=content_type).matches,
+            once=True,
+        )  # fmt: skip
         return info if metadata is None else replace(info, metadata=dict(metadata))
-
-    def _changed(
-        self,
-        container: str,
-        before: Mapping[str, Any],
-        metadata: Mapping[str, str] | None,
-        content_type: str | None,
-    ) -> dict[str, Any] | None:
-        """Return the resource if it has become what was asked for."""
-        now = self._resource(container, before["name"])
-        info = dialect.object_info(now)
-        same = (
-            now.get("generation") == before.get("generation")
-            and (metadata is None or info.metadata == metadata)
-            and content_type in {None, info.content_type}
-        )
-        return now if same else None
 
 
 class Related:

@@ -32,10 +32,12 @@ START_UPLOAD = Operation(
     "StartUpload", "POST", UPLOAD, creates=True, success=(200, 201), proof=("location",)
 )
 RESUME_UPLOAD = Operation(
-    "ResumeUpload", "PUT", UPLOAD, idempotent=False, success=(200, 201), response=JSON
+    "ResumeUpload", "PUT", UPLOAD, idempotent=False, success=(200, 201, 308), response=JSON
 )
-QUERY_UPLOAD = Operation("QueryUpload", "PUT", UPLOAD, success=(200, 201), response=JSON)
-CANCEL_UPLOAD = Operation("CancelUpload", "DELETE", UPLOAD, success=(200, 204, 499))
+QUERY_UPLOAD = Operation("QueryUpload", "PUT", UPLOAD, success=(200, 201, 308), response=JSON)
+CANCEL_UPLOAD = Operation(
+    "CancelUpload", "DELETE", UPLOAD, success=(200, 204, 404, 405, 410, 499, 501)
+)
 LIST_MULTIPARTS = Operation("ListMultiparts", "GET", CONTAINER, response=XML)
 START_MULTIPART = Operation(
     "StartMultipart", "POST", UPLOAD, creates=True, idempotent=False, response=XML

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import ObjectChangedError, ServiceUnavailableError
-from ...rest.proofs import unproven
+from ...rest.operation import unproven
 from . import operations
 from .client import GCSClient
 
@@ -28,7 +28,9 @@ def publish_bucket(client: GCSClient, bucket: str) -> None:
             return
         try:
             # The policy's etag, which is in it, keeps what others change meanwhile.
-            client.proved(partial(_set, client, path, policy), partial(_is_set, client, path))
+            client.confirmer.prove(
+                partial(_set, client, path, policy), partial(_is_set, client, path)
+            )
         except (ObjectChangedError, ServiceUnavailableError):
             if attempt == _ROUNDS - 1:
                 raise
@@ -37,14 +39,15 @@ def publish_bucket(client: GCSClient, bucket: str) -> None:
 
 
 def _policy(client: GCSClient, path: str) -> dict[str, Any]:
-    return client.send_json(
-        operations.GET_POLICY, path, query={"optionsRequestedPolicyVersion": "3"}
+    policy: dict[str, Any] = client.send_json(
+        operations.GET_POLICY, path=path, query={"optionsRequestedPolicyVersion": "3"}
     )
+    return policy
 
 
 def _set(client: GCSClient, path: str, policy: dict[str, Any]) -> bool:
     """Set a policy, which is what Google answers with."""
-    if _add(client.send_json(operations.SET_POLICY, path, body=policy)):
+    if _add(client.send_json(operations.SET_POLICY, path=path, body=policy)):
         raise unproven(200)
     return True
 
@@ -76,11 +79,11 @@ def publish_object(client: GCSClient, bucket: str, name: str) -> None:
             raise unproven(200)
         return True
 
-    client.proved(
+    client.confirmer.prove(
         lambda: require(
-            client.send_json(operations.PUBLISH_OBJECT, path, body=entry, bucket=bucket)
+            client.send_json(operations.PUBLISH_OBJECT, bucket, path=path, body=entry)
         ),
         lambda: require(
-            client.send_json(operations.GET_PUBLISHED, f"{path}/{_EVERYBODY}", bucket=bucket)
+            client.send_json(operations.GET_PUBLISHED, bucket, path=f"{path}/{_EVERYBODY}")
         ),
     )

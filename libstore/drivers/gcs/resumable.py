@@ -33,17 +33,14 @@ from ...retry import Budget
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
 from . import dialect, operations
-from .client import GCSClient, read_json
+from .client import GCSClient
 
 #: Every request of a session but the last has a multiple of it.
 QUANTUM = 256 * KiB
 PREFIX = "resumable-"
 
 _INCOMPLETE = 308
-_EXPECTED = frozenset({200, 201, _INCOMPLETE})
-# 499 is how Google says that a session was cancelled; 404 and 410 that there is none.
 _GONE = frozenset({404, 410})
-_CANCELLED = _GONE | {200, 204, 405, 499, 501}
 # Parts that wait look so often whether the upload was given up, in seconds.
 _LOOK = 0.2
 
@@ -139,7 +136,7 @@ class Resumable:
             "x-upload-content-type": options.content_type,
         }
         response = self._client.send(
-            operations.START_UPLOAD, path,
+            operations.START_UPLOAD, path=path,
             query={"uploadType": "resumable", **asked["query"]}, headers=sent,
             content=json.dumps(dialect.new_object(record.name, options)).encode(),
         )  # fmt: skip
@@ -214,9 +211,8 @@ class Resumable:
             return
         session.failure = TransferCancelledError("the upload was given up")
         self._client.send(
-            operations.CANCEL_UPLOAD, session.path,
-            headers={**session.headers}, content=None, expected=_CANCELLED,
-        ).close()  # fmt: skip
+            operations.CANCEL_UPLOAD, path=session.path, headers={**session.headers}
+        ).close()
 
     def _known(self, upload: Upload) -> Session:
         session = self._sessions.get(upload.id)
@@ -288,9 +284,8 @@ class Resumable:
         if hashes:
             headers["x-goog-hash"] = hashes
         response = self._client.send(
-            operations.RESUME_UPLOAD, session.path,
-            headers=headers, content=content, expected=_EXPECTED,
-        )  # fmt: skip
+            operations.RESUME_UPLOAD, path=session.path, headers=headers, content=content
+        )
         return self._read(session, response)
 
     def _after(
@@ -302,9 +297,8 @@ class Resumable:
         size = "*" if total is None else str(total)
         try:
             response = self._client.send(
-                operations.QUERY_UPLOAD, session.path,
-                headers={**session.headers, "content-range": f"bytes */{size}"},
-                content=b"", expected=_EXPECTED,
+                operations.QUERY_UPLOAD, path=session.path,
+                headers={**session.headers, "content-range": f"bytes */{size}"}, content=b"",
             )  # fmt: skip
         except ServiceError as gone:
             if total is None or gone.status not in _GONE:
@@ -313,14 +307,13 @@ class Resumable:
             raise error from None
         return self._read(session, response)
 
-    @staticmethod
-    def _read(session: Session, response: Response) -> ObjectInfo | None:
+    def _read(self, session: Session, response: Response) -> ObjectInfo | None:
         """Take note of what Google has; return the object if it is there."""
         if response.status != _INCOMPLETE:
             if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API's
                 response.close()
                 return dialect.written_info(session.upload.name, response.headers)
-            resource = read_json(response)
+            resource = self._client.read_json(operations.RESUME_UPLOAD, response)
             dialect.require_name(resource, session.upload.name)
             return dialect.object_info(resource)
         response.close()

@@ -14,13 +14,11 @@ from urllib.parse import unquote
 
 from ...errors import IntegrityError, ObjectNotFoundError, ServiceError, StorageError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
-from ...http.message import Response
-from ...http.xml import read_listing, write
+from ...http.xml import write
 from ...rest.checksums import base64_of
 from ...rest.dialect import with_token
 from ...rest.header_text import encode_text
 from ...rest.operation import Operation
-from ...rest.proofs import mark
 from ...rest.upload_starts import Starts
 from ...transfer.payload import Payload
 from ...values import MiB, Page, Part, Upload, WriteOptions
@@ -31,7 +29,7 @@ META = "x-goog-meta-"
 #: What a document says, its rows, and the headers of the response.
 _Document: TypeAlias = "tuple[Mapping[str, str], Sequence[Mapping[str, str]], Mapping[str, str]]"
 
-_MAX_ANSWER = 16 * MiB
+_MAX_DOCUMENT = 16 * MiB
 _HEADERS = {
     "cache_control": "cache-control",
     "content_disposition": "content-disposition",
@@ -80,10 +78,11 @@ class Multipart:
         """Send one part."""
         md5 = payload.digest("md5")
         response = self._client.send(
-            operations.PUT_PART, self._path(upload.container, upload.name),
+            operations.PUT_PART, upload.container,
+            path=self._path(upload.container, upload.name),
             query={"partNumber": str(number), "uploadId": upload.id},
             headers={**headers, "content-md5": base64_of(md5)},
-            content=payload, bucket=upload.container,
+            content=payload,
         )  # fmt: skip
         response.close()
         etag = clean_etag(response.headers.get("etag"))
@@ -122,7 +121,7 @@ class Multipart:
     def _drop(self, upload: Upload) -> None:
         def send() -> bool:
             self._client.send(
-                operations.ABORT_MULTIPART, self._path(upload.container, upload.name),
+                operations.ABORT_MULTIPART, path=self._path(upload.container, upload.name),
                 query={"uploadId": upload.id},
             ).close()  # fmt: skip
             return True
@@ -135,7 +134,7 @@ class Multipart:
             return None
 
         try:
-            self._client.proved(send, look)
+            self._client.confirmer.prove(send, look)
         except StorageError as error:
             if error.status != 404:
                 raise
@@ -236,31 +235,12 @@ class Multipart:
         row: str = "-",
         content: bytes | None = None,
     ) -> _Document:
-        def send() -> _Document:
-            response = self._client.send(
-                operation, self._path(bucket, name), query=query, headers=headers,
-                content=content, bucket=bucket,
-            )  # fmt: skip
-            return _read_xml(response, root, row)
-
-        return self._client.persist(send) if operation.idempotent else send()
-
-
-def _read_xml(response: Response, root: str, row: str) -> _Document:
-    try:
-        document = read_listing(response.read(_MAX_ANSWER), {row})
-        if document.tag != root:
-            raise ServiceError(
-                f"Google's answer should be <{root}>, but is <{document.tag[:40]}>"
-                + (f": {document.head['Code'][:80]}" if "Code" in document.head else ""),
-                retryable=document.head.get("Code") in {"InternalError", "SlowDown"},
-            )
-    except StorageError as error:
-        error.status = error.status or response.status
-        if isinstance(error, ServiceError):
-            mark(error)
-        raise
-    return document.head, [told for _, told in document.rows], response.headers
+        response = self._client.send_xml(
+            operation, bucket,
+            root=root, rows={row}, limit=_MAX_DOCUMENT,
+            path=self._path(bucket, name), query=query, headers=headers, content=content,
+        )  # fmt: skip
+        return response.fields, [fields for _, fields in response.rows], response.headers
 
 
 def _nowhere() -> ServiceError:

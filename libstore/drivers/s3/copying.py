@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ...errors import (
     ContainerNotFoundError,
@@ -22,8 +22,7 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import clean_etag
-from ...rest.checksums import is_same
-from ...rest.confirming import Seen
+from ...rest.confirming import Protection, StoredObject, Written
 from ...rest.dialect import condition_headers, with_token
 from ...rest.reading import range_of
 from ...rest.upload_starts import Starts
@@ -36,12 +35,12 @@ from .client import S3Client
 from .options import tag_headers
 from .services import Service
 from .settings import Settings
-from .xml import MAX_ANSWER, complete_body
+from .xml import complete_body
 
 #: Looks at an object of a bucket, at one version or the current one, with the headers of reads.
 Look: TypeAlias = Callable[[str, str, "str | None", Mapping[str, str]], ObjectInfo]
 #: Looks at what an object of a bucket has become, with the headers of reads.
-LookAgain: TypeAlias = Callable[[str, str, Mapping[str, str]], Seen]
+LookAgain: TypeAlias = Callable[[str, str, Mapping[str, str]], StoredObject]
 
 _PART = 256 * MiB
 _SIDE_BY_SIDE = 8
@@ -107,7 +106,7 @@ class Copier:
         settings: Settings,
         look: Look,
         look_again: LookAgain,
-        protection: Callable[[str, str, Conditions], dict[str, Any]],
+        protection: Callable[[str, str, Conditions], Protection],
     ) -> None:
         self._client = client
         self._service = service
@@ -250,7 +249,7 @@ class Copier:
             try:
                 answer = self._client.send_xml(
                     operations.COPY_OBJECT, *target,
-                    expected=("CopyObjectResult",), headers=sent, idempotent=not (bound or own),
+                    root="CopyObjectResult", headers=sent, idempotent=not (bound or own),
                 )  # fmt: skip
             except ContainerNotFoundError as error:
                 error.container = self._missing(source[0], target[0])
@@ -260,50 +259,42 @@ class Copier:
                 raise
             return dialect.result_info(target[1], answer, self._service)
 
-        def look() -> ObjectInfo | None:
-            found = self._look_again(*target, order.settings.reads).info
-            return found if dialect.keeps(found, headers) else None
+        def matches(info: ObjectInfo) -> bool:
+            return dialect.keeps(info, headers) if own else self._is_copy(info, order, headers)
 
-        if bound or own:
-            return self._write_once(send, order, headers, look)
-        return self._client.proved(
-            lambda: self._client.persist(send), lambda: self._copied(order, headers)
-        )
+        return self._write(send, order, headers, matches, once=own)
 
-    def _copied(self, order: _Order, headers: Mapping[str, str]) -> ObjectInfo | None:
-        """Return the target if it is what the copy makes of it, and `None` if it is not."""
-        ours = self._look(*order.target, None, order.settings.reads)
-        if "x-amz-metadata-directive" in headers and not dialect.keeps(ours, headers):
-            return None
-        theirs = self._look(*order.source, None, self._settings.reads)
-        kept = dialect.HEADERS.kept_headers(ours, None, None) == dialect.HEADERS.kept_headers(
-            theirs, None, None
-        )
-        if not headers and not kept:
-            return None
-        same = (ours.etag, ours.size) == (theirs.etag, theirs.size)
-        return ours if same or is_same(ours, theirs.size, theirs.checksums) else None
+    def _is_copy(self, info: ObjectInfo, order: _Order, headers: Mapping[str, str]) -> bool:
+        """Return whether the target has what the copy stores."""
+        if "x-amz-metadata-directive" in headers and not dialect.keeps(info, headers):
+            return False
+        source = self._look(*order.source, None, self._settings.reads)
+        kept_headers = dialect.HEADERS.kept_headers
+        if not headers and kept_headers(info, None, None) != kept_headers(source, None, None):
+            return False
+        return Written(source.size, source.etag, source.checksums).matches(info)
 
-    def _write_once(
+    def _write(
         self,
         send: Callable[[], ObjectInfo],
         order: _Order,
         headers: Mapping[str, str],
-        find: Callable[[], ObjectInfo | None],
+        matches: Callable[[ObjectInfo], bool],
+        *,
+        once: bool,
     ) -> ObjectInfo:
         """
-        Send a request that must take effect once.
+        Send a write of the target.
 
         Args:
             headers: With the token of a conditional copy, if it has one.
-            find: Returns the copy if it is there; for what is asked on no condition.
         """
-        if order.conditions == Conditions():
-            return self._client.persist_once(send, find)
-        return self._client.write_once(
-            send, order.conditions, headers.get(dialect.TOKEN),
+        return self._client.confirmer.write(
+            send,
             lambda: self._look_again(*order.target, order.settings.reads),
-            **self._protection(*order.target, order.conditions),
+            matches, order.conditions, headers.get(dialect.TOKEN),
+            self._protection(*order.target, order.conditions),
+            once=once,
         )  # fmt: skip
 
     def _require_source(self, order: _Order) -> None:
@@ -365,13 +356,10 @@ class Copier:
             etag = dialect.composite_etag([part.token for part in parts])
             order.checkpoint()
 
-            def look() -> ObjectInfo | None:
-                found = self._look_again(*target, settings.reads).info
-                return found if etag is not None and found.etag == etag else None
-
+            matches = Written(size, etag).matches
             done = self.finish(
                 upload, body, ending, settings,
-                lambda send: self._write_once(send, order, headers, look),
+                lambda send: self._write(send, order, headers, matches, once=True),
             )  # fmt: skip
         except BaseException:
             abort_after_error(lambda: self.abort(upload), upload)
@@ -382,12 +370,10 @@ class Copier:
         """Return the headers of an object's tags, which parts do not carry along."""
         if info.extra.get("tag_count", "0") == "0":
             return {}
-        answer = self._client.persist(
-            lambda: self._client.send_xml(
-                operations.GET_OBJECT_TAGGING, *place,
-                expected=("Tagging",), rows=("Tag",),
-                query={"tagging": ""}, headers=self._settings.payer,
-            )
+        answer = self._client.send_xml(
+            operations.GET_OBJECT_TAGGING, *place,
+            root="Tagging", rows=("Tag",),
+            query={"tagging": ""}, headers=self._settings.payer,
         )  # fmt: skip
         return tag_headers({row.get("Key", ""): row.get("Value", "") for _, row in answer.rows})
 
@@ -404,27 +390,22 @@ class Copier:
             response.close()
             return replace(dialect.written_info(name, response.headers, self._service), size=0)
 
-        def look() -> ObjectInfo | None:
-            found = self._look(*order.target, None, order.settings.reads)
-            return found if found.size == 0 and dialect.keeps(found, headers) else None
+        def matches(info: ObjectInfo) -> bool:
+            return info.size == 0 and dialect.keeps(info, headers)
 
-        if bound:
-            return self._write_once(send, order, headers, look)
-        return self._client.proved(send, look)
+        return self._write(send, order, headers, matches, once=False)
 
     def _copy_part(
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
     ) -> Part:
         assert span.stop is not None
         ranged = {**headers, "x-amz-copy-source-range": range_of(span)}
-        answer = self._client.persist(
-            lambda: self._client.send_xml(
-                operations.UPLOAD_PART_COPY, upload.container, upload.name,
-                expected=("CopyPartResult",),
-                query={"partNumber": str(number), "uploadId": upload.id}, headers=ranged,
-            )
+        answer = self._client.send_xml(
+            operations.UPLOAD_PART_COPY, upload.container, upload.name,
+            root="CopyPartResult",
+            query={"partNumber": str(number), "uploadId": upload.id}, headers=ranged,
         )  # fmt: skip
-        etag = clean_etag(answer.told.get("ETag"))
+        etag = clean_etag(answer.fields.get("ETag"))
         if etag is None:
             raise ServiceError("the service tells no ETag of a part that it has copied")
         return Part(number, span.start, span.stop - span.start, etag)
@@ -437,10 +418,9 @@ class Copier:
         def send() -> str:
             answer = self._client.send_xml(
                 operations.CREATE_MULTIPART_UPLOAD, container, name,
-                expected=_STARTED, limit=MAX_ANSWER,
-                query={"uploads": ""}, headers=headers,
+                root=_STARTED, query={"uploads": ""}, headers=headers,
             )  # fmt: skip
-            upload_id = answer.told.get("UploadId")
+            upload_id = answer.fields.get("UploadId")
             if not upload_id:
                 raise ServiceError(
                     "the service tells no id of the upload that was begun", status=200
@@ -477,7 +457,7 @@ class Copier:
     ) -> ObjectInfo:
         answer = self._client.send_xml(
             operations.COMPLETE_MULTIPART_UPLOAD, upload.container, upload.name,
-            expected=("CompleteMultipartUploadResult",),
+            root="CompleteMultipartUploadResult",
             query={"uploadId": upload.id},
             headers={"content-type": "application/xml", **settings.access, **headers},
             content=body,
@@ -514,7 +494,7 @@ class Copier:
         def look() -> bool | None:
             self._client.send_xml(
                 operations.LIST_PARTS, upload.container, upload.name,
-                expected=PARTS, query={"max-parts": "1", "uploadId": upload.id},
+                root=PARTS, query={"max-parts": "1", "uploadId": upload.id},
                 headers=self._settings.payer,
             )  # fmt: skip
             return None
@@ -526,7 +506,7 @@ class Copier:
                 return True if _is_ended(error) else None
 
         try:
-            self._client.proved(send, is_gone)
+            self._client.confirmer.prove(send, is_gone)
         except StorageError as error:
             if not _is_ended(error):
                 raise

@@ -15,9 +15,9 @@ from ...errors import InvalidNameError, InvalidOptionError
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...rest.checksums import base64_of, hex_digest
+from ...rest.client import XMLResponse
 from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, ascii_value
 from ...values import TOKEN_KEY, ObjectInfo, Part
-from .client import Answer
 from .services import Service
 from .xml import complete_body
 
@@ -200,9 +200,9 @@ def written_info(name: str, headers: Mapping[str, str], service: Service) -> Obj
     return HEADERS.written_info(name, headers, etag=etag, checksums=whole, extra=extra)
 
 
-def result_info(name: str, answer: Answer, service: Service) -> ObjectInfo:
+def result_info(name: str, answer: XMLResponse, service: Service) -> ObjectInfo:
     """Return what the response to Complete or Copy has of the object, in its body and headers."""
-    fields = answer.told
+    fields = answer.fields
     merged = dict(answer.headers)
     if fields.get("ETag"):
         merged["etag"] = fields["ETag"]

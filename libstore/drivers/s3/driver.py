@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -18,7 +19,7 @@ from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
 from ...http.message import Response
 from ...options import Check, constructor
-from ...rest.confirming import Sightings
+from ...rest.confirming import KnownObjects
 from ...rest.operation import Operation
 from ...rest.upload_starts import Starts
 from ...values import (
@@ -32,6 +33,7 @@ from . import dialect, listings, operations
 from .client import S3Client
 from .copying import Copier
 from .endpoints import check_bucket_name, check_new_bucket_name
+from .google_headers import GoogleClient
 from .options import CONTAINER, UPLOAD, bucket_headers
 from .public_access import PublicHooks
 from .services import AWS, Service
@@ -65,19 +67,18 @@ class S3Driver(PublicHooks):
         self.digests = (service.digest,)
         endpoint, region = settings.endpoint_of(service), settings.first_region(service)
         url = endpoint.place(None, region).url
-        self._client = S3Client(
+        make = partial(GoogleClient, project=settings.account) if service.google else S3Client
+        self._client = make(
             endpoint,
             settings.transport(self.transfer.concurrency, url),
             settings.access_key(),
             region,
             fixed=settings.region is not None,
             retry=lambda: self.retry,
-            google=service.google,
-            project=settings.account,
         )
         self._reads = settings.reads
         self._begun = {}
-        self._sightings = Sightings()
+        self._known = KnownObjects()
         self._doubts = Doubts(
             service.guarded,
             lambda bucket, name: self._peek(bucket, name, None, self._reads),
@@ -137,31 +138,25 @@ class S3Driver(PublicHooks):
         # Where all regions have one host, the body alone says which of them is meant.
         here = region if self._client.endpoint.regional else self._client.region
         located = region != "us-east-1" and (self.service.location or region != here)
-        self._client.settle(name, here)
+        self._client.note_region(name, here)
         told = region if located else "us-east-1"
 
-        def look() -> bool | None:
-            if looked:  # what was not there before a lost answer, and is, is what it was about
-                self._head_container(name)
-            return looked or None
+        info = ContainerInfo(name, extra={"region": region})
 
-        def confirm() -> bool:
-            self._head_container(name)
-            return True
+        def create() -> ContainerInfo:
+            self._put_bucket(name, told, region, extra)
+            return info
 
         try:
-            self._client.proved(
-                lambda: self._client.persist_once(
-                    lambda: self._put_bucket(name, told, region, extra), look
-                ),
-                confirm,
+            self._client.confirmer.create_container(
+                create, lambda: self._head_container(name), was_absent=looked
             )
         except StorageError:
             self._client.forget(name)
             raise
-        return ContainerInfo(name, extra={"region": region})
+        return info
 
-    def _put_bucket(self, name: str, told: str, region: str, extra: Mapping[str, object]) -> bool:
+    def _put_bucket(self, name: str, told: str, region: str, extra: Mapping[str, object]) -> None:
         """
         Make a bucket.
 
@@ -181,8 +176,7 @@ class S3Driver(PublicHooks):
             # An endpoint that nobody knows may want to be told, as Amazon's own; most do not.
             if error.code != "IllegalLocationConstraintException" or told == region:
                 raise
-            return self._put_bucket(name, region, region, extra)
-        return True
+            self._put_bucket(name, region, region, extra)
 
     def _require_absent(self, name: str) -> None:
         try:
@@ -203,11 +197,11 @@ class S3Driver(PublicHooks):
             self._list_objects(name, ListQuery(), None, 1)
             return ContainerInfo(name, extra={"region": self._client.known_region(name)})
 
-        return self._client.proved(head, look)
+        return self._client.confirmer.prove(head, look)
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._client.delete_container(
+        self._client.confirmer.delete_container(
             lambda: self._missing_is_bucket(operations.DELETE_BUCKET, name).close(),
             lambda: self._head_container(name),
         )
@@ -225,7 +219,7 @@ class S3Driver(PublicHooks):
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         query = listings.bucket_query(token)
         page = self._page(
-            operations.LIST_BUCKETS, None, "ListAllMyBucketsResult", ("Bucket",), query
+            operations.LIST_BUCKETS, "", "ListAllMyBucketsResult", ("Bucket",), query
         )
         return listings.bucket_page(page)
 

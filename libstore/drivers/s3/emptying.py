@@ -67,7 +67,7 @@ class EmptyingHooks(PartHooks):
             if token is not None:
                 raise
             return None
-        if "Contents/Key" in answer.told:
+        if "Contents/Key" in answer.fields:
             return None
         return listings.version_page(answer)
 

@@ -30,6 +30,7 @@ from ...errors import (
 )
 from ...http.headers import is_html
 from ...http.message import Fault, Request
+from ...rest.client import MovedError
 from ...rest.errors import (
     BUSY,
     CHANGED,
@@ -238,18 +239,16 @@ _ON_NO_OBJECT = _ON_NO_BUCKET | frozenset(
 )
 
 
-class WrongRegionError(Exception):
+class WrongRegionError(MovedError):
     """
     The bucket is somewhere else; or it may be, for an answer to HEAD cannot tell what is wrong.
 
     Attributes:
-        error: What to raise if nobody knows more.
         hint: The region that the service names, not looked at yet.
     """
 
     def __init__(self, error: StorageError, hint: str | None) -> None:
-        super().__init__(str(error))
-        self.error = error
+        super().__init__(error)
         self.hint = hint
 
 

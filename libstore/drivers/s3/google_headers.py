@@ -11,16 +11,20 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from typing_extensions import override
 
 from ...auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
-from ...http.message import Request, Response
+from ...http.message import Request, Response, Signer
 from ...redaction import HiddenDict
+from ...rest.client import Location, XMLResponse
 from ...rest.operation import Operation
 from ...rest.reading import require_stored_form
 from ...values import Body
 from . import operations
+from .client import S3Client
 
 _CUSTOMER = "x-amz-server-side-encryption-customer-"
 _SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
@@ -49,6 +53,7 @@ _TOLD = {
     "x-guploader-uploadid": "x-amz-request-id",
     "x-goog-generation": "etag",
 }
+_QUERY = {"versionId": "generation"}
 #: Requests that are about a project.
 _OF_PROJECTS = frozenset({"CreateBucket", "ListBuckets"})
 
@@ -120,24 +125,52 @@ def _generations(headers: dict[str, str]) -> None:
             headers[theirs] = etag if etag.isascii() and etag.isdigit() else "1"
 
 
-def asked(query: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return the parameters of a request under Google's names."""
-    return {
-        "generation" if name == "versionId" else name: value
-        for name, value in (query or {}).items()
-    }
+class GoogleClient(S3Client):
+    """
+    Sends requests to Google's XML API.
+
+    Attributes:
+        payer: The project that pays for requests to buckets of others, if it is another one.
+
+    Args:
+        project: The project whose buckets are created and listed.
+    """
+
+    payer: str | None = None
+
+    def __init__(self, *args: Any, project: str | None, **options: Any) -> None:
+        self._project = project
+        super().__init__(*args, **options)
+
+    @override
+    def signer(self, location: Location) -> Signer:
+        if self.credentials is None:
+            return super().signer(location)
+        return GoogleSigner(self.credentials, self._project, self.payer)
+
+    @override
+    def target(self, path: str, query: Mapping[str, str] | None) -> str:
+        if query and "versionId" in query:
+            query = {_QUERY.get(name, name): value for name, value in query.items()}
+        return super().target(path, query)
+
+    @override
+    def check(self, operation: Operation, response: Response) -> Response:
+        if operation is operations.GET_OBJECT:
+            require_stored_form(response)
+        return super().check(operation, Told(response))
+
+    @override
+    def send_xml(
+        self, operation: Operation, container: str = "", name: str = "", **options: Any
+    ) -> XMLResponse:
+        answer = super().send_xml(operation, container, name, **options)
+        return replace(answer, rows=[(tag, _row(fields)) for tag, fields in answer.rows])
 
 
-def row(told: Mapping[str, str]) -> Mapping[str, str]:
+def _row(fields: Mapping[str, str]) -> Mapping[str, str]:
     """Return a row of a listing, with the generation where the ETag is."""
-    return {**told, "ETag": told["Generation"]} if "Generation" in told else told
-
-
-def told(response: Response, operation: Operation) -> Told:
-    """Return an answer under the names of S3."""
-    if operation is operations.GET_OBJECT:
-        require_stored_form(response)
-    return Told(response)
+    return {**fields, "ETag": fields["Generation"]} if "Generation" in fields else fields
 
 
 class Told:

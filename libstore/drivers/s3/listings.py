@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from ...errors import ServiceError
 from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...rest.checksums import hex_digest
+from ...rest.client import XMLResponse
 from ...rest.dialect import parameters, sorted_page
 from ...values import ContainerInfo, ListQuery, ObjectInfo, Page, Part, Prefix, Upload
-from .client import Answer
 from .dialect import DIGESTS
 from .services import Service
 
@@ -57,7 +57,7 @@ def version_query(token: str) -> dict[str, str]:
 
 
 def list_page(
-    answer: Answer, query: ListQuery, token: str | None = None
+    answer: XMLResponse, query: ListQuery, token: str | None = None
 ) -> Page[ObjectInfo | Prefix]:
     """
     Return the objects and prefixes of one page, in the order of their names.
@@ -65,7 +65,7 @@ def list_page(
     Args:
         token: The one of this page.
     """
-    fields, decode = answer.told, _decoder(answer)
+    fields, decode = answer.fields, _decoder(answer)
     items: list[ObjectInfo | Prefix] = [
         Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _object(row, decode)
         for tag, row in answer.rows
@@ -95,7 +95,7 @@ def _object(row: _Row, decode: _Decoder) -> ObjectInfo:
     )
 
 
-def bucket_page(answer: Answer) -> Page[ContainerInfo]:
+def bucket_page(answer: XMLResponse) -> Page[ContainerInfo]:
     """Return the buckets of one page, sorted by name."""
     buckets = [
         ContainerInfo(
@@ -105,14 +105,14 @@ def bucket_page(answer: Answer) -> Page[ContainerInfo]:
         )
         for _, row in answer.rows
     ]
-    token = answer.told.get("ContinuationToken")
-    if not token and _is_truncated(answer) and answer.told.get("NextMarker"):
+    token = answer.fields.get("ContinuationToken")
+    if not token and _is_truncated(answer) and answer.fields.get("NextMarker"):
         # https://www.alibabacloud.com/help/en/oss/developer-reference/listbuckets
-        token = _BY_NAME + answer.told["NextMarker"]
+        token = _BY_NAME + answer.fields["NextMarker"]
     return Page(sorted(buckets, key=lambda info: info.name), token or None)
 
 
-def upload_page(answer: Answer, container: str) -> Page[Upload]:
+def upload_page(answer: XMLResponse, container: str) -> Page[Upload]:
     """Return one page of the multipart uploads that are neither completed nor aborted."""
     decode = _decoder(answer)
     uploads = [
@@ -128,7 +128,7 @@ def upload_page(answer: Answer, container: str) -> Page[Upload]:
     return Page(uploads, _following(answer, "NextUploadIdMarker", last))
 
 
-def version_page(answer: Answer) -> Page[tuple[str, str | None]]:
+def version_page(answer: XMLResponse) -> Page[tuple[str, str | None]]:
     """Return the names and ids of the versions and delete markers on one page."""
     decode = _decoder(answer)
     found: list[tuple[str, str | None]] = [
@@ -138,7 +138,7 @@ def version_page(answer: Answer) -> Page[tuple[str, str | None]]:
     return Page(found, _following(answer, "NextVersionIdMarker", last))
 
 
-def part_page(answer: Answer, token: str | None) -> Page[Part]:
+def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:
     """
     Return one page of the parts of an upload.
 
@@ -160,7 +160,7 @@ def part_page(answer: Answer, token: str | None) -> Page[Part]:
         offset += size
     if not _is_truncated(answer):
         return Page(parts)
-    last = str(parts[-1].number) if parts else answer.told.get("NextPartNumberMarker", "")
+    last = str(parts[-1].number) if parts else answer.fields.get("NextPartNumberMarker", "")
     if not parse_size(last):
         raise _no_marker()
     return Page(parts, f"{last} {offset}")
@@ -169,7 +169,7 @@ def part_page(answer: Answer, token: str | None) -> Page[Part]:
 # ---------------------------------------------------------------------- for all pages
 
 
-def _following(answer: Answer, id_marker: str, last: tuple[str, str]) -> str | None:
+def _following(answer: XMLResponse, id_marker: str, last: tuple[str, str]) -> str | None:
     """
     Return the token of the next page, made of an id and a name; `None` on the last page.
 
@@ -177,7 +177,7 @@ def _following(answer: Answer, id_marker: str, last: tuple[str, str]) -> str | N
         id_marker: The name of the element with the id.
         last: The name and the id in the last row, for services without markers.
     """
-    fields = answer.told
+    fields = answer.fields
     if not _is_truncated(answer, "NextKeyMarker"):
         return None
     marker = _decoder(answer)(fields.get("NextKeyMarker", "")) or last[0]
@@ -186,9 +186,9 @@ def _following(answer: Answer, id_marker: str, last: tuple[str, str]) -> str | N
     return f"{fields.get(id_marker) or (last[1] if marker == last[0] else '')}\n{marker}"
 
 
-def _is_truncated(answer: Answer, *markers: str) -> bool:
+def _is_truncated(answer: XMLResponse, *markers: str) -> bool:
     """Return whether another page follows: by the flag, or without one by the markers."""
-    fields = answer.told
+    fields = answer.fields
     flag = fields.get("IsTruncated", "").strip().lower()
     return flag in {"true", "1"} or (not flag and any(fields.get(name) for name in markers))
 
@@ -197,9 +197,9 @@ def _no_marker() -> ServiceError:
     return ServiceError("the service says that another page follows, but not where it begins")
 
 
-def _decoder(answer: Answer) -> _Decoder:
+def _decoder(answer: XMLResponse) -> _Decoder:
     """Return the function that decodes the names on a page."""
-    return _decode if answer.told.get("EncodingType") == "url" else str
+    return _decode if answer.fields.get("EncodingType") == "url" else str
 
 
 def _decode(text: str) -> str:

@@ -14,11 +14,12 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
+from ...rest.client import XMLResponse
+from ...rest.confirming import Written
 from ...rest.dialect import condition_headers
 from ...transfer.payload import Payload
-from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, listings, operations
-from .client import Answer
 from .copying import PARTS
 from .part_checksums import CompositeHooks
 from .settings import Settings
@@ -78,24 +79,22 @@ class PartHooks(CompositeHooks):
         etag = dialect.composite_etag([part.token for part in parts])
         size = sum(part.size for part in parts)
 
-        def find() -> ObjectInfo | None:
-            return self._ours((container, name), size, checksums, etag, settings)
-
         token = self._write_headers(options, settings).get(dialect.TOKEN)
 
         def write(send: Callable[[], ObjectInfo]) -> ObjectInfo:
-            if options.conditions == Conditions():
-                return self._client.persist_once(send, find)
-            return self._client.write_once(
-                send, options.conditions, token,
+            return self._client.confirmer.write(
+                send,
                 lambda: self._look_again(container, name, settings.reads),
-                **self._protection(container, name, options.conditions),
+                Written(size, etag, checksums).matches,
+                options.conditions, token,
+                self._protection(container, name, options.conditions),
+                once=True,
             )  # fmt: skip
 
         info = self._copier.finish(upload, body, headers, settings, write)
         self._begun.pop(upload.id, None)
         _compare_composite(info, parts)
-        return self._sightings.note(container, replace(info, write_token=token))
+        return self._known.note(container, replace(info, write_token=token))
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
@@ -112,7 +111,7 @@ class PartHooks(CompositeHooks):
         page = self._open_uploads(container, query)
         return Page([]) if page is None else listings.upload_page(page, container)
 
-    def _open_uploads(self, container: str, query: Mapping[str, str]) -> Answer | None:
+    def _open_uploads(self, container: str, query: Mapping[str, str]) -> XMLResponse | None:
         """Return one page of the uploads that are under way; `None` if there are none."""
         encoding = {"encoding-type": "url"} if self.service.encoded_lists else {}
         try:
@@ -141,7 +140,7 @@ class PartHooks(CompositeHooks):
         except ObjectNotFoundError:  # it has ended since it was listed
             return True
 
-    def _uploads_page(self, container: str, query: Mapping[str, str]) -> Answer:
+    def _uploads_page(self, container: str, query: Mapping[str, str]) -> XMLResponse:
         asked = dict(sorted(query.items()))
         return self._page(
             operations.LIST_MULTIPART_UPLOADS, container, _UPLOADS, ("Upload",), asked
@@ -167,9 +166,9 @@ class PartHooks(CompositeHooks):
         return listings.part_page(page, token)
 
 
-def _is_ambiguous(page: Answer) -> bool:
+def _is_ambiguous(page: XMLResponse) -> bool:
     """Return whether names may be encoded, which Ceph does not say of these listings alone."""
-    return "EncodingType" not in page.told and any(
+    return "EncodingType" not in page.fields and any(
         "%" in row.get("Key", "") for _, row in page.rows
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from typing_extensions import override
 
@@ -19,8 +18,8 @@ from ...errors import (
 )
 from ...http.headers import parse_date
 from ...http.xml import can_write
-from ...rest.checksums import is_same
-from ...rest.confirming import Seen, Sightings
+from ...rest.client import XMLResponse
+from ...rest.confirming import KnownObjects, Protection, StoredObject, Written
 from ...rest.dialect import condition_headers, with_token
 from ...rest.driver import RestDriver
 from ...rest.operation import Operation
@@ -37,7 +36,7 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .client import Answer, S3Client
+from .client import S3Client
 from .copying import Copier
 from .options import tag_headers
 from .services import AWS, Service
@@ -61,7 +60,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     service: Service = AWS
     _copier: Copier
     _doubts: Doubts
-    _sightings: Sightings
+    _known: KnownObjects
     _reads: Mapping[str, str]
 
     @override
@@ -103,16 +102,15 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         )
         size = size_of_head(response)
         info = dialect.object_info(name, response.headers, size, self.service)
-        return self._sightings.note(container, info)
+        return self._known.note(container, info)
 
-    def _protection(self, container: str, name: str, conditions: Conditions) -> dict[str, Any]:
-        """Return what keeps a conditional request, sent again, from meeting another object."""
-        return {
-            "looks_first": self._doubts.looks_first(conditions),
-            "known": self._sightings.find(container, name, conditions),
-        }
+    def _protection(self, container: str, name: str, conditions: Conditions) -> Protection:
+        """Return what keeps a conditional request from changing another object."""
+        return Protection(
+            self._doubts.looks_first(conditions), self._known.find(container, name, conditions)
+        )
 
-    def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> Seen:
+    def _look_again(self, container: str, name: str, reads: Mapping[str, str]) -> StoredObject:
         """Look at what an object has become, after a response was lost."""
         response = self._client.send(operations.HEAD_OBJECT, container, name, headers=reads)
         size = size_of_head(response)
@@ -120,7 +118,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         now = parse_date(response.headers.get("date"))
         written = info.last_modified
         age = None if now is None or written is None else (now - written).total_seconds()
-        return Seen(info, age)
+        return StoredObject(info, age)
 
     @override
     def _open_object(
@@ -133,7 +131,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         )  # fmt: skip
         sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size, self.service)
-        self._sightings.note(container, info)
+        self._known.note(container, info)
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the response with a
         # range does not have the checksum of the whole object, which a large download needs.
         threshold = self.transfer.multipart_threshold
@@ -178,23 +176,17 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
             info = dialect.written_info(name, response.headers, self.service)
             return info if token is None else replace(info, write_token=token)
 
-        def find() -> ObjectInfo | None:
-            known = {algorithm: payload.digest(algorithm) for algorithm in ("md5", "crc32")}
-            return self._ours((container, name), payload.size, known, None, settings)
-
-        info = (
-            self._client.write_once(
-                put, conditions, token,
-                lambda: self._look_again(container, name, settings.reads),
-                **self._protection(container, name, conditions),
-            )
-            if bound
-            else self._client.proved(lambda: self._client.persist(put), find)
+        info = self._client.confirmer.write(
+            put,
+            lambda: self._look_again(container, name, settings.reads),
+            Written(content=payload, algorithms=("md5", "crc32")).matches,
+            conditions, token,
+            self._protection(container, name, conditions),
         )  # fmt: skip
         if bound and payload.size <= _SMALL:
             info = self._doubts.settle(put, info, conditions)
         self._compare(payload, info, "content")
-        return self._sightings.note(container, info)
+        return self._known.note(container, info)
 
     def _write_headers(self, options: WriteOptions, settings: Settings) -> dict[str, str]:
         """Return the headers of what is kept with an object and how."""
@@ -205,22 +197,6 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
             return headers
         limit = self.service.limits.max_metadata
         return with_token(headers, options.conditions, dialect.META, limit)
-
-    def _ours(
-        self,
-        place: tuple[str, str],
-        size: int,
-        checksums: Mapping[str, str],
-        etag: str | None,
-        settings: Settings,
-    ) -> ObjectInfo | None:
-        """Return what the service has, if it is what we sent; for what has no condition."""
-        try:
-            info = self._look(*place, None, settings.reads)
-        except StorageError:
-            return None
-        same = etag is not None and (info.size, info.etag) == (size, etag)
-        return info if same or is_same(info, size, checksums) else None
 
     def _digest_headers(self, payload: Payload) -> dict[str, str]:
         """Return the header by which the service checks what arrives."""
@@ -249,14 +225,14 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         self._doubts.look(container, name, conditions)
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **condition_headers(conditions)}
-        self._client.delete(
+        self._client.confirmer.delete(
             lambda: self._client.send(
                 operations.DELETE_OBJECT, container, name,
                 query=query, headers=headers, idempotent=conditions.if_match is None,
             ).close(),
-            conditions,
             lambda: self._look_again(container, name, self._reads),
-            **self._protection(container, name, conditions),
+            conditions,
+            self._protection(container, name, conditions),
         )  # fmt: skip
 
     @override
@@ -282,18 +258,17 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         """Delete names, or versions of them, with one request; return why some are still there."""
         body = delete_body(targets)
         headers = {**self._settings.payer, **dialect.body_headers(body)}
-        answer = self._client.persist(
-            lambda: self._client.send_xml(
-                operations.DELETE_OBJECTS, container,
-                expected=("DeleteResult",), rows=("Error",),
-                query={"delete": ""}, headers=headers, content=body,
-            )
+        response = self._client.send_xml(
+            operations.DELETE_OBJECTS, container,
+            root="DeleteResult", rows=("Error",),
+            query={"delete": ""}, headers=headers, content=body,
         )  # fmt: skip
+        request_id = self._client.request_id(response.headers)
         found: dict[str, StorageError] = {}
-        for _, told in answer.rows:
-            error = self._client.errors.inside(told, None, answer.headers.get("x-amz-request-id"))
+        for _, fields in response.rows:
+            error = self._client.errors.inside(fields, None, request_id)
             if not isinstance(error, ObjectNotFoundError):
-                found[told.get("Key", "")] = error
+                found[fields.get("Key", "")] = error
         strangers = found.keys() - {name for name, _ in targets}
         if strangers:
             raise ServiceError("the service tells of objects that it was not asked to delete")
@@ -334,18 +309,14 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
     def _page(
         self,
         operation: Operation,
-        bucket: str | None,
-        expected: str | tuple[str, ...],
+        bucket: str,
+        root: str | tuple[str, ...],
         rows: Collection[str],
         query: Mapping[str, str] | None,
         name: str = "",
-    ) -> Answer:
+    ) -> XMLResponse:
         """Return one page of a listing."""
-        roots = (expected,) if isinstance(expected, str) else expected
-        return self._client.persist(
-            lambda: self._client.send_xml(
-                operation, bucket, name,
-                expected=roots, rows=rows, limit=MAX_PAGE,
-                query=query, headers=self._settings.payer,
-            )
+        return self._client.send_xml(
+            operation, bucket, name,
+            root=root, rows=rows, limit=MAX_PAGE, query=query, headers=self._settings.payer,
         )  # fmt: skip

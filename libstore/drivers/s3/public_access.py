@@ -140,10 +140,10 @@ class PublicHooks(EmptyingHooks):
         """Return which kinds of public access the bucket blocks."""
         answer = self._client.send_xml(
             operations.GET_PUBLIC_ACCESS_BLOCK, container,
-            expected=_BLOCKED,
+            root=_BLOCKED,
             query={"publicAccessBlock": ""}, headers=self._settings.payer,
         )  # fmt: skip
-        return {name: answer.told.get(name, "").lower() == "true" for name in _BLOCKS}
+        return {name: answer.fields.get(name, "").lower() == "true" for name in _BLOCKS}
 
     def _policy_of(self, container: str) -> Mapping[str, Any]:
         """Return the policy that the bucket has."""
@@ -189,7 +189,7 @@ class PublicHooks(EmptyingHooks):
         try:
             answer = self._client.send_xml(
                 operations.GET_OBJECT_ACL, container, name,
-                expected=("AccessControlPolicy",), rows=("Grant",),
+                root="AccessControlPolicy", rows=("Grant",),
                 query={"acl": ""}, headers=self._settings.payer,
             )  # fmt: skip
         except ServiceError as error:
@@ -227,7 +227,7 @@ class PublicHooks(EmptyingHooks):
             ).close()
             return True
 
-        self._client.proved(send, lambda: look() or None)
+        self._client.confirmer.prove(send, lambda: look() or None)
 
 
 def _blocks_policies(blocked: Mapping[str, bool]) -> bool:

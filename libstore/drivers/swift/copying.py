@@ -19,6 +19,7 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag
+from ...rest.confirming import Protection
 from ...rest.dialect import condition_headers
 from ...rest.reading import range_of
 from ...transfer.aborting import abort_after_error
@@ -122,18 +123,15 @@ class CopyHooks(PartHooks):
             return ObjectInfo(target[1], size=info.size, etag=etag,
                               checksums=dialect.checksums({}, etag))  # fmt: skip
 
-        def find() -> ObjectInfo | None:
-            found = self._head_object(*target, None)
+        def matches(found: ObjectInfo) -> bool:
             same = found.size == info.size and expected is not None and found.etag == expected
             kept = dialect.kept_headers(found, None, None).items() <= headers.items()
-            return found if same and kept else None
+            return same and kept
 
-        if not conditions.if_absent:
-            return self._client.proved(copy, find)
         # No request protects what another client has written since the name was free.
-        return self._client.write_once(
-            copy, conditions, sent.get(dialect.TOKEN),
-            lambda: self._look_again(*target), looks_first=True,
+        return self._client.confirmer.write(
+            copy, lambda: self._head_written(*target), matches,
+            conditions, sent.get(dialect.TOKEN), Protection(checks_first=True),
         )  # fmt: skip
 
     def _copy_bytes(

@@ -120,7 +120,7 @@ class SwiftDriver(SharingHooks):
                 raise ContainerAlreadyExistsError("you have a container of this name", status=202)
             return ContainerInfo(name)
 
-        return self._client.create_container(create, lambda: self._head_container(name))
+        return self._client.confirmer.create_container(create, lambda: self._head_container(name))
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
@@ -147,7 +147,7 @@ class SwiftDriver(SharingHooks):
     def _rows(self, operation: Operation, container: str, query: dict[str, str]) -> dialect.Rows:
         """Return the rows of a page; a limit that the cluster does not take becomes its own."""
         try:
-            return dialect.rows_of(self._client.send_json(operation, container, query=query)[0])
+            return dialect.rows_of(self._client.send_json(operation, container, query=query))
         except ServiceError as error:
             if error.status != 412:
                 raise
@@ -156,7 +156,7 @@ class SwiftDriver(SharingHooks):
                 raise
         self.limits = self._client.info.limits(self.limits)
         query["limit"] = str(listing)
-        return dialect.rows_of(self._client.send_json(operation, container, query=query)[0])
+        return dialect.rows_of(self._client.send_json(operation, container, query=query))
 
     @override
     def _list_page(
@@ -173,7 +173,7 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._client.delete_container(
+        self._client.confirmer.delete_container(
             lambda: self._client.send(operations.DELETE_CONTAINER, name, idempotent=False).close(),
             lambda: self._head_container(name),
         )

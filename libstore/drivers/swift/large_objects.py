@@ -31,8 +31,8 @@ from ...errors import (
 from ...http.headers import parse_size, parse_timestamp
 from ...http.json import parse_json
 from ...listing import iterate_pages
+from ...rest.confirming import is_lost
 from ...rest.errors import understood
-from ...rest.upload_starts import may_have_begun
 from ...transfer.workers import map_concurrently
 from ...values import Composite, Page, Part, Upload
 from . import operations
@@ -290,23 +290,30 @@ class LargeObjects:
                 return True
             return None
 
-        self._client.proved(send, look)
+        self._client.confirmer.prove(send, look)
 
     def _delete_batch(self, paths: Sequence[str]) -> tuple[list[StorageError | None], int]:
         # https://docs.openstack.org/swift/latest/api/bulk-delete.html
         lines = [target_of(*_split(path)) for path in paths]
-        told, headers = self._client.send_json(
-            operations.BULK_DELETE, query={"bulk-delete": "true"},
-            headers={"content-type": "text/plain"}, content="\n".join(lines).encode(),
-        )  # fmt: skip
-        if not isinstance(told, Mapping) or "Errors" not in told:
+        operation = operations.BULK_DELETE
+
+        def send() -> tuple[Any, str | None]:
+            response = self._client.send(
+                operation, query={"bulk-delete": "true"}, content="\n".join(lines).encode(),
+                headers={"accept": "application/json", "content-type": "text/plain"},
+            )  # fmt: skip
+            request_id = self._client.request_id(response.headers)
+            return self._client.read_json(operation, response), request_id
+
+        document, request_id = self._client.confirmer.repeat(send)
+        if not isinstance(document, Mapping) or "Errors" not in document:
             raise ServiceError("the service has not understood a request to delete many objects")
-        told_of, counted = outcome_of(told)
-        errors = {path: told_of[path] for path in paths if path in told_of}
-        status = str(told.get("Response Status", "200"))
-        request_id = headers.get("x-trans-id")
+        failed, counted = outcome_of(document)
+        errors = {path: failed[path] for path in paths if path in failed}
+        status = str(document.get("Response Status", "200"))
         if not status.startswith("2") and not errors:
-            text = f"the service deleted none: {status} {told.get('Response Body', '')}".strip()
+            reason = document.get("Response Body", "")
+            text = f"the service deleted none: {status} {reason}".strip()
             raise ServiceError(text, request_id=request_id, retryable=status[:1] == "5")
         deleted, missing = counted
         found = {path: refusal_of(errors.get(path), request_id) for path in paths}
@@ -328,8 +335,8 @@ class LargeObjects:
         try:
             self._begin(Upload(container, name, upload_id))
         except BaseException as error:
-            if may_have_begun(error):
-                with self._client.brief_budget():
+            if not isinstance(error, StorageError) or is_lost(error):
+                with self._client.cleanup_budget():
                     self.unmark(Upload(container, name, upload_id))
             raise
         return upload_id
@@ -478,11 +485,11 @@ class LargeObjects:
     ) -> Page[Mapping[str, Any]]:
         """Return one page of rows, of as many as the cluster likes to send."""
         query = {"format": "json", "marker": marker or "", **asked}
-        told, _ = self._client.send_json(
+        document = self._client.send_json(
             operations.LIST_CONTAINER, container,
             query={name: value for name, value in sorted(query.items()) if value},
         )  # fmt: skip
-        rows = rows_of(told)
+        rows = rows_of(document)
         return Page(rows, next_marker(rows, marker))
 
     def uploads(self, container: str, token: str | None) -> Page[Upload]:

@@ -9,6 +9,7 @@ from typing_extensions import override
 from ...errors import IntegrityError, NotSupportedError, ObjectAlreadyExistsError, ServiceError
 from ...http.headers import clean_etag, parse_size
 from ...http.message import Response
+from ...rest.confirming import Written
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import Conditions, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -101,8 +102,8 @@ class PartHooks(ObjectHooks):
                               version=dialect.HEADERS.version_of(response.headers))  # fmt: skip
 
         if not conditions.if_absent:
-            surely = self._proved(container, name, put, lambda info: info.etag == etag)
-            return self._publish_over(upload, surely)
+            confirmed = self._confirmed(container, name, put, Written(etag=etag))
+            return self._publish_over(upload, confirmed)
         info = self._put_new(container, name, put, conditions, tokened.get(dialect.TOKEN))
         self._large.unmark(upload)
         return info

@@ -21,7 +21,7 @@ from ...errors import (
 from ...http.encoding import encode_path
 from ...http.headers import parse_size
 from ...http.message import Response
-from ...rest.confirming import Seen
+from ...rest.confirming import Protection, StoredObject, Written
 from ...rest.driver import RestDriver
 from ...rest.operation import Operation
 from ...rest.reading import read_headers, sent_span, size_of_head
@@ -118,13 +118,11 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
                 require_written(response)
             return dialect.written_info(name, response.headers)
 
-        def is_ours(info: ObjectInfo) -> bool:
-            return (info.size, info.etag) == (payload.size, payload.digest("md5"))
-
         if conditions.if_absent:
             return self._put_new(container, name, put, conditions, headers.get(dialect.TOKEN))
-        surely = self._proved(container, name, put, is_ours)
-        return self._put_over(container, name, surely, payload.size)
+        written = Written(payload.size, headers["etag"])
+        confirmed = self._confirmed(container, name, put, written)
+        return self._put_over(container, name, confirmed, payload.size)
 
     def _put_new(
         self, container: str, name: str, put: Put, conditions: Conditions, token: str | None
@@ -133,28 +131,24 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
         heeded = self._client.heeds_conditions
         if not heeded:
             self._require_absent(container, name)
-        return self._client.write_once(
-            lambda: put({"if-none-match": "*"}, False), conditions, token,
-            lambda: self._look_again(container, name), looks_first=not heeded,
+        return self._client.confirmer.write(
+            lambda: put({"if-none-match": "*"}, False),
+            lambda: self._head_written(container, name),
+            Written().matches, conditions, token, Protection(checks_first=not heeded),
         )  # fmt: skip
 
-    def _look_again(self, container: str, name: str) -> Seen:
-        """Look at what an object has become; the newest copy of it tells."""
+    def _head_written(self, container: str, name: str) -> StoredObject:
+        """Return the object that is stored after a write, from its newest copy."""
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         headers = {"x-newest": "true"}
         response = self._client.send(operations.HEAD_OBJECT, container, name, headers=headers)
-        return Seen(dialect.object_info(name, response.headers, size_of_head(response)))
+        return StoredObject(dialect.object_info(name, response.headers, size_of_head(response)))
 
-    def _proved(
-        self, container: str, name: str, put: Put, is_ours: Callable[[ObjectInfo], bool]
-    ) -> Put:
-        """Return a write that looks once whether it took effect where its response is no proof."""
-
-        def find() -> ObjectInfo | None:
-            info = self._look_again(container, name).info
-            return info if is_ours(info) else None
-
-        return lambda *given: self._client.proved(lambda: put(*given), find)
+    def _confirmed(self, container: str, name: str, put: Put, written: Written) -> Put:
+        """Return a write that is checked once if its response does not prove it."""
+        return lambda *given: self._client.confirmer.write(
+            lambda: put(*given), lambda: self._head_written(container, name), written.matches
+        )
 
     def _put_over(
         self,
@@ -268,7 +262,7 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             same = found.metadata == (info.metadata if metadata is None else metadata)
             return (same and content_type in {None, found.content_type}) or None
 
-        self._client.proved(send, look)
+        self._client.confirmer.prove(send, look)
         return replace(
             info,
             metadata=info.metadata if metadata is None else dict(metadata),

@@ -45,7 +45,7 @@ class SharingHooks(CopyHooks):
             raise NotSupportedError("Swift takes no signed URL for a name of slashes alone")
         digest = self._settings.temp_url_digest or self._found_digest(options.method)
         place = self._client.place
-        expires = int(self._client.client.now_there() + max(1.0, options.expires))
+        expires = int(self._client.service_time() + max(1.0, options.expires))
         return Hidden(
             place.url
             + sign_path(
@@ -121,7 +121,7 @@ class SharingHooks(CopyHooks):
             return _EVERYBODY in told.get("x-container-read", "") or None
 
         try:
-            self._client.proved(send, look)
+            self._client.confirmer.prove(send, look)
             self._share_segments(container)
         except AccessDeniedError as error:
             raise AccessDeniedError(

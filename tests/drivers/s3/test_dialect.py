@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from libstore import ObjectInfo, Prefix, ServiceError
 from libstore.drivers.s3 import dialect, listings
-from libstore.drivers.s3.client import Answer
 from libstore.drivers.s3.services import AWS, SERVICES
 from libstore.drivers.s3.xml import complete_body, delete_body, location_body, parse
+from libstore.rest.client import XMLResponse
 from libstore.rest.header_text import decode_text, encode_text
 from libstore.values import ListQuery, WriteOptions
 
@@ -113,7 +113,7 @@ def page_of(
     body: str, asked: str | None = None, **query: str
 ) -> tuple[list[ObjectInfo | Prefix], str | None]:
     document = parse(body.encode(), {"Contents", "CommonPrefixes"}, "ListBucketResult")
-    answer = Answer(document.head, document.rows, {})
+    answer = XMLResponse(document.tag, document.head, document.rows, {})
     page = listings.list_page(answer, ListQuery(**query), asked)
     return list(page.items), page.token
 
