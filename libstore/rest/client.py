@@ -256,25 +256,44 @@ class ServiceClient(ABC):
             rows: The names of the elements that are repeated.
             limit: The maximum size of the document in bytes; by default `max_document`.
         """
+        return self._repeat(
+            operation,
+            lambda: self.read_xml(
+                operation, self.send(operation, container, name, **options), root, rows, limit,
+                options.get("headers"),
+            ),
+            options,
+        )  # fmt: skip
+
+    def read_xml(
+        self,
+        operation: Operation,
+        response: Response,
+        root: str | tuple[str, ...],
+        rows: Collection[str] = (),
+        limit: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> XMLResponse:
+        """
+        Return the XML document of a response; see `send_xml`.
+
+        Args:
+            headers: Those of the request.
+        """
         roots = (root,) if isinstance(root, str) else root
-
-        def send() -> XMLResponse:
-            response = self.send(operation, container, name, **options)
-            try:
-                # Some services send blanks ahead of the document, to keep the connection, and
-                # some a byte order mark.
-                body = response.read(limit or self.max_document)
-                body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
-                if b"<" not in body[:4]:  # what begins as XML may have been cut off
-                    raise ServiceError("the response is not XML; check the endpoint and any proxy")
-                document = read_listing(body, rows)
-                if document.tag not in roots:
-                    raise self.unexpected(document, roots, response, options.get("headers"))
-            except StorageError as error:
-                raise self.unread(error, operation, response) from None
-            return XMLResponse(document.tag, document.head, document.rows, response.headers)
-
-        return self._repeat(operation, send, options)
+        try:
+            # Some services send blanks ahead of the document, to keep the connection, and some a
+            # byte order mark.
+            body = response.read(limit or self.max_document)
+            body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if body and b"<" not in body[:4]:  # an empty body may have been cut off
+                raise ServiceError("the response is not XML; check the endpoint and any proxy")
+            document = read_listing(body, rows)
+            if document.tag not in roots:
+                raise self.unexpected(document, roots, response, headers)
+        except StorageError as error:
+            raise self.unread(error, operation, response) from None
+        return XMLResponse(document.tag, document.head, document.rows, response.headers)
 
     def send_json(
         self,

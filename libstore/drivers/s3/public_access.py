@@ -187,11 +187,14 @@ class PublicHooks(EmptyingHooks):
 
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
-            answer = self._client.send_xml(
+            # A service that ignores the query sends the object, which is no reason to try again.
+            response = self._client.send(
                 operations.GET_OBJECT_ACL, container, name,
-                root="AccessControlPolicy", rows=("Grant",),
                 query={"acl": ""}, headers=self._settings.payer,
             )  # fmt: skip
+            answer = self._client.read_xml(
+                operations.GET_OBJECT_ACL, response, "AccessControlPolicy", ("Grant",)
+            )
         except ServiceError as error:
             if error.code is None and error.status == 200:
                 raise NotSupportedError("the service knows no ACLs of objects") from None
