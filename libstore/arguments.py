@@ -8,7 +8,6 @@ that names the argument and says what it must be.
 from __future__ import annotations
 
 import codecs
-import difflib
 import ipaddress
 import math
 import re
@@ -388,6 +387,8 @@ def text_settings(encoding: object, errors: object, newline: object) -> str:
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that a misspelt one most likely stands for, if there is one."""
+    import difflib  # noqa: PLC0415 - only messages need it
+
     return next(iter(difflib.get_close_matches(str(name).lower(), list(known), n=1)), None)
 
 

@@ -258,6 +258,18 @@ def constructor(
     """
     Make an ``__init__`` that takes options by name of one that takes an `Options` object.
 
+    The arguments, their types and their defaults are shown by editors, type checkers and `help`::
+
+        class Settings(DriverOptions):
+            url: str = option("The address of the service.", kw_only=False)
+            token: str | None = option("A token.", default=None, secret=True)
+
+        class OwnDriver(StorageDriver):
+            @constructor(Settings)
+            def __init__(self, settings: Settings) -> None: ...
+
+        OwnDriver("https://store.example", token="...")
+
     Args:
         kind: The class of the options.
 
