@@ -6,13 +6,17 @@ import gc
 import inspect
 import itertools
 import math
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from faulty import FaultyDriver, OnePutDriver, PublicDriver, small_parts, stored
 
+import libstore
 from libstore import (
     Container,
     ContainerAlreadyExistsError,
@@ -77,6 +81,11 @@ def test_driver_with_some_multipart_hooks_is_refused(missing: str) -> None:
         type("Own", (MemoryDriver,), {"name": "own", missing: getattr(StorageDriver, missing)})
     none = {hook: getattr(StorageDriver, hook) for hook in MULTIPART_HOOKS}
     assert not type("Own", (MemoryDriver,), {"name": "own", **none})().takes_parts
+
+
+def test_few_classes_are_between_object_and_a_driver() -> None:
+    names = [cls.__name__ for cls in StorageDriver.__mro__ if "libstore" in cls.__module__]
+    assert ["StorageDriver", "DriverCore", "DriverHooks"] == names
 
 
 def test_driver_with_unknown_options_is_refused() -> None:
@@ -215,6 +224,36 @@ def test_hooks_receive_no_handles(driver: FaultyDriver) -> None:
     list(container.list_objects())
     for argument in itertools.chain.from_iterable(call.arguments for call in driver.calls):
         assert not isinstance(argument, (Container, Object))
+
+
+@pytest.mark.parametrize(
+    ("call", "most"),
+    [
+        (lambda driver, obj: driver.read_object(obj), 60),
+        (lambda driver, obj: driver.upload_object(b"x", "c", "a"), 80),
+        (lambda driver, obj: driver.object("c", "a"), 26),
+    ],
+    ids=["read", "upload", "object"],
+)
+def test_small_operation_makes_few_calls(call: Callable[[Any, Any], object], most: int) -> None:
+    """Calls of functions of the library are counted, those of the memory driver included."""
+    driver = MemoryDriver()
+    stored(driver, b"content")
+    obj = driver.object("c", "a")
+    call(driver, obj)
+    package = str(Path(libstore.__file__).parent)
+    count = 0
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code.co_filename.startswith(package)
+
+    sys.setprofile(profile)
+    try:
+        call(driver, obj)
+    finally:
+        sys.setprofile(None)
+    assert 10 < count <= most
 
 
 # ---------------------------------------------------------------------- containers

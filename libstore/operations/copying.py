@@ -42,7 +42,7 @@ class ObjectRef(NamedTuple):
         return self.container, self.name
 
     def context(self, operation: str) -> ErrorContext:
-        """Return what adds to errors that they are about this object."""
+        """Return the context of errors about this object."""
         return ErrorContext(self.driver, operation, self.container, self.name)
 
 
@@ -237,7 +237,7 @@ def _is_source_left(request: CopyRequest, before: ObjectInfo, distinct: bool) ->
 
 
 def _found(target: ObjectRef) -> ObjectInfo | None:
-    """Return what the target's driver finds in its place; without a size if that is unknown."""
+    """Return the object in the target's place; without a size if its driver cannot find out."""
     try:
         return target.driver._head_newest(*target.names)
     except ObjectNotFoundError:
@@ -247,7 +247,7 @@ def _found(target: ObjectRef) -> ObjectInfo | None:
 
 
 def _shows_two(source: ObjectInfo, target: ObjectInfo | None) -> bool:
-    """Return whether what two drivers report cannot be of one object."""
+    """Return whether the attributes from two drivers cannot be those of one object."""
     if target is None:
         return True
     if None not in {source.size, target.size} and source.size != target.size:

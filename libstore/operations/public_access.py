@@ -10,10 +10,10 @@ from ..arguments import shorten
 from ..core import DriverCore
 from ..errors import NotSupportedError
 
-# RFC 3986 section 3.3: what a segment of a path may have unencoded, but for what some servers and
-# proxies read otherwise, such as "+" and ";".
+# Characters that a segment of a path may have unencoded (RFC 3986 section 3.3), except those that
+# some servers and proxies interpret, such as "+" and ";".
 _SAFE = "!$'()*,:@"
-# What a host is made of; with anything else a container's name would lead to another one, or none.
+# A host name; other characters would make the URL lead to another host, or to none.
 _HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
