@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from drivers.all_drivers import ALL_DRIVERS, Way
-from drivers.test_errors_of_all import DRIVERS
+from drivers.network_drivers import DRIVERS
 from scripted import Server, answer
 
 from libstore import Object, ObjectChangedError, ServiceError, StorageDriver, get_driver

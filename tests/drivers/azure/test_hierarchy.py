@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 import pytest
-from drivers.test_errors_of_all import DRIVERS
+from drivers.network_drivers import DRIVERS
 from scripted import Play, Seen, Server, answer, length_of, read_head
 from typing_extensions import override
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from drivers.object_server import Fault, Lines, ObjectServer
-from drivers.test_errors_of_all import SKEWED
+from rest.test_faults import SKEWED
 from scripted import Play, Server, answer
 
 from libstore import (

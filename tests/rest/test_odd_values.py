@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from drivers.test_errors_of_all import DRIVERS
+from drivers.network_drivers import DRIVERS
 from scripted import Play, Server, answer
 
 from libstore import RetryPolicy, StorageDriver, StorageError, get_driver

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from drivers.test_errors_of_all import DRIVERS
+from drivers.network_drivers import DRIVERS
 from scripted import Play, Seen, Server, answer, length_of, read_head
 from typing_extensions import override
 

@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
-from drivers.test_errors_of_all import DRIVERS as COMMON
-from drivers.test_errors_of_all import SECRET
+from drivers.network_drivers import DRIVERS as COMMON
+from drivers.network_drivers import SECRET
 from scripted import Play, Server, answer
 
 from libstore import (

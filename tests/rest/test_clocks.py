@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from drivers.test_errors_of_all import DRIVERS
+from drivers.network_drivers import DRIVERS
 from scripted import Play, Server, answer
 
 from libstore import AccessDeniedError, RetryPolicy, StorageDriver, StorageError, get_driver

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
+from drivers.network_drivers import DRIVERS, OPERATIONS, SECRET
 from scripted import Play, Server, Step, answer, with_token
 
 from libstore import (
@@ -34,41 +34,7 @@ from libstore import (
     get_driver,
 )
 
-SECRET = "thisisasecretthatnobodysees"
 PAGE = b"<!DOCTYPE html>\n<html><body>Please log in, and say who you are</body></html>"
-
-
-# ---------------------------------------------------------------------- drivers
-
-
-def _s3(url: str, **options: Any) -> StorageDriver:
-    return get_driver("s3")("AKID", SECRET, endpoint=url, **options)
-
-
-def _azure(url: str, **options: Any) -> StorageDriver:
-    key = base64.b64encode(SECRET.encode()).decode()
-    return get_driver("azure")("account", key, endpoint=f"{url}/account", **options)
-
-
-def _gcs(url: str, **options: Any) -> StorageDriver:
-    return get_driver("gcs")(token=SECRET, endpoint=url, project="project", **options)
-
-
-def _gcs_hmac(url: str, **options: Any) -> StorageDriver:
-    return get_driver("gcs")("GOOGKEY", SECRET, endpoint=url, **options)
-
-
-def _swift(url: str, **options: Any) -> StorageDriver:
-    return get_driver("swift")(token=SECRET, storage_url=f"{url}/v1/AUTH_test", **options)
-
-
-DRIVERS: Mapping[str, Callable[..., StorageDriver]] = {
-    "s3": _s3,
-    "azure": _azure,
-    "gcs": _gcs,
-    "gcs-hmac": _gcs_hmac,
-    "swift": _swift,
-}
 
 
 @pytest.fixture(params=DRIVERS)
@@ -90,19 +56,6 @@ def driver(label: str, server: Server) -> Iterator[StorageDriver]:
     with DRIVERS[label](server.url) as driver:
         driver.retry = RetryPolicy(2, base=0.0)
         yield driver
-
-
-OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
-    "read_object": lambda driver: driver.object("bucket", "name").read(),
-    "get_object": lambda driver: driver.get_object("bucket", "name"),
-    "object_exists": lambda driver: driver.object_exists("bucket", "name"),
-    "upload_object": lambda driver: driver.upload_object(b"content", "bucket", "name"),
-    "delete_object": lambda driver: driver.object("bucket", "name").delete(),
-    "list_objects": lambda driver: list(driver.list_objects("bucket")),
-    "get_container": lambda driver: driver.get_container("bucket"),
-    "create_container": lambda driver: driver.create_container("bucket"),
-    "list_containers": lambda driver: list(driver.list_containers()),
-}
 
 
 def failed(operation: str, driver: StorageDriver) -> StorageError:
@@ -447,7 +400,7 @@ def test_azure_is_not_taken_for_another_store(server: Server, operation: str) ->
     """Errors of S3 look like Azure's, and what they say is no advice for somebody at Azure."""
     body = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
     server.default = answer(body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1")
-    with _azure(server.url) as driver:
+    with DRIVERS["azure"](server.url) as driver:
         error = failed(operation, driver)
     assert type(error) is ServiceError
     assert "endpoint" in error.message

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from drivers.listing_server import Ask, ListingServer, Sheet
+from drivers.network_drivers import DRIVERS
 from drivers.swift.support import said
-from drivers.test_errors_of_all import DRIVERS
 from scripted import Play, Seen, answer
 
 from libstore import Prefix, RetryPolicy, ServiceError, StorageDriver, get_driver

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from drivers.gcs.support import account
-from drivers.test_errors_of_all import DRIVERS, OPERATIONS
+from drivers.network_drivers import DRIVERS, OPERATIONS
 from scripted import Play, Server, Time, answer
 
 from libstore import (
@@ -230,7 +230,7 @@ def test_a_body_that_drips_without_an_end_is_given_up(
         driver.retry = RetryPolicy(2, base=0.0)
         server.default = cut(driver, b"x" * 100, 4 * MiB, then="drip")
         obj = driver.object("bucket", "name")
-        with pytest.raises(TransportTimeoutError, match="less than 4 KiB a second"):
+        with pytest.raises(TransportTimeoutError, match="less than 4 KiB per second"):
             obj.read() if operation == "read_object" else list(obj.stream())
     assert len(server.seen) == 2
 
