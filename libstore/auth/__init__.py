@@ -1,6 +1,6 @@
 """
-Signatures and tokens: what makes a request a caller's own.
+Authentication: signatures and tokens, with one module per scheme.
 
-One module a scheme. The schemes are pure functions of the request, the credentials and the time;
-the classes at the end of a module put them in the form that the wire asks for.
+The signatures are pure functions of the request, the credentials and the time; the signer classes
+adapt them to `libstore.http.message.Signer`.
 """

@@ -1,8 +1,8 @@
 """
-Tokens that somebody else hands out, as azure-identity and google-auth do.
+Bearer tokens of credentials such as those of azure-identity and google-auth.
 
-A token is asked for once, by whichever thread needs it first, and again before it expires, or
-when the service refuses it.
+A token is requested once, by the first thread that needs it, and again before it expires or when
+the service rejects it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..errors import AuthenticationError, StorageError
 from ..http.message import Request
 from ..redaction import Hidden, without_frames
 
-# A token is renewed so many seconds before its end, or when nine tenths of its life are over: a
-# request may take long to arrive.
+# A token is renewed this many seconds before it expires, or after nine tenths of its lifetime,
+# whichever is later, because a request may take long to arrive.
 _MARGIN = 300.0
 
 
 class Token(Protocol):
-    """A token, and when it ends in seconds since 1970; azure-core's ``AccessToken`` is one."""
+    """A token and its expiry in seconds since 1970, such as azure-core's ``AccessToken``."""
 
     @property
     def token(self) -> str: ...
@@ -33,17 +33,17 @@ class Token(Protocol):
 
 
 class TokenCredential(Protocol):
-    """What hands out tokens; the credentials of azure-identity do."""
+    """A source of tokens, such as the credentials of azure-identity."""
 
     def get_token(self, *scopes: str) -> Token: ...
 
 
 class TokenCache:
     """
-    The token of one credential, shared by all threads.
+    The current token of a credential, shared by all threads.
 
     Args:
-        clock: The time in seconds since 1970.
+        clock: Returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class TokenCache:
         self._credential = credential
         self._scope = scope
         self._clock = clock
-        self._token: _Known | None = None
+        self._token: _HiddenToken | None = None
         self._renewal = 0.0
         self.after_fork()
         _caches.add(self)
 
     def after_fork(self) -> None:
-        """Take a lock that no thread of another process holds."""
+        """Replace the lock, which a thread of the parent process may have held."""
         self._lock = threading.Lock()
 
     @property
     def known(self) -> str:
-        """The token that was handed out last, if there is one; nothing is asked for."""
+        """The last token, or an empty string; no request is sent."""
         return self._token.token if self._token is not None else ""
 
     def get(self) -> str:
-        """Return a token that does not expire soon."""
+        """Return a token that does not expire soon, and request one if necessary."""
         token = self._token
         if token is None or self._clock() >= self._renewal:
             with self._lock:
@@ -79,57 +79,57 @@ class TokenCache:
                     token = self._renewed(token)
         return token.token
 
-    def replace(self, refused: str) -> bool:
-        """Get another token in place of one that was refused; return whether there is one."""
+    def replace(self, rejected: str) -> bool:
+        """Replace a token that the service rejected; return whether there is another one."""
         with self._lock:
             token = self._token
-            if token is None or token.token == refused:
-                token = self._ask()
-            return token.token != refused
+            if token is None or token.token == rejected:
+                token = self._request()
+            return token.token != rejected
 
-    def _renewed(self, old: _Known | None) -> _Known:
+    def _renewed(self, old: _HiddenToken | None) -> _HiddenToken:
         try:
-            return self._ask()
+            return self._request()
         except StorageError:
-            # There is time left to try again.
+            # The old token is still valid, so the next request can try again.
             if old is None or self._clock() >= old.expires_on:
                 raise
             return old
 
-    def _ask(self) -> _Known:
+    def _request(self) -> _HiddenToken:
         try:
-            known = _known(self._credential.get_token(self._scope))
+            token = _hidden_token(self._credential.get_token(self._scope))
         except StorageError:
             raise
         except Exception as error:
             without_frames(error)
             raise AuthenticationError(
-                f"the credential gave no token: {type(error).__name__}; look whether it is set up"
-                " as its own documentation asks"
+                f"the credential failed to provide a token ({type(error).__name__}); check that it"
+                " is configured as its documentation requires"
             ) from error
-        if isinstance(known, str):
+        if isinstance(token, str):
             raise AuthenticationError(
-                f"the credential gave no token: {known} has not both token, a text, and"
-                " expires_on, its end in seconds since 1970"
+                f"get_token() of the credential returned {token}, which is not a token; it must"
+                " have the attributes token, a str, and expires_on, in seconds since 1970"
             )
-        left = known.expires_on - self._clock()
-        self._renewal = known.expires_on - min(_MARGIN, left / 10)
-        self._token = known
-        return known
+        left = token.expires_on - self._clock()
+        self._renewal = token.expires_on - min(_MARGIN, left / 10)
+        self._token = token
+        return token
 
 
-class _Known(NamedTuple):
-    """A token that no variable of a frame shows, and when it ends."""
+class _HiddenToken(NamedTuple):
+    """A token with a masked `repr`, and its expiry."""
 
     token: Hidden
     expires_on: float
 
 
-def _known(token: object) -> _Known | str:
-    """Return what a credential has handed out; the name of its type if it is no token."""
+def _hidden_token(token: object) -> _HiddenToken | str:
+    """Return the token of a credential; the name of its type if it is not a token."""
     text, end = getattr(token, "token", None), getattr(token, "expires_on", None)
     if isinstance(text, str) and isinstance(end, (int, float)):
-        return _Known(Hidden(text), end)
+        return _HiddenToken(Hidden(text), end)
     return type(token).__name__
 
 
@@ -146,17 +146,17 @@ if hasattr(os, "register_at_fork"):
 
 
 class BearerSigner:
-    """Sends a token along with each try."""
+    """A signer that sends a bearer token with each attempt."""
 
     def __init__(self, tokens: TokenCache) -> None:
         self._tokens = tokens
         self._used = threading.local()
 
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
-        """Return the request's headers and the token."""
+        """Return the request's headers with the token."""
         token = self._used.token = self._tokens.get()
         return {**request.headers, "authorization": Hidden(f"Bearer {token}")}
 
     def renew(self, request: Request, /) -> bool:
-        """Get another token than the one that this thread sent last."""
+        """Replace the token that this thread sent last."""
         return self._tokens.replace(self._used.token)

@@ -1,8 +1,9 @@
 """
-Google's credentials: where tokens come from, and who signs URLs.
+Google's credentials: sources of tokens, and signers of URLs.
 
-What needs an RSA key is done by the package google-auth, which ``libstore[gcs]`` installs; its
-own credentials are taken as they are. Tokens that somebody else hands out need nothing of it.
+The package google-auth, which ``libstore[gcs]`` installs, is needed for RSA keys and for
+Application Default Credentials; its credentials can be passed directly. Other tokens need nothing
+of it.
 """
 
 from __future__ import annotations
@@ -43,22 +44,22 @@ from ..redaction import Hidden, hide, without_frames
 from ..retry import RetryPolicy
 from .bearer import BearerSigner, TokenCache
 
-#: What tokens are asked for: https://cloud.google.com/storage/docs/oauth-scopes
+#: The scope of tokens: https://cloud.google.com/storage/docs/oauth-scopes
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
-#: Wanted besides for signing by IAM, where there is no private key.
+#: The scope of tokens for signing by IAM, without a private key.
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
 _ENDPOINT = "https://oauth2.googleapis.com/token"
 _IAM = "https://iamcredentials.googleapis.com"
-_ANSWER_LIMIT = 1 << 20
+_RESPONSE_LIMIT = 1 << 20
 _EXTRA = "install it with: pip install 'libstore[gcs]'"
-# Google takes what is dated some minutes off.
-_MOST_SKEW = 240.0
-# How long a token whose end nobody tells is believed in.
+# Google accepts a clock skew of some minutes.
+_MAX_SKEW = 240.0
+# The expiry of a token without one: the year 2100.
 _ENDLESS = 4_102_444_800
 
 
 class GoogleToken(NamedTuple):
-    """A token, and when it ends in seconds since 1970."""
+    """A token and its expiry in seconds since 1970."""
 
     token: str
     expires_on: int
@@ -66,64 +67,72 @@ class GoogleToken(NamedTuple):
 
 class TokenFunction:
     """
-    Tokens of a function, or one fixed token.
+    A credential that calls a function for tokens, or has a fixed token.
 
     Args:
-        source: The token, or what returns one: a str, or a pair of it and its end, which is an
-            aware datetime or seconds since 1970.
+        source: The token, or a function that returns it: a str, or a pair of a str and its expiry,
+            which is an aware datetime or seconds since 1970.
     """
 
     def __init__(self, source: str | Callable[[], object]) -> None:
         self._source = hide(source)
 
     def get_token(self, *scopes: str) -> GoogleToken:
-        """Return what the function gives."""
-        token, end = self._given()
+        """Return the token, from the function if there is one."""
+        token, end = self._call()
         if not isinstance(token, str) or not (token and token.isascii() and token.isprintable()):
-            raise AuthenticationError("token must be, or return, a token: printable ASCII text")
+            raise AuthenticationError(
+                "token= must be a token of printable ASCII characters, or a function that returns"
+                " one"
+            )
         if isinstance(end, datetime):
             if end.tzinfo is None:  # google-auth's are in UTC, most others in local time
-                raise AuthenticationError("the end of a token must be an aware datetime")
+                raise AuthenticationError(
+                    "the expiry that token= returned is a naive datetime; return an aware one"
+                )
             end = end.timestamp()
         if end is not None and not isinstance(end, (int, float)):
-            raise AuthenticationError("the end of a token must be a datetime or a number")
+            raise AuthenticationError(
+                "the expiry that token= returned must be an aware datetime, or seconds since 1970,"
+                f" not {type(end).__name__}"
+            )
         if end is not None and not math.isfinite(end):
             end = None
         return GoogleToken(token, _ENDLESS if end is None else int(end))
 
-    def _given(self) -> tuple[object, object]:
-        told = self._source if isinstance(self._source, str) else self._source()
-        if isinstance(told, tuple) and len(told) == 2:
-            return hide(told[0]), told[1]
-        return hide(told), None
+    def _call(self) -> tuple[object, object]:
+        result = self._source if isinstance(self._source, str) else self._source()
+        if isinstance(result, tuple) and len(result) == 2:
+            return hide(result[0]), result[1]
+        return hide(result), None
 
 
 class GoogleCredential:
     """
-    Tokens of google-auth's credentials, or of what has the same attributes.
+    A credential that gets its tokens from google-auth's credentials, or compatible ones.
 
     Args:
-        find: Returns the credentials. It is called once, when a token is first wanted.
+        find: Returns the credentials. It is called once, when the first token is needed.
     """
 
     def __init__(self, find: Callable[[], Any], transport: Transport) -> None:
         self._find = find
         self._found: Any = None
         self._send = _AuthRequest(transport)
-        self._given = ""
+        self._last_token = ""
 
     @property
     def credentials(self) -> Any:
-        """The credentials themselves."""
+        """The credentials of google-auth."""
         if self._found is None:
             self._found = self._find()
         return self._found
 
     def get_token(self, *scopes: str) -> GoogleToken:
-        """Return a token, a new one if the last was given away before or is no longer valid."""
+        """Return a token; a new one if the last one was returned before, or is invalid."""
         credentials = self.credentials
         token = hide(getattr(credentials, "token", None))
-        if not token or not getattr(credentials, "valid", True) or token == self._given:
+        if not token or not getattr(credentials, "valid", True) or token == self._last_token:
             if getattr(credentials, "requires_scopes", False):
                 credentials = self._found = credentials.with_scopes(list(scopes))
             self._send.last = None
@@ -131,17 +140,19 @@ class GoogleCredential:
             try:
                 credentials.refresh(self._send)
             except StorageError as error:
-                # The frames between are google-auth's, which have the secret of whoever asks.
+                # Remove the frames of google-auth, whose variables hold secrets.
                 raise error.with_traceback(None) from None
             except Exception as error:
-                # Its text may repeat what was sent, so nothing of it is kept.
+                # Its text may repeat secrets of the request, so it is not kept.
                 refusal = _refusal(error, self._send.last)
             if refusal is not None:
                 raise refusal
             token = hide(credentials.token)
         if not isinstance(token, str) or not token:
-            raise AuthenticationError("the credentials have no token after they were refreshed")
-        self._given = token
+            raise AuthenticationError(
+                "the refreshed credentials have no token; check that credentials= can refresh"
+            )
+        self._last_token = token
         return GoogleToken(token, _expiry(credentials))
 
 
@@ -149,55 +160,56 @@ def _expiry(credentials: Any) -> int:
     expiry = getattr(credentials, "expiry", None)
     if not isinstance(expiry, datetime):
         return _ENDLESS
-    # google-auth's times are in UTC and do not say so.
+    # google-auth uses naive datetimes in UTC.
     return int((expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)).timestamp())
 
 
-def _refusal(error: Exception, answer: _AuthAnswer | None) -> StorageError:
-    """Return what it means that google-auth got no token; `answer` is the last it was given."""
+def _refusal(error: Exception, response: _AuthResponse | None) -> StorageError:
+    """Return the error for a token that Google refused with its last response."""
     text = str(error)
-    status = answer.status if answer is not None else None
-    if answer is not None and _foreign(answer):
+    status = response.status if response is not None else None
+    if response is not None and not _is_json_object(response):
         return ServiceError(
-            "what answers where tokens are given is not Google; look whether a proxy or a login"
-            " page answers in its place",
+            "unexpected response to the request for a token, which is not from Google; check any"
+            " proxy or login page",
             status=status,
         )
-    off = _clock_error(answer)
+    off = _clock_error(response)
     # https://developers.google.com/identity/protocols/oauth2/service-account#error-codes
     if off or (off is None and re.search(r"Invalid JWT:|\biat\b|timeframe", text)):
-        by = f", by {abs(off):.0f} seconds" if off else ""
+        by = f" by {abs(off):.0f} seconds" if off else ""
         return AuthenticationError(
-            f"Google gives no token: the clock of this machine is wrong{by}; set it", status=status
+            f"Google refused to issue a token: the local clock is wrong{by}; correct it",
+            status=status,
         )
     if "JWT Signature" in text:
         return AuthenticationError(
-            "Google gives no token: the private key is not one of the service account's, or was"
-            " deleted",
+            "Google refused to issue a token: the private key does not belong to the service"
+            " account, or was deleted; create a new key",
             status=status,
         )
     return AuthenticationError(
-        f"Google gives no token ({type(error).__name__}); look whether the credentials are still"
-        " valid, and log in again with: gcloud auth application-default login",
+        f"Google refused to issue a token ({type(error).__name__}); check that the credentials are"
+        " still valid, or log in again with: gcloud auth application-default login",
         status=status,
     )
 
 
-def _clock_error(answer: _AuthAnswer | None) -> float | None:
-    """Return by how many seconds our clock is wrong, 0 if it is right enough to be believed."""
-    when = parse_date(answer.headers.get("date")) if answer is not None else None
-    if answer is None or when is None or answer.status not in {400, 401, 403}:
+def _clock_error(response: _AuthResponse | None) -> float | None:
+    """Return the skew of the local clock in seconds, 0 if it is small, `None` if unknown."""
+    when = parse_date(response.headers.get("date")) if response is not None else None
+    if response is None or when is None or response.status not in {400, 401, 403}:
         return None
     off = time.time() - when.timestamp()
-    return off if abs(off) > _MOST_SKEW else 0.0
+    return off if abs(off) > _MAX_SKEW else 0.0
 
 
-def _foreign(answer: _AuthAnswer) -> bool:
-    """Return whether an answer is not the JSON that Google sends."""
+def _is_json_object(response: _AuthResponse) -> bool:
+    """Return whether a response is a JSON object, as all of Google's are."""
     try:
-        return not isinstance(parse_json(answer.data), dict)
+        return isinstance(parse_json(response.data), dict)
     except ValueError:
-        return True
+        return False
 
 
 # ---------------------------------------------------------------------- google-auth
@@ -207,21 +219,23 @@ def _module(name: str, why: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise CredentialsNotFoundError(f"{why} needs the package google-auth; {_EXTRA}") from None
+        raise CredentialsNotFoundError(
+            f"{why} requires the package google-auth; {_EXTRA}"
+        ) from None
 
 
 def default_credentials(
     transport: Transport,
 ) -> tuple[Callable[[], Any], Callable[[], str | None]]:
     """
-    Return what finds Application Default Credentials, and what finds their project.
+    Return functions for Application Default Credentials, and for their project.
 
-    Both look when they are called, and once.
+    They look for the credentials when one of them is first called.
 
     Raises:
         CredentialsNotFoundError: google-auth is not installed.
     """
-    auth = _module("google.auth", "to find Application Default Credentials libstore")
+    auth = _module("google.auth", "finding Application Default Credentials")
     lock = threading.Lock()
     found: list[tuple[Any, str | None]] = []
 
@@ -229,15 +243,15 @@ def default_credentials(
         with lock:
             if not found:
                 try:
-                    # What needs scopes gets them later; people's tokens have all they agreed to.
+                    # Credentials that require scopes get them later.
                     found.append(auth.default(request=_AuthRequest(transport)))
                 except Exception as error:
                     without_frames(error)
                     raise CredentialsNotFoundError(
-                        "there are no Application Default Credentials; give key= and secret=,"
+                        "Application Default Credentials were not found; pass key= and secret=,"
                         " service_account=, credentials= or token=, set"
-                        " GOOGLE_APPLICATION_CREDENTIALS, or log in with: gcloud auth"
-                        " application-default login; anonymous=True does without"
+                        " GOOGLE_APPLICATION_CREDENTIALS, log in with: gcloud auth"
+                        " application-default login, or pass anonymous=True for public data"
                     ) from error
             return found[0]
 
@@ -248,11 +262,11 @@ def service_account_credentials(
     account: str | os.PathLike[str] | Mapping[str, str],
 ) -> tuple[Any, str | None]:
     """
-    Return a service account's credentials, and its project.
+    Return the credentials of a service account, and its project.
 
     Args:
-        account: The path of its JSON file, or what stands in it; ``client_email`` and
-            ``private_key`` will do.
+        account: The path of its JSON file, or the content; only ``client_email`` and
+            ``private_key`` are required.
     """
     account = hide(account) if isinstance(account, Mapping) else account
     module = _module("google.oauth2.service_account", "a service account")
@@ -262,31 +276,31 @@ def service_account_credentials(
                 account = hide(parse_json(Hidden(file.read())))
         except (OSError, ValueError) as error:
             raise CredentialsNotFoundError(
-                f"service_account names a file that cannot be read ({type(error).__name__});"
-                " it must be the JSON file of a service account's key"
+                f"the file that service_account names cannot be read ({type(error).__name__}); it"
+                " must be the JSON key file of a service account"
             ) from None
     if not isinstance(account, Mapping) or not {"client_email", "private_key"} <= account.keys():
         raise CredentialsNotFoundError(
-            "service_account must have client_email and private_key, as the JSON file of a key has"
+            "service_account must contain client_email and private_key, as a JSON key file does"
         )
-    told = hide({"token_uri": _ENDPOINT, **account})
-    arguments.address(told["token_uri"], "token_uri of the service account")
+    fields = hide({"token_uri": _ENDPOINT, **account})
+    arguments.address(fields["token_uri"], "token_uri of the service account")
     try:
-        credentials = module.Credentials.from_service_account_info(told, scopes=[SCOPE])
+        credentials = module.Credentials.from_service_account_info(fields, scopes=[SCOPE])
     except Exception as error:
         without_frames(error)
         # Its message may repeat the key.
         raise CredentialsNotFoundError(
-            f"the private key of the service account cannot be used ({type(error).__name__}); it"
-            " must be PEM, with its line breaks"
+            f"private_key of service_account is invalid ({type(error).__name__}); it must be PEM,"
+            " including its line breaks"
         ) from None
-    project = told.get("project_id")
+    project = fields.get("project_id")
     return credentials, project if isinstance(project, str) else None
 
 
 @dataclass(frozen=True)
-class _AuthAnswer:
-    """An answer in the form that google-auth reads."""
+class _AuthResponse:
+    """A response in the form that google-auth expects."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -295,15 +309,15 @@ class _AuthAnswer:
 
 class _AuthRequest:
     """
-    Sends google-auth's requests over our wire, with its certificates, proxies and time-outs.
+    A transport for google-auth with this library's certificates, proxies and timeouts.
 
     Attributes:
-        last: The last answer.
+        last: The last response.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._client = Client(transport, Unsigned(), _busy, RetryPolicy(attempts=3))
-        self.last: _AuthAnswer | None = None
+        self.last: _AuthResponse | None = None
 
     def __call__(
         self,
@@ -313,7 +327,7 @@ class _AuthRequest:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         **_: Any,
-    ) -> _AuthAnswer:
+    ) -> _AuthResponse:
         parts = urlsplit(url)
         body = hide(body)
         content = hide(body.encode() if isinstance(body, str) else body)
@@ -325,9 +339,9 @@ class _AuthRequest:
             expected=_ALL, operation="GetToken",
         )  # fmt: skip
         response = self._client.request(request)
-        data = response.read(_ANSWER_LIMIT)
-        self.last = answer = _AuthAnswer(response.status, response.headers, data)
-        return answer
+        data = response.read(_RESPONSE_LIMIT)
+        self.last = last = _AuthResponse(response.status, response.headers, data)
+        return last
 
 
 _BUSY = frozenset({408, 429, *range(500, 600)})
@@ -335,25 +349,27 @@ _ALL = frozenset(range(200, 600)) - _BUSY
 
 
 def _busy(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    # google-auth would try again by itself, beside the attempts of the request that needs a token.
-    error = ServiceUnavailableError("Google cannot give a token at the moment", status=status)
+    # Retried here because google-auth's own retries would not share the budget of the request.
+    error = ServiceUnavailableError(
+        "Google's service for tokens is temporarily unavailable", status=status
+    )
     return Fault(error, retry=True)
 
 
-# ---------------------------------------------------------------------- who signs
+# ---------------------------------------------------------------------- signers
 
 
 class URLSigner(Protocol):
-    """Signs texts for URLs."""
+    """Signs URLs."""
 
     algorithm: str
 
     def is_ready(self) -> bool:
-        """Return whether there is anything to sign with. Send nothing."""
+        """Return whether there are credentials for signing. It sends no request."""
         ...
 
     def identity(self) -> str:
-        """Return who signs: an e-mail address, or the id of a key."""
+        """Return the signer's e-mail address, or the id of its key."""
         ...
 
     def sign(self, text: bytes, day: str) -> str:
@@ -371,7 +387,7 @@ class HMACSigner:
         self._derive = derive
 
     def is_ready(self) -> bool:
-        """Return true: there is a key."""
+        """Return `True`: there is a key."""
         return True
 
     def identity(self) -> str:
@@ -384,18 +400,18 @@ class HMACSigner:
 
 
 def for_iam(credentials: Any) -> Any:
-    """Return credentials whose tokens IAM takes; those for storage alone it does not."""
+    """Return credentials with the scope of IAM, which rejects tokens for storage only."""
     with_scopes = getattr(credentials, "with_scopes", None)
     return credentials if with_scopes is None else with_scopes([IAM_SCOPE])
 
 
 class AccountSigner:
     """
-    Signs as a service account: with its private key, or by asking IAM for it.
+    Signs as a service account: with its private key, or by a request to IAM.
 
     Args:
-        email: The account, if the credentials do not tell, or are not a service account's.
-        tokens: Those that IAM takes.
+        email: The account, unless the credentials are those of a service account.
+        tokens: Tokens with the scope of IAM.
     """
 
     algorithm = "GOOG4-RSA-SHA256"
@@ -415,42 +431,43 @@ class AccountSigner:
         self._iam = iam
 
     def is_ready(self) -> bool:
-        """Return whether an account is known; default credentials are looked up for it."""
+        """Return whether an account is known. It may load default credentials."""
         try:
-            return bool(
-                self._email or self._told("signer_email") or self._told("service_account_email")
-            )
+            return bool(self._account())
         except CredentialsNotFoundError:
             return False
 
+    def _account(self) -> str | None:
+        return self._email or self._text("signer_email") or self._text("service_account_email")
+
     def identity(self) -> str:
         """Return the account's e-mail address."""
-        found = self._email or self._told("signer_email") or self._told("service_account_email")
-        if found == "default":  # what a machine at Google is called before it has a token
+        email = self._account()
+        if email == "default":  # the credentials of a machine know it after the first token
             self._tokens.get()
-            found = self._told("service_account_email")
-        if not found:
+            email = self._text("service_account_email")
+        if not email:
             raise NotSupportedError(
-                "these credentials cannot sign URLs by themselves: give service_account=, or say"
-                " with signing_account= for which service account IAM shall sign"
+                "these credentials cannot sign URLs: pass service_account=, or pass"
+                " signing_account= with the service account for which IAM signs"
             )
-        return found
+        return email
 
-    def _told(self, attribute: str) -> str | None:
-        told = getattr(self._credentials(), attribute, None)
-        return told if isinstance(told, str) else None
+    def _text(self, attribute: str) -> str | None:
+        value = getattr(self._credentials(), attribute, None)
+        return value if isinstance(value, str) else None
 
     def sign(self, text: bytes, day: str) -> str:
         """Return the signature in hexadecimal."""
         sign: Any = getattr(self._credentials(), "sign_bytes", None)
-        told = self._told("signer_email")
-        if sign is not None and told is not None and self._email in {None, told}:
+        signer = self._text("signer_email")
+        if sign is not None and signer is not None and self._email in {None, signer}:
             try:
                 signature: bytes = sign(text)
                 return signature.hex()
             except Exception as error:
                 raise AuthenticationError(
-                    f"the credentials cannot sign ({type(error).__name__})"
+                    f"sign_bytes() of credentials= failed ({type(error).__name__})"
                 ) from without_frames(error)
         return self._sign_by_iam(text).hex()
 
@@ -458,9 +475,9 @@ class AccountSigner:
         # https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
         email = quote(self.identity(), safe="@")
         headers = {"content-type": "application/json"}
-        # IAM takes people's tokens only with a project whose quota is used:
+        # IAM accepts the tokens of users only with a project for the quota:
         # https://cloud.google.com/docs/authentication/troubleshoot-adc
-        project = self._told("quota_project_id")
+        project = self._text("quota_project_id")
         if project:
             headers["x-goog-user-project"] = project
         request = Request(
@@ -471,26 +488,24 @@ class AccountSigner:
         )  # fmt: skip
         response = self._client.request(request)
         try:
-            told = hide(parse_json(response.read(_ANSWER_LIMIT)))
-            return base64.b64decode(told["signedBlob"], validate=True)
+            document = hide(parse_json(response.read(_RESPONSE_LIMIT)))
+            return base64.b64decode(document["signedBlob"], validate=True)
         except (ValueError, KeyError, TypeError, binascii.Error):
             raise _iam_error(200) from None
 
 
 def _iam_fault(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    answer = _AuthAnswer(status, headers, body)
     if status >= 500 or status in {408, 429}:
-        busy = ServiceUnavailableError("IAM cannot sign at the moment", status=status)
-        return Fault(busy, retry=True, throttled=status == 429)
+        unavailable = ServiceUnavailableError("IAM is temporarily unavailable", status=status)
+        return Fault(unavailable, retry=True, throttled=status == 429)
     if status == 401:
-        refused = AuthenticationError("IAM does not accept the token", status=status)
-        return Fault(refused, renew=True)
-    if _foreign(answer):
+        return Fault(AuthenticationError("IAM rejected the token", status=status), renew=True)
+    if not _is_json_object(_AuthResponse(status, headers, body)):
         return Fault(_iam_error(status))
     account = request.target.rpartition("/")[2].partition(":")[0]
     denied = AccessDeniedError(
-        f"IAM does not sign for {account}: the credentials need the role Service Account Token"
-        " Creator on it, and the API iamcredentials must be enabled",
+        f"IAM refused to sign for {account}: give the credentials the role Service Account Token"
+        " Creator on it, and enable the API iamcredentials",
         status=status,
     )
     return Fault(denied)
@@ -498,8 +513,8 @@ def _iam_fault(request: Request, status: int, headers: Mapping[str, str], body: 
 
 def _iam_error(status: int) -> ServiceError:
     return ServiceError(
-        "what answers in the place of IAM is not Google; look whether a proxy or a login page"
-        " answers",
+        "unexpected response to the request to IAM, which is not from Google; check any proxy or"
+        " login page",
         status=status,
     )
 
@@ -518,21 +533,21 @@ def signed_target(
     now: float,
 ) -> str:
     """
-    Return path and query of a URL that works without credentials.
+    Return path and query of a presigned URL.
 
     https://cloud.google.com/storage/docs/authentication/canonical-requests
 
     Args:
-        path: Percent-encoded, as it will be sent.
-        query: Not encoded yet.
-        headers: Those that the request must have, beside `host`; the names in lower case.
+        path: The path, percent-encoded.
+        query: The parameters, not encoded.
+        headers: The headers that the request must have beside `host`, by lower-case name.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = f"{moment[:8]}/auto/storage/goog4_request"
     signed = {name: " ".join(value.split()) for name, value in headers.items()}
     signed["host"] = host
     names = ";".join(sorted(signed))
-    asked = {
+    parameters = {
         **query,
         "X-Goog-Algorithm": signer.algorithm,
         "X-Goog-Credential": f"{signer.identity()}/{scope}",
@@ -540,7 +555,9 @@ def signed_target(
         "X-Goog-Expires": str(math.ceil(expires)),
         "X-Goog-SignedHeaders": names,
     }
-    pairs = sorted((quote(name, safe="~"), quote(text, safe="~")) for name, text in asked.items())
+    pairs = sorted(
+        (quote(name, safe="~"), quote(text, safe="~")) for name, text in parameters.items()
+    )
     canonical_query = "&".join(f"{name}={text}" for name, text in pairs)
     lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
     payload = signed.get("x-goog-content-sha256", "UNSIGNED-PAYLOAD")

@@ -1,8 +1,8 @@
 """
-OpenStack's tokens: what is asked for, and what the answer says.
+OpenStack's tokens: login requests, and their responses.
 
-Keystone's identity API v3, and the v1 of Swift's own TempAuth (which others speak too). A token
-comes with the address of the account's storage.
+It supports Keystone's identity API v3, and the API v1 of Swift's TempAuth and of compatible
+services. The response with a token also contains the URL of the account's storage.
 https://docs.openstack.org/api-ref/identity/v3/
 https://docs.openstack.org/swift/latest/overview_auth.html
 """
@@ -31,26 +31,26 @@ from ..redaction import Hidden, HiddenBytes, hide
 from .bearer import TokenCache
 
 _LIMIT = 4 * 1024 * 1024
-# What is taken for the life of a token that does not tell; the service refuses it when it ends.
+# The assumed lifetime of a token without an expiry; the service rejects it when it has expired.
 _ASSUMED_LIFE = 3600
 _STORAGE = "object-store"
-# Paths of TempAuth, and of those that imitate it, such as Ceph:
+# The paths of TempAuth, and of compatible services such as Ceph:
 # https://docs.ceph.com/en/latest/radosgw/swift/auth/
 _V1_ENDINGS = ("/v1", "/v1.0", "/auth", "/auth/1.0")
 
-# What may be wrong where a login is refused; no service tells more of it.
-_WHO_V1 = "the user and the key"
-_WHO_V3 = "the user and the secret, or the token, the project, and the domains of both"
+# The arguments that may be wrong if a login is rejected; no service reports the reason.
+_LOGIN_V1 = "the user and the key"
+_LOGIN_V3 = "the user and the secret, or the token, the project, and the domains of both"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """
-    What a login gives.
+    The result of a login.
 
     Attributes:
-        expires_on: When the token ends, in seconds since 1970.
-        storage_url: Where the account's containers are, if the answer tells.
+        expires_on: The expiry of the token in seconds since 1970.
+        storage_url: The URL of the account's storage, if the response contains it.
     """
 
     token: str = field(repr=False)
@@ -64,13 +64,13 @@ class Access:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """
-    Who logs in, and for what.
+    The credentials and the scope of a login.
 
     Attributes:
-        user: A name; `user_id` stands for itself.
-        secret: The password, or the application credential's secret.
+        user: The user's name; a `user_id` needs no domain.
+        secret: The password, or the secret of the application credential.
         application_credential: Its id, or its name if a user is given.
-        region: Of the storage; any by default.
+        region: The region of the storage; any by default.
         interface: ``"public"``, ``"internal"`` or ``"admin"``.
     """
 
@@ -98,15 +98,15 @@ class Identity:
 
 def auth_version(path: str) -> int:
     """
-    Return which API a path of an authentication service speaks.
+    Return the version of the API at a path of an authentication service.
 
     Raises:
-        NotSupportedError: It is v2, which Keystone has not had since 2018.
+        NotSupportedError: The version is 2, which Keystone removed in 2018.
     """
     path = path.rstrip("/")
     if path.endswith(("/v2", "/v2.0")):
         raise NotSupportedError(
-            "auth_url is that of Keystone's API v2, which is no more; give that of v3"
+            "auth_url is a URL of Keystone's API v2, which was removed; pass the URL of v3"
         )
     return 1 if path.endswith(_V1_ENDINGS) else 3
 
@@ -168,11 +168,11 @@ def _v3_scope(identity: Identity) -> dict[str, Any] | None:
 
 
 def read_v1(headers: Mapping[str, str], now: float) -> Access:
-    """Return what the answer to a login by v1 tells."""
+    """Parse the response to a login by v1."""
     token = hide(headers.get("x-auth-token") or headers.get("x-storage-token"))
     if not token:
         raise ServiceError(
-            "the answer to the login has no token; look whether auth_url is that of Swift's"
+            "the response to the login has no token; check that auth_url is the URL of Swift's"
             " authentication, such as https://host/auth/v1.0"
         )
     left = parse_size(headers.get("x-auth-token-expires"))
@@ -181,31 +181,31 @@ def read_v1(headers: Mapping[str, str], now: float) -> Access:
 
 
 def read_v3(headers: Mapping[str, str], body: bytes, identity: Identity, now: float) -> Access:
-    """Return what the answer to a login by v3 tells."""
+    """Parse the response to a login by v3."""
     token = hide(headers.get("x-subject-token"))
     try:
-        told = parse_json(body)["token"]
-        catalog = told.get("catalog", ())
-        ends = parse_timestamp(told.get("expires_at"))
-        issued = parse_timestamp(told.get("issued_at"))
+        document = parse_json(body)["token"]
+        catalog = document.get("catalog", ())
+        ends = parse_timestamp(document.get("expires_at"))
+        issued = parse_timestamp(document.get("issued_at"))
         url = _storage_url(catalog, identity)
     except (ValueError, KeyError, TypeError, AttributeError):
         token = None
         ends = issued = url = None
     if not token:
         raise ServiceError(
-            "the answer to the login is not one of Keystone; look whether auth_url is right, and"
-            " whether a proxy answers in its place"
+            "unexpected response to the login, which is not from Keystone; check auth_url and any"
+            " proxy"
         )
     if ends is None:
         return Access(token, int(now) + _ASSUMED_LIFE, url)
-    # By our clock, which need not be that of the service.
+    # Convert to the local clock, which may differ from that of the service.
     begin = issued.timestamp() if issued else now
     return Access(token, int(now + ends.timestamp() - begin), url)
 
 
 def _storage_url(catalog: Sequence[Mapping[str, Any]], identity: Identity) -> str | None:
-    """Return the address of the object storage in a catalog."""
+    """Return the URL of the object storage in a catalog."""
     for service in catalog:
         if service["type"] != _STORAGE:
             continue
@@ -217,36 +217,38 @@ def _storage_url(catalog: Sequence[Mapping[str, Any]], identity: Identity) -> st
 
 
 def missing_storage(identity: Identity, version: int) -> StorageError:
-    """Return what is wrong where a login tells no address of the storage."""
+    """Return the error for a login without a URL of the storage."""
     if version == 1:
-        return ServiceError("the login tells no address of the storage; pass storage_url=")
+        return ServiceError(
+            "the response to the login has no URL of the storage; pass storage_url="
+        )
     scoped = identity.project or identity.project_id or identity.application_credential
     if not scoped:
-        return InvalidOptionError("the token is for no project; pass project= or project_id=")
-    where = f" in the region {identity.region!r}" if identity.region else ""
+        return InvalidOptionError("the token has no project; pass project= or project_id=")
+    region = f" in the region {identity.region!r}" if identity.region else ""
     return InvalidOptionError(
-        f"the catalog has no {identity.interface} address of object storage{where}; look at"
-        " region= and interface=, or pass storage_url="
+        f"the catalog has no {identity.interface} URL of object storage{region}; check region= and"
+        " interface=, or pass storage_url="
     )
 
 
 def read_auth_error(
     request: Request, status: int, headers: Mapping[str, str], body: bytes
 ) -> Fault:
-    """Return what an error of an authentication service means; its text is not repeated."""
+    """Convert an error response of an authentication service, without repeating its text."""
     request_id = headers.get("x-openstack-request-id") or headers.get("x-trans-id")
     facts: dict[str, Any] = {"status": status, "request_id": request_id}
-    # Keystone does not find a token that has ended.
+    # Keystone responds with 404 if the token has expired.
     refused = status in {401, 403} or (status == 404 and _is_keystone(body))
     if refused and (request_id or not is_html(headers)):
-        where = _WHO_V1 if request.method == "GET" else _WHO_V3
-        return Fault(AuthenticationError(f"the login was refused: look at {where}", **facts))
+        names = _LOGIN_V1 if request.method == "GET" else _LOGIN_V3
+        return Fault(AuthenticationError(f"the login was rejected; check {names}", **facts))
     if status in {408, 429, 498} or status >= 500:
-        text = "the authentication service cannot answer at the moment"
+        text = "the authentication service is temporarily unavailable"
         return Fault(ServiceUnavailableError(text, **facts), retry=True)
     text = (
-        f"the answer of status {status} is not one of an authentication service; look whether"
-        " auth_url is right, and whether a proxy answers in its place"
+        f"unexpected response (HTTP {status}) to the login, which is not from an authentication"
+        " service; check auth_url and any proxy"
     )
     return Fault(ServiceError(text, **facts))
 
@@ -258,22 +260,24 @@ def _is_keystone(body: bytes) -> bool:
         return False
 
 
-# ---------------------------------------------------------------------- for the wire
+# ---------------------------------------------------------------------- for TokenCache
 
 
 class Login:
     """
-    Gets tokens, as `TokenCache` asks for them.
+    A credential that logs in for each token.
 
     Args:
         url: ``scheme://host[:port]`` of the authentication service.
-        path: Of its API, without what the API adds.
+        path: The path of its API, with or without that of the login.
 
     Attributes:
-        access: What the last login gave.
+        access: The result of the last login.
     """
 
-    def __init__(self, client: Client, url: str, path: str, version: int, who: Identity) -> None:
+    def __init__(
+        self, client: Client, url: str, path: str, version: int, identity: Identity
+    ) -> None:
         path = path.rstrip("/")
         if version == 3:
             path = path.removesuffix("/auth/tokens")
@@ -282,14 +286,14 @@ class Login:
         self._url = url
         self._path = path
         self._version = version
-        self._who = who
+        self._identity = identity
         self.access: Access | None = None
 
     def get_token(self, *scopes: str) -> Access:
         """Log in."""
         now = self._client.clock()
         if self._version == 1:
-            headers = v1_headers(self._who)
+            headers = v1_headers(self._identity)
             request = Request("GET", self._url, self._path, headers, operation="Login",
                               expected=frozenset({200, 204}))  # fmt: skip
             response = self._client.request(request)
@@ -299,23 +303,23 @@ class Login:
             request = Request(
                 "POST", self._url, self._path,
                 {"content-type": "application/json", "accept": "application/json"},
-                v3_body(self._who), operation="Login", expected=frozenset({201}),
+                v3_body(self._identity), operation="Login", expected=frozenset({201}),
             )  # fmt: skip
             response = self._client.request(request)
-            found = read_v3(response.headers, response.read(_LIMIT), self._who, now)
+            found = read_v3(response.headers, response.read(_LIMIT), self._identity, now)
         self.access = found
         return found
 
     def storage_url(self) -> str:
-        """Return where the storage is, after a login."""
+        """Return the URL of the storage, after a login."""
         url = self.access.storage_url if self.access else None
         if not url:
-            raise missing_storage(self._who, self._version)
+            raise missing_storage(self._identity, self._version)
         return url
 
 
 class GivenToken:
-    """A token that the caller has; there is no other when it ends."""
+    """A credential with a fixed token, which cannot be renewed."""
 
     def __init__(self, token: str) -> None:
         self._token = hide(token)
@@ -326,17 +330,17 @@ class GivenToken:
 
 
 class TokenSigner:
-    """Sends a token along with each try, in OpenStack's own header."""
+    """A signer that sends a token with each attempt, in OpenStack's header."""
 
     def __init__(self, tokens: TokenCache) -> None:
         self._tokens = tokens
         self._used = threading.local()
 
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
-        """Return the request's headers and the token."""
+        """Return the request's headers with the token."""
         token = self._used.token = self._tokens.get()
         return {**request.headers, "x-auth-token": token}
 
     def renew(self, request: Request, /) -> bool:
-        """Get another token than the one that this thread sent last."""
+        """Replace the token that this thread sent last."""
         return self._tokens.replace(self._used.token)

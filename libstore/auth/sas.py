@@ -1,8 +1,8 @@
 """
-Shared access signatures: what lets the holder of a URL do one thing to a blob for a while.
+Shared access signatures, which grant temporary permissions to the holder of a URL.
 
 A service SAS is signed with the account's key, a user delegation SAS with a key that the service
-gives to whom a token stands for.
+issues to a user.
 https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas
 https://learn.microsoft.com/en-us/rest/api/storageservices/create-user-delegation-sas
 """
@@ -18,7 +18,7 @@ from ..http.encoding import encode_query
 from ..redaction import Hidden, hide
 from .sharedkey import sign
 
-#: Headers of the answer that a signature can set, by the name of its parameter.
+#: Headers of the response that a signature can set, by the name of its parameter.
 OVERRIDES = {
     "rscc": "cache-control",
     "rscd": "content-disposition",
@@ -26,16 +26,16 @@ OVERRIDES = {
     "rscl": "content-language",
     "rsct": "content-type",
 }
-# Since this version the string to sign of a user delegation SAS names the user twice more.
+# Since this version the string to sign of a user delegation SAS has two more fields for users.
 _DELEGATED_USERS = "2025-07-05"
-# And since this one, headers and parameters that a request must have.
+# Since this version it has two more for required headers and query parameters.
 _BOUND_REQUESTS = "2026-04-06"
 
 
 @dataclass(frozen=True, slots=True)
 class DelegationKey:
     """
-    A key that the service gave to a user, and what it is known by.
+    A key that the service issued to a user, and its identification.
 
     Attributes:
         value: The key, decoded from base64.
@@ -56,14 +56,14 @@ class DelegationKey:
 @dataclass(frozen=True, slots=True)
 class Grant:
     """
-    What a signature allows.
+    The permissions of a signature.
 
     Attributes:
-        blob: The name of one blob; `None` stands for all of the container.
-        permissions: Letters in the order that the service wants: ``racwdxyltmeop``.
-        expiry: Seconds since 1970.
-        start: The same; `None` is at once.
-        overrides: Headers of the answer, by their lower-case names.
+        blob: The name of a blob; `None` means all blobs of the container.
+        permissions: Letters in the order ``racwdxyltmeop``.
+        expiry: The end of the validity in seconds since 1970.
+        start: Its start in seconds since 1970; `None` means at once.
+        overrides: Headers of the response, by lower-case name.
     """
 
     account: str
@@ -78,7 +78,7 @@ class Grant:
 
 
 def timestamp(moment: float) -> str:
-    """Return seconds since 1970 as signatures have them."""
+    """Format seconds since 1970 for a signature."""
     return f"{datetime.fromtimestamp(int(moment), timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -101,7 +101,7 @@ def delegation_sas(grant: Grant, key: DelegationKey) -> str:
         "skv": key.version,
     }
     parameters |= known
-    # Two authorised users and a name for logs, of which none is given.
+    # Two authorised users and a correlation id, which are not used.
     lines = [*_beginning(grant, parameters), *known.values(), "", "", ""]
     lines += ["", ""] if grant.version >= _DELEGATED_USERS else []
     ending = _ending(parameters)
@@ -131,7 +131,7 @@ def _beginning(grant: Grant, parameters: Mapping[str, str]) -> list[str]:
 
 
 def _ending(parameters: Mapping[str, str]) -> list[str]:
-    # An address, a snapshot and an encryption scope are not given.
+    # An IP address, a snapshot and an encryption scope are not used.
     names = ("sip", "spr", "sv", "sr", "snapshot", "ses", *OVERRIDES)
     return [parameters.get(name, "") for name in names]
 
@@ -140,14 +140,14 @@ def _signed(parameters: Mapping[str, str], lines: list[str], key: bytes) -> str:
     return Hidden(encode_query({**parameters, "sig": sign(key, "\n".join(lines))}))
 
 
-def delegation_key(told: Mapping[str, str]) -> DelegationKey:
-    """Return the key of an answer to Get User Delegation Key; `KeyError` if one is missing."""
+def delegation_key(fields: Mapping[str, str]) -> DelegationKey:
+    """Parse the response to Get User Delegation Key; raises `KeyError` for a missing field."""
     return DelegationKey(
-        told["SignedOid"],
-        told["SignedTid"],
-        told["SignedStart"],
-        told["SignedExpiry"],
-        told["SignedService"],
-        told["SignedVersion"],
-        base64.b64decode(told["Value"], validate=True),
+        fields["SignedOid"],
+        fields["SignedTid"],
+        fields["SignedStart"],
+        fields["SignedExpiry"],
+        fields["SignedService"],
+        fields["SignedVersion"],
+        base64.b64decode(fields["Value"], validate=True),
     )

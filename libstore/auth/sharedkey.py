@@ -1,5 +1,5 @@
 """
-Shared Key, the signature of requests to Azure Storage with an account's key.
+Shared Key, the signature of requests to Azure Storage with the account's key.
 
 https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key
 """
@@ -19,7 +19,7 @@ from ..http.headers import http_date
 from ..http.message import Content, Request
 from ..redaction import Hidden, hide
 
-#: The headers that stand in the string to sign by their place, in this order.
+#: The headers that the string to sign contains without their names, in this order.
 _SIGNED = (
     "content-encoding",
     "content-language",
@@ -33,9 +33,9 @@ _SIGNED = (
     "if-unmodified-since",
     "range",
 )
-# The service sorts names of headers as Windows sorts words: a hyphen counts only between names
-# that are the same without it, and other marks sort before digits and letters. The page above
-# says "lexicographically"; it is Microsoft's own clients that show what is meant.
+# The service sorts header names as Windows sorts words: a hyphen counts only between names that
+# are otherwise equal, and other marks sort before digits and letters. The page above says
+# "lexicographically", but Microsoft's clients sort so.
 _ORDER = "!#$%&*.^_`|~+0123456789abcdefghijklmnopqrstuvwxyz"
 _RANKS = {character: rank for rank, character in enumerate(_ORDER)}
 _MARKS = {"'": 1, "-": 2}
@@ -43,7 +43,7 @@ _MARKS = {"'": 1, "-": 2}
 
 class SharedKey:
     """
-    Signs with the key of one account.
+    The key of an account.
 
     Args:
         key: The account's key, decoded from base64.
@@ -62,7 +62,7 @@ class SharedKey:
         return sign(self._key, text)
 
     def authorization(self, method: str, target: str, headers: Mapping[str, str]) -> str:
-        """Return the header Authorization; `headers` has ``content-length``."""
+        """Return the header `Authorization`; `headers` must have ``content-length``."""
         text = string_to_sign(self.account, method, target, headers)
         return Hidden(f"SharedKey {self.account}:{self.sign(text)}")
 
@@ -74,15 +74,15 @@ def sign(key: bytes, text: str) -> str:
 
 def string_to_sign(account: str, method: str, target: str, headers: Mapping[str, str]) -> str:
     """
-    Return what the signature is computed of.
+    Return the string to sign.
 
     Args:
-        target: Path and query as they go on the wire.
-        headers: Names in lower case.
+        target: Path and query as they are sent.
+        headers: Headers with names in lower case.
     """
     path, _, query = target.partition("?")
     values = [headers.get(name, "") for name in _SIGNED]
-    if values[2] == "0":  # since version 2015-02-21 no length is no text
+    if values[2] == "0":  # since version 2015-02-21 a length of 0 is omitted
         values[2] = ""
     own = sorted((name for name in headers if name.startswith("x-ms-")), key=_sort_key)
     lines = [method, *values, *(f"{name}:{headers[name]}" for name in own), f"/{account}{path}"]
@@ -104,20 +104,20 @@ def _sort_key(name: str) -> tuple[list[int], list[int]]:
 
 
 class SharedKeySigner:
-    """Signs each try of a request afresh."""
+    """A signer that signs each attempt with Shared Key."""
 
     def __init__(self, key: SharedKey) -> None:
         self._key = key
 
     def sign(self, request: Request, now: float, /) -> Mapping[str, str]:
-        """Return the request's headers, its date and its signature."""
+        """Return the request's headers with date and signature."""
         headers = {**request.headers, "x-ms-date": _date(int(now))}
         signed = {**headers, "content-length": str(_size(request.content))}
         headers["authorization"] = self._key.authorization(request.method, request.target, signed)
         return headers
 
     def renew(self, request: Request, /) -> bool:
-        """Return that there is no other key."""
+        """Return `False`: there is no other key."""
         return False
 
 

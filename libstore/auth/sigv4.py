@@ -1,9 +1,8 @@
 """
-AWS Signature Version 4, in headers and in query strings, as S3 wants it.
+AWS Signature Version 4 for S3, in headers and in query strings.
 
-S3 differs from AWS's other services in that a path is signed as it is sent: encoded once, and
-never normalised. Whoever makes a request percent-encodes its path and its query; nothing here
-encodes them again.
+Unlike other AWS services, S3 requires that a path is signed as it is sent: encoded once, and not
+normalised. Pass paths and queries percent-encoded; they are not encoded again.
 
 The procedure is AWS's "Authenticating Requests (AWS Signature Version 4)":
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
@@ -27,11 +26,11 @@ from ..redaction import Hidden
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """
-    Whose signature it is.
+    The names that a variant of the signature uses.
 
     Attributes:
-        name: What the names of algorithm and keys begin with.
-        vendor: What the names of headers and parameters have behind ``x-``.
+        name: The prefix of the names of algorithm and keys.
+        vendor: The part of the names of headers and parameters after ``x-``.
     """
 
     name: str = "AWS4"
@@ -39,24 +38,24 @@ class Scheme:
 
     @property
     def algorithm(self) -> str:
-        """The algorithm's name."""
+        """The name of the algorithm."""
         return f"{self.name}-HMAC-SHA256"
 
     @property
     def terminator(self) -> str:
-        """What the scope of a signature ends with."""
+        """The end of the scope of a signature."""
         return f"{self.name.lower()}_request"
 
 
 AMAZON = Scheme()
-#: The same with other names: https://cloud.google.com/storage/docs/authentication/signatures
+#: Google's variant: https://cloud.google.com/storage/docs/authentication/signatures
 GOOGLE = Scheme("GOOG4", "goog")
 ALGORITHM = AMAZON.algorithm
 
-#: Stands for the digest of a body that is not signed; TLS protects it then.
+#: The replacement of a body's digest if the body is not signed; TLS protects it then.
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
-#: The digest of a body that is not there.
+#: The digest of an empty body.
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 PAYLOAD_HEADER = "x-amz-content-sha256"
@@ -65,11 +64,11 @@ PAYLOAD_HEADER = "x-amz-content-sha256"
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """
-    Who signs.
+    An access key.
 
     Attributes:
-        key: The access key's id, which is no secret.
-        token: Goes with temporary credentials.
+        key: The access key id, which is not a secret.
+        token: The session token of temporary credentials.
     """
 
     key: str
@@ -77,7 +76,7 @@ class Credentials:
     token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        # The token becomes a header, and headers stand in many a variable.
+        # The token becomes a header, and headers are in many variables that tracebacks show.
         object.__setattr__(self, "secret", Hidden(self.secret))
         if self.token is not None:
             object.__setattr__(self, "token", Hidden(self.token))
@@ -91,8 +90,8 @@ def canonical_request(
 
     Args:
         target: Path and query as they are sent.
-        headers: All that are signed, `host` included; the names are in lower case.
-        payload_hash: The body's SHA-256 in hexadecimal, or what stands for it.
+        headers: All signed headers, including `host`, by lower-case name.
+        payload_hash: The body's SHA-256 in hexadecimal, or its replacement.
     """
     path, _, query = target.partition("?")
     names = sorted(headers)
@@ -126,12 +125,12 @@ def signing_key(
 
 
 def amz_date(now: float) -> str:
-    """Return a time as signatures have it, such as ``"20130524T000000Z"``."""
+    """Format a time for a signature, such as ``"20130524T000000Z"``."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
 
 
 class _Moment:
-    """All of a signature that changes with the time alone; one of them serves a whole second."""
+    """The parts of a signature that depend on the time only, for one second."""
 
     __slots__ = ("_inner", "_outer", "credential", "date", "second", "to_sign")
 
@@ -144,8 +143,8 @@ class _Moment:
         scope = f"{day}/{region}/{service}/{scheme.terminator}"
         self.credential = f"{credentials.key}/{scope}"
         self.to_sign = f"{scheme.algorithm}\n{self.date}\n{scope}\n"
-        # An HMAC is two digests that begin with the key (RFC 2104 section 2). Copying digests
-        # that have taken it in costs a third of what making them anew does.
+        # An HMAC consists of two digests that begin with the key (RFC 2104 section 2). Copying
+        # digests that include it takes a third of the time of creating them.
         block = signing_key(credentials.secret, day, region, service, scheme).ljust(64, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
@@ -159,9 +158,9 @@ class _Moment:
 
 class SigV4:
     """
-    The signatures of one set of credentials for one region and service.
+    Compute signatures with one access key, for one region and service.
 
-    It may be used from any number of threads.
+    It is safe to use from more than one thread.
     """
 
     def __init__(
@@ -193,14 +192,14 @@ class SigV4:
         self, method: str, host: str, target: str, headers: Mapping[str, str], now: float
     ) -> dict[str, str]:
         """
-        Return the headers with those added that make the request the caller's own.
+        Return the headers of a signed request: the given ones, the date and the signature.
 
-        All headers that are given are signed, and so is `host`, which is not returned.
+        All given headers are signed, and so is `host`, which is not returned.
 
         Args:
             target: Path and query as they are sent, percent-encoded.
-            headers: Names are in lower case. ``x-amz-content-sha256``, where it is there, is
-                what stands for the body; a request without it has none.
+            headers: The request's headers by lower-case name. ``x-amz-content-sha256`` is the
+                digest of the body or its replacement; without it, the body must be empty.
             now: Seconds since 1970.
         """
         moment = self._at(now)
@@ -227,12 +226,12 @@ class SigV4:
         payload_hash: str = UNSIGNED,
     ) -> str:
         """
-        Return the target with a query that makes the request its bearer's own.
+        Return the target of a presigned URL.
 
         Args:
             target: Path and query, percent-encoded.
-            headers: Those that whoever uses the URL has to send as they are here; may be none.
-            expires: Seconds from `now` until the signature is void.
+            headers: Headers that requests with the URL must send unchanged; may be empty.
+            expires: Seconds from `now` until the signature expires.
         """
         moment = self._at(now)
         path, _, query = target.partition("?")
@@ -254,7 +253,7 @@ class SigV4:
 
 
 class HeaderSigner:
-    """Signs what the wire sends; see `libstore.http.message.Signer`."""
+    """A signer that signs the headers of each attempt."""
 
     def __init__(self, sigv4: SigV4) -> None:
         self._sigv4 = sigv4
@@ -264,22 +263,10 @@ class HeaderSigner:
         return self.sign_as(request, request.headers, now)
 
     def sign_as(self, request: Request, headers: Mapping[str, str], now: float) -> dict[str, str]:
-        """Return these headers in place of the request's, with those that sign it."""
+        """Return the given headers instead of the request's, with a signature."""
         host = host_header(request.url)
         return self._sigv4.sign_headers(request.method, host, request.target, headers, now)
 
     def renew(self, request: Request) -> bool:
-        """Return that there are no other credentials to try."""
-        return False
-
-
-class Anonymous:
-    """Signs nothing, for what everybody may read."""
-
-    def sign(self, request: Request, now: float) -> Mapping[str, str]:
-        """Return the request's own headers."""
-        return request.headers
-
-    def renew(self, request: Request) -> bool:
-        """Return that there are no other credentials to try."""
+        """Return `False`: there are no other credentials."""
         return False

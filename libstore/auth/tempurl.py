@@ -1,5 +1,5 @@
 """
-Swift's TempURL: addresses that carry their own permission.
+Swift's TempURL: presigned URLs.
 
 https://docs.openstack.org/swift/latest/api/temporary_url_middleware.html
 """
@@ -29,13 +29,13 @@ def signature(
     ip_range: str | None = None,
 ) -> str:
     """
-    Return the signature of an address.
+    Return the signature of a presigned URL.
 
     Args:
         path: ``/v1/account/container/object``, not percent-encoded.
-        expires: When it ends, in seconds since 1970.
-        prefix: Whether all objects are meant whose paths begin so.
-        ip_range: The only addresses that may use it.
+        expires: The expiry in seconds since 1970.
+        prefix: Whether the signature is valid for all objects whose path begins with `path`.
+        ip_range: The IP addresses that may use the URL.
     """
     key = Hidden(key)
     lines = [method, str(expires), f"prefix:{path}" if prefix else path]
@@ -58,12 +58,12 @@ def sign_path(
     extra: Mapping[str, str] | None = None,
 ) -> str:
     """
-    Return the path and query of an address for one object.
+    Return path and query of a presigned URL for one object.
 
     Args:
-        root: ``/v1/account``, percent-encoded as the login tells it.
+        root: ``/v1/account``, percent-encoded as in the response to the login.
         name: ``container/object``, not percent-encoded.
-        extra: More of the query, which is not signed.
+        extra: Further query parameters, which are not signed.
     """
     path = f"{unquote(root)}/{name}"
     query: dict[str, str] = {

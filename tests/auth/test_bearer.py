@@ -126,5 +126,5 @@ def test_what_is_no_token_is_told(given: Any) -> None:
         def get_token(self, *scopes: str) -> Any:
             return given
 
-    with pytest.raises(AuthenticationError, match="no token"):
+    with pytest.raises(AuthenticationError, match="not a token"):
         TokenCache(Careless(), "scope").get()

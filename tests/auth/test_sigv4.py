@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from libstore.auth.sigv4 import (
     PAYLOAD_HEADER,
     UNSIGNED,
-    Anonymous,
     Credentials,
     HeaderSigner,
     SigV4,
     canonical_request,
 )
+from libstore.http.client import Unsigned
 from libstore.http.message import Request
 
 KEY, SECRET, TOKEN = (
@@ -272,8 +272,8 @@ def test_the_signer_signs_for_the_host_that_is_connected_to() -> None:
 def test_who_has_no_name_signs_nothing() -> None:
     """Anonymous requests go out as they are."""
     request = Request("GET", "https://host", "/a", {"range": "bytes=0-1"})
-    assert request.headers == Anonymous().sign(request, 0.0)
-    assert not Anonymous().renew(request)
+    assert request.headers == Unsigned().sign(request, 0.0)
+    assert not Unsigned().renew(request)
 
 
 def test_credentials_hide_their_secrets() -> None:

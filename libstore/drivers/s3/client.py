@@ -12,13 +12,12 @@ from ...auth.sigv4 import (
     EMPTY_SHA256,
     PAYLOAD_HEADER,
     UNSIGNED,
-    Anonymous,
     Credentials,
     HeaderSigner,
     SigV4,
 )
 from ...errors import StorageError
-from ...http.client import Client
+from ...http.client import Client, Unsigned
 from ...http.encoding import encode_path, encode_query, host_header
 from ...http.message import Content, Response, Signer
 from ...http.transport import Transport
@@ -91,7 +90,7 @@ class S3Client(ServiceClient):
     @override
     def signer(self, location: Location) -> Signer:
         if self.credentials is None:
-            return Anonymous()
+            return Unsigned()
         return HeaderSigner(SigV4(self.credentials, location.key))
 
     @override

@@ -406,7 +406,7 @@ def test_a_clock_that_is_wrong_is_what_the_error_says(model: Model) -> None:
     given.expiry = None
     given._token_uri = f"{server.url}/token"
     with made(model, token=None, credentials=given) as driver:
-        with pytest.raises(AuthenticationError, match="clock of this machine"):
+        with pytest.raises(AuthenticationError, match="local clock is wrong"):
             driver.create_container("box")
     server.close()
 

@@ -440,7 +440,7 @@ def test_a_container_may_have_the_key(swift_server: SwiftServer) -> None:
 def test_a_wrong_login_is_told_as_such(swift_server: SwiftServer, changes: dict[str, Any]) -> None:
     arguments = {"user": swift_server.key, "secret": swift_server.secret, **changes}
     with Swift(auth_url=swift_server.auth_url, **arguments) as driver:
-        with pytest.raises(AuthenticationError, match="login was refused") as caught:
+        with pytest.raises(AuthenticationError, match="login was rejected") as caught:
             list(driver.list_containers())
         assert 401 == caught.value.status
         assert caught.value.request_id

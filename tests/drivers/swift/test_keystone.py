@@ -144,10 +144,10 @@ def test_the_login_is_one_request(keystone_server: KeystoneServer) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"secret": "a wrong one"}, AuthenticationError, "login was refused"),
-        ({"user": "nobody"}, AuthenticationError, "login was refused"),
-        ({"project": "no project"}, AuthenticationError, "login was refused"),
-        ({"user_domain": "no domain"}, AuthenticationError, "login was refused"),
+        ({"secret": "a wrong one"}, AuthenticationError, "login was rejected"),
+        ({"user": "nobody"}, AuthenticationError, "login was rejected"),
+        ({"project": "no project"}, AuthenticationError, "login was rejected"),
+        ({"user_domain": "no domain"}, AuthenticationError, "login was rejected"),
         ({"project": None}, InvalidOptionError, "pass project="),
         ({"region": "Nowhere"}, InvalidOptionError, "region"),
         ({"region": "RegionTwo"}, InvalidOptionError, "region"),
