@@ -153,22 +153,14 @@ def hidden_in(headers: Mapping[str, str]) -> Iterator[str]:
             yield from _CREDENTIAL.findall(value)
 
 
-_last = threading.local()
-
-
-def note_sent(headers: Mapping[str, str], more: Iterable[str]) -> None:
-    """
-    Record the headers of this thread's last request, which the service may repeat.
-
-    Args:
-        more: Further secrets of the connection, such as a proxy's password.
-    """
-    _last.sent = headers, more
+#: The headers of this thread's last request, which the service may repeat, and further secrets of
+#: its connection, such as a proxy's password, as the attribute `sent`.
+last_request = threading.local()
 
 
 def sent_secrets() -> tuple[str, ...]:
     """Return the secrets of this thread's last request."""
-    headers, more = getattr(_last, "sent", ({}, ()))
+    headers, more = getattr(last_request, "sent", ({}, ()))
     return (*hidden_in(headers), *more)
 
 
@@ -179,7 +171,7 @@ def conceal(received: dict[str, str]) -> None:
     Headers end up in messages and variables. Where nothing has to be removed, this costs one
     search for the last characters of each secret.
     """
-    headers, more = getattr(_last, "sent", ({}, ()))
+    headers, more = getattr(last_request, "sent", ({}, ()))
     text = "\n".join(received.values())
     for value in headers.values():
         if type(value) is Hidden and value[-_SHORTEST:] in text:

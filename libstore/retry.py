@@ -201,7 +201,7 @@ class Retrier:
 
     def budget(self) -> Budget:
         """Return the budget of the request that this thread is sending, or a new one."""
-        return _current.get() or Budget(self)
+        return current_budget() or Budget(self)
 
 
 class Budget:
@@ -226,8 +226,8 @@ class Budget:
     def __init__(self, retrier: Retrier, *, lasting: bool = False) -> None:
         self.operation = ""
         self._retrier = retrier
-        self._policy = retrier.policy()
-        self.restart()
+        self._policy = policy = retrier.policy()
+        self._deadline = retrier.clock() + policy.total
         self._lasting = lasting
         self._failures = 0
         self._cost = 0
@@ -237,7 +237,7 @@ class Budget:
         self._depth += 1
         if self._depth == 1:
             if self._lasting and not self._failures:
-                self.restart()
+                self._deadline = self._retrier.clock() + self._policy.total
             self._token = _current.set(self)
         return self
 
@@ -316,6 +316,8 @@ class Budget:
 
 
 _current: ContextVar[Budget | None] = ContextVar("libstore_budget", default=None)
+#: Returns the budget of the request that this thread is sending, or `None`.
+current_budget = _current.get
 
 
 def _reason(error: StorageError) -> str:

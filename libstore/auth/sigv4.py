@@ -95,7 +95,10 @@ def canonical_request(
     """
     path, _, query = target.partition("?")
     names = sorted(headers)
-    lines = "\n".join([f"{name}:{headers[name]}" for name in names])
+    lines = ""
+    for name in names:
+        lines += f"{name}:{headers[name]}\n"
+    lines = lines[:-1]
     if "  " in lines or ": " in lines or " \n" in lines or lines.endswith(" "):
         lines = "\n".join(f"{name}:{_trimmed(headers[name])}" for name in names)
     if "&" in query or (query and "=" not in query):
@@ -179,13 +182,9 @@ class SigV4:
         self._authorization = f"{scheme.algorithm} Credential="
         self._moment = _Moment(credentials, region, service, 0, scheme)
 
-    def _at(self, now: float) -> _Moment:
-        second = int(now)
-        moment = self._moment
-        if moment.second != second:
-            moment = self._moment = _Moment(
-                self.credentials, self.region, self.service, second, self.scheme
-            )
+    def _renew(self, second: int) -> _Moment:
+        moment = _Moment(self.credentials, self.region, self.service, second, self.scheme)
+        self._moment = moment
         return moment
 
     def sign_headers(
@@ -202,7 +201,9 @@ class SigV4:
                 digest of the body or its replacement; without it, the body must be empty.
             now: Seconds since 1970.
         """
-        moment = self._at(now)
+        moment, second = self._moment, int(now)
+        if moment.second != second:
+            moment = self._renew(second)
         signed = {**headers, "host": host, self._date_header: moment.date}
         if self.credentials.token is not None:
             signed["x-amz-security-token"] = self.credentials.token
@@ -233,7 +234,9 @@ class SigV4:
             headers: Headers that requests with the URL must send unchanged; may be empty.
             expires: Seconds from `now` until the signature expires.
         """
-        moment = self._at(now)
+        moment, second = self._moment, int(now)
+        if moment.second != second:
+            moment = self._renew(second)
         path, _, query = target.partition("?")
         signed = {**headers, "host": host}
         added = {
@@ -260,7 +263,8 @@ class HeaderSigner:
 
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
         """Return the headers to send in place of the request's."""
-        return self.sign_as(request, request.headers, now)
+        host = host_header(request.url)
+        return self._sigv4.sign_headers(request.method, host, request.target, request.headers, now)
 
     def sign_as(self, request: Request, headers: Mapping[str, str], now: float) -> dict[str, str]:
         """Return the given headers instead of the request's, with a signature."""

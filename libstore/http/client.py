@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from ..errors import StorageError, TransportError
 from ..redaction import HiddenBytes
-from ..retry import Budget, Retrier, RetryPolicy
+from ..retry import Budget, Retrier, RetryPolicy, current_budget
 from ..values import KiB
 from . import headers as header_rules
 from .message import ErrorReader, Request, Response, Signer
@@ -97,23 +97,29 @@ class Client:
         Raises:
             TransportError: No attempt received a response.
         """
-        with self.retrier.budget() as budget:
-            budget.operation = request.operation
-            attempts: _Attempts | None = None
-            while True:
-                skew = self.skew
-                headers = self.signer.sign(request, self.clock() + skew)
-                try:
-                    response = self.transport.send(request, headers)
-                except OutageError as outage:
-                    attempts = attempts or _Attempts(self, request, budget)
-                    attempts.after_outage(outage)
-                    continue
-                self._last = response.headers, self.clock()
-                if response.status in request.expected:
-                    return response
+        budget = current_budget()
+        if budget is not None:
+            return self._send(request, budget)
+        with Budget(self.retrier) as budget:
+            return self._send(request, budget)
+
+    def _send(self, request: Request, budget: Budget) -> Response:
+        budget.operation = request.operation
+        attempts: _Attempts | None = None
+        while True:
+            skew = self.skew
+            headers = self.signer.sign(request, self.clock() + skew)
+            try:
+                response = self.transport.send(request, headers)
+            except OutageError as outage:
                 attempts = attempts or _Attempts(self, request, budget)
-                attempts.after_error(response, skew)
+                attempts.after_outage(outage)
+                continue
+            self._last = response.headers, self.clock()
+            if response.status in request.expected:
+                return response
+            attempts = attempts or _Attempts(self, request, budget)
+            attempts.after_error(response, skew)
 
     def close(self) -> None:
         """Close all connections."""

@@ -57,6 +57,8 @@ class Channel:
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         sock.settimeout(timeout)
         self._sock = sock
+        # Bytes that TLS has decrypted, which waiting for the socket does not show.
+        self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
         self._timeout = timeout
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -64,7 +66,7 @@ class Channel:
         self._stop = 0
         self._sending = False
         self._timeouts = 1
-        self._begin_window(1)
+        self._window, self._waited, self._moved = timeout, 0.0, 0
         self.used = False
         self.untouched = False
         self.silent = True
@@ -76,14 +78,13 @@ class Channel:
 
     def idle(self) -> bool:
         """Return whether the connection is open and has no unexpected data."""
-        return not (self.buffered or self._pending() or wait_for_read(self._sock, 0.0))
+        return self.clean() and not wait_for_read(self._sock, 0.0)
 
     def clean(self) -> bool:
         """Return whether no data was received after the end of the last response."""
-        return not (self.buffered or self._pending())
-
-    def _pending(self) -> int:
-        return self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
+        if self._start != self._stop:
+            return False
+        return self._pending is None or not self._pending()
 
     def drop(self) -> None:
         """Close the socket, without shutting down TLS."""
@@ -99,7 +100,7 @@ class Channel:
             IntegrityError: The content has another length than its `size`.
         """
         self._start = self._stop = 0
-        self._begin_window(1)
+        self._window, self._waited, self._moved = self._timeout, 0.0, 0
         self._sending = True
         self._timeouts = 1 if head[0] == _GET else _PROCESSING_TIMEOUTS
         self.untouched = False
@@ -152,7 +153,10 @@ class Channel:
         while data:
             began = monotonic()
             count = self._sock.send(data)
-            self._pace(began, count)
+            self._waited += monotonic() - began
+            self._moved += count
+            if self._waited > self._window:
+                self._end_window(count)
             data = data[count:]
 
     def _has_early_response(self) -> bool:
@@ -184,12 +188,13 @@ class Channel:
             IncompleteResponseError: The connection ended first.
         """
         self._sending = False
-        self._begin_window(1)
+        self._window, self._waited, self._moved = self._timeout, 0.0, 0
         for _ in range(_MAX_INTERIM):
             head = parse_head(self._head_bytes())
             if head.status >= 200:
                 self.used = True
-                self._begin_window(self._timeouts)
+                self._window = self._timeouts * self._timeout
+                self._waited, self._moved = 0.0, 0
                 return head
             if head.status == 101:
                 raise MalformedResponseError("it switches to a protocol that was not requested")
@@ -283,27 +288,21 @@ class Channel:
     def _receive(self, target: memoryview) -> int:
         began = monotonic()
         count = self._sock.recv_into(target)
-        self.silent = self.silent and not count
-        self._pace(began, count)
+        if count:
+            self.silent = False
+        self._waited += monotonic() - began
+        self._moved += count
+        if self._waited > self._window:
+            self._end_window(count)
         return count
 
-    # Pace
-
-    def _begin_window(self, timeouts: int) -> None:
-        self._window = timeouts * self._timeout
-        self._waited, self._moved = 0.0, 0
-
-    def _pace(self, began: float, count: int) -> None:
+    def _end_window(self, count: int) -> None:
         """
         Raise `TooSlowError` if too few bytes were transferred during a window of time.
 
         Single bytes now and then would never trigger the socket's timeout. Only the time spent
-        waiting here counts, not the time that the reader takes between two calls.
+        waiting for the socket counts, not the time that the reader takes between two calls.
         """
-        self._waited += monotonic() - began
-        self._moved += count
-        if self._waited <= self._window:
-            return
         if count and self._moved < MIN_RATE * self._window:
             raise TooSlowError(self._window, sending=self._sending)
         self._waited, self._moved = 0.0, 0

@@ -43,7 +43,8 @@ def check(headers: Mapping[str, str]) -> None:
         InvalidOptionError: A name or a value cannot be sent. Nothing was sent.
     """
     # Two checks of all headers together are fast; each header is checked only if one fails.
-    if _is_plain("".join(headers.values())):
+    text = "".join(headers.values())
+    if text.isascii() and text.isprintable():
         names = ",".join(headers)
         if names.count(",") == len(headers) - 1 and _NAMES.fullmatch(names):
             return
@@ -56,10 +57,6 @@ def check(headers: Mapping[str, str]) -> None:
                 f"the value of the header {name} has a character that cannot be sent:"
                 f" U+{ord(found[0]):04X} at index {found.start()}"
             )
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
 
 
 def http_date(seconds: float) -> str:

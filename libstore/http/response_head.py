@@ -85,13 +85,16 @@ def parse_head(data: bytes) -> Head:
     status = _STATUS.fullmatch(first)
     if not status:
         raise MalformedResponseError("its first line is not a status line")
+    ascii_only = text.isascii()
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
             raise MalformedResponseError("a line of its head is not a header")
-        name = _text(name).lower()
-        value = _text(value.strip(" \t"))
+        value = value.strip(" \t")
+        if not ascii_only:
+            name, value = _text(name), _text(value)
+        name = name.lower()
         if name in headers:
             if name == "transfer-encoding":
                 raise MalformedResponseError(f"it has two {name} headers")
@@ -142,9 +145,10 @@ def _join_repeated(headers: dict[str, str]) -> str | None:
                 if name == "content-length":
                     raise MalformedResponseError(f"it has two different {name} headers")
                 conflict = name
-    hashes = {piece.strip(" \t") for piece in headers.get(_HASHES, "").split(",")}
-    if len({piece.partition("=")[0] for piece in hashes}) < len(hashes):
-        conflict = _HASHES
+    if _HASHES in headers:
+        hashes = {piece.strip(" \t") for piece in headers[_HASHES].split(",")}
+        if len({piece.partition("=")[0] for piece in hashes}) < len(hashes):
+            conflict = _HASHES
     return conflict
 
 

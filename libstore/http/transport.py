@@ -29,13 +29,13 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..arguments import shorten
 from ..errors import InvalidOptionError, LocalFileNotFoundError, ServiceError
-from ..redaction import Hidden, conceal, note_sent, without_frames
+from ..redaction import Hidden, conceal, last_request, without_frames
 from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
 from .encoding import host_header, split_origin
 from .environment import Environment, Proxies, bundle_from, proxies_from
-from .message import Content, Request
+from .message import Request
 from .network_errors import (
     IncompleteResponseError,
     MalformedResponseError,
@@ -139,25 +139,15 @@ class _Origin:
     Attributes:
         pool: The connections.
         before_target: The prefix of each target: the origin for a plain proxy, otherwise empty.
-
-    Args:
         lines: The headers of all requests, by lower-case name.
+        block: The lines of these headers.
     """
 
     def __init__(self, pool: ConnectionPool, before_target: str, lines: Mapping[str, str]) -> None:
         self.pool = pool
         self.before_target = before_target
-        self._lines = lines
-        self._block = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._names = frozenset(lines)
-
-    def lines_beside(self, headers: Mapping[str, str]) -> str:
-        """Return the lines of the common headers, without those that the request sets."""
-        if self._names.isdisjoint(headers):
-            return self._block
-        return "".join(
-            f"{name}: {value}\r\n" for name, value in self._lines.items() if name not in headers
-        )
+        self.lines = lines
+        self.block = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
 
 
 class Transport:
@@ -219,7 +209,7 @@ class Transport:
                 received the request.
             InvalidOptionError: The request cannot be sent. Nothing was sent.
         """
-        note_sent(headers, self._secrets)
+        last_request.sent = headers, self._secrets
         origin = self._origins.get(request.url) or self._origin(request.url)
         head = _head(origin, request, headers)
         pool = origin.pool
@@ -393,26 +383,23 @@ def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> memo
         name = min(_RESERVED.intersection(headers))
         raise InvalidOptionError(f"the header {name} is set by libstore; remove it")
     header_rules.check(headers)
-    size = _size(request.content)
-    length = ""
+    head = f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n"
+    if origin.lines.keys().isdisjoint(headers):
+        head += origin.block
+    else:
+        for name, value in origin.lines.items():
+            if name not in headers:
+                head += f"{name}: {value}\r\n"
+    for name, value in headers.items():
+        head += f"{name}: {value}\r\n"
+    content = request.content
+    if content is not None:
+        size = len(content) if isinstance(content, bytes) else content.size
+    else:
+        size = 0
     if size or request.method in _METHODS_WITH_CONTENT:
-        length = f"content-length: {size}\r\n"
-    return memoryview(
-        "".join(
-            [
-                f"{request.method} {origin.before_target}{target} HTTP/1.1\r\n",
-                origin.lines_beside(headers),
-                *[f"{name}: {value}\r\n" for name, value in headers.items()],
-                f"{length}\r\n",
-            ]
-        ).encode()
-    )
-
-
-def _size(content: bytes | Content | None) -> int:
-    if content is None:
-        return 0
-    return len(content) if isinstance(content, bytes) else content.size
+        head += f"content-length: {size}\r\n"
+    return memoryview(f"{head}\r\n".encode())
 
 
 _transports: weakref.WeakSet[Transport] = weakref.WeakSet()

@@ -27,7 +27,7 @@ VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32", "crc64nvme", "crc32c
 
 
 class Hasher(Protocol):
-    """What all algorithms have in common."""
+    """The interface of hashlib's objects."""
 
     def update(self, data: Buffer, /) -> None: ...
     def hexdigest(self) -> str: ...
@@ -52,11 +52,11 @@ class _Crc:
 
 
 def new_hasher(algorithm: str) -> Hasher:
-    """Return an object of hashlib, or one for a CRC with the same interface."""
-    if algorithm in POLYNOMIALS:
-        return _Crc(algorithm)
+    """Return an object that computes a checksum, with the interface of hashlib."""
     if algorithm == "md5":
         return hashlib.md5(usedforsecurity=False)  # much faster than new("md5")
+    if algorithm in POLYNOMIALS:
+        return _Crc(algorithm)
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
@@ -71,7 +71,9 @@ class Digests:
     __slots__ = ("_hashers", "size")
 
     def __init__(self, algorithms: Iterable[str]) -> None:
-        self._hashers = {name: new_hasher(name) for name in algorithms}
+        self._hashers: dict[str, Hasher] = {}
+        for name in algorithms:
+            self._hashers[name] = new_hasher(name)
         self.size = 0
 
     @property

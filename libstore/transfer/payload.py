@@ -64,14 +64,16 @@ class BufferPayload(Payload):
     def __init__(
         self, buffers: Sequence[memoryview], checkpoint: Callable[[], None] = no_checkpoint
     ) -> None:
-        super().__init__(sum(buffer.nbytes for buffer in buffers), checkpoint)
+        super().__init__(sum(map(len, buffers)), checkpoint)
         self._buffers = buffers
 
     @override
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
+        checkpoint = None if self._checkpoint is no_checkpoint else self._checkpoint
         for buffer in self._buffers:
             for start in range(0, buffer.nbytes, block_size):
-                self._checkpoint()
+                if checkpoint is not None:
+                    checkpoint()
                 yield buffer[start : start + block_size]
 
 

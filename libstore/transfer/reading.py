@@ -90,12 +90,13 @@ class ObjectStream:
         self._position = self._resumed_at = 0
         self.info, self.span = self._open(span)
         self._known = self.info
-        assert self.span.stop is not None
-        self.left = self.span.stop - self.span.start
-        self._position = self._resumed_at = self.span.start
+        start, stop = self.span.start, self.span.stop
+        assert stop is not None
+        self._position = self._resumed_at = start
+        self.left = stop - start
         self._verification: Verification | None = None
         try:
-            if Span(0, self.info.size) == self.span:
+            if start == 0 and stop == self.info.size:
                 self._verification = verification(driver, container, name, self.info)
         except BaseException:
             self.close()
@@ -152,17 +153,19 @@ class ObjectStream:
             try:
                 if self._reading is None:
                     self._open(Span(self._position, self.span.stop))
-                assert self._reading is not None
+                reading = self._reading
+                assert reading is not None
+                # Measure only the time that the service takes, not that of the reader.
                 began = self._clock()
                 try:
                     if self._surplus:
-                        self._skip(self._reading)
-                    count = self._reading.body.readinto(view)
+                        self._skip(reading)
+                    count = reading.body.readinto(view)
                 finally:
-                    self._seconds += self._clock() - began  # without the time of the reader
+                    self._seconds += self._clock() - began
                 if count:
                     return count
-                if "content_encoding" in self._reading.info.extra:
+                if "content_encoding" in reading.info.extra:
                     # A proxy may have compressed the body, so offsets do not match the object.
                     raise ServiceError(f"the response ended {self.left} bytes too early")
                 raise TransportError(f"the response ended {self.left} bytes too early")
@@ -307,7 +310,7 @@ def read_next(stream: ObjectStream, size: int) -> bytes:
     """
     buffer = GrowingBuffer(min(size, stream.left))
     buffer.fill(stream.readinto)
-    if not buffer.full:
+    if buffer.size < buffer.capacity:
         raise IntegrityError(f"{buffer.capacity} bytes were expected, {buffer.size} were received")
     return buffer.take()
 

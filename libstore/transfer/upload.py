@@ -18,7 +18,15 @@ from typing import IO, ClassVar, NamedTuple, Protocol
 
 from .. import arguments
 from ..errors import IntegrityError, NotSupportedError
-from ..values import HASH_PREFERENCE, Limits, ObjectInfo, Part, Upload, WriteOptions
+from ..values import (
+    HASH_PREFERENCE,
+    Limits,
+    ObjectInfo,
+    Part,
+    Upload,
+    WriteOptions,
+    no_checkpoint,
+)
 from .aborting import abort_after_error
 from .digests import Digests, compare
 from .options import TransferOptions
@@ -114,7 +122,9 @@ def _single_payload(driver: UploadHooks, request: UploadRequest, source: Source)
     if size is None:
         return None
     _refuse_if_too_large(driver, size)
-    checkpoint = partial(check_cancelled, request.cancel)
+    checkpoint = (
+        partial(check_cancelled, request.cancel) if request.cancel is not None else no_checkpoint
+    )
     descriptor = source.descriptor()
     if descriptor is not None and not driver.takes_parts:
         return FilePayload(descriptor, 0, size, checkpoint)
@@ -289,8 +299,10 @@ def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Store
     if request.checksum is not None:
         _check_expected(request, {request.checksum[0]: payload.digest(request.checksum[0])})
     info = driver._put_object(request.container, request.name, payload, request.options)
-    names = [name for name in (*driver.digests, *payload.computed) if name in info.checksums]
-    computed = {name: payload.digest(name) for name in names}
+    computed = {}
+    for name in (*driver.digests, *payload.computed):
+        if name in info.checksums:
+            computed[name] = payload.digest(name)
     verified_by = _verified_by(info, computed)
     info = _confirmed(request, info, payload.size, computed)
     if request.progress is not None:
