@@ -1,9 +1,8 @@
 """
-Objects in the memory of this process: the reference of what every operation means.
+Store objects in memory. This driver is the reference for the meaning of each operation.
 
-A driver made by ``MemoryDriver()`` has a store of its own, which ends with the driver. Pickles of
-a driver stand for the same store within the process; elsewhere they do not load, for the data is
-not there.
+Each ``MemoryDriver()`` has its own store, which lives as long as the driver. Unpickling a driver
+in the same process returns the same driver; in another process it raises an error.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ _EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_
 
 @dataclass
 class _Bucket:
-    """One container: the objects by name, and the names sorted."""
+    """A container: its objects by name, and the sorted names."""
 
     created: datetime
     objects: dict[str, tuple[ObjectInfo, bytes]] = field(default_factory=dict)
@@ -81,7 +80,7 @@ class _Bucket:
 
 @dataclass
 class _Pending:
-    """One upload in parts."""
+    """An unfinished multipart upload."""
 
     upload: Upload
     parts: dict[int, bytes] = field(default_factory=dict)
@@ -89,10 +88,9 @@ class _Pending:
 
 class MemoryDriver(StorageDriver):
     """
-    Objects in the memory of this process.
+    Store objects in memory, for tests and experiments.
 
-    It is meant for tests and for trying things out. Signed URLs have the scheme ``memory://``;
-    `redeem_url` does what a service would do with one.
+    Presigned URLs have the scheme ``memory://``; use them with `redeem_url`.
     """
 
     name: ClassVar[str] = "memory"
@@ -125,16 +123,16 @@ class MemoryDriver(StorageDriver):
 
     def redeem_url(self, url: str, *, method: str = "GET", content: bytes = b"") -> bytes:
         """
-        Do what a service would do with a signed URL, and return the body of its answer.
+        Use a presigned URL as an HTTP client would, and return the body of the response.
 
         Args:
-            url: What `sign_url` returned.
+            url: The result of `sign_url`.
             method: The method of the request.
             content: The body of a PUT.
 
         Raises:
             AccessDeniedError: The URL was changed, is for another method, or has expired.
-            ObjectNotFoundError: There is no such object to GET or HEAD.
+            ObjectNotFoundError: The object of a GET or HEAD does not exist.
         """
         parts = urlsplit(url)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
@@ -144,9 +142,9 @@ class MemoryDriver(StorageDriver):
             expected = self._signature(container, name, method, expires)
             signed = parts.netloc == self._id and query.get("method") == method
             if not signed or not hmac.compare_digest(query.get("signature", ""), expected):
-                raise AccessDeniedError("the signature is not for this request")
+                raise AccessDeniedError("the signature of the URL does not match this request")
             if time.time() > float(expires):
-                raise AccessDeniedError("the signed URL has expired")
+                raise AccessDeniedError("the presigned URL has expired")
             return self._redeem(method, self.object(container, name), content)
 
     def _redeem(self, method: str, obj: Any, content: bytes) -> bytes:
@@ -166,7 +164,7 @@ class MemoryDriver(StorageDriver):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         with self._lock:
             if name in self._buckets:
-                raise ContainerAlreadyExistsError("there is a container of this name already")
+                raise ContainerAlreadyExistsError("the container already exists")
             self._buckets[name] = _Bucket(_now())
             return self._head_container(name)
 
@@ -181,7 +179,7 @@ class MemoryDriver(StorageDriver):
     def _delete_container(self, name: str) -> None:
         with self._lock:
             if self._bucket(name).objects:
-                raise ContainerNotEmptyError("the container still has objects")
+                raise ContainerNotEmptyError("the container is not empty; empty it first")
             del self._buckets[name]
 
     @override
@@ -349,7 +347,7 @@ class MemoryDriver(StorageDriver):
             pending = self._uploads.get(upload.id)
             kept = sorted(pending.parts.items()) if pending is not None else []
         if pending is None:
-            raise ObjectNotFoundError(f"there is no unfinished upload {upload.id}")
+            raise ObjectNotFoundError(f"there is no unfinished upload with the id {upload.id}")
         offsets = accumulate((len(content) for _, content in kept), initial=0)
         return Page(
             [
@@ -358,31 +356,33 @@ class MemoryDriver(StorageDriver):
             ]
         )
 
-    # ------------------------------------------------------------------ beneath the hooks
+    # ------------------------------------------------------------------ private
 
     def _bucket(self, name: str) -> _Bucket:
         bucket = self._buckets.get(name)
         if bucket is None:
-            raise ContainerNotFoundError("there is no such container", container=name)
+            raise ContainerNotFoundError("the container does not exist", container=name)
         return bucket
 
     def _find(self, container: str, name: str) -> tuple[ObjectInfo, bytes]:
         with self._lock:
             found = self._bucket(container).objects.get(name)
         if found is None:
-            raise ObjectNotFoundError("there is no such object")
+            raise ObjectNotFoundError("the object does not exist")
         return found
 
     def _pending(self, upload: Upload) -> _Pending:
         pending = self._uploads.get(upload.id)
         if pending is None:
-            raise InvalidOptionError(f"the upload {upload.id} was finished or aborted already")
+            raise InvalidOptionError(
+                f"the upload {upload.id} does not exist; it was finished or aborted"
+            )
         return pending
 
     def _require(self, container: str, name: str, conditions: Conditions) -> None:
         found = self._bucket(container).objects.get(name)
         if conditions.if_absent and found is not None:
-            raise ObjectAlreadyExistsError("there is an object of this name already")
+            raise ObjectAlreadyExistsError("the object already exists")
         _require_match(found[0] if found else None, conditions)
 
     def _store(
@@ -415,8 +415,8 @@ class MemoryDriver(StorageDriver):
 def _require_match(info: ObjectInfo | None, conditions: Conditions) -> None:
     wanted = conditions.if_match
     if wanted is not None and (info is None or info.etag != wanted):
-        now = "there is no such object" if info is None else f"it is {info.etag}"
-        raise ObjectChangedError(f"the ETag should be {wanted}, but {now}")
+        found = "there is no object" if info is None else f"the ETag is {info.etag}"
+        raise ObjectChangedError(f"if_match is {wanted}, but {found}")
 
 
 def _now() -> datetime:
@@ -430,7 +430,7 @@ def _attach(store: str) -> MemoryDriver:
     driver = _stores.get(store)
     if driver is None:
         raise InvalidOptionError(
-            "this MemoryDriver lives in another process, or is gone; its data cannot follow."
-            " Use LocalDriver to share objects between processes"
+            "cannot unpickle a MemoryDriver of another process, or one that was deleted; use"
+            " LocalDriver to share objects between processes"
         )
     return driver

@@ -78,7 +78,9 @@ class Channel:
 
     def idle(self) -> bool:
         """Return whether the connection is open and has no unexpected data."""
-        return self.clean() and not wait_for_read(self._sock, 0.0)
+        if self._start != self._stop or (self._pending is not None and self._pending()):
+            return False
+        return not wait_for_read(self._sock, 0.0)
 
     def clean(self) -> bool:
         """Return whether no data was received after the end of the last response."""

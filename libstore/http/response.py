@@ -86,7 +86,8 @@ class WireResponse:
                 raise TransportError("the response was closed before it was read to its end")
             return 0
         try:
-            channel = self._held()
+            connection = self._connection
+            channel = connection.channel if connection.lease == self._lease else None
             if channel is None:
                 raise IncompleteResponseError
             return self._receive(channel, buffer)

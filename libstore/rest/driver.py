@@ -16,7 +16,7 @@ from ..errors import ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
 from ..options import DriverOptions
 from ..redaction import sent_secrets
-from ..retry import Retrier
+from ..retry import Retrier, current_budget
 from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from .client import ServiceClient
 from .pickling import restore
@@ -60,6 +60,8 @@ def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
 
     @wraps(hook)
     def wrapper(self: RestDriver[Any, Any], *args: Any, **kwargs: Any) -> T:
+        if current_budget() is not None:
+            return hook(self, *args, **kwargs)
         with self._client.retrier.budget():
             return hook(self, *args, **kwargs)
 

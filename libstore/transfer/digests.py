@@ -103,7 +103,10 @@ class Digests:
 
     def hexdigests(self) -> dict[str, str]:
         """Return the digests of the bytes so far, by algorithm."""
-        return {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
+        found = {}
+        for name, hasher in self._hashers.items():
+            found[name] = hasher.hexdigest()
+        return found
 
 
 def parse_checksum(value: object) -> tuple[str, str] | None:

@@ -48,7 +48,7 @@ def test_parts_that_somebody_cut_are_not_published(tmp_path: Path) -> None:
             (own,) = filter(Path.is_file, (tmp_path / "c").glob(".libstore-*"))
             os.truncate(own, 500)
 
-    with pytest.raises(IntegrityError, match="the file has 500"):
+    with pytest.raises(IntegrityError, match="their file has 500"):
         container.upload_object(bytes(10_000), "a", progress=cut)
     assert ([], []) == (list(container.list_objects()), list(container.list_uploads()))
 
@@ -72,7 +72,7 @@ def test_a_source_that_is_changed_while_it_is_copied_is_an_error(
     if not kernel:
         monkeypatch.delattr(os, "copy_file_range")
     monkeypatch.setattr(os, name, copy_and_change)
-    with pytest.raises(ObjectChangedError, match="changed while it was copied"):
+    with pytest.raises(ObjectChangedError, match="changed while it was being copied"):
         getattr(obj, verb)(container, "b")
     assert {"c", "c/a"} == set(picture(tmp_path))
 

@@ -1,9 +1,9 @@
 """
-Objects as plain files in a directory of this machine.
+Store objects as plain files in a local directory.
 
-A container is a directory below the driver's root, an object is a file in it, and the slashes of
-an object's name are directories; other programs read the files as they are, and files that they
-put there are objects. New content is written beside the object and takes its place in one step.
+A container is a directory below the driver's root, an object is a file in it, and slashes in an
+object's name separate directories. Other programs can read the files, and files that they create
+are objects. New content is written to a temporary file, which then replaces the object atomically.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _root(value: object, label: str) -> object:
     if not os.fspath(value):
         raise InvalidOptionError(f"{label} must not be empty; '.' is the current directory")
     if "\0" in os.fspath(value):
-        raise InvalidOptionError(f"no directory can be called {value!r}")
+        raise InvalidOptionError(f"{label} {value!r} contains a NUL character; no path can")
     return value
 
 
@@ -76,33 +76,33 @@ class Settings(DriverOptions):
     """The arguments of `LocalDriver`."""
 
     root: str | os.PathLike[str] = option(
-        "The directory that holds the containers; it is created with the first one.",
+        "The directory of the containers; it is created with the first container.",
         _root, kw_only=False
     )  # fmt: skip
     fsync: bool = option(
-        "Have content and names on disk before an operation returns, so that they survive a power"
-        " cut. Without it, only the operating system has them for some seconds.",
+        "Write content and names to disk before an operation returns, so that they survive a power"
+        " failure. Without it, they may be lost for some seconds.",
         default=True
     )  # fmt: skip
     follow_symlinks: bool = option(
-        "Follow symbolic links below the root, wherever they lead; otherwise they are ignored.",
+        "Follow symbolic links below the root, wherever they point; otherwise they are ignored.",
         default=False
     )  # fmt: skip
     attributes: Literal["auto", "xattr", "file"] = option(
-        'Where to keep content type, metadata and digest: in extended attributes (``"xattr"``), in'
-        ' separate files (``"file"``), or in what the file system has (``"auto"``).',
+        'Where to store content type, metadata and checksum: in extended attributes (``"xattr"``),'
+        ' in side files (``"file"``), or in extended attributes if supported (``"auto"``).',
         _attributes, default="auto"
     )  # fmt: skip
 
 
 class LocalDriver(StorageDriver):
     """
-    Objects as plain files in a directory of this machine.
+    Store objects as plain files in a local directory.
 
-    It needs a POSIX system. Several threads and processes may work below one root.
+    It requires a POSIX system. Threads and processes may share one root.
 
     Raises:
-        InvalidOptionError: The root is there and is no directory, or an option is unknown.
+        InvalidOptionError: The root exists and is not a directory, or an option is unknown.
     """
 
     name: ClassVar[str] = "local"
@@ -116,13 +116,13 @@ class LocalDriver(StorageDriver):
         self._set_options(settings)
         self.root = os.path.abspath(settings.root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
-            raise InvalidOptionError(f"root {self.root!r} is a file; give a directory")
+            raise InvalidOptionError(f"root {self.root!r} is a file; pass a directory")
         self._tree = Tree(self.root, settings.follow_symlinks)
         self._store = FileStore(self._tree, settings.fsync, settings.attributes)
 
     @override
     def __repr__(self) -> str:
-        if not hasattr(self, "root"):  # its arguments were refused
+        if not hasattr(self, "root"):  # its arguments were rejected
             return super().__repr__()
         return f"<LocalDriver {self.root!r}>"
 
@@ -153,18 +153,18 @@ class LocalDriver(StorageDriver):
     def _check_container_name(self, name: str) -> None:
         problem = component_problem(name)
         if problem is None and name.startswith(RESERVED):
-            problem = f"names that begin with {RESERVED!r} are the driver's own"
+            problem = f"names that begin with {RESERVED!r} are reserved for the driver"
         if problem is not None:
-            raise InvalidNameError(f"no directory can be called {name!r}: {problem}")
+            raise InvalidNameError(f"no container can be named {name!r}: {problem}")
 
     @override
     def _check_object_name(self, name: str) -> None:
         pieces = name.split("/")
         problem = next(filter(None, map(component_problem, pieces)), None)
         if problem is None and pieces[0].startswith(RESERVED):
-            problem = f"names that begin with {RESERVED!r} are the driver's own"
+            problem = f"names that begin with {RESERVED!r} are reserved for the driver"
         if problem is not None:
-            raise InvalidNameError(f"no file can be called {name!r}: {problem}")
+            raise InvalidNameError(f"no object can be named {name!r}: {problem}")
 
     # ------------------------------------------------------------------ containers
 
@@ -177,7 +177,7 @@ class LocalDriver(StorageDriver):
                     os.mkdir(name, dir_fd=root)
                 except FileExistsError as error:
                     raise ContainerAlreadyExistsError(
-                        "there is a directory, or another file, of this name already"
+                        f"{os.path.join(self.root, name)!r} already exists"
                     ) from error
                 self._store.sync(root)
         return ContainerInfo(name, complete=True)
@@ -191,7 +191,7 @@ class LocalDriver(StorageDriver):
     def _delete_container(self, name: str) -> None:
         with self._store.container(name) as container:
             if next(object_names(self._tree, container, ListQuery(), None), None) is not None:
-                raise ContainerNotEmptyError("the container still has objects")
+                raise ContainerNotEmptyError("the container is not empty; empty it first")
             remove_leftovers(container)
             with closing(self._tree.open_root()) as root, at_path(""):
                 try:
@@ -315,8 +315,8 @@ class LocalDriver(StorageDriver):
             md5 = md5_of(descriptor)
             after = os.fstat(descriptor)
             if etag_of(before) != etag_of(after):
-                return {}  # somebody writes it right now: no digest would be true for long
-            # A file that we may read and not write is hashed each time.
+                return {}  # another program is writing the file, so no digest would stay valid
+            # The digest of a file without write permission cannot be stored.
             with suppress(OSError):
                 self._store.attributes(directory).seal(descriptor, directory, md5, after)
             return {"md5": md5}
@@ -334,7 +334,9 @@ class LocalDriver(StorageDriver):
                 with self._store.temporary_file(directory) as (descriptor, temporary):
                     copy_content(origin, descriptor)
                     if etag_of(os.fstat(origin)) != info.etag:
-                        raise ObjectChangedError("the source was changed while it was copied")
+                        raise ObjectChangedError(
+                            "the source was changed while it was being copied"
+                        )
                     write = copied_options(info, options)
                     self._store.keep_record(descriptor, directory, name, write)
                     md5 = info.checksums.get("md5") or md5_of(descriptor)
@@ -398,7 +400,9 @@ class LocalDriver(StorageDriver):
             with closing(self._store.open_upload(upload, directory)) as descriptor:
                 size, expected = os.fstat(descriptor).st_size, sum(part.size for part in parts)
                 if size != expected:
-                    raise IntegrityError(f"the parts have {expected} bytes, the file has {size}")
+                    raise IntegrityError(
+                        f"the parts have {expected} bytes in total, but their file has {size}"
+                    )
                 self._store.keep_record(descriptor, directory, upload.name, options)
                 info = self._store.publish(
                     descriptor,

@@ -1,13 +1,13 @@
 """
-What a file cannot say of itself: content type, metadata, and the digest of its content.
+Store content type, metadata and checksum with a file.
 
-It is kept in extended attributes of the file, which follow it wherever it is renamed to, or, where
-a file system has none, in side files that are called by the number of the file's inode.
+They are stored in extended attributes, which stay with a file when it is renamed, or, if the file
+system does not support these, in side files whose names are inode numbers.
 
-The digest is kept apart, under a *seal* that tells of which state of the file it is. A file whose
-size, time of modification or time of change is not the seal's is taken for changed, and its digest
-for unknown. The time of change is the one that no program can set back, but keeping the seal in an
-attribute moves it; so the seal gives the latest that it may be, and that moment is waited for.
+The digest is stored in a separate *seal*, together with the state of the file. If the file's size,
+modification time or change time differs from the seal's, the digest is unknown. No program can set
+back the change time, but storing the seal in an attribute updates it; therefore the seal contains
+the latest allowed change time, and the method that writes it waits until then.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _DIRECTORY = RESERVED + "attributes"
 _VERSION = "1"
 _DIGEST = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _UNSUPPORTED = (errno.ENOTSUP, errno.ENOSYS)
-# ext4 has 4 KiB for all attributes of a file; what is longer than this does not fit for sure.
+# ext4 has 4 KiB for all attributes of a file, so a longer value may not fit.
 _LONGEST = 3_500
-# How far behind its writing a seal's latest moment lies, in nanoseconds; the first that holds.
+# The time from writing a seal to its latest change time, in nanoseconds; tried in this order.
 _SLACK = (0, 20_000, 200_000)
-# How far before that moment the time of change may lie; coarse clocks move in steps of 10 ms.
+# How long before that time the change time may be; coarse clocks advance in steps of 10 ms.
 _WINDOW = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Record:
     """
-    What is kept with an object beside its content.
+    The attributes that are stored with an object.
 
     Attributes:
-        started: When the upload in parts was begun; `None` for what is complete.
+        started: The start of a multipart upload; `None` for a complete object.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Record:
     started: datetime | None = None
 
     def dump(self) -> bytes:
-        """Return the record's text: NUL cannot be in any field, and nothing is escaped."""
+        """Serialize the record, with NUL as separator, which no field can contain."""
         started = "" if self.started is None else self.started.isoformat()
         pairs = chain(*self.metadata.items(), *self.extra.items())
         head = (_VERSION, self.name, self.content_type, started, str(len(self.metadata)))
@@ -69,7 +69,7 @@ class Record:
 
     @classmethod
     def load(cls, data: bytes | None) -> Record | None:
-        """Return what was kept, or `None` if it is nothing that we wrote."""
+        """Parse a record; `None` if it is missing or invalid."""
         try:
             version, name, content_type, started, count, *rest = (data or b"").decode().split("\0")
             pairs = list(zip(rest[::2], rest[1::2], strict=True))
@@ -89,10 +89,10 @@ class Record:
 @dataclass(frozen=True)
 class Seal:
     """
-    A digest, and the state of the file that it is of.
+    A digest, and the state of the file for which it is valid.
 
     Attributes:
-        until: The latest time of change that the file may have, in nanoseconds.
+        until: The latest allowed change time, in nanoseconds.
     """
 
     md5: str
@@ -101,7 +101,7 @@ class Seal:
     until: int
 
     def holds(self, status: os.stat_result) -> bool:
-        """Return whether a file in this state has the content that the digest is of."""
+        """Return whether the digest is valid for a file with this status."""
         return (
             status.st_size == self.size
             and status.st_mtime_ns == self.modified
@@ -109,12 +109,12 @@ class Seal:
         )
 
     def dump(self) -> bytes:
-        """Return the seal's text."""
+        """Serialize the seal."""
         return f"{self.md5} {self.size} {self.modified} {self.until}".encode()
 
     @classmethod
     def load(cls, data: bytes | None) -> Seal | None:
-        """Return the seal that was kept, or `None` if it is nothing that we wrote."""
+        """Parse a seal; `None` if it is missing or invalid."""
         try:
             md5, size, modified, until = (data or b"").decode().split(" ")
             seal = cls(md5, int(size), int(modified), int(until))
@@ -124,7 +124,7 @@ class Seal:
 
 
 class Attributes(ABC):
-    """Where values are kept with a file; `container` is the descriptor of its container."""
+    """Values that are stored with a file; `container` is the descriptor of its container."""
 
     @abstractmethod
     def get(self, descriptor: int, container: int, key: str) -> bytes | None:
@@ -132,28 +132,28 @@ class Attributes(ABC):
 
     @abstractmethod
     def set(self, descriptor: int, container: int, key: str, value: bytes) -> None:
-        """Keep a value."""
+        """Store a value."""
 
     @abstractmethod
     def drop(self, inode: int, container: int) -> None:
-        """Forget the values of a file that is gone; its inode must not be free yet."""
+        """Delete the values of a removed file, whose inode must not be free yet."""
 
     @abstractmethod
     def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> None:
-        """Keep the digest of a file whose content was of this status when it was computed."""
+        """Store the digest of a file, with the status at the time of its computation."""
 
     def record(self, name: str, descriptor: int, container: int) -> Record | None:
-        """Return what is kept with the file of an object."""
+        """Return the record of an object's file."""
         return Record.load(self.get(descriptor, container, RECORD))
 
     def digest(self, descriptor: int, container: int, status: os.stat_result) -> str | None:
-        """Return the digest of a file's content, if it is known."""
+        """Return the stored digest of a file, if it is valid."""
         seal = Seal.load(self.get(descriptor, container, SEAL))
         return seal.md5 if seal is not None and seal.holds(status) else None
 
 
 class ExtendedAttributes(Attributes):
-    """Values in the file's own extended attributes."""
+    """Values in extended attributes of the file."""
 
     @override
     def get(self, descriptor: int, container: int, key: str) -> bytes | None:
@@ -172,8 +172,8 @@ class ExtendedAttributes(Attributes):
             if len(value) <= _LONGEST:
                 raise
             raise InvalidOptionError(
-                f"metadata and headers have {len(value)} bytes together, which is more than this"
-                " file system keeps with a file; attributes='file' has no such limit"
+                f"metadata and headers have {len(value)} bytes in total, which exceeds the limit"
+                " of this file system's extended attributes; pass attributes='file' to the driver"
             ) from error
 
     @override
@@ -187,7 +187,7 @@ class ExtendedAttributes(Attributes):
             seal = Seal(md5, status.st_size, status.st_mtime_ns, until)
             self.set(descriptor, container, SEAL, seal.dump())
             if seal.holds(os.fstat(descriptor)):
-                # What is changed from now on must have a later time of change.
+                # All later changes must have a later change time.
                 while time.time_ns() <= until:
                     continue
                 _advance_file_clock()
@@ -196,11 +196,11 @@ class ExtendedAttributes(Attributes):
 
 def _advance_file_clock() -> None:
     """
-    Have the next change of any file stamped with a time that is not before now.
+    Make sure that the next change of any file gets a timestamp that is not before now.
 
-    Linux stamps changes with the time of its last tick, or with the latest exact stamp that any
-    file was given; it gives an exact one where the file was looked at since its last change and
-    would get no later time else. So a file of our own is changed until it gets one.
+    Linux uses the time of its last tick, or the latest fine-grained timestamp that any file got. A
+    file gets a fine-grained one if its timestamp was queried since its last change, and would not
+    advance otherwise. This function changes a temporary file until it gets one.
     https://docs.kernel.org/filesystems/multigrain-ts.html
     """
     if not hasattr(os, "memfd_create"):
@@ -216,14 +216,14 @@ def _advance_file_clock() -> None:
 
 class SideFiles(Attributes):
     """
-    Values in files of ours, by the number of the inode.
+    Values in side files, named after the inode number of the file.
 
-    A number is used again for another file after its file is gone. So a record counts only for
-    the name that it was kept for, and for a file that is as it was then: one that others changed
-    is a new file to us.
+    The file system may reuse the number of a removed file. Therefore a record is valid only for
+    the name and the state of the file for which it was stored: a file that another program has
+    changed counts as a new file.
 
     Args:
-        fsync: Have the values on disk before a method returns.
+        fsync: Write the values to disk before a method returns.
     """
 
     def __init__(self, fsync: bool) -> None:
@@ -273,7 +273,7 @@ class SideFiles(Attributes):
         return record if record is not None and record.name == name and unchanged else None
 
     def _read(self, descriptor: int, container: int, key: str) -> tuple[bytes, int] | None:
-        """Return a value and when it was kept, in nanoseconds."""
+        """Return a value and the time when it was stored, in nanoseconds."""
         try:
             with _side_directory(container) as directory:
                 return _read(_side_name(os.fstat(descriptor).st_ino, key), directory)
@@ -286,7 +286,7 @@ class SideFiles(Attributes):
         try:
             write_all(descriptor, memoryview(value))
             now = time.time_ns()
-            os.utime(descriptor, ns=(now, now))  # as exact as the time of the file it is about
+            os.utime(descriptor, ns=(now, now))  # with the precision of the object's own time
             self._sync(descriptor)
         finally:
             os.close(descriptor)
@@ -297,7 +297,7 @@ class SideFiles(Attributes):
 
 
 def has_extended_attributes(descriptor: int) -> bool:
-    """Return whether files beside this one can have extended attributes."""
+    """Return whether the file system of a file supports extended attributes."""
     if not hasattr(os, "setxattr"):
         return False
     try:
@@ -309,7 +309,7 @@ def has_extended_attributes(descriptor: int) -> bool:
 
 def remove_side_files(container: int) -> None:
     """Remove all side files of a container."""
-    with suppress(OSError):  # what cannot be removed keeps the container, which is then told
+    with suppress(OSError):  # if this fails, removing the container raises an error
         with _side_directory(container) as directory:
             for name in os.listdir(directory):
                 os.unlink(name, dir_fd=directory)

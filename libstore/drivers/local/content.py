@@ -1,4 +1,4 @@
-"""What is done with open files: reading, writing, copying, naming."""
+"""Operations on open files: read, write, copy, hash, and clean up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 120
 
 
 class FileBody:
-    """The bytes of an open file, with the library's errors."""
+    """The content of an open file, as a `Body` that raises the library's errors."""
 
     def __init__(self, file: io.FileIO, *path: str) -> None:
         self._file = file
@@ -32,17 +32,17 @@ class FileBody:
 
 
 def create(name: str, directory: int) -> int:
-    """Create a file that must not be there; its mode is what the umask leaves of 0666."""
+    """Create a file that must not exist, with the mode 0666 minus the umask."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     return os.open(name, flags, 0o666, dir_fd=directory)
 
 
 def stamp(descriptor: int) -> None:
     """
-    Set a file's time to this nanosecond.
+    Set the modification time of a file to the current nanosecond.
 
-    The clock that stamps writes moves in steps of up to 10 ms on many systems; two versions could
-    have one ETag.
+    Many systems record the time of a write in steps of up to 10 ms, so two versions could have the
+    same ETag.
     """
     now = time.time_ns()
     os.utime(descriptor, ns=(now, now))
@@ -50,15 +50,15 @@ def stamp(descriptor: int) -> None:
 
 def etag_of(status: os.stat_result) -> str:
     """
-    Return what tells one state of a file from another.
+    Return the ETag of a file: its modification time, size and inode.
 
-    It is not the digest: that would have to be computed for files that others wrote.
+    A digest would have to be computed for each file that another program wrote.
     """
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
 
 
 def copy_content(origin: int, target: int) -> None:
-    """Copy a file's content; within the kernel where that can be done."""
+    """Copy the content of a file, inside the kernel if possible."""
     position = 0
     if hasattr(os, "copy_file_range"):
         with suppress(OSError):
@@ -71,7 +71,7 @@ def copy_content(origin: int, target: int) -> None:
 
 
 def md5_of(descriptor: int) -> str:
-    """Return the digest of an open file's content."""
+    """Return the MD5 digest of an open file."""
     digest = hashlib.md5(usedforsecurity=False)
     position = 0
     while block := os.pread(descriptor, MiB, position):
@@ -81,16 +81,16 @@ def md5_of(descriptor: int) -> str:
 
 
 def remove_leftovers(container: int) -> None:
-    """Remove what is no object: empty directories, our own files, links and special files."""
+    """Remove everything but objects: empty directories, temporary files, links, special files."""
     remove_side_files(container)
     trees = list(directories_below(container, "."))
     for pieces, names in trees:
         for name in names:
-            # What cannot be removed keeps the container from being removed, which is then told.
+            # If this fails, the container cannot be removed, and that raises an error.
             with suppress(OSError), opened_down(container, pieces) as directory:
                 mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-                ours = pieces == ["."] and name.startswith(RESERVED)
-                if ours or not stat.S_ISREG(mode):
+                reserved = pieces == ["."] and name.startswith(RESERVED)
+                if reserved or not stat.S_ISREG(mode):
                     os.unlink(name, dir_fd=directory)
     for pieces, _ in reversed(trees[1:]):
         with suppress(OSError):
@@ -98,17 +98,20 @@ def remove_leftovers(container: int) -> None:
 
 
 def what_is_left(container: int) -> str:
-    """Return the message of an error: what keeps a container that has no objects."""
+    """Return an error message that names a file in a container without objects."""
     with suppress(OSError):
         for pieces, names in directories_below(container, "."):
             if names:
                 path = os.fsencode("/".join([*pieces[1:], min(names)]))
                 try:
-                    return f"the container holds {shorten(path.decode())}, put there meanwhile"
+                    return (
+                        f"another program created {shorten(path.decode())} in the container"
+                        " meanwhile; delete it first"
+                    )
                 except UnicodeDecodeError:
                     shown = repr(path) if len(path) <= _SHOWN else f"{path[-_SHOWN:]!r} (its end)"
                     return (
-                        f"the container holds {shown}, which is no object, for its name is not"
-                        " UTF-8; delete it or rename it by another program"
+                        f"the container holds {shown}, which is not an object, because its name is"
+                        " not UTF-8; delete or rename it with another program"
                     )
-    return "there are files that are no objects, or others put objects into it"
+    return "the container holds files that are not objects, or another program created objects"

@@ -1,8 +1,8 @@
 """
-The files that objects are: how they are found, described, published and removed.
+Find, describe, publish and remove the files of objects.
 
-New content is in a file of ours at the top of its container until it is complete. It is then
-renamed under the container's lock, so that conditions hold between threads and processes.
+New content is written to a temporary file at the top of its container. When it is complete, the
+file is renamed under the container's lock, so that conditions hold between threads and processes.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ from .attributes import (
     has_extended_attributes,
 )
 from .content import create, etag_of, stamp
-from .tree import RESERVED, Tree, at_path, closing, locked, make_way, os_errors
+from .tree import RESERVED, Tree, at_path, closing, locked, os_errors, remove_empty_directory
 
-#: What can be kept with an object beside content type and metadata.
+#: The attributes that are stored with an object beside content type and metadata.
 EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
 
 
-# Opening a file only to hold it needs no permission to read it, where the system has that.
+# With O_PATH, opening a file needs no permission to read it.
 _HOLD = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | getattr(os, "O_PATH", os.O_RDONLY)
 _UPLOAD_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
 class FileStore:
     """
-    Objects as files below one root.
+    The files of objects below one root.
 
     Args:
-        fsync: Have content and names on disk before a method returns.
+        fsync: Write content and names to disk before a method returns.
         attributes: ``"xattr"``, ``"file"`` or ``"auto"``.
     """
 
@@ -82,7 +82,7 @@ class FileStore:
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                     raise ContainerNotFoundError(
-                        "there is no such container", container=name
+                        "the container does not exist", container=name
                     ) from error
                 raise
             with closing(descriptor):
@@ -96,7 +96,7 @@ class FileStore:
                     ) from error
 
     def entry(self, container: str, name: str) -> tuple[int, int, str] | None:
-        """Return what tells an object's place from all others, by whatever path it is reached."""
+        """Return a key that identifies an object's file, independent of the path to it."""
         try:
             with self.container(container) as directory:
                 with self.tree.parent(directory, name) as (parent, leaf):
@@ -110,10 +110,10 @@ class FileStore:
         self, container: str, name: str, *, in_lock: bool = False
     ) -> Iterator[tuple[int, int, ObjectInfo]]:
         """
-        Open an object's file; give it with its container's directory and what is known of it.
+        Open an object's file; yield it with its container's directory and its attributes.
 
         Args:
-            in_lock: The caller has the container's lock.
+            in_lock: The caller holds the container's lock.
         """
         with ExitStack() as stack:
             directory = stack.enter_context(self.container(container))
@@ -122,14 +122,14 @@ class FileStore:
                     with self.tree.parent(directory, name) as (parent, leaf):
                         descriptor = self.tree.open_file(leaf, parent)
                 except (FileNotFoundError, NotADirectoryError) as error:
-                    raise ObjectNotFoundError("there is no such object") from error
+                    raise ObjectNotFoundError("the object does not exist") from error
                 stack.enter_context(closing(descriptor))
                 info = self.info(name, descriptor, directory)
             yield descriptor, directory, info
 
     @contextmanager
     def steady(self, directory: int) -> Iterator[None]:
-        """Keep files and their side files together meanwhile; attributes in files need no help."""
+        """Keep files and their side files consistent; extended attributes need no lock."""
         if self.attributes(directory) is self._extended:
             yield
         else:
@@ -137,7 +137,7 @@ class FileStore:
                 yield
 
     def info(self, name: str, descriptor: int, directory: int) -> ObjectInfo:
-        """Return all that is known of an open file."""
+        """Return the attributes of an open file."""
         status = os.fstat(descriptor)
         store = self.attributes(directory)
         record = store.record(name, descriptor, directory)
@@ -157,7 +157,7 @@ class FileStore:
     def with_status(
         self, directory: int, items: Sequence[ObjectInfo | Prefix]
     ) -> Iterator[ObjectInfo | Prefix]:
-        """Yield what is known of listed objects; leave out those that went away meanwhile."""
+        """Yield the attributes of listed objects, without those that were removed meanwhile."""
         for item in items:
             if isinstance(item, Prefix):
                 yield item
@@ -175,7 +175,7 @@ class FileStore:
     def folder(
         self, directory: int, parent: int, folder: str, entries: Sequence[tuple[str, bool]]
     ) -> Iterator[ObjectInfo | Prefix]:
-        """Yield what is known of the objects and folders in a folder, given by their names."""
+        """Yield the attributes of the objects in a folder, and its subfolders."""
         for leaf, is_directory in entries:
             if is_directory:
                 yield Prefix(f"{folder}{leaf}/")
@@ -183,17 +183,17 @@ class FileStore:
                 yield info
 
     def _listed(self, name: str, leaf: str, parent: int, directory: int) -> ObjectInfo | None:
-        """Return what is known of a listed object; `None` if it went away meanwhile."""
+        """Return the attributes of a listed object; `None` if it was removed meanwhile."""
         try:
             with closing(self.tree.open_file(leaf, parent)) as descriptor:
                 return self.info(name, descriptor, directory)
         except PermissionError:
-            return ObjectInfo(name)  # whoever wants to know more of it is told why that cannot be
+            return ObjectInfo(name)  # reading its attributes will raise an error
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def require(self, directory: int, name: str, conditions: Conditions) -> os.stat_result | None:
-        """Return the status of what is there, after a look at the name and the conditions."""
+        """Check the name and the conditions of a write; return the status of an existing file."""
         try:
             with self.tree.parent(directory, name) as (parent, leaf):
                 status = self.tree.file_status(leaf, parent)
@@ -201,11 +201,11 @@ class FileStore:
             status = None
         except NotADirectoryError as error:
             raise ObjectNameConflictError(
-                f"{error.filename!r} is a file or a link on the file system, so that no object can"
-                " have a name that goes on behind it with a slash"
+                f"{error.filename!r} is a file or a link on the file system, so names that"
+                " continue it with a slash are not possible"
             ) from error
         if conditions.if_absent and status is not None:
-            raise ObjectAlreadyExistsError("there is an object of this name already")
+            raise ObjectAlreadyExistsError("the object already exists")
         etag = None if status is None else etag_of(status)
         if conditions.if_match not in (None, etag):
             raise changed(conditions, etag)
@@ -220,7 +220,7 @@ class FileStore:
         conditions: Conditions,
         md5: str,
     ) -> ObjectInfo:
-        """Give a finished file the object's name."""
+        """Rename a complete file to the object's name."""
         self.sync(descriptor)
         written = os.fstat(descriptor)
         conditional = conditions != Conditions()
@@ -237,42 +237,42 @@ class FileStore:
                     self.tree.remove_empty_parents(directory, name)
                     raise
             self.sync(parent)
-        with suppress(OSError):  # the object is there; its digest can be computed again
+        with suppress(OSError):  # the object is published; its digest can be computed again
             self.attributes(directory).seal(descriptor, directory, md5, written)
         return self.info(name, descriptor, directory)
 
     def _rename(
         self, temporary: str, leaf: str, directory: int, parent: int, is_new: bool
     ) -> None:
-        with suppress(OSError):  # mostly there is no directory; if one stays, the rename says so
-            make_way(leaf, parent)
+        with suppress(OSError):  # usually there is none; if one remains, the rename fails
+            remove_empty_directory(leaf, parent)
         if not is_new:
             os.replace(temporary, leaf, src_dir_fd=directory, dst_dir_fd=parent)
             return
         try:
             rename_new(temporary, leaf, directory, parent)
         except FileExistsError as error:
-            raise ObjectAlreadyExistsError("there is an object of this name already") from error
+            raise ObjectAlreadyExistsError("the object already exists") from error
 
     @contextmanager
     def _forgetting(self, directory: int, parent: int, leaf: str) -> Iterator[None]:
-        """Forget what is kept in side files with a file that is replaced or removed meanwhile."""
+        """Delete the side files of a file that is replaced or removed in the block."""
         store = self.attributes(directory)
         if store is self._extended:
             yield
             return
         try:
-            # While it is open, its inode's number is not given to another file.
+            # While it is open, its inode number is not reused.
             descriptor = os.open(leaf, _HOLD, dir_fd=parent)
         except OSError:
-            yield  # nothing is there
+            yield  # the file does not exist
             return
         with closing(descriptor):
             yield
             store.drop(os.fstat(descriptor).st_ino, directory)
 
     def remove(self, directory: int, name: str, conditions: Conditions) -> None:
-        """Remove an object's file, and the directories that get empty by that."""
+        """Remove an object's file, and the directories that are empty afterwards."""
         with locked(directory, needed=conditions.if_match is not None):
             self._remove(directory, name, conditions)
             self._sync_parents(directory, [name])
@@ -280,7 +280,7 @@ class FileStore:
     def remove_all(
         self, directory: int, container: str, names: Sequence[str]
     ) -> list[StorageError | None]:
-        """Remove many objects' files, and return for each why it is still there, or `None`."""
+        """Remove the files of objects, and return for each an error, or `None`."""
         errors: list[StorageError | None] = []
         with locked(directory, needed=False):
             for name in names:
@@ -313,7 +313,7 @@ class FileStore:
         self.tree.remove_empty_parents(directory, name)
 
     def _sync_parents(self, directory: int, names: Sequence[str]) -> None:
-        """Have on disk that files are gone: sync what is left of their directories."""
+        """Write the removal of files to disk: sync their remaining parent directories."""
         folders = {name.rpartition("/")[0] for name in names} if self.fsync else set()
         while folders:
             folder = folders.pop()
@@ -325,7 +325,7 @@ class FileStore:
 
     @contextmanager
     def temporary_file(self, directory: int) -> Iterator[tuple[int, str]]:
-        """Give a new file, and remove it at the end unless it was renamed."""
+        """Create a temporary file, and remove it at the end unless it was renamed."""
         name = RESERVED + secrets.token_hex(8)
         with closing(create(name, directory)) as descriptor:
             self.tree.probe(name, directory)
@@ -335,7 +335,7 @@ class FileStore:
                 self._discard(name, descriptor, directory)
 
     def _discard(self, temporary: str, descriptor: int, directory: int) -> None:
-        """Remove a file of ours, unless it is an object by now."""
+        """Remove a temporary file, unless it was published."""
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=directory)
         status = os.fstat(descriptor)
@@ -343,7 +343,7 @@ class FileStore:
             self.attributes(directory).drop(status.st_ino, directory)
 
     def attributes(self, directory: int) -> Attributes:
-        """Return where the attributes of the files in a container are kept."""
+        """Return the storage of attributes for a container."""
         if self._kind == "auto":
             extended = has_extended_attributes(directory)
         else:
@@ -360,7 +360,7 @@ class FileStore:
         started: datetime | None = None,
         same_content: bool = False,
     ) -> None:
-        """Keep with an open file what its object has beside content, which is new or the same."""
+        """Store the attributes of an object with its open file."""
         extras = {label: getattr(options, label) for label in EXTRAS}
         record = Record(
             name,
@@ -375,7 +375,7 @@ class FileStore:
         store.set(descriptor, directory, RECORD, record.dump())
 
     def create_upload(self, directory: int, name: str, options: WriteOptions) -> str:
-        """Create the file that an upload's parts go into, and return the upload's id."""
+        """Create the file of a multipart upload, and return the upload's id."""
         upload_id = secrets.token_hex(8)
         temporary = RESERVED + upload_id
         started = datetime.now(timezone.utc)
@@ -389,23 +389,23 @@ class FileStore:
         return upload_id
 
     def open_upload(self, upload: Upload, directory: int) -> int:
-        """Open the file that an upload's parts go into."""
+        """Open the file of a multipart upload."""
         try:
             return self.tree.open_file(temporary_name(upload), directory, os.O_RDWR)
         except FileNotFoundError as error:
             raise InvalidOptionError(
-                f"the upload {upload.id} was finished or aborted already"
+                f"the upload {upload.id} does not exist; it was finished or aborted"
             ) from error
 
     def remove_upload(self, upload: Upload, directory: int) -> None:
-        """Remove the file that an upload's parts go into, if it is there."""
+        """Remove the file of a multipart upload, if it exists."""
         temporary = temporary_name(upload)
         with suppress(FileNotFoundError):
             with closing(self.tree.open_file(temporary, directory)) as descriptor:
                 self._discard(temporary, descriptor, directory)
 
     def uploads(self, container: str, directory: int) -> Iterator[Upload]:
-        """Yield the uploads that have a file, whether somebody works on them or not."""
+        """Yield the multipart uploads that have a file."""
         for temporary in os.listdir(directory):
             upload_id = temporary[len(RESERVED) :]
             if not temporary.startswith(RESERVED) or not _UPLOAD_ID.fullmatch(upload_id):
@@ -424,19 +424,20 @@ class FileStore:
             yield Upload(container, record.name if record else temporary, upload_id, started)
 
     def sync(self, descriptor: int) -> None:
-        """Have a file or directory on disk, if that was asked for."""
+        """Write a file or directory to disk, if `fsync` is enabled."""
         if self.fsync:
             os.fsync(descriptor)
 
 
 def changed(conditions: Conditions, etag: str | None) -> ObjectChangedError:
     """Return the error of an ``if_match`` that does not hold."""
-    now = "there is no such object" if etag is None else f"it is {etag}"
-    return ObjectChangedError(f"the ETag should be {conditions.if_match}, but {now}")
+    if etag is None:
+        return ObjectChangedError(f"if_match is {conditions.if_match}, but there is no object")
+    return ObjectChangedError(f"if_match is {conditions.if_match}, but the ETag is {etag}")
 
 
 def copied_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
-    """Return what is to be kept with a copy."""
+    """Return the attributes of a copy."""
     extras: dict[str, Any] = {label: info.extra.get(label) for label in EXTRAS}
     return WriteOptions(
         content_type=options.content_type or info.content_type or "",
@@ -446,7 +447,7 @@ def copied_options(info: ObjectInfo, options: CopyOptions) -> WriteOptions:
 
 
 def temporary_name(upload: Upload) -> str:
-    """Return the name of the file that an upload's parts go into."""
+    """Return the name of the file of a multipart upload."""
     if not _UPLOAD_ID.fullmatch(upload.id):
-        raise InvalidOptionError(f"{upload.id!r} is no id of an upload of this driver")
+        raise InvalidOptionError(f"{upload.id!r} is not an upload id of this driver")
     return RESERVED + upload.id

@@ -1,9 +1,9 @@
 """
-Files and directories below one root, reached by directory descriptors alone.
+Open files and directories below a root, with directory descriptors.
 
-A name is taken apart at its slashes, and every piece is opened relative to the descriptor of the
-directory before it, without following symbolic links unless that was asked for. So no name and no
-link that somebody plants, at whatever moment, leads out of the root.
+A name is split at its slashes, and each component is opened relative to the descriptor of its
+parent directory, without following symbolic links unless that is enabled. Therefore neither a name
+nor a link that another program creates at any time can lead out of the root.
 """
 
 from __future__ import annotations
@@ -26,35 +26,38 @@ from ...errors import (
     StorageFullError,
 )
 
-#: What the names of our own files in a container begin with; no object may be called so.
+#: The prefix of the driver's own files in a container, which object names must not have.
 RESERVED = ".libstore-"
-#: POSIX file systems take names of this many bytes.
+#: The maximum length of a file name on POSIX file systems, in bytes.
 MAX_COMPONENT = 255
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-# What opening a piece of a name says when it is no directory, or a link that is not followed.
+# The errors of opening a component that is not a directory, or is a link that is not followed.
 _BLOCKED = (errno.ENOTDIR, errno.ELOOP)
-# What a file system without locks says.
+# The errors of a file system without locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL, errno.ENOSYS)
 
 
 def component_problem(component: str) -> str | None:
-    """Return why no file can be called so, or `None`."""
+    """Return why a component of a name cannot be a file name, or `None`."""
     if component in ("", ".", ".."):
-        return "an empty piece, '.' or '..' between slashes names no file of its own"
+        return "a component between slashes must not be empty, '.' or '..'"
     if "\0" in component:
-        return "a NUL character cannot be in the name of a file"
+        return "it contains a NUL character"
     size = len(component.encode())
     if size > MAX_COMPONENT:
-        return f"a piece between slashes has {size} bytes; file systems take {MAX_COMPONENT}"
+        return (
+            f"a component between slashes has {size} bytes; file systems allow at most"
+            f" {MAX_COMPONENT}"
+        )
     return None
 
 
 @contextmanager
 def at_path(path: str) -> Iterator[None]:
-    """Have an error of the operating system name a path, and not the last piece of it alone."""
+    """Set the path of errors of the operating system, which name the last component only."""
     try:
         yield
     except OSError as error:
@@ -66,10 +69,10 @@ def at_path(path: str) -> Iterator[None]:
 @contextmanager
 def os_errors(*where: str) -> Iterator[None]:
     """
-    Raise what the operating system says as one of the library's errors.
+    Convert errors of the operating system to those of the library.
 
     Args:
-        where: The path that the paths in errors begin at, in pieces.
+        where: The components of the directory that paths in errors are relative to.
     """
     try:
         yield
@@ -81,14 +84,14 @@ def os_errors(*where: str) -> Iterator[None]:
         if path:
             text += f": {shorten(path.rstrip('/'))}"
         if error.errno in _NO_ROOM:
-            raise StorageFullError(f"there is no room left: {text}") from error
+            raise StorageFullError(f"no space is left: {text}") from error
         if error.errno in _NOT_ALLOWED:
             raise AccessDeniedError(
-                f"the operating system does not allow it: {text}; check the owner and the mode of"
-                " this path and of the directories above it"
+                f"the operating system denied access: {text}; check the owner and the mode of this"
+                " path and of its parent directories"
             ) from error
         if error.errno == errno.ENAMETOOLONG:
-            raise InvalidNameError(f"the file system cannot hold this name: {text}") from error
+            raise InvalidNameError(f"the name is too long for the file system: {text}") from error
         raise ServiceError(f"the file system failed: {text}", code=_code(error)) from error
 
 
@@ -107,11 +110,11 @@ def closing(descriptor: int) -> Iterator[int]:
 
 class Tree:
     """
-    The way from names to descriptors.
+    Open files and directories by name.
 
     Args:
-        root: The directory that everything is in; a link to it is followed.
-        follow_symlinks: Follow links inside the root, wherever they lead.
+        root: The directory of everything; it may be a symbolic link.
+        follow_symlinks: Follow links inside the root, wherever they point.
     """
 
     def __init__(self, root: str, follow_symlinks: bool) -> None:
@@ -122,7 +125,7 @@ class Tree:
         self._probed = False
 
     def make_root(self, sync: bool) -> None:
-        """Make the root, and what is missing of the way to it."""
+        """Create the root and its missing parent directories."""
         missing: list[str] = []
         path = self.root
         while not os.path.isdir(path):
@@ -151,13 +154,13 @@ class Tree:
     @contextmanager
     def parent(self, container: int, name: str) -> Iterator[tuple[int, str]]:
         """
-        Open the directory that an object's file is in; give it with the file's own name.
+        Open the parent directory of an object's file; yield it with the file's own name.
 
-        Errors of the operating system name the path from the container on.
+        Errors of the operating system contain the path relative to the container.
 
         Raises:
-            FileNotFoundError: It is not there.
-            NotADirectoryError: A piece of the name is no directory, or a link.
+            FileNotFoundError: The directory does not exist.
+            NotADirectoryError: A component of the name is not a directory, or is a link.
         """
         *directories, leaf = name.split("/")
         descriptor = os.dup(container)
@@ -174,7 +177,7 @@ class Tree:
 
     @contextmanager
     def made_parent(self, container: int, name: str, sync: bool) -> Iterator[tuple[int, str]]:
-        """Do what `parent` does, and make the directories that are missing."""
+        """Open the parent directory as `parent` does, and create missing directories."""
         *directories, leaf = name.split("/")
         descriptor = os.dup(container)
         here = ""
@@ -195,13 +198,13 @@ class Tree:
             os.close(descriptor)
 
     def _descend(self, piece: str, directory: int) -> int:
-        """Open a directory in a directory in exchange for the latter."""
+        """Open a subdirectory and close its parent."""
         try:
             below = self.open_directory(piece, directory)
         except OSError as error:
             if error.errno in _BLOCKED:
                 raise NotADirectoryError(
-                    errno.ENOTDIR, f"{piece!r} is in the way: a file, or a link", piece
+                    errno.ENOTDIR, f"{piece!r} is a file or a link, not a directory", piece
                 ) from error
             raise
         os.close(directory)
@@ -212,10 +215,10 @@ class Tree:
         Open a regular file in a directory.
 
         Raises:
-            FileNotFoundError: There is none; a directory, a device or a link is none.
+            FileNotFoundError: The file does not exist, or is a directory, a device or a link.
         """
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        # A FIFO that nobody writes to would block without O_NONBLOCK.
+        # Without O_NONBLOCK, opening a FIFO without a writer would block.
         flags |= os.O_CLOEXEC | os.O_NONBLOCK | self._no_follow
         try:
             descriptor = os.open(name, flags, dir_fd=directory)
@@ -230,12 +233,12 @@ class Tree:
 
     def file_status(self, name: str, directory: int) -> os.stat_result | None:
         """
-        Return the status of a regular file in a directory, `None` where nothing is.
+        Return the status of a regular file in a directory; `None` if it does not exist.
 
-        Directories without any file are nothing; `make_way` removes them.
+        A directory without any file counts as missing; `remove_empty_directory` removes it.
 
         Raises:
-            ObjectNameConflictError: Something else is there.
+            ObjectNameConflictError: The name is that of something other than a regular file.
         """
         try:
             status = os.stat(name, dir_fd=directory, follow_symlinks=self.follow_symlinks)
@@ -245,14 +248,14 @@ class Tree:
             return None
         if not stat.S_ISREG(status.st_mode):
             raise ObjectNameConflictError(
-                f"{name!r} is a {_kind(status.st_mode)} on the file system, so no object can have"
-                " this name"
+                f"{name!r} is a {_kind(status.st_mode)} on the file system, so it cannot be the"
+                " name of an object"
             )
         self._refuse_other_spelling(name, directory)
         return status
 
     def remove_empty_parents(self, container: int, name: str) -> None:
-        """Remove the directories that an object's file was in, as far as they are empty."""
+        """Remove the parent directories of a removed file that are empty now."""
         directories = name.split("/")[:-1]
         while directories:
             try:
@@ -263,7 +266,7 @@ class Tree:
             directories.pop()
 
     def probe(self, name: str, directory: int) -> None:
-        """Find out, by a file that was just made, whether names that differ in case are one."""
+        """Find out with a new file whether the file system ignores case."""
         if not self._probed:
             try:
                 os.stat(name.upper(), dir_fd=directory, follow_symlinks=False)
@@ -276,12 +279,12 @@ class Tree:
     def _refuse_other_spelling(self, name: str, directory: int) -> None:
         if not self._is_exact(name, directory):
             raise ObjectNameConflictError(
-                f"this file system does not tell {name!r} from a name that differs in case or"
-                " form only, and that is taken"
+                f"this file system does not distinguish {name!r} from an existing name that"
+                " differs in case or Unicode form only"
             )
 
     def _is_exact(self, name: str, directory: int) -> bool:
-        """Return whether an entry that was found is really called so, letter by letter."""
+        """Return whether an entry that was found has exactly this name."""
         if self._folds is None:
             self._folds = _folds_case(self.root)
         return not self._folds or name in os.listdir(directory)
@@ -290,11 +293,11 @@ class Tree:
 @contextmanager
 def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[None]:
     """
-    Let no other thread or process change names in a container meanwhile.
+    Lock a container against changes of names by other threads and processes.
 
     Args:
-        needed: Raise where the file system has no locks; otherwise go on without.
-        shared: Let others do so who only read, too.
+        needed: Raise an error if the file system has no locks; otherwise continue without.
+        shared: Allow other shared locks, for reading.
     """
     try:
         fcntl.flock(container, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
@@ -311,10 +314,11 @@ def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[No
 
 def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], list[str]]]:
     """
-    Yield a directory in a directory and all below it, each before what is in it.
+    Yield a directory and all directories below it, parents first.
 
-    Each comes as the pieces of its path, with the names of what is in it and is no directory. No
-    link is followed, and there is no recursion: trees may go deeper than Python's stack.
+    Each item has the components of its path, and the names of its entries that are not
+    directories. Links are not followed, and there is no recursion: trees may be deeper than
+    Python's stack.
     """
     waiting = [[name]]
     while waiting:
@@ -325,20 +329,20 @@ def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], li
         except (FileNotFoundError, NotADirectoryError):
             if len(pieces) == 1:
                 raise
-            continue  # it went away after we saw it
+            continue  # it was removed meanwhile
         yield pieces, [below for below, is_directory in found if not is_directory]
         waiting += [[*pieces, below] for below, is_directory in found if is_directory]
 
 
 def remove_directories(directory: int, trees: Iterable[list[str]]) -> None:
-    """Remove empty directories, given as the pieces of their paths, parents first."""
+    """Remove empty directories, given as the components of their paths, parents first."""
     for pieces in reversed(list(trees)):
         with opened_down(directory, pieces[:-1]) as descriptor:
             os.rmdir(pieces[-1], dir_fd=descriptor)
 
 
-def make_way(name: str, directory: int) -> None:
-    """Remove a directory in which there are no files but only directories."""
+def remove_empty_directory(name: str, directory: int) -> None:
+    """Remove a directory that contains only directories and no files."""
     remove_directories(directory, [pieces for pieces, _ in directories_below(directory, name)])
 
 
@@ -346,12 +350,12 @@ def _has_no_files(name: str, directory: int) -> bool:
     try:
         return not any(files for _, files in directories_below(directory, name))
     except OSError:
-        return False  # a link, which is something
+        return False  # it is a link
 
 
 @contextmanager
 def opened_down(directory: int, pieces: Iterable[str]) -> Iterator[int]:
-    """Open a directory piece by piece, without following links."""
+    """Open a directory component by component, without following links."""
     descriptor = os.dup(directory)
     try:
         for piece in pieces:
@@ -364,7 +368,7 @@ def opened_down(directory: int, pieces: Iterable[str]) -> Iterator[int]:
 
 
 def _folds_case(path: str) -> bool:
-    """Return whether the file system takes names that differ in case only for one."""
+    """Return whether the file system of a path ignores case."""
     directory, name = os.path.split(os.path.realpath(path))
     if name.swapcase() == name:
         return sys.platform == "darwin"

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from ...values import ListQuery
 from .tree import RESERVED, Tree, at_path, component_problem
 
-# How many directories stay open above the one that is listed, while a tree is walked.
+# The maximum number of parent directories that stay open during a walk.
 _KEPT_OPEN = 16
 
 
 def object_names(tree: Tree, container: int, query: ListQuery, token: str | None) -> Iterator[str]:
     """
-    Yield the names of regular files in the order of UTF-8 bytes.
+    Yield the names of regular files in the order of their UTF-8 bytes.
 
-    What sorts before the token or `query.start_after` is left out as far as that saves work, and
-    of a directory that the query folds only the first name is given.
+    Names before the token or `query.start_after` are skipped where that saves work, and only the
+    first name of a folded directory is yielded.
     """
     return _Walk(tree, query, max(token or "", query.start_after)).names(container)
 
 
 @dataclass
 class _Level:
-    """A directory that the walk is in."""
+    """A directory on the path of the walk."""
 
     descriptor: int
     folder: str
@@ -38,11 +38,11 @@ class _Walk:
         self._tree = tree
         self._query = query
         self._after = after
-        # Where the walk is, so that no link leads back up.
+        # The directories on the path, to detect links to a parent directory.
         self._identities: set[tuple[int, int]] = set()
 
     def names(self, container: int) -> Iterator[str]:
-        # No recursion: names may go deeper than Python's stack.
+        # No recursion: names may be deeper than Python's stack.
         levels: list[_Level] = []
         try:
             self._begin(container, levels)
@@ -61,7 +61,7 @@ class _Walk:
                 os.close(level.descriptor)
 
     def _begin(self, container: int, levels: list[_Level]) -> None:
-        """Go down to the directory that the prefix names, without reading those above it."""
+        """Open the directory of the prefix, without reading its parent directories."""
         descriptor, folder = os.dup(container), ""
         try:
             for piece in self._query.prefix.split("/")[:-1]:
@@ -94,7 +94,7 @@ class _Walk:
             with at_path(folder + name):
                 return self._tree.open_directory(name, directory)
         except (FileNotFoundError, NotADirectoryError):
-            return None  # it went away, or became something else, after we saw it
+            return None  # it was removed or replaced meanwhile
 
     def _enter(self, name: str, levels: list[_Level]) -> None:
         here = levels[-1]
@@ -105,7 +105,7 @@ class _Walk:
         if descriptor is None:
             return
         if _identity(descriptor) in self._identities:
-            os.close(descriptor)  # a link that leads back up
+            os.close(descriptor)  # a link to a parent directory
         else:
             levels.append(self._level(descriptor, folder))
 
@@ -115,8 +115,8 @@ class _Walk:
         os.close(level.descriptor)
 
     def _leave_folded(self, levels: list[_Level]) -> None:
-        """Leave the directory that the query folds; its first name was all that is needed."""
-        if self._is_folded(levels[-1].folder):  # as is all that is in it
+        """Leave a folded directory, of which only the first name is needed."""
+        if self._is_folded(levels[-1].folder):  # so are all directories in it
             while self._is_folded(levels[-1].folder):
                 self._leave(levels)
 
@@ -137,11 +137,11 @@ class _Walk:
 
 class Folders:
     """
-    Lists the directories of a container one after the other, each of them in the same time.
+    List the directories of a container one after the other, each in constant time.
 
-    Of a directory it must be known whether there is any file below it. What was found out about
-    the directories in between is kept until they are listed, and so are some open directories,
-    so that nobody begins at the top again.
+    A directory is listed only if there is a file below it. What was found out about the
+    directories in between is kept until they are listed, and some directories stay open, so that
+    no walk starts at the top again.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -156,13 +156,13 @@ class Folders:
 
     def entries(self, container: int, folder: str) -> tuple[int, list[tuple[str, bool]]] | None:
         """
-        Return an open directory, and the names of its files and of what has files below it.
+        Return an open directory, and its entries: files, and directories with files below them.
 
         Args:
-            folder: Ends with a slash, unless it is the container itself.
+            folder: The path, which ends with a slash, or an empty string for the container.
 
         Returns:
-            `None` if there is no such directory.
+            `None` if the directory does not exist.
         """
         descriptor = self._opened(container, folder)
         if descriptor is None:
@@ -194,14 +194,14 @@ class Folders:
         return descriptor
 
     def _is_shown(self, directory: int, folder: str, name: str) -> bool:
-        """Return whether there is a file somewhere below a directory in a directory."""
+        """Return whether there is a file below a subdirectory, at any depth."""
         begin = f"{folder}{name}/"
         if begin not in self._has_files:
             self._explore(directory, folder, name)
         return self._has_files.pop(begin, False)
 
     def _explore(self, directory: int, folder: str, name: str) -> None:
-        """Look for a file, and note of each directory on the way whether it has one."""
+        """Search for a file, and record for each visited directory whether it has one."""
         waiting = [(directory, folder, iter([name]))]
         found = False
         try:
@@ -235,7 +235,7 @@ class Folders:
 
 
 def _entries(directory: int, top: bool, follow: bool) -> list[tuple[str, bool]]:
-    """Return the names of files and directories, a directory where its content sorts."""
+    """Return the names of files and directories, sorted like their content."""
     try:
         with os.scandir(directory) as entries:
             found = [
@@ -252,17 +252,17 @@ def _entries(directory: int, top: bool, follow: bool) -> list[tuple[str, bool]]:
 
 
 def _is_directory(entry: os.DirEntry[str], follow: bool) -> bool | None:
-    """Return whether an entry is a directory or, if not, a regular file; `None` for the rest."""
+    """Return `True` for a directory, `False` for a regular file, and `None` for the rest."""
     try:
         if entry.is_dir(follow_symlinks=follow):
             return True
         return False if entry.is_file(follow_symlinks=follow) else None
     except OSError:
-        return None  # a link that leads to itself
+        return None  # a link to itself
 
 
 def is_text(name: str) -> bool:
-    """Return whether the name of a file is UTF-8, and so can be the name of an object."""
+    """Return whether a file name is UTF-8, and so can be the name of an object."""
     try:
         name.encode()
     except UnicodeEncodeError:
