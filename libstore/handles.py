@@ -254,7 +254,7 @@ class Container:
             >>> obj.size, obj.content_type
             (4, 'image/jpeg')
         """
-        extra = hide_keys(extra)  # from here on no traceback shows a key
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.upload_object(
             source,
             self,
@@ -396,7 +396,7 @@ class Container:
             ...     file.read().strip()
             'Ünïcode'
         """
-        extra = hide_keys(extra)  # from here on no traceback shows a key
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
         return self.driver.open_object(
             self,
             name,
@@ -660,7 +660,7 @@ class Object:
         Raises:
             ObjectNotFoundError: There is no such object.
         """
-        self._info = self.driver.get_object(self.container, self.name)._info
+        self._info = self.container.driver.get_object(self.container, self.name)._info
         return self
 
     def download(
@@ -695,7 +695,7 @@ class Object:
             >>> cat.download("cat.jpg").stat().st_size
             4
         """
-        return self.driver.download_object(
+        return self.container.driver.download_object(
             self, destination, overwrite=overwrite, progress=progress, cancel=cancel
         )
 
@@ -722,7 +722,9 @@ class Object:
             >>> [chunk for chunk in cat.stream(chunk_size=3)]
             [b'meo', b'w']
         """
-        return self.driver.stream_object(self, start=start, stop=stop, chunk_size=chunk_size)
+        return self.container.driver.stream_object(
+            self, start=start, stop=stop, chunk_size=chunk_size
+        )
 
     def read(self, *, start: int = 0, stop: int | None = None) -> bytes:
         """
@@ -742,7 +744,7 @@ class Object:
             >>> cat.read(), cat.read(start=1, stop=3)
             (b'meow', b'eo')
         """
-        return self.driver.read_object(self, start=start, stop=stop)
+        return self.container.driver.read_object(self, start=start, stop=stop)
 
     def read_ranges(self, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
         """
@@ -762,11 +764,11 @@ class Object:
             >>> cat.read_ranges([(0, 1), (2, None)])
             [b'm', b'ow']
         """
-        return self.driver.read_ranges(self, spans)
+        return self.container.driver.read_ranges(self, spans)
 
     def as_file(self) -> BinaryIO:
         """Open the object as a seekable binary file; the same as ``open("rb")``."""
-        return self.driver.open_object(self.container, self, "rb")
+        return self.container.driver.open_object(self.container, self, "rb")
 
     @overload
     def open(self, mode: BinaryReadMode = "rb") -> BinaryIO: ...
@@ -795,8 +797,8 @@ class Object:
         extra: Extra | None = None,
     ) -> Any:
         """Open the object as a file. The arguments are those of `Container.open`."""
-        extra = hide_keys(extra)  # from here on no traceback shows a key
-        return self.driver.open_object(
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        return self.container.driver.open_object(
             self.container,
             self,
             mode,
@@ -857,8 +859,8 @@ class Object:
             >>> cat.copy("photos", "copy-of-cat.jpg").read()
             b'meow'
         """
-        extra = hide_keys(extra)  # from here on no traceback shows a key
-        return self.driver.copy_object(
+        extra = extra and hide_keys(extra)  # from here on no traceback shows a key
+        return self.container.driver.copy_object(
             self,
             container,
             name,
@@ -909,7 +911,7 @@ class Object:
             >>> cat.move("photos", "old/cat.jpg").name
             'old/cat.jpg'
         """
-        return self.driver.move_object(
+        return self.container.driver.move_object(
             self, container, name, if_absent=if_absent, progress=progress, cancel=cancel
         )
 
@@ -928,7 +930,7 @@ class Object:
         Example:
             >>> cat.delete(if_match=cat.etag)
         """
-        self.driver.delete_object(self, if_match=if_match)
+        self.container.driver.delete_object(self, if_match=if_match)
 
     def update_metadata(
         self,
@@ -956,7 +958,7 @@ class Object:
             >>> dict(cat.update_metadata({"taken-by": "me"}).metadata)
             {'taken-by': 'me'}
         """
-        return self.driver.update_metadata(
+        return self.container.driver.update_metadata(
             self, metadata, content_type=content_type, if_match=if_match
         )
 
@@ -994,7 +996,7 @@ class Object:
             >>> cat.sign_url(expires=600)
             SignedURL('memory://.../photos/2026/cat.jpg?…')
         """
-        return self.driver.sign_url(
+        return self.container.driver.sign_url(
             self,
             method=method,
             expires=expires,
@@ -1012,7 +1014,7 @@ class Object:
             AccessDeniedError: The account or the container forbids public access.
             ObjectNotFoundError: There is no such object.
         """
-        return self.driver.enable_object_cdn(self)
+        return self.container.driver.enable_object_cdn(self)
 
     def get_cdn_url(self) -> str:
         """
@@ -1030,7 +1032,7 @@ class Object:
                 impossible; or no URL leads to an object of this name, because clients resolve
                 ``.`` and ``..`` in a path.
         """
-        return self.driver.get_object_cdn_url(self)
+        return self.container.driver.get_object_cdn_url(self)
 
     @override
     def __eq__(self, other: object) -> bool:
