@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local_support import Kept, hostile_names, names, new_container, picture, shown
+from drivers.local.support import Kept, hostile_names, names, new_container, picture, shown
 
 from libstore import (
     Container,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local_support import local_driver, new_container
+from drivers.local.support import local_driver, new_container
 
 from libstore import Container, TransferOptions
 

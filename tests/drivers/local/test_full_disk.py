@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drivers.local_support import Kept, run_python
+from drivers.local.support import Kept, run_python
 
 # What each program below ends with: the tree before and after, as other programs see it.
 _TREE = """

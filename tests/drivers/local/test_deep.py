@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from drivers.local_support import names, new_container
+from drivers.local.support import names, new_container
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from drivers.local_support import Kept, local_driver, names, new_container, picture
+from drivers.local.support import Kept, local_driver, names, new_container, picture
 
 from libstore import (
     Container,

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     Kept,
     local_driver,
     md5,

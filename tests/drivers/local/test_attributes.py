@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     Kept,
     has_extended_attributes,
     local_driver,

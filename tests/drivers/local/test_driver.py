@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local_support import local_driver, picture
+from drivers.local.support import local_driver, picture
 
 from libstore import (
     ContainerNotFoundError,

@@ -115,7 +115,7 @@ def _command(program: str, arguments: Iterable[object]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     # So that the programs find the same library and the modules beside this one.
-    paths = [Path(libstore.__file__).parents[1], Path(__file__).parents[1]]
+    paths = [Path(libstore.__file__).parents[1], Path(__file__).parents[2]]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local_support import md5, names, new_container, picture
+from drivers.local.support import md5, names, new_container, picture
 
 from libstore import Container, ObjectNameConflictError, ObjectNotFoundError
 

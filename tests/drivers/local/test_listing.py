@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local_support import Kept, local_driver, names, new_container, picture
+from drivers.local.support import Kept, local_driver, names, new_container, picture
 
 from libstore import Container, Object, Prefix
 

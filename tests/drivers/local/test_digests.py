@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     Kept,
     has_extended_attributes,
     local_driver,

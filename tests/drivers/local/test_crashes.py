@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     Kept,
     local_driver,
     md5,
@@ -34,7 +34,7 @@ _KILLS = 40  # for each kind of attributes
 # until then. Starting an interpreter for each victim would take all the time.
 _LENDER = """
 import os, sys
-from drivers import test_local_crashes as victims
+from drivers.local import test_crashes as victims
 for line in iter(sys.stdin.readline, ""):
     victim = os.fork()
     if not victim:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from drivers.local_support import Kept, local_driver, new_container, picture, python_running
+from drivers.local.support import Kept, local_driver, new_container, picture, python_running
 
 from libstore import (
     Container,

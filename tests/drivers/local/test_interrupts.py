@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     PATIENCE,
     Kept,
     has_extended_attributes,

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from drivers.local_support import Kept, run_python
+from drivers.local.support import Kept, run_python
 
 _PROGRAM = """
 import os, sys

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from drivers.local_support import (
+from drivers.local.support import (
     PATIENCE,
     Kept,
     local_driver,
