@@ -14,7 +14,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -105,16 +105,6 @@ class RetryPolicy:
         for label in ("base", "cap", "total"):
             arguments.seconds(getattr(self, label), label)
         arguments.callback(self.on_retry, "on_retry")
-
-    def delays(self) -> Iterator[float]:
-        """Yield the delays before the second attempt, the third, and so on, in seconds."""
-        waited = 0.0
-        for number in range(self.attempts - 1):
-            delay = self.delay(number)
-            waited += delay
-            if waited > self.total:
-                return
-            yield delay
 
     def delay(self, number: int, *, throttled: bool = False) -> float:
         """Return the delay before a retry in seconds; the first retry has the number 0."""

@@ -66,6 +66,7 @@ class S3Client(ServiceClient):
         retry: Callable[[], RetryPolicy],
     ) -> None:
         self.endpoint = endpoint
+        self._secure = endpoint.secure
         self.credentials = credentials
         self.region = region
         self._fixed = fixed
@@ -97,7 +98,10 @@ class S3Client(ServiceClient):
     def complete_headers(
         self, headers: Mapping[str, str] | None, content: bytes | Content | None
     ) -> Mapping[str, str]:
-        digest = UNSIGNED if self.endpoint.secure else _sha256(content)
+        if self._secure:
+            digest = UNSIGNED
+        else:
+            digest = EMPTY_SHA256 if content is None else _sha256(content)
         return {**(headers or {}), PAYLOAD_HEADER: digest}
 
     @override
@@ -247,9 +251,7 @@ class S3Client(ServiceClient):
         return None
 
 
-def _sha256(content: bytes | Content | None) -> str:
-    if content is None:
-        return EMPTY_SHA256
+def _sha256(content: bytes | Content) -> str:
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     assert isinstance(content, Payload)
