@@ -16,13 +16,14 @@ from ..http.client import Client
 from ..http.encoding import encode_query
 from ..http.headers import retry_after
 from ..http.json import parse_json
-from ..http.message import Content, ErrorReader, Response, Signer
+from ..http.message import Content, Response, Signer
 from ..http.transport import Transport
 from ..http.xml import Listing, read_listing
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import MiB
 from .confirming import Confirmer
-from .operation import Operation, ServiceRequest, unproven
+from .errors import ErrorMapper
+from .operation import Operation, ServiceRequest
 
 T = TypeVar("T")
 
@@ -111,7 +112,7 @@ class ServiceClient(ABC):
         request_id_headers: The names of the headers with the service's id of a request.
         max_document: The largest document that is read, in bytes, unless a request says otherwise.
         transport: The connections.
-        errors: Reads error responses.
+        errors: Maps error responses to exceptions.
         confirmer: Finds out what became of requests whose response was lost.
         retrier: What all retries of the driver share.
         clock: Returns the time in seconds since 1970.
@@ -123,7 +124,7 @@ class ServiceClient(ABC):
     max_document: ClassVar[int] = 64 * MiB
 
     def __init__(
-        self, transport: Transport, errors: ErrorReader, retry: Callable[[], RetryPolicy]
+        self, transport: Transport, errors: ErrorMapper, retry: Callable[[], RetryPolicy]
     ) -> None:
         self.transport = transport
         self.errors = errors
@@ -160,9 +161,7 @@ class ServiceClient(ABC):
         Raises:
             ServiceError: It does not; the response is closed.
         """
-        if not operation.is_proved_by(response.status, response.headers):
-            response.close()
-            raise unproven(response.status)
+        self.errors.check_genuine(operation, response)
         return response
 
     def unexpected(
@@ -353,6 +352,7 @@ class ServiceClient(ABC):
     ) -> StorageError:
         """Return the error of a document that could not be read, with the response's facts."""
         if isinstance(error, ServiceError) and error.code is None:
+            error = self.errors.page(operation, response) or error
             error.unproven = True
         error.status = error.status or response.status
         error.request_id = error.request_id or self.request_id(response.headers)

@@ -1,11 +1,19 @@
-"""What the answers of services mean where they mean the same, and the errors made of it."""
+"""
+How the error responses of a service become exceptions.
+
+A driver describes the errors of its service as data for one `ErrorMapper`: the meaning of each
+error code, the meaning of each HTTP status, and a function that parses an error response. The
+mapper does everything else: it recognizes responses of proxies and login pages, decides what may
+be retried, and removes secrets from what the service says.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
 
@@ -23,135 +31,368 @@ from ..errors import (
     StorageError,
     StorageFullError,
 )
-from ..http.message import Fault
+from ..http.headers import is_html
+from ..http.message import Fault, Request, Response
 from ..redaction import redact, sent_secrets
+from .operation import JSON, OBJECT, XML, Operation, ServiceRequest, unproven
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What a service says itself is cut off after as many characters.
-_LONGEST = 300
+# Longer messages of a service are cut off.
+_MAX_MESSAGE = 300
+_CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """
-    What an answer means; the flags are those of `libstore.http.message.Fault`.
+    The meaning of an error code or of a status.
 
     Attributes:
-        advice: What has happened, or what to do about it, where the service's word for it is not
-            enough.
+        kind: The class of the error.
+        message: What has happened, on what, and what to do.
+        retry: Another attempt may succeed.
+        renew: Fetch new credentials and try once more.
+        skewed: The local clock is wrong: correct it by the response's date and try once more.
+        throttled: The service asks for fewer requests; it has not carried out this one.
     """
 
     kind: type[StorageError]
-    advice: str = ""
+    message: str = ""
     retry: bool = False
     renew: bool = False
     skewed: bool = False
     throttled: bool = False
 
-    def error(
-        self,
-        status: int | None,
-        message: str = "",
-        *,
-        code: str | None = None,
-        request_id: str | None = None,
-        secrets: Iterable[str | bytes] = (),
-    ) -> StorageError:
-        """
-        Return what to raise.
 
-        Args:
-            message: What the service says.
-            secrets: What must not stand in it, in the code or in the request's id, even if the
-                service says it, besides what was sent last.
-        """
-        text = self.advice
-        known = (*secrets, *sent_secrets())
-        said = " ".join(redact(message, known).split())[:_LONGEST]
-        if said:
-            text += f" (the service says: {said})"
-        retryable = True if self.retry else None
-        return self.kind(
-            text,
-            status=status,
-            code=redact(code, known) if code else code,
-            request_id=redact(request_id, known) if request_id else request_id,
-            retryable=retryable,
-        )
+# ---------------------------------------------------------------------- meanings for all services
 
-    def fault(self, error: Exception) -> Fault:
-        """Return what the wire is told."""
-        return Fault(error, self.retry, self.renew, self.skewed, self.throttled)
-
-
-# ---------------------------------------------------------------------- what all services tell
-
-BUSY = Meaning(ServiceUnavailableError, "the service cannot answer at the moment", retry=True)
+BUSY = Meaning(
+    ServiceUnavailableError, "the service is temporarily unavailable; try again later", retry=True
+)
 SLOWER = Meaning(
     RateLimitedError,
-    "the service asks for fewer requests; send fewer at once",
+    "the service limits the rate of requests; send fewer at the same time",
     retry=True,
     throttled=True,
 )
 DAMAGED = Meaning(
-    IntegrityError, "the bytes that arrived are not the ones that were sent", retry=True
+    IntegrityError, "the service received other bytes than were sent; try again", retry=True
 )
-CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; set it", skewed=True)
-#: Statuses that say by themselves that another attempt may succeed, whoever says them: a load
-#: balancer answers with a page of its own, or with nothing.
+CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; correct it", skewed=True)
+FULL = Meaning(StorageFullError, "the service has no space left")
+QUOTA = Meaning(StorageFullError, "a quota is exceeded; raise it or delete something")
+LACKING = Meaning(NotSupportedError, "the service does not support this operation")
+REFUSED = Meaning(ServiceError, "the service rejected the request")
+EXISTS = Meaning(ObjectAlreadyExistsError, "an object of this name already exists")
+CHANGED = Meaning(ObjectChangedError, "the object was changed: its ETag is a different one")
+NO_OBJECT = Meaning(ObjectNotFoundError, "the object does not exist")
+NO_BUCKET = Meaning(ContainerNotFoundError, "the bucket does not exist")
+NO_CONTAINER = Meaning(ContainerNotFoundError, "the container does not exist")
+#: The response did not come from the service; the mapper replaces this by a full message.
+UNEXPECTED = Meaning(ServiceError)
+#: Statuses that mean by themselves that another attempt may succeed. Load balancers and proxies
+#: send them too, with any body or none. Each `ErrorMapper` has them.
 PASSING: Mapping[int, Meaning] = {
     408: BUSY, 429: SLOWER, 500: BUSY, 502: BUSY, 503: BUSY, 504: BUSY,
 }  # fmt: skip
-FULL = Meaning(StorageFullError, "the service has no room left")
-QUOTA = Meaning(StorageFullError, "a quota is used up")
-LACKING = Meaning(NotSupportedError, "the service cannot do this")
-REFUSED = Meaning(ServiceError, "the service does not accept the request")
-EXISTS = Meaning(ObjectAlreadyExistsError, "there is an object of this name already")
-CHANGED = Meaning(ObjectChangedError, "the object has another ETag")
-NO_OBJECT = Meaning(ObjectNotFoundError, "there is no such object")
-NO_BUCKET = Meaning(ContainerNotFoundError, "there is no such bucket")
-NO_CONTAINER = Meaning(ContainerNotFoundError, "there is no such container")
+_PROXY = Meaning(
+    ServiceError, "the proxy requires authentication; pass the user and password in its URL"
+)
 
 
-# ---------------------------------------------------------------------- what none of them tells
+# ---------------------------------------------------------------------- responses
 
 
-def foreign(status: int, service: str, where: str = "the endpoint") -> Meaning:
+@dataclass(frozen=True, slots=True)
+class ErrorDocument:
     """
-    Return the meaning of an answer that is not the service's.
+    The content of an error response.
+
+    Attributes:
+        code: The service's error code.
+        message: The service's message for people.
+        request_id: The id of the request, if it is not in a header.
+        fields: Other fields that the driver needs.
+        recognized: Whether the content has the form of the service's errors.
+    """
+
+    code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    recognized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """
+    An error response, and the request that it is for.
+
+    Attributes:
+        operation: The kind of the request.
+        document: The parsed content.
+    """
+
+    operation: Operation
+    request: Request
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    document: ErrorDocument
+
+
+#: An entry of a table: a meaning, or a function for a meaning that depends on the request.
+Entry: TypeAlias = Meaning | Callable[[ErrorResponse], Meaning]
+_OTHER = Operation("", "GET", OBJECT)
+_DOCUMENTS = frozenset({JSON, XML})
+
+
+class ErrorMapper:
+    """
+    Map the error responses of one service to exceptions.
+
+    An instance is what `libstore.http.client.Client` takes as its ``read_error``.
 
     Args:
-        where: The arguments that say where the service is.
+        service: The name of the service in messages.
+        parse: Returns the content of an error response, given its headers and its body.
+        codes: What each error code means.
+        by_status: What each status means in a response without a known code. Those of `PASSING`
+            need not be in it.
+        genuine: The beginnings of names of headers that only the service sends.
+        strict: Each response of the service has one of these headers.
+        request_id: The names of headers that may have the request's id.
+        secrets: Returns the secrets of the driver, which no message may contain.
+        is_unexpected: Returns whether a response did not come from the service. By default that
+            is a page of HTML with neither an error code nor a genuine header.
+        trusted: Statuses that choose the class of the error even then, beside those that mean
+            another attempt may succeed.
+        unsure: Returns whether a wrong clock may be the reason for an error.
+        settings: The options that say where the service is.
     """
-    return Meaning(
-        ServiceError,
-        f"the answer, status {status}, is not one of {service}; look whether {where} is right,"
-        " and whether a proxy or a login page answers in its place",
+
+    def __init__(
+        self,
+        service: str,
+        parse: Callable[[Mapping[str, str], bytes], ErrorDocument],
+        codes: Mapping[str, Entry],
+        by_status: Mapping[int, Entry],
+        *,
+        genuine: tuple[str, ...] = (),
+        strict: bool = False,
+        request_id: tuple[str, ...] = (),
+        secrets: Callable[[], Iterable[str | bytes]] = tuple,
+        is_unexpected: Callable[[ErrorResponse], bool] | None = None,
+        trusted: frozenset[int] = frozenset(),
+        unsure: Callable[[ErrorResponse], bool] | None = None,
+        settings: str = "the endpoint",
+    ) -> None:
+        self._service = service
+        self._parse = parse
+        self._codes = codes
+        self._by_status: Mapping[int, Entry] = {**PASSING, **by_status}
+        self._genuine = genuine
+        self._strict = strict
+        self._request_id = request_id
+        self._secrets = secrets
+        self.is_unexpected = is_unexpected or self._is_html
+        self._trusted = trusted
+        self._unsure = unsure
+        self._settings = settings
+
+    def __call__(
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Fault:
+        """Return the error for a response, and what the client can do about it."""
+        operation = request.kind if isinstance(request, ServiceRequest) else _OTHER
+        document = self._parse(headers, body)
+        return self.fault(ErrorResponse(operation, request, status, headers, body, document))
+
+    def fault(self, response: ErrorResponse) -> Fault:
+        """Return the error for a parsed response; a driver may override this."""
+        meaning, error = self._read(response)
+        return Fault(
+            error, meaning.retry, meaning.renew, meaning.skewed, meaning.throttled,
+            unsure=self._unsure is not None and self._unsure(response),
+        )  # fmt: skip
+
+    def error(
+        self, operation: Operation, status: int, headers: Mapping[str, str], body: bytes
+    ) -> StorageError:
+        """Return the error for one response of many, as in a batch."""
+        request = Request(operation.method, "", "")
+        document = self._parse(headers, body)
+        return self._read(ErrorResponse(operation, request, status, headers, body, document))[1]
+
+    def embedded(
+        self,
+        document: ErrorDocument,
+        status: int | None,
+        headers: Mapping[str, str],
+        sent: Mapping[str, str] | None = None,
+    ) -> StorageError:
+        """
+        Return the error for an error document in a response with a status of success.
+
+        Args:
+            status: The response's status; `None` if the error is about one row of many.
+            headers: The response's.
+            sent: The headers of the request.
+        """
+        request = Request("", "", "", sent or {})
+        _, error = self._read(ErrorResponse(_OTHER, request, 200, headers, b"", document))
+        error.status = status
+        return error
+
+    def unexpected(self, status: int, headers: Mapping[str, str]) -> StorageError:
+        """Return the error for a response of any status that did not come from the service."""
+        meaning = self._unexpected(status, headers)
+        return meaning.kind(meaning.message, status=status, retryable=meaning.retry or None)
+
+    def check_genuine(
+        self, operation: Operation, response: Response, size: int | None = None
+    ) -> None:
+        """
+        Raise `ServiceError` if a 2xx response does not prove that the operation was carried out.
+
+        A document proves itself where it is parsed, since some servers label it as HTML.
+
+        Args:
+            size: The size of the body, if the response's headers do not say.
+        """
+        if self._strict or (operation.response not in _DOCUMENTS and is_html(response.headers)):
+            page = self.page(operation, response, size)
+            if page is not None:
+                response.close()
+                raise page
+        if not operation.is_proved_by(response.status, response.headers):
+            response.close()
+            raise unproven(response.status)
+
+    def page(
+        self, operation: Operation, response: Response, size: int | None = None
+    ) -> ServiceError | None:
+        """Return the error of a 2xx response that is a web page, as of a proxy or a login."""
+        headers = response.headers
+        size = response.size if size is None else size
+        if has_prefix(headers, self._genuine) or not (
+            self._strict or has_html(operation.method, headers, size)
+        ):
+            return None
+        status = response.status
+        text = unexpected_message(status, headers, self._service, self._settings)
+        return unproven(status, text)
+
+    # ------------------------------------------------------------------ details
+
+    def _is_html(self, response: ErrorResponse) -> bool:
+        return (
+            not response.document.recognized
+            and not has_prefix(response.headers, self._genuine)
+            and has_html(response.request.method, response.headers, len(response.body))
+        )
+
+    def _read(self, response: ErrorResponse) -> tuple[Meaning, StorageError]:
+        document, status, headers = response.document, response.status, response.headers
+        meaning = UNEXPECTED if self.is_unexpected(response) else self._meaning(response)
+        message = document.message
+        if meaning is UNEXPECTED:
+            meaning, message = self._unexpected(status, headers), ""
+        text = meaning.message
+        secrets = (*self._secrets(), *sent_secrets())
+        shown = " ".join(redact(message, secrets).split())[:_MAX_MESSAGE]
+        if shown:
+            text += f" (the service says: {shown})"
+        found = (headers[name] for name in self._request_id if name in headers)
+        request_id = next(found, document.request_id)
+        error = meaning.kind(
+            text,
+            status=status,
+            code=redact(document.code, secrets) if document.code else document.code,
+            request_id=redact(request_id, secrets) if request_id else request_id,
+            retryable=meaning.retry or None,
+        )
+        return meaning, error
+
+    def _meaning(self, response: ErrorResponse) -> Meaning:
+        status, document = response.status, response.document
+        entry = self._codes.get(document.code or "") or self._by_status.get(status)
+        if entry is None:
+            if status >= 500 or status < 300:
+                return BUSY
+            known = document.recognized or has_prefix(response.headers, self._genuine)
+            return REFUSED if known else UNEXPECTED
+        return entry if isinstance(entry, Meaning) else entry(response)
+
+    def _unexpected(self, status: int, headers: Mapping[str, str]) -> Meaning:
+        if status == 407:
+            return _PROXY
+        known = self._by_status.get(status, BUSY if status >= 500 else UNEXPECTED)
+        text = unexpected_message(status, headers, self._service, self._settings)
+        if isinstance(known, Meaning) and (
+            status in self._trusted or (known.retry and (status >= 500 or status in PASSING))
+        ):
+            return replace(known, message=text, renew=False)
+        return Meaning(ServiceError, text)
+
+
+# ---------------------------------------------------------------------- proof
+
+
+def unexpected_message(
+    status: int,
+    headers: Mapping[str, str],
+    service: str = "the service",
+    settings: str = "the endpoint",
+) -> str:
+    """Return the message about a response that did not come from the service."""
+    found = _CONTENT_TYPE.match(headers.get("content-type", ""))
+    kind = f", {found[0].lower()}" if found else ""
+    return (
+        f"unexpected response (HTTP {status}{kind}) that is not from {service};"
+        f" check {settings} and any proxy"
     )
 
 
-# ---------------------------------------------------------------------- what makes no sense
+def has_prefix(headers: Mapping[str, str], prefixes: tuple[str, ...]) -> bool:
+    """Return whether the name of a header begins with one of the prefixes."""
+    return any(name.startswith(prefixes) for name in headers)
 
 
-def understood(read: Callable[P, T]) -> Callable[P, T]:
+def has_html(method: str, headers: Mapping[str, str], size: int | None) -> bool:
     """
-    Have a function that reads an answer raise `ServiceError` where that has another form.
+    Return whether a response has a body of HTML, by its headers.
 
-    JSON may have anything anywhere, such as a number where there should be a name.
+    The content type alone is not enough: frameworks send it with empty bodies too.
+
+    Args:
+        size: Of the body; `None` if it is not known.
+    """
+    if not is_html(headers):
+        return False
+    # In a response to HEAD, Content-Length is that of the body that a GET would have.
+    return str(headers.get("content-length") if method == "HEAD" else size) != "0"
+
+
+def rejects_malformed(parse: Callable[P, T]) -> Callable[P, T]:
+    """
+    Have a function that parses a response raise `ServiceError` if the structure is another one.
+
+    JSON may have anything anywhere, such as a number in the place of a name.
     """
 
-    @wraps(read)
+    @wraps(parse)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return read(*args, **kwargs)
+            return parse(*args, **kwargs)
         except StorageError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise ServiceError(
-                "an answer has another form than the service's; look whether the endpoint is"
-                " right, and whether a proxy answers in its place"
+                "the response does not have the structure that the service documents;"
+                " check the endpoint and any proxy"
             ) from None
 
     return wrapped

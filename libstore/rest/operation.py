@@ -104,9 +104,8 @@ def unproven(status: int | None, message: str = "") -> ServiceError:
     """
     error = ServiceError(
         message
-        or f"the response (HTTP {status}) does not show that the service has carried out the"
-        " request; check whether the endpoint is right, and whether a proxy or a login page"
-        " answers in its place",
+        or f"the response (HTTP {status}) does not prove that the service carried out the request;"
+        " check the endpoint and any proxy",
         status=status,
     )
     error.unproven = True

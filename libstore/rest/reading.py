@@ -7,7 +7,7 @@ from ..http.headers import parse_content_range, parse_size
 from ..http.message import Response
 from ..values import Conditions, ObjectInfo, Reading, Span
 from .dialect import condition_headers
-from .errors import foreign
+from .errors import unexpected_message
 
 _WHOLE = Span()
 
@@ -43,7 +43,12 @@ def require_object(response: Response) -> None:
         return
     if not any(name.startswith("x-goog-") for name in headers):
         response.close()
-        raise foreign(response.status, "the service").error(response.status)
+        raise _unexpected(response)
+
+
+def _unexpected(response: Response) -> ServiceError:
+    message = unexpected_message(response.status, response.headers)
+    return ServiceError(message, status=response.status)
 
 
 def require_stored_form(response: Response) -> None:
@@ -85,7 +90,7 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
     status, size = response.status, response.size
     if status not in {200, 206}:
         response.close()
-        raise foreign(status, "the service").error(status)
+        raise _unexpected(response)
     text = response.headers.get("content-range")
     content_range = parse_content_range(text) if text else None
     span, whole = content_range or (None, None)

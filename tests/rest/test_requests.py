@@ -895,7 +895,7 @@ def test_a_batch_that_tells_of_other_objects_is_not_believed(
     server.before = lambda ask: xml("DeleteResult", failure)
     results = driver.delete_objects([driver.object("bucket", name) for name in "ab"])
     assert [False, False] == [result.ok for result in results]
-    assert all("not asked to delete" in str(result.error) for result in results)
+    assert all("the request did not" in str(result.error) for result in results)
 
 
 # ---------------------------------------------------------------------- what is told

@@ -7,14 +7,13 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ...http.message import Content, Response, Signer
+from ...http.message import Content, Signer
 from ...http.transport import Transport
 from ...redaction import Hidden
 from ...rest.client import Location, ServiceClient
-from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
 from ...values import MiB
-from .errors import ErrorReader, foreign, is_foreign
+from .errors import REQUEST_ID, error_mapper
 from .settings import Access
 
 #: The version of the interface that all requests are made in. It is the oldest one that has all
@@ -34,13 +33,13 @@ class AzureClient(ServiceClient):
     """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
-    request_id_headers: ClassVar[tuple[str, ...]] = ("x-ms-request-id",)
+    request_id_headers: ClassVar[tuple[str, ...]] = (REQUEST_ID,)
     max_document: ClassVar[int] = MAX_ANSWER
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
     ) -> None:
-        super().__init__(transport, ErrorReader(access.secrets), retry)
+        super().__init__(transport, error_mapper(access.secrets), retry)
         self.access = access
 
     @override
@@ -66,10 +65,3 @@ class AzureClient(ServiceClient):
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
         target, sas = super().target(path, query), self.access.sas
         return Hidden(f"{target}{'&' if query else '?'}{sas}") if sas else target
-
-    @override
-    def check(self, operation: Operation, response: Response) -> Response:
-        if is_foreign(operation.name, operation.method, response):
-            response.close()
-            raise unproven(response.status, foreign(response.status).advice)
-        return super().check(operation, response)

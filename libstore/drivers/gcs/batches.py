@@ -19,7 +19,7 @@ from ...errors import (
 )
 from . import operations
 from .client import GCSClient
-from .errors import VagueNotFoundError, meaning_of, read_error
+from .errors import VagueNotFoundError
 
 #: The most that Google takes in one.
 MOST = 100
@@ -111,10 +111,8 @@ class Batches:
         if number in {200, 204}:
             return None
         start = part.find(b"{", status.end())
-        told = read_error(part[start:] if start >= 0 else b"")
-        return self._client.errors.error(
-            meaning_of("DeleteObject", "", number, told), number, told
-        )
+        body = part[start:] if start >= 0 else b""
+        return self._client.errors.error(operations.DELETE_OBJECT, number, {}, body)
 
 
 def worth_repeating(error: StorageError | None) -> bool:

@@ -17,7 +17,7 @@ from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
 from . import operations
 from .endpoints import Place
-from .errors import REQUEST_ID, ErrorReader, VagueNotFoundError
+from .errors import REQUEST_ID, VagueNotFoundError, error_mapper
 
 # Empty JSON documents, which fake-gcs-server sends where Google sends an empty body.
 _EMPTY = frozenset({b"null", b"{}"})
@@ -33,7 +33,6 @@ class GCSClient(ServiceClient):
     """
 
     request_id_headers: ClassVar[tuple[str, ...]] = (REQUEST_ID,)
-    errors: ErrorReader
 
     def __init__(
         self,
@@ -44,7 +43,7 @@ class GCSClient(ServiceClient):
         secrets: Callable[[], Iterable[str]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
-        super().__init__(transport, ErrorReader(secrets), retry)
+        super().__init__(transport, error_mapper(secrets), retry)
         self.place = place
         self._known_secrets = secrets
         self._signer = signer

@@ -16,7 +16,7 @@ from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
 from ...rest.checksums import base64_of, hex_digest
 from ...rest.dialect import parameters, sorted_page, with_token
-from ...rest.errors import understood
+from ...rest.errors import rejects_malformed
 from ...rest.header_text import decode_text, encode_text, text_of
 from ...rest.operation import unproven
 from ...rest.reading import sent_span
@@ -77,7 +77,7 @@ MAX_METADATA = 8_192
 # ---------------------------------------------------------------------- responses
 
 
-@understood
+@rejects_malformed
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
     """Return all that a resource has of an object."""
     name = resource.get("name")
@@ -301,7 +301,7 @@ def list_page(document: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo 
 # ---------------------------------------------------------------------- buckets
 
 
-@understood
+@rejects_malformed
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     """Return all that a resource has of a bucket."""
     name = resource.get("name")

@@ -1,5 +1,5 @@
 """
-What Google's answers mean in this library's terms.
+What error codes and statuses of Google Cloud Storage mean: `CODES`, `BY_STATUS` and `BY_TEXT`.
 
 https://cloud.google.com/storage/docs/json_api/v1/status-codes
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...errors import (
@@ -22,11 +22,8 @@ from ...errors import (
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
-    StorageError,
 )
 from ...http.json import parse_json
-from ...http.message import Fault, Request
-from ...rest import errors
 from ...rest.errors import (
     BUSY,
     CLOCK,
@@ -35,267 +32,101 @@ from ...rest.errors import (
     LACKING,
     NO_BUCKET,
     NO_OBJECT,
-    PASSING,
     QUOTA,
     REFUSED,
     SLOWER,
+    UNEXPECTED,
+    Entry,
+    ErrorDocument,
+    ErrorMapper,
+    ErrorResponse,
     Meaning,
 )
+from ...rest.operation import ACCOUNT, CONTAINER, JSON, UPLOAD, XML
 
 REQUEST_ID = "x-guploader-uploadid"
 
-_THROTTLES = frozenset(
-    {
-        "rateLimitExceeded",
-        "userRateLimitExceeded",
-        "dailyLimitExceeded",
-        "limitExceeded",
-        "SlowDown",  # https://cloud.google.com/storage/docs/xml-api/reference-status
-    }
-)
-_DIGEST = re.compile(r"(?i)(md5|crc32c|hash|checksum).{0,120}(match|mismatch)")
-_OAUTH = re.compile(r"[a-z_]{1,100}")  # https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
-_NO_BUCKET = re.compile(r"(?i)bucket .{0,80}(does not|doesn't|not) (exist|found)|no such bucket")
-_NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not found")
-
 
 class VagueNotFoundError(ObjectNotFoundError):
-    """Something is not there, and the answer does not say whether it is object or bucket."""
+    """Something does not exist, and the response does not say whether object or bucket."""
 
 
-_UNKNOWN_CALLER = Meaning(
-    AuthenticationError,
-    "Google does not accept the token; look whether the credentials are still valid, or give some",
-    renew=True,
-)
 _DENIED = Meaning(
-    AccessDeniedError, "these credentials are not allowed to do this; look at the IAM roles"
+    AccessDeniedError, "these credentials are not allowed to do this; check their IAM roles"
 )
-_PAYER = Meaning(
-    AccessDeniedError, "the bucket lets those pay who ask; name your project with user_project="
-)
+_PAYER = Meaning(AccessDeniedError, "this is a requester-pays bucket; pass user_project=")
 _PUBLIC = Meaning(
     AccessDeniedError,
-    "public access prevention forbids it; lift it from the bucket, project or organisation",
+    "public access prevention forbids this; remove it from the bucket, project or organisation",
 )
 # https://cloud.google.com/resource-manager/docs/organization-policy/restricting-domains
 _RESTRICTED = Meaning(
     AccessDeniedError,
-    "the organisation's policy allows nothing to be shared with everybody; ask for an exception,"
-    " or share by signed URLs",
+    "a policy of the organisation forbids public access; request an exception, or use signed URLs",
 )
 _UNIFORM = Meaning(
     NotSupportedError,
-    "the bucket has uniform access, so nothing in it has an ACL of its own; make the whole bucket"
-    " public with enable_cdn() of the container",
+    "the bucket has uniform access, so objects have no ACLs; make the whole bucket public with"
+    " container.enable_cdn()",
+)
+_TAKEN = Meaning(
+    ContainerAlreadyExistsError,
+    "the name is taken: all projects share the names of buckets; choose another one",
+)
+_NOT_EMPTY = Meaning(ContainerNotEmptyError, "the bucket still contains objects or versions")
+_CHANGED = Meaning(
+    ObjectChangedError, "the object was changed: its ETag is a different one, or it is gone"
+)
+_HELD = Meaning(AccessDeniedError, "a hold or a retention policy protects the object")
+_KEY = Meaning(
+    AccessDeniedError,
+    "the object is encrypted with another key; pass the right one as customer_key=",
 )
 _VAGUE = replace(NO_OBJECT, kind=VagueNotFoundError)
-_TAKEN = Meaning(
-    ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
-)
-_FULL = Meaning(ContainerNotEmptyError, "the bucket still has objects or versions")
-_CHANGED = Meaning(ObjectChangedError, "the object has another ETag, or is not there")
-_HELD = Meaning(AccessDeniedError, "a hold or a retention policy keeps the object")
-_NAME = Meaning(InvalidNameError, "Google takes no bucket of this name")
-_KEY = Meaning(
-    AccessDeniedError, "the object is encrypted with another customer_key than is given, or none"
-)
-_INVALID = Meaning(InvalidOptionError, "Google does not accept one of the options")
-
-# https://cloud.google.com/storage/docs/resumable-uploads: after a week, or after trouble there.
-_GONE = Meaning(
-    ServiceError, "Google no longer knows the upload or copy that was under way; begin it anew"
-)
+# https://cloud.google.com/storage/docs/resumable-uploads: sessions expire after a week.
+_GONE = Meaning(ServiceError, "Google no longer knows this upload or copy; start it again")
 _CONSTRAINT = Meaning(
     AccessDeniedError,
-    "the organisation's policy does not allow such a bucket; ask for another in extra",
+    "a policy of the organisation does not allow this bucket; change the options in extra",
 )
 
-_BY_STATUS = {
-    401: _UNKNOWN_CALLER,
-    403: _DENIED,
-    405: LACKING,
-    410: _GONE,
-    412: _CHANGED,
-    416: Meaning(ServiceError, "the object has no such range"),
-    501: LACKING,
-    **PASSING,
-}
+
+# ---------------------------------------------------------------------- ambiguous statuses
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """
-    What an error answer says.
-
-    Attributes:
-        known: It is in a form of Google's.
-        foreign: It is what Google's interfaces do not answer with, such as a page for people.
-        xml: It is in the form of the XML API.
-    """
-
-    code: str | None = None
-    message: str = ""
-    known: bool = False
-    foreign: bool = False
-    xml: bool = False
-
-
-class ErrorReader:
-    """
-    Reads Google's errors; see `libstore.http.message.ErrorReader`.
-
-    Args:
-        secrets: Returns what must not stand in a message, even if the service repeats it.
-    """
-
-    def __init__(self, secrets: Callable[[], Iterable[str]] = tuple) -> None:
-        self._secrets = secrets
-
-    def __call__(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
-    ) -> Fault:
-        """Return what an answer means."""
-        told = read_error(body)
-        if told.xml and request.operation not in _OF_XML:
-            told = Told(foreign=True)
-        meaning = meaning_of(request.operation, request.target, status, told)
-        error = self.error(meaning, status, told, headers.get(REQUEST_ID))
-        return replace(meaning.fault(error), unsure=status == 403 and not body)
-
-    def error(
-        self, meaning: Meaning, status: int, told: Told, request_id: str | None = None
-    ) -> StorageError:
-        """Return what to raise."""
-        return meaning.error(
-            status, told.message, code=told.code, request_id=request_id, secrets=self._secrets()
-        )
-
-
-def read_error(body: bytes) -> Told:
-    """Return what an error says: JSON mostly, plain text at uploads and downloads, or XML."""
-    text = body.decode("utf-8", "replace").strip()
-    if text.startswith("{"):
-        return _read_json(text)
-    if text.startswith("<"):
-        code = re.search(r"<Code>([^<]{1,100})</Code>", text)
-        message = re.search(r"<Message>([^<]{1,1000})</Message>", text)
-        details = re.search(r"<Details>([^<]{1,1000})</Details>", text)
-        if code:
-            said = [found[1] for found in (message, details) if found]
-            return Told(code[1], " ".join(said), known=True, xml=True)
-        return Told(foreign=True)
-    return Told(None, text[:1000])
-
-
-def _read_json(text: str) -> Told:
-    try:
-        error: Any = parse_json(text)["error"]
-        if isinstance(error, str):
-            oauth = _OAUTH.fullmatch(error)
-            return Told(error, known=True) if oauth else Told(foreign=True)
-        reasons = error.get("errors") or [{}]
-        reason = reasons[0].get("reason") or error.get("status")
-        return Told(
-            reason if isinstance(reason, str) and reason and " " not in reason else None,
-            str(error.get("message") or ""),
-            known=True,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return Told(foreign=True)
-
-
-def meaning_of(operation: str, target: str, status: int, told: Told) -> Meaning:
-    """Return what an answer to an operation means."""
-    if told.foreign and status < 500 and status not in PASSING:
-        return foreign(status)
-    known = _BY_STATUS.get(status)
-    if told.code in _THROTTLES:
-        known = SLOWER
-    elif status == 404:
-        known = None if operation in _OF_PROJECTS else _missing(operation, told)
-    elif status in {409, 412}:
-        known = _conflict(operation, target, status, told.message)
-    elif status in {400, 403}:
-        known = _refusal(status, told)
-    elif status >= 500 and known is None:
-        known = BUSY
-    if known is None:
-        known = REFUSED if told.known else foreign(status)
-    return known
-
-
-def _missing(operation: str, told: Told) -> Meaning:
-    if operation in _OF_SESSIONS:
-        return _GONE
-    if told.message and not told.known:
-        plain = operation in _OF_UPLOADS and _NOT_FOUND.search(told.message)
-        if operation in _OF_JSON | _OF_UPLOADS and not plain:
-            return foreign(404)
-    # A name may say anything, and what has it is not the bucket.
-    named = told.message.lower().startswith("no such object")
-    if operation in _OF_BUCKETS or (not named and _NO_BUCKET.search(told.message)):
-        return NO_BUCKET
-    sure = told.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(told.message)
-    return NO_OBJECT if sure else _VAGUE
-
-
-_OF_BUCKETS = frozenset(
-    {"GetBucket", "DeleteBucket", "ListObjects", "StartUpload", "InsertObject", "GetPolicy",
-     "SetPolicy"}
-)  # fmt: skip
-_OF_PROJECTS = frozenset({"CreateBucket", "ListBuckets"})
-# Those of objects may have plain text for answers.
-_OF_JSON = frozenset({"GetBucket", "DeleteBucket", "ListObjects", "GetPolicy", "SetPolicy"})
-_OF_UPLOADS = frozenset({"InsertObject", "StartUpload"})
-_NOT_FOUND = re.compile(r"(?i)\bbucket\b|^not found\.?$")
-_OF_SESSIONS = frozenset({"ResumeUpload", "QueryUpload"})
-# With an HMAC key sessions are begun by the XML API, and answer like it.
-_OF_XML = _OF_SESSIONS | {
-    "AbortMultipart", "CancelUpload", "FinishMultipart", "ListMultiparts", "ListParts", "PutPart",
-    "StartMultipart",
-}  # fmt: skip
-
-
-def _conflict(operation: str, target: str, status: int, text: str) -> Meaning:
-    if "public access prevention" in text.lower():
-        return _PUBLIC
-    if "permitted customer" in text:
-        return _RESTRICTED
-    if operation == "DeleteBucket":  # fake-gcs-server says 412
-        return _FULL
-    if operation == "CreateBucket":
-        return _TAKEN if status == 409 else _CONSTRAINT
-    if status == 409:
-        return BUSY
-    # Only a write that must find nothing asks for the generation 0.
-    asked = target.partition("?")[2].split("&")
-    return EXISTS if "ifGenerationMatch=0" in asked else _CHANGED
-
-
-def _refusal(status: int, told: Told) -> Meaning:
-    text = told.message.lower()
-    for part, meaning in _REFUSALS:
-        if part in text or part in (told.code or ""):
-            return meaning
-    if status == 403:
-        return _DENIED
-    if _DIGEST.search(told.message):
+def _bad_request(response: ErrorResponse) -> Meaning:
+    document = response.document
+    found = _by_text(document)
+    if found is not None:
+        return found
+    if _DIGEST.search(document.message):
         return DAMAGED
-    if told.known or told.message:
-        return _INVALID if told.code in {"invalid", "invalidParameter"} else REFUSED
-    return foreign(status)
+    if document.code in {"invalid", "invalidParameter"}:
+        return Meaning(InvalidOptionError, "Google does not accept the value of an option")
+    return REFUSED if document.recognized or document.message else UNEXPECTED
 
 
-#: By a part of the message, or by the reason.
-_REFUSALS = (
+_DIGEST = re.compile(r"(?i)(md5|crc32c|hash|checksum).{0,120}(match|mismatch)")
+
+
+def _forbidden(response: ErrorResponse) -> Meaning:
+    return _by_text(response.document) or _DENIED
+
+
+def _by_text(document: ErrorDocument) -> Meaning | None:
+    text, code = document.message.lower(), document.code or ""
+    return next((meaning for part, meaning in BY_TEXT if part in text or part in code), None)
+
+
+#: By a part of the message, or of the reason.
+BY_TEXT = (
     ("public access prevention", _PUBLIC),
     ("uniform bucket-level access", _UNIFORM),
     ("permitted customer", _RESTRICTED),
     ("requester pays", _PAYER),
     ("user project", _PAYER),
-    ("invalid bucket name", _NAME),
-    ("non-empty bucket", _FULL),  # as Google's storage-testbench says it
+    ("invalid bucket name", Meaning(InvalidNameError, "Google does not allow this bucket name")),
+    ("non-empty bucket", _NOT_EMPTY),  # Google's storage-testbench
     ("EncryptedWithCustomerEncryptionKey", _KEY),
     ("customerEncryptionKeyIsIncorrect", _KEY),
     ("quotaExceeded", QUOTA),
@@ -305,6 +136,122 @@ _REFUSALS = (
 )
 
 
-def foreign(status: int) -> Meaning:
-    """Return what an answer means that is not one of Google's."""
-    return errors.foreign(status, "Google")
+def _not_found(response: ErrorResponse) -> Meaning:
+    operation, document = response.operation, response.document
+    text = document.message
+    if operation.subject is UPLOAD and operation.response is JSON:
+        return _GONE
+    if operation.required is ACCOUNT and operation.response is JSON:
+        return REFUSED if document.recognized else UNEXPECTED
+    if operation.required is CONTAINER and operation.response is not XML:
+        # Google responds with plain text to uploads only.
+        plain = operation.creates and _NOT_FOUND.search(text)
+        return NO_BUCKET if document.recognized or not text or plain else UNEXPECTED
+    # The name of an object may contain anything, also the message about a bucket.
+    if _NO_BUCKET.search(text) and not text.lower().startswith("no such object"):
+        return NO_BUCKET
+    sure = document.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(text)
+    return NO_OBJECT if sure else _VAGUE
+
+
+_NOT_FOUND = re.compile(r"(?i)\bbucket\b|^not found\.?$")
+_NO_BUCKET = re.compile(r"(?i)bucket .{0,80}(does not|doesn't|not) (exist|found)|no such bucket")
+_NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not found")
+
+
+def _conflict(response: ErrorResponse) -> Meaning:
+    text, operation = response.document.message, response.operation
+    if "public access prevention" in text.lower():
+        return _PUBLIC
+    if "permitted customer" in text:
+        return _RESTRICTED
+    if operation.name == "DeleteBucket":  # fake-gcs-server sends 412
+        return _NOT_EMPTY
+    if operation.name == "CreateBucket":
+        return _TAKEN if response.status == 409 else _CONSTRAINT
+    if response.status == 409:
+        return BUSY
+    # Only if_absent requires the generation 0.
+    query = response.request.target.partition("?")[2].split("&")
+    return EXISTS if "ifGenerationMatch=0" in query else _CHANGED
+
+
+#: A reason decides before the status.
+CODES: Mapping[str, Entry] = {
+    "rateLimitExceeded": SLOWER,
+    "userRateLimitExceeded": SLOWER,
+    "dailyLimitExceeded": SLOWER,
+    "limitExceeded": SLOWER,
+    "SlowDown": SLOWER,  # https://cloud.google.com/storage/docs/xml-api/reference-status
+}
+
+BY_STATUS: Mapping[int, Entry] = {
+    400: _bad_request,
+    401: Meaning(
+        AuthenticationError,
+        "Google does not accept the token; check that the credentials are valid, or pass some",
+        renew=True,
+    ),
+    403: _forbidden,
+    404: _not_found,
+    405: LACKING,
+    409: _conflict,
+    410: _GONE,
+    412: _conflict,
+    416: Meaning(ServiceError, "the object has no such range"),
+    501: LACKING,
+}
+
+
+# ---------------------------------------------------------------------- the mapper
+
+
+def error_mapper(secrets: Callable[[], Iterable[str | bytes]] = tuple) -> ErrorMapper:
+    """Return what turns error responses of Google into exceptions."""
+    return ErrorMapper(
+        "Google Cloud Storage", _parse, CODES, BY_STATUS,
+        genuine=("x-goog-", "x-guploader-"), request_id=(REQUEST_ID,), secrets=secrets,
+        is_unexpected=_is_unexpected, trusted=frozenset({501}),
+        unsure=lambda response: response.status == 403 and not response.body,
+    )  # fmt: skip
+
+
+def _is_unexpected(response: ErrorResponse) -> bool:
+    """Return whether a response is a web page, or has the form of another interface's errors."""
+    operation, recognized = response.operation, response.document.recognized
+    start = response.body.lstrip()[:1]
+    if start == b"<":
+        # With an HMAC key, sessions are created by the XML API and their errors are XML too.
+        xml = operation.response is XML or (operation.subject is UPLOAD and not operation.creates)
+        return not (xml and recognized)
+    return start == b"{" and not recognized
+
+
+def _parse(_headers: Mapping[str, str], body: bytes) -> ErrorDocument:
+    """Parse an error: JSON mostly, plain text for uploads and downloads, or XML."""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("{"):
+        return _parse_json(text)
+    if text.startswith("<"):
+        code = re.search(r"<Code>([^<]{1,100})</Code>", text)
+        found = re.findall(r"<(?:Message|Details)>([^<]{1,1000})</", text)
+        return ErrorDocument(code[1], " ".join(found), recognized=True) if code else _NOTHING
+    return ErrorDocument(message=text[:1000])
+
+
+_NOTHING = ErrorDocument()
+_OAUTH = re.compile(r"[a-z_]{1,100}")  # https://datatracker.ietf.org/doc/html/rfc6749#section-5.2
+
+
+def _parse_json(text: str) -> ErrorDocument:
+    try:
+        error: Any = parse_json(text)["error"]
+        if isinstance(error, str):
+            return ErrorDocument(error, recognized=True) if _OAUTH.fullmatch(error) else _NOTHING
+        reasons = error.get("errors") or [{}]
+        reason = reasons[0].get("reason") or error.get("status")
+        named = isinstance(reason, str) and reason and " " not in reason
+        message = str(error.get("message") or "")
+        return ErrorDocument(reason if named else None, message, recognized=True)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return _NOTHING

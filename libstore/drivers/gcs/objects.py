@@ -30,7 +30,6 @@ from ...values import (
 )
 from . import dialect, operations
 from .client import GCSClient
-from .errors import foreign
 from .settings import Settings
 
 # Metadata is read, changed and written; so often, if others change it meanwhile.
@@ -86,7 +85,7 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
         # A proxy's page has a status of success and may have an ETag.
         if response.status == 200 and not any(map(dialect.is_own_header, response.headers)):
             response.close()
-            raise foreign(200).error(200)
+            raise self._client.errors.unexpected(200, response.headers)
         info, sent = dialect.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 

@@ -24,13 +24,12 @@ from ...http.transport import Transport
 from ...http.xml import Listing
 from ...redaction import Hidden
 from ...rest.client import Location, MovedError, ServiceClient
-from ...rest.confirming import is_unproven
-from ...rest.operation import XML, Operation, ServiceRequest, unproven
+from ...rest.operation import NONE, Operation, ServiceRequest
 from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from . import operations
 from .endpoints import Endpoint, Place, is_region
-from .errors import ErrorReader, WrongRegionError, is_page, strange
+from .errors import REQUEST_ID, S3ErrorMapper, WrongRegionError, error_document
 from .xml import MAX_ANSWER, parse
 
 # The response of Swift's S3 API where a newer write has replaced the object in the meantime:
@@ -53,7 +52,6 @@ class S3Client(ServiceClient):
     used_up: ClassVar[frozenset[str]] = frozenset({"NoSuchUpload"})
     request_id_headers: ClassVar[tuple[str, ...]] = ("x-amz-request-id",)
     max_document: ClassVar[int] = MAX_ANSWER
-    errors: ErrorReader
 
     def __init__(
         self,
@@ -73,7 +71,7 @@ class S3Client(ServiceClient):
         self._places: dict[str, Place] = {}
         # Whether the service has accepted a request.
         self._accepted = False
-        super().__init__(transport, ErrorReader(self.secrets()), retry)
+        super().__init__(transport, S3ErrorMapper(self.secrets), retry)
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
@@ -107,18 +105,14 @@ class S3Client(ServiceClient):
     @override
     def check(self, operation: Operation, response: Response) -> Response:
         self._accepted = True
-        if operation.response is XML:  # its root element shows whether it is an error or a page
-            return super().check(operation, response)
-        size = response.size
-        if operation.method not in {"GET", "HEAD"}:
+        size = None
+        if operation.response is NONE and operation.method != "HEAD":
             body = self._read_no_error(operation, response)
-            if _SUPERSEDED in body and "x-amz-request-id" in response.headers:
+            if _SUPERSEDED in body and REQUEST_ID in response.headers:
                 return response
             size = len(body)
-        if is_page(operation.method, operation.name, response.headers, size):
-            response.close()
-            raise unproven(response.status, strange(response.status).advice)
-        return super().check(operation, response)
+        self.errors.check_genuine(operation, response, size)
+        return response
 
     def _read_no_error(self, operation: Operation, response: Response) -> bytes:
         """Read the body of a response that has no document; raise the error that it may be."""
@@ -143,21 +137,10 @@ class S3Client(ServiceClient):
         headers: Mapping[str, str] | None,
     ) -> StorageError:
         if document.tag == "Error":  # status 200 may be an error
-            request_id = self.request_id(response.headers)
-            return self.errors.inside(document.head, response.status, request_id, headers)
+            return self.errors.embedded(
+                error_document(document.head), response.status, response.headers, headers
+            )
         return super().unexpected(document, roots, response, headers)
-
-    @override
-    def unread(
-        self, error: StorageError, operation: Operation, response: Response
-    ) -> StorageError:
-        error = super().unread(error, operation, response)
-        # Some services send XML with the content type of HTML, so that is checked last.
-        if is_unproven(error) and is_page(
-            operation.method, operation.name, response.headers, response.size
-        ):
-            return unproven(response.status, strange(response.status).advice)
-        return error
 
     # ------------------------------------------------------------------ regions
 

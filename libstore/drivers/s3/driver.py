@@ -12,15 +12,12 @@ from ...driver import StorageDriver
 from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotFoundError,
-    ObjectNotFoundError,
     StorageError,
 )
 from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
-from ...http.message import Response
 from ...options import Check, constructor
 from ...rest.confirming import KnownObjects
-from ...rest.operation import Operation
 from ...rest.upload_starts import Starts
 from ...values import (
     ContainerInfo,
@@ -183,12 +180,12 @@ class S3Driver(PublicHooks):
             self._head_container(name)
         except ContainerNotFoundError:
             return
-        raise ContainerAlreadyExistsError("you have a bucket of this name already")
+        raise ContainerAlreadyExistsError("you already own a bucket of this name")
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         def head() -> ContainerInfo:
-            response = self._missing_is_bucket(operations.HEAD_BUCKET, name)
+            response = self._client.send(operations.HEAD_BUCKET, name)
             response.close()
             region = response.headers.get("x-amz-bucket-region", self._client.known_region(name))
             return ContainerInfo(name, extra={"region": region}, complete=True)
@@ -202,18 +199,10 @@ class S3Driver(PublicHooks):
     @override
     def _delete_container(self, name: str) -> None:
         self._client.confirmer.delete_container(
-            lambda: self._missing_is_bucket(operations.DELETE_BUCKET, name).close(),
+            lambda: self._client.send(operations.DELETE_BUCKET, name).close(),
             lambda: self._head_container(name),
         )
         self._client.forget(name)
-
-    def _missing_is_bucket(self, operation: Operation, name: str) -> Response:
-        try:
-            return self._client.send(operation, name)
-        except ObjectNotFoundError as error:  # status 404 without a code
-            raise ContainerNotFoundError(
-                "there is no such bucket", status=error.status, request_id=error.request_id
-            ) from None
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:

@@ -1,5 +1,5 @@
 """
-What the codes of S3 and its relatives mean in this library's terms.
+What error codes and statuses of S3 and its relatives mean: the tables `CODES` and `BY_STATUS`.
 
 The codes are those of
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -9,8 +9,10 @@ and what other services add to them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+
+from typing_extensions import override
 
 from ...errors import (
     AccessDeniedError,
@@ -29,7 +31,7 @@ from ...errors import (
     StorageError,
 )
 from ...http.headers import is_html
-from ...http.message import Fault, Request
+from ...http.message import Fault
 from ...rest.client import MovedError
 from ...rest.errors import (
     BUSY,
@@ -41,125 +43,174 @@ from ...rest.errors import (
     LACKING,
     NO_BUCKET,
     NO_OBJECT,
-    PASSING,
     QUOTA,
     REFUSED,
     SLOWER,
+    UNEXPECTED,
+    Entry,
+    ErrorDocument,
+    ErrorMapper,
+    ErrorResponse,
     Meaning,
-    foreign,
 )
-from ...rest.proofs import has_html
+from ...rest.operation import ACCOUNT, CONTAINER
 from .xml import parse
 
-_KEY = (
-    "the service does not know this access key; look whether it is complete and for this service"
-)
-_MISMATCH = (
-    "the secret does not go with the access key, or something between here and the service"
-    " changes requests; look at the secret, and at proxies"
-)
-_OLD = "the session token has expired or is not for this key; get new temporary credentials"
+REQUEST_ID = "x-amz-request-id"
+
+
+def _precondition_failed(response: ErrorResponse) -> Meaning:
+    if any(name.endswith("if-none-match") for name in response.request.headers):
+        return EXISTS
+    return CHANGED
+
+
+def _not_found(response: ErrorResponse) -> Meaning:
+    # If-Match fails with 404 where the object does not exist:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response
+    request, missing = response.request, response.operation.required
+    code = response.document.code
+    if request.method in {"PUT", "POST"} and "if-match" in request.headers:
+        return CHANGED
+    if missing not in {ACCOUNT, CONTAINER}:
+        return NO_OBJECT
+    if code is None and missing is CONTAINER:
+        return NO_BUCKET
+    return _MISPLACED if code in {None, "NoSuchKey"} else REFUSED
+
+
+def _bad_request(response: ErrorResponse) -> Meaning:
+    known = response.document.code or REQUEST_ID in response.headers
+    # A response to HEAD has no body by which the service could be recognized.
+    return REFUSED if known or response.request.method == "HEAD" else UNEXPECTED
+
+
 _REGION = "the service expects another region; pass it as region="
-
-_expired = Meaning(AuthenticationError, _OLD, renew=True)
-_denied = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
-_unknown = Meaning(
-    AuthenticationError, "the service does not accept these credentials", renew=True
+_KEY = Meaning(
+    AuthenticationError,
+    "the service does not know this access key; check that it is complete and for this service",
 )
+_MISMATCH = Meaning(
+    AuthenticationError,
+    "the secret does not match the access key, or a proxy changes requests; check the secret and"
+    " any proxy",
+)
+_EXPIRED = Meaning(
+    AuthenticationError,
+    "the session token has expired or does not belong to this key; get new temporary credentials",
+    renew=True,
+)
+_UNKNOWN = Meaning(
+    AuthenticationError,
+    "the service does not accept these credentials; check key, secret and token",
+    renew=True,
+)
+_UNSIGNED = Meaning(AuthenticationError, "the service requires signed requests; pass credentials")
+_DENIED = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
+_TAKEN = "the name is taken: all accounts share the names of buckets; choose another one"
+_NAME = Meaning(InvalidNameError, "the service does not allow this name")
+_MISPLACED = Meaning(
+    ServiceError,
+    "the service takes the bucket for an object; check that the endpoint has no path too many",
+)
+_MOVED = Meaning(ServiceError, _REGION)
 
-MEANINGS: Mapping[str, Meaning] = {
-    # Who asks.
-    "InvalidAccessKeyId": Meaning(AuthenticationError, _KEY),
-    "SignatureDoesNotMatch": Meaning(AuthenticationError, _MISMATCH),
+CODES: Mapping[str, Entry] = {
+    # Credentials and permissions.
+    "InvalidAccessKeyId": _KEY,
+    "SignatureDoesNotMatch": _MISMATCH,
     "AuthorizationHeaderMalformed": Meaning(AuthenticationError, _REGION),
     "AuthorizationQueryParametersError": Meaning(
         AuthenticationError, "the signature is malformed"
     ),
     "InvalidSecurity": Meaning(AuthenticationError, "the credentials are not valid"),
     "CredentialsNotSupported": Meaning(
-        AuthenticationError, "the service takes no such credentials"
+        AuthenticationError, "the service does not support credentials of this kind"
     ),
-    "MissingSecurityHeader": Meaning(AuthenticationError, "the service wants signed requests"),
-    "UnsupportedAlgorithm": Meaning(AuthenticationError, "the service wants signed requests"),
-    "ExpiredToken": _expired,
-    "ExpiredTokenException": _expired,
-    "InvalidToken": _expired,
-    "TokenRefreshRequired": _expired,
+    "MissingSecurityHeader": _UNSIGNED,
+    "UnsupportedAlgorithm": _UNSIGNED,
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "InvalidToken": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
     "RequestTimeTooSkewed": CLOCK,
     "RequestExpired": CLOCK,
-    "AccessDenied": _denied,
-    "AllAccessDisabled": _denied,
-    "AccountProblem": Meaning(AccessDeniedError, "the account has a problem; ask the service"),
-    "NotSignedUp": Meaning(AccessDeniedError, "the account has not signed up for the service"),
-    "InvalidPayer": _denied,
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "AccountProblem": Meaning(
+        AccessDeniedError, "there is a problem with the account; contact the service's support"
+    ),
+    "NotSignedUp": Meaning(AccessDeniedError, "the account is not signed up for the service"),
+    "InvalidPayer": _DENIED,
     "InvalidObjectState": Meaning(
-        ObjectError, "the object is archived; restore it before it can be read"
+        ObjectError, "the object is archived; restore it before reading it"
     ),
-    # What is asked for.
+    # Buckets, objects and uploads.
     "NoSuchBucket": NO_BUCKET,
-    "NoSuchKey": NO_OBJECT,
-    "NoSuchVersion": Meaning(ObjectNotFoundError, "there is no such version of the object"),
+    "NoSuchKey": _not_found,
+    "NoSuchVersion": Meaning(ObjectNotFoundError, "the object has no such version"),
     "NoSuchUpload": Meaning(
-        ServiceError, "the upload in parts is not there: it was finished or aborted"
+        ServiceError, "the multipart upload does not exist: it was completed or aborted"
     ),
-    "BucketAlreadyExists": Meaning(
-        ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all accounts"
-    ),
-    # Google's word: https://cloud.google.com/storage/docs/xml-api/reference-status
-    "BucketNameUnavailable": Meaning(
-        ContainerAlreadyExistsError, "the name is taken; bucket names are shared by all projects"
-    ),
+    "BucketAlreadyExists": Meaning(ContainerAlreadyExistsError, _TAKEN),
+    # Google's codes: https://cloud.google.com/storage/docs/xml-api/reference-status
+    "BucketNameUnavailable": Meaning(ContainerAlreadyExistsError, _TAKEN),
     "OrgPolicyConstraintFailed": Meaning(
-        AccessDeniedError, "the organisation's policy does not allow it"
+        AccessDeniedError, "a policy of the organisation does not allow this"
     ),
     "UserProjectMissing": Meaning(
-        AccessDeniedError, "the bucket lets those pay who ask; name the project that pays"
+        AccessDeniedError, "this is a requester-pays bucket; name the project that pays"
     ),
     "BucketAlreadyOwnedByYou": Meaning(
-        ContainerAlreadyExistsError, "you have a bucket of this name already"
+        ContainerAlreadyExistsError, "you already own a bucket of this name"
     ),
-    "BucketNotEmpty": Meaning(ContainerNotEmptyError, "the bucket still has objects or versions"),
-    "InvalidBucketName": Meaning(InvalidNameError, "the service takes no bucket of this name"),
+    "BucketNotEmpty": Meaning(
+        ContainerNotEmptyError, "the bucket still contains objects or versions"
+    ),
+    "InvalidBucketName": _NAME,
     "KeyTooLongError": Meaning(InvalidNameError, "the name is too long for the service"),
-    "InvalidURI": Meaning(InvalidNameError, "the service cannot read the name"),
-    "XMinioInvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
-    "InvalidObjectName": Meaning(InvalidNameError, "the service takes no such name"),
-    "XMinioInvalidResourceName": Meaning(InvalidNameError, "the service takes no such name"),
+    "InvalidURI": Meaning(InvalidNameError, "the service cannot parse the name"),
+    "XMinioInvalidObjectName": _NAME,
+    "InvalidObjectName": _NAME,
+    "XMinioInvalidResourceName": _NAME,
     "XMinioObjectExistsAsDirectory": Meaning(
-        ObjectNameConflictError, "the service has a folder of this name"
+        ObjectNameConflictError, "the service has a directory of this name"
     ),
     "XMinioParentIsObject": Meaning(
-        ObjectNameConflictError, "the service has an object where the name wants a folder"
+        ObjectNameConflictError, "a parent directory in the name is an object on the service"
     ),
-    "TooManyBuckets": Meaning(ServiceError, "the account has as many buckets as it may have"),
-    "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service takes"),
-    "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service takes"),
+    "TooManyBuckets": Meaning(
+        ServiceError,
+        "the account has its maximum number of buckets; delete one or raise the quota",
+    ),
+    "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service allows"),
+    "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service allows"),
     "InvalidLocationConstraint": Meaning(
-        InvalidOptionError, "the service makes no buckets in this region; ask for another one"
+        InvalidOptionError, "the service does not create buckets in this region; pass another one"
     ),
     "InvalidStorageClass": Meaning(InvalidOptionError, "the service has no such storage class"),
     "MetadataTooLarge": Meaning(
-        InvalidOptionError, "the metadata is larger than the service takes"
+        InvalidOptionError, "the metadata is larger than the service allows"
     ),
     "QuotaExceeded": QUOTA,
     "ServiceQuotaExceededException": QUOTA,
     "XMinioStorageFull": FULL,
     "InsufficientCapacity": FULL,
     "AccessControlListNotSupported": Meaning(
-        NotSupportedError, "the bucket takes no ACLs: its owner owns and rules all objects in it"
+        NotSupportedError, "the bucket has ACLs disabled: its owner owns all objects in it"
     ),
     "InvalidBucketAclWithObjectOwnership": Meaning(
-        InvalidOptionError, "a bucket whose owner owns all objects takes no ACL but 'private'"
+        InvalidOptionError, "the bucket's owner owns all objects, which allows only acl='private'"
     ),
-    "InvalidTag": Meaning(InvalidOptionError, "the service does not take the tags"),
+    "InvalidTag": Meaning(InvalidOptionError, "the service does not accept the tags"),
     "MethodNotAllowed": LACKING,
     "NotImplemented": LACKING,
-    # Conditions; `_condition` tells which.
-    "PreconditionFailed": CHANGED,
+    # Conditions.
+    "PreconditionFailed": _precondition_failed,
     "ConditionalRequestConflict": Meaning(
-        ServiceUnavailableError, "another write of this object was under way", retry=True
+        ServiceUnavailableError, "another write of this object was in progress", retry=True
     ),
-    # What may pass.
+    # Temporary conditions.
     "InternalError": BUSY,
     "ServiceUnavailable": BUSY,
     "ServerBusy": BUSY,
@@ -179,37 +230,32 @@ MEANINGS: Mapping[str, Meaning] = {
     "TooManyRequests": SLOWER,
     "TooManyRequestsException": SLOWER,
     "QpsLimitExceeded": SLOWER,
-    # Bytes that were hurt on their way.
+    # Data that was damaged in transit.
     "BadDigest": DAMAGED,
     "CrcMismatch": DAMAGED,
     "IncompleteBody": DAMAGED,
     "XAmzContentSHA256Mismatch": DAMAGED,
     "XAmzContentChecksumMismatch": DAMAGED,
     "InvalidDigest": Meaning(IntegrityError, "the service does not accept the digest"),
-    "InvalidPart": Meaning(IntegrityError, "a part is not there, or not as it was sent"),
+    "InvalidPart": Meaning(IntegrityError, "a part is missing, or differs from what was sent"),
 }
 
-_misplaced = Meaning(
-    ServiceError,
-    "the service takes the bucket for an object; look whether the endpoint has a path too many",
-)
-_moved = Meaning(ServiceError, _REGION)
-
-_BY_STATUS: Mapping[int, Meaning] = {
-    301: _moved,
-    307: _moved,
-    308: _moved,
-    401: _unknown,
-    403: _denied,
-    404: NO_OBJECT,
+BY_STATUS: Mapping[int, Entry] = {
+    301: _MOVED,
+    307: _MOVED,
+    308: _MOVED,
+    400: _bad_request,
+    401: _UNKNOWN,
+    403: _DENIED,
+    404: _not_found,
     405: LACKING,
-    412: CHANGED,
+    412: _precondition_failed,
     501: LACKING,
     507: FULL,
     509: SLOWER,
-    **PASSING,
 }
 
+#: The region is wrong, and the response may name the right one.
 _WRONG_REGION = frozenset(
     {
         "PermanentRedirect",
@@ -220,31 +266,15 @@ _WRONG_REGION = frozenset(
         "IncorrectEndpoint",
     }
 )
-
-
 _REDIRECTS = frozenset({301, 307, 308})
-# These ask for no object. Where they are answered 404, it is the bucket that there is not; not all
-# services say so.
-_ON_NO_BUCKET = frozenset({"CreateBucket", "ListBuckets"})
-_ON_NO_OBJECT = _ON_NO_BUCKET | frozenset(
-    {
-        "ListObjects",
-        "ListObjectsV2",
-        "ListObjectVersions",
-        "ListMultipartUploads",
-        "PutObject",
-        "CreateMultipartUpload",
-        "DeleteObjects",
-    }
-)
 
 
 class WrongRegionError(MovedError):
     """
-    The bucket is somewhere else; or it may be, for an answer to HEAD cannot tell what is wrong.
+    The bucket may be in another region; a response to HEAD cannot say what is wrong.
 
     Attributes:
-        hint: The region that the service names, not looked at yet.
+        hint: The region that the service names, unchecked.
     """
 
     def __init__(self, error: StorageError, hint: str | None) -> None:
@@ -252,141 +282,67 @@ class WrongRegionError(MovedError):
         self.hint = hint
 
 
-class ErrorReader:
-    """
-    Turns an error answer into what to raise and whether to try again.
+class S3ErrorMapper(ErrorMapper):
+    """The errors of S3; those that may be due to the region become a `WrongRegionError`."""
 
-    Args:
-        secrets: What must not stand in a message, even if the service says it.
-    """
-
-    def __init__(self, secrets: tuple[str | bytes, ...]) -> None:
-        self._secrets = secrets
-
-    def __call__(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
-    ) -> Fault:
-        """Return what the answer means; see `libstore.http.message.ErrorReader`."""
-        told = _told(body)
-        code = told.get("Code")
-        request_id = headers.get("x-amz-request-id") or told.get("RequestId")
-        region = headers.get("x-amz-bucket-region") or told.get("Region")
-        silent = request.method == "HEAD" and not body
-        moved = status in _REDIRECTS or code in _WRONG_REGION
-        odd = code is None and (
-            _is_page(headers, body, status) or (moved and region is None and not silent)
-        )
-        own = request_id is not None or (silent and status == 400)
-        meaning = strange(status) if odd else self._meaning(request, status, code, own)
-        error = meaning.error(
-            status, told.get("Message", ""), code=code, request_id=request_id,
-            secrets=self._secrets,
+    def __init__(self, secrets: Callable[[], Iterable[str | bytes]] = tuple) -> None:
+        super().__init__(
+            "S3", _parse, CODES, BY_STATUS,
+            genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,), secrets=secrets,
+            is_unexpected=_is_unexpected, trusted=frozenset({401, 403}),
         )  # fmt: skip
-        # An answer to HEAD does not say why, and some services call a wrong clock AccessDenied.
+
+    @override
+    def fault(self, response: ErrorResponse) -> Fault:
+        fault = super().fault(response)
+        status, code = response.status, response.document.code
+        silent = _is_silent(response)
+        # Some services report a wrong clock as AccessDenied.
         unsure = status == 403 or (status == 400 and (silent or code == "AccessDenied"))
-        if (moved and not odd) or (silent and status in {400, 403}):
-            return Fault(WrongRegionError(error, region), unsure=unsure)
-        return replace(meaning.fault(error), unsure=unsure)
-
-    def inside(
-        self,
-        told: Mapping[str, str],
-        status: int | None,
-        request_id: str | None,
-        headers: Mapping[str, str] | None = None,
-    ) -> StorageError:
-        """
-        Return what an <Error> means that comes in an answer that looked like success.
-
-        Args:
-            headers: The request's.
-        """
-        code = told.get("Code")
-        meaning = MEANINGS.get(code or "", BUSY)
-        if meaning is CHANGED:
-            meaning = _condition(headers or {})
-        return meaning.error(
-            status, told.get("Message", ""), code=code,
-            request_id=request_id or told.get("RequestId"), secrets=self._secrets,
-        )  # fmt: skip
-
-    def _meaning(self, request: Request, status: int, code: str | None, own: bool) -> Meaning:
-        if (status == 412 and code not in MEANINGS) or code == "PreconditionFailed":
-            return _condition(request.headers)
-        known = MEANINGS.get(code or "") or _BY_STATUS.get(status)
-        if known is NO_OBJECT:
-            return _missing(request, code)
-        if known is not None:
-            return known
-        if status >= 500:
-            return BUSY
-        return strange(status) if code is None and not own else REFUSED
+        if (silent and status in {400, 403}) or (
+            (status in _REDIRECTS or code in _WRONG_REGION) and not _is_unexpected(response)
+        ):
+            assert isinstance(fault.error, StorageError)
+            return Fault(WrongRegionError(fault.error, _region(response)), unsure=unsure)
+        return replace(fault, unsure=unsure)
 
 
-def _condition(headers: Mapping[str, str]) -> Meaning:
-    """Return what a condition that does not hold means for a request with these headers."""
-    if any(name.endswith("if-none-match") for name in headers):
-        return EXISTS
-    return CHANGED
+def _is_silent(response: ErrorResponse) -> bool:
+    return response.request.method == "HEAD" and not response.body
 
 
-def _missing(request: Request, code: str | None) -> Meaning:
-    """Return what is missing where it may be something else than an object."""
-    # Of an object that is gone, If-Match does not hold either:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response
-    if request.method in {"PUT", "POST"} and "if-match" in request.headers:
-        return CHANGED
-    if request.operation not in _ON_NO_OBJECT:
-        return NO_OBJECT
-    if code is None and request.operation not in _ON_NO_BUCKET:
-        return NO_BUCKET
-    return _misplaced
+def _region(response: ErrorResponse) -> str | None:
+    return response.headers.get("x-amz-bucket-region") or response.document.fields.get("Region")
 
 
-def strange(status: int) -> Meaning:
-    """Return what an answer means that S3 would not give, such as a web page."""
-    if status == 407:
-        advice = "the proxy wants to know who asks; give its user and password in its URL"
-        return Meaning(ServiceError, advice)
-    known = _BY_STATUS.get(status, BUSY if status >= 500 else None)
-    if known is None or not (known.retry or known in {_denied, _unknown}):
-        known = Meaning(ServiceError)
-    return replace(known, advice=foreign(status, "S3").advice, renew=False)
-
-
-def _is_page(headers: Mapping[str, str], body: bytes, status: int) -> bool:
-    """Return whether an error is a web page; of a status that S3 has not, its type will do."""
-    start = body[:1024].lstrip()[:14].lower()
-    told = is_html(headers)
-    if not start:
-        # Of a response to HEAD the header tells that a GET would have a page.
-        return told and status == 401 and headers.get("content-length", "0") != "0"
-    return told or start.startswith((b"<html", b"<!doctype html"))
-
-
-def is_page(method: str, operation: str, headers: Mapping[str, str], size: int | None) -> bool:
-    """
-    Return whether what looks like success is a web page, as of a proxy or of a network's login.
-
-    All that S3 tells is XML. Objects can be web pages, and have an ETag then:
-    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-
-    Args:
-        size: Of the body; `None` if it is not known.
-    """
-    if "x-amz-request-id" in headers or not has_html(method, headers, size):
+def _is_unexpected(response: ErrorResponse) -> bool:
+    """Return whether an error is a web page, or a redirect that names no region."""
+    status, headers = response.status, response.headers
+    if response.document.code is not None:
         return False
-    return operation not in {"GetObject", "HeadObject"} or "etag" not in headers
+    if status in _REDIRECTS and _region(response) is None and not _is_silent(response):
+        return True
+    start = response.body[:1024].lstrip()[:14].lower()
+    if not start:  # what a GET would bring; other statuses of HEAD come with HTML from S3 too
+        return is_html(headers) and status == 401 and headers.get("content-length", "0") != "0"
+    return is_html(headers) or start.startswith((b"<html", b"<!doctype html"))
 
 
 _ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")
 
 
-def _told(body: bytes) -> Mapping[str, str]:
-    """Return what an error answer says, or nothing if it is not one of S3."""
+def _parse(headers: Mapping[str, str], body: bytes) -> ErrorDocument:
     if not _ERROR_ROOT.search(body[:1024]):
-        return {}
+        return ErrorDocument()
     try:
-        return parse(body, ()).head
+        return error_document(parse(body, ()).head)
     except ServiceError:
-        return {}
+        return ErrorDocument()
+
+
+def error_document(fields: Mapping[str, str]) -> ErrorDocument:
+    """Return the content of an element ``<Error>``."""
+    code = fields.get("Code")
+    return ErrorDocument(
+        code, fields.get("Message", ""), fields.get("RequestId"), fields, code is not None
+    )

@@ -38,6 +38,7 @@ from ...values import (
 from . import dialect, operations
 from .client import S3Client
 from .copying import Copier
+from .errors import error_document
 from .options import tag_headers
 from .services import AWS, Service
 from .settings import Settings
@@ -263,15 +264,13 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
             root="DeleteResult", rows=("Error",),
             query={"delete": ""}, headers=headers, content=body,
         )  # fmt: skip
-        request_id = self._client.request_id(response.headers)
         found: dict[str, StorageError] = {}
         for _, fields in response.rows:
-            error = self._client.errors.inside(fields, None, request_id)
+            error = self._client.errors.embedded(error_document(fields), None, response.headers)
             if not isinstance(error, ObjectNotFoundError):
                 found[fields.get("Key", "")] = error
-        strangers = found.keys() - {name for name, _ in targets}
-        if strangers:
-            raise ServiceError("the service tells of objects that it was not asked to delete")
+        if found.keys() - {name for name, _ in targets}:
+            raise ServiceError("the response names objects that the request did not")
         return found
 
     @override

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 from __future__ import annotations
 
-from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, JSON, OBJECT, UPLOAD, XML, Operation
+from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, OBJECT, UPLOAD, XML, Operation
 
 # Headers that only S3 and its relatives send; a response of Google's has S3's names here.
 _GENUINE = ("x-amz", "x-goog-", "x-trans-id")
@@ -18,7 +18,8 @@ CREATE_BUCKET = Operation(
 HEAD_BUCKET = Operation("HeadBucket", "HEAD", CONTAINER, proof=_GENUINE)
 DELETE_BUCKET = Operation("DeleteBucket", "DELETE", CONTAINER, idempotent=False, success=(204,))
 GET_BUCKET_LOCATION = Operation("GetBucketLocation", "GET", CONTAINER, response=XML)
-GET_BUCKET_POLICY = Operation("GetBucketPolicy", "GET", CONTAINER, response=JSON)
+# Not every service that responds here sends JSON; a web page is an error all the same.
+GET_BUCKET_POLICY = Operation("GetBucketPolicy", "GET", CONTAINER, response=CONTENT)
 PUT_BUCKET_POLICY = Operation(
     "PutBucketPolicy", "PUT", CONTAINER, success=(200, 204), proof=_GENUINE
 )

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from ...errors import ServiceError, StorageError
 from ...http.headers import parse_size
-from ...rest.errors import understood
+from ...rest.errors import rejects_malformed
 
 
-@understood
+@rejects_malformed
 def outcome_of(told: Mapping[str, Any]) -> tuple[dict[str, str], tuple[int, int]]:
     """Return what kept objects, by their paths, and how many were deleted and were missing."""
     errors = {unquote(str(path)): str(status) for path, status in told["Errors"]}

@@ -26,12 +26,12 @@ from ...errors import (
 from ...http.client import Client, Unsigned
 from ...http.encoding import encode_path
 from ...http.json import parse_json
-from ...http.message import Response, Signer
+from ...http.message import Signer
 from ...rest.client import Location, RequestOptions, ServiceClient
-from ...rest.operation import Operation, ServiceRequest, unproven
+from ...rest.operation import Operation, ServiceRequest
 from ...retry import RetryPolicy
 from . import operations
-from .errors import ErrorReader, foreign, is_swift
+from .errors import error_mapper
 from .info import Info
 from .settings import Place, Settings, parse_place
 
@@ -47,7 +47,7 @@ class SwiftClient(ServiceClient):
         url = parse_place(
             settings.auth_url or settings.storage_url or "", "auth_url", insecure=True
         ).url
-        errors = ErrorReader(self.secrets, anonymous=settings.anonymous)
+        errors = error_mapper(self.secrets, anonymous=settings.anonymous)
         super().__init__(settings.transport(concurrency, url), errors, retry)
         self._settings = settings
         self._given = (
@@ -159,13 +159,6 @@ class SwiftClient(ServiceClient):
     @override
     def signer(self, location: Location) -> Signer:
         return self._signer
-
-    @override
-    def check(self, operation: Operation, response: Response) -> Response:
-        if not is_swift(response.headers):
-            response.close()
-            raise unproven(response.status, foreign(response.status).advice)
-        return super().check(operation, response)
 
     @override
     def send_json(

@@ -16,7 +16,7 @@ from ...arguments import shorten
 from ...errors import InvalidNameError, InvalidOptionError, ServiceError
 from ...http.headers import clean_etag, parse_epoch, parse_size, parse_timestamp
 from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, parameters, sorted_page
-from ...rest.errors import understood
+from ...rest.errors import rejects_malformed
 from ...rest.header_text import encode_text, text_of
 from ...values import TOKEN_KEY, ContainerInfo, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
 from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
@@ -326,7 +326,7 @@ def _is_row(row: object) -> bool:
     return isinstance(row, dict) and ("name" in row or "subdir" in row or "data" in row)
 
 
-@understood
+@rejects_malformed
 def next_marker(rows: Rows, marker: str | None) -> str | None:
     """
     Return the marker of the page that follows; `None` if this one, being empty, is the last.
@@ -357,7 +357,7 @@ def row_name(row: Mapping[str, Any]) -> str:
     return str(row["subdir"]) if "subdir" in row else name_of(row)
 
 
-@understood
+@rejects_malformed
 def list_page(rows: Rows, query: ListQuery, marker: str | None) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page."""
     items: list[ObjectInfo | Prefix] = [
@@ -387,7 +387,7 @@ def _row_info(row: Mapping[str, Any]) -> ObjectInfo:
     )
 
 
-@understood
+@rejects_malformed
 def container_rows(rows: Rows) -> list[ContainerInfo]:
     """Return the containers of a listing."""
     # The counts of objects and bytes in it are updated by a daemon from time to time:

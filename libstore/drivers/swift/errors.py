@@ -1,14 +1,14 @@
 """
-What Swift's answers mean in this library's terms.
+What error responses of Swift mean: the table `BY_STATUS`.
 
-Swift has no codes: the status says what is wrong, and what was asked says with what.
+Swift has no error codes: a status means what it does for the kind of request.
 https://docs.openstack.org/api-ref/object-store/
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ...errors import (
@@ -19,8 +19,6 @@ from ...errors import (
     ServiceUnavailableError,
 )
 from ...http.headers import is_html
-from ...http.message import Fault, Request
-from ...rest import errors
 from ...rest.errors import (
     BUSY,
     CHANGED,
@@ -34,146 +32,154 @@ from ...rest.errors import (
     QUOTA,
     REFUSED,
     SLOWER,
+    Entry,
+    ErrorDocument,
+    ErrorMapper,
+    ErrorResponse,
     Meaning,
+    has_prefix,
+)
+from ...rest.operation import ACCOUNT, CONTAINER, OBJECT
+
+# Each response of Swift, or of what speaks its API, has one of these headers.
+_GENUINE = ("x-trans-id", "x-openstack-request-id", "x-timestamp", "x-amz-request-id")
+_REQUEST_ID = ("x-trans-id", "x-openstack-request-id")
+
+_UNAUTHENTICATED = Meaning(
+    AuthenticationError, "the service does not accept the token; get a new one", renew=True
 )
 
-_TAGS = re.compile(r"<[^>]*>")
-# What keeps a segment from being taken, and may pass: a token that has ended, or a server.
+
+# ---------------------------------------------------------------------- ambiguous statuses
+
+
+def _redirected(response: ErrorResponse) -> Meaning:
+    # Requests without a token are redirected to the index pages of static web sites:
+    # https://docs.openstack.org/swift/latest/middleware.html#staticweb
+    if response.operation.subject is OBJECT:
+        return NO_OBJECT
+    if response.operation.subject is CONTAINER:
+        return Meaning(
+            AccessDeniedError,
+            "the container is a web site for requests without a token; log in to list it",
+        )
+    return REFUSED
+
+
+def _bad_request(response: ErrorResponse) -> Meaning:
+    if "multipart-manifest=put" not in response.request.target:
+        return REFUSED
+    # The service reads each segment of the manifest with the token of the request:
+    # https://docs.openstack.org/swift/latest/middleware.html#static-large-objects
+    found = _OF_SEGMENT.search(response.body.decode("utf-8", "replace"))
+    if found is None:
+        return REFUSED
+    return _UNAUTHENTICATED if found[1] == "401" else BUSY
+
+
+# A segment failed for a reason that is temporary: an expired token, or a server.
 _OF_SEGMENT = re.compile(r", (401|5\d\d) ")
-_SIGN_IN = Meaning(
-    AuthenticationError, "the service wants a login; it allows nothing anonymous here"
-)
-_BY_STATUS: Mapping[int, Meaning] = {
-    401: Meaning(AuthenticationError, "the service does not accept the token", renew=True),
+
+
+def _not_found(response: ErrorResponse) -> Meaning:
+    missing = response.operation.required
+    if response.operation.subject is CONTAINER:
+        return NO_CONTAINER
+    if missing is ACCOUNT:
+        return Meaning(ServiceError, "the account does not exist; check storage_url=")
+    return NO_CONTAINER if missing is CONTAINER else NO_OBJECT
+
+
+def _conflict(response: ErrorResponse) -> Meaning:
+    operation = response.operation
+    if operation.name == "DeleteContainer":
+        return Meaning(ContainerNotEmptyError, "the container still contains objects")
+    if operation.method == "GET":
+        return Meaning(ServiceError, "a segment of the large object is missing or was replaced")
+    if operation.name == "PutContainer":
+        return Meaning(ServiceError, "the container exists with another storage policy")
+    return Meaning(ServiceUnavailableError, "a newer write of the same name won", retry=True)
+
+
+def _precondition_failed(response: ErrorResponse) -> Meaning:
+    sent = response.request.headers
+    if sent.get("if-none-match") == "*":
+        return EXISTS
+    if "if-match" in sent:
+        return CHANGED
+    return Meaning(ServiceError, "the service cannot accept the request in this form")
+
+
+def _too_large(response: ErrorResponse) -> Meaning:
+    if b"quota" in response.body.lower():
+        return QUOTA
+    return Meaning(ServiceError, "it is larger than the service allows")
+
+
+BY_STATUS: Mapping[int, Entry] = {
+    301: _redirected,
+    400: _bad_request,
+    401: _UNAUTHENTICATED,
     403: Meaning(AccessDeniedError, "this user is not allowed to do this"),
+    404: _not_found,
     405: LACKING,
     408: Meaning(
         ServiceUnavailableError, "the service waited too long for the request", retry=True
     ),
-    413: Meaning(ServiceError, "it is larger than the service takes"),
+    409: _conflict,
+    412: _precondition_failed,
+    413: _too_large,
     422: DAMAGED,
     429: SLOWER,
     498: SLOWER,
     499: Meaning(
-        ServiceUnavailableError, "the service got only a part of the request", retry=True
+        ServiceUnavailableError, "the service received only a part of the request", retry=True
     ),
     501: LACKING,
     507: replace(FULL, retry=True),
 }
 
 
-def is_swift(headers: Mapping[str, str]) -> bool:
-    """Return whether an answer looks like one of Swift, or of what speaks its API."""
-    return any(
-        name in headers
-        for name in ("x-trans-id", "x-openstack-request-id", "x-timestamp", "x-amz-request-id")
-    )
+# ---------------------------------------------------------------------- the mapper
+
+
+def error_mapper(
+    secrets: Callable[[], Iterable[str | bytes]] = tuple, *, anonymous: bool = False
+) -> ErrorMapper:
+    """
+    Return what turns error responses of Swift into exceptions.
+
+    Args:
+        anonymous: No request has a token.
+    """
+    by_status = {**BY_STATUS, 401: _ANONYMOUS} if anonymous else BY_STATUS
+    return ErrorMapper(
+        "Swift", _parse, {}, by_status,
+        genuine=_GENUINE, strict=True, request_id=_REQUEST_ID, secrets=secrets,
+        is_unexpected=_is_unexpected, settings="auth_url or storage_url",
+    )  # fmt: skip
+
+
+_ANONYMOUS = Meaning(
+    AuthenticationError, "the service requires a login: nothing is public here; pass credentials"
+)
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the service's name for a request."""
-    return headers.get("x-trans-id") or headers.get("x-openstack-request-id")
+    """Return the service's id of a request."""
+    return next((headers[name] for name in _REQUEST_ID if name in headers), None)
 
 
-class ErrorReader:
-    """
-    Turns an error answer into what to raise and whether to try again.
-
-    Args:
-        secrets: Tells what must not stand in a message, even if the service says it.
-        anonymous: No request has a token.
-    """
-
-    def __init__(
-        self, secrets: Callable[[], tuple[str | bytes, ...]], *, anonymous: bool = False
-    ) -> None:
-        self._secrets = secrets
-        self._anonymous = anonymous
-
-    def __call__(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
-    ) -> Fault:
-        """Return what the answer means; see `libstore.http.message.ErrorReader`."""
-        text = body.decode("utf-8", "replace")
-        meaning = self._meaning(request, status, headers, text)
-        said = _TAGS.sub(" ", text) if is_swift(headers) else ""
-        error = meaning.error(
-            status, said, request_id=request_id(headers), secrets=self._secrets()
-        )
-        return meaning.fault(error)
-
-    def _meaning(
-        self, request: Request, status: int, headers: Mapping[str, str], text: str
-    ) -> Meaning:
-        sure = status in PASSING or (status == 401 and not is_html(headers))
-        if not is_swift(headers) and not sure and status < 500:
-            return foreign(status)
-        if status == 401 and self._anonymous:
-            return _SIGN_IN
-        judge = _JUDGES.get(status)
-        if judge is not None:
-            return judge(request)
-        if status == 413 and "quota" in text.lower():
-            return QUOTA
-        if status == 400 and "multipart-manifest=put" in request.target:
-            return _manifest(text)
-        return _BY_STATUS.get(status, BUSY if status >= 500 else REFUSED)
+def _is_unexpected(response: ErrorResponse) -> bool:
+    status, headers = response.status, response.headers
+    believed = status in PASSING or status >= 500 or (status == 401 and not is_html(headers))
+    return not (believed or has_prefix(headers, _GENUINE))
 
 
-def _manifest(text: str) -> Meaning:
-    """Return why a manifest was refused: the service asks for each segment, by our token."""
-    # https://docs.openstack.org/swift/latest/middleware.html#static-large-objects
-    found = _OF_SEGMENT.search(text)
-    return (_BY_STATUS[401] if found[1] == "401" else BUSY) if found else REFUSED
+_TAGS = re.compile(r"<[^>]*>")
 
 
-def _conflict(request: Request) -> Meaning:
-    if request.operation == "DeleteContainer":
-        return Meaning(ContainerNotEmptyError, "the container still has objects")
-    if request.method == "GET":
-        return Meaning(ServiceError, "a segment of the large object is missing or was replaced")
-    if request.operation == "PutContainer":
-        return Meaning(ServiceError, "the container is there, with another storage policy")
-    return Meaning(ServiceUnavailableError, "a newer write of the same was faster", retry=True)
-
-
-def _condition(request: Request) -> Meaning:
-    """Return what a condition that does not hold means for this request."""
-    if request.headers.get("if-none-match") == "*":
-        return EXISTS
-    if "if-match" in request.headers:
-        return CHANGED
-    return Meaning(ServiceError, "the service cannot take the request as it is")
-
-
-def foreign(status: int) -> Meaning:
-    """Return what an answer means that is not one of Swift."""
-    return errors.foreign(status, "Swift", "auth_url or storage_url")
-
-
-def _missing(request: Request) -> Meaning:
-    operation = request.operation
-    if operation == "PutObject":  # nothing else can be missing where something is put
-        return NO_CONTAINER
-    if operation.endswith("Object"):
-        return NO_OBJECT
-    if operation.endswith("Container"):
-        return NO_CONTAINER
-    return Meaning(ServiceError, "there is no such account; look at storage_url=")
-
-
-def _web_site(request: Request) -> Meaning:
-    """Return what it means that who has no token is sent on to a page of a static web site."""
-    # A container's own address leads to its index, and that of a folder, which no object is, to
-    # the folder's: https://docs.openstack.org/swift/latest/middleware.html#staticweb
-    if request.operation.endswith("Object"):
-        return NO_OBJECT
-    if request.operation.endswith("Container"):
-        return Meaning(
-            AccessDeniedError,
-            "the container is a web site to those who have not logged in; log in to list it",
-        )
-    return REFUSED
-
-
-_JUDGES = {301: _web_site, 404: _missing, 409: _conflict, 412: _condition}
+def _parse(headers: Mapping[str, str], body: bytes) -> ErrorDocument:
+    if not has_prefix(headers, _GENUINE):
+        return ErrorDocument()
+    return ErrorDocument(message=_TAGS.sub(" ", body.decode("utf-8", "replace")), recognized=True)

@@ -32,7 +32,7 @@ from ...http.headers import parse_size, parse_timestamp
 from ...http.json import parse_json
 from ...listing import iterate_pages
 from ...rest.confirming import is_lost
-from ...rest.errors import understood
+from ...rest.errors import rejects_malformed
 from ...transfer.workers import map_concurrently
 from ...values import Composite, Page, Part, Upload
 from . import operations
@@ -118,7 +118,7 @@ def is_made_of(entries: Rows, upload: Upload) -> bool:
     return any(str(row.get("name", "")).startswith(begin) for row in entries)
 
 
-@understood
+@rejects_malformed
 def composite_of(entries: Rows | None) -> Composite | None:
     """Return how a manifest tells to verify the content; `None` if it names not just segments."""
     if not entries or any(
@@ -307,7 +307,7 @@ class LargeObjects:
 
         document, request_id = self._client.confirmer.repeat(send)
         if not isinstance(document, Mapping) or "Errors" not in document:
-            raise ServiceError("the service has not understood a request to delete many objects")
+            raise ServiceError("the service did not parse a request to delete many objects")
         failed, counted = outcome_of(document)
         errors = {path: failed[path] for path in paths if path in failed}
         status = str(document.get("Response Status", "200"))

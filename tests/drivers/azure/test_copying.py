@@ -497,7 +497,7 @@ def test_what_the_service_repeats_of_a_request_is_not_told(
         return 400, {"x-ms-request-id": "REQUEST1"}, body.encode()
 
     given: Any = {"key": KEY, "credential": Issuer(), "sas_token": "sig=abcdef"}[way]
-    monkeypatch.setattr(errors, "_LONGEST", 10_000)
+    monkeypatch.setattr(errors, "_MAX_MESSAGE", 10_000)
     with made(service, **{way: given}) as driver:
         obj = driver.upload_object(CONTENT, "box", "a")
         service.guard = guard

@@ -113,7 +113,7 @@ def test_a_session_that_is_gone_is_told(
 ) -> None:
     gone = RefusedError(status, "gone", "Gone")
     model.before = Once(f"PUT .*{at}", gone, times=9)
-    with pytest.raises(ServiceError, match="begin it anew") as caught:
+    with pytest.raises(ServiceError, match="start it again") as caught:
         driver.upload_object(noise(SIZE), "box", "big")
     assert (status, False) == (caught.value.status, caught.value.retryable)
     assert not model.buckets["box"].live

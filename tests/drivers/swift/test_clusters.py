@@ -317,7 +317,7 @@ def test_who_has_no_token_is_told_to_log_in(server: Server) -> None:
     server.steps.append(said(401))
     with (
         SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver,
-        pytest.raises(AuthenticationError, match="nothing anonymous"),
+        pytest.raises(AuthenticationError, match="nothing is public"),
     ):
         driver.get_container("c")
 
