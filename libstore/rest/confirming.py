@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
 
 from typing_extensions import override
 
@@ -58,7 +58,7 @@ _CLOCK_TOLERANCE = 2.0
 # may be the one that the request created.
 _NEW = 60.0
 _UNCONDITIONAL = Conditions()
-_UNTOKENED = "no write token was stored with the object to tell by"
+_UNTOKENED = "the request stored no write token by which the object could be recognized"
 
 
 # ---------------------------------------------------------------------- what is stored
@@ -286,7 +286,7 @@ class Confirmer:
                 send()
             except ObjectNotFoundError:
                 if bound:
-                    raise ObjectChangedError("there is no such object") from None
+                    raise ObjectChangedError("the object does not exist") from None
             except ServiceError as error:
                 if not (bound and error.likely and check()):
                     raise
@@ -385,7 +385,9 @@ class Confirmer:
         Under an outage each check would double the requests of its operation, and fail too.
         """
         if not self._retrier.bucket.take(1):
-            raise ServiceUnavailableError("too many requests of this driver fail")
+            raise ServiceUnavailableError(
+                "most requests of this driver fail, so none is sent to check the outcome"
+            )
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
@@ -539,6 +541,9 @@ class _ContainerJudge(Judge[ContainerInfo]):
 class _ConditionJudge(Judge[T]):
     """Decides about conditional requests."""
 
+    #: What cannot be known, and what the caller can do.
+    _unknown: ClassVar[tuple[str, str]]
+
     def __init__(
         self,
         confirmer: Confirmer,
@@ -562,14 +567,14 @@ class _ConditionJudge(Judge[T]):
         except (ObjectNotFoundError, ContainerNotFoundError):
             return None
         except StorageError as failure:
-            _raise_unknown(error, f"looking at the object failed too ({failure.message})")
+            self._raise_unknown(error, f"checking the object failed too ({failure.message})")
 
     def _is_unchanged(self, found: StoredObject, error: StorageError) -> bool:
         """Return whether an object is the one that `if_match` is about."""
         if found.info.etag != self._conditions.if_match:
             return False
         if self._protection.checks_first and self._may_be_another(found):
-            _raise_unknown(error, "an object with the same ETag may have taken its place")
+            self._raise_unknown(error, "another object with the same ETag may have replaced it")
         return True
 
     def _may_be_another(self, found: StoredObject) -> bool:
@@ -584,9 +589,24 @@ class _ConditionJudge(Judge[T]):
         young = found.age is not None and found.age <= elapsed + _CLOCK_TOLERANCE
         return token is not None and young
 
+    def _raise_unknown(self, error: StorageError, why: str) -> NoReturn:
+        question, advice = self._unknown
+        found = OutcomeUnknownError(
+            f"the response was lost, and it is not known {question}: {why} (the last error was:"
+            f" {error.message}); {advice}",
+            code=error.code, request_id=error.request_id,
+        )  # fmt: skip
+        found.retry_after = error.retry_after
+        raise found from error
+
 
 class _WriteJudge(_ConditionJudge[ObjectInfo]):
     """Decides about a conditional write by its token."""
+
+    _unknown: ClassVar[tuple[str, str]] = (
+        "whether this write took effect",
+        "get the object and compare its content and ETag before writing again",
+    )
 
     @override
     def conclude(self, error: StorageError, /) -> ObjectInfo:
@@ -612,7 +632,7 @@ class _WriteJudge(_ConditionJudge[ObjectInfo]):
         """Return the object if this write stored it, and whether it is as it was before."""
         token, wanted = self._token, self._conditions.if_match
         if token is None and isinstance(error, CONFLICTS):
-            _raise_unknown(error, _UNTOKENED)
+            self._raise_unknown(error, _UNTOKENED)
         found = self._find(error)
         if found is not None and token is not None and found.info.write_token == token:
             return found.info, False
@@ -623,20 +643,25 @@ class _WriteJudge(_ConditionJudge[ObjectInfo]):
         if unchanged:
             return None, True
         if token is None:
-            _raise_unknown(error, _UNTOKENED)
+            self._raise_unknown(error, _UNTOKENED)
         if found and wanted and is_successor(found.info.write_token, wanted) is False:
             # The object that another client replaced may have been this write's.
-            _raise_unknown(error, "the object was replaced more than once meanwhile")
+            self._raise_unknown(error, "the object was replaced more than once since then")
         return None, False
 
     def _conflict(self) -> StorageError:
         if self._conditions.if_absent:
-            return ObjectAlreadyExistsError("another write has stored an object of this name")
-        return ObjectChangedError("another write has changed the object")
+            return ObjectAlreadyExistsError("another write stored an object of this name first")
+        return ObjectChangedError("another write changed the object first")
 
 
 class _DeleteJudge(_ConditionJudge[bool]):
     """Decides about a conditional delete, which leaves nothing to recognise it by."""
+
+    _unknown: ClassVar[tuple[str, str]] = (
+        "whether this request or another client deleted the object",
+        "check whether the object exists, and do not rely on having deleted it",
+    )
 
     @override
     def conclude(self, error: StorageError, /) -> NoReturn:
@@ -644,7 +669,7 @@ class _DeleteJudge(_ConditionJudge[bool]):
         if not isinstance(error, CONFLICTS):
             self._require_unchanged(error)
             raise error
-        _raise_unknown(error, "the object is gone or was replaced, by this request or another one")
+        self._raise_unknown(error, "the object was deleted or replaced since then")
 
     @override
     def before_retry(self, error: StorageError, /) -> None:
@@ -655,17 +680,6 @@ class _DeleteJudge(_ConditionJudge[bool]):
     def _require_unchanged(self, error: StorageError) -> None:
         found = self._find(error)
         if found is None:
-            _raise_unknown(error, "the object is gone, deleted by this request or another one")
+            self._raise_unknown(error, "the object does not exist any more")
         if not self._is_unchanged(found, error):
-            _raise_unknown(error, "another object has taken its place")
-
-
-def _raise_unknown(error: StorageError, why: str) -> NoReturn:
-    found = OutcomeUnknownError(
-        f"it is not known whether the request took effect: no response showed it, and {why} (the"
-        f" last error was: {error.message}); get the object and compare its content and ETag with"
-        " what they were to be",
-        code=error.code, request_id=error.request_id,
-    )  # fmt: skip
-    found.retry_after = error.retry_after
-    raise found from error
+            self._raise_unknown(error, "another object replaced it")

@@ -149,65 +149,49 @@ _OTHER = Operation("", "GET", OBJECT)
 _DOCUMENTS = frozenset({JSON, XML})
 
 
+@dataclass(frozen=True)
 class ErrorMapper:
     """
-    Map the error responses of one service to exceptions.
+    Maps the error responses of one service to exceptions.
 
     An instance is what `libstore.http.client.Client` takes as its ``read_error``.
 
-    Args:
+    Attributes:
         service: The name of the service in messages.
         parse: Returns the content of an error response, given its headers and its body.
         codes: What each error code means.
-        by_status: What each status means in a response without a known code. Those of `PASSING`
-            need not be in it.
+        by_status: What each status means in a response without a known code, beside `PASSING`.
         genuine: The beginnings of names of headers that only the service sends.
         strict: Each response of the service has one of these headers.
         request_id: The names of headers that may have the request's id.
         secrets: Returns the secrets of the driver, which no message may contain.
         is_unexpected: Returns whether a response did not come from the service. By default that
             is a page of HTML with neither an error code nor a genuine header.
-        trusted: Statuses that choose the class of the error even then, beside those that mean
+        trusted: Statuses that choose the class of the error even then, as those do that mean that
             another attempt may succeed.
         unsure: Returns whether a wrong clock may be the reason for an error.
         settings: The options that say where the service is.
     """
 
-    def __init__(
-        self,
-        service: str,
-        parse: Callable[[Mapping[str, str], bytes], ErrorDocument],
-        codes: Mapping[str, Entry],
-        by_status: Mapping[int, Entry],
-        *,
-        genuine: tuple[str, ...] = (),
-        strict: bool = False,
-        request_id: tuple[str, ...] = (),
-        secrets: Callable[[], Iterable[str | bytes]] = tuple,
-        is_unexpected: Callable[[ErrorResponse], bool] | None = None,
-        trusted: frozenset[int] = frozenset(),
-        unsure: Callable[[ErrorResponse], bool] | None = None,
-        settings: str = "the endpoint",
-    ) -> None:
-        self._service = service
-        self._parse = parse
-        self._codes = codes
-        self._by_status: Mapping[int, Entry] = {**PASSING, **by_status}
-        self._genuine = genuine
-        self._strict = strict
-        self._request_id = request_id
-        self._secrets = secrets
-        self.is_unexpected = is_unexpected or self._is_html
-        self._trusted = trusted
-        self._unsure = unsure
-        self._settings = settings
+    service: str
+    parse: Callable[[Mapping[str, str], bytes], ErrorDocument]
+    codes: Mapping[str, Entry]
+    by_status: Mapping[int, Entry]
+    genuine: tuple[str, ...] = ()
+    strict: bool = False
+    request_id: tuple[str, ...] = ()
+    secrets: Callable[[], Iterable[str | bytes]] = tuple
+    is_unexpected: Callable[[ErrorResponse], bool] | None = None
+    trusted: frozenset[int] = frozenset()
+    unsure: Callable[[ErrorResponse], bool] | None = None
+    settings: str = "the endpoint"
 
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
     ) -> Fault:
         """Return the error for a response, and what the client can do about it."""
         operation = request.kind if isinstance(request, ServiceRequest) else _OTHER
-        document = self._parse(headers, body)
+        document = self.parse(headers, body)
         return self.fault(ErrorResponse(operation, request, status, headers, body, document))
 
     def fault(self, response: ErrorResponse) -> Fault:
@@ -215,7 +199,7 @@ class ErrorMapper:
         meaning, error = self._read(response)
         return Fault(
             error, meaning.retry, meaning.renew, meaning.skewed, meaning.throttled,
-            unsure=self._unsure is not None and self._unsure(response),
+            unsure=self.unsure is not None and self.unsure(response),
         )  # fmt: skip
 
     def error(
@@ -223,7 +207,7 @@ class ErrorMapper:
     ) -> StorageError:
         """Return the error for one response of many, as in a batch."""
         request = Request(operation.method, "", "")
-        document = self._parse(headers, body)
+        document = self.parse(headers, body)
         return self._read(ErrorResponse(operation, request, status, headers, body, document))[1]
 
     def embedded(
@@ -246,11 +230,6 @@ class ErrorMapper:
         error.status = status
         return error
 
-    def unexpected(self, status: int, headers: Mapping[str, str]) -> StorageError:
-        """Return the error for a response of any status that did not come from the service."""
-        meaning = self._unexpected(status, headers)
-        return meaning.kind(meaning.message, status=status, retryable=meaning.retry or None)
-
     def check_genuine(
         self, operation: Operation, response: Response, size: int | None = None
     ) -> None:
@@ -262,7 +241,7 @@ class ErrorMapper:
         Args:
             size: The size of the body, if the response's headers do not say.
         """
-        if self._strict or (operation.response not in _DOCUMENTS and is_html(response.headers)):
+        if self.strict or (operation.response not in _DOCUMENTS and is_html(response.headers)):
             page = self.page(operation, response, size)
             if page is not None:
                 response.close()
@@ -277,12 +256,12 @@ class ErrorMapper:
         """Return the error of a 2xx response that is a web page, as of a proxy or a login."""
         headers = response.headers
         size = response.size if size is None else size
-        if has_prefix(headers, self._genuine) or not (
-            self._strict or has_html(operation.method, headers, size)
+        if has_prefix(headers, self.genuine) or not (
+            self.strict or has_html(operation.method, headers, size)
         ):
             return None
         status = response.status
-        text = unexpected_message(status, headers, self._service, self._settings)
+        text = unexpected_message(status, headers, self.service, self.settings)
         return unproven(status, text)
 
     # ------------------------------------------------------------------ details
@@ -290,22 +269,23 @@ class ErrorMapper:
     def _is_html(self, response: ErrorResponse) -> bool:
         return (
             not response.document.recognized
-            and not has_prefix(response.headers, self._genuine)
+            and not has_prefix(response.headers, self.genuine)
             and has_html(response.request.method, response.headers, len(response.body))
         )
 
     def _read(self, response: ErrorResponse) -> tuple[Meaning, StorageError]:
         document, status, headers = response.document, response.status, response.headers
-        meaning = UNEXPECTED if self.is_unexpected(response) else self._meaning(response)
+        is_unexpected = self.is_unexpected or self._is_html
+        meaning = UNEXPECTED if is_unexpected(response) else self._meaning(response)
         message = document.message
         if meaning is UNEXPECTED:
             meaning, message = self._unexpected(status, headers), ""
         text = meaning.message
-        secrets = (*self._secrets(), *sent_secrets())
+        secrets = (*self.secrets(), *sent_secrets())
         shown = " ".join(redact(message, secrets).split())[:_MAX_MESSAGE]
         if shown:
             text += f" (the service says: {shown})"
-        found = (headers[name] for name in self._request_id if name in headers)
+        found = (headers[name] for name in self.request_id if name in headers)
         request_id = next(found, document.request_id)
         error = meaning.kind(
             text,
@@ -318,21 +298,24 @@ class ErrorMapper:
 
     def _meaning(self, response: ErrorResponse) -> Meaning:
         status, document = response.status, response.document
-        entry = self._codes.get(document.code or "") or self._by_status.get(status)
+        entry = self.codes.get(document.code or "") or self._by_status(status)
         if entry is None:
             if status >= 500 or status < 300:
                 return BUSY
-            known = document.recognized or has_prefix(response.headers, self._genuine)
+            known = document.recognized or has_prefix(response.headers, self.genuine)
             return REFUSED if known else UNEXPECTED
         return entry if isinstance(entry, Meaning) else entry(response)
+
+    def _by_status(self, status: int) -> Entry | None:
+        return self.by_status.get(status) or PASSING.get(status)
 
     def _unexpected(self, status: int, headers: Mapping[str, str]) -> Meaning:
         if status == 407:
             return _PROXY
-        known = self._by_status.get(status, BUSY if status >= 500 else UNEXPECTED)
-        text = unexpected_message(status, headers, self._service, self._settings)
+        known = self._by_status(status) or (BUSY if status >= 500 else UNEXPECTED)
+        text = unexpected_message(status, headers, self.service, self.settings)
         if isinstance(known, Meaning) and (
-            status in self._trusted or (known.retry and (status >= 500 or status in PASSING))
+            status in self.trusted or (known.retry and (status >= 500 or status in PASSING))
         ):
             return replace(known, message=text, renew=False)
         return Meaning(ServiceError, text)

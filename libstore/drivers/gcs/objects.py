@@ -82,10 +82,6 @@ class ObjectHooks(RestDriver[GCSClient, Settings]):
             operations.READ_OBJECT, container, name, query=query, headers=headers
         )
         require_stored_form(response)
-        # A proxy's page has a status of success and may have an ETag.
-        if response.status == 200 and not any(map(dialect.is_own_header, response.headers)):
-            response.close()
-            raise self._client.errors.unexpected(200, response.headers)
         info, sent = dialect.read_info(name, response)
         return Reading(info, sent, response.body, response.close)
 

@@ -29,7 +29,7 @@ from ...retry import RetryPolicy
 from ...transfer.payload import Payload
 from . import operations
 from .endpoints import Endpoint, Place, is_region
-from .errors import REQUEST_ID, S3ErrorMapper, WrongRegionError, error_document
+from .errors import REQUEST_ID, WrongRegionError, error_document, error_mapper
 from .xml import MAX_ANSWER, parse
 
 # The response of Swift's S3 API where a newer write has replaced the object in the meantime:
@@ -71,7 +71,7 @@ class S3Client(ServiceClient):
         self._places: dict[str, Place] = {}
         # Whether the service has accepted a request.
         self._accepted = False
-        super().__init__(transport, S3ErrorMapper(self.secrets), retry)
+        super().__init__(transport, error_mapper(self.secrets), retry)
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:

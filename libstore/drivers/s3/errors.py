@@ -285,13 +285,6 @@ class WrongRegionError(MovedError):
 class S3ErrorMapper(ErrorMapper):
     """The errors of S3; those that may be due to the region become a `WrongRegionError`."""
 
-    def __init__(self, secrets: Callable[[], Iterable[str | bytes]] = tuple) -> None:
-        super().__init__(
-            "S3", _parse, CODES, BY_STATUS,
-            genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,), secrets=secrets,
-            is_unexpected=_is_unexpected, trusted=frozenset({401, 403}),
-        )  # fmt: skip
-
     @override
     def fault(self, response: ErrorResponse) -> Fault:
         fault = super().fault(response)
@@ -305,6 +298,15 @@ class S3ErrorMapper(ErrorMapper):
             assert isinstance(fault.error, StorageError)
             return Fault(WrongRegionError(fault.error, _region(response)), unsure=unsure)
         return replace(fault, unsure=unsure)
+
+
+def error_mapper(secrets: Callable[[], Iterable[str | bytes]] = tuple) -> ErrorMapper:
+    """Return what turns error responses of S3 into exceptions."""
+    return S3ErrorMapper(
+        "S3", _parse, CODES, BY_STATUS,
+        genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,), secrets=secrets,
+        is_unexpected=_is_unexpected, trusted=frozenset({401, 403}),
+    )  # fmt: skip
 
 
 def _is_silent(response: ErrorResponse) -> bool:
