@@ -19,6 +19,7 @@ from ..http.json import parse_json
 from ..http.message import Content, Response, Signer
 from ..http.transport import Transport
 from ..http.xml import Listing, read_listing
+from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import MiB
 from .confirming import Confirmer
@@ -284,7 +285,7 @@ class ServiceClient(ABC):
             # Some services send blanks ahead of the document, to keep the connection, and some a
             # byte order mark.
             body = response.read(limit or self.max_document)
-            body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+            body = HiddenBytes(body.removeprefix(b"\xef\xbb\xbf").lstrip())
             if body and b"<" not in body[:4]:  # an empty body may have been cut off
                 raise ServiceError("the response is not XML; check the endpoint and any proxy")
             document = read_listing(body, rows)
