@@ -285,6 +285,7 @@ def test_no_fault_shows_a_secret(
     server.default = FAULTS[fault]
     with made(label, server.url) as driver:
         assert map_concurrently(driver) > 3
+        assert not shown_in(repr(driver) + repr(vars(driver)))
     assert not shown_in(caplog.text)
 
 

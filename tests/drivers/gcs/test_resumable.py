@@ -30,8 +30,6 @@ from scripted import Play, Server, answer
 from libstore import (
     AccessDeniedError,
     AuthenticationError,
-    ContainerAlreadyExistsError,
-    ContainerNotFoundError,
     InvalidNameError,
     InvalidOptionError,
     ObjectAlreadyExistsError,
@@ -202,31 +200,6 @@ def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], na
 # ---------------------------------------------------------------------- buckets
 
 
-@pytest.mark.parametrize("fault", [BUSY, 0], ids=["busy", "lost"])
-def test_a_bucket_is_made_once(model: Model, driver: GCSDriver, fault: Any) -> None:
-    model.before = Once("POST /storage/v1/b", fault, times=1 if fault == 0 else 2)
-    assert "new" == driver.create_container("new").name
-    with pytest.raises(ContainerAlreadyExistsError):
-        driver.create_container("new")
-
-
-def test_a_bucket_of_long_ago_is_not_ours(model: Model, driver: GCSDriver) -> None:
-    model.buckets["box"].told["timeCreated"] = "2020-01-01T00:00:00Z"
-    model.before = Once("POST /storage/v1/b", BUSY)
-    with pytest.raises(ContainerAlreadyExistsError):
-        driver.create_container("box")
-
-
-@pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
-def test_a_lost_delete_of_a_bucket_is_looked_at(model: Model, way: Mapping[str, Any]) -> None:
-    with made(model, **way) as driver:
-        box = driver.create_container("box")
-        model.before = Once("DELETE .*/box/?$")
-        box.delete()
-        with pytest.raises(ContainerNotFoundError):
-            box.delete()
-
-
 def test_a_policy_that_forbids_a_bucket_is_told(model: Model, driver: GCSDriver) -> None:
     # https://github.com/terraform-google-modules/terraform-google-event-function/pull/41
     text = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'"
@@ -293,16 +266,6 @@ def test_what_is_looked_for_has_a_key_of_its_own(model: Model, driver: GCSDriver
         if line.startswith("GET ")
     ]
     assert [base64.b64encode(key).decode()] == looked
-
-
-def test_secrets_that_the_service_repeats_are_hidden(model: Model) -> None:
-    def refuse(request: Request) -> None:
-        raise RefusedError(403, "forbidden", f"Who is {request.headers['authorization']}?")
-
-    model.before = refuse
-    with made(model, token=lambda: TOKEN) as driver, pytest.raises(AccessDeniedError) as caught:
-        driver.get_container("box")
-    assert TOKEN not in str(caught.value)
 
 
 def test_credentials_of_nobody_are_anonymous(model: Model, driver: GCSDriver) -> None:
@@ -495,25 +458,6 @@ def xml(code: str, status: int, off: float = 0.0) -> Play:
     return answer(body.encode(), status, Date=formatdate(time() + off, usegmt=True))
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "kind"),
-    [
-        ("BucketNameUnavailable", 409, ContainerAlreadyExistsError),
-        ("OrgPolicyConstraintFailed", 412, AccessDeniedError),
-        ("UserProjectMissing", 400, AccessDeniedError),
-        ("PreconditionFailed", 412, ObjectChangedError),
-    ],
-)
-def test_googles_words_for_errors_are_understood(
-    code: str, status: int, kind: type[StorageError]
-) -> None:
-    server = Server(default=xml(code, status))
-    with made(server, **HMAC) as driver, pytest.raises(kind) as caught:
-        driver.create_container("box")
-    assert (code, status) == (caught.value.code, caught.value.status)
-    server.close()
-
-
 def test_a_clock_that_is_a_day_off_is_corrected_in_urls_too() -> None:
     listing = b"<?xml version='1.0'?><ListAllMyBucketsResult></ListAllMyBucketsResult>"
     server = Server(xml("RequestTimeTooSkewed", 403, 86_400), default=answer(listing))
@@ -523,22 +467,6 @@ def test_a_clock_that_is_a_day_off_is_corrected_in_urls_too() -> None:
         assert f"X-Goog-Date={day}T" in driver.object("box", "a").sign_url()
     assert 2 == len(server.seen)
     server.close()
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("resourceIsEncryptedWithCustomerEncryptionKey", AccessDeniedError),
-        ("customerEncryptionKeyIsIncorrect", AccessDeniedError),
-        ("required", ServiceError),
-    ],
-)
-def test_a_wrong_key_of_an_object_is_told(
-    model: Model, driver: GCSDriver, reason: str, kind: type[StorageError]
-) -> None:
-    model.before = Once("GET .*alt=media", RefusedError(400, reason, "The key."))
-    with pytest.raises(kind):
-        driver.object("box", "a").read()
 
 
 @pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
