@@ -131,7 +131,12 @@ def arena(request: pytest.FixtureRequest, tmp_path: Path, processes: Executor) -
             yield Arena(_line(name, service.relay.url), service.box(direct=True), processes)
 
 
-@pytest.fixture(params=["seaweedfs", "azurite"])
+def _marked(name: str) -> Any:
+    """Return the name of a server, marked as one that a test needs."""
+    return pytest.param(name, marks=[pytest.mark.server, pytest.mark.xdist_group(name)])
+
+
+@pytest.fixture(params=[_marked("seaweedfs"), _marked("azurite")])
 def server_arena(request: pytest.FixtureRequest, processes: Executor) -> Iterator[Arena]:
     """Yield a container of a server that was written by others, behind the same faults."""
     server: Any = request.getfixturevalue(f"{request.param}_server")

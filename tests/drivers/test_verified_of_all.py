@@ -10,6 +10,8 @@ from drivers.all_drivers import ALL_DRIVERS
 from libstore import TransferOptions
 from libstore.values import MiB
 
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("all_drivers")]
+
 #: An upload in one piece, one in parts, and reads of both, also in ranges.
 EXPECTED = {
     "local": ("md5", "md5", "md5", "md5"),

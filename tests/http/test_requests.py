@@ -195,7 +195,7 @@ def test_an_early_answer_is_read(
 ) -> None:
     early = answer(b"TooLarge", 413, then, early=True)
     server = serve(early, tls=tls if secure else None)
-    client = connect(verify=bundle, retry=RetryPolicy(attempts=1))
+    client = connect(verify=bundle, retry=RetryPolicy(attempts=1), read_timeout=1.0)
     with pytest.raises((ServiceError, TransportError)) as raised:
         client.request(Request("PUT", server.url, "/x", content=BufferPayload([memoryview(BIG)])))
     if then == "stall":  # the other one may lose its answer to the reset that follows it
