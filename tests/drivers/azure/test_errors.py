@@ -536,6 +536,14 @@ def test_a_batch_tells_of_each_failure(server: Server, driver: AzureDriver) -> N
     assert "DELETE /account/box/a HTTP/1.1" in body
 
 
+def test_blobs_of_a_missing_container_are_not_deleted(server: Server, driver: AzureDriver) -> None:
+    """In a batch status 404 may say that the container is missing, and not the blob."""
+    server.steps.append(batch((0, 404, "ContainerNotFound"), (1, 404, "BlobNotFound")))
+    server.steps.append(error("ContainerNotFound", 404))
+    results = driver.delete_objects([driver.object("box", name) for name in "ab"])
+    assert isinstance(results[0].error, ContainerNotFoundError)
+
+
 @pytest.mark.parametrize(
     "refusal",
     [error("FeatureNotSupported", 409), answer(b"", status=500), answer(b"hello", status=202)],

@@ -184,3 +184,10 @@ def test_etags_of_parts_make_that_of_the_whole() -> None:
     assert dialect.is_composite(f"{whole}-2")
     assert not dialect.is_composite(whole)
     assert dialect.composite_etag(["no md5"]) is None
+
+
+def test_version_without_an_id_is_the_null_version() -> None:
+    rows = [("Version", {"Key": "a"}), ("DeleteMarker", {"Key": "b", "VersionId": "1"})]
+    page = listings.version_page(XMLResponse("ListVersionsResult", {}, rows, {}))
+    assert [("a", "null"), ("b", "1")] == page.items
+    assert page.token is None
