@@ -1,20 +1,33 @@
 """
-What became of a request whose response was lost or proves nothing.
+What became of a request whose response was lost. This is the only place where that is decided.
 
-A request that was refused had no effect: that is an error status with a clear meaning, a response
-that limits the rate of requests, and a connection that could not be made. Any other request may
-have taken effect, and when it is sent again it meets its own effect. What is stored then decides:
-for a conditional write the token in the object's metadata, never equal content, because another
-client may have written the same bytes.
+How a lost response is judged:
+
+- A refused request had no effect. An error status with a clear meaning, a response that limits the
+  rate of requests and a connection that could not be made are refusals: their error is raised, and
+  nothing is checked.
+- A response is lost if the connection broke after the request was sent, if the response makes no
+  sense, or if its status is 408 or 5xx without a clear meaning. The request may have taken effect.
+- A write without a condition is sent again, since it stores the same object each time. If a 2xx
+  response proves nothing, the object is requested once: the write has succeeded if the object is
+  what was written (`Written`).
+- A conditional write is sent again too, and may then be refused because of its own effect. After
+  the last attempt the object is requested. If the object has this write's token in its metadata,
+  the write has succeeded; otherwise the write was refused because of another client's. Equal
+  content proves nothing, because another client may have written the same bytes. If the object has
+  no token to compare, or cannot be read, `OutcomeUnknownError` is raised.
+- A conditional delete leaves nothing to recognise it by. If the object is still there, unchanged,
+  the last error is raised; otherwise `OutcomeUnknownError`.
+- A container was created by this request if it has the request's token or, where the service
+  stores none, if it is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeAlias, TypeVar
-
-from typing_extensions import override
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from ..errors import (
     ContainerAlreadyExistsError,
@@ -30,7 +43,7 @@ from ..errors import (
     StorageError,
     TransportError,
 )
-from ..retry import Retrier
+from ..retry import Retrier, current_budget
 from ..values import Conditions, ContainerInfo, ObjectInfo, is_successor
 from .checksums import is_same
 
@@ -192,8 +205,8 @@ class Confirmer:
     def __init__(
         self, retrier: Retrier, now: Callable[[], float], used_up: frozenset[str] = frozenset()
     ) -> None:
+        self.now = now
         self._retrier = retrier
-        self._now = now
         self._used_up = used_up
 
     def repeat(self, send: Callable[[], T]) -> T:
@@ -202,8 +215,7 @@ class Confirmer:
 
         All other faults were retried when the request was sent.
         """
-        found: T = self.run(send, _REPEAT)
-        return found
+        return self.run(send, once=False)
 
     def prove(self, send: Callable[[], T], check: Callable[[], T | None]) -> T:
         """
@@ -216,7 +228,7 @@ class Confirmer:
         Raises:
             ServiceError: The response proves nothing, and the check does not either.
         """
-        return self.run(send, _EffectJudge(check))
+        return self.run(send, partial(self._find_effect, check, False), once=False)
 
     def once(self, send: Callable[[], T], check: Callable[[], T | None]) -> T:
         """
@@ -225,7 +237,7 @@ class Confirmer:
         Args:
             check: Returns the result if the effect is there, whatever caused it, else `None`.
         """
-        return self.run(send, _EffectJudge(check, self))
+        return self.run(send, partial(self._find_effect, check, True))
 
     def write(
         self,
@@ -253,14 +265,14 @@ class Confirmer:
                 what became of it.
         """
         if conditions != _UNCONDITIONAL:
-            judge = _WriteJudge(self, head, conditions, protection, token)
-            return self.run(send, judge)
+            judge = _Judge(self, head, conditions, protection, _UNKNOWN_WRITE, token)
+            return self.run(send, judge.find_write, checks_first=protection.checks_first)
 
         def check() -> ObjectInfo | None:
             info = head().info
             return info if matches(info) else None
 
-        return self.run(send, _EffectJudge(check, self if once else None))
+        return self.run(send, partial(self._find_effect, check, once), once=once)
 
     def delete(
         self,
@@ -280,6 +292,7 @@ class Confirmer:
                 does not exist any more.
         """
         bound = conditions.if_match is not None
+        is_gone = partial(_is_gone, head, ObjectNotFoundError)
 
         def delete() -> bool:
             try:
@@ -288,23 +301,17 @@ class Confirmer:
                 if bound:
                     raise ObjectChangedError("the object does not exist") from None
             except ServiceError as error:
-                if not (bound and error.likely and check()):
+                if not (bound and error.likely and is_gone()):
                     raise
             return True
 
-        def check() -> bool | None:
-            try:
-                head()
-            except ObjectNotFoundError:
-                return True
-            return None
-
         if not bound:
-            self.run(delete, _EffectJudge(check))
+            self.prove(delete, is_gone)
             return
         if conditions.token is not None:
             protection = Protection(protection.checks_first, KnownObject(conditions.token))
-        self.run(delete, _DeleteJudge(self, head, conditions, protection))
+        judge = _Judge(self, head, conditions, protection, _UNKNOWN_DELETE)
+        self.run(delete, judge.find_delete, checks_first=protection.checks_first)
 
     def create_container(
         self,
@@ -321,11 +328,25 @@ class Confirmer:
             head: Returns the container, with the time of its creation if that is known.
             has_token: Returns whether the container has the token that `send` has sent. Without
                 it a container counts as the one that was created if it is new, so that two
-                clients at the same moment may both be told that they created it.
+                clients at the same moment may both succeed.
             was_absent: The container did not exist before.
         """
-        judge = _ContainerJudge(self, head, has_token, self._now(), was_absent=was_absent)
-        return self.run(send, judge)
+        began = self.now()
+
+        def find(error: StorageError) -> ContainerInfo | None:
+            try:
+                self.require_capacity()
+                if has_token is not None:
+                    return head() if has_token() else None
+                info = head()
+            except StorageError:  # a failed check is not the error to raise
+                return None
+            if info.created is not None:
+                return info if info.created.timestamp() > began - _NEW else None
+            # A service refuses to create a container that exists.
+            return info if was_absent or is_unproven(error) else None
+
+        return self.run(send, find)
 
     def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
         """
@@ -339,44 +360,65 @@ class Confirmer:
             send()
             return True
 
-        def check() -> bool | None:
-            try:
-                head()
-            except ContainerNotFoundError:
-                return True
-            return None
+        self.once(delete, partial(_is_gone, head, ContainerNotFoundError))
 
-        self.once(delete, check)
+    def run(
+        self,
+        send: Callable[[], T],
+        find: Callable[[StorageError], T | None] | None = None,
+        *,
+        once: bool = True,
+        checks_first: bool = False,
+    ) -> T:
+        """
+        Send a request until it succeeds, fails for good, or its outcome is known.
 
-    def run(self, send: Callable[[], T], judge: Judge[T]) -> T:
-        """Send a request until it succeeds, fails for good, or the judge knows its outcome."""
+        Args:
+            find: Called with the last error if a response was lost. Returns the result if the
+                request took effect; `None` if it did not, which raises the last error.
+            once: The request must take effect once, so nothing else sends it again.
+            checks_first: Call `find` also before the request is sent again.
+        """
+        if current_budget() is None:
+            with self._retrier.budget():
+                return self.run(send, find, once=once, checks_first=checks_first)
         lost = False
-        with self._retrier.budget() as budget:
-            while True:
-                try:
-                    return send()
-                except StorageError as error:
-                    lost = judge.is_lost(error) or lost
-                    again = not isinstance(error, CONFLICTS) and self._may_pass(error, judge)
-                    if not (again and budget.retry(error)):
-                        if not lost:
-                            raise
-                        return judge.conclude(error)
-                    done = judge.before_retry(error) if lost else None
-                    if done is not None:
-                        return done
+        while True:
+            try:
+                return send()
+            except StorageError as error:
+                lost = lost or (is_lost(error) if once else is_unproven(error))
+                again = self._may_pass(error, once=once) and self._retrier.budget().retry(error)
+                if lost and find is not None and (checks_first or not again):
+                    found = find(error)
+                    if found is not None:
+                        return found
+                if not again:
+                    raise
 
-    def _may_pass(self, error: StorageError, judge: Judge[T]) -> bool:
+    def _may_pass(self, error: StorageError, *, once: bool) -> bool:
         """Return whether another attempt may succeed after one that ended in this error."""
-        if not error.retryable or not isinstance(
-            error, (ServiceError, TransportError, IntegrityError)
-        ):
+        passing = isinstance(error, (ServiceError, TransportError, IntegrityError))
+        if not error.retryable or not passing or isinstance(error, CONFLICTS):
             return False
-        if in_success(error):
-            return error.code not in self._used_up
-        # An idempotent request, or one that was only put off, was retried when it was sent.
-        put_off = isinstance(error, RateLimitedError)
-        return judge.sends_once and not put_off and error.code not in self._used_up
+        # Others were retried when they were sent: idempotent requests, and throttled ones.
+        mine = in_success(error) or (once and not isinstance(error, RateLimitedError))
+        return mine and error.code not in self._used_up
+
+    def _find_effect(
+        self, check: Callable[[], T | None], once: bool, error: StorageError
+    ) -> T | None:
+        """Return the result if the effect is there, whatever caused it."""
+        if not once and not is_unproven(error):
+            return None
+        try:
+            if once:
+                self.require_capacity()
+            return check()
+        except StorageError as failure:
+            if isinstance(failure, CONFLICTS) and not once:
+                raise
+            return None  # a failed check is not the error to raise
 
     def require_capacity(self) -> None:
         """
@@ -388,10 +430,6 @@ class Confirmer:
             raise ServiceUnavailableError(
                 "most requests of this driver fail, so none is sent to check the outcome"
             )
-
-    def now(self) -> float:
-        """Return the time in seconds since 1970."""
-        return self._now()
 
 
 def is_lost(error: StorageError) -> bool:
@@ -418,131 +456,36 @@ def in_success(error: StorageError) -> bool:
     return error.status is not None and error.status < 300
 
 
-# ---------------------------------------------------------------------- judges
+def _is_gone(head: Callable[[], object], missing: type[StorageError]) -> bool | None:
+    """Return true if a request shows that an object or a container does not exist, else `None`."""
+    try:
+        head()
+    except missing:
+        return True
+    return None
 
 
-class Judge(Generic[T]):
+# ---------------------------------------------------------------------- conditional requests
+
+# What cannot be known, and what the caller can do.
+_UNKNOWN_WRITE = (
+    "whether this write took effect",
+    "get the object and compare its content and ETag before writing again",
+)
+_UNKNOWN_DELETE = (
+    "whether this request or another client deleted the object",
+    "check whether the object exists, and do not rely on having deleted it",
+)
+
+
+class _Judge:
     """
-    Decides after a request whose response was lost; see `Confirmer.run`.
-
-    Attributes:
-        sends_once: The request must take effect once, so nothing else sends it again.
-    """
-
-    sends_once: bool = True
-
-    def is_lost(self, error: StorageError, /) -> bool:
-        """Return whether the response was lost."""
-        return is_lost(error)
-
-    def conclude(self, error: StorageError, /) -> T:
-        """
-        Return the result or raise, when `error` is the last one and a response was lost.
-
-        It is a conflict or the error of the last attempt.
-        """
-        raise error
-
-    def before_retry(self, _error: StorageError, /) -> T | None:
-        """Return the result, raise, or return `None` to have the request sent again."""
-        return None
-
-
-class _RepeatJudge(Judge[T]):
-    """Knows nothing of an effect: only documents that are cut off are requested again."""
-
-    sends_once = False
-
-    @override
-    def is_lost(self, error: StorageError, /) -> bool:
-        return False
-
-
-_REPEAT: Judge[Any] = _RepeatJudge()
-
-
-class _EffectJudge(Judge[T]):
-    """
-    Accepts the effect, whatever caused it.
+    Decides what became of one conditional request.
 
     Args:
-        check: Returns the result if the effect is there, else `None`.
-        confirmer: For a request that must take effect once. Without it the request is idempotent,
-            and only a response that proves nothing is checked.
+        unknown: What cannot be known, and what the caller can do, for `OutcomeUnknownError`.
+        token: The token that a write stores.
     """
-
-    def __init__(self, check: Callable[[], T | None], confirmer: Confirmer | None = None) -> None:
-        self._check = check
-        self._confirmer = confirmer
-        self.sends_once = confirmer is not None
-
-    @override
-    def is_lost(self, error: StorageError, /) -> bool:
-        return is_lost(error) if self.sends_once else is_unproven(error)
-
-    @override
-    def conclude(self, error: StorageError, /) -> T:
-        if not self.sends_once and not is_unproven(error):
-            raise error
-        try:
-            if self._confirmer is not None:
-                self._confirmer.require_capacity()
-            found = self._check()
-        except StorageError as failure:
-            if isinstance(failure, CONFLICTS) and not self.sends_once:
-                raise
-            found = None  # a failed check is not the error to raise
-        if found is None:
-            raise error
-        return found
-
-
-class _ContainerJudge(Judge[ContainerInfo]):
-    """Decides whether a container is the one that the request created."""
-
-    def __init__(
-        self,
-        confirmer: Confirmer,
-        head: Callable[[], ContainerInfo],
-        has_token: Callable[[], bool] | None,
-        began: float,
-        *,
-        was_absent: bool,
-    ) -> None:
-        self._confirmer = confirmer
-        self._head = head
-        self._has_token = has_token
-        self._began = began
-        self._was_absent = was_absent
-
-    @override
-    def conclude(self, error: StorageError, /) -> ContainerInfo:
-        try:
-            self._confirmer.require_capacity()
-            found = self._find(error)
-        except StorageError:  # a failed check is not the error to raise
-            found = None
-        if found is None:
-            raise error
-        return found
-
-    def _find(self, error: StorageError) -> ContainerInfo | None:
-        if self._has_token is not None:
-            return self._head() if self._has_token() else None
-        info = self._head()
-        if info.created is None:
-            # A service refuses to create a container that exists.
-            accepted = self._was_absent or is_unproven(error)
-        else:
-            accepted = info.created.timestamp() > self._began - _NEW
-        return info if accepted else None
-
-
-class _ConditionJudge(Judge[T]):
-    """Decides about conditional requests."""
-
-    #: What cannot be known, and what the caller can do.
-    _unknown: ClassVar[tuple[str, str]]
 
     def __init__(
         self,
@@ -550,14 +493,48 @@ class _ConditionJudge(Judge[T]):
         head: Head,
         conditions: Conditions,
         protection: Protection,
+        unknown: tuple[str, str],
         token: str | None = None,
     ) -> None:
         self._confirmer = confirmer
         self._head = head
         self._conditions = conditions
         self._protection = protection
+        self._unknown = unknown
         self._token = token
         self._began = confirmer.now()
+
+    def find_write(self, error: StorageError) -> ObjectInfo | None:
+        """Return the object if this write stored it, `None` if no write did; else raise."""
+        token, wanted = self._token, self._conditions.if_match
+        if token is None and isinstance(error, CONFLICTS):
+            self._raise_unknown(error, _UNTOKENED)
+        found = self._find(error)
+        if found is not None and token is not None and found.info.write_token == token:
+            return found.info
+        if self._is_unchanged(found, error):
+            return None
+        if token is None:
+            self._raise_unknown(error, _UNTOKENED)
+        if found and wanted and is_successor(found.info.write_token, wanted) is False:
+            # The object that another client replaced may have been this write's.
+            self._raise_unknown(error, "the object was replaced more than once since then")
+        if isinstance(error, CONFLICTS):
+            raise error
+        if self._conditions.if_absent:
+            message = "another write stored an object of this name first"
+            raise ObjectAlreadyExistsError(message) from error
+        raise ObjectChangedError("another write changed the object first") from error
+
+    def find_delete(self, error: StorageError) -> None:
+        """Return `None` if the object is still there; else raise `OutcomeUnknownError`."""
+        if isinstance(error, CONFLICTS):
+            self._raise_unknown(error, "the object was deleted or replaced since then")
+        found = self._find(error)
+        if found is None:
+            self._raise_unknown(error, "the object does not exist any more")
+        if not self._is_unchanged(found, error):
+            self._raise_unknown(error, "another object replaced it")
 
     def _find(self, error: StorageError) -> StoredObject | None:
         """Return the object, or `None` if there is none."""
@@ -569,9 +546,12 @@ class _ConditionJudge(Judge[T]):
         except StorageError as failure:
             self._raise_unknown(error, f"checking the object failed too ({failure.message})")
 
-    def _is_unchanged(self, found: StoredObject, error: StorageError) -> bool:
-        """Return whether an object is the one that `if_match` is about."""
-        if found.info.etag != self._conditions.if_match:
+    def _is_unchanged(self, found: StoredObject | None, error: StorageError) -> bool:
+        """Return whether the condition still holds, as before the request."""
+        wanted = self._conditions.if_match
+        if found is None or wanted is None:
+            return found is None and wanted is None
+        if found.info.etag != wanted:
             return False
         if self._protection.checks_first and self._may_be_another(found):
             self._raise_unknown(error, "another object with the same ETag may have replaced it")
@@ -598,88 +578,3 @@ class _ConditionJudge(Judge[T]):
         )  # fmt: skip
         found.retry_after = error.retry_after
         raise found from error
-
-
-class _WriteJudge(_ConditionJudge[ObjectInfo]):
-    """Decides about a conditional write by its token."""
-
-    _unknown: ClassVar[tuple[str, str]] = (
-        "whether this write took effect",
-        "get the object and compare its content and ETag before writing again",
-    )
-
-    @override
-    def conclude(self, error: StorageError, /) -> ObjectInfo:
-        """Return the object if this write stored it; raise the conflict, or `error`."""
-        done, unchanged = self._judge(error)
-        if done is not None:
-            return done
-        if unchanged or isinstance(error, CONFLICTS):
-            raise error
-        raise self._conflict() from error
-
-    @override
-    def before_retry(self, error: StorageError, /) -> ObjectInfo | None:
-        """Check first where the condition alone does not protect."""
-        if not self._protection.checks_first:
-            return None
-        done, unchanged = self._judge(error)
-        if done is None and not unchanged:
-            raise self._conflict() from error
-        return done
-
-    def _judge(self, error: StorageError) -> tuple[ObjectInfo | None, bool]:
-        """Return the object if this write stored it, and whether it is as it was before."""
-        token, wanted = self._token, self._conditions.if_match
-        if token is None and isinstance(error, CONFLICTS):
-            self._raise_unknown(error, _UNTOKENED)
-        found = self._find(error)
-        if found is not None and token is not None and found.info.write_token == token:
-            return found.info, False
-        if wanted is None:
-            unchanged = found is None
-        else:
-            unchanged = found is not None and self._is_unchanged(found, error)
-        if unchanged:
-            return None, True
-        if token is None:
-            self._raise_unknown(error, _UNTOKENED)
-        if found and wanted and is_successor(found.info.write_token, wanted) is False:
-            # The object that another client replaced may have been this write's.
-            self._raise_unknown(error, "the object was replaced more than once since then")
-        return None, False
-
-    def _conflict(self) -> StorageError:
-        if self._conditions.if_absent:
-            return ObjectAlreadyExistsError("another write stored an object of this name first")
-        return ObjectChangedError("another write changed the object first")
-
-
-class _DeleteJudge(_ConditionJudge[bool]):
-    """Decides about a conditional delete, which leaves nothing to recognise it by."""
-
-    _unknown: ClassVar[tuple[str, str]] = (
-        "whether this request or another client deleted the object",
-        "check whether the object exists, and do not rely on having deleted it",
-    )
-
-    @override
-    def conclude(self, error: StorageError, /) -> NoReturn:
-        """Raise `error` if the object still exists, else `OutcomeUnknownError`."""
-        if not isinstance(error, CONFLICTS):
-            self._require_unchanged(error)
-            raise error
-        self._raise_unknown(error, "the object was deleted or replaced since then")
-
-    @override
-    def before_retry(self, error: StorageError, /) -> None:
-        """Check first where the condition alone does not protect."""
-        if self._protection.checks_first:
-            self._require_unchanged(error)
-
-    def _require_unchanged(self, error: StorageError) -> None:
-        found = self._find(error)
-        if found is None:
-            self._raise_unknown(error, "the object does not exist any more")
-        if not self._is_unchanged(found, error):
-            self._raise_unknown(error, "another object replaced it")

@@ -26,13 +26,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TypeAlias
 
-from typing_extensions import override
-
 from ..errors import ServiceError, StorageError
 from ..http.headers import parse_date
 from ..values import Upload
 from .client import ServiceClient
-from .confirming import Judge, is_lost
+from .confirming import is_lost
 
 _log = logging.getLogger("libstore")
 
@@ -83,7 +81,7 @@ class Starts:
         start = _Start(self._client.now, send)
         self._starting[place] += 1
         try:
-            upload_id = self._client.confirmer.run(start.send, start)
+            upload_id = self._client.confirmer.run(start.send)
             self._open[upload_id] = start.lost
         except BaseException as error:
             if not isinstance(error, StorageError):  # interrupted while or after it was sent
@@ -161,7 +159,7 @@ class Starts:
         ]
 
 
-class _Start(Judge[str]):
+class _Start:
     """
     One start of an upload.
 
@@ -178,17 +176,15 @@ class _Start(Judge[str]):
     def send(self) -> str:
         """Send the request."""
         self._sent = self._now()
-        return self._send()
+        try:
+            return self._send()
+        except StorageError as error:
+            if is_lost(error):
+                self.note_lost()
+            self._sent = None
+            raise
 
     def note_lost(self) -> None:
         """Note that the request that was sent last may have begun an upload."""
         if self._sent is not None:
             self.lost.append((self._sent, self._now()))
-
-    @override
-    def is_lost(self, error: StorageError, /) -> bool:
-        lost = is_lost(error)
-        if lost:
-            self.note_lost()
-        self._sent = None
-        return lost
