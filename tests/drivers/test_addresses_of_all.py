@@ -92,7 +92,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("wrong", WRONG, ids=ascii)
 @pytest.mark.parametrize("argument", ARGUMENTS)
-def test_what_is_no_address_is_refused_by_every_argument(argument: str, wrong: str) -> None:
+def test_invalid_url_is_refused_by_every_argument(argument: str, wrong: str) -> None:
     if argument == "azure BlobEndpoint" and wrong.strip() in RIGHT:
         return  # blanks around the pieces of a connection string are not part of them
     with pytest.raises(InvalidOptionError) as caught:
@@ -104,7 +104,7 @@ def test_what_is_no_address_is_refused_by_every_argument(argument: str, wrong: s
 
 @pytest.mark.parametrize("right", RIGHT)
 @pytest.mark.parametrize("argument", ARGUMENTS)
-def test_an_address_is_taken_by_every_argument(argument: str, right: str) -> None:
+def test_valid_url_is_accepted_by_every_argument(argument: str, right: str) -> None:
     ARGUMENTS[argument](right).close()
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_proxy_is_refused_at_once(label: str, proxy: str) -> None:
         {"http": "proxy.example:3128"}, {"https": "http://user:p%40ss@[::1]:3128/"}, {"https": ""},
     ],
 )  # fmt: skip
-def test_a_proxy_is_taken(label: str, proxies: dict[str, str]) -> None:
+def test_valid_proxy_is_accepted(label: str, proxies: dict[str, str]) -> None:
     DRIVERS[label](proxies=proxies).close()
 
 

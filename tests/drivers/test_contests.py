@@ -212,15 +212,13 @@ def test_no_two_of_eight_delete_an_object(arena: Arena) -> None:
     check_lease(arena, _ROUNDS)
 
 
-def test_what_eight_append_to_a_counter_is_what_they_were_told(arena: Arena) -> None:
+def test_concurrent_appends_match_their_reported_outcomes(arena: Arena) -> None:
     if not arena.box.driver.supports("if_match"):
         pytest.skip("the service does not honour if_match")
     check_counter(arena, _ROUNDS)
 
 
-def test_one_of_eight_has_the_lock_that_all_take_and_give_back(
-    arena: Arena, tmp_path: Path
-) -> None:
+def test_lock_has_one_owner_at_a_time(arena: Arena, tmp_path: Path) -> None:
     if not arena.box.driver.supports("delete_if_match"):
         pytest.skip("the service does not honour if_match when it deletes")
     check_cycle(arena, 3, tmp_path / "inside")

@@ -136,7 +136,7 @@ def test_drivers_of_different_accounts_differ(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", EQUAL)
-def test_no_secret_is_in_what_compares(case: str) -> None:
+def test_comparison_key_has_no_secret(case: str) -> None:
     driver = EQUAL[case][0]()
 
     shown = f"{driver._identity()!r} {driver!r} {driver.object('bucket', 'a')!r}"
@@ -187,7 +187,7 @@ def test_handles_unpickled_one_by_one_share_a_driver(label: str) -> None:
 
 
 @pytest.mark.parametrize("label", PICKLED)
-def test_what_was_made_or_set_otherwise_is_not_shared(label: str) -> None:
+def test_different_drivers_are_not_shared(label: str) -> None:
     made = PICKLED[label]()
     first = unpickled(made)
     first.retry = RetryPolicy(attempts=1)
@@ -203,7 +203,7 @@ def test_what_was_made_or_set_otherwise_is_not_shared(label: str) -> None:
     assert made.retry == unpickled(made).retry != first.retry
 
 
-def test_a_driver_that_nobody_uses_is_not_kept() -> None:
+def test_unused_driver_is_not_kept() -> None:
     made = s3(pickle_secret=True)
     first = unpickled(made)
     first.marked = True

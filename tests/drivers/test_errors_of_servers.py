@@ -59,7 +59,7 @@ def way(request: pytest.FixtureRequest, name: str) -> Way:
 
 
 @pytest.mark.parametrize("name", GUARDED)
-def test_a_wrong_secret_is_told(way: Way) -> None:
+def test_wrong_secret_raises_its_error(way: Way) -> None:
     wrong = replace(way, arguments=(way.arguments[0], _WRONG))
     with wrong.driver(retry=ONCE) as driver:
         for attempt in (
@@ -77,7 +77,7 @@ def test_a_wrong_secret_is_told(way: Way) -> None:
 
 
 @pytest.mark.parametrize("name", REMOTE)
-def test_what_is_missing_is_told(way: Way) -> None:
+def test_missing_object_and_container_raise_their_errors(way: Way) -> None:
     with way.driver() as driver:
         with pytest.raises(ContainerNotFoundError) as container:
             driver.object("missing-container", "name").read()
@@ -94,7 +94,7 @@ def test_what_is_missing_is_told(way: Way) -> None:
 
 
 @pytest.mark.parametrize("name", REMOTE)
-def test_a_clock_that_is_off_by_a_day_is_set_right_or_told(way: Way, name: str) -> None:
+def test_wrong_clock_is_corrected_or_reported(way: Way, name: str) -> None:
     """The service's time is used where it complains; where it does not, nothing is wrong."""
     script = _AHEAD.format(line=way.line, name=name)
     done = subprocess.run(
@@ -108,7 +108,7 @@ def test_a_clock_that_is_off_by_a_day_is_set_right_or_told(way: Way, name: str) 
     ("name", "other"),
     [pair for pair in product(REMOTE, REMOTE) if len({*pair}) == 2 and pair not in ALIKE],
 )
-def test_the_server_of_another_service_is_told(
+def test_server_of_another_service_is_reported(
     request: pytest.FixtureRequest, way: Way, other: str
 ) -> None:
     """No object is missing there: it is the wrong place to look."""

@@ -143,7 +143,7 @@ def _write(container: Container) -> None:
 
 @pytest.mark.parametrize("way", [_upload, _write])
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_start_that_was_lost_leaves_no_upload(
+def test_upload_start_with_lost_response_leaves_no_upload(
     container: Container, way: Callable[[Container], None], times: int
 ) -> None:
     with Losing(container.driver, times, LOST):
@@ -154,7 +154,7 @@ def test_a_start_that_was_lost_leaves_no_upload(
 
 @pytest.mark.parametrize("way", [_upload, _write])
 @pytest.mark.parametrize("error", [LOST, KeyboardInterrupt()], ids=["outage", "interrupt"])
-def test_a_start_that_fails_leaves_no_upload(
+def test_failed_upload_start_leaves_no_upload(
     container: Container, way: Callable[[Container], None], error: BaseException
 ) -> None:
     kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else TransportError
@@ -163,7 +163,7 @@ def test_a_start_that_fails_leaves_no_upload(
     assert [] == list(container.driver.list_uploads(container))
 
 
-def test_an_upload_that_goes_on_is_left_alone(container: Container) -> None:
+def test_active_upload_is_not_aborted(container: Container) -> None:
     """It has a part by the time when the other one has ended."""
     driver = container.driver
     payload = BufferPayload([memoryview(bytes(PART))])
@@ -239,7 +239,7 @@ def played_s3(server: Server) -> Iterator[StorageDriver]:
         ([listed(("name", "ours", 0)), document("Error", "<Code>NoSuchUpload</Code>", 404)], []),
     ],
 )  # fmt: skip
-def test_only_what_can_be_ours_is_aborted(
+def test_only_the_lost_upload_is_aborted(
     server: Server, played_s3: StorageDriver, steps: list[Play], aborted: list[str]
 ) -> None:
     server.steps.extend([BROKEN, *steps])
@@ -251,7 +251,7 @@ def test_only_what_can_be_ours_is_aborted(
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchBucket", "InvalidArgument"])
-def test_a_start_that_was_refused_is_not_looked_for(
+def test_refused_upload_start_is_not_searched(
     server: Server, played_s3: StorageDriver, code: str
 ) -> None:
     server.steps.append(document("Error", f"<Code>{code}</Code>", 400))
@@ -260,7 +260,7 @@ def test_a_start_that_was_refused_is_not_looked_for(
     assert 1 == len(server.seen)
 
 
-def test_a_response_without_an_id_is_one_that_was_lost(
+def test_response_without_an_upload_id_is_a_lost_response(
     server: Server, played_s3: StorageDriver
 ) -> None:
     begun = document("InitiateMultipartUploadResult", "")
@@ -286,7 +286,7 @@ def test_an_error_names_the_upload_that_could_not_be_aborted(
         assert "the-id" in str(error)
 
 
-def test_a_note_names_the_upload_where_the_error_is_the_callers() -> None:
+def test_note_names_the_upload_on_an_error_of_the_caller() -> None:
     driver = FaultyDriver(transfer=small_parts())
     driver.create_container("c")
     fail(driver, "_abort_upload", ServiceError("the service fails"))

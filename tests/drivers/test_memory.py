@@ -132,7 +132,9 @@ class TestSignedURLs:
 class TestPickles:
     """A pickle of a driver stands for its store, within the process."""
 
-    def test_it_is_the_same_store(self, driver: MemoryDriver, box: Container) -> None:
+    def test_unpickled_driver_is_the_same_store(
+        self, driver: MemoryDriver, box: Container
+    ) -> None:
         obj = box.upload_object(b"content", "a")
         assert pickle.loads(pickle.dumps(driver)) is driver
         assert obj == pickle.loads(pickle.dumps(obj))
@@ -140,7 +142,7 @@ class TestPickles:
         again.upload_object(b"more", "b")
         assert b"more" == box.read_object("b")
 
-    def test_it_does_not_load_in_another_process(self, driver: MemoryDriver) -> None:
+    def test_pickle_does_not_load_in_another_process(self, driver: MemoryDriver) -> None:
         program = (
             "import pickle, sys\n"
             "from libstore import InvalidOptionError\n"
@@ -158,7 +160,7 @@ class TestPickles:
         )
         assert b"another process" in done.stdout
 
-    def test_it_does_not_load_when_the_store_is_gone(self) -> None:
+    def test_pickle_does_not_load_without_its_store(self) -> None:
         pickled = pickle.dumps(MemoryDriver())
         gc.collect()
         with pytest.raises(InvalidOptionError, match="was deleted"):
@@ -216,7 +218,7 @@ def test_a_name_of_1025_bytes_is_refused(box: Container) -> None:
         box.upload_object(b"", "é" * 512 + "x")
 
 
-def test_containers_count_what_they_have(driver: MemoryDriver, box: Container) -> None:
+def test_containers_have_their_count(driver: MemoryDriver, box: Container) -> None:
     """The reference tells all that a service could."""
     box.upload_object(b"content", "a")
     box.upload_object(b"more", "b")

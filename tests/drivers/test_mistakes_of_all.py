@@ -105,7 +105,7 @@ BAD: tuple[object, ...] = (
 )  # fmt: skip
 
 
-def test_no_argument_of_a_wrong_type_ends_in_an_error_of_pythons_own(make: Maker) -> None:
+def test_wrong_types_raise_errors_of_the_library(make: Maker) -> None:
     driver = make()
     told = ""
     for name in inspect.signature(type(driver)).parameters:
@@ -165,18 +165,18 @@ def test_an_address_says_how_it_has_to_begin(make: Maker, address: str, hint: st
     ],
     ids=str,
 )  # fmt: skip
-def test_missing_credentials_are_asked_for(name: str, given: dict[str, str]) -> None:
+def test_missing_credentials_name_the_arguments(name: str, given: dict[str, str]) -> None:
     with pytest.raises(CredentialsNotFoundError, match=r"give|say"):
         get_driver(name)(**given)
 
 
-def test_a_misspelt_driver_is_told_the_name_it_may_have_meant() -> None:
+def test_misspelt_driver_gets_a_suggestion() -> None:
     for misspelt, meant in (("S3", "s3"), ("gsc", "gcs"), ("Azure", "azure"), ("swfit", "swift")):
         with pytest.raises(LookupError, match=f"Did you mean '{meant}'"):
             get_driver(misspelt)
 
 
-def test_a_misspelt_argument_is_told_the_one_that_it_may_mean(make: Maker) -> None:
+def test_misspelt_argument_gets_a_suggestion(make: Maker) -> None:
     for misspelt, meant in (("proxys", "proxies"), ("timeot", "timeout"), ("verfy", "verify")):
         with pytest.raises(TypeError, match=f"no argument '{misspelt}'; did you mean '{meant}'"):
             make(**{misspelt: None})
@@ -219,7 +219,7 @@ def test_a_malformed_proxy_that_is_not_used_is_no_error(
 # ---------------------------------------------------------------------- using it
 
 
-def test_a_text_as_content_is_told_that_it_is_a_path(container: Container) -> None:
+def test_text_as_content_is_a_path(container: Container) -> None:
     with pytest.raises(LocalFileNotFoundError, match="a path; pass content as bytes") as caught:
         container.upload_object("hello world", "a")
     assert "hello world" == caught.value.filename
@@ -229,13 +229,13 @@ def test_a_text_as_content_is_told_that_it_is_a_path(container: Container) -> No
 
 
 @pytest.mark.parametrize("source", [None, 5, io.StringIO("text")], ids=["none", "int", "file"])
-def test_what_gives_no_bytes_is_refused(container: Container, source: Any) -> None:
+def test_source_without_bytes_is_refused(container: Container, source: Any) -> None:
     with pytest.raises(InvalidTypeError, match=r"bytes|binary"):
         container.upload_object(source, "a")
 
 
 @pytest.mark.parametrize("name", ["", "n" * 5_000, "\ud800"], ids=["empty", "long", "surrogate"])
-def test_a_name_that_cannot_be_is_refused(container: Container, name: str) -> None:
+def test_invalid_name_is_refused(container: Container, name: str) -> None:
     with pytest.raises(InvalidNameError):
         container.upload_object(b"", name)
     with pytest.raises(InvalidNameError):
@@ -243,12 +243,12 @@ def test_a_name_that_cannot_be_is_refused(container: Container, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["", "a/b"])
-def test_a_name_that_no_container_can_have_is_refused(make: Maker, name: str) -> None:
+def test_invalid_container_name_is_refused(make: Maker, name: str) -> None:
     with pytest.raises(InvalidNameError):
         make().create_container(name)
 
 
-def test_a_misspelt_option_is_told_those_that_there_are(container: Container) -> None:
+def test_misspelt_option_gets_the_valid_ones(container: Container) -> None:
     driver = container.driver
     with pytest.raises(InvalidOptionError, match=min(driver.upload_extras)):
         container.upload_object(b"", "a", extra={"tgas": {}})
@@ -265,7 +265,7 @@ def test_a_header_that_a_signed_url_cannot_have_is_not_supported(make: Maker) ->
             obj.sign_url(response_headers={"expires": "never"})
 
 
-def test_a_url_that_would_live_too_long_is_told_the_most(container: Container) -> None:
+def test_too_long_expiry_names_the_maximum(container: Container) -> None:
     most = f"{container.driver.limits.max_expires:.0f} seconds"
     with pytest.raises(InvalidOptionError, match=most):
         container.object("a").sign_url(expires=1e12)
@@ -278,12 +278,12 @@ def test_a_url_that_would_live_too_long_is_told_the_most(container: Container) -
         ("swift", {"storage_url": f"{NOWHERE}/v1/AUTH_a"}),
     ],
 )  # fmt: skip
-def test_who_is_anonymous_signs_no_urls(name: str, given: dict[str, str]) -> None:
+def test_anonymous_drivers_sign_no_urls(name: str, given: dict[str, str]) -> None:
     driver = get_driver(name)(anonymous=True, **given)
     with pytest.raises(NotSupportedError, match="sign"):
         driver.object("a-container", "a").sign_url()
 
 
-def test_a_pickle_of_a_secret_is_told_how_it_goes(make: Maker) -> None:
+def test_refused_pickle_says_how_to_allow_it(make: Maker) -> None:
     with pytest.raises(NotSupportedError, match="pickle_secret=True"):
         pickle.dumps(make())

@@ -321,7 +321,7 @@ def test_no_fault_behind_a_login_shows_a_secret(
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 411, 501, 503])
-def test_a_service_that_repeats_what_it_was_sent_gives_no_secret_away(
+def test_echoing_service_shows_no_secret(
     label: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -85,12 +85,12 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", SIGNING)
-def test_a_driver_with_something_to_sign_with_signs(case: str) -> None:
+def test_driver_with_a_signing_key_signs(case: str) -> None:
     assert SIGNING[case]().supports("sign_url")
 
 
 @pytest.mark.parametrize("case", NOT_SIGNING)
-def test_a_driver_with_nothing_to_sign_with_does_not(case: str) -> None:
+def test_driver_without_a_signing_key_does_not_sign(case: str) -> None:
     driver = NOT_SIGNING[case]()
 
     assert not driver.supports("sign_url")
@@ -99,7 +99,7 @@ def test_a_driver_with_nothing_to_sign_with_does_not(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", [*SIGNING, *NOT_SIGNING])
-def test_what_does_not_depend_on_it_is_supported(case: str) -> None:
+def test_other_features_are_supported_without_a_signing_key(case: str) -> None:
     driver = {**SIGNING, **NOT_SIGNING}[case]()
 
     assert driver.supports("copy_object")
@@ -114,7 +114,7 @@ def test_what_does_not_depend_on_it_is_supported(case: str) -> None:
         ({"X_Account_Object_Count": "0"}, False),
     ],
 )
-def test_swift_asks_the_account_for_its_key(told: dict[str, str], expected: bool) -> None:
+def test_swift_requests_the_key_of_the_account(told: dict[str, str], expected: bool) -> None:
     server = Server()
     server.default = answer(b"", status=204, X_Trans_Id="t", X_Timestamp="1", **told)
     try:

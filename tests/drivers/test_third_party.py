@@ -85,7 +85,7 @@ class TestNetworkDriver(DriverConformance):
         return network_driver
 
 
-def test_it_fills_in_the_required_hooks_and_no_others() -> None:
+def test_example_driver_has_the_required_hooks_only() -> None:
     """The worked example shows what is enough."""
     given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
     attributes = {"options", "limits", "digests", "_identity"}
@@ -93,7 +93,7 @@ def test_it_fills_in_the_required_hooks_and_no_others() -> None:
     assert DriverHooks.__abstractmethods__ | attributes == given - dunders
 
 
-def test_the_page_describes_all_that_a_driver_fills_in() -> None:
+def test_documentation_describes_every_hook() -> None:
     """Each hook stands there with its arguments, each attribute and each option by its name."""
     page = (_DOCS / "writing-a-driver.md").read_text("utf-8")
     hooks = {

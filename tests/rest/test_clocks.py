@@ -84,7 +84,7 @@ def refused(moment: float) -> Play:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("ahead", [DAY, -DAY, HOUR, -HOUR])
-def test_a_refusal_without_a_reason_is_judged_by_its_date(
+def test_denied_request_is_checked_for_a_wrong_clock(
     server: Server,
     driver: StorageDriver,
     operation: str,
@@ -119,7 +119,9 @@ def test_a_clock_that_is_set_wrong_after_a_good_request(
         assert len(server.seen) == 3
 
 
-def test_a_write_with_a_condition_is_sent_again_too(server: Server, driver: StorageDriver) -> None:
+def test_conditional_write_is_repeated_with_the_right_clock(
+    server: Server, driver: StorageDriver
+) -> None:
     """Whoever refuses a request has not carried it out."""
     if driver.name == "s3":  # looks first whether the object is there, as the service is unknown
         server.steps.append(answer(b"", 404))
@@ -131,7 +133,7 @@ def test_a_write_with_a_condition_is_sent_again_too(server: Server, driver: Stor
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("off", [0.0, 600.0, -600.0])
-def test_a_clock_that_is_good_enough_is_not_the_reason(
+def test_small_clock_difference_is_ignored(
     server: Server, driver: StorageDriver, operation: str, off: float
 ) -> None:
     server.default = good(NOW, driver, "get_object")
@@ -146,7 +148,7 @@ def test_a_clock_that_is_good_enough_is_not_the_reason(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_refusal_that_stays_is_told(
+def test_persistent_refusal_is_reported(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     server.default = good(NOW, driver, "get_object")
@@ -191,7 +193,7 @@ def url_signer(request: pytest.FixtureRequest, server: Server, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("ahead", [0.0, 600.0, -600.0, DAY, -DAY])
-def test_urls_are_signed_by_the_service_s_time(
+def test_urls_are_signed_with_the_time_of_the_service(
     server: Server, clock: Clock, url_signer: StorageDriver, ahead: float
 ) -> None:
     """Whoever uses a URL cannot correct a clock, and would find it expired."""
@@ -203,9 +205,7 @@ def test_urls_are_signed_by_the_service_s_time(
     assert _end(obj.sign_url(expires=60.0)) == NOW + ahead + 70.0
 
 
-def test_a_date_that_a_cache_has_kept_is_not_believed(
-    server: Server, url_signer: StorageDriver
-) -> None:
+def test_cached_date_is_ignored(server: Server, url_signer: StorageDriver) -> None:
     server.default = answer(b"", Age="86400", Date=formatdate(NOW - DAY, usegmt=True), **FOUND)
     url_signer.object_exists("bucket", "name")
     url = url_signer.object("bucket", "name").sign_url(expires=60.0)

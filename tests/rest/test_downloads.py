@@ -175,7 +175,7 @@ _LOST_IN_STREAMS = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_download_is_recovered_or_an_error(
+def test_broken_download_is_recovered_or_an_error(
     server: ObjectServer, elsewhere: Server, label: str, fault: str, way: str, tmp_path: Path
 ) -> None:
     FAULTS[fault](server, label, elsewhere)
@@ -213,7 +213,7 @@ _DIGESTS = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("change", [_twice, _joined])
-def test_headers_that_come_twice_do_not_switch_verification_off(
+def test_repeated_headers_do_not_disable_verification(
     server: ObjectServer,
     label: str,
     change: Callable[[list[str]], list[str]],
@@ -231,7 +231,7 @@ def test_headers_that_come_twice_do_not_switch_verification_off(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_digests_that_contradict_each_other_are_an_error(
+def test_contradicting_digests_are_an_error(
     server: ObjectServer, label: str, way: str, tmp_path: Path
 ) -> None:
     def change(lines: list[str]) -> list[str]:
@@ -257,7 +257,7 @@ def _confirmation(label: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("stored", [b"content", b"other"])
-def test_what_confirms_a_write_counts_once(label: str, stored: bytes) -> None:
+def test_repeated_header_confirms_a_write_once(label: str, stored: bytes) -> None:
     """The answer to a PUT is read as strictly as one with content."""
     if label == "gcs":
         pytest.skip("what confirms a write is JSON there")
@@ -290,7 +290,7 @@ def test_what_confirms_a_write_counts_once(label: str, stored: bytes) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_handle_says_by_what_its_content_was_verified(
+def test_verified_by_names_the_checksum(
     server: ObjectServer, label: str, way: str, tmp_path: Path
 ) -> None:
     """It costs no request."""
@@ -305,7 +305,7 @@ def test_a_handle_says_by_what_its_content_was_verified(
         assert obj.verified_by is None
 
 
-def test_a_hash_that_a_range_lacks_is_asked_for_once(
+def test_missing_digest_of_a_range_is_requested_once(
     server: ObjectServer, label: str, tmp_path: Path
 ) -> None:
     """Then a download in ranges is verified as every other one."""
@@ -325,7 +325,7 @@ def test_a_hash_that_a_range_lacks_is_asked_for_once(
         assert obj.verified_by is None
 
 
-def test_a_download_without_a_digest_says_so(label: str, tmp_path: Path) -> None:
+def test_download_without_a_digest_is_not_verified(label: str, tmp_path: Path) -> None:
     """Where the service has none, there is nothing to verify by."""
     lines = [
         'etag: "odd"', "x-goog-generation: 5", "x-ms-request-id: R1", "x-trans-id: R1",
@@ -347,7 +347,7 @@ def test_a_download_without_a_digest_says_so(label: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("way", [*WAYS, "range", "ranges"])
 @pytest.mark.parametrize("length", [99_999_999_999_999, 2**63 - 1])
-def test_no_memory_is_taken_for_what_a_header_announces(
+def test_memory_is_not_allocated_by_content_length(
     label: str, length: int, way: str, tmp_path: Path
 ) -> None:
     """The content ends after 4 bytes, whatever was said."""

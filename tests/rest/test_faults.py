@@ -123,7 +123,9 @@ def told(error: StorageError, play: Play, label: str) -> None:
     assert not error.retryable
 
 
-def test_a_missing_object_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+def test_missing_object_raises_its_error(
+    server: Server, driver: StorageDriver, label: str
+) -> None:
     server.steps.append(NO_OBJECT[label])
     server.default = answer(status=204, X_Trans_Id="REQUEST2")  # where Swift is asked for more
     error = failed("read_object", driver)
@@ -144,7 +146,7 @@ SHORT: Mapping[str, Callable[[str], StorageDriver]] = {
 
 
 @pytest.mark.parametrize("text", ["The specified key does not exist.", "The keys are existing."])
-def test_messages_of_services_are_repeated_word_for_word(
+def test_messages_of_services_are_repeated_unchanged(
     server: Server, label: str, text: str
 ) -> None:
     """What is too short for a secret, or a part of a word, is none."""
@@ -158,7 +160,7 @@ def test_messages_of_services_are_repeated_word_for_word(
     assert text in caught.value.message
 
 
-def test_a_missing_container_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+def test_missing_container_is_reported(server: Server, driver: StorageDriver, label: str) -> None:
     """Also where an object is written, which nothing else can be missing for."""
     server.default = NO_CONTAINER[label]
     for operation in ("list_objects", "upload_object"):
@@ -167,7 +169,7 @@ def test_a_missing_container_is_told(server: Server, driver: StorageDriver, labe
         told(error, NO_CONTAINER[label], label)
 
 
-def test_a_wrong_secret_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+def test_wrong_secret_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
     server.default = WRONG_SECRET[label]
     for operation in ("read_object", "list_objects", "upload_object", "list_containers"):
         error = failed(operation, driver)
@@ -176,7 +178,7 @@ def test_a_wrong_secret_is_told(server: Server, driver: StorageDriver, label: st
         told(error, WRONG_SECRET[label], label)
 
 
-def test_what_is_not_allowed_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+def test_denied_access_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
     """To be known and not allowed to is another error than not to be known."""
     server.default = FORBIDDEN[label]
     error = failed("upload_object", driver)
@@ -186,7 +188,7 @@ def test_what_is_not_allowed_is_told(server: Server, driver: StorageDriver, labe
 
 
 @pytest.mark.parametrize("label", SKEWED)
-def test_a_clock_that_is_off_is_told(server: Server, driver: StorageDriver, label: str) -> None:
+def test_wrong_clock_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
     """The service tells no time by which the clock could be set right."""
     server.default = SKEWED[label]
     error = failed("read_object", driver)
@@ -199,7 +201,7 @@ def test_a_clock_that_is_off_is_told(server: Server, driver: StorageDriver, labe
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_port_that_refuses_is_told(label: str, operation: str) -> None:
+def test_refused_connection_raises_its_error(label: str, operation: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -247,7 +249,7 @@ def test_web_page_is_not_taken_for_the_service(
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_a_login_is_told_and_not_followed(
+def test_redirect_to_a_login_page_is_not_followed(
     server: Server, driver: StorageDriver, status: int, operation: str
 ) -> None:
     login = Server()
@@ -274,7 +276,7 @@ def test_redirect_with_a_host_as_region_is_not_followed(
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_an_empty_answer_is_no_empty_object(
+def test_empty_response_is_not_an_empty_object(
     server: Server, driver: StorageDriver, status: int
 ) -> None:
     """What says yes to everything, and nothing of an object, has none."""
@@ -294,7 +296,7 @@ def test_an_empty_answer_is_no_empty_object(
     ],
     ids=repr,
 )  # fmt: skip
-def test_json_of_any_form_is_an_answer_or_an_error(
+def test_unexpected_json_is_a_result_or_an_error(
     server: Server, driver: StorageDriver, told: object, operation: str
 ) -> None:
     """What an answer has in the wrong place is told as the service's fault, if it matters."""
@@ -308,7 +310,7 @@ def test_json_of_any_form_is_an_answer_or_an_error(
 
 @pytest.mark.parametrize("label", ["gcs", "swift"])
 @pytest.mark.parametrize("length", [100, 3])
-def test_a_listing_that_was_cut_is_asked_for_again(
+def test_truncated_json_listing_is_requested_again(
     label: str, server: Server, driver: StorageDriver, length: int
 ) -> None:
     """It may end before its length, and with it."""
@@ -321,7 +323,7 @@ def test_a_listing_that_was_cut_is_asked_for_again(
     assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
 
 
-def test_xml_of_google_that_was_cut_is_asked_for_again(server: Server) -> None:
+def test_truncated_xml_listing_of_google_is_requested_again(server: Server) -> None:
     xml = b"<ListMultipartUploadsResult></ListMultipartUploadsResult>"
     cut = b"HTTP/1.1 200 OK\r\nContent-Length: 57\r\nx-guploader-uploadid: R1\r\n\r\n<List"
     server.steps.extend([Play(cut, "close"), answer(xml, x_guploader_uploadid="R1")])
@@ -333,7 +335,7 @@ def test_xml_of_google_that_was_cut_is_asked_for_again(server: Server) -> None:
     assert not server.steps
 
 
-def test_json_without_an_end_is_an_error(server: Server, driver: StorageDriver) -> None:
+def test_endless_json_is_an_error(server: Server, driver: StorageDriver) -> None:
     server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
     for operation in ("list_objects", "list_containers"):
         assert isinstance(failed(operation, driver), ServiceError)
@@ -383,7 +385,7 @@ def test_container_creation_with_lost_response_succeeds(
 
 
 @pytest.mark.parametrize("label", ["azure", "gcs", "swift"])
-def test_a_container_that_was_there_before_is_not_ours(
+def test_older_container_after_a_lost_response_is_a_conflict(
     label: str, server: Server, driver: StorageDriver
 ) -> None:
     server.steps.extend([NOTHING, TAKEN[label], _container(label, time.time() - 3_600)])
@@ -391,7 +393,7 @@ def test_a_container_that_was_there_before_is_not_ours(
         driver.create_container("bucket")
 
 
-def test_a_container_that_is_gone_after_a_lost_answer_was_deleted(
+def test_container_deletion_with_lost_response_succeeds_if_it_is_gone(
     label: str, server: Server, driver: StorageDriver
 ) -> None:
     listing = {"azure": [answer(b"<EnumerationResults/>", x_ms_request_id="R1")]}
@@ -404,7 +406,7 @@ def test_a_container_that_is_gone_after_a_lost_answer_was_deleted(
 
 
 @pytest.mark.parametrize("operation", ["create_container", "list_containers"])
-def test_a_program_that_knows_no_containers_is_told(
+def test_program_without_containers_raises_service_error(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     """Where a container is made, or all are listed, no object can be what is missing."""
@@ -415,7 +417,7 @@ def test_a_program_that_knows_no_containers_is_told(
 
 
 @pytest.mark.parametrize("operation", ["create_container", "read_object", "list_containers"])
-def test_azure_is_not_taken_for_another_store(server: Server, operation: str) -> None:
+def test_error_of_s3_is_not_taken_for_azure(server: Server, operation: str) -> None:
     """Errors of S3 look like Azure's, and what they say is no advice for somebody at Azure."""
     body = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
     server.default = answer(body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1")

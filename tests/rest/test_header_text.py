@@ -90,7 +90,7 @@ def driver(label: str, server: TextServer) -> Iterator[StorageDriver]:
 
 
 @pytest.mark.parametrize(("raw", "text"), TEXTS.values(), ids=TEXTS)
-def test_bytes_of_metadata_are_utf_8_or_else_latin_1(
+def test_metadata_is_decoded_as_utf_8_or_latin_1(
     server: TextServer, driver: StorageDriver, label: str, raw: bytes, text: str
 ) -> None:
     server.kept = (
@@ -103,16 +103,14 @@ def test_bytes_of_metadata_are_utf_8_or_else_latin_1(
     assert f"text/x; name={text}" == found.content_type
 
 
-def test_an_encoded_word_is_still_read(
-    server: TextServer, driver: StorageDriver, label: str
-) -> None:
+def test_encoded_word_is_decoded(server: TextServer, driver: StorageDriver, label: str) -> None:
     server.kept = META[label].encode() + b"k: =?UTF-8?B?w6k=?=\r\n"
     assert {"k": "é"} == dict(driver.get_object("bucket", "name").metadata)
 
 
 @pytest.mark.parametrize("operation", ["update", "copy"])
 @pytest.mark.parametrize("label", ["s3", "gcs-hmac", "swift"])
-def test_a_new_content_type_keeps_the_text(
+def test_content_type_change_keeps_metadata_text(
     server: TextServer, driver: StorageDriver, label: str, operation: str
 ) -> None:
     """Where the service has metadata sent again. It was stored as other text for good."""
@@ -132,7 +130,7 @@ def test_a_new_content_type_keeps_the_text(
     assert [disposition] == server.sent("content-disposition")
 
 
-def test_what_was_copied_elsewhere_has_the_text(
+def test_copy_to_another_driver_keeps_metadata_text(
     server: TextServer, driver: StorageDriver, label: str
 ) -> None:
     server.kept = META[label].encode() + "k: é 日本\r\n".encode()
@@ -142,7 +140,7 @@ def test_what_was_copied_elsewhere_has_the_text(
 
 
 @pytest.mark.parametrize("label", ["swift"])
-def test_keys_in_utf_8_are_read_whole(server: TextServer, driver: StorageDriver) -> None:
+def test_metadata_keys_in_utf_8_are_decoded(server: TextServer, driver: StorageDriver) -> None:
     """Lower-casing their bytes as Latin-1 would make other bytes of them."""
     server.kept = "X-Object-Meta-PRÉNOM: x\r\n".encode()
     assert {"prénom": "x"} == dict(driver.get_object("bucket", "name").metadata)

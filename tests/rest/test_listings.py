@@ -93,7 +93,7 @@ def test_an_index_or_a_bool_needs_one_page(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("label", ["swift"])
-def test_swift_is_asked_once_more_than_there_are_pages(opened: Open) -> None:
+def test_swift_listing_needs_one_request_more_than_pages(opened: Open) -> None:
     """Swift has no token: an empty page alone says that the listing has ended."""
     driver, server = opened(MANY[:5])
     assert 5 == len(driver.list_objects("bucket"))
@@ -331,7 +331,7 @@ def _refusal(label: str) -> Play:
     [("rclone", "--", False), ("rclone", "-", False), ("rclone", "/", True),
      ("alibaba", "--", False), ("alibaba", "-", True), ("minio", "--", True)],
 )  # fmt: skip
-def test_a_service_is_not_asked_for_what_it_cannot_fold(
+def test_unsupported_delimiter_is_not_sent(
     opened: Open, service: str, delimiter: str, folds: bool
 ) -> None:
     _, server = opened(TREE)
@@ -343,7 +343,7 @@ def test_a_service_is_not_asked_for_what_it_cannot_fold(
     assert not [target for target in server.listed if ("delimiter" in target) != folds]
 
 
-def test_what_can_be_folded_by_the_page_alone_takes_no_further_request(opened: Open) -> None:
+def test_folding_within_a_page_needs_no_further_request(opened: Open) -> None:
     """Such as the marker of a folder, which some servers list as an object."""
     driver, server = opened([])
     rows = [("a/", False), ("a/", True), ("b", False), ("c/", False), ("d/e/", True)]

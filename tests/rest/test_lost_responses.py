@@ -117,7 +117,7 @@ PASSED = {
 
 @every_write
 @pytest.mark.parametrize("fault", PASSED)
-def test_a_write_whose_response_was_lost_is_known_by_its_token(
+def test_write_with_lost_response_is_recognized_by_its_token(
     service: Service, write: str, fault: str
 ) -> None:
     disturb(service, PASSED[fault])
@@ -135,7 +135,7 @@ def test_a_write_whose_response_was_lost_is_known_by_its_token(
 @every_write
 @pytest.mark.parametrize("fault", [DROPPED, status(500), status(502)], ids=["reset", "500", "502"])
 @pytest.mark.parametrize("condition", [{}, {"if_absent": True}], ids=["plain", "token"])
-def test_another_write_of_equal_bytes_is_the_conflict(
+def test_write_of_equal_bytes_by_another_client_is_a_conflict(
     service: Service, write: str, fault: Fault, condition: dict[str, bool]
 ) -> None:
     """Two writers of equal bytes must never both win."""
@@ -147,7 +147,7 @@ def test_another_write_of_equal_bytes_is_the_conflict(
 
 @every_write
 @pytest.mark.parametrize("code", [409, 429, 503])
-def test_a_refused_write_is_never_looked_at(service: Service, write: str, code: int) -> None:
+def test_refused_write_is_not_checked(service: Service, write: str, code: int) -> None:
     """Nothing was written, so that what is there is another client's, whatever it contains."""
     bodies = {
         "s3": {409: "ConditionalRequestConflict", 503: "SlowDown"},
@@ -170,7 +170,7 @@ def test_a_refused_write_is_never_looked_at(service: Service, write: str, code: 
     assert 0 == looks(service)
 
 
-def test_throttling_until_the_end_is_no_success(service: Service) -> None:
+def test_persistent_throttling_is_an_error(service: Service) -> None:
     refused = status(429)
     disturb(service, after(refused, lambda: rival(service, if_absent=True)), *[refused] * 9)
     with pytest.raises(RateLimitedError):
@@ -187,7 +187,7 @@ def test_a_connection_that_cannot_be_made_sends_nothing(service: Service) -> Non
 
 
 @every_write
-def test_a_write_that_never_arrives_is_its_own_error(service: Service, write: str) -> None:
+def test_write_that_never_arrives_raises_its_own_error(service: Service, write: str) -> None:
     disturb(service, *[DROPPED] * 99)
     with pytest.raises(TransportError) as caught:
         WRITES[write](service, service.box())
@@ -196,14 +196,14 @@ def test_a_write_that_never_arrives_is_its_own_error(service: Service, write: st
 
 
 @every_write
-def test_the_last_attempt_of_a_lost_write_is_judged_too(service: Service, write: str) -> None:
+def test_lost_write_is_checked_after_the_last_attempt(service: Service, write: str) -> None:
     """The first attempt was carried out, and no later one reaches the service."""
     disturb(service, LOST, *[DROPPED] * 99)
     obj = WRITES[write](service, service.box())
     assert obj.etag == service.box(direct=True).get_object("a").etag
 
 
-def test_an_outcome_that_cannot_be_looked_at_is_unknown(service: Service) -> None:
+def test_outcome_that_cannot_be_checked_is_unknown(service: Service) -> None:
     box = service.box()
     lost = [LOST]
 
@@ -243,7 +243,7 @@ def test_without_tokens_a_lost_write_is_unknown(service: Service, write: str) ->
     assert info.write_token is None
 
 
-def test_without_tokens_what_was_refused_or_never_arrived_is_told(service: Service) -> None:
+def test_refused_or_undelivered_write_without_tokens_is_reported(service: Service) -> None:
     box = service.box(write_tokens=False)
     disturb(service, status(429), DROPPED)
     assert CONTENT == WRITES["put"](service, box).read()
@@ -253,9 +253,7 @@ def test_without_tokens_what_was_refused_or_never_arrived_is_told(service: Servi
 
 
 @pytest.mark.parametrize("write_tokens", [True, False])
-def test_drivers_keep_in_pickles_whether_they_write_tokens(
-    tmp_path: Path, write_tokens: bool
-) -> None:
+def test_pickles_keep_write_tokens(tmp_path: Path, write_tokens: bool) -> None:
     given: dict[str, Any] = {"write_tokens": write_tokens, "pickle_secret": True}
     for driver in (
         get_driver("s3")("KEY", "SECRET", **given),
@@ -271,7 +269,7 @@ def test_drivers_keep_in_pickles_whether_they_write_tokens(
         get_driver("memory")(write_tokens=1)
 
 
-def test_a_token_is_left_out_where_there_is_no_room_for_it(service: Service) -> None:
+def test_token_is_omitted_when_metadata_is_full(service: Service) -> None:
     box = service.box()
     limit = 256 if service.name == "swift" else box.driver.limits.max_metadata - 8
     pairs = {f"key{number:04}": "v" * (limit - 7) for number in range(1)}
@@ -310,7 +308,7 @@ every_change = pytest.mark.parametrize("change", CHANGES)
 
 @every_change
 @pytest.mark.parametrize("fault", ["lost", "500"])
-def test_a_change_whose_response_was_lost_is_known_by_its_token(
+def test_change_with_lost_response_is_recognized_by_its_token(
     matched: Service, change: str, fault: str
 ) -> None:
     etag = rival(matched, b"first").etag
@@ -322,7 +320,9 @@ def test_a_change_whose_response_was_lost_is_known_by_its_token(
 
 
 @pytest.mark.parametrize("change", ["put", "parts", "writer"])
-def test_another_change_to_equal_bytes_is_the_conflict(matched: Service, change: str) -> None:
+def test_change_to_equal_bytes_by_another_client_is_a_conflict(
+    matched: Service, change: str
+) -> None:
     etag = rival(matched, b"first").etag
     content = large(matched) if change == "parts" else b"next"
     disturb(matched, after(DROPPED, lambda: rival(matched, content, if_match=etag)))
@@ -331,9 +331,7 @@ def test_another_change_to_equal_bytes_is_the_conflict(matched: Service, change:
 
 
 @pytest.mark.parametrize("change", ["put", "parts"])
-def test_a_change_that_was_followed_by_another_one_is_unknown(
-    matched: Service, change: str
-) -> None:
+def test_change_followed_by_another_change_is_unknown(matched: Service, change: str) -> None:
     """Of the object that the other client replaced nothing is left to tell whose it was."""
     etag = rival(matched, b"first").etag
     if change == "parts" and matched.name.startswith("gcs"):
@@ -375,7 +373,7 @@ def between(box: Container, act: Callable[[float], None]) -> None:
     driver._client.sleep = act
 
 
-def test_a_write_is_not_repeated_over_a_newer_object_with_the_same_etag() -> None:
+def test_write_does_not_replace_a_newer_object_with_the_same_etag() -> None:
     """On S3 equal bytes have equal ETags: a lock that was freed may be another client's again."""
     with serving("s3") as service:
         box = service.box()
@@ -396,7 +394,7 @@ def test_a_write_is_not_repeated_over_a_newer_object_with_the_same_etag() -> Non
 
 @pytest.mark.parametrize("fault", ["lost", "500"])
 @pytest.mark.parametrize("refused", [True, False], ids=["gone", "down"])
-def test_a_delete_whose_response_was_lost_is_unknown(
+def test_conditional_delete_with_lost_response_is_unknown(
     matched: Service, fault: str, refused: bool
 ) -> None:
     """What is gone may have been deleted by another client: two must never both win."""
@@ -408,7 +406,7 @@ def test_a_delete_whose_response_was_lost_is_unknown(
     assert not matched.box(direct=True).driver.object_exists("box", "a")
 
 
-def test_a_delete_that_never_arrives_is_its_own_error(matched: Service) -> None:
+def test_delete_that_never_arrives_raises_its_own_error(matched: Service) -> None:
     obj = rival(matched)
     obj = matched.driver().get_object("box", "a")
     disturb(matched, *[DROPPED] * 9)
@@ -418,9 +416,7 @@ def test_a_delete_that_never_arrives_is_its_own_error(matched: Service) -> None:
 
 
 @pytest.mark.parametrize("condition", [{}, {"if_absent": True}], ids=["plain", "token"])
-def test_a_delete_that_did_not_arrive_is_sent_again(
-    matched: Service, condition: dict[str, bool]
-) -> None:
+def test_undelivered_delete_is_retried(matched: Service, condition: dict[str, bool]) -> None:
     """The object is the same as before, by its token, or because it has none."""
     etag = rival(matched, **condition).etag
     obj = matched.driver().get_object("box", "a")
@@ -430,7 +426,7 @@ def test_a_delete_that_did_not_arrive_is_sent_again(
 
 
 @pytest.mark.parametrize("change", ["put", "parts", "writer", "metadata"])
-def test_a_change_that_did_not_arrive_is_sent_again(matched: Service, change: str) -> None:
+def test_undelivered_change_is_retried(matched: Service, change: str) -> None:
     etag = rival(matched, b"first", if_absent=True).etag
     box = matched.box()
     assert etag == box.get_object("a").etag
@@ -441,7 +437,7 @@ def test_a_change_that_did_not_arrive_is_sent_again(matched: Service, change: st
 
 
 @pytest.mark.parametrize("older", [0.0, 60.0])
-def test_an_unknown_object_is_deleted_if_it_is_older_than_the_delete(
+def test_older_object_is_deleted_by_a_retried_delete(
     monkeypatch: pytest.MonkeyPatch, older: float
 ) -> None:
     """On S3, where a driver that has never seen the object cannot know whose it is."""
@@ -458,9 +454,7 @@ def test_an_unknown_object_is_deleted_if_it_is_older_than_the_delete(
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["token", "age"])
-def test_a_delete_leaves_what_another_client_has_written_meanwhile(
-    matched: Service, known: bool
-) -> None:
+def test_delete_keeps_a_newer_object_of_another_client(matched: Service, known: bool) -> None:
     """The lock was given back, and another client has taken it with equal bytes."""
     rival(matched, if_absent=True)
     box = matched.box()
@@ -475,7 +469,7 @@ def test_a_delete_leaves_what_another_client_has_written_meanwhile(
     assert CONTENT == matched.box(direct=True).read_object("a")
 
 
-def test_an_unconditional_delete_is_sent_again(service: Service) -> None:
+def test_unconditional_delete_is_retried(service: Service) -> None:
     rival(service)
     lost = [LOST]
     service.relay.judge = lambda sent: lost.pop() if lost and sent.method == "DELETE" else None

@@ -108,7 +108,7 @@ def look(found: Any) -> None:
 
 @pytest.mark.parametrize("label", ROUTES)
 @pytest.mark.parametrize("share", range(4))
-def test_a_response_that_was_hurt_ends_in_a_result_or_an_error(label: str, share: int) -> None:
+def test_corrupted_response_ends_in_a_result_or_an_error(label: str, share: int) -> None:
     transfer = TransferOptions(part_size=256 * 1024, multipart_threshold=256 * 1024, concurrency=1)
     options: dict[str, Any] = {"retry": RetryPolicy(2, base=0.0), "transfer": transfer}
     names = list(OPERATIONS)

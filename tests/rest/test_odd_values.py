@@ -113,7 +113,7 @@ def driver(label: str, server: Server) -> Iterator[StorageDriver]:
 
 @pytest.mark.parametrize("bad", [*((size, None) for size in BAD_SIZES),
                                  *((None, date) for date in BAD_DATES)], ids=repr)  # fmt: skip
-def test_a_bad_value_in_a_listing_costs_one_attribute(
+def test_invalid_value_in_a_listing_loses_one_attribute(
     server: Server, driver: StorageDriver, label: str, bad: tuple[str | None, str | None]
 ) -> None:
     make, date = LISTINGS[label]
@@ -136,7 +136,7 @@ def test_a_bad_value_in_a_listing_costs_one_attribute(
 @pytest.mark.parametrize("label", ["gcs", "swift"])
 @pytest.mark.parametrize("value", BAD_JSON)
 @pytest.mark.parametrize("place", ["size", "date"])
-def test_a_bad_value_in_json_costs_one_attribute(
+def test_invalid_value_in_json_loses_one_attribute(
     server: Server, driver: StorageDriver, label: str, value: str, place: str
 ) -> None:
     names = {"size": "size", "date": "updated"} if label == "gcs" else {
@@ -152,7 +152,7 @@ def test_a_bad_value_in_json_costs_one_attribute(
 
 @pytest.mark.parametrize("length", ["-1", "+1", "1_0", "NaN", "9" * 5_000, ""])
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs-hmac", "swift"])
-def test_a_head_with_a_bad_length_tells_the_rest(
+def test_head_with_an_invalid_length_has_the_other_attributes(
     server: Server, driver: StorageDriver, label: str, length: str
 ) -> None:
     head = (
@@ -167,7 +167,7 @@ def test_a_head_with_a_bad_length_tells_the_rest(
 
 
 @pytest.mark.parametrize("date", [date for date in BAD_DATES if len(date) < 100])
-def test_a_head_with_a_bad_date_tells_the_rest(
+def test_head_with_an_invalid_date_has_the_other_attributes(
     server: Server, driver: StorageDriver, label: str, date: str
 ) -> None:
     told = {"name": "name", "updated": date, "size": "5", "generation": "7"}
@@ -184,7 +184,7 @@ def test_a_head_with_a_bad_date_tells_the_rest(
 @pytest.mark.parametrize("encoding", ["WTF-8", "utf-7", "utf-16", "hex", "idna"])
 @pytest.mark.parametrize("status", [200, 404, 500])
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs-hmac", "gcs"])
-def test_xml_in_an_encoding_of_no_service_is_an_error_of_the_service(
+def test_xml_in_an_unexpected_encoding_is_a_service_error(
     server: Server, driver: StorageDriver, encoding: str, status: int
 ) -> None:
     body = f'<?xml version="1.0" encoding="{encoding}"?><Error><Code>A</Code></Error>'
@@ -209,7 +209,9 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("seconds", [-(2**40), 2**40, -62_135_596_801, 253_402_300_800])
 @pytest.mark.parametrize("attributes", ["xattr", "file"])
-def test_a_file_of_any_time_is_an_object(root: Path, seconds: int, attributes: str) -> None:
+def test_file_with_any_modification_time_is_an_object(
+    root: Path, seconds: int, attributes: str
+) -> None:
     """Some file systems keep times that no date has; others keep the nearest that they can."""
     driver = get_driver("local")(root, attributes=attributes)
     container = driver.create_container("c")

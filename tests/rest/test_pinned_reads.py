@@ -155,13 +155,13 @@ READS: Sequence[Callable[[StorageDriver, Path], bytes]] = (
 
 
 @pytest.mark.parametrize("read", READS)
-def test_a_version_is_read_though_its_etag_is_refused(
+def test_object_is_read_when_its_etag_is_refused_as_a_condition(
     server: PinServer, driver: StorageDriver, tmp_path: Path, read: Any
 ) -> None:
     assert CONTENT == read(driver, tmp_path)
 
 
-def test_a_stream_that_breaks_goes_on_though_the_etag_is_refused(
+def test_broken_stream_is_resumed_when_the_etag_is_refused_as_a_condition(
     server: PinServer, driver: StorageDriver
 ) -> None:
     server.cuts = 1
@@ -171,7 +171,7 @@ def test_a_stream_that_breaks_goes_on_though_the_etag_is_refused(
         list(driver.object("bucket", "name").stream())
 
 
-def test_an_etag_that_is_refused_is_not_sent_again(
+def test_refused_etag_is_not_sent_again(
     server: PinServer, driver: StorageDriver, tmp_path: Path
 ) -> None:
     """One HEAD request finds out for good that the object is the same."""
@@ -200,7 +200,7 @@ def test_versions_are_not_mixed_where_the_etag_is_refused(
             read(driver, tmp_path)
 
 
-def test_a_look_that_fails_leaves_the_first_error(
+def test_failed_check_keeps_the_first_error(
     server: PinServer, driver: StorageDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = answer(b"", 403, x_trans_id="tx1", x_amz_request_id="R1", x_ms_request_id="R1")
@@ -217,7 +217,7 @@ def test_a_look_that_fails_leaves_the_first_error(
     assert 412 == caught.value.status
 
 
-def test_what_ceph_says_of_large_objects_is_no_metadata(server: PinServer) -> None:
+def test_large_object_headers_of_ceph_are_not_metadata(server: PinServer) -> None:
     """And whoever changes the content type must not store it."""
     with DRIVERS["swift"](server.url) as driver:
         found = driver.get_object("bucket", "name")

@@ -463,7 +463,7 @@ def joined(lines: str) -> str:
         for label in lines
     ],
 )
-def test_what_is_sent(
+def test_requests_of_operations(
     operation: Operation, label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     if operation in {put_large, put_large_absent, read_far_ranges}:
@@ -530,7 +530,7 @@ _READS = (list_some, look, read, read_late, delete, list_unfinished, list_arrive
         if (operation, label) != (list_arrived, "gcs")  # it has no parts but its own
     ],
 )
-def test_whoever_asks_pays_for_every_request(
+def test_requester_pays_is_sent_with_every_request(
     operation: Operation, label: str, server: RichServer
 ) -> None:
     """Amazon bills requests for objects and listings; Google wants to be told with each."""
@@ -554,7 +554,7 @@ def _is_paid(ask: Ask, label: str) -> bool:
 
 
 @pytest.mark.parametrize("label", ["s3", "gcs"])
-def test_whoever_has_a_signed_url_makes_the_signer_pay(label: str, server: RichServer) -> None:
+def test_requester_pays_is_part_of_presigned_urls(label: str, server: RichServer) -> None:
     options: dict[str, dict[str, Any]] = {
         "s3": {"requester_pays": True},
         "gcs": {"user_project": "payer", "token": None, "key": "GOOGKEY", "secret": SECRET},
@@ -613,7 +613,7 @@ PAGES: Mapping[Operation, Mapping[str, str]] = {
         for label in lines
     ],
 )
-def test_the_second_page_begins_where_the_first_ends(
+def test_second_page_starts_after_the_first(
     operation: Operation, label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     """Also where one name has so many versions, or uploads, that they are on both pages."""
@@ -640,7 +640,9 @@ def test_containers_come_on_two_pages(
 
 
 @pytest.mark.parametrize("label", ["s3", "gcs-parallel", "gcs-hmac"])
-def test_parts_that_are_told_twice_are_an_error(server: RichServer, driver: StorageDriver) -> None:
+def test_repeated_parts_in_a_listing_are_an_error(
+    server: RichServer, driver: StorageDriver
+) -> None:
     """The service passes over what says where the second page begins."""
 
     def before(ask: Ask) -> Play | None:
@@ -664,9 +666,7 @@ def _refuse_whole_copies(ask: Ask) -> Play | None:
 
 
 @pytest.mark.parametrize("label", ["azure"])
-def test_what_is_changed_of_a_copy_is_pinned_to_the_copy(
-    server: RichServer, driver: StorageDriver
-) -> None:
+def test_change_of_a_copy_is_pinned_to_its_etag(server: RichServer, driver: StorageDriver) -> None:
     """Where the service reads no source by itself, what the copy shall not have is taken away."""
 
     def before(ask: Ask) -> Play | None:
@@ -683,7 +683,7 @@ def test_what_is_changed_of_a_copy_is_pinned_to_the_copy(
 
 
 @pytest.mark.parametrize("label", ["s3"])
-def test_what_a_copy_in_parts_sends(server: RichServer) -> None:
+def test_requests_of_a_copy_in_parts(server: RichServer) -> None:
     """Its parts are pinned, its tags come along, and each request is paid for."""
     server.before = _refuse_whole_copies
     with _s3(server.url, requester_pays=True) as driver:
@@ -744,7 +744,7 @@ class _Interrupt:
         ("swift", f"PUT {_SEGMENTS}/*", f"DELETE {_SEGMENTS}/*"),
     ],
 )
-def test_a_copy_in_parts_that_is_interrupted_is_given_up(
+def test_interrupted_copy_in_parts_is_aborted(
     begun: str, left: str, label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     """Ctrl-C while the service copies parts leaves none of them."""
@@ -787,7 +787,7 @@ def _tell_another(label: str, part: bool) -> Before:
 
 
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs-hmac", "swift"])
-def test_another_content_than_was_sent_is_found_out(
+def test_corrupted_upload_is_detected(
     label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     server.before = _tell_another(label, part=False)
@@ -797,7 +797,7 @@ def test_another_content_than_was_sent_is_found_out(
 
 @pytest.mark.parametrize("told", ["ETag", "x-amz-checksum-crc32"])
 @pytest.mark.parametrize("label", ["s3"])
-def test_each_digest_that_s3_tells_is_compared(
+def test_every_digest_in_a_response_of_s3_is_compared(
     told: str, server: RichServer, driver: StorageDriver
 ) -> None:
     """Also the MD5 that nothing was sent of."""
@@ -808,9 +808,7 @@ def test_each_digest_that_s3_tells_is_compared(
 
 
 @pytest.mark.parametrize("label", ["s3", "gcs-parallel", "gcs-hmac", "swift"])
-def test_another_part_than_was_sent_is_found_out(
-    label: str, server: RichServer, driver: StorageDriver
-) -> None:
+def test_corrupted_part_is_detected(label: str, server: RichServer, driver: StorageDriver) -> None:
     """And named; the parts are dropped."""
     server.content = LARGE
     server.before = _tell_another(label, part=True)
@@ -831,7 +829,7 @@ def _tell_other_parts(label: str) -> Before:
 
 
 @pytest.mark.parametrize("label", ["s3", "swift"])
-def test_other_parts_put_together_than_were_sent_are_found_out(
+def test_completion_with_other_parts_is_detected(
     label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     server.before = _tell_other_parts(label)
@@ -840,7 +838,7 @@ def test_other_parts_put_together_than_were_sent_are_found_out(
 
 
 @pytest.mark.parametrize("label", ["gcs-parallel", "gcs"])
-def test_another_object_of_google_than_was_sent_is_found_out(
+def test_corrupted_upload_to_google_is_detected(
     label: str, server: RichServer, driver: StorageDriver
 ) -> None:
     """What the service says at the end has another size, or another digest."""
@@ -851,7 +849,7 @@ def test_another_object_of_google_than_was_sent_is_found_out(
 
 
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs", "gcs-hmac", "swift"])
-def test_the_digest_of_another_version_is_not_compared(
+def test_digest_of_another_version_is_not_compared(
     label: str, server: RichServer, driver: StorageDriver, tmp_path: Path
 ) -> None:
     """Where the first range tells no digest, one that is asked for may be of what came since."""
@@ -887,7 +885,7 @@ def test_the_digest_of_another_version_is_not_compared(
 
 
 @pytest.mark.parametrize("label", ["s3"])
-def test_a_batch_that_tells_of_other_objects_is_not_believed(
+def test_batch_response_about_other_objects_is_an_error(
     server: RichServer, driver: StorageDriver
 ) -> None:
     """Nobody knows then what became of those that were asked for."""
@@ -902,7 +900,7 @@ def test_a_batch_that_tells_of_other_objects_is_not_believed(
 
 
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs", "gcs-hmac", "swift"])
-def test_versions_are_told(label: str, server: RichServer, driver: StorageDriver) -> None:
+def test_versions_are_returned(label: str, server: RichServer, driver: StorageDriver) -> None:
     """That of what was read, and that of what was written."""
     google = label.startswith("gcs")
     read, written = (GENERATION, "18") if google else ("v1", "v2")

@@ -117,7 +117,7 @@ def test_an_operation_under_total_outage_sends_no_more_than_its_attempts(
 
 
 @pytest.mark.parametrize("operation", ["get_object", "read_object", "upload_object", "put_absent"])
-def test_a_wait_that_does_not_fit_ends_an_operation_at_once(
+def test_too_long_retry_after_ends_an_operation_at_once(
     server: Server, driver: StorageDriver, time: Time, operation: str
 ) -> None:
     server.default = answer(b"", 503, Retry_After="3600")
@@ -165,7 +165,7 @@ def test_an_outage_is_not_amplified_once_the_bucket_is_empty(
 
 
 @pytest.mark.parametrize("operation", ["put_absent", "create_container"])
-def test_an_outage_is_not_amplified_by_looks(
+def test_outage_is_not_amplified_by_checks(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     """A look at what became of a write takes a token too."""
@@ -208,9 +208,7 @@ def test_a_stream_that_breaks_and_then_meets_resets(server: Server, driver: Stor
     assert len(server.seen) == ATTEMPTS
 
 
-def test_a_stream_that_moves_on_gets_its_attempts_back(
-    server: Server, driver: StorageDriver
-) -> None:
+def test_progress_of_a_stream_restores_its_attempts(server: Server, driver: StorageDriver) -> None:
     size = 20 * MiB
     server.steps.append(cut(driver, bytes(2 * MiB), size))
     for number in range(1, 8):
@@ -222,9 +220,7 @@ def test_a_stream_that_moves_on_gets_its_attempts_back(
 
 
 @pytest.mark.parametrize("operation", ["read_object", "stream"])
-def test_a_body_that_drips_without_an_end_is_given_up(
-    label: str, server: Server, operation: str
-) -> None:
+def test_slow_body_times_out(label: str, server: Server, operation: str) -> None:
     """Each byte comes within the timeout; a hundred bytes a second are no progress."""
     with DRIVERS[label](server.url, timeout=0.3) as driver:
         driver.retry = RetryPolicy(2, base=0.0)
@@ -235,7 +231,7 @@ def test_a_body_that_drips_without_an_end_is_given_up(
     assert len(server.seen) == 2
 
 
-def test_each_retry_is_told_once(
+def test_each_retry_is_reported_once(
     server: Server, driver: StorageDriver, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     events: list[RetryEvent] = []
@@ -253,9 +249,7 @@ def test_each_retry_is_told_once(
     assert error.status == 500
 
 
-def test_what_the_callback_raises_reaches_the_caller(
-    server: Server, driver: StorageDriver
-) -> None:
+def test_error_of_the_callback_reaches_the_caller(server: Server, driver: StorageDriver) -> None:
     def stop(event: RetryEvent) -> None:
         raise KeyError(event.attempt)
 
@@ -309,7 +303,7 @@ PAGES: Mapping[str, Mapping[str, Any]] = {
 )
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("page", PAGES)
-def test_a_status_that_may_pass_is_tried_again_whoever_says_it(
+def test_temporary_status_is_retried_with_any_body(
     server: Server, driver: StorageDriver, operation: str, status: int, page: str
 ) -> None:
     """A load balancer answers with a page of its own, or with nothing."""
@@ -321,7 +315,7 @@ def test_a_status_that_may_pass_is_tried_again_whoever_says_it(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_write_that_was_refused_may_be_sent_again_though_it_has_a_condition(
+def test_throttled_conditional_write_is_retried(
     server: Server, driver: StorageDriver, page: str
 ) -> None:
     """Status 429 says that nothing was done; 408, as 5xx, may come after the whole request."""
@@ -337,7 +331,7 @@ def _login(server: Server) -> Play:
 @pytest.mark.parametrize(
     ("failures", "requests"), [(0, 1 + ATTEMPTS), (2, 1 + ATTEMPTS), (9, ATTEMPTS)]
 )
-def test_a_login_shares_the_attempts_of_what_needs_it(
+def test_login_shares_the_attempts_of_the_operation(
     server: Server, failures: int, requests: int
 ) -> None:
     server.steps.extend([answer(b"", 500)] * failures)
@@ -351,7 +345,7 @@ def test_a_login_shares_the_attempts_of_what_needs_it(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_token_shares_the_attempts_of_what_needs_it(server: Server, status: int) -> None:
+def test_token_request_shares_the_attempts_of_the_operation(server: Server, status: int) -> None:
     """google-auth tries again by itself what its endpoint refuses for now; it does not get to."""
     pytest.importorskip("google.auth")
     server.default = answer(b"{}", status)

@@ -80,7 +80,7 @@ def fails(driver: StorageDriver, operation: str) -> None:
 
 @pytest.mark.parametrize("operation", CHANGES)
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 205, 206, 207, 226])
-def test_an_empty_success_is_not_believed(
+def test_empty_2xx_response_is_not_a_success(
     server: Server, driver: StorageDriver, status: int, operation: str
 ) -> None:
     """Something answers every request like this; nothing is stored, changed or deleted."""
@@ -140,7 +140,7 @@ def _missing(label: str) -> Play:
     return head(0, {"x-trans-id": "tx1", "x-ms-error-code": "BlobNotFound"}, 404)
 
 
-def test_a_put_without_proof_is_looked_at_once(
+def test_put_without_proof_is_checked_once(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.extend([answer(b""), _stored(label)])
@@ -148,7 +148,7 @@ def test_a_put_without_proof_is_looked_at_once(
     assert 2 == len(server.seen)
 
 
-def test_another_object_than_was_put_is_no_proof(
+def test_other_object_does_not_prove_a_put(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.extend([answer(b""), _stored(label)])
@@ -162,7 +162,7 @@ def _before_delete(label: str) -> list[Play]:
     return [_stored(label)] if label == "swift" else []
 
 
-def test_a_delete_without_proof_is_looked_at_once(
+def test_delete_without_proof_is_checked_once(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.extend([*_before_delete(label), answer(b""), _missing(label)])
@@ -170,7 +170,7 @@ def test_a_delete_without_proof_is_looked_at_once(
     assert not server.steps
 
 
-def test_an_object_that_is_still_there_was_not_deleted(
+def test_remaining_object_was_not_deleted(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.extend([*_before_delete(label), answer(b""), _stored(label)])
@@ -179,7 +179,7 @@ def test_an_object_that_is_still_there_was_not_deleted(
     assert not server.steps
 
 
-def test_a_look_that_fails_proves_nothing(server: Server, driver: StorageDriver) -> None:
+def test_failed_check_proves_nothing(server: Server, driver: StorageDriver) -> None:
     server.steps.append(answer(b""))
     with pytest.raises(ServiceError, match="proxy"):
         driver.upload_object(CONTENT, "bucket", "name")
@@ -199,7 +199,7 @@ def _proved(label: str) -> Play:
     return answer(b"", status, ETag=f'"{etag}"', content_type=HTML, **ids)
 
 
-def test_a_content_type_without_a_body_is_no_page(
+def test_content_type_without_a_body_is_not_a_web_page(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.append(_proved(label))
@@ -207,7 +207,7 @@ def test_a_content_type_without_a_body_is_no_page(
     assert 1 == len(server.seen)
 
 
-def test_a_delete_may_say_that_it_is_html(
+def test_response_to_a_delete_may_have_the_type_html(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     status = 202 if label == "azure" else 204
@@ -232,7 +232,7 @@ def test_googles_testbench_begins_uploads_with_html(server: Server) -> None:
         assert len(BIG) == driver.upload_object(BIG, "bucket", "name").size
 
 
-def test_a_bare_200_is_googles_own_where_its_server_sends_it(server: Server) -> None:
+def test_empty_200_response_of_the_testbench_is_a_success(server: Server) -> None:
     """So a conditional delete is known to have succeeded on Google's storage-testbench."""
     told = {"kind": "storage#object", "name": "name", "generation": "1", "size": "7"}
     seen = answer(json.dumps(told).encode(), Server="gunicorn")
@@ -272,7 +272,7 @@ SECOND = {
 
 
 @pytest.mark.parametrize("label", SECOND)
-def test_a_missing_object_is_missing_where_its_container_may_not_be_looked_at(
+def test_missing_object_is_reported_when_its_container_is_not_readable(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.default = head(0, {}, 403)  # whatever else is asked
@@ -284,9 +284,7 @@ def test_a_missing_object_is_missing_where_its_container_may_not_be_looked_at(
 
 
 @pytest.mark.parametrize("broken", [answer(b"", 503), Play(then="reset"), answer(b"", 403)])
-def test_a_change_is_made_whatever_becomes_of_the_look_after_it(
-    server: Server, broken: Play
-) -> None:
+def test_failed_check_after_a_change_is_ignored(server: Server, broken: Play) -> None:
     """Azure tells no metadata along with the answer to a change of them."""
     server.default = broken
     changed = answer(b"", 200, ETag='"0x2"', x_ms_request_id="R1")
@@ -298,9 +296,7 @@ def test_a_change_is_made_whatever_becomes_of_the_look_after_it(
 
 
 @pytest.mark.parametrize("broken", [answer(b"", 503), Play(then="reset"), answer(b"", 403)])
-def test_an_upload_is_put_together_whatever_becomes_of_the_look_after_it(
-    server: Server, broken: Play
-) -> None:
+def test_failed_check_after_a_completion_is_ignored(server: Server, broken: Play) -> None:
     """Ceph may tell no ETag of an object that it has put together."""
     size = 5 * 1024 * 1024
     server.default = broken

@@ -72,9 +72,7 @@ def test_a_copy_is_waited_for(service: FakeAzure, driver: AzureDriver) -> None:
 
 
 @pytest.mark.parametrize("ending", ["failed", "aborted"])
-def test_a_copy_that_fails_leaves_nothing(
-    service: FakeAzure, driver: AzureDriver, ending: str
-) -> None:
+def test_failed_copy_leaves_nothing(service: FakeAzure, driver: AzureDriver, ending: str) -> None:
     service.copy_polls, service.copy_ends = 2, ending
     obj = driver.upload_object(CONTENT, "box", "a")
     with pytest.raises(ServiceError, match=ending):
@@ -113,7 +111,7 @@ def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDr
 
 
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
-def test_what_a_copy_leaves_is_deleted_as_it_was_seen(
+def test_leftover_of_a_copy_is_deleted_with_its_etag(
     service: FakeAzure, driver: AzureDriver, ending: str
 ) -> None:
     """Somebody may write there between the look and the deletion; what they wrote stays."""
@@ -137,12 +135,12 @@ def test_what_a_copy_leaves_is_deleted_as_it_was_seen(
     assert b"theirs" == driver.object("box", "b").read()
 
 
-def test_a_missing_source_is_told(driver: AzureDriver) -> None:
+def test_missing_source_is_reported(driver: AzureDriver) -> None:
     with pytest.raises(ObjectNotFoundError):
         driver.object("box", "missing").copy("box", "b")
 
 
-def test_a_copy_that_is_written_over_is_told(service: FakeAzure, driver: AzureDriver) -> None:
+def test_copy_that_was_overwritten_is_reported(service: FakeAzure, driver: AzureDriver) -> None:
     def overwrite(seconds: float) -> None:
         driver.upload_object(b"theirs", "box", "b")
 
@@ -154,7 +152,7 @@ def test_a_copy_that_is_written_over_is_told(service: FakeAzure, driver: AzureDr
     assert driver.object("box", "b").read() == b"theirs"
 
 
-def test_a_copy_onto_itself_moves_nothing(service: FakeAzure, driver: AzureDriver) -> None:
+def test_copy_onto_itself_copies_no_content(service: FakeAzure, driver: AzureDriver) -> None:
     obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
     service.seen.clear()
     assert obj.copy("box", "a").etag == obj.etag
@@ -168,9 +166,7 @@ def test_a_copy_onto_itself_moves_nothing(service: FakeAzure, driver: AzureDrive
 # ---------------------------------------------------------------------- from a URL
 
 
-def test_what_a_copy_shall_not_have_is_left_in_one_step(
-    service: FakeAzure, driver: AzureDriver
-) -> None:
+def test_metadata_is_removed_in_the_copy_request(service: FakeAzure, driver: AzureDriver) -> None:
     """The service reads the blob by a signed URL; the copy keeps all else, and the hash."""
     obj = driver.upload_object(
         CONTENT, "box", "a b", metadata={"owner": "me"}, cache_control="no-cache"
@@ -200,7 +196,7 @@ def test_a_large_copy_goes_in_blocks(
     assert len(service.asked("block")) == 11
 
 
-def test_a_copy_in_blocks_that_fails_leaves_none(service: FakeAzure, driver: AzureDriver) -> None:
+def test_failed_copy_in_blocks_leaves_no_block(service: FakeAzure, driver: AzureDriver) -> None:
     obj = driver.upload_object(CONTENT, "box", "a")
     driver.upload_object(b"there", "box", "b")
     with pytest.raises(ObjectAlreadyExistsError):
@@ -222,7 +218,7 @@ def refuse(service: FakeAzure, comp: str, code: str) -> None:
 # ---------------------------------------------------------------------- between accounts
 
 
-def test_a_copy_goes_from_account_to_account(service: FakeAzure) -> None:
+def test_copy_between_accounts(service: FakeAzure) -> None:
     """The other account reads by a signed URL: no byte passes through here."""
     with ExitStack() as stack:
         other_service = stack.enter_context(fake_azure())
@@ -239,7 +235,7 @@ def test_a_copy_goes_from_account_to_account(service: FakeAzure) -> None:
 
 
 @pytest.mark.parametrize("code", ["NotImplemented", "CannotVerifyCopySource"])
-def test_an_account_that_cannot_be_read_is_read_through_here(
+def test_copy_from_an_unreadable_account_streams_the_content(
     service: FakeAzure, code: str
 ) -> None:
     with ExitStack() as stack:
@@ -258,12 +254,12 @@ def test_an_account_that_cannot_be_read_is_read_through_here(
         assert not other_service.blocks
 
 
-def test_another_service_is_read_through_here(driver: AzureDriver) -> None:
+def test_copy_from_another_service_streams_the_content(driver: AzureDriver) -> None:
     obj = MemoryDriver().create_container("box").upload_object(CONTENT, "a")
     assert CONTENT == obj.copy(driver.object("box", "any").container, "a").read()
 
 
-def test_what_has_a_key_of_its_own_is_read_through_here(service: FakeAzure) -> None:
+def test_copy_with_a_customer_key_streams_the_content(service: FakeAzure) -> None:
     """Azure does not copy it by itself; its key goes with every request instead."""
     with made(service, customer_key=bytes(32)) as driver:
         obj = driver.upload_object(CONTENT, "box", "a")
@@ -273,9 +269,7 @@ def test_what_has_a_key_of_its_own_is_read_through_here(service: FakeAzure) -> N
     assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
 
 
-def test_what_has_a_long_address_is_read_through_here(
-    service: FakeAzure, driver: AzureDriver
-) -> None:
+def test_copy_with_a_long_url_streams_the_content(service: FakeAzure, driver: AzureDriver) -> None:
     """Azure takes 2 KiB for the address of a source."""
     name = "日" * 300
     obj = driver.upload_object(CONTENT, "box", name, metadata={"owner": "me"})
@@ -289,7 +283,7 @@ def test_what_has_a_long_address_is_read_through_here(
     assert "x-ms-copy-source" in service.seen[-1].headers
 
 
-def test_a_key_for_one_upload_goes_with_all_of_its_blocks(
+def test_customer_key_of_an_upload_is_sent_with_every_block(
     service: FakeAzure, driver: AzureDriver
 ) -> None:
     extra = {"customer_key": bytes(32)}
@@ -332,7 +326,7 @@ def test_a_source_that_the_account_may_not_read_is_copied_and_changed(
     assert (CONTENT, "text/x-b") == (copy.read(), driver.get_object("box", "b").content_type)
 
 
-def test_a_lost_upload_with_a_key_of_its_own_is_looked_at_with_it(
+def test_lost_upload_with_a_customer_key_is_checked_with_it(
     service: FakeAzure, driver: AzureDriver
 ) -> None:
     """Without the key the service would not even tell of the blob."""
@@ -385,7 +379,7 @@ class Issuer:
         return error(401, "InvalidAuthenticationInfo")
 
 
-def test_a_token_that_ends_in_the_middle_is_renewed_once(service: FakeAzure) -> None:
+def test_expired_token_is_renewed_once_during_an_upload(service: FakeAzure) -> None:
     """20 parts up, 20 ranges down; in the middle of each the token ends: nothing is lost."""
     issuer = Issuer()
     count = 0
@@ -434,7 +428,7 @@ def test_a_parallel_download_renews_once(service: FakeAzure, tmp_path: Any) -> N
     assert ranges >= 20
 
 
-def test_a_token_that_stays_refused_is_an_error(service: FakeAzure) -> None:
+def test_token_that_stays_refused_is_an_authentication_error(service: FakeAzure) -> None:
     issuer = Issuer()
     issuer.good = 99
     service.guard = issuer.guard
@@ -446,7 +440,7 @@ def test_a_token_that_stays_refused_is_an_error(service: FakeAzure) -> None:
     assert "token-" not in f"{caught.value} {caught.value!r}"
 
 
-def test_a_copy_from_a_url_has_the_token_too(service: FakeAzure) -> None:
+def test_copy_from_a_url_sends_the_token(service: FakeAzure) -> None:
     issuer = Issuer()
     service.guard = issuer.guard
     with made(service, credential=issuer) as driver:
@@ -456,7 +450,7 @@ def test_a_copy_from_a_url_has_the_token_too(service: FakeAzure) -> None:
     assert block.headers["x-ms-copy-source-authorization"] == "Bearer token-1"
 
 
-def test_a_token_that_ends_between_two_blocks_of_a_copy_is_renewed(
+def test_expired_token_is_renewed_between_blocks_of_a_copy(
     service: FakeAzure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a large copy reads its source with is as fresh as what it writes with."""
@@ -482,7 +476,7 @@ def test_a_token_that_ends_between_two_blocks_of_a_copy_is_renewed(
 
 
 @pytest.mark.parametrize("way", ["key", "credential", "sas_token"])
-def test_what_the_service_repeats_of_a_request_is_not_told(
+def test_secrets_in_an_error_of_a_copy_are_hidden(
     service: FakeAzure, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """Neither a customer's key nor what opens the source of a copy, nor a token."""

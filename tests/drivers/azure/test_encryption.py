@@ -63,7 +63,7 @@ def made(service: FakeAzure, **options: Any) -> AzureDriver:
         ({"customer_key": SECRET}, {}),
     ],
 )
-def test_what_is_encrypted_can_be_changed(
+def test_metadata_of_an_encrypted_blob_can_be_changed(
     service: FakeAzure, options: dict[str, Any], extra: dict[str, Any]
 ) -> None:
     """Metadata wants the scope again, which nobody but the blob may know."""
@@ -75,7 +75,7 @@ def test_what_is_encrypted_can_be_changed(
         assert (dict(both.metadata), both.content_type) == ({"c": "3"}, "text/x-c")
 
 
-def test_a_change_asks_no_more_than_it_must(service: FakeAzure) -> None:
+def test_change_of_metadata_sends_no_extra_requests(service: FakeAzure) -> None:
     with made(service, encryption_scope="scope1") as driver:
         obj = driver.upload_object(CONTENT, "box", "a")
         service.seen.clear()
@@ -83,7 +83,7 @@ def test_a_change_asks_no_more_than_it_must(service: FakeAzure) -> None:
         assert ["PUT", "HEAD"] == [ask.method for ask in service.seen]
 
 
-def test_without_the_key_it_cannot_be_changed(service: FakeAzure) -> None:
+def test_metadata_cannot_be_changed_without_the_key(service: FakeAzure) -> None:
     with made(service, customer_key=SECRET) as owner, made(service) as driver:
         owner.upload_object(CONTENT, "box", "a")
         with pytest.raises(ObjectError, match="customer_key="):
@@ -100,7 +100,7 @@ def test_a_scope_stays_when_a_tier_changes(service: FakeAzure, options: dict[str
         assert (service.how, obj.read()) == ("scope1", CONTENT)
 
 
-def test_a_lost_upload_with_a_scope_is_looked_at_without_the_driver_s_key(
+def test_lost_upload_with_a_scope_is_checked_without_the_customer_key(
     service: FakeAzure,
 ) -> None:
     """The service would not tell of it to whom has a key for it, which it has none of."""

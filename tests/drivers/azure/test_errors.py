@@ -108,7 +108,7 @@ def forbidding(code: str, status: int) -> Any:
 @pytest.mark.parametrize(
     ("header", "kind"), [("x-ms-access-tier", InvalidOptionError), ("x-ms-date", ServiceError)]
 )
-def test_a_header_that_is_wrong_is_named(
+def test_invalid_header_is_named_in_the_error(
     server: Server, driver: AzureDriver, header: str, kind: type[StorageError]
 ) -> None:
     """Of what the caller has given it is said so; its value may be a secret."""
@@ -121,7 +121,7 @@ def test_a_header_that_is_wrong_is_named(
     assert "secret" not in str(caught.value)
 
 
-def test_a_head_tells_its_code_in_a_header(server: Server, driver: AzureDriver) -> None:
+def test_error_code_of_a_head_is_read_from_its_header(server: Server, driver: AzureDriver) -> None:
     server.default = forbidding("ContainerNotFound", 404)
     with pytest.raises(ContainerNotFoundError):
         driver.get_object("box", "name")
@@ -129,7 +129,7 @@ def test_a_head_tells_its_code_in_a_header(server: Server, driver: AzureDriver) 
     assert not driver.object_exists("box", "name")
 
 
-def test_a_container_that_is_still_being_deleted_is_told(
+def test_container_being_deleted_is_reported_as_temporary(
     server: Server, driver: AzureDriver
 ) -> None:
     """It takes longer than anybody wants to wait unasked, and may succeed later."""
@@ -143,7 +143,7 @@ def test_a_container_that_is_still_being_deleted_is_told(
         driver.create_container("box")
 
 
-def test_a_container_whose_creation_was_lost_is_known_by_its_token(
+def test_container_creation_with_lost_response_is_recognized_by_its_token(
     server: Server, driver: AzureDriver
 ) -> None:
     """Two clients that create one container at the same moment must not both succeed."""
@@ -159,7 +159,7 @@ def test_a_container_whose_creation_was_lost_is_known_by_its_token(
 
 
 @pytest.mark.parametrize("code", ["ContainerNotFound", "ContainerBeingDeleted"])
-def test_a_container_whose_deletion_was_not_answered_is_deleted(
+def test_container_deletion_with_lost_response_succeeds(
     server: Server, driver: AzureDriver, code: str
 ) -> None:
     status = 404 if code == "ContainerNotFound" else 409
@@ -170,13 +170,13 @@ def test_a_container_whose_deletion_was_not_answered_is_deleted(
         driver.delete_container("box")
 
 
-def test_a_lease_on_a_container_is_not_one_on_a_blob(server: Server, driver: AzureDriver) -> None:
+def test_lease_on_a_container_is_reported(server: Server, driver: AzureDriver) -> None:
     server.default = error("LeaseIdMissing", 412)
     with pytest.raises(ContainerError, match="lease"):
         driver.delete_container("box")
 
 
-def test_a_wrong_clock_is_set_right(server: Server, driver: AzureDriver) -> None:
+def test_wrong_clock_is_corrected(server: Server, driver: AzureDriver) -> None:
     """A day off: the service refuses, says its own time, and is asked again by that."""
     now = 1_800_000_000.0
     driver._client.clock = lambda: now
@@ -197,7 +197,7 @@ class Issuer:
 
 
 @pytest.mark.parametrize("ahead", [86_400.0, -86_400.0])
-def test_a_wrong_clock_is_set_right_for_a_user_s_signature(server: Server, ahead: float) -> None:
+def test_wrong_clock_is_corrected_for_a_user_delegation_key(server: Server, ahead: float) -> None:
     """The service gives no key for times that are not near its own."""
     now = 1_800_000_000.0
     refused = error("InvalidXmlNodeValue", 400, Date=formatdate(now - ahead, usegmt=True))
@@ -233,7 +233,7 @@ def test_a_wrong_clock_is_set_right_for_a_user_s_signature(server: Server, ahead
         ("Something else.", "check that the key"),
     ],
 )
-def test_it_is_told_what_is_wrong_with_the_credentials(
+def test_authentication_error_says_what_is_wrong(
     server: Server, driver: AzureDriver, detail: str, said: str
 ) -> None:
     """All that Azure's code says is that something is."""
@@ -247,7 +247,7 @@ def test_it_is_told_what_is_wrong_with_the_credentials(
 # ---------------------------------------------------------------------- conditions
 
 
-def test_a_lost_delete_with_a_condition_is_judged_by_looking(
+def test_conditional_delete_with_lost_response_is_unknown_unless_repeated(
     server: Server, driver: AzureDriver
 ) -> None:
     server.default = forbidding("BlobNotFound", 404)
@@ -259,7 +259,7 @@ def test_a_lost_delete_with_a_condition_is_judged_by_looking(
             driver.delete_object(driver.object("box", "a"), if_match="0x1")
 
 
-def test_a_lost_copy_with_a_condition_is_judged_by_looking(
+def test_conditional_copy_with_lost_response_is_checked(
     server: Server, driver: AzureDriver
 ) -> None:
     obj = driver.object("box", "a")
@@ -280,7 +280,7 @@ def test_a_lost_copy_with_a_condition_is_judged_by_looking(
     [(stored(status=200), "source"), (forbidding("ContainerNotFound", 404), "target")],
     ids=["source", "target"],
 )
-def test_a_copy_says_which_container_is_missing(
+def test_copy_names_the_missing_container(
     server: Server, driver: AzureDriver, found: Any, missing: str
 ) -> None:
     server.steps.extend([error("ContainerNotFound", 404), found])
@@ -289,7 +289,7 @@ def test_a_copy_says_which_container_is_missing(
     assert caught.value.container == missing
 
 
-def test_a_lost_change_of_metadata_is_judged_by_looking(
+def test_metadata_change_with_lost_response_is_checked(
     server: Server, driver: AzureDriver
 ) -> None:
     now = head_of(CONTENT, "0x2", **{"x-ms-meta-a": "b"})
@@ -308,7 +308,7 @@ def test_a_lost_change_of_metadata_is_judged_by_looking(
         driver.object("box", "a").update_metadata(content_type="a/b", if_match="0x1")
 
 
-def test_a_lost_change_of_the_content_type_is_judged_by_looking(
+def test_content_type_change_with_lost_response_is_checked(
     server: Server, driver: AzureDriver
 ) -> None:
     """What is not said again would be lost, so all of it is."""
@@ -329,7 +329,7 @@ def test_a_lost_change_of_the_content_type_is_judged_by_looking(
 # ---------------------------------------------------------------------- blocks
 
 
-def test_a_lost_commit_is_judged_by_looking(server: Server, driver: AzureDriver) -> None:
+def test_commit_with_lost_response_is_checked(server: Server, driver: AzureDriver) -> None:
     """The blocks are gone because the first try took them."""
     server.steps.extend(
         [stored(), stored(), lost(), error("InvalidBlockList", 400), head_of(BIG, "0x9")]
@@ -338,7 +338,7 @@ def test_a_lost_commit_is_judged_by_looking(server: Server, driver: AzureDriver)
     assert (len(BIG), "0x9") == (obj.size, obj.etag)
 
 
-def test_a_commit_is_sent_again(server: Server, driver: AzureDriver) -> None:
+def test_commit_with_lost_response_is_repeated(server: Server, driver: AzureDriver) -> None:
     """A second try finds the blocks committed by the first one, for it asks for the latest."""
     server.steps.extend([stored(), stored(), lost(), stored("0x9")])
     assert driver.upload_object(BIG, "box", "name").etag == "0x9"
@@ -347,19 +347,21 @@ def test_a_commit_is_sent_again(server: Server, driver: AzureDriver) -> None:
     assert ("x-ms-blob-content-md5", BIG_MD5) in server.seen[3].headers
 
 
-def test_blocks_that_are_gone_publish_nothing(server: Server, driver: AzureDriver) -> None:
+def test_commit_without_its_blocks_is_an_aborted_upload(
+    server: Server, driver: AzureDriver
+) -> None:
     server.steps.extend([stored(), stored(), error("InvalidBlockList", 400)])
     server.default = forbidding("BlobNotFound", 404)
     with pytest.raises(ServiceError, match="aborted"):
         driver.upload_object(BIG, "box", "name")
 
 
-def test_a_block_that_is_damaged_is_sent_again(server: Server, driver: AzureDriver) -> None:
+def test_block_with_a_bad_digest_is_sent_again(server: Server, driver: AzureDriver) -> None:
     server.steps.extend([error("Md5Mismatch", 400), stored(), stored(), stored("0x9")])
     assert driver.upload_object(BIG, "box", "name").etag == "0x9"
 
 
-def test_an_upload_that_fails_takes_its_blocks_back(server: Server, driver: AzureDriver) -> None:
+def test_failed_upload_deletes_nothing_else(server: Server, driver: AzureDriver) -> None:
     """Only under a lease, and only if there is no blob and no block of anybody else."""
     server.steps.extend([stored(), error("InvalidMd5", 400)])
     with pytest.raises(ServiceError):
@@ -386,7 +388,7 @@ def begun(server: Server, driver: AzureDriver) -> tuple[Any, str]:
     return upload, part.token
 
 
-def test_blocks_are_taken_back_under_a_lease(server: Server, driver: AzureDriver) -> None:
+def test_blocks_are_deleted_under_a_lease(server: Server, driver: AzureDriver) -> None:
     upload, block = begun(server, driver)
     absent = forbidding("BlobNotFound", 404)
     gone = stored(status=202)
@@ -399,7 +401,7 @@ def test_blocks_are_taken_back_under_a_lease(server: Server, driver: AzureDriver
     assert acquired["x-ms-proposed-lease-id"] == deleted["x-ms-lease-id"]
 
 
-def test_a_blob_that_comes_meanwhile_is_left_alone(server: Server, driver: AzureDriver) -> None:
+def test_blob_written_meanwhile_is_not_deleted(server: Server, driver: AzureDriver) -> None:
     upload, block = begun(server, driver)
     absent = forbidding("BlobNotFound", 404)
     server.steps.extend([absent, waiting(block), stored(), head_of(CONTENT), stored()])
@@ -419,7 +421,7 @@ def test_a_blob_that_comes_meanwhile_is_left_alone(server: Server, driver: Azure
     ],
     ids=["a blob", "a sealed blob", "others' blocks", "nothing", "no container"],
 )
-def test_blocks_are_left_where_anything_else_is(
+def test_blocks_are_not_deleted_with_anything_else(
     server: Server, driver: AzureDriver, there: list[Any]
 ) -> None:
     upload, _ = begun(server, driver)
@@ -428,7 +430,7 @@ def test_blocks_are_left_where_anything_else_is(
     assert not any(line.startswith(("DELETE", "PUT")) for line in requests(server))
 
 
-def test_what_was_aborted_is_never_finished(server: Server, driver: AzureDriver) -> None:
+def test_aborted_upload_cannot_be_completed_later(server: Server, driver: AzureDriver) -> None:
     from libstore.values import Part, WriteOptions
 
     upload, block = begun(server, driver)
@@ -451,7 +453,7 @@ def blob_row(name: str, *, encoded: bool = False) -> str:
     )
 
 
-def test_names_that_xml_cannot_carry_come_encoded(server: Server, driver: AzureDriver) -> None:
+def test_names_invalid_in_xml_are_decoded(server: Server, driver: AzureDriver) -> None:
     rows = blob_row("a%25b%EF%BF%BE", encoded=True) + blob_row("a%25c")
     prefix = '<BlobPrefix><Name Encoded="true">%EF%BF%BF/</Name></BlobPrefix>'
     server.steps.append(document(f"<Blobs>{rows}{prefix}</Blobs><NextMarker />"))
@@ -459,7 +461,7 @@ def test_names_that_xml_cannot_carry_come_encoded(server: Server, driver: AzureD
     assert names == sorted(["a%b\ufffe", "a%25c", "\uffff/"])
 
 
-def test_pages_follow_their_markers(server: Server, driver: AzureDriver) -> None:
+def test_listing_follows_its_markers(server: Server, driver: AzureDriver) -> None:
     for rows, marker in (("a", "m&1"), ("", "m2"), ("b", "")):
         inside = f"<Blobs>{blob_row(rows) if rows else ''}</Blobs>"
         server.steps.append(
@@ -470,9 +472,7 @@ def test_pages_follow_their_markers(server: Server, driver: AzureDriver) -> None
     assert "marker=m2&" in server.seen[2].target
 
 
-def test_a_listing_begins_behind_a_name_wherever_pages_end(
-    server: Server, driver: AzureDriver
-) -> None:
+def test_listing_starts_after_a_name_inside_a_page(server: Server, driver: AzureDriver) -> None:
     """Pages before it are large ones; the one that has it is read again for what did not fit."""
     pages = [("abc", "2"), ("def", "3"), ("ghi", "")]
 
@@ -497,7 +497,7 @@ def query(start_after: str) -> Any:
     return ListQuery(start_after=start_after)
 
 
-def test_a_listing_that_breaks_off_is_asked_for_again(server: Server, driver: AzureDriver) -> None:
+def test_truncated_listing_is_requested_again(server: Server, driver: AzureDriver) -> None:
     server.steps.extend([answer(b"<EnumerationResults><Blobs>"), document(blob_row("a"))])
     assert ["a"] == [item.name for item in driver.list_objects("box")]
 
@@ -516,7 +516,7 @@ def batch(*statuses: tuple[int, int, str]) -> Any:
     return answer(body, status=202, Content_Type="multipart/mixed; boundary=answer")
 
 
-def test_a_batch_tells_of_each_failure(server: Server, driver: AzureDriver) -> None:
+def test_batch_deletion_reports_each_failure(server: Server, driver: AzureDriver) -> None:
     """What fails in a batch is tried once more by itself, and then told."""
     server.steps.extend(
         [
@@ -549,7 +549,7 @@ def test_blobs_of_a_missing_container_are_not_deleted(server: Server, driver: Az
     [error("FeatureNotSupported", 409), answer(b"", status=500), answer(b"hello", status=202)],
     ids=["not here", "broken", "no parts"],
 )
-def test_without_batches_blobs_go_one_by_one(
+def test_blobs_are_deleted_one_by_one_without_batches(
     server: Server, driver: AzureDriver, refusal: Any
 ) -> None:
     server.steps.extend([refusal, stored(status=202), error("BlobNotFound", 404)])
@@ -574,7 +574,9 @@ def test_a_container_keeps_its_policies_when_it_is_made_public(
     assert ("x-ms-blob-public-access", "blob") in server.seen[1].headers
 
 
-def test_an_account_that_forbids_it_is_told(server: Server, driver: AzureDriver) -> None:
+def test_account_that_forbids_public_access_is_reported(
+    server: Server, driver: AzureDriver
+) -> None:
     server.steps.extend([answer(b"<SignedIdentifiers/>")])
     server.default = error("PublicAccessNotPermitted", 409)
     with pytest.raises(AccessDeniedError, match="allowBlobPublicAccess"):
@@ -583,9 +585,7 @@ def test_an_account_that_forbids_it_is_told(server: Server, driver: AzureDriver)
         driver.create_container("box", extra={"public_access": "blob"})
 
 
-def test_old_versions_go_too_when_a_container_is_emptied(
-    server: Server, driver: AzureDriver
-) -> None:
+def test_emptying_a_container_deletes_old_versions(server: Server, driver: AzureDriver) -> None:
     empty = document("<Blobs/><NextMarker/>")
     rows = (
         "<Blob><Name>a</Name><VersionId>v1</VersionId></Blob>"

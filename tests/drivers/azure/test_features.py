@@ -86,7 +86,7 @@ def test_a_storage_class_is_a_tier(container: Container) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_an_option_is_refused(container: Container, extra: Any) -> None:
+def test_invalid_option_is_refused(container: Container, extra: Any) -> None:
     with pytest.raises(InvalidOptionError):
         container.upload_object(CONTENT, "a", extra=extra)
     assert not container.object_exists("a")
@@ -101,7 +101,7 @@ def test_a_copy_can_have_a_tier_and_tags(container: Container) -> None:
     assert ("Cool", {"owner": "me"}) == (found.storage_class, dict(found.metadata))
 
 
-def test_of_two_uploads_to_one_name_the_later_one_fails(container: Container) -> None:
+def test_second_of_two_uploads_to_one_name_fails(container: Container) -> None:
     """When the first one ends, Azure drops the blocks of the other: nothing is ever mixed."""
     # One at a time, so that some of them have arrived when the last one is handed over.
     options = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
@@ -201,7 +201,7 @@ def test_a_signed_url_takes_an_upload(container: Container) -> None:
     fetch(container.object("new").sign_url(method="HEAD"), "HEAD")
 
 
-def test_an_answer_is_as_its_url_says(container: Container) -> None:
+def test_response_headers_of_a_presigned_url(container: Container) -> None:
     container.upload_object(CONTENT, "a")
     wanted = {
         "content-type": "text/x-b",
@@ -232,7 +232,7 @@ def account_signature(server: AzureServer) -> str:
 
 
 @pytest.mark.parametrize("mark", ["", "?"])
-def test_a_shared_access_signature_opens_the_account(
+def test_shared_access_signature_authenticates(
     container: Container, azurite_server: AzureServer, mark: str
 ) -> None:
     """All that the driver does goes with a signature in the query."""
@@ -252,7 +252,9 @@ def test_a_shared_access_signature_opens_the_account(
         assert "sig=" not in f"{driver!r}{mine!r}"
 
 
-def test_a_connection_string_names_all(container: Container, azurite_server: AzureServer) -> None:
+def test_connection_string_configures_the_driver(
+    container: Container, azurite_server: AzureServer
+) -> None:
     text = azurite_server.connection_string
     with get_driver("azure")(connection_string=text) as driver:
         assert [] == list(driver.list_objects(container.name))
@@ -262,7 +264,7 @@ def test_a_connection_string_names_all(container: Container, azurite_server: Azu
 # ---------------------------------------------------------------------- errors
 
 
-def test_a_wrong_key_is_told(azurite_server: AzureServer) -> None:
+def test_wrong_key_is_reported(azurite_server: AzureServer) -> None:
     server = azurite_server
     key = base64.b64encode(b"another key").decode()
     with get_driver("azure")(server.account, key, endpoint=server.endpoint) as driver:
@@ -273,9 +275,7 @@ def test_a_wrong_key_is_told(azurite_server: AzureServer) -> None:
     assert key not in f"{caught.value} {caught.value!r}"
 
 
-def test_a_signature_that_has_expired_is_told(
-    azurite_server: AzureServer, container: Container
-) -> None:
+def test_expired_signature_is_reported(azurite_server: AzureServer, container: Container) -> None:
     token = account_signature(azurite_server).replace("se=20", "se=19")
     with get_driver("azure")(sas_token=token, endpoint=azurite_server.endpoint) as driver:
         with pytest.raises(AuthenticationError) as caught:
@@ -285,7 +285,7 @@ def test_a_signature_that_has_expired_is_told(
 
 
 @pytest.mark.parametrize("path", ["", "/another"])
-def test_a_wrong_endpoint_is_told(azurite_server: AzureServer, path: str) -> None:
+def test_wrong_endpoint_is_reported(azurite_server: AzureServer, path: str) -> None:
     """One without the account, or with another one, is no list of nothing."""
     server = azurite_server
     endpoint = server.endpoint.removesuffix(f"/{server.account}") + path
@@ -297,7 +297,7 @@ def test_a_wrong_endpoint_is_told(azurite_server: AzureServer, path: str) -> Non
     assert caught.value.status in {400, 404}
 
 
-def test_a_missing_container_is_told(driver: AzureDriver) -> None:
+def test_missing_container_is_reported(driver: AzureDriver) -> None:
     missing = "libstore-missing"
     for attempt in (
         lambda: driver.upload_object(CONTENT, missing, "a"),
@@ -312,7 +312,7 @@ def test_a_missing_container_is_told(driver: AzureDriver) -> None:
         assert isinstance(found, ContainerNotFoundError)
 
 
-def test_many_are_deleted_in_one_request(container: Container) -> None:
+def test_many_blobs_are_deleted_in_one_request(container: Container) -> None:
     """A batch takes 256; names that are awkward, missing or given twice go with them."""
     names = [f"name {number}" for number in range(300)]
     for name in ("name 0", "name 299", "ä?b#c%20/d e"):
@@ -375,7 +375,7 @@ def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureSer
         yield AzureServer(server.endpoint, authority=str(folder / "authority.pem"))
 
 
-def test_a_token_does_and_signs_all(secure_server: AzureServer) -> None:
+def test_token_authenticates_and_signs(secure_server: AzureServer) -> None:
     """A user's own key signs URLs; one token serves all of it."""
     identity = Identity()
     with get_driver("azure")(
@@ -399,12 +399,12 @@ def test_a_token_does_and_signs_all(secure_server: AzureServer) -> None:
     assert identity.scopes == ["https://storage.azure.com/.default"]
 
 
-def test_a_token_does_not_go_in_clear(azurite_server: AzureServer) -> None:
+def test_token_is_not_sent_over_plain_http(azurite_server: AzureServer) -> None:
     with pytest.raises(InvalidOptionError, match="https"):
         get_driver("azure")(credential=Identity(), endpoint=azurite_server.endpoint)
 
 
-def test_the_wrong_authority_is_told(secure_server: AzureServer, tmp_path: Path) -> None:
+def test_wrong_authority_is_reported(secure_server: AzureServer, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
     with get_driver("azure")(

@@ -122,7 +122,7 @@ def driver(server: Hierarchy) -> Iterator[StorageDriver]:
 @pytest.mark.parametrize("batches", [True, False])
 @pytest.mark.parametrize("batch_size", [256, 3, 2])
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])
-def test_directories_are_deleted_after_what_is_in_them(
+def test_directories_are_deleted_after_their_content(
     server: Hierarchy, driver: StorageDriver, batches: bool, batch_size: int, seed: int | None
 ) -> None:
     """In whatever order they are given, and on however many batches they are."""
@@ -149,7 +149,7 @@ def test_a_container_is_emptied_from_its_leaves(
         assert [] == server.refused
 
 
-def test_a_directory_that_is_not_empty_is_told(server: Hierarchy, driver: StorageDriver) -> None:
+def test_directory_that_is_not_empty_is_reported(server: Hierarchy, driver: StorageDriver) -> None:
     with pytest.raises(ObjectError, match="directory that is not empty"):
         driver.object("bucket", "a").delete()
     results = driver.delete_objects([driver.object("bucket", name) for name in ("b", "file")])

@@ -53,7 +53,9 @@ def client(azurite_server: AzureServer, container: Container) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_we_write_they_read(container: Container, client: Any, name: str) -> None:
+def test_microsoft_client_reads_objects_of_libstore(
+    container: Container, client: Any, name: str
+) -> None:
     container.upload_object(
         CONTENT, name, metadata={"owner": "me"}, content_type="text/x-fox",
         cache_control="no-cache", content_disposition="inline", content_language="de",
@@ -74,7 +76,7 @@ def test_what_we_write_they_read(container: Container, client: Any, name: str) -
 
 
 @pytest.mark.parametrize("content", [CONTENT, LARGE], ids=["at once", "in blocks"])
-def test_tags_of_ours_are_what_they_read(
+def test_microsoft_client_reads_tags_of_libstore(
     container: Container, client: Any, content: bytes
 ) -> None:
     tags = {"a b": "c+d e", "x/y:z": "=_.-", "empty": ""}
@@ -83,7 +85,9 @@ def test_tags_of_ours_are_what_they_read(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_they_write_we_read(container: Container, client: Any, name: str) -> None:
+def test_objects_of_the_microsoft_client_are_read(
+    container: Container, client: Any, name: str
+) -> None:
     settings = blob.ContentSettings(
         content_type="text/x-fox", cache_control="no-cache", content_encoding="identity"
     )
@@ -100,7 +104,9 @@ def test_what_they_write_we_read(container: Container, client: Any, name: str) -
     assert (name, found.object_hash, found.etag) == (listed.name, listed.object_hash, listed.etag)
 
 
-def test_a_large_object_of_ours_has_a_hash_for_them(container: Container, client: Any) -> None:
+def test_large_object_has_an_md5_for_the_microsoft_client(
+    container: Container, client: Any
+) -> None:
     """Blocks are committed, and an MD5 of the whole is kept with them."""
     ours = container.upload_object(iter([LARGE]), "large", metadata={"owner": "me"})
     theirs = client.get_blob_client("large")
@@ -113,7 +119,7 @@ def test_a_large_object_of_ours_has_a_hash_for_them(container: Container, client
     assert (-(-len(LARGE) // PART), 0) == (len(committed), len(waiting))
 
 
-def test_a_large_object_of_theirs_is_read(container: Container, client: Any) -> None:
+def test_large_object_of_the_microsoft_client_is_read(container: Container, client: Any) -> None:
     """Their uploads in blocks keep no hash, unless they are told one."""
     client.upload_blob("large", LARGE)
     assert LARGE == container.read_object("large")
@@ -127,7 +133,9 @@ def test_a_large_object_of_theirs_is_read(container: Container, client: Any) -> 
 
 
 @pytest.mark.parametrize("key", ["with-dash", "a.b", "0digit", "libstore_x", "~", "plain_one"])
-def test_a_key_that_is_no_identifier_is_kept(container: Container, client: Any, key: str) -> None:
+def test_metadata_key_that_is_no_identifier_is_kept(
+    container: Container, client: Any, key: str
+) -> None:
     """They see an identifier; what is one already they see unchanged."""
     container.upload_object(CONTENT, "a", metadata={key: "grüße"})
     assert {key: "grüße"} == dict(container.get_object("a").metadata)
@@ -136,7 +144,9 @@ def test_a_key_that_is_no_identifier_is_kept(container: Container, client: Any, 
     assert (seen == key) == (key == "plain_one")
 
 
-def test_our_upload_is_not_disturbed_by_theirs(container: Container, client: Any) -> None:
+def test_upload_is_not_disturbed_by_the_microsoft_client(
+    container: Container, client: Any
+) -> None:
     """Uploads to one name never mix; whoever commits last is seen."""
     theirs = client.get_blob_client("a")
     identity = "x" * 32  # as long as ours: Azure does not mix ids of several lengths
@@ -148,9 +158,7 @@ def test_our_upload_is_not_disturbed_by_theirs(container: Container, client: Any
     assert container.read_object("a") == b"their block"
 
 
-def test_blocks_of_theirs_are_listed_and_left_to_their_uploader(
-    container: Container, client: Any
-) -> None:
+def test_blocks_of_other_clients_are_listed_and_kept(container: Container, client: Any) -> None:
     theirs = client.get_blob_client("a")
     theirs.stage_block("x" * 32, b"their block")
     writer = container.open("a", "wb")
@@ -166,7 +174,7 @@ def test_blocks_of_theirs_are_listed_and_left_to_their_uploader(
     assert [] == list(container.list_uploads())
 
 
-def test_ids_of_another_length_are_told_and_can_be_aborted(
+def test_block_ids_of_another_length_are_reported_and_can_be_aborted(
     container: Container, client: Any
 ) -> None:
     client.get_blob_client("a").stage_block("short", b"their block")
@@ -176,7 +184,7 @@ def test_ids_of_another_length_are_told_and_can_be_aborted(
     assert [] == list(container.list_uploads())
 
 
-def test_a_snapshot_goes_with_its_blob(container: Container, client: Any) -> None:
+def test_blob_is_deleted_with_its_snapshots(container: Container, client: Any) -> None:
     container.upload_object(CONTENT, "a")
     client.get_blob_client("a").create_snapshot()
     container.upload_object(CONTENT, "b")
@@ -206,7 +214,9 @@ def test_page_and_append_blobs_are_read(container: Container, client: Any) -> No
     assert bytes(512) == container.read_object("page")
 
 
-def test_their_signed_url_is_like_ours(container: Container, azurite_server: AzureServer) -> None:
+def test_presigned_url_equals_that_of_the_microsoft_client(
+    container: Container, azurite_server: AzureServer
+) -> None:
     container.upload_object(CONTENT, "a b")
     url = container.object("a b").sign_url(response_headers={"content-type": "text/x-b"})
     with blob.BlobClient.from_blob_url(str(url)) as theirs:

@@ -40,9 +40,7 @@ def asked(service: FakeAzure) -> list[str]:
     return seen
 
 
-def test_no_request_is_made_that_was_not_asked_for(
-    service: FakeAzure, container: Container
-) -> None:
+def test_operations_send_no_extra_requests(service: FakeAzure, container: Container) -> None:
     container.upload_object(CONTENT, "a")
     assert asked(service) == ["PUT"]
     assert container.read_object("a") == CONTENT
@@ -61,9 +59,7 @@ def test_no_request_is_made_that_was_not_asked_for(
     assert sorted(asked(service)) == ["PUT block"] * 3 + ["PUT blocklist"]
 
 
-def test_every_request_has_a_version_and_no_secret(
-    service: FakeAzure, container: Container
-) -> None:
+def test_requests_have_a_version_and_no_secret(service: FakeAzure, container: Container) -> None:
     container.upload_object(CONTENT, "a")
     container.read_object("a")
     for ask in service.seen:
@@ -72,7 +68,7 @@ def test_every_request_has_a_version_and_no_secret(
         assert KEY not in str(ask)
 
 
-def test_a_part_is_as_large_as_the_service_wants() -> None:
+def test_part_sizes_follow_the_limits_of_the_service() -> None:
     """50,000 blocks of up to 4,000 MiB: the largest blob there is, and no byte more."""
     from libstore import NotSupportedError
     from libstore.drivers.azure import AzureDriver
@@ -88,7 +84,7 @@ def test_a_part_is_as_large_as_the_service_wants() -> None:
         list(part_sizes(largest + 1, TransferOptions(), limits))
 
 
-def test_a_space_in_a_tag_is_no_plus(service: FakeAzure, container: Container) -> None:
+def test_space_in_a_tag_is_percent_encoded(service: FakeAzure, container: Container) -> None:
     container.upload_object(CONTENT, "a", extra={"tags": {"a b": "c+d/e"}})
     assert service.seen[0].headers["x-ms-tags"] == "a%20b=c%2Bd%2Fe"
 
@@ -121,7 +117,7 @@ def check_name(service: FakeAzure, container: Container, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _AWKWARD)
-def test_an_awkward_name_goes_out_byte_for_byte(
+def test_awkward_name_is_encoded_exactly(
     service: FakeAzure, container: Container, name: str
 ) -> None:
     check_name(service, container, name)
@@ -131,9 +127,7 @@ def test_an_awkward_name_goes_out_byte_for_byte(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
-def test_any_name_goes_out_byte_for_byte(
-    service: FakeAzure, container: Container, name: str
-) -> None:
+def test_any_name_is_encoded_exactly(service: FakeAzure, container: Container, name: str) -> None:
     assume(name != "copy")
     check_name(service, container, name)
 
@@ -145,7 +139,7 @@ _keys = st.from_regex(r"[a-z0-9!#$%&'*+.^_`|~-]{1,20}", fullmatch=True)
 
 @settings(max_examples=300, deadline=None)
 @given(key=_keys)
-def test_any_key_comes_back(key: str) -> None:
+def test_any_metadata_key_survives_encoding(key: str) -> None:
     """What Azure takes is sent as it is; all else as an identifier that means it."""
     sent = dialect.encode_key(key)
     assert sent.isidentifier()
@@ -156,16 +150,16 @@ def test_any_key_comes_back(key: str) -> None:
 
 
 @given(first=_keys, second=_keys)
-def test_two_keys_stay_two(first: str, second: str) -> None:
+def test_different_metadata_keys_stay_different(first: str, second: str) -> None:
     assume(first != second)
     assert dialect.encode_key(first) != dialect.encode_key(second)
 
 
-def test_a_key_of_others_that_looks_like_ours_is_left() -> None:
+def test_similar_metadata_key_of_another_client_is_kept() -> None:
     for key in ("libstore_", "libstore_a_", "libstore_a_zz", "libstore_é"):
         assert key == dialect.decode_key(key)
 
 
 @pytest.mark.parametrize("text", ["short", "!!", "", base64.b64encode(b"ls" + b"g" * 24).decode()])
-def test_a_block_of_others_is_foreign(text: str) -> None:
+def test_block_of_another_client_is_recognized(text: str) -> None:
     assert (FOREIGN, 0) == upload_of(text)

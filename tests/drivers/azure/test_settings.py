@@ -79,7 +79,7 @@ def address(**options: Any) -> tuple[str, str]:
         ({"account": "mine-secondary"}, ("https://mine-secondary.blob.core.windows.net", "/")),
     ],
 )
-def test_an_account_has_an_address(options: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_endpoint_of_an_account(options: dict[str, Any], expected: tuple[str, str]) -> None:
     assert expected == address(key=KEY, **options)
 
 
@@ -122,7 +122,7 @@ def test_an_account_has_an_address(options: dict[str, Any], expected: tuple[str,
     ],
     ids=str,
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
     """Nothing is sent, and no secret is in the message."""
     with pytest.raises(InvalidOptionError) as caught:
         AzureDriver(**{"key": KEY, **options})
@@ -171,19 +171,19 @@ def test_an_emulator_may_be_behind_a_proxy() -> None:
     ],
     ids=str,
 )
-def test_the_second_location_is_asked_in_the_name_of_the_account(options: dict[str, Any]) -> None:
+def test_secondary_location_is_signed_for_the_account(options: dict[str, Any]) -> None:
     driver = AzureDriver(key=KEY, **options)
     assert driver._client.access.account == "mine"
     assert "mine-secondary" in driver.object("box", "a").sign_url()
 
 
-def test_the_account_of_an_address_is_found() -> None:
+def test_account_is_read_from_the_endpoint() -> None:
     driver = AzureDriver(sas_token=SAS, endpoint="https://mine.blob.core.windows.net")
     assert driver._client.access.account == "mine"
     assert account_at(driver._client.access.place) == "mine"
 
 
-def test_the_repr_tells_where_and_no_secret() -> None:
+def test_repr_shows_the_endpoint_and_no_secret() -> None:
     driver = AzureDriver("mine", KEY)
     assert repr(driver) == "<AzureDriver https://mine.blob.core.windows.net>"
     for shown in (driver._settings, driver._client.access, driver._client.access.signer):
@@ -193,7 +193,7 @@ def test_the_repr_tells_where_and_no_secret() -> None:
 # ---------------------------------------------------------------------- who
 
 
-def test_without_credentials_it_says_so() -> None:
+def test_missing_credentials_are_reported() -> None:
     with pytest.raises(CredentialsNotFoundError, match="AZURE_STORAGE_KEY"):
         AzureDriver("mine")
 
@@ -213,7 +213,7 @@ def test_without_credentials_it_says_so() -> None:
     ],
     ids="+".join,
 )
-def test_the_environment_is_asked(
+def test_credentials_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     for name, value in environment.items():
@@ -238,7 +238,7 @@ def test_the_environment_is_asked(
     ],
     ids="+".join,
 )
-def test_a_literal_secret_is_pickled_only_if_asked(options: dict[str, Any]) -> None:
+def test_literal_secret_is_pickled_only_if_allowed(options: dict[str, Any]) -> None:
     with pytest.raises(NotSupportedError, match="pickle_secret"):
         pickle.dumps(AzureDriver("mine", **options))
     driver = AzureDriver("mine", pickle_secret=True, **options)
@@ -246,7 +246,7 @@ def test_a_literal_secret_is_pickled_only_if_asked(options: dict[str, Any]) -> N
     assert again._settings == driver._settings
 
 
-def test_what_the_environment_has_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unpickled_driver_reads_the_environment_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_KEY", KEY)
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "mine")
     retry, transfer = RetryPolicy(2), TransferOptions(concurrency=2)
@@ -258,7 +258,7 @@ def test_what_the_environment_has_is_looked_for_again(monkeypatch: pytest.Monkey
     assert again._client.access.key == base64.b64decode(KEY)
 
 
-def test_a_credential_is_pickled_as_it_pickles_itself() -> None:
+def test_credential_object_is_pickled_by_itself() -> None:
     with pytest.raises(NotSupportedError, match="pickle_secret"):
         pickle.dumps(AzureDriver("mine", credential=Credential()))
     driver = AzureDriver("mine", credential=Credential(), pickle_secret=True)
@@ -270,14 +270,14 @@ def test_a_credential_is_pickled_as_it_pickles_itself() -> None:
 
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "0-1-2", "a" * 63, "$root", "$web", "$logs"])
-def test_a_container_may_have_these_names(name: str) -> None:
+def test_valid_container_names(name: str) -> None:
     check_container_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["ab", "a" * 64, "A-B", "a--b", "-ab", "ab-", "a_b", "a.b", "ä-b", "$other", "a\n-b"]
 )
-def test_a_container_may_not_have_these_names(name: str) -> None:
+def test_invalid_container_names(name: str) -> None:
     with pytest.raises(InvalidNameError):
         check_container_name(name)
 
@@ -290,7 +290,7 @@ def test_a_container_may_not_have_these_names(name: str) -> None:
     ],
     ids=ascii,
 )  # fmt: skip
-def test_what_azure_cannot_hold_is_refused(name: str) -> None:
+def test_values_that_azure_cannot_store_are_refused(name: str) -> None:
     with pytest.raises(InvalidNameError):
         check_blob_name(name)
 
@@ -300,9 +300,9 @@ def test_what_azure_cannot_hold_is_refused(name: str) -> None:
     ["日" * 1024, "/".join("a" * 254), "/a", "a/", "a//b", ".a", "a.b/..c", " a "],
     ids=ascii,
 )
-def test_what_azure_can_hold_is_taken(name: str) -> None:
+def test_values_that_azure_can_store_are_accepted(name: str) -> None:
     check_blob_name(name)
 
 
-def test_the_registry_has_it() -> None:
+def test_driver_is_in_the_registry() -> None:
     assert get_driver("azure") is AzureDriver

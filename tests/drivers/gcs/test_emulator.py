@@ -161,7 +161,7 @@ class _Damaged(BufferPayload):
         return BufferPayload([memoryview(b"what was meant")]).digest(algorithm)
 
 
-def test_the_server_refuses_bytes_that_changed_on_their_way(shared_driver: GCSDriver) -> None:
+def test_server_refuses_corrupted_content(shared_driver: GCSDriver) -> None:
     """The digests of a small upload travel along with it, and the server compares them."""
     shared_driver.create_container("damaged")
     payload = _Damaged([memoryview(b"what was sent!")])
@@ -171,7 +171,7 @@ def test_the_server_refuses_bytes_that_changed_on_their_way(shared_driver: GCSDr
     assert not shared_driver.object_exists("damaged", "a")
 
 
-def test_nobody_has_to_log_in(
+def test_emulator_needs_no_credentials(
     gcs_emulator_server: GCSServer, shared_driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An emulator that the variable names is asked without credentials, if there are none."""
@@ -182,7 +182,7 @@ def test_nobody_has_to_log_in(
         assert b"1" == driver.get_container("nobody").read_object("a")
 
 
-def test_batches_delete_and_tell_of_each(shared_driver: GCSDriver) -> None:
+def test_batch_deletion_reports_each_object(shared_driver: GCSDriver) -> None:
     """The emulator's batches are answered in a form of their own, which is understood too."""
     box = shared_driver.create_container("batches")
     box.upload_object(b"1", "a")

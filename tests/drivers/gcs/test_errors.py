@@ -60,7 +60,7 @@ def driver(model: Model) -> Iterator[GCSDriver]:
         pytest.param(Once("POST .*uploadType=resumable"), id="lost session"),
     ],
 )
-def test_an_upload_that_broke_is_resumed(model: Model, driver: GCSDriver, fault: Once) -> None:
+def test_interrupted_upload_is_resumed(model: Model, driver: GCSDriver, fault: Once) -> None:
     content = noise(5 * PART + 77)
     model.before = fault
     obj = driver.upload_object(content, "box", "big")
@@ -72,7 +72,7 @@ def test_an_upload_that_broke_is_resumed(model: Model, driver: GCSDriver, fault:
     assert 1 >= sum(one.startswith("bytes 0-") for one in ranges)
 
 
-def test_bytes_that_arrived_are_not_sent_again(model: Model, driver: GCSDriver) -> None:
+def test_stored_bytes_are_not_sent_again(model: Model, driver: GCSDriver) -> None:
     model.before = Once("PUT .*bytes 262144-", 0)
     driver.upload_object(noise(3 * PART), "box", "big")
     ranges = [one["content-range"] for one in model.headers if "content-range" in one]
@@ -81,9 +81,7 @@ def test_bytes_that_arrived_are_not_sent_again(model: Model, driver: GCSDriver) 
 
 
 @pytest.mark.parametrize("kept", [0, PART])
-def test_a_session_that_has_lost_bytes_is_an_error(
-    model: Model, driver: GCSDriver, kept: int
-) -> None:
+def test_session_that_lost_bytes_is_an_error(model: Model, driver: GCSDriver, kept: int) -> None:
     """What was sent with an earlier request is not there to be sent again."""
 
     def lose(request: Request) -> None:
@@ -98,7 +96,7 @@ def test_a_session_that_has_lost_bytes_is_an_error(
     assert not model.buckets["box"].live
 
 
-def test_tries_are_given_back_where_an_upload_goes_on(model: Model, driver: GCSDriver) -> None:
+def test_attempts_are_restored_by_progress_of_an_upload(model: Model, driver: GCSDriver) -> None:
     """An upload may break off more often than there are tries, if each brings it on."""
     broken: list[str] = []
 
@@ -119,7 +117,9 @@ def test_tries_are_given_back_where_an_upload_goes_on(model: Model, driver: GCSD
     assert len(broken) > driver.retry.attempts
 
 
-def test_a_lost_end_of_an_upload_is_found_out(model: Model, driver: GCSDriver) -> None:
+def test_completion_of_a_session_with_lost_response_is_checked(
+    model: Model, driver: GCSDriver
+) -> None:
     size = 3 * PART + 5
     model.before = Once(rf"PUT .*/{size}$")
     obj = driver.upload_object(noise(size), "box", "big", if_absent=True)
@@ -127,7 +127,7 @@ def test_a_lost_end_of_an_upload_is_found_out(model: Model, driver: GCSDriver) -
     assert f"bytes */{size}" in [one.get("content-range") for one in model.headers]
 
 
-def test_an_upload_in_uneven_parts_goes_in_multiples(model: Model, driver: GCSDriver) -> None:
+def test_uneven_writes_are_sent_in_multiples(model: Model, driver: GCSDriver) -> None:
     content = noise(1_000_000)
     with driver.open_object("box", "big", "wb") as file:
         for start in range(0, len(content), 33_333):
@@ -135,14 +135,14 @@ def test_an_upload_in_uneven_parts_goes_in_multiples(model: Model, driver: GCSDr
     assert content == driver.object("box", "big").read()
 
 
-def test_uneven_part_sizes_are_taken(model: Model, driver: GCSDriver) -> None:
+def test_uneven_part_sizes_are_accepted(model: Model, driver: GCSDriver) -> None:
     driver.transfer = TransferOptions(part_size=300_001, multipart_threshold=1)
     content = noise(1_234_567)
     driver.upload_object(content, "box", "big")
     assert content == model.buckets["box"].live["big"].data
 
 
-def test_an_upload_that_is_given_up_ends_its_session(model: Model, driver: GCSDriver) -> None:
+def test_aborted_upload_cancels_its_session(model: Model, driver: GCSDriver) -> None:
     def broken() -> Iterator[bytes]:
         yield noise(5 * PART)
         raise OSError("the source is gone")
@@ -154,7 +154,7 @@ def test_an_upload_that_is_given_up_ends_its_session(model: Model, driver: GCSDr
     assert any(line.startswith("DELETE /upload") for line in model.seen)
 
 
-def test_an_upload_that_goes_on_is_not_taken_for_an_old_one(driver: GCSDriver) -> None:
+def test_active_upload_is_not_aborted_as_old(driver: GCSDriver) -> None:
     """Google tells of no session when it was begun; the driver knows."""
     upload_id = driver._start_upload("box", "big", _options())
     (upload,) = driver.list_uploads("box")
@@ -163,7 +163,7 @@ def test_an_upload_that_goes_on_is_not_taken_for_an_old_one(driver: GCSDriver) -
     assert [upload_id] == [gone.id for gone in driver.abort_uploads("box")]
 
 
-def test_the_service_refuses_an_end_with_another_digest(model: Model, driver: GCSDriver) -> None:
+def test_completion_with_a_wrong_digest_is_refused(model: Model, driver: GCSDriver) -> None:
     upload = driver._start_upload("box", "big", _options())
     from libstore.transfer.payload import BufferPayload
     from libstore.values import Upload
@@ -181,7 +181,7 @@ def _options() -> Any:
     return WriteOptions()
 
 
-def test_the_address_of_a_session_is_shown_to_nobody(
+def test_url_of_a_session_is_not_logged(
     model: Model, driver: GCSDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -197,7 +197,7 @@ def test_the_address_of_a_session_is_shown_to_nobody(
 @pytest.mark.parametrize(
     "way", [{"parallel_uploads": True}, {"token": None, "key": KEY, "secret": SECRET}]
 )
-def test_a_lost_end_of_parallel_parts_is_found_out(
+def test_completion_of_parallel_parts_with_lost_response_is_checked(
     model: Model, way: dict[str, Any], fault: Any
 ) -> None:
     if "key" in way:  # which has no other way to know what came in parts
@@ -216,9 +216,7 @@ def test_a_lost_end_of_parallel_parts_is_found_out(
 # ---------------------------------------------------------------------- conditions and retries
 
 
-def test_another_object_in_the_place_of_a_lost_one_is_told(
-    model: Model, driver: GCSDriver
-) -> None:
+def test_other_object_after_a_lost_response_is_a_conflict(model: Model, driver: GCSDriver) -> None:
     driver.upload_object(b"theirs", "box", "a")
     model.before = Once("POST /upload", BUSY)
     with pytest.raises(ObjectAlreadyExistsError) as caught:
@@ -228,7 +226,7 @@ def test_another_object_in_the_place_of_a_lost_one_is_told(
     )  # fmt: skip
 
 
-def test_what_changes_between_reading_and_changing_is_changed_on(
+def test_metadata_change_is_repeated_after_a_concurrent_change(
     model: Model, driver: GCSDriver
 ) -> None:
     obj = driver.upload_object(b"1", "box", "a", metadata={"old": "1"})
@@ -260,7 +258,7 @@ def test_ranges_are_pinned_to_one_generation(
     assert b"other" * PART == (tmp_path / "a").read_bytes()
 
 
-def test_a_read_that_broke_goes_on(model: Model, driver: GCSDriver) -> None:
+def test_interrupted_read_is_resumed(model: Model, driver: GCSDriver) -> None:
     content = noise(2 * PART)
     driver.upload_object(content, "box", "a")
     model.before = Once("GET .*alt=media", 1000)
@@ -268,7 +266,7 @@ def test_a_read_that_broke_goes_on(model: Model, driver: GCSDriver) -> None:
     assert "bytes=1000-" in [one.get("range", "")[:11] for one in model.headers]
 
 
-def test_what_no_generation_can_be_matches_nothing(driver: GCSDriver, model: Model) -> None:
+def test_invalid_generation_matches_nothing(driver: GCSDriver, model: Model) -> None:
     driver.upload_object(b"1", "box", "a")
     before = len(model.seen)
     with pytest.raises(ObjectChangedError):
@@ -280,7 +278,7 @@ def test_what_no_generation_can_be_matches_nothing(driver: GCSDriver, model: Mod
 
 
 @pytest.mark.parametrize("parallel", [False, True], ids=["resumable", "parallel"])
-def test_a_token_that_ends_on_the_way_is_renewed_once(
+def test_expired_token_is_renewed_once_during_a_transfer(
     model: Model, parallel: bool, tmp_path: Path
 ) -> None:
     given: list[str] = []
@@ -311,7 +309,7 @@ def test_a_token_that_ends_on_the_way_is_renewed_once(
     driver.close()
 
 
-def test_a_token_that_has_ended_is_renewed_once(model: Model) -> None:
+def test_expired_token_is_renewed_once(model: Model) -> None:
     import time
 
     given: list[int] = []
@@ -329,7 +327,7 @@ def test_a_token_that_has_ended_is_renewed_once(model: Model) -> None:
     assert {"Bearer token-2"} == tokens
 
 
-def test_a_token_that_is_refused_for_good_is_an_error(model: Model) -> None:
+def test_refused_token_is_an_authentication_error(model: Model) -> None:
     model.tokens = {"another"}
     with made(model) as driver, pytest.raises(AuthenticationError) as caught:
         driver.create_container("box")
@@ -337,7 +335,7 @@ def test_a_token_that_is_refused_for_good_is_an_error(model: Model) -> None:
     assert TOKEN not in str(caught.value) + repr(caught.value) + repr(driver)
 
 
-def test_credentials_of_google_auth_are_refreshed_by_our_wire(model: Model) -> None:
+def test_credentials_of_google_auth_are_refreshed_by_the_transport(model: Model) -> None:
     server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
     given = credentials()
     given.token = None
@@ -351,7 +349,7 @@ def test_credentials_of_google_auth_are_refreshed_by_our_wire(model: Model) -> N
     server.close()
 
 
-def test_without_anything_googles_own_way_is_taken(
+def test_default_credentials_are_used(
     model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pytest.importorskip("google.auth")
@@ -378,7 +376,7 @@ def test_without_anything_googles_own_way_is_taken(
         driver.get_container("box")
 
 
-def test_a_clock_that_is_wrong_is_what_the_error_says(model: Model) -> None:
+def test_token_error_of_a_wrong_clock_is_reported(model: Model) -> None:
     body = b'{"error": "invalid_grant", "error_description": "Invalid JWT: Token must be short"}'
     server = Server(default=answer(body, status=400))
     given = credentials()
@@ -394,7 +392,7 @@ def test_a_clock_that_is_wrong_is_what_the_error_says(model: Model) -> None:
 # ---------------------------------------------------------------------- what is stored
 
 
-def test_what_is_stored_compressed_is_read_as_it_is_stored(
+def test_compressed_object_is_read_as_stored(
     model: Model, driver: GCSDriver, tmp_path: Path
 ) -> None:
     content = gzip.compress(noise(3 * PART))
@@ -408,7 +406,7 @@ def test_what_is_stored_compressed_is_read_as_it_is_stored(
     assert "gzip" == driver.get_object("box", "a.gz").extra["content_encoding"]
 
 
-def test_objects_with_no_md5_are_verified_by_crc32c(model: Model, driver: GCSDriver) -> None:
+def test_objects_without_md5_are_verified_by_crc32c(model: Model, driver: GCSDriver) -> None:
     stored = model.write("box", "a", noise(PART), {}, {}, composite=True)
     obj = driver.get_object("box", "a")
     assert "crc32c" == obj.hash_algorithm
@@ -422,7 +420,7 @@ def test_objects_with_no_md5_are_verified_by_crc32c(model: Model, driver: GCSDri
         type(stored).digests = kept
 
 
-def test_large_copies_go_on_until_they_are_done(model: Model, driver: GCSDriver) -> None:
+def test_large_copy_is_continued_until_done(model: Model, driver: GCSDriver) -> None:
     model.write("box", "a", noise(9 * 1024 * 1024), {"metadata": {"k": "v"}}, {})
     copied = driver.object("box", "a").copy("box", "b")
     assert 3 == sum("rewriteTo" in line for line in model.seen)
@@ -430,7 +428,7 @@ def test_large_copies_go_on_until_they_are_done(model: Model, driver: GCSDriver)
 
 
 @pytest.mark.parametrize("way", [{}, {"token": None, "key": KEY, "secret": SECRET}])
-def test_versions_go_with_their_bucket(
+def test_bucket_is_deleted_with_its_versions(
     model: Model, driver: GCSDriver, way: dict[str, Any]
 ) -> None:
     driver.create_container("kept", extra={"versioning": True, "location": "EU"})
@@ -445,7 +443,7 @@ def test_versions_go_with_their_bucket(
     assert "kept" not in model.buckets
 
 
-def test_options_of_google_are_sent(model: Model, driver: GCSDriver) -> None:
+def test_upload_options_are_sent(model: Model, driver: GCSDriver) -> None:
     from datetime import datetime, timezone
 
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -468,7 +466,7 @@ def test_options_of_google_are_sent(model: Model, driver: GCSDriver) -> None:
             assert "customer_key" not in repr(other)
 
 
-def test_whoever_asks_pays_if_told_so(model: Model) -> None:
+def test_user_project_is_sent_with_every_request(model: Model) -> None:
     with made(model, user_project="payer") as driver:
         driver.create_container("box").upload_object(b"", "a")
         driver.object("box", "a").read()
@@ -523,7 +521,7 @@ def test_objects_and_buckets_are_made_public(model: Model, driver: GCSDriver) ->
             enable()
 
 
-def test_a_key_of_hmac_makes_public_what_has_acls(model: Model) -> None:
+def test_hmac_key_makes_objects_public_by_acls(model: Model) -> None:
     with made(model, token=None, key=KEY, secret=SECRET) as driver:
         assert isinstance(driver, GCSDriver)
         box = driver.create_container("box")
@@ -552,7 +550,7 @@ def test_iam_signs_where_there_is_no_private_key(model: Model) -> None:
 # ---------------------------------------------------------------------- errors
 
 
-def test_errors_say_what_is_wrong(model: Model, driver: GCSDriver) -> None:
+def test_missing_objects_and_buckets_are_reported(model: Model, driver: GCSDriver) -> None:
     with pytest.raises(ObjectNotFoundError) as missing:
         driver.get_object("box", "a")
     assert (404, "notFound", "REQUEST1") == (
@@ -573,7 +571,7 @@ def test_errors_say_what_is_wrong(model: Model, driver: GCSDriver) -> None:
     assert "nowhere" == nowhere.value.container
 
 
-def test_a_wrong_key_of_hmac_is_told(model: Model) -> None:
+def test_wrong_hmac_key_is_reported(model: Model) -> None:
     for key, secret in ((KEY, "wrong-secret"), ("WRONG", SECRET)):
         with made(model, token=None, key=key, secret=secret) as driver:
             with pytest.raises(AuthenticationError) as caught:
@@ -582,7 +580,7 @@ def test_a_wrong_key_of_hmac_is_told(model: Model) -> None:
             assert secret not in str(caught.value) + repr(driver)
 
 
-def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_settings_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gcs = get_driver("gcs")
     for options in (
         {"key": "k", "secret": "s", "token": "t"},
@@ -605,7 +603,7 @@ def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) ->
         driver.create_container("box-of-nobody")
 
 
-def test_a_driver_without_secrets_goes_into_a_pickle(tmp_path: Path) -> None:
+def test_driver_without_secrets_is_pickled(tmp_path: Path) -> None:
     pytest.importorskip("google.auth")
     import json
     import pickle

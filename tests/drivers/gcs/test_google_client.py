@@ -52,7 +52,9 @@ def container(fake_gcs_server: GCSServer) -> Iterator[Container]:
 
 
 @pytest.mark.parametrize("name", _NAMES, ids=ascii)
-def test_google_reads_what_we_write(client: Any, container: Container, name: str) -> None:
+def test_google_client_reads_objects_of_libstore(
+    client: Any, container: Container, name: str
+) -> None:
     content = name.encode() * 3
     container.upload_object(
         content, name, metadata=_PAIRS, content_type="text/x-a", cache_control="no-store"
@@ -65,7 +67,9 @@ def test_google_reads_what_we_write(client: Any, container: Container, name: str
     assert b64encode(hashlib.md5(content).digest()).decode() == blob.md5_hash
 
 
-def test_google_reads_what_we_write_in_parts(client: Any, container: Container) -> None:
+def test_google_client_reads_multipart_objects_of_libstore(
+    client: Any, container: Container
+) -> None:
     content = hashlib.shake_128(b"x").digest(1_500_000)
     obj = container.upload_object(content, "big", metadata=_PAIRS)
     blob = client.bucket("interop").get_blob("big")
@@ -74,7 +78,9 @@ def test_google_reads_what_we_write_in_parts(client: Any, container: Container) 
 
 
 @pytest.mark.parametrize("name", _NAMES, ids=ascii)
-def test_we_read_what_google_writes(client: Any, container: Container, name: str) -> None:
+def test_objects_of_the_google_client_are_read(
+    client: Any, container: Container, name: str
+) -> None:
     content = b"from Google: " + name.encode()
     blob = client.bucket("interop").blob(name)
     blob.metadata = _PAIRS
@@ -86,14 +92,18 @@ def test_we_read_what_google_writes(client: Any, container: Container, name: str
     assert str(blob.generation) == obj.etag == obj.version
 
 
-def test_we_read_what_google_writes_in_parts(client: Any, container: Container) -> None:
+def test_multipart_objects_of_the_google_client_are_read(
+    client: Any, container: Container
+) -> None:
     content = hashlib.shake_128(b"y").digest(1_500_000)
     blob = client.bucket("interop").blob("chunks", chunk_size=256 * 1024)
     blob.upload_from_file(io.BytesIO(content))
     assert content == container.read_object("chunks")
 
 
-def test_we_read_what_google_stores_compressed(client: Any, container: Container) -> None:
+def test_compressed_objects_of_the_google_client_are_read(
+    client: Any, container: Container
+) -> None:
     content = gzip.compress(b"compressed " * 1_000)
     blob = client.bucket("interop").blob("a.gz")
     blob.content_encoding = "gzip"
@@ -103,13 +113,13 @@ def test_we_read_what_google_stores_compressed(client: Any, container: Container
     assert content[5:9] == obj.read(start=5, stop=9)
 
 
-def test_both_list_the_same(client: Any, container: Container) -> None:
+def test_both_clients_list_the_same(client: Any, container: Container) -> None:
     ours = [(obj.name, obj.size, obj.etag) for obj in container.list_objects()]
     theirs = [(one.name, one.size, str(one.generation)) for one in client.list_blobs("interop")]
     assert ours == theirs
 
 
-def test_each_deletes_what_the_other_wrote(client: Any, container: Container) -> None:
+def test_each_client_deletes_objects_of_the_other(client: Any, container: Container) -> None:
     container.upload_object(b"1", "ours")
     client.bucket("interop").blob("theirs").upload_from_string(b"2")
     client.bucket("interop").delete_blob("ours")

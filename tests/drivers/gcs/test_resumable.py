@@ -70,7 +70,7 @@ def driver(model: Model) -> Iterator[GCSDriver]:
 
 
 @pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
-def test_whoever_asks_pays_for_large_uploads_too(model: Model, way: Mapping[str, Any]) -> None:
+def test_user_project_is_sent_with_large_uploads(model: Model, way: Mapping[str, Any]) -> None:
     with made(model, user_project="payer", **way) as driver:
         driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
         content = noise(2 * BIG + 1)
@@ -90,7 +90,7 @@ def test_whoever_asks_pays_for_large_uploads_too(model: Model, way: Mapping[str,
 
 
 @pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
-def test_who_may_not_read_may_write_all_the_same(model: Model, way: Mapping[str, Any]) -> None:
+def test_writer_without_the_right_to_read_can_upload(model: Model, way: Mapping[str, Any]) -> None:
     """https://cloud.google.com/storage/docs/access-control/iam-roles: as an Object Creator."""
     with made(model, **way) as driver:
         driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
@@ -106,7 +106,7 @@ def test_who_may_not_read_may_write_all_the_same(model: Model, way: Mapping[str,
 
 @pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize("at", ["bytes 262144-", f"/{SIZE}$"], ids=["on the way", "at the end"])
-def test_a_session_that_is_gone_is_told(
+def test_missing_session_is_reported(
     model: Model, driver: GCSDriver, status: int, at: str
 ) -> None:
     gone = RefusedError(status, "gone", "Gone")
@@ -118,7 +118,7 @@ def test_a_session_that_is_gone_is_told(
     assert not list(driver.list_uploads("box"))
 
 
-def test_the_end_of_a_session_that_is_gone_is_looked_for(model: Model, driver: GCSDriver) -> None:
+def test_completed_session_that_is_gone_is_checked(model: Model, driver: GCSDriver) -> None:
     lost, gone = Once(rf"PUT .*-\d+/{SIZE}$"), RefusedError(410, "gone", "Gone")
     after = Once(rf"PUT .*bytes \*/{SIZE}$", gone, times=9)
 
@@ -132,7 +132,7 @@ def test_the_end_of_a_session_that_is_gone_is_looked_for(model: Model, driver: G
     assert not list(driver.list_uploads("box"))
 
 
-def test_a_session_that_takes_nothing_is_given_up(
+def test_session_without_progress_is_an_error(
     model: Model, driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Google may take less than was sent, but not for ever nothing."""
@@ -153,7 +153,7 @@ def test_a_session_that_takes_nothing_is_given_up(
     assert not model.sessions
 
 
-def test_the_end_of_a_session_is_sent_again_from_where_it_broke(
+def test_end_of_a_session_is_resumed(
     model: Model, driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All bytes are there, and it takes several of the upload's attempts to publish them."""
@@ -176,7 +176,7 @@ def test_the_end_of_a_session_is_sent_again_from_where_it_broke(
     assert content == model.buckets["box"].live["big"].data
 
 
-def test_parts_that_wait_fail_as_the_one_they_wait_for(model: Model) -> None:
+def test_waiting_parts_fail_with_the_part_before(model: Model) -> None:
     with made(model, **HMAC) as driver:
         driver.create_container("box")
         driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG, concurrency=4)
@@ -200,7 +200,7 @@ def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], na
 # ---------------------------------------------------------------------- buckets
 
 
-def test_a_policy_that_forbids_a_bucket_is_told(model: Model, driver: GCSDriver) -> None:
+def test_policy_that_forbids_a_bucket_is_reported(model: Model, driver: GCSDriver) -> None:
     # https://github.com/terraform-google-modules/terraform-google-event-function/pull/41
     text = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'"
     model.before = Once("POST /storage/v1/b", RefusedError(412, "conditionNotMet", text))
@@ -209,12 +209,12 @@ def test_a_policy_that_forbids_a_bucket_is_told(model: Model, driver: GCSDriver)
 
 
 @pytest.mark.parametrize("name", ["x" * 64, f"{'x' * 64}.y", "192.168.5.4", "a..b", "ab.", "Abc"])
-def test_what_no_bucket_can_be_called_is_refused(driver: GCSDriver, name: str) -> None:
+def test_invalid_bucket_names_are_refused(driver: GCSDriver, name: str) -> None:
     with pytest.raises(InvalidNameError):
         driver.create_container(name)
 
 
-def test_a_name_is_no_word_of_the_service(driver: GCSDriver) -> None:
+def test_object_name_is_not_taken_for_a_message(driver: GCSDriver) -> None:
     with pytest.raises(ObjectNotFoundError):
         driver.get_object("box", "bucket that does not exist")
 
@@ -222,7 +222,7 @@ def test_a_name_is_no_word_of_the_service(driver: GCSDriver) -> None:
 # ---------------------------------------------------------------------- keys
 
 
-def test_a_key_of_one_upload_takes_the_place_of_the_drivers(model: Model) -> None:
+def test_kms_key_of_an_upload_replaces_the_customer_key(model: Model) -> None:
     with made(model, customer_key=bytes(32), parallel_uploads=True) as driver:
         driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
         box = driver.create_container("box")
@@ -238,7 +238,7 @@ def test_a_key_of_one_upload_takes_the_place_of_the_drivers(model: Model) -> Non
 # ---------------------------------------------------------------------- tokens
 
 
-def test_what_was_written_is_looked_at_with_its_own_key(model: Model) -> None:
+def test_written_object_is_checked_with_its_own_key(model: Model) -> None:
     """Google refuses the key of another object, and that of one that has none."""
     own, other = b"k" * 32, b"z" * 32
     with made(model, customer_key=own, **HMAC) as driver:
@@ -255,7 +255,7 @@ def test_what_was_written_is_looked_at_with_its_own_key(model: Model) -> None:
             model.headers.clear()
 
 
-def test_what_is_looked_for_has_a_key_of_its_own(model: Model, driver: GCSDriver) -> None:
+def test_lost_upload_is_checked_with_its_own_key(model: Model, driver: GCSDriver) -> None:
     """Google tells digests only to who has the key."""
     model.before = Once("POST .*uploadType=multipart")  # the answer is lost
     key = b"z" * 32
@@ -268,7 +268,7 @@ def test_what_is_looked_for_has_a_key_of_its_own(model: Model, driver: GCSDriver
     assert [base64.b64encode(key).decode()] == looked
 
 
-def test_credentials_of_nobody_are_anonymous(model: Model, driver: GCSDriver) -> None:
+def test_anonymous_credentials_send_no_token(model: Model, driver: GCSDriver) -> None:
     anonymous = pytest.importorskip("google.auth.credentials").AnonymousCredentials()
     with made(model, token=None, credentials=anonymous) as other:
         other.get_container("box")
@@ -279,7 +279,7 @@ _NAIVE = datetime(2030, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 
 @pytest.mark.parametrize("told", ["", ("t", _NAIVE)], ids=["empty", "naive"])
-def test_what_is_no_token_is_refused(model: Model, told: Any) -> None:
+def test_invalid_token_is_refused(model: Model, told: Any) -> None:
     with made(model, token=lambda: told) as driver, pytest.raises(AuthenticationError):
         driver.get_container("box")
     with pytest.raises(InvalidOptionError):
@@ -314,7 +314,7 @@ _SHORT = (
     ],
     ids=["clock behind", "clock ahead", "key", "account", "page", "denied", "elsewhere"],
 )
-def test_why_there_is_no_token_is_told(
+def test_reason_of_a_refused_token_is_reported(
     model: Model, play: Play | Callable[[], Play], kind: type[StorageError], text: str
 ) -> None:
     pytest.importorskip("google.auth")
@@ -338,7 +338,7 @@ class _Failing:
         self.refresh = refuse
 
 
-def test_a_token_is_used_to_its_end_where_there_is_no_other(model: Model) -> None:
+def test_token_is_used_until_it_expires_when_refresh_fails(model: Model) -> None:
     def refuse(request: Any) -> None:
         raise ServiceUnavailableError("later")
 
@@ -351,7 +351,7 @@ def test_a_token_is_used_to_its_end_where_there_is_no_other(model: Model) -> Non
         driver.create_container("box")
 
 
-def test_credentials_without_scopes_get_them() -> None:
+def test_scopes_are_added_to_credentials() -> None:
     asked: list[bytes] = []
 
     def sent(given: Any, scope: str) -> bytes:
@@ -416,18 +416,18 @@ _SIGNED = answer(b'{"signedBlob": "c2lnbmVk"}')
 _NO = answer(b'{"error": {"code": 403, "status": "PERMISSION_DENIED"}}', 403)
 
 
-def test_a_machine_signs_by_the_account_that_it_is() -> None:
+def test_machine_credentials_sign_by_their_account() -> None:
     signature, asked = iam(_SIGNED)
     assert b"signed".hex() == signature
     assert ["/v1/projects/-/serviceAccounts/vm@p.iam.gserviceaccount.com:signBlob"] == asked
 
 
-def test_iam_is_asked_again_where_that_helps() -> None:
+def test_temporary_error_of_iam_is_retried() -> None:
     _, asked = iam(answer(b"", 503), _SIGNED)
     assert 2 == len(asked)
 
 
-def test_iam_is_told_whose_quota_is_used() -> None:
+def test_quota_project_is_sent_to_iam() -> None:
     """It does not take a person's token otherwise."""
     signature, _ = iam(_SIGNED, quota="some-project")
     assert b"signed".hex() == signature
@@ -444,7 +444,7 @@ def test_iam_is_told_whose_quota_is_used() -> None:
     ],
     ids=["no role", "no token", "page", "denied page", "nonsense"],
 )
-def test_why_iam_does_not_sign_is_told(play: Play, kind: type[StorageError]) -> None:
+def test_reason_of_a_refused_signature_is_reported(play: Play, kind: type[StorageError]) -> None:
     with pytest.raises(kind) as caught:
         iam(play, play)
     assert caught.value.status is not None
@@ -458,7 +458,7 @@ def xml(code: str, status: int, off: float = 0.0) -> Play:
     return answer(body.encode(), status, Date=formatdate(time() + off, usegmt=True))
 
 
-def test_a_clock_that_is_a_day_off_is_corrected_in_urls_too() -> None:
+def test_wrong_clock_is_corrected_in_presigned_urls() -> None:
     listing = b"<?xml version='1.0'?><ListAllMyBucketsResult></ListAllMyBucketsResult>"
     server = Server(xml("RequestTimeTooSkewed", 403, 86_400), default=answer(listing))
     with made(server, **HMAC) as driver:
@@ -470,7 +470,7 @@ def test_a_clock_that_is_a_day_off_is_corrected_in_urls_too() -> None:
 
 
 @pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
-def test_what_came_in_another_form_than_it_is_stored_in_is_told(way: Mapping[str, Any]) -> None:
+def test_decompressed_content_is_an_error(way: Mapping[str, Any]) -> None:
     """Google decompresses what says twice that it is compressed, whatever it is asked for."""
     told = {"X_Goog_Generation": "5", "X_Goog_Stored_Content_Length": "25"}
     server = Server(default=answer(b"hello", **told, X_Goog_Stored_Content_Encoding="gzip"))
@@ -482,7 +482,7 @@ def test_what_came_in_another_form_than_it_is_stored_in_is_told(way: Mapping[str
 
 
 @pytest.mark.parametrize("cut", [0, 9])
-def test_an_error_that_is_compressed_is_read(cut: int) -> None:
+def test_compressed_error_is_read(cut: int) -> None:
     """Who reads an object says that it may come compressed."""
     told = {"error": {"errors": [{"reason": "notFound"}], "message": "No such object: box/a"}}
     body = gzip.compress(json.dumps(told).encode())[cut:]
@@ -497,7 +497,7 @@ def test_an_error_that_is_compressed_is_read(cut: int) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"<html></html>", b"Welcome!", b"{}"], ids=ascii)
-def test_success_of_somebody_else_is_none(text: bytes) -> None:
+def test_success_of_another_program_is_an_error(text: bytes) -> None:
     server = Server(default=answer(text))
     with made(server) as driver:
         for call in (
@@ -528,7 +528,7 @@ def test_success_of_somebody_else_is_none(text: bytes) -> None:
     ],
     ids=["text", "json", "xml"],
 )
-def test_what_somebody_else_has_not_got_is_no_bucket_of_googles(body: bytes) -> None:
+def test_status_404_of_another_program_is_not_a_missing_bucket(body: bytes) -> None:
     server = Server(default=answer(body, 404))
     with made(server) as driver:
         for call in (
@@ -547,7 +547,7 @@ def test_what_somebody_else_has_not_got_is_no_bucket_of_googles(body: bytes) -> 
     server.close()
 
 
-def test_a_copy_goes_on_as_long_as_it_gets_further() -> None:
+def test_copy_continues_while_it_advances() -> None:
     """The token of all its calls may be the same, as in Google's own storage-testbench."""
 
     def told(done: bool, size: int) -> Play:
@@ -570,7 +570,7 @@ def test_a_copy_goes_on_as_long_as_it_gets_further() -> None:
     server.close()
 
 
-def test_lost_copies_with_a_key_of_hmac_are_looked_at(model: Model) -> None:
+def test_copy_with_lost_response_is_checked_with_an_hmac_key(model: Model) -> None:
     """Each write gives another generation, so the same request cannot come twice."""
     with made(model, **HMAC) as driver:
         box = driver.create_container("box")

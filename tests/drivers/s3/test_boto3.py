@@ -44,7 +44,7 @@ def client(server: S3Server) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_we_write_boto3_reads(container: Container, client: Any, name: str) -> None:
+def test_boto3_reads_objects_of_libstore(container: Container, client: Any, name: str) -> None:
     """Name, content, type, metadata, headers and hash arrive."""
     obj = container.upload_object(
         CONTENT, name, content_type="text/x-fox", metadata={"owner": "me", "n": "1 2"}
@@ -59,7 +59,7 @@ def test_what_we_write_boto3_reads(container: Container, client: Any, name: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_boto3_writes_we_read(container: Container, client: Any, name: str) -> None:
+def test_objects_of_boto3_are_read(container: Container, client: Any, name: str) -> None:
     """Also with the checksum that it adds by itself, which is verified."""
     client.put_object(
         Bucket=container.name, Key=name, Body=CONTENT, ContentType="text/x-fox",
@@ -73,7 +73,9 @@ def test_what_boto3_writes_we_read(container: Container, client: Any, name: str)
     assert [name] == [item.name for item in container.list_objects()]
 
 
-def test_parts_go_both_ways(container: Container, client: Any, tmp_path: Any) -> None:
+def test_multipart_uploads_are_read_by_both_clients(
+    container: Container, client: Any, tmp_path: Any
+) -> None:
     """Large objects, in parts of either client, and read in ranges."""
     container.upload_object(LARGE, "ours")
     assert LARGE == client.get_object(Bucket=container.name, Key="ours")["Body"].read()

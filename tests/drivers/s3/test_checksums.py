@@ -40,14 +40,14 @@ def container(seaweedfs_server: S3Server) -> Iterator[Container]:
         container.delete()
 
 
-def test_a_small_object_is_known_by_its_crc(container: Container) -> None:
+def test_small_object_is_verified_by_its_crc(container: Container) -> None:
     obj = container.upload_object(b"small", "a")
     crc = f"{zlib.crc32(b'small'):08x}"
     assert crc == obj.checksums["crc32"] == container.get_object("a").checksums["crc32"]
     assert container.read_object("a") == b"small"
 
 
-def test_an_object_in_parts_is_known_by_the_crc_of_the_whole(
+def test_multipart_object_is_verified_by_the_crc_of_the_whole(
     container: Container, tmp_path: Path
 ) -> None:
     """The service checks each part and the whole; a download in ranges is verified by it."""
@@ -57,7 +57,7 @@ def test_an_object_in_parts_is_known_by_the_crc_of_the_whole(
     assert container.object("a").download(tmp_path / "a").read_bytes() == CONTENT
 
 
-def test_a_copy_takes_a_condition(container: Container) -> None:
+def test_copy_sends_its_condition(container: Container) -> None:
     obj = container.upload_object(b"small", "a")
     obj.copy(container, "b", if_absent=True)
     with pytest.raises(ObjectAlreadyExistsError):
@@ -82,14 +82,14 @@ def sha256(seaweedfs_server: S3Server) -> Iterator[Container]:
         container.delete()
 
 
-def test_a_small_object_is_known_by_its_sha256(sha256: Container) -> None:
+def test_small_object_is_verified_by_its_sha256(sha256: Container) -> None:
     obj = sha256.upload_object(b"small", "a")
     digest = hashlib.sha256(b"small").hexdigest()
     assert digest == obj.checksums["sha256"] == sha256.get_object("a").checksums["sha256"]
     assert sha256.read_object("a") == b"small"
 
 
-def test_parts_are_known_by_their_sha256(sha256: Container) -> None:
+def test_parts_are_verified_by_their_sha256(sha256: Container) -> None:
     """The service checks each; the whole is known by the digest of their digests."""
     obj = sha256.upload_object(CONTENT, "a")
     digests = [
@@ -121,7 +121,7 @@ def driver(server: Server) -> Iterator[StorageDriver]:
         ("sha256", "A" * 43 + "="),
     ],
 )
-def test_any_checksum_that_an_answer_tells_is_compared(
+def test_every_checksum_in_a_response_is_compared(
     server: Server, driver: StorageDriver, algorithm: str, digest: str
 ) -> None:
     """Also one that was not asked for."""
@@ -130,7 +130,7 @@ def test_any_checksum_that_an_answer_tells_is_compared(
         driver.upload_object(b"small", "bucket", "a")
 
 
-def test_what_encryption_makes_of_an_etag_is_not_compared(
+def test_etag_of_an_encrypted_object_is_not_compared(
     server: Server, driver: StorageDriver
 ) -> None:
     """Neither that of a whole, nor those of parts, which look like MD5s and are none."""

@@ -92,7 +92,7 @@ def methods(server: Server) -> list[str]:
 # ---------------------------------------------------------------------- conditions
 
 
-def test_an_unknown_service_is_not_believed_to_keep_conditions(server: Server) -> None:
+def test_conditions_are_checked_by_a_head_on_an_unknown_service(server: Server) -> None:
     """A server that knows no conditions would let them pass: what is there is looked at."""
     with S3Driver(KEY, SECRET, endpoint=server.url) as driver:
         server.steps.append(head_of(CONTENT, MD5))
@@ -104,7 +104,7 @@ def test_an_unknown_service_is_not_believed_to_keep_conditions(server: Server) -
     assert ["HEAD", "HEAD"] == methods(server)
 
 
-def test_a_lost_delete_with_a_condition_is_judged_by_looking(
+def test_conditional_delete_with_lost_response_is_unknown_unless_repeated(
     server: Server, driver: S3Driver
 ) -> None:
     """What is gone may have been deleted by another client: two must never both win."""
@@ -144,7 +144,9 @@ def completed(etag: str = WHOLE) -> Any:
     return document("CompleteMultipartUploadResult", f"<ETag>&quot;{etag}&quot;</ETag>")
 
 
-def test_parts_are_put_together_with_two_requests_more(server: Server, driver: S3Driver) -> None:
+def test_multipart_upload_takes_two_more_requests_than_parts(
+    server: Server, driver: S3Driver
+) -> None:
     server.steps.extend([started(), *map(stored, TAGS), completed()])
     obj = driver.upload_object(BIG, "bucket", "name")
     assert WHOLE == obj.etag
@@ -163,14 +165,12 @@ def test_parts_are_put_together_with_two_requests_more(server: Server, driver: S
     ],
     ids=["error", "slow down", "cut", "empty", "lost", "500"],
 )
-def test_a_complete_that_failed_is_tried_again(
-    server: Server, driver: S3Driver, wrong: Any
-) -> None:
+def test_failed_completion_is_retried(server: Server, driver: S3Driver, wrong: Any) -> None:
     server.steps.extend([started(), *map(stored, TAGS), wrong, completed()])
     assert WHOLE == driver.upload_object(BIG, "bucket", "name").etag
 
 
-def test_a_complete_that_fails_for_good_is_aborted(server: Server, driver: S3Driver) -> None:
+def test_upload_is_aborted_when_its_completion_fails(server: Server, driver: S3Driver) -> None:
     failures = [error("InternalError", 200)] * 3
     missing = answer(b"", status=404)
     server.steps.extend([started(), *map(stored, TAGS), *failures, missing, answer(status=204)])
@@ -179,7 +179,7 @@ def test_a_complete_that_fails_for_good_is_aborted(server: Server, driver: S3Dri
     assert server.seen[-1].line.startswith("DELETE /bucket/name?uploadId=an%20id")
 
 
-def test_a_complete_whose_answer_was_lost_is_judged_by_looking(
+def test_completion_with_lost_response_succeeds_if_the_object_exists(
     server: Server, driver: S3Driver
 ) -> None:
     """The second try finds no upload, because the first one worked."""
@@ -190,7 +190,7 @@ def test_a_complete_whose_answer_was_lost_is_judged_by_looking(
     assert "DELETE" not in methods(server)
 
 
-def test_a_complete_that_somebody_aborted_is_an_error(server: Server, driver: S3Driver) -> None:
+def test_completion_of_an_aborted_upload_is_an_error(server: Server, driver: S3Driver) -> None:
     """After a lost answer, too: what is there then is another object."""
     gone = error("NoSuchUpload", 404)
     other = head_of(b"x" * len(BIG), "0" * 32 + "-2")
@@ -204,9 +204,7 @@ def test_a_complete_that_somebody_aborted_is_an_error(server: Server, driver: S3
         assert not server.steps
 
 
-def test_a_copy_that_failed_inside_a_success_is_tried_again(
-    server: Server, driver: S3Driver
-) -> None:
+def test_copy_with_an_error_in_a_200_response_is_retried(server: Server, driver: S3Driver) -> None:
     copied = document("CopyObjectResult", f"<ETag>{MD5}</ETag>")
     server.steps.extend([error("InternalError", 200), copied])
     copy = driver.copy_object(driver.object("bucket", "a b"), "bucket", "c")
@@ -214,7 +212,7 @@ def test_a_copy_that_failed_inside_a_success_is_tried_again(
     assert ("x-amz-copy-source", "/bucket/a%20b") in server.seen[0].headers
 
 
-def test_a_batch_tells_of_each_failure(server: Server, driver: S3Driver) -> None:
+def test_batch_deletion_reports_each_failure(server: Server, driver: S3Driver) -> None:
     failures = "".join(
         f"<Error><Key>{name}</Key><Code>{code}</Code></Error>"
         for name, code in (("b", "AccessDenied"), ("c", "NoSuchKey"))
@@ -225,7 +223,9 @@ def test_a_batch_tells_of_each_failure(server: Server, driver: S3Driver) -> None
     assert isinstance(results[1].error, AccessDeniedError)
 
 
-def test_what_xml_cannot_carry_is_deleted_by_itself(server: Server, driver: S3Driver) -> None:
+def test_names_that_are_invalid_in_xml_are_deleted_one_by_one(
+    server: Server, driver: S3Driver
+) -> None:
     server.steps.extend([document("DeleteResult", ""), answer(b"", status=204)])
     driver.transfer = TransferOptions(concurrency=1)
     results = driver.delete_objects([driver.object("bucket", name) for name in ("a", "b\x01")])
@@ -249,14 +249,14 @@ def test_what_xml_cannot_carry_is_deleted_by_itself(server: Server, driver: S3Dr
         {"ETag": '"a"', "x_amz_checksum_crc32": "AAAAAA==", "x_amz_checksum_type": "COMPOSITE"},
     ],
 )
-def test_what_proves_nothing_is_not_compared(
+def test_checksums_of_other_bytes_than_the_content_are_not_compared(
     server: Server, driver: S3Driver, headers: dict[str, str]
 ) -> None:
     server.default = answer(CONTENT, **headers)
     assert driver.object("bucket", "name").read() == CONTENT
 
 
-def test_a_crc_of_the_whole_is_compared(server: Server, driver: S3Driver) -> None:
+def test_crc_of_the_whole_content_is_compared(server: Server, driver: S3Driver) -> None:
     good = b64encode(zlib.crc32(CONTENT).to_bytes(4, "big")).decode()
     server.steps.append(answer(CONTENT, ETag='"a-2"', x_amz_checksum_crc32=good))
     assert driver.object("bucket", "name").read() == CONTENT
@@ -265,9 +265,7 @@ def test_a_crc_of_the_whole_is_compared(server: Server, driver: S3Driver) -> Non
         driver.object("bucket", "name").read()
 
 
-def test_a_range_that_comes_with_the_wrong_status_is_a_range(
-    server: Server, driver: S3Driver
-) -> None:
+def test_range_with_status_200_is_accepted(server: Server, driver: S3Driver) -> None:
     """Status 200 is what rclone says where it sends a part."""
     sent = answer(CONTENT[2:5], ETag=f'"{MD5}"', Content_Range=f"bytes 2-4/{len(CONTENT)}")
     server.steps.append(sent)
@@ -275,7 +273,7 @@ def test_a_range_that_comes_with_the_wrong_status_is_a_range(
 
 
 @pytest.mark.parametrize("if_absent", [False, True])
-def test_an_upload_that_was_refused_with_status_200_is_sent_again(
+def test_upload_with_an_error_in_a_200_response_is_retried(
     server: Server, driver: S3Driver, if_absent: bool
 ) -> None:
     server.steps.extend([error("InternalError", 200), answer(ETag=f'"{MD5}"')])
@@ -284,15 +282,13 @@ def test_an_upload_that_was_refused_with_status_200_is_sent_again(
     assert not server.steps
 
 
-def test_an_upload_with_a_condition_that_arrived_damaged_is_sent_again(
-    server: Server, driver: S3Driver
-) -> None:
+def test_conditional_upload_with_a_bad_digest_is_retried(server: Server, driver: S3Driver) -> None:
     server.steps.extend([error("BadDigest", 400), answer(ETag=f'"{MD5}"')])
     assert MD5 == driver.upload_object(CONTENT, "bucket", "name", if_absent=True).etag
     assert not server.steps
 
 
-def test_a_page_of_the_services_own_is_a_success(server: Server, driver: S3Driver) -> None:
+def test_html_response_with_a_request_id_is_a_success(server: Server, driver: S3Driver) -> None:
     """OpenStack Swift sends one to who wrote an object a moment too late."""
     page = b"<html><h1>Accepted</h1></html>"
     server.steps.append(answer(page, Content_Type="text/html", x_amz_request_id="tx1"))

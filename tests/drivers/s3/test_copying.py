@@ -60,7 +60,7 @@ def methods(seen: list[Seen]) -> list[str]:
     return [one.line.split(" ")[0] for one in seen]
 
 
-def test_what_is_too_large_for_one_request_goes_in_parts(server: Server, driver: S3Driver) -> None:
+def test_large_object_is_copied_in_parts(server: Server, driver: S3Driver) -> None:
     """All bytes once, of one version of the source, and all that is kept with it."""
     server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN, *[PART] * PARTS, DONE])
     copy = driver.object("bucket", "a b").copy("target", "c")
@@ -87,7 +87,7 @@ def test_what_is_too_large_for_one_request_goes_in_parts(server: Server, driver:
     assert PARTS == done.body.count(b"<Part>")
 
 
-def test_a_part_that_cannot_be_copied_leaves_no_upload(server: Server, driver: S3Driver) -> None:
+def test_failed_copy_of_a_part_aborts_the_upload(server: Server, driver: S3Driver) -> None:
     refused = document("Error", "<Code>InvalidArgument</Code>", 400)
     server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN])
     server.default = refused
@@ -97,7 +97,7 @@ def test_a_part_that_cannot_be_copied_leaves_no_upload(server: Server, driver: S
     assert "DELETE /target/c?uploadId=an%20id" in server.seen[-1].line
 
 
-def test_a_copy_that_is_cancelled_leaves_no_upload(server: Server, driver: S3Driver) -> None:
+def test_cancelled_copy_aborts_the_upload(server: Server, driver: S3Driver) -> None:
     """It goes no further than the parts that are under way."""
     server.steps.extend([TOO_LARGE, SOURCE, TAGS, BEGUN, PART])
     server.default = PART
@@ -108,7 +108,9 @@ def test_a_copy_that_is_cancelled_leaves_no_upload(server: Server, driver: S3Dri
     assert any("DELETE /target/c?uploadId=an%20id" in seen.line for seen in server.seen)
 
 
-def test_an_end_whose_answer_was_lost_is_looked_at(server: Server, driver: S3Driver) -> None:
+def test_completion_of_a_copy_with_lost_response_is_checked(
+    server: Server, driver: S3Driver
+) -> None:
     """The ETag of an object in parts follows from those of its parts."""
     etag = composite_etag([ETAG] * PARTS)
     assert etag is not None
@@ -121,7 +123,7 @@ def test_an_end_whose_answer_was_lost_is_looked_at(server: Server, driver: S3Dri
     assert "HEAD" == methods(server.seen)[-1]
 
 
-def test_an_empty_object_has_no_parts(server: Server) -> None:
+def test_empty_object_is_copied_without_parts(server: Server) -> None:
     """A condition on the copy needs parts, and S3 makes no object of none."""
     server.steps.extend([head(0, "abc"), answer(ETag='"new"')])
     with get_driver("seaweedfs")("KEY", "SECRET", endpoint=server.url) as driver:
@@ -132,7 +134,7 @@ def test_an_empty_object_has_no_parts(server: Server) -> None:
     assert "*" == dict(last.headers)["if-none-match"]
 
 
-def test_where_no_parts_are_copied_a_large_copy_is_refused(server: Server) -> None:
+def test_large_copy_is_refused_by_services_without_part_copies(server: Server) -> None:
     server.steps.extend([TOO_LARGE, SOURCE])
     with get_driver("storj")("KEY", "SECRET", endpoint=server.url) as driver:
         with pytest.raises(NotSupportedError, match=f"cannot copy an object of {SIZE} bytes"):

@@ -21,7 +21,7 @@ MD5 = "9e107d9d372bb6826bd81d3542a419d6"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc",))))
-def test_a_metadata_value_comes_back_as_it_was(value: str) -> None:
+def test_metadata_value_survives_encoding(value: str) -> None:
     encoded = encode_text(value)
     assert encoded.isascii()
     assert encoded == encoded.strip()
@@ -41,11 +41,11 @@ def test_a_metadata_value_comes_back_as_it_was(value: str) -> None:
         ("=?UTF-8?B?Z3LDvA==?= and more", "=?UTF-8?B?Z3LDvA==?= and more"),
     ],
 )
-def test_what_others_wrote_is_read(written: str, meant: str) -> None:
+def test_metadata_of_other_clients_is_decoded(written: str, meant: str) -> None:
     assert meant == decode_text(written)
 
 
-def test_all_that_a_head_tells_is_taken() -> None:
+def test_object_info_has_every_header() -> None:
     headers = {
         "etag": f'"{MD5}"',
         "last-modified": "Wed, 21 Oct 2015 07:28:00 GMT",
@@ -76,7 +76,7 @@ def test_all_that_a_head_tells_is_taken() -> None:
     assert dialect.object_info("name", {"x-amz-version-id": "null"}, 0, AWS).version is None
 
 
-def test_what_was_told_goes_out_again() -> None:
+def test_kept_headers_repeat_the_object_info() -> None:
     """Changing the metadata keeps all the rest."""
     info = ObjectInfo(
         "name",
@@ -104,7 +104,7 @@ def test_what_was_told_goes_out_again() -> None:
     }
 
 
-def test_a_header_of_other_letters_is_refused() -> None:
+def test_headers_beyond_ascii_are_refused() -> None:
     with pytest.raises(ValueError, match="RFC 6266"):
         dialect.HEADERS.write_headers(WriteOptions(content_disposition="attachment; filename=ü"))
 
@@ -138,7 +138,7 @@ def test_a_page_is_sorted_and_decoded() -> None:
     assert token == "more+of/it="
 
 
-def test_a_page_of_version_1_goes_on_behind_its_last_name() -> None:
+def test_page_of_a_version_1_listing_continues_after_its_last_name() -> None:
     start = "<ListBucketResult><IsTruncated>true</IsTruncated>"
     rows = "<Contents><Key>a%2F</Key></Contents></ListBucketResult>"
     for page, marker in ((rows, "a%2F"), (f"<NextMarker>m</NextMarker>{rows}", "m")):
@@ -151,7 +151,7 @@ def test_a_page_of_version_1_goes_on_behind_its_last_name() -> None:
         page_of(f"{start}</ListBucketResult>")
 
 
-def test_a_page_that_comes_again_and_again_is_an_error() -> None:
+def test_repeated_page_is_an_error() -> None:
     """Or a listing of a server that passes over where a page begins would never end."""
     start = "<ListBucketResult><IsTruncated>true</IsTruncated>"
     rows = "<Contents><Key>a</Key></Contents></ListBucketResult>"
@@ -161,13 +161,13 @@ def test_a_page_that_comes_again_and_again_is_an_error() -> None:
             page_of(start + page, token)
 
 
-def test_a_prefix_that_sorts_before_the_start_is_left_out() -> None:
+def test_prefix_before_the_start_is_omitted() -> None:
     rows = "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes><Contents><Key>b</Key></Contents>"
     items, _ = page_of(f"<ListBucketResult>{rows}</ListBucketResult>", start_after="a/1")
     assert ["b"] == [item.name for item in items]
 
 
-def test_bodies_are_what_s3_reads() -> None:
+def test_request_bodies_are_valid_xml() -> None:
     assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in location_body("eu-west-1")
     assert b"<Quiet>true</Quiet><Object><Key>a&lt;b&#13;&amp;</Key></Object>" in delete_body(
         [("a<b\r&", None)]
@@ -177,7 +177,7 @@ def test_bodies_are_what_s3_reads() -> None:
     assert b"<ChecksumCRC32>AAAAAA==</ChecksumCRC32>" in body
 
 
-def test_etags_of_parts_make_that_of_the_whole() -> None:
+def test_composite_etag_is_made_of_the_etags_of_parts() -> None:
     empty = hashlib.md5(b"").digest()
     whole = hashlib.md5(empty + empty).hexdigest()
     assert f"{whole}-2" == dialect.composite_etag([empty.hex(), empty.hex()])

@@ -90,7 +90,7 @@ def url(bucket: str, region: str = "eu-west-1", **options: Any) -> str:
         ),
     ],
 )  # fmt: skip
-def test_a_bucket_has_its_place(expected: str, bucket: str, options: dict[str, Any]) -> None:
+def test_location_of_a_bucket(expected: str, bucket: str, options: dict[str, Any]) -> None:
     assert expected == url(bucket, **options)
 
 
@@ -111,7 +111,7 @@ def test_a_bucket_has_its_place(expected: str, bucket: str, options: dict[str, A
         "https://host\n.example",
     ],
 )
-def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
+def test_invalid_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(InvalidOptionError) as caught:
         S3Driver(KEY, SECRET, endpoint=endpoint)
     assert "password" not in str(caught.value)
@@ -130,7 +130,7 @@ def test_an_endpoint_that_cannot_be_is_refused(endpoint: str) -> None:
         "-a",
     ],
 )
-def test_a_region_that_cannot_be_is_refused(region: str) -> None:
+def test_invalid_region_is_refused(region: str) -> None:
     with pytest.raises(InvalidOptionError):
         S3Driver(KEY, SECRET, region=region)
 
@@ -149,19 +149,19 @@ def test_a_region_that_cannot_be_is_refused(region: str) -> None:
         {"timeout": 0},
     ],
 )
-def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_driver_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOptionError):
         S3Driver(KEY, SECRET, **options)
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 300, "-a-", "bu cket", "bücket", "a:b", "..", "a\n"])
-def test_a_bucket_that_cannot_be_is_refused(name: str) -> None:
+def test_invalid_bucket_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidNameError):
         S3Driver(KEY, SECRET).list_objects(name)
 
 
 @pytest.mark.parametrize("name", ["Upper", "under_score", "192.168.1.1", "a..b", "abc-"])
-def test_a_new_bucket_keeps_the_rules_of_today(name: str) -> None:
+def test_new_bucket_name_follows_the_current_rules(name: str) -> None:
     with pytest.raises(InvalidNameError):
         S3Driver(KEY, SECRET).create_container(name)
 
@@ -181,7 +181,7 @@ def test_every_service_is_in_the_registry() -> None:
         assert issubclass(cls, S3Driver)
 
 
-def test_a_service_is_reached_with_what_it_needs() -> None:
+def test_service_has_its_documented_location() -> None:
     """What a service needs is asked for, by name."""
     assert "abc.r2.cloudflarestorage.com" in repr(get_driver("r2")(KEY, SECRET, account="abc"))
     with pytest.raises(InvalidOptionError, match="account"):
@@ -192,7 +192,7 @@ def test_a_service_is_reached_with_what_it_needs() -> None:
         get_driver("minio")(KEY, SECRET)
 
 
-def test_what_a_service_lacks_is_not_claimed() -> None:
+def test_missing_features_of_a_service_are_not_supported() -> None:
     """`supports` tells what the record says."""
     alibaba = get_driver("alibaba")(KEY, SECRET)
     assert not alibaba.supports("delete_objects")
@@ -204,14 +204,14 @@ def test_what_a_service_lacks_is_not_claimed() -> None:
         r2.delete_object(r2.object("bucket", "name"), if_match="etag")
 
 
-def test_a_record_of_ones_own_makes_a_driver() -> None:
+def test_custom_service_record_makes_a_driver() -> None:
     service = Service("mine", "Mine", "https://{region}.mine.example", parts=False)
     driver = driver_class(service)(KEY, SECRET, region="here")
     assert repr(driver) == "<MineDriver https://here.mine.example>"
     assert not driver.takes_parts
 
 
-def test_an_endpoint_of_amazon_is_amazon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_amazon_is_recognized_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = S3Driver(KEY, SECRET, endpoint="https://s3.eu-central-1.amazonaws.com")
     assert driver.service is AWS
     assert driver._client.region == "eu-central-1"
@@ -231,7 +231,7 @@ def test_an_endpoint_of_amazon_is_amazon(monkeypatch: pytest.MonkeyPatch) -> Non
         "https://s3-accelerate.amazonaws.com",
     ],
 )
-def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
+def test_url_of_a_bucket_is_not_an_endpoint(endpoint: str) -> None:
     """Or all names would begin with the bucket's."""
     with pytest.raises(InvalidOptionError):
         S3Driver("key", "secret", endpoint=endpoint)
@@ -246,13 +246,13 @@ def test_the_address_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
         "https://photos.example.com",
     ],
 )
-def test_what_only_looks_like_a_bucket_is_left_alone(endpoint: str) -> None:
+def test_endpoint_that_resembles_a_bucket_url_is_accepted(endpoint: str) -> None:
     with S3Driver("key", "secret", endpoint=endpoint) as driver:
         assert driver._client.endpoint.place("photos", "us-east-1").url == endpoint
 
 
 @pytest.mark.parametrize("host", ["oss-cn-beijing", "s3.oss-cn-beijing"])
-def test_alibaba_has_an_endpoint_for_this_dialect(host: str) -> None:
+def test_alibaba_is_used_by_its_s3_endpoint(host: str) -> None:
     with S3Driver("key", "secret", endpoint=f"https://{host}.aliyuncs.com") as driver:
         place = driver._client.endpoint.place("photos", driver._client.region)
     assert place.url == "https://photos.s3.oss-cn-beijing.aliyuncs.com"
@@ -294,7 +294,7 @@ def test_credentials_come_from_arguments_or_the_environment(
         get_driver("wasabi")()
 
 
-def test_a_pickle_carries_no_secret_unless_it_was_allowed(
+def test_pickle_contains_a_secret_only_if_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import pickle
@@ -312,7 +312,7 @@ def test_a_pickle_carries_no_secret_unless_it_was_allowed(
     assert pickle.loads(pickle.dumps(open_to_all))._client.credentials is None
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_shows_no_secret() -> None:
     driver = S3Driver(KEY, SECRET, token=TOKEN, customer_key=b"k" * 32)
     shown = f"{driver!r} {driver._settings!r} {driver._client.credentials!r}"
     assert SECRET not in shown
@@ -323,7 +323,7 @@ def test_no_secret_is_shown() -> None:
 # ---------------------------------------------------------------------- signed URLs
 
 
-def test_a_signed_url_is_made_of_what_is_known() -> None:
+def test_presigned_url_needs_no_request() -> None:
     driver = S3Driver(KEY, SECRET, token=TOKEN, region="eu-west-1", requester_pays=True)
     signed = driver.object("photos", "a b/..c/ü").sign_url(expires=60)
     parts = urlsplit(str(signed))
@@ -420,7 +420,7 @@ def test_the_region_of_a_bucket_is_found_once(answer: FakeAnswer) -> None:
     assert "photos.s3.eu-west-3." in driver.object("photos", "a").sign_url()
 
 
-def test_the_region_is_asked_for_where_head_does_not_tell_it() -> None:
+def test_region_is_requested_when_head_does_not_have_it() -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     told = moved(400, "eu-west-3", "AuthorizationHeaderMalformed")
     told.headers = {}
@@ -432,7 +432,7 @@ def test_the_region_is_asked_for_where_head_does_not_tell_it() -> None:
 
 
 @pytest.mark.parametrize("region", ["evil.example/#", "x@evil:443", "us-east-1", "a" * 64, ""])
-def test_a_region_that_leads_elsewhere_or_nowhere_is_not_followed(region: str) -> None:
+def test_invalid_region_in_a_response_is_not_followed(region: str) -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     transport = FakeTransport([moved(301, region)])
     driver._client.transport = transport
@@ -441,7 +441,7 @@ def test_a_region_that_leads_elsewhere_or_nowhere_is_not_followed(region: str) -
     assert len(transport.seen) == 1
 
 
-def test_services_that_send_us_in_circles_are_given_up() -> None:
+def test_circular_redirects_are_an_error() -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
     transport = FakeTransport([moved(301, f"eu-west-{number}") for number in range(9)])
     driver._client.transport = transport
@@ -450,7 +450,7 @@ def test_services_that_send_us_in_circles_are_given_up() -> None:
     assert len(transport.seen) == 4
 
 
-def test_a_bucket_is_not_made_in_another_region() -> None:
+def test_bucket_is_not_created_in_another_region() -> None:
     driver = S3Driver(KEY, SECRET, region="eu-west-1")
     elsewhere = moved(400, "eu-west-3", "IllegalLocationConstraintException")
     transport = FakeTransport([elsewhere])

@@ -185,7 +185,7 @@ PAGES: Mapping[int, type[StorageError]] = {
 
 @every_operation
 @pytest.mark.parametrize("status", PAGES)
-def test_a_web_page_is_no_answer(
+def test_web_page_of_a_proxy_is_not_taken_for_s3(
     made: Make, server: Server, logged: pytest.LogCaptureFixture, operation: str, status: int
 ) -> None:
     """A proxy, or a network that wants a login first: nothing of it is taken for S3."""
@@ -211,7 +211,7 @@ def test_objects_can_be_web_pages(made: Make, server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 407, 502])
-def test_a_proxy_that_opens_no_way(
+def test_proxy_that_refuses_a_tunnel_is_reported(
     made: Make, open_tunnel: OpenTunnel, logged: pytest.LogCaptureFixture, status: int
 ) -> None:
     head = (
@@ -229,7 +229,7 @@ def test_a_proxy_that_opens_no_way(
 # ---------------------------------------------------------------------- no way there
 
 
-def test_a_host_that_nobody_knows(made: Make, logged: pytest.LogCaptureFixture) -> None:
+def test_unknown_host_is_reported(made: Make, logged: pytest.LogCaptureFixture) -> None:
     container = made("https://nobody.invalid")
     for operation, call in OPERATIONS.items():
         error = told(TransportError, lambda call=call: call(container))
@@ -238,7 +238,7 @@ def test_a_host_that_nobody_knows(made: Make, logged: pytest.LogCaptureFixture) 
         assert "nobody.invalid" in error.message
 
 
-def test_a_port_where_nobody_listens(made: Make, logged: pytest.LogCaptureFixture) -> None:
+def test_refused_connection_is_reported(made: Make, logged: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     container = made(f"http://127.0.0.1:{port}")
@@ -248,7 +248,7 @@ def test_a_port_where_nobody_listens(made: Make, logged: pytest.LogCaptureFixtur
         assert f"127.0.0.1:{port} refused the connection" in error.message
 
 
-def test_a_service_that_stalls(
+def test_stalled_service_times_out(
     made: Make, server: Server, logged: pytest.LogCaptureFixture
 ) -> None:
     server.default = Play(then="stall")
@@ -277,7 +277,7 @@ def secure(authority: trustme.CA, host: str) -> Server:
     return Server(tls=context)
 
 
-def test_a_certificate_that_nobody_vouches_for(
+def test_certificate_of_an_unknown_authority_is_reported(
     made: Make, authority: trustme.CA, logged: pytest.LogCaptureFixture
 ) -> None:
     server = secure(authority, "127.0.0.1")
@@ -288,7 +288,7 @@ def test_a_certificate_that_nobody_vouches_for(
     assert server.seen == []
 
 
-def test_a_certificate_of_somebody_else(
+def test_certificate_of_another_host_is_reported(
     made: Make, authority: trustme.CA, bundle: str, logged: pytest.LogCaptureFixture
 ) -> None:
     server = secure(authority, "other.example")
@@ -300,7 +300,7 @@ def test_a_certificate_of_somebody_else(
     assert server.seen == []
 
 
-def test_plain_http_where_tls_is_spoken(made: Make, authority: trustme.CA) -> None:
+def test_plain_http_to_a_tls_port_is_reported(made: Make, authority: trustme.CA) -> None:
     server = secure(authority, "127.0.0.1")
     container = made(server.url.replace("https", "http"))
     error = told(TransportError, lambda: container.read_object("name"))
@@ -309,7 +309,7 @@ def test_plain_http_where_tls_is_spoken(made: Make, authority: trustme.CA) -> No
     assert "https://" in error.message
 
 
-def test_tls_where_plain_http_is_spoken(made: Make) -> None:
+def test_tls_to_a_plain_http_port_is_reported(made: Make) -> None:
     """An HTTP server answers what it cannot read with a 400, or not at all."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -360,7 +360,7 @@ def test_a_wrong_secret(
 
 
 @every_operation
-def test_a_clock_that_is_off_by_a_day(
+def test_wrong_clock_is_corrected_with_a_warning(
     made: Make, s3_server: S3Server, bucket: str, logged: pytest.LogCaptureFixture, operation: str
 ) -> None:
     """The service's clock is taken, and a warning says that ours is wrong."""
@@ -377,7 +377,7 @@ def test_a_clock_that_is_off_by_a_day(
 
 
 @pytest.mark.parametrize("operation", ["read_object", "get_object", "upload_object"])
-def test_a_clock_that_nobody_can_set(
+def test_clock_error_without_a_time_of_the_service_is_reported(
     made: Make, server: Server, logged: pytest.LogCaptureFixture, operation: str
 ) -> None:
     """A service that complains of our clock, and whose own is the same: it is told."""
@@ -388,7 +388,7 @@ def test_a_clock_that_nobody_can_set(
     assert "clock" in error.message
 
 
-def test_a_region_that_the_service_does_not_tell(made: Make, server: Server) -> None:
+def test_wrong_region_without_the_right_one_is_reported(made: Make, server: Server) -> None:
     server.default = refusal("AuthorizationHeaderMalformed", 400, "the region is wrong")
     for operation, call in OPERATIONS.items():
         error = told(AuthenticationError, lambda call=call: call(made(server.url)))
@@ -396,7 +396,9 @@ def test_a_region_that_the_service_does_not_tell(made: Make, server: Server) -> 
         assert "region=" in error.message
 
 
-def test_who_was_let_in_before_is_not_asked_why(made: Make, server: Server) -> None:
+def test_denied_head_is_explained_only_before_the_first_success(
+    made: Make, server: Server
+) -> None:
     """The answer to HEAD that forbids is looked into only while nothing is known to be right."""
     container = made(server.url)
     server.steps.extend([silent(403), refusal("AccessDenied", 403)])
@@ -427,7 +429,7 @@ def test_a_missing_bucket(made: Make, s3_server: S3Server) -> None:
             assert isinstance(error, FileNotFoundError)
 
 
-def test_a_bucket_that_only_a_status_says_is_missing(made: Make, server: Server) -> None:
+def test_status_404_without_a_body_is_a_missing_bucket(made: Make, server: Server) -> None:
     server.default = silent(404)
     for operation in ("upload_object", "list_objects", "list_uploads", "get_container"):
         error = told(
@@ -436,7 +438,9 @@ def test_a_bucket_that_only_a_status_says_is_missing(made: Make, server: Server)
         check(error, operation, status=404, request_id="R0")
 
 
-def test_an_object_to_be_replaced_that_is_gone(made: Make, server: Server) -> None:
+def test_conditional_write_over_a_deleted_object_is_object_changed(
+    made: Make, server: Server
+) -> None:
     """Amazon answers If-Match with 404 there, and not with 412."""
     server.steps.append(answer(b"", ETag='"abc"'))  # the look before
     server.default = refusal("NoSuchKey", 404)
@@ -450,14 +454,14 @@ def test_an_object_to_be_replaced_that_is_gone(made: Make, server: Server) -> No
 # ---------------------------------------------------------------------- endpoints
 
 
-def test_a_slash_or_a_path_behind_the_endpoint(made: Make, server: Server) -> None:
+def test_endpoint_may_have_a_path(made: Make, server: Server) -> None:
     server.default = answer(b"content", ETag='"any"')
     for path, prefix in (("", ""), ("/", ""), ("/gate/s3", "/gate/s3"), ("/gate/s3/", "/gate/s3")):
         made(server.url + path).read_object("a b")
         assert f"{prefix}/bucket/a%20b" == server.seen[-1].target
 
 
-def test_an_endpoint_that_names_the_bucket(made: Make, server: Server) -> None:
+def test_endpoint_that_ends_with_the_bucket_is_reported(made: Make, server: Server) -> None:
     """All names would begin with the bucket's; where they do, one can say so."""
     error = told(InvalidOptionError, lambda: list(made(f"{server.url}/bucket").list_objects()))
     assert "endpoint" in error.message
@@ -481,7 +485,7 @@ def test_an_endpoint_that_names_the_bucket(made: Make, server: Server) -> None:
         "",
     ],
 )
-def test_an_endpoint_that_cannot_be_one(made: Make, endpoint: str) -> None:
+def test_invalid_endpoint_is_not_repeated_in_the_error(made: Make, endpoint: str) -> None:
     """It is told before anything is sent, and not repeated: there may be a secret in it."""
     with pytest.raises(InvalidOptionError, match=r"endpoint|URL") as caught:
         made(endpoint)
@@ -491,7 +495,7 @@ def test_an_endpoint_that_cannot_be_one(made: Make, endpoint: str) -> None:
 # ---------------------------------------------------------------------- what nobody is told
 
 
-def test_a_tired_service_is_told_of_without_secrets(
+def test_errors_of_a_busy_service_show_no_secrets(
     made: Make, server: Server, logged: pytest.LogCaptureFixture
 ) -> None:
     server.default = refusal("SlowDown", 503)

@@ -48,7 +48,7 @@ def headers(recorder: Recorder) -> list[dict[str, str]]:
 # ---------------------------------------------------------------------- sent
 
 
-def test_a_put_has_what_it_was_given(recorder: Recorder, driver: S3Driver) -> None:
+def test_put_sends_its_own_options(recorder: Recorder, driver: S3Driver) -> None:
     extra = {
         "acl": "bucket-owner-full-control",
         "encryption": "aws:kms",
@@ -63,7 +63,7 @@ def test_a_put_has_what_it_was_given(recorder: Recorder, driver: S3Driver) -> No
     assert sent["x-amz-tagging"] == "colour=red%20%26%20blue&%C3%A4%2Bb="
 
 
-def test_an_upload_in_parts_has_it_from_its_beginning(
+def test_multipart_upload_sends_its_own_options_at_the_start(
     recorder: Recorder, driver: S3Driver
 ) -> None:
     """A key of the customer's goes along with every part, and only with those of this upload."""
@@ -82,7 +82,7 @@ def test_an_upload_in_parts_has_it_from_its_beginning(
     assert all(f"{CUSTOMER}key" not in sent for sent in headers(recorder))
 
 
-def test_nothing_is_kept_of_an_upload_that_ended(recorder: Recorder, driver: S3Driver) -> None:
+def test_options_of_a_finished_upload_are_forgotten(recorder: Recorder, driver: S3Driver) -> None:
     driver.upload_object(bytes(PART + 1), "bucket", "a", extra={"customer_key": KEY})
     with pytest.raises(ZeroDivisionError):
         driver.upload_object(
@@ -103,7 +103,7 @@ def test_nothing_is_kept_of_an_upload_that_ended(recorder: Recorder, driver: S3D
         ({"customer_key": KEY}, {f"{CUSTOMER}algorithm": "AES256"}),
     ],
 )
-def test_it_takes_the_place_of_the_drivers(
+def test_options_of_an_upload_replace_those_of_the_driver(
     recorder: Recorder, extra: dict[str, object], expected: dict[str, str]
 ) -> None:
     """One way to encrypt takes the place of any other; the key of another goes with it."""
@@ -119,7 +119,7 @@ def test_it_takes_the_place_of_the_drivers(
         assert "x-amz-acl" not in sent
 
 
-def test_a_copy_has_what_it_was_given(recorder: Recorder) -> None:
+def test_copy_sends_its_own_options_on_s3(recorder: Recorder) -> None:
     """Its source is read with the driver's key, the copy is written with its own."""
     with made(recorder, customer_key=bytes(32)) as driver:
         driver.object("bucket", "a").copy(
@@ -134,7 +134,7 @@ def test_a_copy_has_what_it_was_given(recorder: Recorder) -> None:
     assert "x-amz-metadata-directive" not in sent
 
 
-def test_tags_can_be_left_behind(recorder: Recorder, driver: S3Driver) -> None:
+def test_tags_can_be_removed_by_a_copy(recorder: Recorder, driver: S3Driver) -> None:
     driver.object("bucket", "a").copy("bucket", "b", extra={"tags": {}})
     (sent,) = headers(recorder)
     assert "REPLACE" == sent["x-amz-tagging-directive"]
@@ -158,7 +158,7 @@ def test_a_copy_onto_itself_changes_how_an_object_is_kept(
     assert (value, "REPLACE") == (copy[header], copy["x-amz-metadata-directive"])
 
 
-def test_a_bucket_has_what_it_was_given(recorder: Recorder, driver: S3Driver) -> None:
+def test_bucket_creation_sends_its_options(recorder: Recorder, driver: S3Driver) -> None:
     """Where all regions have one host, the body says which is meant."""
     recorder.status["HEAD"] = 404
     extra = {"region": "eu-west-1", "ownership": "ObjectWriter", "acl": "public-read"}
@@ -170,7 +170,7 @@ def test_a_bucket_has_what_it_was_given(recorder: Recorder, driver: S3Driver) ->
     assert "eu-west-1" == container.extra["region"]
 
 
-def test_amazon_is_asked_in_the_region_of_the_bucket() -> None:
+def test_bucket_is_created_in_the_given_region() -> None:
     driver = S3Driver("AKID", "secret", region="eu-west-1")
     asked: list[tuple[str, bytes | None]] = []
 
@@ -214,7 +214,7 @@ def test_amazon_is_asked_in_the_region_of_the_bucket() -> None:
         {"region": "eu-west-1"},
     ],
 )
-def test_what_cannot_be_is_refused_before_a_byte_is_sent(
+def test_invalid_options_are_refused_before_a_request(
     recorder: Recorder, driver: S3Driver, extra: dict[str, object]
 ) -> None:
     for size in (1, PART + 1):
@@ -228,7 +228,7 @@ def test_what_cannot_be_is_refused_before_a_byte_is_sent(
 @pytest.mark.parametrize(
     "extra", [{"region": "EU!"}, {"ownership": "mine"}, {"acl": 1}, {"tags": {}}]
 )
-def test_no_bucket_is_made_of_what_cannot_be(
+def test_invalid_bucket_options_are_refused(
     recorder: Recorder, driver: S3Driver, extra: dict[str, object]
 ) -> None:
     with pytest.raises(InvalidOptionError):
@@ -237,7 +237,7 @@ def test_no_bucket_is_made_of_what_cannot_be(
 
 
 @pytest.mark.parametrize("label", ["acl", "encryption", "kms_key", "customer_key"])
-def test_a_driver_is_not_made_of_what_cannot_be(label: str) -> None:
+def test_invalid_driver_settings_are_refused(label: str) -> None:
     with pytest.raises(StorageError):
         S3Driver("AKID", "secret", **{label: "ü"})
 
@@ -282,7 +282,7 @@ def test_a_server_keeps_tags_and_class(real: StorageDriver, client: Any, size: i
     container.delete()
 
 
-def test_a_key_of_ones_own_is_needed_to_read(server: S3Server) -> None:
+def test_customer_key_is_required_for_reading(server: S3Server) -> None:
     """What was written with it is read by a driver that was made with it, whole and in parts."""
     make = get_driver("s3")
     with (

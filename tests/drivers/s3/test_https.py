@@ -39,7 +39,7 @@ def tls_server(
         yield server
 
 
-def test_all_goes_over_tls(tls_server: S3Server, authority: tuple[Path, Path]) -> None:
+def test_all_operations_use_tls(tls_server: S3Server, authority: tuple[Path, Path]) -> None:
     """Small and large objects, with the authority named; bodies are not signed then."""
     with S3Driver(
         tls_server.key, tls_server.secret, endpoint=tls_server.endpoint, verify=str(authority[0])
@@ -54,7 +54,7 @@ def test_all_goes_over_tls(tls_server: S3Server, authority: tuple[Path, Path]) -
         container.delete()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: S3Server) -> None:
+def test_certificate_of_an_unknown_authority_is_refused(tls_server: S3Server) -> None:
     with S3Driver(tls_server.key, tls_server.secret, endpoint=tls_server.endpoint) as driver:
         with pytest.raises(TransportError, match="certificate") as caught:
             driver.get_container("over-tls")
@@ -65,7 +65,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tls_server: S3Server) 
 # ---------------------------------------------------------------------- arguments of the wire
 
 
-def test_an_unchecked_certificate_is_warned_of(tls_server: S3Server) -> None:
+def test_unverified_certificate_emits_a_warning(tls_server: S3Server) -> None:
     with S3Driver(
         tls_server.key, tls_server.secret, endpoint=tls_server.endpoint, verify=False
     ) as driver:
@@ -74,7 +74,7 @@ def test_an_unchecked_certificate_is_warned_of(tls_server: S3Server) -> None:
     assert "over-tls" not in names
 
 
-def test_a_service_may_ask_for_a_certificate(tmp_path: Path) -> None:
+def test_client_certificate_is_sent(tmp_path: Path) -> None:
     """It is sent one, in one file or in two, and turns away who has none."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
@@ -104,7 +104,7 @@ def read_over(server: Server, folder: Path, **options: Any) -> bytes:
         return driver.object("bucket", "a").read()
 
 
-def test_a_proxy_that_is_named_is_asked() -> None:
+def test_proxy_is_used() -> None:
     """A plain one is sent the whole URL; the service itself is never spoken to."""
     proxy = Server(default=answer(b"content", ETag='"e"'))
     try:

@@ -119,7 +119,7 @@ STOPS = pytest.mark.parametrize(
 
 
 @STOPS
-def test_a_source_that_fails(
+def test_failed_source_leaves_nothing(
     container: Container,
     name: str,
     relay: Relay,
@@ -132,7 +132,7 @@ def test_a_source_that_fails(
 
 
 @STOPS
-def test_a_writer_that_is_left_by_an_exception(
+def test_writer_left_by_an_exception_leaves_nothing(
     container: Container,
     name: str,
     relay: Relay,
@@ -153,7 +153,7 @@ def test_a_writer_that_is_left_by_an_exception(
     ],
     ids=["500", "403"],
 )
-def test_a_part_that_the_service_does_not_take(
+def test_refused_part_leaves_nothing(
     container: Container,
     name: str,
     relay: Relay,
@@ -170,7 +170,7 @@ def test_a_part_that_the_service_does_not_take(
     )  # fmt: skip
 
 
-def test_an_upload_that_is_cancelled(
+def test_cancelled_upload_leaves_nothing(
     container: Container, name: str, relay: Relay, client: Any
 ) -> None:
     cancel = threading.Event()
@@ -180,7 +180,7 @@ def test_an_upload_that_is_cancelled(
         )
 
 
-def test_a_condition_that_no_longer_holds_at_the_end(
+def test_condition_that_fails_at_completion_leaves_nothing(
     container: Container, relay: Relay, client: Any
 ) -> None:
     """Somebody else is faster while the parts travel; what they wrote stays."""
@@ -226,7 +226,7 @@ container.upload_object(blocks(), name)
 
 
 @pytest.mark.parametrize("where", ["source", "writer", "part"])
-def test_a_program_that_is_interrupted(
+def test_interrupted_program_leaves_nothing(
     s3_server: S3Server, container: Container, name: str, relay: Relay, client: Any, where: str
 ) -> None:
     """A real Ctrl-C, while the source is read, or while all senders wait for the server."""

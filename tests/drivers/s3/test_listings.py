@@ -51,7 +51,7 @@ def bucket(client: Any) -> str:
 # ---------------------------------------------------------------------- versions
 
 
-def test_a_bucket_goes_with_its_versions_markers_and_uploads(
+def test_bucket_deletion_includes_versions_markers_and_uploads(
     driver: S3Driver, client: Any, bucket: str
 ) -> None:
     """They come on several pages, and a page is deleted after the next one was asked for."""
@@ -72,7 +72,7 @@ def test_a_bucket_goes_with_its_versions_markers_and_uploads(
         driver.get_container(bucket)
 
 
-def test_a_bucket_without_versions_goes_too(driver: S3Driver, client: Any, bucket: str) -> None:
+def test_bucket_without_versions_is_deleted(driver: S3Driver, client: Any, bucket: str) -> None:
     for number in range(3):
         client.put_object(Bucket=bucket, Key=f"{number} a+b%20&ü", Body=b"x")
     driver.delete_container(bucket)
@@ -83,7 +83,7 @@ def test_a_bucket_without_versions_goes_too(driver: S3Driver, client: Any, bucke
 # ---------------------------------------------------------------------- parts
 
 
-def test_the_parts_of_an_upload_are_told(driver: S3Driver, client: Any, bucket: str) -> None:
+def test_parts_of_an_upload_are_listed(driver: S3Driver, client: Any, bucket: str) -> None:
     upload_id = client.create_multipart_upload(Bucket=bucket, Key="a b")["UploadId"]
     sizes = {1: 5 * MIB, 3: 5 * MIB + 1, 7: 9}
     tags = [
@@ -134,7 +134,7 @@ LISTED = document("ListBucketResult", "<Contents><Key>a</Key></Contents>")
     ],
     ids=["501", "405", "403", "passed over"],
 )
-def test_where_versions_are_not_told_objects_are_deleted(
+def test_objects_are_deleted_where_versions_are_not_listed(
     played: Server, playing: S3Driver, refusal: Any
 ) -> None:
     """A server that passes over what it does not know lists objects in place of versions."""
@@ -150,7 +150,7 @@ def test_where_versions_are_not_told_objects_are_deleted(
     assert b"VersionId" not in played.seen[2].body
 
 
-def test_versions_that_stay_are_told(played: Server, playing: S3Driver) -> None:
+def test_versions_that_cannot_be_deleted_are_reported(played: Server, playing: S3Driver) -> None:
     """Such as one that is locked."""
     version = "<Version><Key>a</Key><VersionId>1</VersionId></Version>"
     failure = "<Error><Key>a</Key><VersionId>1</VersionId><Code>AccessDenied</Code></Error>"
@@ -165,7 +165,7 @@ def test_versions_that_stay_are_told(played: Server, playing: S3Driver) -> None:
     assert b"<Key>a</Key><VersionId>1</VersionId>" in played.seen[1].body
 
 
-def test_versions_whose_names_xml_cannot_carry_go_one_by_one(
+def test_versions_with_names_invalid_in_xml_are_deleted_one_by_one(
     played: Server, playing: S3Driver
 ) -> None:
     versions = "".join(
@@ -185,7 +185,7 @@ def test_versions_whose_names_xml_cannot_carry_go_one_by_one(
     }
 
 
-def test_pages_of_parts_count_on(played: Server, playing: S3Driver) -> None:
+def test_offsets_of_parts_continue_on_the_next_page(played: Server, playing: S3Driver) -> None:
     """The second page begins where the first one ends, in number and in bytes."""
     first, second = (
         f"<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>&quot;e&quot;</ETag>"
@@ -208,7 +208,7 @@ def test_pages_of_parts_count_on(played: Server, playing: S3Driver) -> None:
     "inside",
     ["<IsTruncated>true</IsTruncated>", "<Part><PartNumber>1</PartNumber></Part>"],
 )
-def test_a_list_of_parts_that_makes_no_sense_is_an_error(
+def test_malformed_list_of_parts_is_an_error(
     played: Server, playing: S3Driver, inside: str
 ) -> None:
     played.steps.append(document("ListPartsResult", inside))

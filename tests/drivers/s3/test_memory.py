@@ -121,7 +121,9 @@ def extra(drain: tuple[Drain, str], folder: Path, code: str, crowd: int) -> int:
 
 @needs_proc
 @pytest.mark.parametrize("source", UPLOADS)
-def test_an_upload_holds_its_parts(drain: tuple[Drain, str], folder: Path, source: str) -> None:
+def test_upload_memory_is_limited_to_its_parts(
+    drain: tuple[Drain, str], folder: Path, source: str
+) -> None:
     """No more than concurrency + 1 parts are in memory, and several travel at once."""
     taken = extra(drain, folder, UPLOADS[source], CONCURRENCY)
     server = drain[0]
@@ -134,7 +136,9 @@ def test_an_upload_holds_its_parts(drain: tuple[Drain, str], folder: Path, sourc
 
 @needs_proc
 @pytest.mark.parametrize("way", DOWNLOADS)
-def test_a_download_holds_its_buffers(drain: tuple[Drain, str], folder: Path, way: str) -> None:
+def test_download_memory_is_limited_to_its_buffers(
+    drain: tuple[Drain, str], folder: Path, way: str
+) -> None:
     """The bytes are verified and never held; a download has several ranges on their way."""
     code, bound = DOWNLOADS[way]
     crowd = CONCURRENCY if way == "download" else 1
@@ -146,7 +150,7 @@ def test_a_download_holds_its_buffers(drain: tuple[Drain, str], folder: Path, wa
 
 
 @pytest.mark.parametrize("service", [AWS, OTHER, *SERVICES.values()], ids=lambda one: one.title)
-def test_what_is_large_has_a_plan_on_every_service(service: Service) -> None:
+def test_every_service_has_part_sizes_for_large_objects(service: Service) -> None:
     """5 TiB fit into the parts that a service takes, and so do 48.9 GiB of unknown length."""
     limits = service.limits
     room = limits.max_part * limits.max_parts
@@ -162,7 +166,7 @@ def test_what_is_large_has_a_plan_on_every_service(service: Service) -> None:
     assert sum(unknown) >= 489 * GIB // 10
 
 
-def test_parts_of_an_unknown_length_grow_on_their_way() -> None:
+def test_parts_grow_when_the_size_is_unknown() -> None:
     """The server gets the parts that were planned, and no number of them twice."""
     with Drain(0) as drain, get_driver("s3")("AKID", "secret", endpoint=drain.url) as driver:
         driver.transfer = TransferOptions(part_size=1000, multipart_threshold=1000)

@@ -62,7 +62,7 @@ def driver(recorder: Recorder) -> Iterator[S3Driver]:
         yield driver
 
 
-def test_a_signed_url_has_the_bytes_of_the_name(recorder: Recorder, driver: S3Driver) -> None:
+def test_presigned_url_has_the_encoded_name(recorder: Recorder, driver: S3Driver) -> None:
     """Whatever a name has in it, the URL leads to it, and says nothing else by it, or is none."""
     for name in NAMES:
         obj = driver.object("bucket", name)
@@ -79,9 +79,7 @@ def test_a_signed_url_has_the_bytes_of_the_name(recorder: Recorder, driver: S3Dr
         assert query.startswith("X-Amz-Algorithm=")
 
 
-def test_a_batch_names_its_objects_to_any_reader_of_xml(
-    recorder: Recorder, driver: S3Driver
-) -> None:
+def test_batch_deletion_is_valid_xml_for_any_name(recorder: Recorder, driver: S3Driver) -> None:
     """What XML cannot carry goes by itself; the rest arrives, line ends and all."""
     assert all(driver.object("bucket", "any").container.delete_objects(NAMES))
     told: list[str | None] = []
@@ -112,7 +110,7 @@ class Wire:
         return
 
 
-def test_no_name_reaches_another_bucket_where_buckets_are_hosts() -> None:
+def test_object_name_never_changes_the_host() -> None:
     with S3Driver("AKID", "secret", region="eu-west-1") as driver:
         wire = Wire()
         driver._client.transport = wire
@@ -147,7 +145,7 @@ def containers(swift_server: S3Server) -> Iterator[tuple[Container, Container]]:
             container.delete()
 
 
-def test_all_names_live_side_by_side(containers: tuple[Container, Container]) -> None:
+def test_similar_names_are_different_objects(containers: tuple[Container, Container]) -> None:
     """Put, list, signed URLs and batches: each name is one object, and in one bucket."""
     here, other = containers
     other.upload_object(b"a secret", "secret")

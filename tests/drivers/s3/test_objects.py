@@ -33,9 +33,7 @@ def container(driver: StorageDriver) -> Container:
 # ---------------------------------------------------------------------- how many
 
 
-def test_no_request_is_made_that_was_not_asked_for(
-    recorder: Recorder, container: Container
-) -> None:
+def test_operations_send_no_extra_requests(recorder: Recorder, container: Container) -> None:
     """A small put, a read, a page, a delete, a batch, a copy, a first byte: one request each."""
     container.upload_object(CONTENT, "a")
     assert recorder.methods == ["PUT"]
@@ -104,7 +102,7 @@ def check_name(recorder: Recorder, container: Container, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _AWKWARD)
-def test_an_awkward_name_goes_out_byte_for_byte(
+def test_awkward_name_is_encoded_exactly(
     recorder: Recorder, container: Container, name: str
 ) -> None:
     check_name(recorder, container, name)
@@ -114,16 +112,14 @@ def test_an_awkward_name_goes_out_byte_for_byte(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=_names)
-def test_any_name_goes_out_byte_for_byte(
-    recorder: Recorder, container: Container, name: str
-) -> None:
+def test_any_name_is_encoded_exactly(recorder: Recorder, container: Container, name: str) -> None:
     check_name(recorder, container, name)
 
 
 # ---------------------------------------------------------------------- which headers
 
 
-def test_what_a_driver_is_made_with_goes_along(recorder: Recorder) -> None:
+def test_driver_settings_are_sent_with_requests(recorder: Recorder) -> None:
     """Encryption, who pays and ACLs are headers of the requests that they are for."""
     with get_driver("s3")(
         "AKID", "secret", endpoint=recorder.url, encryption="aws:kms", kms_key="a-key",
@@ -140,7 +136,7 @@ def test_what_a_driver_is_made_with_goes_along(recorder: Recorder) -> None:
     assert "x-amz-acl" not in get
 
 
-def test_a_key_of_the_customers_goes_to_both_ends_of_a_copy(recorder: Recorder) -> None:
+def test_customer_key_is_sent_for_source_and_target_of_a_copy(recorder: Recorder) -> None:
     with get_driver("s3")(
         "AKID", "secret", endpoint=recorder.url, customer_key=bytes(32)
     ) as driver:
@@ -154,9 +150,7 @@ def test_a_key_of_the_customers_goes_to_both_ends_of_a_copy(recorder: Recorder) 
     assert "x-amz-copy-source-server-side-encryption-customer-key" in copy
 
 
-def test_a_body_is_signed_where_nothing_else_protects_it(
-    recorder: Recorder, container: Container
-) -> None:
+def test_body_is_signed_over_plain_http(recorder: Recorder, container: Container) -> None:
     """Over plain http the body's SHA-256 is part of the signature."""
     container.upload_object(CONTENT, "a", metadata={"note": "grüße", "plain": " edges "})
     headers = recorder.seen[0][2]
@@ -166,7 +160,7 @@ def test_a_body_is_signed_where_nothing_else_protects_it(
     assert headers["x-amz-meta-plain"].startswith("=?UTF-8?B?")
 
 
-def test_who_is_anonymous_signs_nothing(recorder: Recorder) -> None:
+def test_anonymous_requests_are_not_signed(recorder: Recorder) -> None:
     with get_driver("s3")(anonymous=True, endpoint=recorder.url) as driver:
         assert driver.object("bucket", "a").read() == CONTENT
     assert "authorization" not in recorder.seen[0][2]

@@ -151,7 +151,7 @@ def flip(monkeypatch: pytest.MonkeyPatch, driver: S3Driver, position: int) -> No
 
 
 @pytest.mark.parametrize(("algorithm", "kind"), KEPT)
-def test_what_boto3_writes_in_parts_is_verified(
+def test_multipart_objects_of_boto3_are_verified(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     driver: S3Driver,
@@ -202,7 +202,7 @@ def test_parts_of_any_sizes_are_verified(
         obj.read()
 
 
-def test_what_we_write_in_parts_is_verified(
+def test_multipart_objects_of_libstore_are_verified(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, driver: S3Driver, container: Container
 ) -> None:
     obj = container.upload_object(LARGE, "ours")
@@ -238,7 +238,9 @@ def asked(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-def test_the_first_and_the_last_part_tell_of_all(played: Server, obj: Any, wrong: bool) -> None:
+def test_part_sizes_are_found_by_the_first_and_last_part(
+    played: Server, obj: Any, wrong: bool
+) -> None:
     sent = CONTENT.replace(b"t", b"u") if wrong else CONTENT
     played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), part(8), part(4)])
     if wrong:
@@ -261,7 +263,7 @@ def test_a_version_has_its_own_parts(played: Server, obj: Any) -> None:
     assert "HEAD /bucket/name?partNumber=1&versionId=v%2F1" == asked(played)[1]
 
 
-def test_a_range_tells_the_size_of_a_part_too(played: Server, obj: Any) -> None:
+def test_part_size_is_read_from_a_range(played: Server, obj: Any) -> None:
     """Some tell the whole object's length with it."""
     steps = [part(20, Content_Range="bytes 0-7/20"), part(20, Content_Range="bytes 16-19/20")]
     played.steps.extend([answer(CONTENT, ETag=f'"{ETAG}"'), *steps])
@@ -280,14 +282,14 @@ def test_a_range_tells_the_size_of_a_part_too(played: Server, obj: Any) -> None:
         Play(f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\n\r\n'.encode(), then="close"),
     ],
 )
-def test_without_parts_an_object_is_not_verified(played: Server, obj: Any, told: Play) -> None:
+def test_object_without_part_sizes_is_not_verified(played: Server, obj: Any, told: Play) -> None:
     sent = CONTENT.replace(b"t", b"u")
     played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), told])
     assert sent == obj.read()
     assert 2 == len(played.seen)
 
 
-def test_what_may_pass_is_no_reason_not_to_verify(played: Server, obj: Any) -> None:
+def test_temporary_error_does_not_disable_verification(played: Server, obj: Any) -> None:
     played.steps.extend(
         [
             answer(CONTENT, ETag=f'"{ETAG}"'),
@@ -333,7 +335,7 @@ def test_sizes_are_found_with_few_requests(parts: list[int], found: bool, reques
 @pytest.mark.parametrize(
     "told", [{1: 0}, {1: 20}, {1: 30}, {1: 5, 2: 0, 3: 9}, {1: 5, 2: 9, 3: 9}]
 )
-def test_sizes_that_do_not_add_up_are_none(told: dict[int, int]) -> None:
+def test_inconsistent_part_sizes_are_ignored(told: dict[int, int]) -> None:
     assert () == _sizes(lambda number: told[number], 20, 3, 1)
 
 
@@ -383,7 +385,7 @@ MD5 = hashlib.md5().hexdigest()
         (OTHER, {"etag": '"a"', "x-amz-checksum-sha256": "AAAA-2"}, {}, None),
     ],
 )
-def test_what_headers_tell_of_parts(
+def test_part_checksums_in_headers(
     service: Any, headers: dict[str, str], whole: dict[str, str], composite: Any
 ) -> None:
     info = dialect.object_info("name", headers, 5, service)

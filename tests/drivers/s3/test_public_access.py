@@ -69,7 +69,7 @@ def test_a_public_bucket_is_read_without_credentials(container: Container) -> No
     ]
 
 
-def test_the_rest_of_a_policy_stays(container: Container) -> None:
+def test_other_statements_of_a_policy_are_kept(container: Container) -> None:
     """One statement is added to those that are there, once."""
     driver = container.driver
     own = {
@@ -101,7 +101,7 @@ def test_one_public_object_leaves_the_others_private(moto_server: S3Server) -> N
         container.delete()
 
 
-def test_what_blocks_public_policies_is_lifted_and_nothing_else(moto_server: S3Server) -> None:
+def test_only_the_block_of_public_policies_is_lifted(moto_server: S3Server) -> None:
     """What blocks ACLs stays."""
     client = client_of(moto_server)
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -160,7 +160,7 @@ def grants(*uris: str) -> Any:
     return answer(f"{text}</AccessControlPolicy>".encode())
 
 
-def test_an_account_that_forbids_it_is_told(server: Server, driver: S3Driver) -> None:
+def test_account_that_forbids_public_access_is_reported(server: Server, driver: S3Driver) -> None:
     server.steps.extend([UNBLOCKED, NO_POLICY, refused("AccessDenied", 403)])
     with pytest.raises(AccessDeniedError, match="Block Public Access") as caught:
         driver.enable_container_cdn("bucket")
@@ -178,7 +178,7 @@ def test_an_account_that_forbids_it_is_told(server: Server, driver: S3Driver) ->
         {**READ, "Principal": {"AWS": ["*"]}, "Sid": "Mine"},
     ],
 )
-def test_a_policy_that_allows_it_is_left_alone(
+def test_policy_that_allows_reading_is_not_changed(
     server: Server, driver: S3Driver, statement: object
 ) -> None:
     policy = json.dumps({"Statement": statement}).encode()
@@ -198,7 +198,7 @@ def test_a_policy_that_allows_it_is_left_alone(
         "nonsense",
     ],
 )
-def test_a_policy_that_does_not_allow_it_is_added_to(
+def test_policy_is_extended_to_allow_reading(
     server: Server, driver: S3Driver, statement: object
 ) -> None:
     policy = {"Id": "kept", "Statement": [statement]}
@@ -207,13 +207,13 @@ def test_a_policy_that_does_not_allow_it_is_added_to(
     assert {"Id": "kept", "Statement": [statement, READ]} == json.loads(server.seen[2].body)
 
 
-def test_a_missing_bucket_is_told(server: Server, driver: S3Driver) -> None:
+def test_missing_bucket_is_reported(server: Server, driver: S3Driver) -> None:
     server.default = refused("NoSuchBucket", 404)
     with pytest.raises(ContainerNotFoundError):
         driver.enable_container_cdn("bucket")
 
 
-def test_a_service_that_cannot_answer_changes_nothing(server: Server, driver: S3Driver) -> None:
+def test_unavailable_service_changes_nothing(server: Server, driver: S3Driver) -> None:
     """Whether public policies are blocked must be known."""
     with pytest.raises(ServiceUnavailableError):
         driver.enable_container_cdn("bucket")
@@ -234,7 +234,7 @@ def test_a_service_that_cannot_answer_changes_nothing(server: Server, driver: S3
         ([answer(CONTENT)], NotSupportedError),
     ],
 )
-def test_an_object_that_cannot_be_public_is_told(
+def test_object_that_cannot_be_public_is_reported(
     server: Server, driver: S3Driver, steps: list[Any], kind: type[Exception]
 ) -> None:
     server.steps.extend(steps)
@@ -246,7 +246,7 @@ def test_an_object_that_cannot_be_public_is_told(
 # ---------------------------------------------------------------------- other services
 
 
-def test_public_addresses_are_the_services_own() -> None:
+def test_public_urls_are_those_of_the_service() -> None:
     amazon = S3Driver("KEY", "SECRET", region="eu-west-3")
     assert "https://bucket.s3.eu-west-3.amazonaws.com/a%20b" == amazon.get_object_cdn_url(
         amazon.object("bucket", "a b")
@@ -257,7 +257,7 @@ def test_public_addresses_are_the_services_own() -> None:
     assert "arn:aws-cn" == china._partition("bucket")
 
 
-def test_a_service_without_public_buckets_wants_an_address() -> None:
+def test_service_without_public_buckets_needs_a_cdn_url() -> None:
     """R2 serves the public from addresses of its own, which nobody can guess."""
     driver = get_driver("r2")("KEY", "SECRET", account="0123456789abcdef")
     assert not driver.supports("enable_container_cdn")

@@ -71,13 +71,15 @@ def head_of(etag: str, size: int = len(BIG)) -> Any:
     return Play(lines.encode())
 
 
-def test_the_etag_that_ceph_leaves_out_is_asked_for(server: Server, driver: S3Driver) -> None:
+def test_etag_omitted_by_ceph_is_requested(server: Server, driver: S3Driver) -> None:
     server.steps.extend([*complete_without_etag(), head_of(WHOLE)])
     assert WHOLE == driver.upload_object(BIG, "bucket", "name").etag
     assert lines(server)[-1].startswith("HEAD /bucket/name ")
 
 
-def test_an_object_of_another_size_is_not_ours(server: Server, driver: S3Driver) -> None:
+def test_object_of_another_size_does_not_confirm_an_upload(
+    server: Server, driver: S3Driver
+) -> None:
     server.steps.extend([*complete_without_etag(), head_of(WHOLE, 7)])
     with pytest.raises(IntegrityError, match="7"):
         driver.upload_object(BIG, "bucket", "name")
@@ -94,15 +96,13 @@ def test_a_bucket_is_deleted_where_uploads_are_not_listed(
     assert lines(server)[-1].startswith("DELETE /bucket ")
 
 
-def test_uploads_that_are_not_listed_are_told_so(server: Server, driver: S3Driver) -> None:
+def test_missing_upload_listing_is_not_supported(server: Server, driver: S3Driver) -> None:
     server.steps.append(listing("a"))
     with pytest.raises(NotSupportedError):
         list(driver.list_uploads("bucket"))
 
 
-def test_names_of_uploads_that_are_encoded_without_a_word(
-    server: Server, driver: S3Driver
-) -> None:
+def test_encoded_names_of_uploads_are_detected(server: Server, driver: S3Driver) -> None:
     """As Ceph does, so the names are asked for as they are."""
     for name in ("half/of%20it", "half/of it"):
         row = f"<Upload><Key>{name}</Key><UploadId>u</UploadId></Upload>"
@@ -114,7 +114,7 @@ def test_names_of_uploads_that_are_encoded_without_a_word(
 # ---------------------------------------------------------------------- listings and batches
 
 
-def test_a_server_of_version_1_is_asked_by_name(server: Server, driver: S3Driver) -> None:
+def test_version_1_listing_continues_by_name(server: Server, driver: S3Driver) -> None:
     more = "<IsTruncated>true</IsTruncated>"
     server.steps.extend([listing("a", "b c", more=more), listing("d")])
     assert ["a", "b c", "d"] == [obj.name for obj in driver.list_objects("bucket")]
@@ -146,7 +146,7 @@ def test_a_bucket_is_emptied_one_by_one_where_there_are_no_batches(
 # ---------------------------------------------------------------------- names and places
 
 
-def test_a_region_that_there_is_not(server: Server, driver: S3Driver) -> None:
+def test_unknown_region_is_reported(server: Server, driver: S3Driver) -> None:
     missing = answer(status=404)
     server.steps.extend([missing, refusal("InvalidLocationConstraint", 400)])
     with pytest.raises(InvalidOptionError, match="region"):
@@ -161,7 +161,7 @@ def test_a_region_that_there_is_not(server: Server, driver: S3Driver) -> None:
         ("XMinioParentIsObject", ObjectNameConflictError),
     ],
 )
-def test_a_name_that_the_server_cannot_hold(
+def test_name_that_the_server_cannot_store_is_reported(
     server: Server, driver: S3Driver, code: str, kind: type[StorageError]
 ) -> None:
     server.steps.append(refusal(code, 409))
@@ -169,18 +169,14 @@ def test_a_name_that_the_server_cannot_hold(
         driver.upload_object(b"", "bucket", "../name")
 
 
-def test_a_refusal_without_words_is_not_taken_for_a_strangers(
-    server: Server, driver: S3Driver
-) -> None:
+def test_empty_refusal_is_an_error_of_the_service(server: Server, driver: S3Driver) -> None:
     """An answer to HEAD has no body, so it cannot tell that it is the service's."""
     server.steps.extend([answer(status=400), document("LocationConstraint")])
     with pytest.raises(ServiceError, match="rejected the request"):
         driver.get_object("bucket", "../name")
 
 
-def test_an_answer_that_has_a_request_id_is_the_services_own(
-    server: Server, driver: S3Driver
-) -> None:
+def test_response_with_a_request_id_is_from_the_service(server: Server, driver: S3Driver) -> None:
     server.steps.append(answer(status=400, x_amz_request_id="R1"))
     with pytest.raises(ServiceError, match="rejected the request") as caught:
         driver.upload_object(b"", "bucket", "null\0")

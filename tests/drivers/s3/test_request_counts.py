@@ -74,7 +74,7 @@ def container(request: pytest.FixtureRequest, recorder: Recorder) -> Iterator[Co
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_an_operation_takes_the_requests_that_it_needs(
+def test_operation_sends_the_expected_requests(
     recorder: Recorder, container: Container, operation: str, request: pytest.FixtureRequest
 ) -> None:
     """The first request of a driver is none more, and neither is one after others."""
@@ -92,7 +92,7 @@ def test_an_operation_takes_the_requests_that_it_needs(
     assert all("location" not in target for _, target, _ in recorder.seen)
 
 
-def test_a_large_download_takes_as_many_requests_as_ranges(tmp_path: Path) -> None:
+def test_large_download_sends_one_request_per_range(tmp_path: Path) -> None:
     """16 MiB first, and then ranges of 8: no HEAD, nor a request to begin with."""
     with Drain(40 * MIB) as drain, Relay(drain.url) as relay:
         with get_driver("s3")("AKID", "secret", endpoint=relay.url) as driver:

@@ -40,7 +40,7 @@ PLACES: tuple[tuple[str, dict[str, str], str], ...] = (
 
 
 @pytest.mark.parametrize(("name", "options", "expected"), PLACES)
-def test_a_service_is_where_its_documentation_says(
+def test_service_has_its_documented_endpoint(
     name: str, options: dict[str, str], expected: str
 ) -> None:
     driver = get_driver(name)("KEY", "SECRET", **options)
@@ -49,7 +49,7 @@ def test_a_service_is_where_its_documentation_says(
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_a_service_is_offered_what_it_has(name: str, recorder: Recorder) -> None:
+def test_supported_features_of_a_service(name: str, recorder: Recorder) -> None:
     """All it takes is sent; the rest is refused before anything is."""
     with get_driver(name)("KEY", "SECRET", region=REGION, endpoint=recorder.url) as driver:
         record = SERVICES[name]
@@ -95,7 +95,7 @@ def make(server: Server) -> Iterator[Make]:
         ("wasabi", "encoding-type=url&list-type=2&max-keys=1000"),
     ],
 )
-def test_a_listing_is_asked_for_as_the_service_has_it(
+def test_listing_parameters_of_a_service(
     server: Server, make: Make, name: str, expected: str
 ) -> None:
     server.steps.append(document("<ListBucketResult/>"))
@@ -103,7 +103,7 @@ def test_a_listing_is_asked_for_as_the_service_has_it(
     assert f"/bucket?{expected}" == server.seen[0].target
 
 
-def test_first_listings_go_on_behind_the_last_name(server: Server, make: Make) -> None:
+def test_version_1_listing_continues_after_the_last_name(server: Server, make: Make) -> None:
     """They tell no marker where there is no delimiter."""
     page = "<IsTruncated>true</IsTruncated><Contents><Key>a b</Key></Contents>"
     server.steps.append(document(f"<ListBucketResult>{page}</ListBucketResult>"))
@@ -112,7 +112,7 @@ def test_first_listings_go_on_behind_the_last_name(server: Server, make: Make) -
     assert "marker=a%20b" in server.seen[1].target
 
 
-def test_where_parts_cannot_be_copied_one_request_has_to_do(server: Server, make: Make) -> None:
+def test_service_without_part_copies_copies_with_one_request(server: Server, make: Make) -> None:
     """Storj copies an object of any size with one."""
     size = 6 * 1024**4
     head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "e"\r\n\r\n'
@@ -123,7 +123,7 @@ def test_where_parts_cannot_be_copied_one_request_has_to_do(server: Server, make
     assert ["HEAD", "PUT"] == [seen.line.split(" ")[0] for seen in server.seen]
 
 
-def test_a_condition_that_a_service_does_not_keep_is_refused(server: Server, make: Make) -> None:
+def test_unsupported_condition_is_refused(server: Server, make: Make) -> None:
     driver = make("wasabi")
     with pytest.raises(NotSupportedError):
         driver.upload_object(CONTENT, "bucket", "a", if_absent=True)
@@ -134,7 +134,7 @@ def test_a_condition_that_a_service_does_not_keep_is_refused(server: Server, mak
 
 
 @pytest.mark.parametrize(("name", "options", "expected"), PLACES)
-def test_the_endpoint_of_a_service_is_known_for_its_own(
+def test_service_is_recognized_by_its_endpoint(
     name: str, options: dict[str, str], expected: str
 ) -> None:
     """Whether it is given with the name of the service or as any endpoint."""
@@ -160,13 +160,13 @@ def test_the_endpoint_of_a_service_is_known_for_its_own(
         "https://s3.a.b.backblazeb2.com",
     ],
 )
-def test_what_only_looks_like_one_is_not(endpoint: str) -> None:
+def test_similar_endpoint_is_not_recognized(endpoint: str) -> None:
     driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint)
     assert driver.service is OTHER
     assert driver._client.endpoint.place(None, "x").url == endpoint.removesuffix("/path")
 
 
-def test_a_region_that_is_given_holds() -> None:
+def test_given_region_is_used() -> None:
     """One that does not go with the endpoint makes it an endpoint like any other."""
     endpoint = "https://s3.us-west-002.backblazeb2.com"
     driver = get_driver("s3")("KEY", "SECRET", endpoint=endpoint, region="us-east-1")

@@ -108,7 +108,7 @@ def pair(token: str | None, region: str, path: bool) -> tuple[S3Driver, Any]:
     path=st.booleans(),
     expires=st.integers(1, 604_800),
 )
-def test_a_signed_url_is_botocores(
+def test_presigned_url_equals_that_of_botocore(
     name: str,
     case: tuple[str, dict[str, str], dict[str, str]],
     token: str | None,
@@ -156,7 +156,7 @@ def container(s3_server: S3Server) -> Iterator[Container]:
         container.delete()
 
 
-def test_what_a_url_was_signed_with_must_come_along(
+def test_signed_headers_must_be_sent_with_a_url(
     container: Container, request: pytest.FixtureRequest
 ) -> None:
     """A PUT with these headers stores them; one with others is refused."""
@@ -172,7 +172,7 @@ def test_what_a_url_was_signed_with_must_come_along(
     assert CONTENT == obj.read()
 
 
-def test_an_answer_carries_what_a_url_asks_for(container: Container) -> None:
+def test_response_has_the_headers_of_the_url(container: Container) -> None:
     container.upload_object(CONTENT, NAME, content_type="text/x-fox")
     asked = {
         "content-type": "image/x-fox",
@@ -203,29 +203,29 @@ def test_head_and_delete_can_be_signed(container: Container) -> None:
 
 
 @pytest.mark.parametrize("name", ["Host", "authorization", "Content-Length"])
-def test_what_a_url_has_itself_is_no_header_of_it(name: str) -> None:
+def test_headers_of_the_url_itself_are_refused(name: str) -> None:
     driver = S3Driver(KEY, SECRET)
     with pytest.raises(InvalidOptionError, match=name.lower()):
         driver.object("bucket", "a").sign_url(headers={name: "x"})
 
 
-def test_a_header_that_is_signed_is_ascii() -> None:
+def test_signed_header_must_be_ascii() -> None:
     with pytest.raises(InvalidOptionError, match="ASCII"):
         S3Driver(KEY, SECRET).object("bucket", "a").sign_url(headers={"x-amz-meta-a": "ü"})
 
 
-def test_a_url_is_good_for_seven_days_at_most() -> None:
+def test_presigned_url_expires_within_seven_days() -> None:
     obj = S3Driver(KEY, SECRET).object("bucket", "a")
     assert "X-Amz-Expires=604800&" in obj.sign_url(expires=7 * 86_400)
     with pytest.raises(InvalidOptionError):
         obj.sign_url(expires=7 * 86_400 + 1)
 
 
-def test_who_is_anonymous_signs_no_url() -> None:
+def test_anonymous_driver_signs_no_url() -> None:
     with pytest.raises(NotSupportedError):
         S3Driver(anonymous=True).object("bucket", "a").sign_url()
 
 
-def test_who_pays_is_a_part_of_the_url() -> None:
+def test_requester_pays_is_part_of_the_url() -> None:
     driver = S3Driver(KEY, SECRET, requester_pays=True)
     assert "x-amz-request-payer=requester" in driver.object("bucket", "a").sign_url()

@@ -170,7 +170,7 @@ def test_downloads_in_ranges_share_the_connections(tmp_path: Path) -> None:
         assert (CONNECTIONS, CONNECTIONS) == (drain.connections, drain.most["GET"])
 
 
-def test_a_pool_has_room_for_the_concurrency() -> None:
+def test_connection_pool_has_the_size_of_the_concurrency() -> None:
     """Who asks for more senders gets as many connections."""
     transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=24)
     with Drain(0) as drain:
@@ -220,7 +220,7 @@ def test_parent_and_child_do_not_share_connections(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_fork_in_the_middle_of_requests_leaves_both_sides_right() -> None:
+def test_fork_during_requests_is_harmless() -> None:
     """Whatever locks and connections other threads hold at the moment, the child can go on."""
     with Drain(8 * MIB) as drain, get_driver("s3")("AKID", "secret", endpoint=drain.url) as driver:
         handle = driver.object("bucket", "name")

@@ -51,7 +51,7 @@ def heedless(rclone_server: S3Server) -> Iterator[tuple[Container, list[str]]]:
     yield from watched(rclone_server)
 
 
-def test_a_server_that_keeps_conditions_is_found_out(
+def test_enforced_conditions_are_detected(
     keeping: tuple[Container, list[str]],
 ) -> None:
     """The second write with a condition is sent once more; from the third on one request does."""
@@ -74,7 +74,7 @@ def test_a_server_that_keeps_conditions_is_found_out(
     assert [b"3", b"b", b"c"] == [container.read_object(name) for name in "abc"]
 
 
-def test_a_server_that_does_not_is_looked_at_for_ever(
+def test_unenforced_conditions_are_always_checked(
     heedless: tuple[Container, list[str]],
 ) -> None:
     container, asked = heedless
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_is_looked_at_for_ever(
     assert list(b"abcd") == [container.read_object(name)[0] for name in "abcd"]
 
 
-def test_what_could_not_be_found_out_stays_in_doubt(played: Server, playing: S3Driver) -> None:
+def test_inconclusive_check_of_conditions_is_repeated(played: Server, playing: S3Driver) -> None:
     missing, busy = answer(status=404), answer(status=503)
     stored = answer(ETag="x")
     for steps in ([missing, stored], [missing, stored, busy], [missing, stored]):
@@ -96,7 +96,7 @@ def test_what_could_not_be_found_out_stays_in_doubt(played: Server, playing: S3D
         assert not played.steps
 
 
-def test_the_same_content_again_proves_nothing(played: Server, playing: S3Driver) -> None:
+def test_equal_content_proves_no_condition(played: Server, playing: S3Driver) -> None:
     """Its ETag is the same, so the condition would still hold."""
     for _ in range(3):
         played.steps.extend([answer(ETag='"same"'), answer(ETag='"same"')])
@@ -125,7 +125,7 @@ def busy(status: int = 503, **headers: str) -> Any:
     return answer(b"<Error><Code>ServiceUnavailable</Code></Error>", status=status, **headers)
 
 
-def test_a_write_with_a_condition_waits_as_long_as_the_service_asks(
+def test_conditional_write_waits_for_retry_after(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
     missing = answer(status=404)
@@ -135,7 +135,7 @@ def test_a_write_with_a_condition_waits_as_long_as_the_service_asks(
     assert [7.0, 0.0] == waited
 
 
-def test_an_error_in_a_success_waits_too(
+def test_error_in_a_200_response_waits_before_the_retry(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
     copied = answer(b"<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
@@ -144,7 +144,7 @@ def test_an_error_in_a_success_waits_too(
     assert [3.0] == waited
 
 
-def test_nobody_waits_longer_than_all_tries_may_take(
+def test_wait_is_limited_by_the_total_time(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
     playing.retry = RetryPolicy(3, base=0.0, total=5.0)
@@ -155,7 +155,9 @@ def test_nobody_waits_longer_than_all_tries_may_take(
     assert 7.0 not in waited
 
 
-def test_how_long_to_wait_is_told(played: Server, playing: S3Driver, waited: list[float]) -> None:
+def test_retry_after_is_an_attribute_of_the_error(
+    played: Server, playing: S3Driver, waited: list[float]
+) -> None:
     played.default = answer(b"<Error><Code>SlowDown</Code></Error>", 503, Retry_After="9")
     with pytest.raises(RateLimitedError) as caught:
         playing.object("bucket", "a").read()

@@ -40,9 +40,7 @@ def info(**sections: dict[str, object]) -> Play:
     return answer(json.dumps({"swift": {}, **sections}).encode())
 
 
-def test_an_upload_is_cut_up_by_what_the_cluster_takes(
-    server: Server, driver: SwiftDriver
-) -> None:
+def test_part_sizes_follow_the_limits_of_the_cluster(server: Server, driver: SwiftDriver) -> None:
     """The first one too, though all that it would be planned by is asked for only then."""
     md5 = hashlib.md5(bytes(PART + 1)).hexdigest()
     play(server, info(slo={"max_manifest_segments": 1}), *[said(201, etag=md5)] * 2)
@@ -53,7 +51,7 @@ def test_an_upload_is_cut_up_by_what_the_cluster_takes(
     assert bytes(PART + 1) == server.seen[3].body
 
 
-def test_who_may_use_a_container_may_use_its_segments(server: Server, driver: SwiftDriver) -> None:
+def test_access_to_a_container_includes_its_segments(server: Server, driver: SwiftDriver) -> None:
     """As it is when the first large object is written."""
     told = {
         "x-container-read": "them:*",
@@ -69,7 +67,7 @@ def test_who_may_use_a_container_may_use_its_segments(server: Server, driver: Sw
     assert told.items() <= sent.items()
 
 
-def test_as_many_pairs_as_swift_keeps_leave_no_room_for_our_own(
+def test_metadata_at_the_limit_leaves_no_room_for_a_token(
     server: Server, driver: SwiftDriver
 ) -> None:
     """The content can be verified by the manifest then."""
@@ -105,7 +103,7 @@ def test_a_dynamic_large_object_of_many_segments(
     )
 
 
-def test_a_container_that_is_deleted_within_an_upload_is_told_as_such(
+def test_container_deleted_during_an_upload_is_reported(
     server: Server, driver: SwiftDriver
 ) -> None:
     """And no container of segments stays that has been made meanwhile."""
@@ -141,7 +139,9 @@ def test_segments_are_no_smaller_than_the_cluster_takes(
     assert 3 * PART == len(server.seen[3].body)
 
 
-def test_what_is_too_large_for_one_put_goes_in_parts(server: Server, driver: SwiftDriver) -> None:
+def test_object_above_the_put_limit_is_uploaded_in_parts(
+    server: Server, driver: SwiftDriver
+) -> None:
     driver.transfer = TransferOptions(part_size=PART, concurrency=1)
     play(server, info(swift={"max_file_size": 1_500_000}, slo={}), said(201, etag=MD5))
     server.default = said(500)
@@ -150,9 +150,7 @@ def test_what_is_too_large_for_one_put_goes_in_parts(server: Server, driver: Swi
     assert "_libstore_segments/uploads/" in lines(server)[2]
 
 
-def test_a_stream_of_more_segments_than_the_cluster_takes_says_so(
-    server: Server, driver: SwiftDriver
-) -> None:
+def test_stream_with_too_many_segments_is_refused(server: Server, driver: SwiftDriver) -> None:
     first, second = (hashlib.md5(bytes(size)).hexdigest() for size in (PART, 2 * PART))
     play(
         server, info(slo={"max_manifest_segments": 2}), said(201, etag=MD5), said(201, etag=first),
@@ -168,7 +166,7 @@ def test_a_stream_of_more_segments_than_the_cluster_takes_says_so(
     [answer(HTML), answer(HTML, 302), answer(b"", 403), answer(b"", 410), said(401)],
     ids=str,
 )
-def test_a_cluster_that_does_not_tell_what_it_can_do_is_as_swift_is(
+def test_cluster_without_info_has_the_defaults_of_swift(
     server: Server, driver: SwiftDriver, step: Play
 ) -> None:
     play(server, step, said(404), *[said(500)] * 3)
@@ -177,7 +175,9 @@ def test_a_cluster_that_does_not_tell_what_it_can_do_is_as_swift_is(
     assert "_libstore_segments/uploads/" in lines(server)[2]
 
 
-def test_a_cluster_without_large_objects_says_so(server: Server, driver: SwiftDriver) -> None:
+def test_cluster_without_large_objects_refuses_multipart_uploads(
+    server: Server, driver: SwiftDriver
+) -> None:
     play(server, answer(b'{"swift": {}}'))
     with pytest.raises(NotSupportedError, match="large objects"):
         driver.upload_object(bytes(3 * PART), "c", "a")
@@ -191,7 +191,7 @@ def test_a_cluster_without_batches_deletes_one_by_one(server: Server, driver: Sw
     assert {"DELETE /v1/AUTH_test/c/a", "DELETE /v1/AUTH_test/c/b"} == set(lines(server)[3:])
 
 
-def test_a_cluster_of_small_pages_is_asked_for_those(server: Server, driver: SwiftDriver) -> None:
+def test_page_size_follows_the_limit_of_the_cluster(server: Server, driver: SwiftDriver) -> None:
     rows = json.dumps([{"name": "a", "bytes": 1, "hash": MD5}, {"name": "b", "bytes": 1}])
     info = {"swift": {"container_listing_limit": 2, "account_listing_limit": 2}}
     play(
@@ -213,7 +213,9 @@ def ceph(server: Server) -> Iterator[SwiftDriver]:
         yield driver
 
 
-def test_ceph_is_asked_before_it_writes(server: Server, ceph: SwiftDriver) -> None:
+def test_conditional_write_on_ceph_is_preceded_by_a_head(
+    server: Server, ceph: SwiftDriver
+) -> None:
     """It does not look at a condition."""
     server.steps.append(said(200, etag=MD5))
     with pytest.raises(ObjectAlreadyExistsError):
@@ -232,9 +234,7 @@ def test_ceph_copies_no_large_object(server: Server, ceph: SwiftDriver) -> None:
     assert 1 == len(server.seen)
 
 
-def test_ceph_does_not_tell_of_what_a_large_object_is_made(
-    server: Server, ceph: SwiftDriver
-) -> None:
+def test_large_object_without_a_manifest_on_ceph(server: Server, ceph: SwiftDriver) -> None:
     """So all segments of its uploads go that do not go on."""
     large = {"x_static_large_object": "True", "etag": MD5}
     prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
@@ -262,7 +262,7 @@ def test_ceph_does_not_tell_of_what_a_large_object_is_made(
     ],
     ids=str,
 )
-def test_a_signed_url_has_a_digest_that_the_cluster_takes(
+def test_presigned_url_uses_a_digest_of_the_cluster(
     server: Server, tempurl: dict[str, object] | None, digits: int | None
 ) -> None:
     server.default = info(**({} if tempurl is None else {"tempurl": tempurl}))
@@ -286,7 +286,7 @@ def test_a_signed_url_has_a_digest_that_the_cluster_takes(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_outage_of_the_info_is_one_of_the_upload_and_is_not_remembered(
+def test_failed_info_request_fails_the_upload_and_is_not_cached(
     server: Server, status: int
 ) -> None:
     with made(server) as driver:
@@ -299,7 +299,7 @@ def test_an_outage_of_the_info_is_one_of_the_upload_and_is_not_remembered(
         driver.upload_object(iter([b"x"]), "bucket", "name")
 
 
-def test_the_info_is_above_the_version(server: Server) -> None:
+def test_info_url_is_above_the_version(server: Server) -> None:
     """Ceph has a path of its own before it."""
     place = f"{server.url}/swift/v1"
     server.steps.extend([said(404), answer(b"{}"), batch(**{"Number Deleted": 2})])
@@ -313,7 +313,7 @@ def test_the_info_is_above_the_version(server: Server) -> None:
 # ---------------------------------------------------------------------- without a token
 
 
-def test_who_has_no_token_is_told_to_log_in(server: Server) -> None:
+def test_missing_token_is_reported(server: Server) -> None:
     server.steps.append(said(401))
     with (
         SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver,
@@ -322,7 +322,7 @@ def test_who_has_no_token_is_told_to_log_in(server: Server) -> None:
         driver.get_container("c")
 
 
-def test_a_web_site_is_there_and_not_listed(server: Server) -> None:
+def test_static_website_container_is_readable_but_not_listed(server: Server) -> None:
     """Who has no token is sent on to its pages, also from the name of a folder."""
     server.default = said(301, location="/v1/a/c/")
     with SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver:

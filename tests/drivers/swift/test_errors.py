@@ -74,7 +74,7 @@ def driver(server: Server) -> Iterator[SwiftDriver]:
     ],
     ids=lambda value: getattr(value, "__name__", str(value)[:60]),
 )
-def test_a_login_that_fails_becomes_its_error(
+def test_failed_login_becomes_its_error(
     server: Server, driver: SwiftDriver, step: Play, error: type[StorageError]
 ) -> None:
     server.default = step
@@ -94,7 +94,7 @@ def test_a_login_that_fails_becomes_its_error(
      (answer(HTML, 404), ServiceError)],
     ids=str,
 )  # fmt: skip
-def test_an_answer_of_keystone_that_is_none_becomes_an_error(
+def test_invalid_response_of_keystone_becomes_an_error(
     server: Server, step: Play, error: type[StorageError]
 ) -> None:
     server.steps.append(step)
@@ -106,7 +106,7 @@ def test_an_answer_of_keystone_that_is_none_becomes_an_error(
 
 
 @pytest.mark.parametrize("hours", [-24, 24])
-def test_a_token_lasts_as_long_by_our_clock(server: Server, hours: int) -> None:
+def test_lifetime_of_a_token_is_counted_by_the_local_clock(server: Server, hours: int) -> None:
     """Keystone says by its own clock when it ends, and when it began."""
     body = {"issued_at": "2026-01-01T00:00:00.0Z", "expires_at": "2026-01-01T01:00:00.0Z"}
     told = json.dumps({"token": body}).encode()
@@ -115,7 +115,7 @@ def test_a_token_lasts_as_long_by_our_clock(server: Server, hours: int) -> None:
     assert now + 3600 == access.expires_on
 
 
-def test_a_key_of_any_letters_logs_in(server: Server) -> None:
+def test_user_and_key_may_have_any_letters(server: Server) -> None:
     server.steps.append(login(server))
     server.default = said(200, b"[]")
     with get_driver("swift")("日本", "クé", auth_url=f"{server.url}/auth/v1.0") as driver:
@@ -126,7 +126,7 @@ def test_a_key_of_any_letters_logs_in(server: Server) -> None:
     )
 
 
-def test_the_environment_of_one_cloud_is_not_taken_for_another(
+def test_environment_of_another_cloud_is_ignored(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a login is asked for by hand, no token of it goes elsewhere."""
@@ -155,7 +155,7 @@ def test_nothing_secret_is_logged(
 # ---------------------------------------------------------------------- tokens
 
 
-def test_a_token_is_renewed_once(server: Server, driver: SwiftDriver) -> None:
+def test_refused_token_is_renewed_once(server: Server, driver: SwiftDriver) -> None:
     play(server, said(401), login(server, "another"), said(401))
     with pytest.raises(AuthenticationError):
         driver.upload_object(CONTENT, "c", "a")
@@ -163,7 +163,7 @@ def test_a_token_is_renewed_once(server: Server, driver: SwiftDriver) -> None:
     assert ("x-auth-token", "another") in server.seen[-1].headers
 
 
-def test_the_same_token_again_is_not_tried(server: Server, driver: SwiftDriver) -> None:
+def test_unchanged_token_is_not_sent_again(server: Server, driver: SwiftDriver) -> None:
     play(server, said(401), login(server))
     with pytest.raises(AuthenticationError):
         driver.upload_object(CONTENT, "c", "a")
@@ -171,7 +171,7 @@ def test_the_same_token_again_is_not_tried(server: Server, driver: SwiftDriver) 
 
 
 @pytest.mark.parametrize("why", ["401 Unauthorized", "503 Service Unavailable"])
-def test_a_manifest_whose_segments_could_not_be_looked_at_is_sent_again(
+def test_manifest_is_retried_when_its_segments_could_not_be_checked(
     server: Server, driver: SwiftDriver, why: str
 ) -> None:
     """Where Keystone lets requests in, a token that has ended is refused for each segment."""
@@ -191,14 +191,14 @@ def test_a_manifest_whose_segments_could_not_be_looked_at_is_sent_again(
 # ---------------------------------------------------------------------- writes
 
 
-def test_a_put_whose_answer_is_lost_is_sent_again(server: Server, driver: SwiftDriver) -> None:
+def test_put_with_lost_response_is_retried(server: Server, driver: SwiftDriver) -> None:
     """The second try finds the first one's object, and replaces it."""
     play(server, Play(then="close"), said(412), said(200, etag=MD5), said(201, etag=MD5))
     assert MD5 == driver.upload_object(CONTENT, "c", "a").object_hash
     assert ["PUT", "PUT", "HEAD", "PUT"] == [line.split()[0] for line in lines(server)[1:]]
 
 
-def test_a_copy_to_a_free_name_spares_a_symlink_that_leads_nowhere(
+def test_conditional_copy_does_not_replace_a_broken_symlink(
     server: Server, driver: SwiftDriver
 ) -> None:
     play(server, said(200, etag=MD5), said(200))
@@ -207,7 +207,7 @@ def test_a_copy_to_a_free_name_spares_a_symlink_that_leads_nowhere(
     assert lines(server)[-1].startswith("HEAD /v1/AUTH_test/c/b?symlink=get")
 
 
-def test_a_copy_to_a_free_name_that_was_taken_meanwhile_is_not_sent_again(
+def test_conditional_copy_is_not_retried_after_a_conflict(
     server: Server, driver: SwiftDriver
 ) -> None:
     """The request has no condition of its own, and would replace what the other wrote."""
@@ -218,7 +218,7 @@ def test_a_copy_to_a_free_name_that_was_taken_meanwhile_is_not_sent_again(
     assert methods[-3:] == ["HEAD", "PUT", "HEAD"]
 
 
-def test_segments_that_cannot_be_removed_are_told_in_a_log(
+def test_segments_that_cannot_be_removed_are_logged(
     server: Server, driver: SwiftDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The object is written; the caller need not think otherwise."""
@@ -240,7 +240,7 @@ def test_segments_that_cannot_be_removed_are_told_in_a_log(
 
 
 @pytest.mark.parametrize("published", [True, False])
-def test_an_upload_that_is_dropped_keeps_what_the_object_is_made_of(
+def test_aborted_upload_keeps_segments_of_the_published_object(
     server: Server, driver: SwiftDriver, published: bool
 ) -> None:
     """Its end may have been lost on the way, and the manifest be there all the same."""
@@ -262,7 +262,7 @@ def test_an_upload_that_is_dropped_keeps_what_the_object_is_made_of(
 # ---------------------------------------------------------------------- batches, listings
 
 
-def test_what_a_batch_could_not_delete_is_told(server: Server, driver: SwiftDriver) -> None:
+def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -> None:
     errors = [["/c/b%20b", "409 Conflict"], ["/c/d", "403 Forbidden"]]
     play(
         server, said(404), answer(b"{}"),
@@ -285,7 +285,7 @@ def test_what_a_batch_could_not_delete_is_told(server: Server, driver: SwiftDriv
     ],
     ids=str,
 )
-def test_what_a_batch_has_not_come_to_is_deleted_one_by_one(
+def test_objects_omitted_by_a_batch_are_deleted_one_by_one(
     server: Server, driver: SwiftDriver, told: dict[str, object]
 ) -> None:
     play(server, said(404), answer(b"{}"), batch(**told))
@@ -301,7 +301,7 @@ def test_what_a_batch_has_not_come_to_is_deleted_one_by_one(
     [batch(**{"Response Status": "401 Unauthorized"}), said(200, b"[]"), said(204)],
     ids=str,
 )
-def test_a_batch_that_failed_as_a_whole_is_told_of_each(
+def test_failed_batch_is_reported_for_each_object(
     server: Server, driver: SwiftDriver, step: Play
 ) -> None:
     play(server, said(404), answer(b"{}"), step)
@@ -309,7 +309,7 @@ def test_a_batch_that_failed_as_a_whole_is_told_of_each(
     assert [ServiceError] * 2 == [type(result.error) for result in results]
 
 
-def test_containers_that_are_there_or_full(server: Server, driver: SwiftDriver) -> None:
+def test_existing_and_full_containers_are_reported(server: Server, driver: SwiftDriver) -> None:
     play(server, said(202), said(409), said(409), said(404))
     with pytest.raises(ContainerAlreadyExistsError):
         driver.create_container("c")
@@ -324,7 +324,7 @@ def test_containers_that_are_there_or_full(server: Server, driver: SwiftDriver) 
 # ---------------------------------------------------------------------- reads
 
 
-def test_a_read_that_breaks_off_goes_on_where_it_was(server: Server, driver: SwiftDriver) -> None:
+def test_interrupted_read_is_resumed(server: Server, driver: SwiftDriver) -> None:
     begun = said(200, CONTENT, etag=MD5)
     rest = said(206, CONTENT[5:], etag=MD5, content_range=f"bytes 5-19/{len(CONTENT)}")
     play(server, Play(begun.data[:-15], "close"), rest)
@@ -333,15 +333,13 @@ def test_a_read_that_breaks_off_goes_on_where_it_was(server: Server, driver: Swi
     assert (f'"{MD5}"', "bytes=5-19") == (headers["if-match"], headers["range"])
 
 
-def test_a_range_that_is_not_told_is_an_error(server: Server, driver: SwiftDriver) -> None:
+def test_range_without_content_range_is_an_error(server: Server, driver: SwiftDriver) -> None:
     play(server, said(206, CONTENT, etag=MD5))
     with pytest.raises(ServiceError, match="which"):
         driver.object("c", "a").read(start=1, stop=5)
 
 
-def test_a_read_of_what_is_missing_asks_what_is_missing(
-    server: Server, driver: SwiftDriver
-) -> None:
+def test_missing_object_or_container_is_determined(server: Server, driver: SwiftDriver) -> None:
     play(server, said(404), said(204), said(404), said(404), said(404), said(403))
     with pytest.raises(ObjectNotFoundError):
         driver.object("c", "a").read()
@@ -351,7 +349,7 @@ def test_a_read_of_what_is_missing_asks_what_is_missing(
         driver.object("c", "a").read()
 
 
-def test_an_md5_of_ours_counts_for_its_manifest_alone(server: Server, driver: SwiftDriver) -> None:
+def test_stored_md5_is_used_only_with_its_manifest(server: Server, driver: SwiftDriver) -> None:
     """Who copies a manifest and its headers does not make another content ours."""
     whole, etag = "1" * 32, "2" * 32
     large = {"x_static_large_object": "True", "x_object_meta_libstore_md5": f"{etag}:{whole}"}
@@ -362,7 +360,7 @@ def test_an_md5_of_ours_counts_for_its_manifest_alone(server: Server, driver: Sw
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_a_large_object_of_others_is_verified_by_its_manifest(
+def test_large_object_of_another_client_is_verified_by_its_manifest(
     server: Server, driver: SwiftDriver, right: bool
 ) -> None:
     pieces = (CONTENT[:7], CONTENT[7:])

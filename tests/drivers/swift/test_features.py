@@ -76,7 +76,7 @@ def fetch(url: str) -> tuple[int, dict[str, str], bytes]:
 # ---------------------------------------------------------------------- how many requests
 
 
-def test_no_request_is_made_that_was_not_needed(
+def test_operations_send_no_extra_requests(
     swift_driver: SwiftDriver, container: Container
 ) -> None:
     container.upload_object(CONTENT, "warm")
@@ -112,7 +112,7 @@ def test_a_batch_is_two_requests(swift_driver: SwiftDriver, container: Container
     assert [] == list(container.list_objects())
 
 
-def test_the_cluster_is_asked_once_what_it_can_do(swift_server: SwiftServer) -> None:
+def test_info_is_requested_once(swift_server: SwiftServer) -> None:
     with (
         Swift(swift_server.key, swift_server.secret, auth_url=swift_server.auth_url) as driver,
         listening(driver) as seen,
@@ -137,7 +137,7 @@ _VALUES = st.text(
 
 @SLOW
 @given(pairs=st.dictionaries(_KEYS, _VALUES, max_size=4))
-def test_any_metadata_comes_back(container: Container, pairs: dict[str, str]) -> None:
+def test_any_metadata_survives_encoding(container: Container, pairs: dict[str, str]) -> None:
     container.upload_object(b"", "a", metadata=pairs)
     assert pairs == dict(container.get_object("a").metadata)
     container.object("a").update_metadata({**pairs, "more": "x"})
@@ -155,7 +155,7 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size
 
 @SLOW
 @given(name=_NAMES)
-def test_any_name_comes_back(container: Container, name: str) -> None:
+def test_any_object_name_survives_encoding(container: Container, name: str) -> None:
     obj = container.upload_object(CONTENT, name)
     assert CONTENT == container.read_object(name)
     assert [name] == [found.name for found in container.list_objects()]
@@ -166,7 +166,7 @@ def test_any_name_comes_back(container: Container, name: str) -> None:
 
 
 @pytest.mark.parametrize("stem", ["...", ".a", "a b", "ä%2F", "?#&", "x" * 200, "\n\t"])
-def test_any_name_of_a_container(swift_driver: SwiftDriver, stem: str) -> None:
+def test_any_container_name_survives_encoding(swift_driver: SwiftDriver, stem: str) -> None:
     name = f"{stem}{uuid.uuid4().hex}"
     container = swift_driver.create_container(name)
     container.upload_object(CONTENT, "a")
@@ -197,9 +197,7 @@ def test_too_many_pairs_are_refused(container: Container) -> None:
 # ---------------------------------------------------------------------- containers
 
 
-def test_a_container_tells_its_count_and_size(
-    swift_driver: SwiftDriver, container: Container
-) -> None:
+def test_container_has_its_count_and_size(swift_driver: SwiftDriver, container: Container) -> None:
     container.upload_object(CONTENT, "a")
     container.upload_object(b"12345", "b")
     found = swift_driver.get_container(container.name)
@@ -211,7 +209,7 @@ def test_a_container_tells_its_count_and_size(
     assert 2 == listed.object_count
 
 
-def test_a_storage_policy_is_chosen_when_a_container_is_made(swift_driver: SwiftDriver) -> None:
+def test_storage_policy_of_a_new_container(swift_driver: SwiftDriver) -> None:
     name = f"libstore-{uuid.uuid4().hex}"
     container = swift_driver.create_container(name, extra={"storage_policy": "Policy-0"})
     assert "Policy-0" == swift_driver.get_container(name).extra["storage_policy"]
@@ -246,7 +244,7 @@ def test_a_container_with_versions_is_deleted_with_all_of_them(
             swift_driver.get_container(container.name)
 
 
-def test_a_quota_is_told_as_such(swift_driver: SwiftDriver, container: Container) -> None:
+def test_exceeded_quota_is_reported(swift_driver: SwiftDriver, container: Container) -> None:
     headers = {"x-container-meta-quota-bytes": "10"}
     swift_driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     with pytest.raises(StorageFullError) as caught:
@@ -279,12 +277,12 @@ def test_an_object_expires(container: Container) -> None:
      {"delete_at": datetime.fromisoformat("2040-01-01")}, {"other": 1}],
     ids=ascii,
 )  # fmt: skip
-def test_an_option_that_cannot_be_is_refused(container: Container, extra: dict[str, Any]) -> None:
+def test_invalid_option_is_refused(container: Container, extra: dict[str, Any]) -> None:
     with pytest.raises(InvalidOptionError):
         container.upload_object(CONTENT, "a", extra=extra)
 
 
-def test_one_header_is_set_and_the_others_stay(container: Container) -> None:
+def test_change_of_one_header_keeps_the_others(container: Container) -> None:
     """Swift itself drops what a request to change metadata does not name."""
     container.upload_object(
         CONTENT, "a", content_type="text/x-a", metadata={"owner": "me"},
@@ -305,7 +303,7 @@ def test_one_header_is_set_and_the_others_stay(container: Container) -> None:
 # ---------------------------------------------------------------------- who may read
 
 
-def test_a_public_container_is_read_by_everybody(
+def test_public_container_is_read_without_credentials(
     swift_driver: SwiftDriver, container: Container
 ) -> None:
     obj = container.upload_object(CONTENT, "folder/ä b+%?")
@@ -334,7 +332,7 @@ def test_a_large_object_is_public_with_its_container(container: Container, when:
         assert LARGE == driver.object(container.name, "a").read()
 
 
-def test_who_may_only_write_replaces_and_deletes(
+def test_writer_without_the_right_to_read_can_replace_and_delete(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
 ) -> None:
     """Without a look at what was there."""
@@ -350,7 +348,7 @@ def test_who_may_only_write_replaces_and_deletes(
         assert not container.object_exists("a")
 
 
-def test_who_may_not_publish_is_told_so(swift_server: SwiftServer, container: Container) -> None:
+def test_denied_publication_is_reported(swift_server: SwiftServer, container: Container) -> None:
     """A user who may read and write, and is not the account's owner."""
     driver = container.driver
     headers = {
@@ -372,7 +370,7 @@ def test_who_may_not_publish_is_told_so(swift_server: SwiftServer, container: Co
 # ---------------------------------------------------------------------- signed URLs
 
 
-def test_a_signed_url_says_how_the_file_is_called(container: Container) -> None:
+def test_presigned_url_has_the_filename(container: Container) -> None:
     obj = container.upload_object(CONTENT, "a")
     for value, expected in (
         ('attachment; filename="fox 1.txt"', 'attachment; filename="fox 1.txt"'),
@@ -437,7 +435,7 @@ def test_a_container_may_have_the_key(swift_server: SwiftServer) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"secret": "a wrong one"}, {"user": "test:nobody"}])
-def test_a_wrong_login_is_told_as_such(swift_server: SwiftServer, changes: dict[str, Any]) -> None:
+def test_wrong_login_is_reported(swift_server: SwiftServer, changes: dict[str, Any]) -> None:
     arguments = {"user": swift_server.key, "secret": swift_server.secret, **changes}
     with Swift(auth_url=swift_server.auth_url, **arguments) as driver:
         with pytest.raises(AuthenticationError, match="login was rejected") as caught:
@@ -447,7 +445,7 @@ def test_a_wrong_login_is_told_as_such(swift_server: SwiftServer, changes: dict[
         assert arguments["secret"] not in str(caught.value)
 
 
-def test_the_old_names_of_the_environment_are_known(
+def test_old_environment_variables_are_supported(
     swift_server: SwiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ST_AUTH", swift_server.auth_url)
@@ -459,7 +457,7 @@ def test_the_old_names_of_the_environment_are_known(
         again.close()
 
 
-def test_the_storage_may_be_elsewhere_than_the_login_says(
+def test_storage_url_overrides_that_of_the_login(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
 ) -> None:
     place = swift_driver._client.place
@@ -474,7 +472,9 @@ def test_the_storage_may_be_elsewhere_than_the_login_says(
         assert ["GET", "HEAD"] == methods(seen)
 
 
-def test_what_is_missing_is_told_apart(swift_driver: SwiftDriver, container: Container) -> None:
+def test_missing_object_and_container_are_distinguished(
+    swift_driver: SwiftDriver, container: Container
+) -> None:
     with pytest.raises(ObjectNotFoundError):
         container.read_object("missing")
     with pytest.raises(ContainerNotFoundError):

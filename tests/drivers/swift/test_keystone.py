@@ -110,7 +110,7 @@ def test_the_address_may_lack_its_version(
                 assert container.name in names(driver)
 
 
-def test_a_token_is_a_way_to_log_in(
+def test_token_authenticates(
     keystone_server: KeystoneServer, keystone_driver: SwiftDriver
 ) -> None:
     """With the storage's address it is used as it is; else another one is got for it."""
@@ -156,7 +156,7 @@ def test_the_login_is_one_request(keystone_server: KeystoneServer) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_login_that_cannot_be_says_why(
+def test_failed_login_says_why(
     keystone_server: KeystoneServer, changes: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     server = keystone_server
@@ -173,7 +173,7 @@ def test_a_login_that_cannot_be_says_why(
         assert arguments["secret"] not in repr(driver)
 
 
-def test_the_environment_is_a_way_to_log_in(
+def test_environment_authenticates(
     keystone_server: KeystoneServer,
     keystone_driver: SwiftDriver,
     monkeypatch: pytest.MonkeyPatch,
@@ -199,7 +199,7 @@ def test_the_environment_is_a_way_to_log_in(
         assert container.name in names(driver)
 
 
-def test_a_token_that_is_revoked_within_a_transfer_is_renewed_once(
+def test_revoked_token_is_renewed_once_during_a_transfer(
     keystone_server: KeystoneServer, swift_server: SwiftServer, tmp_path: Path
 ) -> None:
     """Also when all that is left is the manifest, which Swift then refuses for each segment."""

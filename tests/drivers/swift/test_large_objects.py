@@ -127,7 +127,7 @@ _REPLACEMENTS: dict[str, Callable[[Container], object]] = {
 
 
 @pytest.mark.parametrize("how", _REPLACEMENTS)
-def test_segments_go_with_their_object(container: Container, how: str) -> None:
+def test_segments_are_deleted_with_their_object(container: Container, how: str) -> None:
     """Whatever takes the place of a large object, nothing of it is left."""
     container.upload_object(CONTENT, "small")
     container.upload_object(LARGE, "a")
@@ -144,7 +144,9 @@ def test_a_large_object_in_place_of_another_removes_the_old_one(container: Conta
     assert OTHER == container.read_object("a")
 
 
-def test_segments_go_with_their_container(driver: SwiftDriver, container: Container) -> None:
+def test_segments_are_deleted_with_their_container(
+    driver: SwiftDriver, container: Container
+) -> None:
     container.upload_object(LARGE, "a")
     container.upload_object(CONTENT, "b")
     beside = segments_container(container.name)
@@ -180,9 +182,7 @@ def test_a_failed_overwrite_leaves_the_old_object_whole(container: Container) ->
     assert LARGE == container.read_object("a")
 
 
-def test_an_upload_that_was_published_is_not_taken_back(
-    driver: SwiftDriver, container: Container
-) -> None:
+def test_published_upload_is_not_aborted(driver: SwiftDriver, container: Container) -> None:
     """A mark that was left behind, and even an abort, do no harm to the object."""
     container.upload_object(LARGE, "a")
     upload_id = segments_of(container)[0].split("/")[2]
@@ -233,7 +233,7 @@ def test_segments_expire_after_their_object(
 
 
 @pytest.mark.parametrize("before", [None, CONTENT, OTHER], ids=["none", "small", "large"])
-def test_a_manifest_whose_answer_is_lost_keeps_its_segments(
+def test_manifest_with_lost_response_keeps_its_segments(
     container: Container, before: bytes | None
 ) -> None:
     """What the second try finds is our own, and is not replaced by itself."""
@@ -245,7 +245,7 @@ def test_a_manifest_whose_answer_is_lost_keeps_its_segments(
     assert 4 == len(segments_of(container))
 
 
-def test_of_two_uploads_at_once_only_the_last_keeps_segments(
+def test_only_the_last_of_two_uploads_keeps_segments(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is published after the other has looked what it replaces, and before it writes."""
@@ -267,7 +267,7 @@ def test_of_two_uploads_at_once_only_the_last_keeps_segments(
     assert 4 == len(segments_of(container))
 
 
-def test_of_two_uploads_at_once_the_first_removes_what_is_not_taken(
+def test_first_of_two_uploads_removes_unused_segments(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is published while the other is, which has no mark any more when it looks again."""
@@ -400,7 +400,7 @@ def _refuse(*arguments: object, **options: object) -> None:
 # ---------------------------------------------------------------------- what others wrote
 
 
-def test_a_large_object_of_others_is_verified_by_its_segments(container: Container) -> None:
+def test_large_object_of_another_client_is_verified_by_its_segments(container: Container) -> None:
     entries = put_segments(container, LARGE[:PART], LARGE[PART:])
     put_manifest(container, "whole", entries)
     found = container.get_object("whole")
@@ -412,7 +412,7 @@ def test_a_large_object_of_others_is_verified_by_its_segments(container: Contain
     assert LARGE[:PART] == container.read_object("theirs/0000")
 
 
-def test_a_segment_that_was_replaced_is_noticed(container: Container) -> None:
+def test_replaced_segment_is_detected(container: Container) -> None:
     entries = put_segments(container, LARGE[:PART], LARGE[PART:])
     put_manifest(container, "whole", entries)
     container.upload_object(OTHER[:PART], "theirs/0000")
@@ -447,7 +447,7 @@ def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
     assert LARGE == listed.copy(container, "copy").read()
 
 
-def test_a_symlink_is_read_as_what_it_leads_to(container: Container) -> None:
+def test_symlink_is_read_as_its_target(container: Container) -> None:
     container.upload_object(LARGE, "a")
     container.driver._client.send(operations.PUT_OBJECT, container.name, "link",
         headers={"x-symlink-target": f"{container.name}/a"},
@@ -462,9 +462,7 @@ def test_a_symlink_is_read_as_what_it_leads_to(container: Container) -> None:
     assert LARGE == container.read_object("a")
 
 
-def test_a_symlink_goes_without_what_it_leads_to(
-    driver: SwiftDriver, container: Container
-) -> None:
+def test_symlink_is_deleted_without_its_target(driver: SwiftDriver, container: Container) -> None:
     """Also if that is gone already, or its segments are named as if they were the symlink's."""
     with lent(driver, f"{container.name}_segments") as beside:
         beside.upload_object(CONTENT, "a/b/1/2/3/00000000")

@@ -46,7 +46,9 @@ def client(swift_server: SwiftServer) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_we_write_swiftclient_reads(container: Container, client: Any, name: str) -> None:
+def test_swiftclient_reads_objects_of_libstore(
+    container: Container, client: Any, name: str
+) -> None:
     """Name, content, type, metadata, headers and hash arrive."""
     pairs = {"owner": "me", "note": "grüße 日本", "under_score": "1 2", "blank": " x "}
     obj = container.upload_object(
@@ -63,7 +65,7 @@ def test_what_we_write_swiftclient_reads(container: Container, client: Any, name
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_swiftclient_writes_we_read(container: Container, client: Any, name: str) -> None:
+def test_objects_of_swiftclient_are_read(container: Container, client: Any, name: str) -> None:
     etag = client.put_object(
         container.name, name, CONTENT, content_type="text/x-fox",
         headers={
@@ -82,7 +84,7 @@ def test_what_swiftclient_writes_we_read(container: Container, client: Any, name
     assert name == listed.name
 
 
-def test_large_objects_of_ours_are_read_by_swiftclient(container: Container, client: Any) -> None:
+def test_swiftclient_reads_large_objects_of_libstore(container: Container, client: Any) -> None:
     container.upload_object(LARGE, "a", metadata={"owner": "me"}, content_type="text/x-a")
     told, content = client.get_object(container.name, "a")
     assert LARGE == content
@@ -95,7 +97,7 @@ def test_large_objects_of_ours_are_read_by_swiftclient(container: Container, cli
     assert len(LARGE) == sum(entry["bytes"] for entry in manifest)
 
 
-def test_swiftclient_deletes_our_large_objects(container: Container, client: Any) -> None:
+def test_swiftclient_deletes_large_objects_of_libstore(container: Container, client: Any) -> None:
     container.upload_object(LARGE, "a")
     client.delete_object(container.name, "a", query_string="multipart-manifest=delete")
     assert [] == segments_of(container)
@@ -116,7 +118,7 @@ def upload_by_service(
 
 
 @pytest.mark.parametrize("static", [True, False], ids=["static", "dynamic"])
-def test_large_objects_of_swiftclient_are_read_by_us(
+def test_large_objects_of_swiftclient_are_read(
     swift_server: SwiftServer, container: Container, tmp_path: Any, static: bool
 ) -> None:
     """And with a static one go its segments, as they do in the client."""
@@ -138,7 +140,7 @@ def test_large_objects_of_swiftclient_are_read_by_us(
         beside.delete()
 
 
-def test_a_large_object_of_swiftclient_goes_with_its_container(
+def test_large_object_of_swiftclient_is_deleted_with_its_container(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container, tmp_path: Any
 ) -> None:
     path = tmp_path / "large"
@@ -153,7 +155,7 @@ def test_a_large_object_of_swiftclient_goes_with_its_container(
         beside.delete()
 
 
-def test_expiry_set_by_us_is_seen_by_swiftclient(container: Container, client: Any) -> None:
+def test_swiftclient_reads_the_expiry(container: Container, client: Any) -> None:
     container.upload_object(CONTENT, "a", extra={"delete_after": 3600})
     told = client.head_object(container.name, "a")
     assert int(told["x-delete-at"]) == container.get_object("a").extra["delete_at"].timestamp()

@@ -48,7 +48,7 @@ def forget_at(server: SwiftServer, bytes_done: int) -> object:
     return progress
 
 
-def test_a_token_that_ends_within_an_upload_is_renewed_once(
+def test_expired_token_is_renewed_once_during_an_upload(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container
 ) -> None:
     with listening(driver) as seen:
@@ -57,7 +57,7 @@ def test_a_token_that_ends_within_an_upload_is_renewed_once(
     assert CONTENT == container.read_object("a")
 
 
-def test_a_token_that_ends_within_a_download_is_renewed_once(
+def test_expired_token_is_renewed_once_during_a_download(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container, tmp_path: Path
 ) -> None:
     container.upload_object(CONTENT, "a")
@@ -69,7 +69,7 @@ def test_a_token_that_ends_within_a_download_is_renewed_once(
     assert CONTENT == path.read_bytes()
 
 
-def test_many_threads_need_one_new_token(
+def test_threads_share_a_renewed_token(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container
 ) -> None:
     container.upload_object(b"content", "a")
@@ -91,7 +91,7 @@ def test_many_threads_need_one_new_token(
     assert [b"content"] * 12 == results
 
 
-def test_a_token_is_renewed_before_it_ends(driver: SwiftDriver, container: Container) -> None:
+def test_token_is_renewed_before_it_expires(driver: SwiftDriver, container: Container) -> None:
     later = [0.0]
     driver._client.clock = lambda: time.time() + later[0]
     container.upload_object(b"content", "a")
@@ -103,7 +103,7 @@ def test_a_token_is_renewed_before_it_ends(driver: SwiftDriver, container: Conta
         assert 1 == logins(seen)
 
 
-def test_a_token_that_cannot_be_renewed_is_an_error(
+def test_token_that_cannot_be_renewed_is_an_error(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container
 ) -> None:
     place = driver._client.place

@@ -75,7 +75,7 @@ def test_each_segment_is_sent_with_its_digest(server: RichServer, driver: Storag
     assert [] == missing(server, f"{line}\n{line}\nPUT {BOX}/name?multipart-manifest=put")
 
 
-def test_segments_end_an_hour_after_their_object(
+def test_segments_expire_an_hour_after_their_object(
     server: RichServer, driver: StorageDriver
 ) -> None:
     """They are made to before the manifest names them."""
@@ -89,7 +89,7 @@ def test_segments_end_an_hour_after_their_object(
         assert [] == missing(server, f"{line}\n{line}\nPUT {BOX}/name?multipart-manifest=put")
 
 
-def test_the_digest_of_another_manifest_is_not_compared(
+def test_digest_of_another_manifest_is_not_compared(
     server: RichServer, driver: StorageDriver
 ) -> None:
     """The object may be replaced between the look at its bytes and the one at its manifest."""
@@ -99,9 +99,7 @@ def test_the_digest_of_another_manifest_is_not_compared(
     assert CONTENT == driver.object("bucket", "name").read()
 
 
-def test_new_metadata_leave_what_a_large_object_is(
-    server: RichServer, driver: StorageDriver
-) -> None:
+def test_metadata_change_keeps_a_large_object(server: RichServer, driver: StorageDriver) -> None:
     """A POST drops what it does not name: the digest of the whole, and a dynamic manifest."""
     own = {"x-object-meta-libstore-md5": f"{WHOLE}:{MD5}"}
     be_large(server, manifest(), **own)
@@ -148,9 +146,7 @@ def test_segments_go_with_their_object_unless_versions_are_kept(
 # ---------------------------------------------------------------------- copies, versions
 
 
-def test_another_content_than_was_copied_is_found_out(
-    server: RichServer, driver: StorageDriver
-) -> None:
+def test_corrupted_copy_is_detected(server: RichServer, driver: StorageDriver) -> None:
     def before(ask: Ask) -> Play | None:
         if ask.method == "PUT":
             return play(201, {"x-trans-id": "R1", "ETag": "0" * 32})
@@ -163,7 +159,7 @@ def test_another_content_than_was_copied_is_found_out(
         driver.object("bucket", "name").copy("bucket", "copy")
 
 
-def test_a_container_goes_with_versions_of_one_name_on_two_pages(
+def test_container_is_deleted_with_versions_on_two_pages(
     server: RichServer, driver: StorageDriver
 ) -> None:
     refused = [409]
