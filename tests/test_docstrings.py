@@ -21,8 +21,10 @@ from typing import Any
 import pytest
 
 import libstore
-from libstore import get_driver, registry
+from libstore import get_driver, registry, rest
 
+#: The modules whose `__all__` is public.
+PUBLIC = (libstore, rest)
 SECTIONS = {"Args", "Attributes", "Example", "Raises", "Returns", "Yields"}
 #: What other styles, or a slip of the finger, would write.
 MISSPELT = re.compile(
@@ -35,17 +37,18 @@ MAX_WIDTH = 99
 
 
 def public_classes() -> list[type]:
-    exported = [getattr(libstore, name) for name in libstore.__all__]
+    exported = [getattr(module, name) for module in PUBLIC for name in module.__all__]
     drivers = [get_driver(name) for name in registry._BUILTIN]
     return [value for value in [*exported, *drivers] if isinstance(value, type)]
 
 
 def documented() -> Iterator[tuple[str, Any]]:
     """Yield the public things that need a docstring, by name."""
-    for name in libstore.__all__:
-        value = getattr(libstore, name)
-        if not isinstance(value, type):
-            yield name, value
+    for module in PUBLIC:
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value):
+                yield name, value
     for cls in public_classes():
         yield cls.__name__, cls
         for name, member in members(cls):

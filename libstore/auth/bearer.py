@@ -35,7 +35,9 @@ class Token(Protocol):
 class TokenCredential(Protocol):
     """A source of tokens, such as the credentials of azure-identity."""
 
-    def get_token(self, *scopes: str) -> Token: ...
+    def get_token(self, *scopes: str) -> Token:
+        """Request a new token for these scopes."""
+        ...
 
 
 class TokenCache:

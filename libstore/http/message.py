@@ -56,7 +56,9 @@ class Response(Protocol):
     """A response whose body is read on demand. Read it to its end, or close it."""
 
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """The status code."""
+        ...
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -110,7 +110,6 @@ class ServiceClient(ABC):
 
     Attributes:
         used_up: The codes of errors that another attempt cannot change for now; see `Confirmer`.
-        request_id_headers: The names of the headers with the service's id of a request.
         max_document: The largest document that is read, in bytes, unless a request says otherwise.
         transport: The connections.
         errors: Maps error responses to exceptions.
@@ -121,14 +120,13 @@ class ServiceClient(ABC):
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset()
-    request_id_headers: ClassVar[tuple[str, ...]] = ()
     max_document: ClassVar[int] = 64 * MiB
 
     def __init__(
         self, transport: Transport, errors: ErrorMapper, retry: Callable[[], RetryPolicy]
     ) -> None:
         self.transport = transport
-        self.errors = errors
+        self.errors = replace(errors, secrets=self.secrets)
         self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
         self.retrier = Retrier(retry, sleep=self.wait)
@@ -362,7 +360,7 @@ class ServiceClient(ABC):
 
     def request_id(self, headers: Mapping[str, str]) -> str | None:
         """Return the service's id of a request, for its support."""
-        return next(filter(None, map(headers.get, self.request_id_headers)), None)
+        return next(filter(None, map(headers.get, self.errors.request_id)), None)
 
     # ------------------------------------------------------------------ clocks, budgets
 

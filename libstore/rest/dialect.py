@@ -14,7 +14,16 @@ from operator import attrgetter
 
 from ..errors import InvalidOptionError
 from ..http.headers import parse_date
-from ..values import TOKEN_KEY, Conditions, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
+from ..values import (
+    LARGEST,
+    TOKEN_KEY,
+    Conditions,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    WriteOptions,
+)
 from .header_text import decode_text, encode_text
 
 _DEFAULT_TYPE = "application/octet-stream"
@@ -67,7 +76,7 @@ def condition_headers(conditions: Conditions, prefix: str = "") -> dict[str, str
 
 
 def with_token(
-    headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int
+    headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int = LARGEST
 ) -> dict[str, str]:
     """
     Return headers with the token of a conditional write, if the metadata leave room for it.
@@ -131,7 +140,9 @@ class HeaderDialect:
             the metadata must repeat, by the name there.
         encode_key: Makes the end of a header's name of a metadata key.
         decode_key: Reverses `encode_key`.
-        encode_value: Makes a header's value of a metadata value.
+        encode_value: Makes a header's value of a metadata value; the default encodes text that a
+            header cannot have as words of RFC 2047.
+        decode_value: Reverses `encode_value`.
     """
 
     metadata_prefix: str
@@ -144,6 +155,7 @@ class HeaderDialect:
     encode_key: Callable[[str], str] = str
     decode_key: Callable[[str], str] = str
     encode_value: Callable[[str], str] = encode_text
+    decode_value: Callable[[str], str] = decode_text
 
     # ------------------------------------------------------------------ requests
 
@@ -227,7 +239,7 @@ class HeaderDialect:
                 more[labels[header]] = value
             elif header.startswith(prefix):
                 key = self.decode_key(header[len(prefix) :])
-                metadata[key] = decode_text(value)
+                metadata[key] = self.decode_value(value)
         if extra:
             more.update(extra)
         return ObjectInfo(

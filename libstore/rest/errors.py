@@ -34,7 +34,7 @@ from ..errors import (
 from ..http.headers import is_html
 from ..http.message import Fault, Request, Response
 from ..redaction import redact, sent_secrets
-from .operation import JSON, OBJECT, XML, Operation, ServiceRequest, unproven
+from .operation import ACCOUNT, CONTAINER, JSON, OBJECT, XML, Operation, ServiceRequest, unproven
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,27 +68,40 @@ class Meaning:
 
 # ---------------------------------------------------------------------- meanings for all services
 
+#: `ServiceUnavailableError`; another attempt may succeed.
 BUSY = Meaning(
     ServiceUnavailableError, "the service is temporarily unavailable; try again later", retry=True
 )
+#: `RateLimitedError`; nothing was done, and another attempt may succeed.
 SLOWER = Meaning(
     RateLimitedError,
     "the service limits the rate of requests; send fewer at the same time",
     retry=True,
     throttled=True,
 )
+#: `IntegrityError`: the digest or the length was another one; another attempt may succeed.
 DAMAGED = Meaning(
     IntegrityError, "the service received other bytes than were sent; try again", retry=True
 )
+#: `AuthenticationError` because of a wrong clock, which is corrected for another attempt.
 CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; correct it", skewed=True)
+#: `StorageFullError` of the service.
 FULL = Meaning(StorageFullError, "the service has no space left")
+#: `StorageFullError` of the account or the container.
 QUOTA = Meaning(StorageFullError, "a quota is exceeded; raise it or delete something")
+#: `NotSupportedError`.
 LACKING = Meaning(NotSupportedError, "the service does not support this operation")
+#: `ServiceError`: another attempt would fail too.
 REFUSED = Meaning(ServiceError, "the service rejected the request")
+#: `ObjectAlreadyExistsError`.
 EXISTS = Meaning(ObjectAlreadyExistsError, "an object of this name already exists")
+#: `ObjectChangedError`.
 CHANGED = Meaning(ObjectChangedError, "the object was changed: its ETag is a different one")
+#: `ObjectNotFoundError`.
 NO_OBJECT = Meaning(ObjectNotFoundError, "the object does not exist")
+#: `ContainerNotFoundError` of a service that has buckets.
 NO_BUCKET = Meaning(ContainerNotFoundError, "the bucket does not exist")
+#: `ContainerNotFoundError`.
 NO_CONTAINER = Meaning(ContainerNotFoundError, "the container does not exist")
 #: The response did not come from the service; the mapper replaces this by a full message.
 UNEXPECTED = Meaning(ServiceError)
@@ -145,6 +158,29 @@ class ErrorResponse:
 
 #: An entry of a table: a meaning, or a function for a meaning that depends on the request.
 Entry: TypeAlias = Meaning | Callable[[ErrorResponse], Meaning]
+
+
+def not_found(response: ErrorResponse) -> Meaning:
+    """
+    Return what is missing by the request alone, as an entry for status 404.
+
+    A request that creates something lacks what contains it, and any other lacks its subject. If a
+    service sends the same response for a missing container, check for the container then.
+    """
+    required = response.operation.required
+    if required is ACCOUNT:
+        return UNEXPECTED
+    return NO_CONTAINER if required is CONTAINER else NO_OBJECT
+
+
+def precondition_failed(response: ErrorResponse) -> Meaning:
+    """Return which condition failed by the request's headers, as an entry for status 412."""
+    sent = response.request.headers
+    if sent.get("if-none-match") == "*":
+        return EXISTS
+    return CHANGED if "if-match" in sent else REFUSED
+
+
 _OTHER = Operation("", "GET", OBJECT)
 _DOCUMENTS = frozenset({JSON, XML})
 
@@ -164,7 +200,8 @@ class ErrorMapper:
         genuine: The beginnings of names of headers that only the service sends.
         strict: Each response of the service has one of these headers.
         request_id: The names of headers that may have the request's id.
-        secrets: Returns the secrets of the driver, which no message may contain.
+        secrets: Returns the secrets of the driver, which no message may contain. A
+            `ServiceClient` uses its own.
         is_unexpected: Returns whether a response did not come from the service. By default that
             is a page of HTML with neither an error code nor a genuine header.
         trusted: Statuses that choose the class of the error even then, as those do that mean that

@@ -35,8 +35,22 @@ class ResponseKind(Enum):
     CONTENT = "content"
 
 
-ACCOUNT, CONTAINER, OBJECT, UPLOAD = Subject
-NONE, XML, JSON, CONTENT = ResponseKind
+#: The request is about no container.
+ACCOUNT = Subject.ACCOUNT
+#: The request is about a container.
+CONTAINER = Subject.CONTAINER
+#: The request is about an object.
+OBJECT = Subject.OBJECT
+#: The request is about an unfinished upload of an object.
+UPLOAD = Subject.UPLOAD
+#: The body of the response is not read.
+NONE = ResponseKind.NONE
+#: The response is an XML document.
+XML = ResponseKind.XML
+#: The response is a JSON document.
+JSON = ResponseKind.JSON
+#: The response is the content of an object.
+CONTENT = ResponseKind.CONTENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,11 @@ class RestSettings(DriverOptions):
             raise InvalidOptionError(f"{names} exclude each other; give one of them")
         return given
 
+    def given_secrets(self) -> tuple[str | bytes, ...]:
+        """Return the values of the secret options, for `ServiceClient.secrets`."""
+        values = (getattr(self, name) for name, known in self.table.items() if known.secret)
+        return tuple(value for value in values if isinstance(value, (str, bytes)) and value)
+
     def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
         """
         Return the arguments that make the same driver elsewhere.

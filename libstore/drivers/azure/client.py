@@ -13,7 +13,7 @@ from ...redaction import Hidden
 from ...rest.client import Location, ServiceClient
 from ...retry import RetryPolicy
 from ...values import MiB
-from .errors import REQUEST_ID, error_mapper
+from .errors import error_mapper
 from .settings import Access
 
 #: The version of the interface that all requests are made in. It is the oldest one that has all
@@ -33,13 +33,12 @@ class AzureClient(ServiceClient):
     """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
-    request_id_headers: ClassVar[tuple[str, ...]] = (REQUEST_ID,)
     max_document: ClassVar[int] = MAX_ANSWER
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
     ) -> None:
-        super().__init__(transport, error_mapper(access.secrets), retry)
+        super().__init__(transport, error_mapper(), retry)
         self.access = access
 
     @override

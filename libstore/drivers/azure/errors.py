@@ -7,7 +7,7 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from ...errors import (
     AccessDeniedError,
@@ -308,11 +308,11 @@ _OF_OPTIONS = (
 # ---------------------------------------------------------------------- the mapper
 
 
-def error_mapper(secrets: Callable[[], Iterable[str | bytes]] = tuple) -> ErrorMapper:
+def error_mapper() -> ErrorMapper:
     """Return what turns error responses of Azure into exceptions."""
     return ErrorMapper(
         "Azure Blob Storage", _parse, CODES, BY_STATUS,
-        genuine=_GENUINE, request_id=(REQUEST_ID,), secrets=secrets,
+        genuine=_GENUINE, request_id=(REQUEST_ID,),
         is_unexpected=_is_unexpected, trusted=frozenset({501, 507}),
         unsure=lambda response: response.status == 403,
     )  # fmt: skip

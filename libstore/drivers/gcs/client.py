@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from typing_extensions import Unpack, override
 
@@ -17,7 +17,7 @@ from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
 from . import operations
 from .endpoints import Place
-from .errors import REQUEST_ID, VagueNotFoundError, error_mapper
+from .errors import VagueNotFoundError, error_mapper
 
 # Empty JSON documents, which fake-gcs-server sends where Google sends an empty body.
 _EMPTY = frozenset({b"null", b"{}"})
@@ -32,8 +32,6 @@ class GCSClient(ServiceClient):
         secrets: Returns what must not be in a message.
     """
 
-    request_id_headers: ClassVar[tuple[str, ...]] = (REQUEST_ID,)
-
     def __init__(
         self,
         place: Place,
@@ -43,7 +41,7 @@ class GCSClient(ServiceClient):
         secrets: Callable[[], Iterable[str]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
-        super().__init__(transport, error_mapper(secrets), retry)
+        super().__init__(transport, error_mapper(), retry)
         self.place = place
         self._known_secrets = secrets
         self._signer = signer

@@ -7,7 +7,7 @@ https://cloud.google.com/storage/docs/json_api/v1/status-codes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -206,11 +206,11 @@ BY_STATUS: Mapping[int, Entry] = {
 # ---------------------------------------------------------------------- the mapper
 
 
-def error_mapper(secrets: Callable[[], Iterable[str | bytes]] = tuple) -> ErrorMapper:
+def error_mapper() -> ErrorMapper:
     """Return what turns error responses of Google into exceptions."""
     return ErrorMapper(
         "Google Cloud Storage", _parse, CODES, BY_STATUS,
-        genuine=("x-goog-", "x-guploader-"), request_id=(REQUEST_ID,), secrets=secrets,
+        genuine=("x-goog-", "x-guploader-"), request_id=(REQUEST_ID,),
         is_unexpected=_is_unexpected, trusted=frozenset({501}),
         unsure=lambda response: response.status == 403 and not response.body,
     )  # fmt: skip

@@ -50,7 +50,6 @@ class S3Client(ServiceClient):
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset({"NoSuchUpload"})
-    request_id_headers: ClassVar[tuple[str, ...]] = ("x-amz-request-id",)
     max_document: ClassVar[int] = MAX_ANSWER
 
     def __init__(
@@ -71,7 +70,7 @@ class S3Client(ServiceClient):
         self._places: dict[str, Place] = {}
         # Whether the service has accepted a request.
         self._accepted = False
-        super().__init__(transport, error_mapper(self.secrets), retry)
+        super().__init__(transport, error_mapper(), retry)
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:

@@ -9,7 +9,7 @@ and what other services add to them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from typing_extensions import override
@@ -300,11 +300,11 @@ class S3ErrorMapper(ErrorMapper):
         return replace(fault, unsure=unsure)
 
 
-def error_mapper(secrets: Callable[[], Iterable[str | bytes]] = tuple) -> ErrorMapper:
+def error_mapper() -> ErrorMapper:
     """Return what turns error responses of S3 into exceptions."""
     return S3ErrorMapper(
         "S3", _parse, CODES, BY_STATUS,
-        genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,), secrets=secrets,
+        genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,),
         is_unexpected=_is_unexpected, trusted=frozenset({401, 403}),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from typing_extensions import Unpack, override
 
@@ -39,15 +39,13 @@ from .settings import Place, Settings, parse_place
 class SwiftClient(ServiceClient):
     """Sends requests to one account, whose address and tokens come from a login."""
 
-    request_id_headers: ClassVar[tuple[str, ...]] = ("x-trans-id", "x-openstack-request-id")
-
     def __init__(
         self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
     ) -> None:
         url = parse_place(
             settings.auth_url or settings.storage_url or "", "auth_url", insecure=True
         ).url
-        errors = error_mapper(self.secrets, anonymous=settings.anonymous)
+        errors = error_mapper(anonymous=settings.anonymous)
         super().__init__(settings.transport(concurrency, url), errors, retry)
         self._settings = settings
         self._given = (
@@ -87,10 +85,8 @@ class SwiftClient(ServiceClient):
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
-        settings = self._settings
         access = self._login.access if self._login else None
-        known = (settings.secret, settings.token, settings.temp_url_key, access and access.token)
-        return tuple(secret for secret in known if secret)
+        return (*self._settings.given_secrets(), *([access.token] if access else []))
 
     # ------------------------------------------------------------------ where
 

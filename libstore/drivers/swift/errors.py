@@ -8,7 +8,7 @@ https://docs.openstack.org/api-ref/object-store/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ...errors import (
@@ -21,9 +21,7 @@ from ...errors import (
 from ...http.headers import is_html
 from ...rest.errors import (
     BUSY,
-    CHANGED,
     DAMAGED,
-    EXISTS,
     FULL,
     LACKING,
     NO_CONTAINER,
@@ -38,6 +36,7 @@ from ...rest.errors import (
     ErrorResponse,
     Meaning,
     has_prefix,
+    precondition_failed,
 )
 from ...rest.operation import ACCOUNT, CONTAINER, OBJECT
 
@@ -101,15 +100,6 @@ def _conflict(response: ErrorResponse) -> Meaning:
     return Meaning(ServiceUnavailableError, "a newer write of the same name won", retry=True)
 
 
-def _precondition_failed(response: ErrorResponse) -> Meaning:
-    sent = response.request.headers
-    if sent.get("if-none-match") == "*":
-        return EXISTS
-    if "if-match" in sent:
-        return CHANGED
-    return Meaning(ServiceError, "the service cannot accept the request in this form")
-
-
 def _too_large(response: ErrorResponse) -> Meaning:
     if b"quota" in response.body.lower():
         return QUOTA
@@ -127,7 +117,7 @@ BY_STATUS: Mapping[int, Entry] = {
         ServiceUnavailableError, "the service waited too long for the request", retry=True
     ),
     409: _conflict,
-    412: _precondition_failed,
+    412: precondition_failed,
     413: _too_large,
     422: DAMAGED,
     429: SLOWER,
@@ -143,9 +133,7 @@ BY_STATUS: Mapping[int, Entry] = {
 # ---------------------------------------------------------------------- the mapper
 
 
-def error_mapper(
-    secrets: Callable[[], Iterable[str | bytes]] = tuple, *, anonymous: bool = False
-) -> ErrorMapper:
+def error_mapper(*, anonymous: bool = False) -> ErrorMapper:
     """
     Return what turns error responses of Swift into exceptions.
 
@@ -155,7 +143,7 @@ def error_mapper(
     by_status = {**BY_STATUS, 401: _ANONYMOUS} if anonymous else BY_STATUS
     return ErrorMapper(
         "Swift", _parse, {}, by_status,
-        genuine=_GENUINE, strict=True, request_id=_REQUEST_ID, secrets=secrets,
+        genuine=_GENUINE, strict=True, request_id=_REQUEST_ID,
         is_unexpected=_is_unexpected, settings="auth_url or storage_url",
     )  # fmt: skip
 
