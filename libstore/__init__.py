@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         Reading,
         SigningOptions,
         Span,
+        Undecided,
         Upload,
         WriteOptions,
     )
@@ -140,6 +141,7 @@ _NAMES = {
         "Reading",
         "SigningOptions",
         "Span",
+        "Undecided",
         "Upload",
         "WriteOptions",
     ),
@@ -204,6 +206,7 @@ __all__ = [
     "TransferOptions",
     "TransportError",
     "TransportTimeoutError",
+    "Undecided",
     "UnknownDriverError",
     "Upload",
     "WriteOptions",

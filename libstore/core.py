@@ -16,24 +16,23 @@ from . import arguments
 from .content_types import guess_content_type
 from .deleting import delete_full, empty
 from .errors import (
-    ContainerNotFoundError,
     InvalidOptionError,
     InvalidTypeError,
     NotSupportedError,
-    StorageError,
 )
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .listing import iterate_pages
 from .options import WRITE_OPTIONS, Check, document
 from .retry import Retrier, TokenBucket
-from .transfer.workers import map_concurrently
 from .values import (
     Conditions,
     ContainerInfo,
+    DeleteOutcome,
     Extra,
     ListQuery,
     ObjectInfo,
     Prefix,
+    Undecided,
     WriteOptions,
 )
 
@@ -184,19 +183,17 @@ class DriverCore(DriverHooks):
         delete_full(self, name)
 
     @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        def delete(name: str) -> StorageError | None:
-            try:
-                self._delete_object(container, name, Conditions(), None)
-            except ContainerNotFoundError:
-                raise
-            except StorageError as error:
-                return error
-            return None
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return [Undecided()] * len(names)
 
-        return map_concurrently(delete, names, self.transfer.concurrency)
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        names = [info.name for info in versions if info.version is None]
+        found = self._delete_objects(container, names) if names else ()
+        outcomes = dict(zip(names, found, strict=True))
+        return [outcomes[info.name] if info.version is None else Undecided() for info in versions]
 
     @property
     def takes_parts(self) -> bool:

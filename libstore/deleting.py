@@ -4,19 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from itertools import groupby, islice
-from typing import Protocol
+from itertools import chain, groupby, islice
+from typing import Protocol, TypeAlias, TypeVar
 
-from .errors import ContainerNotEmptyError, NotSupportedError, StorageError
+from .errors import (
+    AccessDeniedError,
+    ContainerNotEmptyError,
+    ContainerNotFoundError,
+    NotSupportedError,
+    StorageError,
+)
 from .listing import iterate_pages
-from .values import DeleteResult, Limits, ListQuery, ObjectInfo, Page, Prefix, Upload
+from .transfer.options import TransferOptions
+from .transfer.workers import map_concurrently
+from .values import (
+    Conditions,
+    DeleteOutcome,
+    DeleteResult,
+    Limits,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    Undecided,
+    Upload,
+)
 
-# How often a container that others keep filling is emptied before we give up.
+# How often a container is emptied before giving up, where other clients keep filling it.
 _ROUNDS = 3
+
+T = TypeVar("T")
+
+# A name and a version.
+_Target: TypeAlias = "tuple[str, str | None]"
 
 
 class DeleteHooks(Protocol):
-    """What deleting needs of a driver."""
+    """The hooks of a driver that deleting uses."""
+
+    transfer: TransferOptions
 
     @property
     def limits(self) -> Limits: ...
@@ -28,11 +54,21 @@ class DeleteHooks(Protocol):
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]: ...
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]: ...
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]: ...
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None: ...
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]: ...
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]: ...
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]: ...
     def _abort_upload(self, upload: Upload) -> None: ...
+
+
+# ---------------------------------------------------------------------- many objects
 
 
 def delete_many(
@@ -44,7 +80,7 @@ def delete_many(
     Delete objects, given as container and name; return one result for each, in their order.
 
     Args:
-        complete: Adds to an error which container and object it is about.
+        complete: Adds the container and the object to an error.
     """
     results: list[DeleteResult] = []
     for container, group in groupby(targets, key=lambda target: target[0]):
@@ -60,17 +96,76 @@ def delete_many(
     return results
 
 
+def _delete_batch(
+    driver: DeleteHooks, container: str, names: Sequence[str]
+) -> Sequence[StorageError | None]:
+    """Return the outcome of each name, also if the whole request failed."""
+    try:
+        outcomes = driver._delete_objects(container, names)
+        return _decide(driver, container, [(name, None) for name in names], outcomes)
+    except StorageError as failure:
+        return [copy(failure) for _ in names]
+
+
+def _decide(
+    driver: DeleteHooks,
+    container: str,
+    targets: Sequence[_Target],
+    outcomes: Sequence[DeleteOutcome],
+) -> list[StorageError | None]:
+    """Delete one by one what a batch has left undecided, several at once; return all outcomes."""
+
+    def delete(target: _Target) -> StorageError | None:
+        try:
+            driver._delete_object(container, target[0], Conditions(), target[1])
+        except ContainerNotFoundError:
+            raise
+        except StorageError as error:
+            return error
+        return None
+
+    undecided = [
+        target
+        for target, outcome in zip(targets, outcomes, strict=True)
+        if isinstance(outcome, Undecided)
+    ]
+    decided: dict[_Target, StorageError | None] = {}
+    for level in _levels(undecided):
+        errors = map_concurrently(delete, level, driver.transfer.concurrency)
+        decided.update(zip(level, errors, strict=True))
+    return [
+        decided[target] if isinstance(outcome, Undecided) else outcome
+        for target, outcome in zip(targets, outcomes, strict=True)
+    ]
+
+
 def _deepest_first(names: Sequence[str]) -> Sequence[str]:
     """
-    Return names in an order in which none comes before what is below it, like a folder's files.
+    Return each name once, in an order in which none precedes those below it.
 
     Where directories are objects of their own, as in accounts of Azure with a hierarchical
     namespace, one that is not empty cannot be deleted.
     """
+    unique = list(dict.fromkeys(names))
+    return sorted(unique, reverse=True) if _are_nested(unique) else unique
+
+
+def _levels(targets: Sequence[_Target]) -> Iterator[list[_Target]]:
+    """Group targets so that those of a group may be deleted at once, after the groups before."""
+    if not _are_nested([name for name, _ in targets]):
+        yield list(targets)
+        return
+    deepest_first = sorted(targets, key=_depth, reverse=True)
+    yield from (list(level) for _, level in groupby(deepest_first, key=_depth))
+
+
+def _depth(target: _Target) -> int:
+    return target[0].count("/")
+
+
+def _are_nested(names: Sequence[str]) -> bool:
     known = set(names)
-    if any(ancestor in known for name in known for ancestor in _ancestors(name)):
-        return sorted(names, reverse=True)
-    return names
+    return any(ancestor in known for name in known for ancestor in _ancestors(name))
 
 
 def _ancestors(name: str) -> Iterator[str]:
@@ -80,25 +175,7 @@ def _ancestors(name: str) -> Iterator[str]:
         end = name.rfind("/", 0, end)
 
 
-def _children_first(names: Iterable[str]) -> Iterator[str]:
-    """Yield sorted names, each behind those that are below it."""
-    waiting: list[str] = []
-    for name in names:
-        # Between a name and what is below it others may sort, such as a-b between a and a/b.
-        while waiting and name >= waiting[-1] + "0":  # which comes right behind the slash
-            yield waiting.pop()
-        waiting.append(name)
-    yield from reversed(waiting)
-
-
-def _delete_batch(
-    driver: DeleteHooks, container: str, names: Sequence[str]
-) -> Sequence[StorageError | None]:
-    """Return what became of each name, also if the whole request failed."""
-    try:
-        return driver._delete_objects(container, names)
-    except StorageError as failure:
-        return [copy(failure) for _ in names]
+# ---------------------------------------------------------------------- containers
 
 
 def delete_full(driver: DeleteHooks, container: str) -> None:
@@ -115,18 +192,59 @@ def delete_full(driver: DeleteHooks, container: str) -> None:
 
 
 def empty(driver: DeleteHooks, container: str) -> None:
-    """Delete the objects and the unfinished uploads of a container."""
-    found = _children_first(_names(driver, container))
-    for names in _batches(found, driver.limits.batch_size):
-        for error in driver._delete_objects(container, names):
+    """Delete the objects of a container, with all their versions, and its unfinished uploads."""
+    limits = driver.limits
+    pages: Iterator[Page[ObjectInfo | Prefix]] = iterate_pages(
+        lambda token: driver._list_versions(container, "", token, limits.page_size),
+        f"versions in {container!r}",
+    )
+    try:
+        pages = chain([next(pages)], pages)
+        versioned = True
+    except (AccessDeniedError, NotSupportedError):
+        pages = iterate_pages(
+            lambda token: driver._list_objects(container, ListQuery(), token, limits.page_size),
+            f"objects in {container!r}",
+        )
+        versioned = False
+    for batch in _batches(_children_first(_infos(pages)), limits.batch_size):
+        if versioned:
+            outcomes = driver._delete_versions(container, batch)
+        else:
+            outcomes = driver._delete_objects(container, [info.name for info in batch])
+        targets = [(info.name, info.version if versioned else None) for info in batch]
+        errors = _decide(driver, container, targets, outcomes)
+        for (name, _), error in zip(targets, errors, strict=True):
             if error is not None:
+                error.object = error.object or name
                 raise error
     if driver.takes_parts:
         abort_all(driver, container)
 
 
+def _infos(pages: Iterator[Page[ObjectInfo | Prefix]]) -> Iterator[ObjectInfo]:
+    """Yield the objects of a page when the next page, whose token may name one, has been read."""
+    page = next(pages, None)
+    while page is not None:
+        following = next(pages, None)
+        yield from (item for item in page.items if isinstance(item, ObjectInfo))
+        page = following
+
+
+def _children_first(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+    """Yield what is sorted by name, each object behind those that are below it."""
+    waiting: list[ObjectInfo] = []
+    for info in infos:
+        # Between a name and those below it others may sort, such as a-b between a and a/b.
+        # "0" is the character that follows the slash.
+        while waiting and info.name >= waiting[-1].name + "0":
+            yield waiting.pop()
+        waiting.append(info)
+    yield from reversed(waiting)
+
+
 def abort_all(driver: DeleteHooks, container: str) -> None:
-    """Drop the unfinished uploads of a container, as far as the service tells of them."""
+    """Abort the unfinished uploads of a container, if the service lists them."""
     pages = iterate_pages(
         lambda token: driver._list_uploads(container, token),
         f"unfinished uploads in {container!r}",
@@ -142,16 +260,7 @@ def abort_all(driver: DeleteHooks, container: str) -> None:
             driver._abort_upload(upload)
 
 
-def _names(driver: DeleteHooks, container: str) -> Iterator[str]:
-    pages = iterate_pages(
-        lambda token: driver._list_objects(container, ListQuery(), token, driver.limits.page_size),
-        f"objects in {container!r}",
-    )
-    for page in pages:
-        yield from (item.name for item in page.items if isinstance(item, ObjectInfo))
-
-
-def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(names)
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -20,7 +20,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
-from .errors import NotSupportedError, StorageError
+from .errors import NotSupportedError
 from .options import WRITE_OPTIONS, Check
 from .retry import RetryPolicy
 from .transfer.options import TransferOptions
@@ -30,6 +30,7 @@ from .values import (
     Conditions,
     ContainerInfo,
     CopyOptions,
+    DeleteOutcome,
     Limits,
     ListQuery,
     ObjectInfo,
@@ -284,12 +285,36 @@ class DriverHooks(ABC):
         """
         return None
 
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        """
+        Return one page of at most `limit` versions, of all objects whose names begin alike.
+
+        The current versions are among them, and each has its `version`. A marker that the service
+        keeps for a deleted object is one of them too, with a true ``extra["delete_marker"]``.
+        They are sorted by name. Raise `NotSupportedError` if there are no versions, which is what
+        the default does, and `ContainerNotFoundError` if there is no such container.
+        """
+        raise self._unsupported("list versions")
+
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        """
+        Delete up to ``limits.batch_size`` versions that `_list_versions` has returned.
+
+        Return outcomes as `_delete_objects` does. The default passes what has no version to
+        `_delete_objects`, and leaves the others undecided.
+        """
+        raise NotImplementedError
+
     def _empty_container(self, name: str) -> None:
         """
         Delete all that keeps a container from being deleted.
 
-        The default deletes the objects that a listing shows, and unfinished uploads. A service
-        that keeps versions, snapshots or delete markers needs a hook that takes them along.
+        The default deletes all versions that `_list_versions` returns, or where there are none
+        the objects that `_list_objects` returns, and aborts unfinished uploads.
         """
         raise NotImplementedError
 
@@ -297,7 +322,7 @@ class DriverHooks(ABC):
         """
         Delete a container with all that is in it. Raise `ContainerNotFoundError` if there is none.
 
-        The default empties it, deletes it, and begins anew if others put something into it.
+        The default empties and deletes it, again if other clients write to it meanwhile.
         """
         raise NotImplementedError
 
@@ -334,14 +359,16 @@ class DriverHooks(ABC):
         """
         return None
 
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
         """
-        Delete up to ``limits.batch_size`` objects.
+        Delete up to ``limits.batch_size`` objects; no name is given twice.
 
-        Return for each, in their order, why it is still there, or `None`. The default deletes them
-        one by one, several at once.
+        Return for each, in their order, `None` if it is gone, the error that says why it is still
+        there, or `Undecided`. What is undecided the base deletes by `_delete_object`, one
+        by one and several at once, objects before the directories that they are in: names that a
+        batch cannot carry, or all of them if the service does not take the batch. The default
+        leaves all undecided. Raise only what is about all of them, such as
+        `ContainerNotFoundError`.
         """
         raise NotImplementedError
 

@@ -354,6 +354,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """The outcome of a batch for an object that is to be deleted by a request of its own."""
+
+
+#: The outcome for one object of a batch: `None` if it is gone, or why it is still there.
+DeleteOutcome: TypeAlias = "StorageError | Undecided | None"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteResult:
     """
     The outcome for one object of a batch deletion.

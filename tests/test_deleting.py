@@ -14,12 +14,16 @@ from libstore import (
     ContainerNotEmptyError,
     ContainerNotFoundError,
     ObjectAlreadyExistsError,
+    ObjectError,
+    ObjectInfo,
     Page,
     ServiceUnavailableError,
     StorageDriver,
     StorageError,
     TransportError,
+    Undecided,
 )
+from libstore.values import Conditions, DeleteOutcome
 
 
 def _filled(driver: FaultyDriver, count: int, name: str = "c") -> Container:
@@ -162,6 +166,50 @@ def test_invalid_argument_is_refused_before_anything_is_deleted(driver: FaultyDr
     assert [] == driver.calls
 
 
+def test_what_a_batch_leaves_undecided_is_deleted_one_by_one(driver: FaultyDriver) -> None:
+    container = _filled(driver, 4)
+
+    def delete(real: Callable[..., Any], name: str, names: Sequence[str]) -> Any:
+        batch = [key for key in names if key < "0002"]
+        real(name, batch)
+        return [None if key in batch else Undecided() for key in names]
+
+    def delete_one(real: Callable[..., Any], name: str, key: str, *rest: Any) -> Any:
+        if key == "0003":
+            raise AccessDeniedError("locked")
+        return real(name, key, *rest)
+
+    driver.around("_delete_objects", delete)
+    driver.around("_delete_object", delete_one)
+    results = container.delete_objects([f"{number:04}" for number in range(4)])
+    assert [True, True, True, False] == [result.ok for result in results]
+    assert isinstance(results[3].error, AccessDeniedError)
+    assert {"0002", "0003"} == {call[1] for call in driver.asked("_delete_object")}
+    assert ["0003"] == [obj.name for obj in container.list_objects()]
+
+
+def test_a_batch_has_each_name_once(driver: FaultyDriver) -> None:
+    container = _filled(driver, 2)
+    assert 4 == len(container.delete_objects(["0001", "0000", "0001", "0000"]))
+    assert [("c", ["0001", "0000"])] == driver.asked("_delete_objects")
+
+
+def test_undecided_directories_are_deleted_after_what_is_in_them() -> None:
+    driver = _OneByOne()
+    container = driver.create_container("c")
+    names = ["a", "a/b", "a/b/c", "a/d", "e"]
+    for name in names:
+        container.upload_object(b"x", name)
+
+    def delete(real: Callable[..., Any], name: str, key: str, *rest: Any) -> Any:
+        if list(container.list_objects(f"{key}/")):
+            raise ObjectError("the directory is not empty")
+        return real(name, key, *rest)
+
+    driver.around("_delete_object", delete)
+    assert all(result.ok for result in container.delete_objects(names))
+
+
 # ---------------------------------------------------------------------- containers
 
 
@@ -186,6 +234,56 @@ def test_container_is_deleted_without_batches(count: int) -> None:
     container.delete()
     assert not driver.list_containers()
     assert count == len(driver.asked("_delete_object"))
+
+
+class _Versioned(FaultyDriver):
+    """A service that lists versions, page by page, and deletes some of them in batches."""
+
+    def __init__(self, *, batches: bool) -> None:
+        super().__init__()
+        self.limits = narrow(page_size=3, batch_size=2)
+        self.batches = batches
+        self.versions = [(f"{number // 3}", f"v{number}") for number in range(9)]
+        self.requests: list[str] = []
+
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        self.requests.append(f"list {token}")
+        versions = [version for _, version in self.versions]
+        start = 0 if token is None else versions.index(token) + 1
+        found = self.versions[start : start + limit]
+        more = len(self.versions) > start + limit
+        infos = [ObjectInfo(name, version=version) for name, version in found]
+        return Page(infos, found[-1][1] if more else None)
+
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        if not self.batches:
+            return super()._delete_versions(container, versions)
+        self.requests.append("delete")
+        for info in versions:
+            self.versions.remove((info.name, str(info.version)))
+        return [None for _ in versions]
+
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self.requests.append("delete")
+        self.versions.remove((name, str(version)))
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_all_versions_go_with_a_container(batches: bool) -> None:
+    """A page is deleted after the next one is read, whose token may name one of its versions."""
+    driver = _Versioned(batches=batches)
+    driver.create_container("c").delete()
+    assert [] == driver.versions
+    assert (3, 5 if batches else 9) == (
+        len([one for one in driver.requests if one.startswith("list")]),
+        driver.requests.count("delete"),
+    )
 
 
 def test_unfinished_uploads_are_deleted_with_the_container(driver: FaultyDriver) -> None:

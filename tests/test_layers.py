@@ -51,14 +51,15 @@ LAYERS: tuple[dict[str, str], ...] = (
         "options": "values errors arguments redaction retry transfer.options",
         "auth": "arguments errors http redaction retry",
         "files": "values errors transfer buffers",
-        "deleting": "values errors listing",
+    },
+    {
+        "deleting": "values errors listing transfer.options transfer.workers",
     },
     {
         "hooks": "values errors retry options transfer.options transfer.payload",
     },
     {
-        "core": "values errors content_types arguments deleting hooks listing options retry"
-        " transfer.workers",
+        "core": "values errors content_types arguments deleting hooks listing options retry",
     },
     {
         "operations": "values errors error_context arguments options listing transfer files core",
@@ -72,7 +73,8 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "rest": "values errors arguments options redaction retry listing hooks driver http auth"
-        " transfer.options transfer.payload",
+        " transfer.aborting transfer.options transfer.part_sizes transfer.payload"
+        " transfer.workers",
     },
     {
         "drivers": "values errors error_context arguments content_types options redaction retry"

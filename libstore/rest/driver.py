@@ -38,6 +38,7 @@ _ONE_BUDGET = frozenset(
         "_list_page",
         "_list_parts",
         "_list_uploads",
+        "_list_versions",
         "_put_object",
         "_put_part",
         "_set_metadata",

@@ -329,8 +329,11 @@ def _pages_of_s3(ask: Ask) -> Play:
         rows = f"<Part><PartNumber>{number}</PartNumber><Size>5</Size><ETag>e</ETag></Part>"
         root = "ListPartsResult"
     elif "versions" in query:
-        first = "key-marker" not in query
-        more = "<NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker>"
+        first = "key-marker" not in query and "marker" not in query
+        more = (
+            "<NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker>"
+            "<NextMarker>a</NextMarker><NextGenerationMarker>1</NextGenerationMarker>"
+        )
         number = 1 if first else 2
         rows = (
             f"<Version><Key>a</Key><VersionId>{number}</VersionId>"

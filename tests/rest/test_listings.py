@@ -216,7 +216,7 @@ def test_versions_of_swift_that_repeat_are_an_error(opened: Open) -> None:
     server._swift = lambda query: said(200, rows)  # type: ignore[method-assign]
     assert isinstance(driver, SwiftDriver)
     with pytest.raises(ServiceError, match="sent twice"):
-        driver._delete_versions("bucket")
+        driver.delete_container("bucket")
 
 
 # ---------------------------------------------------------------------- walks

@@ -590,8 +590,7 @@ PAGES: Mapping[Operation, Mapping[str, str]] = {
     empty: {
         "s3": """
             GET /bucket?versions&key-marker=a&version-id-marker=1
-            POST /bucket?delete | ~<Key>a</Key><VersionId>1</VersionId>
-            POST /bucket?delete | ~<Key>a</Key><VersionId>2</VersionId>
+            POST /bucket?delete | ~<VersionId>1</VersionId> | ~<Key>a</Key><VersionId>2</VersionId>
             DELETE /bucket
         """,
         "gcs": """
@@ -599,8 +598,16 @@ PAGES: Mapping[Operation, Mapping[str, str]] = {
             DELETE /storage/v1/b/bucket/o/a?generation=2
             DELETE /storage/v1/b/bucket
         """,
-        "gcs-hmac": "DELETE /bucket/a?generation=1\nDELETE /bucket",
-        "swift": f"DELETE {_SWIFT}/a\nDELETE {_SWIFT}/b\nDELETE {_SWIFT}",
+        "gcs-hmac": """
+            GET /bucket?versions&marker=a&generation-marker=1
+            DELETE /bucket/a?generation=2
+            DELETE /bucket
+        """,
+        "swift": f"""
+            GET {_SWIFT}?versions&marker=a&version_marker=1
+            DELETE {_SWIFT}/a?version-id=2
+            DELETE {_SWIFT}
+        """,
     },
 }  # fmt: skip
 

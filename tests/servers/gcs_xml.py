@@ -290,8 +290,9 @@ def list_objects(request: Request, box: Bucket) -> Reply:
     }
     if "continuation-token" in query:
         asked["pageToken"] = query["continuation-token"]
-    elif query.get("start-after"):
-        asked["pageToken"] = base64.b64encode(query["start-after"].encode()).decode()
+    elif query.get("start-after") or query.get("marker"):
+        start = query.get("start-after") or query["marker"]
+        asked["pageToken"] = base64.b64encode(start.encode()).decode()
     page = listing(box, asked, "versions" in query)
     encode = quote if query.get("encoding-type") == "url" else escape
     kind = "Version" if "versions" in query else "Contents"
@@ -311,6 +312,7 @@ def list_objects(request: Request, box: Bucket) -> Reply:
     rows.append(f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>")
     if token:
         rows.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
+        rows.append(f"<NextMarker>{encode(base64.b64decode(token).decode())}</NextMarker>")
     return xml("ListBucketResult", *rows)
 
 

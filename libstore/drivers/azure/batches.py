@@ -6,55 +6,40 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Sequence
 
-from ...errors import ServiceError
 from ...http.message import Request
-from ...redaction import HiddenBytes
+from ...rest.batches import read_batch, write_batch
 from . import operations
 from .client import MAX_ANSWER, AzureClient
-
-_BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
-_CONTENT_ID = re.compile(rb"content-id:\s*(\d{1,9})\b", re.IGNORECASE)
-_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
 def delete_together(client: AzureClient, container: str, names: Sequence[str]) -> list[str]:
     """
-    Delete blobs with one request, and return those that are not told to be gone.
+    Delete blobs with one request, and return those that it is not known to have deleted.
 
     Raises:
-        StorageError: The service did not take the batch; nobody knows what it did.
+        StorageError: The service did not take the batch, or its response was lost.
     """
-    boundary = f"batch_{secrets.token_hex(16)}"
+    batch = write_batch(
+        (str(number), _request(client, container, name)) for number, name in enumerate(names)
+    )
     response = client.send(
         operations.DELETE_BATCH, container,
         query={"comp": "batch", "restype": "container"},
-        headers={"content-type": f"multipart/mixed; boundary={boundary}"},
-        content=_body(client, container, names, boundary),
+        headers={"content-type": batch.content_type},
+        content=batch.content,
     )  # fmt: skip
-    kind = _BOUNDARY.search(response.headers.get("content-type", ""))
-    answer = response.read(MAX_ANSWER)
-    if not kind:
-        raise ServiceError("the service's answer to a batch is not one of many parts")
-    gone = _gone(answer, kind[1].encode("latin-1"))
-    return [name for number, name in enumerate(names) if number not in gone]
-
-
-def _body(client: AzureClient, container: str, names: Sequence[str], boundary: str) -> bytes:
-    pieces = [
-        f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-        f"Content-ID: {number}\r\n\r\n{_request(client, container, name)}\r\n"
-        for number, name in enumerate(names)
-    ]
-    # Each of them has a signature.
-    return HiddenBytes("".join([*pieces, f"--{boundary}--\r\n"]).encode("ascii"))
+    deleted = {
+        one.number
+        for one in read_batch(response, MAX_ANSWER)
+        if one.status == 202 or (one.status == 404 and b"BlobNotFound" in one.content)
+    }
+    return [name for number, name in enumerate(names) if number not in deleted]
 
 
 def _request(client: AzureClient, container: str, name: str) -> str:
-    """Return one request of a batch; each is signed for itself, and has no version."""
+    """Return one request of a batch, which has a signature of its own."""
     request = Request(
         "DELETE",
         client.access.place.url,
@@ -62,18 +47,5 @@ def _request(client: AzureClient, container: str, name: str) -> str:
         {"x-ms-delete-snapshots": "include"},
     )
     headers = client.access.signer.sign(request, client.signing_time())
-    lines = [f"{label}: {value}" for label, value in headers.items()]
-    return "\r\n".join([f"DELETE {request.target} HTTP/1.1", *lines, "content-length: 0", "", ""])
-
-
-def _gone(answer: bytes, boundary: bytes) -> set[int]:
-    """Return the numbers of the requests that are answered with success, or with no such blob."""
-    gone = set()
-    for piece in answer.split(b"--" + boundary):
-        number, status = _CONTENT_ID.search(piece), _STATUS.search(piece)
-        if not number or not status:
-            continue
-        missing = status[1] == b"404" and b"BlobNotFound" in piece
-        if missing or status[1] == b"202":
-            gone.add(int(number[1]))
-    return gone
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return f"DELETE {request.target} HTTP/1.1\r\n{''.join(lines)}content-length: 0\r\n"

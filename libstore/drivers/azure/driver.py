@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
 from typing import ClassVar
 
 from typing_extensions import override
@@ -25,6 +24,7 @@ from ...rest.checksums import key_headers
 from ...values import (
     Conditions,
     ContainerInfo,
+    DeleteOutcome,
     Limits,
     ListQuery,
     MiB,
@@ -32,6 +32,7 @@ from ...values import (
     Page,
     Prefix,
     SigningOptions,
+    Undecided,
 )
 from . import dialect, operations
 from .batches import delete_together
@@ -40,6 +41,7 @@ from .client import MAX_PAGE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
 from .listings import Lister
+from .metadata import MetadataChanger
 from .multipart import PartHooks
 from .options import CONTAINER, UPLOAD
 from .public_access import make_public
@@ -89,9 +91,13 @@ class AzureDriver(PartHooks):
         self._encryption = {"x-ms-encryption-scope": scope} if scope else self._access
         self._blocks = Blocks(self._client)
         self._lister = Lister(self._client)
-        self._copier = Copier(
-            self._client, self._blocks, self._head_object, self._access, self._encryption
+        self._metadata = MetadataChanger(
+            self._client, self._head_object, self._access, self._encryption
         )
+        self._copier = Copier(
+            self._client, self._blocks, self._head_object, self._metadata,
+            self._access, self._encryption,
+        )  # fmt: skip
         self._signatures = Signatures(self._client)
         self._encrypted = {}
         if access.tokens is not None:
@@ -195,53 +201,30 @@ class AzureDriver(PartHooks):
     ) -> Page[ObjectInfo | Prefix]:
         return self._lister.page(container, query, token, limit)
 
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        return self._lister.versions(container, prefix, token, limit)
+
     # ------------------------------------------------------------------ many blobs
 
     @override
-    def _empty_container(self, name: str) -> None:
-        super()._empty_container(name)
-        self._delete_old_versions(name)
-
-    def _delete_old_versions(self, container: str) -> None:
-        """Delete the versions that are left of blobs which are not there any more."""
-
-        def fetch(token: str | None) -> Page[tuple[str, Mapping[str, str]]]:
-            return Page(
-                *self._lister.rows(
-                    container, ListQuery(), token, self.limits.page_size, include="versions"
-                )
-            )
-
-        for page in iterate_pages(fetch, f"versions in {container!r}"):
-            for _, row in page.items:
-                version = row.get("VersionId")
-                if version and row.get("IsCurrentVersion") != "true":
-                    self._delete_object(container, dialect.blob_name(row), Conditions(), version)
-
-    @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        unique = list(dict.fromkeys(names))
-        left = unique
-        if len(unique) > 1:
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        left = set(names)
+        if len(names) > 1:
             try:
-                # What failed is tried by itself, which also finds out what is wrong with it.
-                left = delete_together(self._client, container, unique)
+                # What failed is tried by itself, which also finds out what is wrong with it. In
+                # accounts with a hierarchical namespace that may be a directory: a batch deletes
+                # in no order, and a directory that is not empty cannot be deleted.
+                # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
+                left = set(delete_together(self._client, container, names))
             except (ContainerNotFoundError, AuthenticationError):
                 raise
             except StorageError as error:
                 # Some accounts, signatures and emulators have no batches; single deletes work.
                 _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
-        failed: dict[str, StorageError | None] = {}
-        # In accounts with a hierarchical namespace directories are blobs, and a directory that is
-        # not empty cannot be deleted; a batch deletes in no order.
-        # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
-        for _, level in groupby(sorted(left, key=_depth, reverse=True), key=_depth):
-            together = list(level)
-            outcomes = super()._delete_objects(container, together)
-            failed.update(zip(together, outcomes, strict=True))
-        return [failed.get(name) for name in names]
+        return [Undecided() if name in left else None for name in names]
 
     # ------------------------------------------------------------------ for others
 
@@ -262,8 +245,3 @@ class AzureDriver(PartHooks):
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         place = self._client.access.place
         return place.url + place.path(container, name)
-
-
-def _depth(name: str) -> int:
-    """Return how many directories a blob is in."""
-    return name.count("/")

@@ -44,6 +44,14 @@ class Lister:
         )  # fmt: skip
         return page.rows, page.fields.get("NextMarker") or None
 
+    def versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        """Return one page of all versions of blobs."""
+        rows, following = self.rows(container, ListQuery(prefix), token, limit, include="versions")
+        found = dialect.list_items(rows)
+        return Page([item for item in found if isinstance(item, ObjectInfo)], following)
+
     def page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:

@@ -18,6 +18,7 @@ from . import dialect, operations
 from .client import AzureClient
 from .copying import Copier
 from .endpoints import check_root_name
+from .metadata import MetadataChanger
 from .settings import Settings
 
 
@@ -31,6 +32,7 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
     """
 
     _copier: Copier
+    _metadata: MetadataChanger
     _access: Mapping[str, str]
     _encryption: Mapping[str, str]
 
@@ -156,13 +158,9 @@ class BlobHooks(RestDriver[AzureClient, Settings]):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        info, pin = ObjectInfo(name), None
-        if metadata is not None:
-            info = self._copier.replace_metadata((container, name), metadata, conditions)
-            conditions, pin = Conditions(), info.etag
-        if content_type is not None:
-            info = self._copier.replace_type((container, name), content_type, conditions, pin)
-        return self._copier.changed((container, name), info, metadata, content_type)
+        return self._metadata.replace(
+            (container, name), ObjectInfo(name), metadata, content_type, conditions
+        )
 
 
 def _of_version(version: str | None) -> dict[str, str] | None:

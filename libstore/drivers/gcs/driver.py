@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from inspect import Signature, signature
@@ -11,16 +11,14 @@ from typing import Any, ClassVar, cast
 from typing_extensions import Self, override
 
 from ...auth.google import URLSigner, signed_target
-from ...errors import NotSupportedError, StorageError
+from ...errors import NotSupportedError
 from ...hooks import OPTIONS
 from ...http.encoding import host_header
 from ...http.environment import Environment
-from ...listing import iterate_pages
 from ...options import constructor
-from ...transfer.workers import map_concurrently
 from ...values import (
-    Conditions,
     ContainerInfo,
+    DeleteOutcome,
     GiB,
     Limits,
     ListQuery,
@@ -32,7 +30,7 @@ from ...values import (
     TiB,
 )
 from . import dialect, operations, public_access
-from .batches import MOST, Batches, worth_repeating
+from .batches import MOST, Batches
 from .client import GCSClient
 from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
 from .multipart import PartHooks
@@ -203,68 +201,29 @@ class GCSDriver(PartHooks):
         return dialect.list_page(told, query)
 
     @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        unique = list(dict.fromkeys(names))
-        found = dict(
-            zip(unique, self._delete_many(container, [(name, None) for name in unique]),
-                strict=True)
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        fields = {
+            "maxResults": str(limit), "pageToken": token, "prefix": prefix, "versions": "true",
+        }  # fmt: skip
+        document = self._client.send_json(
+            operations.LIST_OBJECTS, container,
+            path=f"{self._client.place.bucket(container)}/o",
+            query={name: value for name, value in fields.items() if value},
         )  # fmt: skip
-        return [found[name] for name in names]
-
-    def _delete_many(
-        self, container: str, targets: Sequence[tuple[str, str | None]]
-    ) -> Sequence[StorageError | None]:
-        """Delete objects, given as name and version; one by one what a batch did not delete."""
-        results = self._batches.delete(container, targets) if len(targets) > 1 else None
-        again = [
-            number
-            for number in range(len(targets))
-            if results is None or worth_repeating(results[number])
-        ]
-
-        def delete(number: int) -> StorageError | None:
-            name, version = targets[number]
-            try:
-                self._delete_object(container, name, Conditions(), version)
-            except StorageError as error:
-                if error.status == 404:
-                    raise
-                return error
-            return None
-
-        alone = map_concurrently(delete, again, self.transfer.concurrency)
-        done: list[StorageError | None] = [None] * len(targets) if results is None else results
-        for number, error in zip(again, alone, strict=True):
-            done[number] = error
-        return done
+        found = [dialect.object_info(one) for one in dialect.listed(document, "items")]
+        return Page(found, dialect.next_token(document))
 
     @override
-    def _empty_container(self, name: str) -> None:
-        super()._empty_container(name)
-        # What a deletion leaves of an object in a bucket with versions keeps the bucket too.
-        for batch in self._versions(name):
-            for error in self._delete_many(name, batch):
-                if error is not None:
-                    raise error
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return self._batches.delete(container, [(name, None) for name in names])
 
-    def _versions(self, container: str) -> Iterator[list[tuple[str, str | None]]]:
-        def fetch(token: str | None) -> Page[tuple[str, str | None]]:
-            query = {"versions": "true", "maxResults": str(self.limits.batch_size)}
-            if token is not None:
-                query["pageToken"] = token
-            told = self._client.send_json(
-                operations.LIST_OBJECTS, container,
-                path=f"{self._client.place.bucket(container)}/o", query=query,
-            )  # fmt: skip
-            found = [dialect.object_info(one) for one in dialect.listed(told, "items")]
-            targets = [(info.name, info.version) for info in found]
-            return Page(targets, dialect.next_token(told))
-
-        for page in iterate_pages(fetch, f"versions in {container!r}"):
-            if page.items:
-                yield list(page.items)
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        return self._batches.delete(container, [(info.name, info.version) for info in versions])
 
     # ------------------------------------------------------------------ for others
 

@@ -23,15 +23,16 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ...http.headers import parse_size, parse_timestamp
 from ...listing import iterate_pages
 from ...registry import get_driver
 from ...rest.settings import RestSettings
 from ...transfer.payload import Payload
-from ...transfer.workers import map_concurrently
 from ...values import (
     Conditions,
     ContainerInfo,
     CopyOptions,
+    DeleteOutcome,
     ListQuery,
     MiB,
     ObjectInfo,
@@ -41,6 +42,7 @@ from ...values import (
     Reading,
     SigningOptions,
     Span,
+    Undecided,
     Upload,
     WriteOptions,
 )
@@ -144,37 +146,33 @@ class HMACDriver(GCSDriver):
         return page
 
     @override
-    def _empty_container(self, name: str) -> None:
-        before: list[tuple[str, str | None]] = []
-        while (targets := self._versions_of(name)) and targets != before:
-            before = targets
-            for start in range(0, len(targets), self.limits.batch_size):
-                batch = targets[start : start + self.limits.batch_size]
-                map_concurrently(
-                    lambda one: self._delete_object(name, one[0], Conditions(), one[1]),
-                    batch, self.transfer.concurrency,
-                )  # fmt: skip
-        uploads = iterate_pages(
-            lambda token: self._list_uploads(name, token), f"unfinished uploads in {name!r}"
-        )
-        for page in uploads:
-            for upload in page.items:
-                self._abort_upload(upload)
-
-    def _versions_of(self, container: str) -> list[tuple[str, str | None]]:
-        """Return the first page of all generations of all objects."""
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
         # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
+        generation, _, marker = (token or "").partition("\n")
+        fields = {
+            "encoding-type": "url", "generation-marker": generation, "marker": marker,
+            "max-keys": str(limit), "prefix": prefix,
+        }  # fmt: skip
+        query = {name: value for name, value in fields.items() if value} | {"versions": ""}
         client = self._driver()._client
         page = client.send_xml(
             operations.LIST_VERSIONS, container,
-            root=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE,
-            query={"encoding-type": "url", "versions": ""},
+            root=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE, query=query,
         )  # fmt: skip
-        return [
-            (unquote(row.get("Key", "").replace("+", " ")), row.get("Generation"))
-            for _, row in page.rows
-            if row.get("Key")
-        ]
+        found = [_version(row) for _, row in page.rows]
+        if page.fields.get("IsTruncated", "").lower() != "true" or not found:
+            return Page(found)
+        marker = _decoded(page.fields.get("NextMarker", "")) or found[-1].name
+        generation = page.fields.get("NextGenerationMarker", "")
+        return Page(found, f"{generation}\n{marker}")
+
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        return [Undecided()] * len(versions)  # batches of the XML API have no generations
 
     # ------------------------------------------------------------------ objects
 
@@ -206,11 +204,9 @@ class HMACDriver(GCSDriver):
         self._driver()._delete_object(container, name, conditions, version)
 
     @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        errors: Sequence[StorageError | None] = self._driver()._delete_objects(container, names)
-        return errors
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        outcomes: Sequence[DeleteOutcome] = self._driver()._delete_objects(container, names)
+        return outcomes
 
     @override
     def _copy_object(
@@ -373,6 +369,21 @@ class HMACDriver(GCSDriver):
                 " cannot make anything public: use a service account, or the console",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
+
+
+def _version(row: Mapping[str, str]) -> ObjectInfo:
+    """Return one generation of an object, from a row of a listing."""
+    return ObjectInfo(
+        _decoded(row.get("Key", "")),
+        size=parse_size(row.get("Size")),
+        etag=row.get("Generation"),
+        last_modified=parse_timestamp(row.get("LastModified")),
+        version=row.get("Generation"),
+    )
+
+
+def _decoded(text: str) -> str:
+    return unquote(text.replace("+", " "))
 
 
 def _generation(conditions: Conditions) -> dict[str, str]:

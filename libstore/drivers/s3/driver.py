@@ -18,7 +18,6 @@ from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
 from ...options import Check, constructor
 from ...rest.confirming import KnownObjects
-from ...rest.upload_starts import Starts
 from ...values import (
     ContainerInfo,
     ListQuery,
@@ -36,9 +35,13 @@ from .public_access import PublicHooks
 from .services import AWS, Service
 from .settings import Settings
 from .unverified_conditions import Doubts
+from .uploads import Uploads
 from .xml import location_body
 
 _LISTED = frozenset({"Contents", "CommonPrefixes"})
+# The second one is sent by servers that ignore ?versions.
+_VERSION_LISTS = ("ListVersionsResult", "ListVersionResult", "ListBucketResult")
+_VERSIONS = frozenset({"Version", "DeleteMarker"})
 
 
 class S3Driver(PublicHooks):
@@ -81,12 +84,13 @@ class S3Driver(PublicHooks):
             lambda bucket, name: self._peek(bucket, name, None, self._reads),
             generations=service.google,
         )
+        self._uploads = Uploads(
+            self._client, service, settings, self._look, self._uploads_of, self._has_parts
+        )
         self._copier = Copier(
-            self._client, service, settings, self._look, self._look_again, self._protection
-        )
-        self._copier.starts = Starts(
-            self._client, self._uploads_of, self._has_parts, self._copier.drop
-        )
+            self._client, service, settings, self._uploads,
+            self._look, self._look_again, self._protection,
+        )  # fmt: skip
 
     @override
     def __repr__(self) -> str:
@@ -229,6 +233,20 @@ class S3Driver(PublicHooks):
         page = self._page(operation, container, "ListBucketResult", _LISTED, asked)
         return listings.list_page(page, query, token)
 
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        if not self.service.versions:
+            raise self._unsupported("list versions")
+        query = listings.version_query(prefix, token, limit, self.service)
+        page = self._page(
+            operations.LIST_OBJECT_VERSIONS, container, _VERSION_LISTS, _VERSIONS, query
+        )
+        if "Contents/Key" in page.fields:
+            raise self._unsupported("list versions at this endpoint")
+        return listings.version_page(page)
+
 
 def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
     """
@@ -241,6 +259,7 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
     lacking: dict[str, Any] = {}
     hooks = (
         *(() if service.batches else ("_delete_objects",)),
+        *(() if service.versions else ("_list_versions",)),
         *(() if service.parts else (*MULTIPART_HOOKS, "_list_parts")),
         *(() if service.public else CDN_HOOKS),
         *(() if service.public and service.object_acls else ("_enable_object_cdn",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -50,10 +51,17 @@ def _token_query(token: str) -> dict[str, str]:
     return {"continuation-token": token}
 
 
-def version_query(token: str) -> dict[str, str]:
-    """Return the parameters of the page of versions behind a token."""
-    version_marker, _, marker = token.partition("\n")
-    return parameters({"key-marker": marker, "version-id-marker": version_marker})
+def version_query(prefix: str, token: str | None, limit: int, service: Service) -> dict[str, str]:
+    """Return the parameters of one page of versions, sorted by name as signatures require."""
+    version_marker, _, marker = (token or "").partition("\n")
+    pairs = {
+        "encoding-type": "url" if service.encoded_lists else "",
+        "key-marker": marker,
+        "max-keys": str(limit),
+        "prefix": prefix,
+        "version-id-marker": version_marker,
+    }
+    return dict(sorted({**parameters(pairs), "versions": ""}.items()))
 
 
 def list_page(
@@ -128,14 +136,21 @@ def upload_page(answer: XMLResponse, container: str) -> Page[Upload]:
     return Page(uploads, _following(answer, "NextUploadIdMarker", last))
 
 
-def version_page(answer: XMLResponse) -> Page[tuple[str, str | None]]:
-    """Return the names and ids of the versions and delete markers on one page."""
+def version_page(answer: XMLResponse) -> Page[ObjectInfo]:
+    """Return the versions and delete markers of one page."""
     decode = _decoder(answer)
-    found: list[tuple[str, str | None]] = [
-        (decode(row.get("Key", "")), row.get("VersionId", "null")) for _, row in answer.rows
-    ]
-    last = (found[-1][0], found[-1][1] or "") if found else ("", "")
+    found = [_version(tag, row, decode) for tag, row in answer.rows]
+    last = (found[-1].name, found[-1].version or "") if found else ("", "")
     return Page(found, _following(answer, "NextVersionIdMarker", last))
+
+
+def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html: an object that
+    # was written without versioning has the version "null".
+    info = replace(_object(row, decode), version=row.get("VersionId", "null"))
+    if tag != "DeleteMarker":
+        return info
+    return replace(info, storage_class=None, extra={"delete_marker": True})
 
 
 def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:

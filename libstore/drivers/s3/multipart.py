@@ -20,9 +20,9 @@ from ...rest.dialect import condition_headers
 from ...transfer.payload import Payload
 from ...values import ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, listings, operations
-from .copying import PARTS
 from .part_checksums import CompositeHooks
 from .settings import Settings
+from .uploads import PARTS
 
 # The second one is what servers say that pass over ?uploads in silence.
 _UPLOADS = ("ListMultipartUploadsResult", "ListBucketResult")
@@ -40,7 +40,7 @@ class PartHooks(CompositeHooks):
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         settings = self._settings.overridden(options.extra)
         headers = self._write_headers(options, settings) | dialect.started_headers(self.service)
-        upload_id = self._copier.start(container, name, headers)
+        upload_id = self._uploads.start(container, name, headers)
         if settings is not self._settings:
             self._begun[upload_id] = settings
         return upload_id
@@ -91,7 +91,7 @@ class PartHooks(CompositeHooks):
                 once=True,
             )  # fmt: skip
 
-        info = self._copier.finish(upload, body, headers, settings, write)
+        info = self._uploads.finish(upload, body, headers, settings, write)
         self._begun.pop(upload.id, None)
         _compare_composite(info, parts)
         return self._known.note(container, replace(info, write_token=token))
@@ -99,7 +99,7 @@ class PartHooks(CompositeHooks):
     @override
     def _abort_upload(self, upload: Upload) -> None:
         self._begun.pop(upload.id, None)
-        self._copier.abort(upload)
+        self._uploads.abort(upload)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:

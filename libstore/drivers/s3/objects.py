@@ -28,11 +28,13 @@ from ...transfer.payload import Payload
 from ...values import (
     Conditions,
     CopyOptions,
+    DeleteOutcome,
     MiB,
     ObjectInfo,
     Reading,
     SigningOptions,
     Span,
+    Undecided,
     WriteOptions,
 )
 from . import dialect, operations
@@ -43,6 +45,7 @@ from .options import tag_headers
 from .services import AWS, Service
 from .settings import Settings
 from .unverified_conditions import Doubts
+from .uploads import Uploads
 from .xml import MAX_PAGE, delete_body
 
 # Up to this size any digest is cheap.
@@ -60,6 +63,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
 
     service: Service = AWS
     _copier: Copier
+    _uploads: Uploads
     _doubts: Doubts
     _known: KnownObjects
     _reads: Mapping[str, str]
@@ -237,26 +241,32 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
         )  # fmt: skip
 
     @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        results: dict[str, StorageError | None] = dict.fromkeys(names)
-        # What XML cannot carry goes by itself: its name would arrive as another one.
-        odd = [name for name in results if not can_write(name)]
-        together = [name for name in results if can_write(name)]
-        if together:
-            try:
-                results |= self._delete_together(container, [(name, None) for name in together])
-            except NotSupportedError:  # an endpoint that nobody here knows has no DeleteObjects
-                odd = list(results)
-        if odd:
-            results.update(zip(odd, super()._delete_objects(container, odd), strict=True))
-        return [results[name] for name in names]
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return self._delete_batch(container, [(name, None) for name in names])
 
-    def _delete_together(
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        return self._delete_batch(container, [(info.name, info.version) for info in versions])
+
+    def _delete_batch(
+        self, container: str, targets: Sequence[tuple[str, str | None]]
+    ) -> Sequence[DeleteOutcome]:
+        """Delete objects, given as name and version, with one request."""
+        # XML cannot carry every name: some would arrive as the name of another object.
+        batch = [one for one in targets if self.service.batches and can_write(one[0])]
+        try:
+            errors = self._send_batch(container, batch) if batch else {}
+        except NotSupportedError:  # an endpoint without DeleteObjects
+            return [Undecided()] * len(targets)
+        sent = set(batch)
+        return [errors.get(one[0]) if one in sent else Undecided() for one in targets]
+
+    def _send_batch(
         self, container: str, targets: Sequence[tuple[str, str | None]]
     ) -> dict[str, StorageError]:
-        """Delete names, or versions of them, with one request; return why some are still there."""
+        """Return the errors of the names that were not deleted."""
         body = delete_body(targets)
         headers = {**self._settings.payer, **dialect.body_headers(body)}
         response = self._client.send_xml(

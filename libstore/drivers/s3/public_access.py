@@ -19,7 +19,7 @@ from ...http.encoding import encode_path
 from ...http.json import parse_json
 from ...rest.operation import Operation
 from . import dialect, operations
-from .emptying import EmptyingHooks
+from .multipart import PartHooks
 from .xml import MAX_ANSWER, public_access_body
 
 _PUBLIC_READ = {"x-amz-acl": "public-read"}
@@ -43,7 +43,7 @@ _NO_ACL = (
 )
 
 
-class PublicHooks(EmptyingHooks):
+class PublicHooks(PartHooks):
     """The hooks of public reading."""
 
     @override

@@ -1,39 +1,31 @@
-"""Copies within an account: the content and all that is kept with it, and no segment shared."""
+"""Copies within an account: of the content and all metadata; no two objects share segments."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Any
 
 from typing_extensions import override
 
 from ...errors import (
-    ContainerNotFoundError,
     IntegrityError,
     NotSupportedError,
-    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceUnavailableError,
-    StorageError,
 )
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag
 from ...rest.confirming import Protection
+from ...rest.copying import check_copy_onto_itself, copy_in_parts, find_missing, require_etag
 from ...rest.dialect import condition_headers
 from ...rest.reading import range_of
-from ...transfer.aborting import abort_after_error
-from ...transfer.part_sizes import ranges
-from ...transfer.workers import map_concurrently
-from ...values import Conditions, CopyOptions, GiB, MiB, ObjectInfo, Part, Span, Upload
+from ...values import Conditions, CopyOptions, GiB, ObjectInfo, Part, Span, Upload
 from . import dialect, operations
 from .large_objects import segment_name, segments_container
 from .multipart import PartHooks
 
-# The proxy reads and writes the bytes, and says nothing until the last one is written.
+# The proxy copies the bytes, and sends nothing until it has written the last one.
 _WHOLE = GiB
-_PART = 256 * MiB
-_SIDE_BY_SIDE = 4
+_WORKERS = 4
+_FRESH = {"x-fresh-metadata": "true"}
 
 
 class CopyHooks(PartHooks):
@@ -44,23 +36,25 @@ class CopyHooks(PartHooks):
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo | None:
         info = self._head_object(source_container, source, None)
-        if options.if_source_match not in {None, info.etag}:
-            raise ObjectChangedError(f"the object has another ETag, {info.etag}")
+        require_etag(info, options.if_source_match)
         if (source_container, source) == (container, name):
             return self._copy_onto_itself(container, info, options)
         if "static_large_object" in info.extra and not self._client.heeds_conditions:
-            # What is copied there is the manifest, and the segments would be those of two objects.
+            # It would copy the manifest, and two objects would have the same segments.
             raise NotSupportedError(
-                "Ceph's gateway copies no large objects; read it and upload it"
+                "Ceph's gateway copies no large objects; read the object and upload it"
             )
-        segments = self._of_target(container, name, options.conditions)
+        segments: list[str] = []
+        if options.conditions.if_absent:  # If-None-Match would be about the source
+            self._require_absent(container, name)
+        else:
+            segments = self._large.replaced(container, name)
         headers = dialect.kept_headers(info, options.metadata, options.content_type)
         headers |= dialect.extra_headers(options.extra)
         if "delete_after" in options.extra:
             headers.pop("x-delete-at", None)
-        headers = {**self._checked(headers), "x-fresh-metadata": "true"}
-        place = (source_container, source)
-        target = (container, name)
+        headers = self._checked(headers)
+        place, target = (source_container, source), (container, name)
         try:
             if (info.size or 0) > min(_WHOLE, self.limits.max_put):
                 done = self._copy_parts(place, info, target, headers, options)
@@ -69,32 +63,23 @@ class CopyHooks(PartHooks):
         except ObjectChangedError as error:
             if error.status != 412 or not self._has_etag(*place, None, info.etag):
                 raise
-            return None  # the service refuses its own ETag, so it cannot pin the copy
+            return None  # the service refuses the ETag that it reports, so the copy has no pin
         self._large.remove(segments)
         return done
 
     def _copy_onto_itself(
         self, container: str, info: ObjectInfo, options: CopyOptions
     ) -> ObjectInfo:
-        if options.conditions.if_absent:
-            raise ObjectAlreadyExistsError("there is an object of this name already")
+        changes = check_copy_onto_itself(info, options)
         if options.extra:
             raise NotSupportedError(
-                "an object that is there keeps its expiry; copy it to another name"
+                "a copy onto itself cannot change when an object expires; copy it to another name"
             )
-        if options.metadata is None and options.content_type is None:
+        if not changes:
             return info
         return self._set_metadata(
             container, info.name, options.metadata, options.content_type, Conditions()
         )
-
-    def _of_target(self, container: str, name: str, conditions: Conditions) -> list[str]:
-        """Return the segments of what is replaced, which is to be nothing if it is asked for."""
-        # A copy with If-None-Match would ask that of its source.
-        if conditions.if_absent:
-            self._require_absent(container, name)
-            return []
-        return self._large.replaced(container, name)
 
     def _copy_whole(
         self,
@@ -105,7 +90,7 @@ class CopyHooks(PartHooks):
         conditions: Conditions,
     ) -> ObjectInfo:
         expected = info.checksums.get("md5")
-        sent = dialect.with_token(headers, conditions.token)
+        sent = {**dialect.with_token(headers, conditions.token), **_FRESH}
 
         def copy() -> ObjectInfo:
             idempotent = not conditions.if_absent
@@ -117,7 +102,7 @@ class CopyHooks(PartHooks):
                 raise
             if expected is not None and etag != expected:
                 raise IntegrityError(
-                    "the service has copied something else: the copy's MD5 should be"
+                    "the service copied other content than that of the source: the MD5 should be"
                     f" {expected}, but is {etag}"
                 )
             return ObjectInfo(target[1], size=info.size, etag=etag,
@@ -128,7 +113,7 @@ class CopyHooks(PartHooks):
             kept = dialect.kept_headers(found, None, None).items() <= headers.items()
             return same and kept
 
-        # No request protects what another client has written since the name was free.
+        # No header protects what another client has written since the name was free.
         return self._client.confirmer.write(
             copy, lambda: self._head_written(*target), matches,
             conditions, sent.get(dialect.TOKEN), Protection(checks_first=True),
@@ -144,7 +129,7 @@ class CopyHooks(PartHooks):
         *,
         idempotent: bool = True,
     ) -> str | None:
-        """Have the service copy an object, or some of it, and return the copy's ETag."""
+        """Have the service copy an object, or a range of it; return the copy's ETag."""
         # https://docs.openstack.org/swift/latest/middleware.html#module-swift.common.middleware.copy
         sent = {"x-copy-from": f"/{encode_path(source[0])}/{encode_path(source[1])}", **headers}
         sent |= condition_headers(Conditions(if_match=info.etag))
@@ -155,19 +140,10 @@ class CopyHooks(PartHooks):
                 operations.COPY_OBJECT, *target, headers=sent, idempotent=idempotent
             )
         except ObjectNotFoundError as error:
-            raise self._missing(source[0], target[0], error) from None
+            containers = (target[0], source[0])
+            raise find_missing(containers, self._require_container) or error from None
         response.close()
         return clean_etag(response.headers.get("etag"))
-
-    def _missing(self, source: str, target: str, error: StorageError) -> StorageError:
-        """Return what it is that there is not: one of two containers, or the source."""
-        for container in (target, source):
-            try:
-                self._require_container(container)
-            except ContainerNotFoundError as missing:
-                missing.container = container
-                return missing
-        return error
 
     def _copy_parts(
         self,
@@ -177,36 +153,24 @@ class CopyHooks(PartHooks):
         headers: dict[str, str],
         options: CopyOptions,
     ) -> ObjectInfo:
-        """Copy what is too much for one request: segment by segment, several at once."""
-        size = info.size or 0
+        """Copy a large object as segments."""
         self.limits = self._client.info.limits(self.limits)
-        step = max(_PART, -(-size // self.limits.max_parts))
         upload = Upload(*target, self._large.start(*target))
         place = segments_container(target[0])
-        plain: dict[str, Any] = {
-            "content-type": "application/octet-stream",
-            "x-fresh-metadata": "true",
-        }
+        plain = {"content-type": "application/octet-stream", **_FRESH}
 
-        def copy(one: tuple[int, Span]) -> Part:
-            options.checkpoint()
-            number, span = one
+        def copy(number: int, span: Span) -> Part:
             assert span.stop is not None
-            etag = self._copy_bytes(
-                source, info, (place, segment_name(upload, number)), plain, span
-            )
+            segment = (place, segment_name(upload, number))
+            etag = self._copy_bytes(source, info, segment, plain, span)
             return Part(number, span.start, span.stop - span.start, etag or "")
 
-        try:
-            numbered = list(enumerate(ranges(Span(0, size), step), 1))
-            parts = map_concurrently(copy, numbered, _SIDE_BY_SIDE)
-            options.checkpoint()
-            kept = {
-                label: value for label, value in headers.items() if label != "x-fresh-metadata"
-            }
-            md5 = info.checksums.get("md5")
-            done = self._publish(upload, parts, kept, md5, options.conditions)
-        except BaseException:
-            abort_after_error(lambda: self._large.abort(upload), upload)
-            raise
-        return replace(done, size=size)
+        return copy_in_parts(
+            upload, info, self.limits, options.checkpoint,
+            copy=copy,
+            finish=lambda parts: self._publish(
+                upload, parts, headers, info.checksums.get("md5"), options.conditions
+            ),
+            abort=self._large.abort,
+            workers=_WORKERS,
+        )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
@@ -29,6 +30,8 @@ _CEPH_LARGE = META + "static-large-object"
 _MD5 = re.compile("[0-9a-f]{32}")
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of no bytes
 _MAX_CONTAINER_NAME = 256
+# https://github.com/openstack/swift/blob/master/swift/common/middleware/versioned_writes/object_versioning.py
+_DELETE_MARKER = "application/x-deleted;swift_versions_deleted"
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -366,6 +369,42 @@ def list_page(rows: Rows, query: ListQuery, marker: str | None) -> Page[ObjectIn
         if row_name(row) != marker
     ]
     return sorted_page(items, query, next_marker(rows, marker))
+
+
+def version_query(prefix: str, token: str | None, limit: int) -> dict[str, str]:
+    """Return the parameters of one page of versions."""
+    # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
+    version, _, marker = (token or "").partition("\n")
+    fields = {
+        "format": "json",
+        "limit": str(limit),
+        "marker": marker,
+        "prefix": prefix,
+        "version_marker": version,
+    }
+    return {name: value for name, value in fields.items() if value} | {"versions": ""}
+
+
+def version_page(rows: Rows, token: str | None) -> Page[ObjectInfo]:
+    """
+    Return the versions of one page.
+
+    A cluster that keeps no versions lists objects, without a version.
+    """
+    found = []
+    for row in rows:
+        version = text_of(row.get("version_id"))
+        info = _row_info(row)
+        if info.content_type is not None and info.content_type.startswith(_DELETE_MARKER):
+            info = replace(info, extra={"delete_marker": True})
+        # An object that was written before the container had versions.
+        found.append(info if version in {None, "null"} else replace(info, version=version))
+    if not rows:
+        return Page(found)
+    version = text_of(rows[-1].get("version_id")) or ""
+    if not version:
+        next_marker(rows, None if token is None else token.partition("\n")[2])
+    return Page(found, f"{version}\n{name_of(rows[-1])}")
 
 
 def _row_info(row: Mapping[str, Any]) -> ObjectInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -15,10 +15,8 @@ from ...errors import (
     ServiceError,
 )
 from ...http.environment import Environment
-from ...listing import iterate_pages
 from ...options import constructor
 from ...rest.operation import Operation
-from ...transfer.workers import map_concurrently
 from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
 from . import dialect, operations
 from .client import SwiftClient
@@ -169,6 +167,13 @@ class SwiftDriver(SharingHooks):
         rows = self._rows(operations.LIST_CONTAINER, container, asked)
         return dialect.list_page(rows, query, token)
 
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        query = dialect.version_query(prefix, token, min(limit, self.limits.page_size))
+        return dialect.version_page(self._rows(operations.LIST_CONTAINER, container, query), token)
+
     # ------------------------------------------------------------------ deleting
 
     @override
@@ -179,31 +184,6 @@ class SwiftDriver(SharingHooks):
         )
         if not is_segments_container(name):
             self._large.drop_container(name)
-
-    @override
-    def _empty_container(self, name: str) -> None:
-        pages = iterate_pages(
-            lambda token: self._list_objects(name, ListQuery(), token, self.limits.page_size),
-            f"objects in {name!r}",
-        )
-        for page in pages:
-            found = [item for item in page.items if isinstance(item, ObjectInfo)]
-            # Segments of ours go with their container; those of others with each manifest.
-            foreign = [item.name for item in found if item.extra.get("static_large_object")]
-            segments = [
-                path
-                for paths in map_concurrently(
-                    lambda large: self._large.foreign(name, large), foreign, 4
-                )
-                for path in paths
-            ]
-            size = self.limits.batch_size
-            names = [f"/{name}/{item.name}" for item in found]
-            for start in range(0, len(names), size):
-                for error in self._large.delete(names[start : start + size])[0]:
-                    if error is not None:
-                        raise error
-            self._large.remove(segments)
 
     @override
     def _delete_full_container(self, name: str) -> None:
@@ -219,28 +199,10 @@ class SwiftDriver(SharingHooks):
                 return
 
     def _end_versions(self, name: str) -> None:
-        """Delete all versions, or have the container keep no more of them."""
-        # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
-        told = self._client.send(operations.HEAD_CONTAINER, name).headers
-        if told.get("x-versions-location") or told.get("x-history-location"):
-            # Where the old ones are is another container, which may serve several.
-            headers = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
-            self._client.send(operations.POST_CONTAINER, name, headers=headers).close()
-        if "x-versions-enabled" in told:
-            self._delete_versions(name)
-
-    def _delete_versions(self, name: str) -> None:
-        def fetch(token: str | None) -> Page[Mapping[str, Any]]:
-            query = {"format": "json", "limit": str(self.limits.page_size), "versions": ""}
-            if token is not None:
-                query["version_marker"], _, query["marker"] = token.partition("\n")
-            rows = self._rows(operations.LIST_CONTAINER, name, query)
-            if not rows:
-                return Page([])
-            return Page(rows, f"{rows[-1].get('version_id', '')}\n{dialect.name_of(rows[-1])}")
-
-        def delete(row: Mapping[str, Any]) -> None:
-            self._delete_version(name, dialect.name_of(row), str(row["version_id"]))
-
-        for page in iterate_pages(fetch, f"versions in {name!r}"):
-            map_concurrently(delete, [row for row in page.items if row.get("version_id")], 4)
+        """Have a container keep no versions in another container, which others may use too."""
+        # https://docs.openstack.org/swift/latest/middleware.html#object-versioning: a delete would
+        # bring back the last version from there.
+        headers = self._client.send(operations.HEAD_CONTAINER, name).headers
+        if headers.get("x-versions-location") or headers.get("x-history-location"):
+            change = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
+            self._client.send(operations.POST_CONTAINER, name, headers=change).close()

@@ -34,7 +34,7 @@ from ...listing import iterate_pages
 from ...rest.confirming import is_lost
 from ...rest.errors import rejects_malformed
 from ...transfer.workers import map_concurrently
-from ...values import Composite, Page, Part, Upload
+from ...values import Composite, ObjectInfo, Page, Part, Upload
 from . import operations
 from .bulk import outcome_of, refusal_of
 from .client import SwiftClient, target_of
@@ -197,16 +197,18 @@ class LargeObjects:
                 found.append(f"/{place}/{name_of(row)}")
         return found
 
-    def foreign(self, container: str, name: str) -> list[str]:
-        """Return those segments of an object that are not ours, of a container that goes."""
+    def foreign_segments(self, container: str, info: ObjectInfo) -> list[str]:
+        """Return the segments of an object that are not in our container of segments."""
         try:
-            entries = self.manifest(container, name)
+            entries = self.manifest(container, info.name, info.version)
         except ObjectNotFoundError:
             return []
-        ours = f"/{segments_container(container)}/"
+        own = f"/{segments_container(container)}/"
         paths = [str(row.get("name", "")) for row in entries or ()]
         return [
-            path for path in paths if belongs(container, name, path) and not path.startswith(ours)
+            path
+            for path in paths
+            if belongs(container, info.name, path) and not path.startswith(own)
         ]
 
     def _keeps_versions(self, container: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeAlias
 
 from typing_extensions import override
@@ -26,13 +27,16 @@ from ...rest.driver import RestDriver
 from ...rest.operation import Operation
 from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
+from ...transfer.workers import map_concurrently
 from ...values import (
     Composite,
     Conditions,
+    DeleteOutcome,
     MiB,
     ObjectInfo,
     Reading,
     Span,
+    Undecided,
     WriteOptions,
 )
 from . import dialect, operations
@@ -43,6 +47,7 @@ from .settings import Settings
 #: Writes once: with the headers of a condition, and whether it may be sent twice.
 Put: TypeAlias = Callable[[Mapping[str, str], bool], ObjectInfo]
 
+_MANIFESTS_AT_ONCE = 4
 # What is larger is not sent on the chance that its name is free.
 _TRY_AT_ONCE = MiB
 
@@ -209,22 +214,32 @@ class ObjectHooks(RestDriver[SwiftClient, Settings]):
             pass
 
     @override
-    def _delete_objects(
-        self, container: str, names: Sequence[str]
-    ) -> Sequence[StorageError | None]:
-        results: dict[str, StorageError | None] = dict.fromkeys(names)
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        # Objects that have segments of ours are deleted one by one, together with these.
         large = self._large.large_names(container)
-        single = [name for name in results if prefix_of(name) in large]
-        together = [name for name in results if prefix_of(name) not in large]
-        if single:
-            results.update(zip(single, super()._delete_objects(container, single), strict=True))
-        if together:
-            paths = [f"/{container}/{name}" for name in together]
-            errors, gone = self._large.delete(paths)
+        batch = [name for name in names if prefix_of(name) not in large]
+        errors: dict[str, StorageError | None] = {}
+        if batch:
+            found, gone = self._large.delete([f"/{container}/{name}" for name in batch])
             if not gone:
                 self._require_container(container)
-            results.update(zip(together, errors, strict=True))
-        return [results[name] for name in names]
+            errors = dict(zip(batch, found, strict=True))
+        return [errors.get(name, Undecided()) for name in names]
+
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        # Segments of ours are deleted with the container, those of other programs here.
+        large = [info for info in versions if info.extra.get("static_large_object")]
+        segments = map_concurrently(
+            lambda info: self._large.foreign_segments(container, info), large, _MANIFESTS_AT_ONCE
+        )
+        names = [info.name for info in versions if info.version is None]
+        found, _ = self._large.delete([f"/{container}/{name}" for name in names])
+        errors = dict(zip(names, found, strict=True))
+        self._large.remove(chain.from_iterable(segments))
+        return [errors[info.name] if info.version is None else Undecided() for info in versions]
 
     # ------------------------------------------------------------------ metadata
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -30,6 +31,7 @@ from libstore import (
 from libstore.drivers.azure import AzureDriver, copying
 from libstore.drivers.memory import MemoryDriver
 from libstore.rest import errors
+from libstore.rest.copying import copy_in_parts
 
 KEY = base64.b64encode(b"a key that nobody knows").decode()
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
@@ -188,7 +190,7 @@ def test_a_large_copy_goes_in_blocks(
     service: FakeAzure, driver: AzureDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    monkeypatch.setattr(copying, "_BLOCK", 1000)
+    monkeypatch.setattr("libstore.rest.copying.PART_SIZE", 1000)
     content = bytes(range(256)) * 40
     obj = driver.upload_object(content, "box", "a")
     copy = obj.copy("box", "b", metadata={})
@@ -454,8 +456,8 @@ def test_expired_token_is_renewed_between_blocks_of_a_copy(
     service: FakeAzure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a large copy reads its source with is as fresh as what it writes with."""
-    monkeypatch.setattr(copying, "_BLOCK", 10)
-    monkeypatch.setattr(copying, "_SIDE_BY_SIDE", 1)
+    monkeypatch.setattr("libstore.rest.copying.PART_SIZE", 10)
+    monkeypatch.setattr(copying, "copy_in_parts", partial(copy_in_parts, workers=1))
     issuer = Issuer()
 
     def guard(ask: Ask) -> Answer | None:

@@ -585,14 +585,14 @@ def test_account_that_forbids_public_access_is_reported(
         driver.create_container("box", extra={"public_access": "blob"})
 
 
-def test_emptying_a_container_deletes_old_versions(server: Server, driver: AzureDriver) -> None:
-    empty = document("<Blobs/><NextMarker/>")
+def test_versions_are_listed_with_their_ids(server: Server, driver: AzureDriver) -> None:
     rows = (
         "<Blob><Name>a</Name><VersionId>v1</VersionId></Blob>"
         "<Blob><Name>a</Name><VersionId>v2</VersionId><IsCurrentVersion>true</IsCurrentVersion>"
         "</Blob>"
     )
-    server.steps.extend([empty, empty, document(f"<Blobs>{rows}</Blobs>"), stored(status=202)])
-    driver._empty_container("box")
-    assert server.seen[-1].target == "/account/box/a?versionid=v1"
-    assert len(server.seen) == 4
+    server.steps.append(document(f"<Blobs>{rows}</Blobs><NextMarker>more</NextMarker>"))
+    page = driver._list_versions("box", "", None, 7)
+    assert [("a", "v1"), ("a", "v2")] == [(info.name, info.version) for info in page.items]
+    assert page.token == "more"
+    assert "include=versions&maxresults=7" in server.seen[0].target

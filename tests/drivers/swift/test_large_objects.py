@@ -344,7 +344,7 @@ def test_a_copy_shares_no_segment(container: Container) -> None:
 def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have copies go in parts that would be small enough for one request."""
     monkeypatch.setattr(copying, "_WHOLE", PART)
-    monkeypatch.setattr(copying, "_PART", 5 * PART)
+    monkeypatch.setattr("libstore.rest.copying.PART_SIZE", 5 * PART)
 
 
 @pytest.mark.usefixtures("small_copies")

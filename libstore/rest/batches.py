@@ -1,0 +1,105 @@
+"""
+Batches: many requests in the body of one request, and their responses in the body of its response.
+
+Azure and Google define them alike, as ``multipart/mixed``:
+https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch and
+https://cloud.google.com/storage/docs/batch
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import ServiceError, StorageError
+from ..http.message import Response
+from ..redaction import HiddenBytes
+
+_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?')
+_CONTENT_ID = re.compile(rb"content-id:\s*<?[^>\r\n]*?(\d{1,9})>?\s*\r?\n", re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBody:
+    """
+    The body of a batch.
+
+    Attributes:
+        content_type: The header of the request that carries it.
+        content: Hidden from tracebacks, for each request in it may have a signature.
+    """
+
+    content_type: str
+    content: HiddenBytes
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedResponse:
+    """
+    The response to one request of a batch.
+
+    Attributes:
+        number: Of the request, from its content id; `None` if the response has no content id.
+        content: The status line, the headers and the body.
+    """
+
+    number: int | None
+    status: int
+    content: bytes
+
+    @property
+    def body(self) -> bytes:
+        """The body, if it is a JSON object."""
+        start = self.content.find(b"{")
+        return self.content[start:] if start >= 0 else b""
+
+
+def write_batch(requests: Iterable[tuple[str, str]]) -> BatchBody:
+    """
+    Return the body of a batch.
+
+    Args:
+        requests: The content id of each, which ends with its number, and its text: the request
+            line and the headers, each with the end of its line.
+    """
+    boundary = f"batch_{secrets.token_hex(16)}"
+    parts = [
+        f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        f"Content-ID: {content_id}\r\n\r\n{request}\r\n\r\n"
+        for content_id, request in requests
+    ]
+    content = HiddenBytes("".join([*parts, f"--{boundary}--\r\n"]).encode("ascii"))
+    return BatchBody(f"multipart/mixed; boundary={boundary}", content)
+
+
+def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
+    """
+    Return the responses in the response to a batch; services send them in any order.
+
+    Args:
+        limit: The most bytes that the body may have.
+
+    Raises:
+        ServiceError: The response is not ``multipart/mixed``.
+    """
+    boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
+    try:
+        content = response.read(limit)
+    except StorageError as error:
+        error.status = error.status or response.status
+        raise
+    if boundary is None:
+        raise ServiceError("the response to a batch is not multipart/mixed")
+    found = []
+    for part in content.split(b"--" + boundary[1].encode("latin-1"))[1:]:
+        status, number = _STATUS.search(part), _CONTENT_ID.search(part)
+        if status is not None:
+            found.append(
+                BatchedResponse(
+                    int(number[1]) if number else None, int(status[1]), part[status.start() :]
+                )
+            )
+    return found
