@@ -51,8 +51,6 @@ LAYERS: tuple[dict[str, str], ...] = (
         "options": "values errors arguments redaction retry transfer.options",
         "auth": "arguments errors http redaction retry",
         "files": "values errors transfer buffers",
-    },
-    {
         "deleting": "values errors listing transfer.options transfer.workers",
     },
     {
