@@ -183,7 +183,8 @@ def test_active_upload_is_not_aborted(container: Container) -> None:
 def _forget(driver: StorageDriver, upload: Upload) -> None:
     """Have a driver not know of an upload, as if another process had begun it."""
     inner: Any = getattr(driver, "_inner", driver)
-    for holder in (inner, getattr(inner, "_copier", None), getattr(inner, "_multipart", None)):
+    uploads = getattr(inner, "_uploads", None)
+    for holder in (inner, getattr(inner, "_copier", None), getattr(uploads, "parallel", uploads)):
         starts = getattr(holder, "starts", None) or getattr(holder, "_starts", None)
         if starts is not None:
             starts._open.pop(upload.id)

@@ -1,5 +1,5 @@
 """
-Many deletions in one request.
+Many deletes in one request.
 
 https://cloud.google.com/storage/docs/batch
 """
@@ -21,28 +21,27 @@ from . import operations
 from .client import GCSClient
 from .errors import VagueNotFoundError
 
-#: The most that Google takes in one.
-MOST = 100
+#: The maximum number of deletes in one batch.
+MAX_BATCH = 100
 
 
 class Batches:
-    """The batches of one service."""
+    """The batches of one driver."""
 
     def __init__(self, client: GCSClient) -> None:
         self._client = client
-        self._known = True
+        self._supported = True
 
     def delete(
         self, bucket: str, targets: Sequence[tuple[str, str | None]]
     ) -> Sequence[DeleteOutcome]:
         """Delete objects, given as name and version; return the outcome of each."""
-        if not self._known or len(targets) < 2:
+        if not self._supported or len(targets) < 2:
             return [Undecided()] * len(targets)
         try:
-            # Deleting twice does what deleting once does.
             errors = self._client.confirmer.repeat(lambda: self._send(bucket, targets))
         except (ObjectNotFoundError, NotSupportedError):
-            self._known = False  # an emulator, or a gateway
+            self._supported = False  # an emulator, or a gateway
             return [Undecided()] * len(targets)
         return [Undecided() if _is_worth_repeating(error) else error for error in errors]
 
@@ -54,7 +53,7 @@ class Batches:
             for number, target in enumerate(targets, 1)
         )
         response = self._client.send(
-            operations.DELETE_BATCH, path=self._client.place.batch(),
+            operations.DELETE_BATCH, path=self._client.endpoint.batch(),
             headers={"content-type": batch.content_type}, content=batch.content,
         )  # fmt: skip
         found = {
@@ -65,14 +64,15 @@ class Batches:
         if found.keys() != set(numbers):
             raise ServiceError("the response to a batch is about requests that were not in it")
         results = [found[number] for number in numbers]
-        if any(isinstance(error, VagueNotFoundError) for error in results):
-            missing = self._client.missing(bucket)
-            if missing is not None:
-                raise missing
+        vague = next((error for error in results if isinstance(error, VagueNotFoundError)), None)
+        if vague is not None:
+            explained = self._client.explain(vague, bucket)
+            if not isinstance(explained, ObjectNotFoundError):
+                raise explained
         return [None if isinstance(error, ObjectNotFoundError) else error for error in results]
 
     def _request(self, bucket: str, name: str, version: str | None) -> str:
-        path = self._client.place.object(bucket, name)
+        path = self._client.endpoint.path(bucket, name)
         target = self._client.target(path, {"generation": version} if version else None)
         return f"DELETE {target} HTTP/1.1\r\nContent-Length: 0\r\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import Unpack, override
@@ -16,7 +16,7 @@ from ...rest.client import Location, RequestOptions, ServiceClient
 from ...rest.operation import Operation, unproven
 from ...retry import RetryPolicy
 from . import operations
-from .endpoints import Place
+from .endpoints import Endpoint
 from .errors import VagueNotFoundError, error_mapper
 
 # Empty JSON documents, which fake-gcs-server sends where Google sends an empty body.
@@ -28,37 +28,34 @@ class GCSClient(ServiceClient):
     Sends requests to the service.
 
     Args:
-        payer: The project that pays for requests to buckets of others.
-        secrets: Returns what must not be in a message.
+        payer: The project that pays for requests to requester-pays buckets.
+        secrets: Returns the texts that must not be in a message.
     """
 
     def __init__(
         self,
-        place: Place,
+        endpoint: Endpoint,
         transport: Transport,
         signer: Signer,
         payer: str | None,
-        secrets: Callable[[], Iterable[str]],
+        secrets: Callable[[], tuple[str, ...]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
         super().__init__(transport, error_mapper(), retry)
-        self.place = place
+        self.endpoint = endpoint
         self._known_secrets = secrets
         self._signer = signer
         self._payer = payer
-        # The Server header of responses with Google's documents.
+        # The header "server" of the service's own documents.
         self._server: str | None = None
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
-        return tuple(self._known_secrets())
+        return self._known_secrets()
 
     @override
     def locate(self, container: str, name: str) -> Location:
-        place = self.place
-        if name:
-            return Location(place.url, place.object(container, name))
-        return Location(place.url, place.bucket(container) if container else place.buckets())
+        return Location(self.endpoint.url, self.endpoint.path(container, name))
 
     @override
     def signer(self, location: Location) -> Signer:
@@ -66,7 +63,7 @@ class GCSClient(ServiceClient):
 
     @override
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
-        if "?" in path:  # the address of an upload session, which knows who pays
+        if "?" in path:  # the URL of a resumable upload, which needs nothing else
             return path
         if self._payer is not None:
             # https://cloud.google.com/storage/docs/requester-pays
@@ -84,13 +81,13 @@ class GCSClient(ServiceClient):
         try:
             return super().send(operation, container, name, **options)
         except VagueNotFoundError as error:
-            raise self._explained(error, container) from None
+            raise self.explain(error, container) from None
 
     @override
     def check(self, operation: Operation, response: Response) -> Response:
         if operation.method != "DELETE" or response.status != 200:
             return super().check(operation, response)
-        # Google responds to a deletion with status 204, and other servers with an empty document.
+        # Google responds to a delete with status 204, and other servers with an empty document.
         body = HiddenBytes(response.read(self.max_document).strip())
         if body in _EMPTY or 200 in operation.success:
             return response
@@ -124,27 +121,22 @@ class GCSClient(ServiceClient):
             error.retryable = code in {"InternalError", "SlowDown"}
         return error
 
-    def missing(self, bucket: str) -> ContainerNotFoundError | None:
-        """Return the error of a bucket that does not exist; `None` if it does, or may."""
-        try:
-            self.send(operations.GET_BUCKET, bucket).close()
-        except ContainerNotFoundError as error:
-            error.container = bucket
-            return error
-        except StorageError as error:
-            if error.status == 404:  # by another server than Google's
-                raise
-            # Permission to read objects does not include the bucket.
-        return None
+    def require_bucket(self, bucket: str) -> None:
+        """Raise `ContainerNotFoundError` if a bucket does not exist."""
+        self.send(operations.GET_BUCKET, bucket).close()
 
-    def _explained(self, error: VagueNotFoundError, bucket: str) -> StorageError:
+    def explain(self, error: VagueNotFoundError, bucket: str) -> StorageError:
         """Return the error for whichever is missing, bucket or object."""
-        found: StorageError | None = None
         try:
-            found = self.missing(bucket) if bucket else None
+            if bucket:
+                self.require_bucket(bucket)
+        except ContainerNotFoundError as missing:
+            return missing
         except StorageError as other:
-            if error.code is None:  # then the first response was hardly Google's either
+            # Permission to read objects does not include their bucket. But if the service does
+            # not know the request for a bucket, it sent neither response.
+            if other.status == 404 and error.code is None:
                 return other
-        return found or ObjectNotFoundError(
+        return ObjectNotFoundError(
             error.message, status=error.status, code=error.code, request_id=error.request_id
         )

@@ -7,148 +7,156 @@ https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-from typing_extensions import override
 
 from ...errors import (
     ContainerNotFoundError,
     ObjectAlreadyExistsError,
-    ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
 )
 from ...http.encoding import encode
 from ...rest.checksums import key_headers
 from ...rest.confirming import Written
+from ...rest.copying import find_missing, require_source
 from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
-from .objects import ObjectHooks
-from .options import PREDEFINED_ACLS
+from .client import GCSClient
+from .objects import Objects
+from .options import Encryption, acl
 
-#: What an object keeps when one of them is changed.
-_CARRIED = (*dialect.KEPT, "contentType", "metadata", "customTime")
+# The fields that a copy with other attributes must repeat.
+_KEPT = (*dialect.KEPT, "contentType", "metadata", "customTime")
 
 
-class CopyHooks(ObjectHooks):
-    """The hook of copies."""
+@dataclass
+class _Copy:
+    """
+    One copy.
 
-    @override
-    def _copy_object(
-        self,
-        source_container: str,
-        source: str,
-        container: str,
-        name: str,
-        options: CopyOptions,
+    Attributes:
+        source: The container and the name.
+        target: Likewise.
+        body: The attributes of the target; `None` if they are those of the source.
+        progress: Of the last response: the token with which to go on, and the bytes copied.
+    """
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    options: CopyOptions
+    query: dict[str, str]
+    body: dict[str, Any] | None = None
+    progress: tuple[object, object] = (None, None)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Copier:
+    """The copies of one driver."""
+
+    def __init__(self, client: GCSClient, objects: Objects, encryption: Encryption) -> None:
+        self._client = client
+        self._objects = objects
+        self._encryption = encryption
+
+    def copy(
+        self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> ObjectInfo:
+        """Copy an object; source and target are each a container and a name."""
+        order = self._order(source, target, options)
+        try:
+            return self._client.confirmer.write(
+                lambda: self._rewrite(order),
+                lambda: self._objects.head_written(*target, options.extra),
+                lambda info: self._is_copy(info, order),
+                options.conditions, dialect.token_of(order.body),
+            )  # fmt: skip
+        except (ObjectNotFoundError, ContainerNotFoundError) as error:
+            missing = find_missing((source[0], target[0]), self._client.require_bucket)
+            if missing is not None:
+                raise missing from None
+            error.container, error.object = source
+            raise
+        except ObjectAlreadyExistsError:
+            required = order.query.get("ifSourceGenerationMatch")
+            require_source(required, lambda: self._objects.head(*source))
+            raise
+
+    def _order(
+        self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
+    ) -> _Copy:
+        extra = options.extra
         query = {
             **dialect.conditions(options.conditions),
             **dialect.conditions(Conditions(if_match=options.if_source_match), "Source"),
         }
-        body: dict[str, Any] | None = None
+        body = None
         if (
             options.metadata is not None
             or options.content_type is not None
             or options.storage_class is not None
-            or "custom_time" in options.extra
+            or "custom_time" in extra
             or options.conditions.token is not None
         ):
-            # What a body does not name is not carried over, so it has to name everything.
-            found = self._resource(source_container, source)
-            query.setdefault("ifSourceGenerationMatch", str(found.get("generation", "")))
+            # Fields that a body does not have are not copied, so it must have all.
+            found = self._objects.resource(*source)
+            if found.get("generation"):
+                query.setdefault("ifSourceGenerationMatch", str(found["generation"]))
             body = _changed(found, options)
-        if not query.get("ifSourceGenerationMatch", "-"):
-            del query["ifSourceGenerationMatch"]
-        kms = options.extra.get("kms_key", self._settings.kms_key)
-        if kms is not None and "customer_key" not in options.extra:
-            query["destinationKmsKeyName"] = str(kms)
-        if "acl" in options.extra:
-            query["destinationPredefinedAcl"] = PREDEFINED_ACLS[str(options.extra["acl"])]
-        try:
-            return self._rewrite((source_container, source), (container, name), query, body,
-                                 options)  # fmt: skip
-        except (ObjectNotFoundError, ContainerNotFoundError) as error:
-            missing = self._client.missing(source_container) or self._client.missing(container)
-            if missing is not None:
-                raise missing from None
-            error.container, error.object = source_container, source
-            raise
-        except ObjectAlreadyExistsError:
-            # Which of two conditions does not hold, the response does not tell.
-            wanted = query.get("ifSourceGenerationMatch")
-            now = self._head_object(source_container, source, None).etag if wanted else None
-            if now != wanted:
-                raise ObjectChangedError("the source was replaced while it was copied") from None
-            raise
-
-    def _rewrite(
-        self,
-        source: tuple[str, str],
-        target: tuple[str, str],
-        query: Mapping[str, str],
-        body: Mapping[str, Any] | None,
-        options: CopyOptions,
-    ) -> ObjectInfo:
-        place = self._client.place
-        path = f"{place.object(*source)}/rewriteTo/b/{encode(target[0])}/o/{encode(target[1])}"
-        key = self._settings.customer_key
+        for key in self._encryption.kms(extra).values():
+            query["destinationKmsKeyName"] = key
+        query |= acl(extra, "destinationPredefinedAcl")
         headers = {
-            **key_headers(key, "x-goog-copy-source-"),
-            **self._customer(options.extra),
+            **key_headers(self._encryption.customer_key, "x-goog-copy-source-"),
+            **self._encryption.headers(extra),
         }
-        bound = options.conditions != Conditions()
-        token: dict[str, str] = {}
-        done: object = None
+        return _Copy(source, target, options, query, body, headers=headers)
 
-        def send() -> dict[str, Any]:
-            # A call without an answer may have made the copy: with a condition it is not repeated.
-            told: dict[str, Any] = self._client.send_json(
-                operations.REWRITE_OBJECT, path=path, body=body, query={**query, **token},
-                headers=headers, idempotent=not bound,
-            )  # fmt: skip
-            if told.get("done") or not told.get("rewriteToken"):
-                dialect.require_name(told.get("resource") or {}, target[1])
-            return told
+    def _rewrite(self, order: _Copy) -> ObjectInfo:
+        """Send requests until the copy is complete."""
+        while True:
+            document = self._send(order)
+            if document.get("done"):
+                return dialect.object_info(document.get("resource") or {})
+            # The token may stay the same while the copy goes on.
+            before = order.progress
+            order.progress = (document.get("rewriteToken"), document.get("totalBytesRewritten"))
+            if not order.progress[0] or order.progress == before:
+                raise ServiceError("Google has not completed the copy, and does not go on with it")
+            order.options.checkpoint()
 
-        def copy() -> ObjectInfo:
-            nonlocal done
-            while True:
-                told = send()
-                if told.get("done"):
-                    return dialect.object_info(told.get("resource") or {})
-                # The token may stay the same while the copy goes on.
-                before, done = done, (told.get("rewriteToken"), told.get("totalBytesRewritten"))
-                if not told.get("rewriteToken") or done == before:
-                    raise ServiceError("Google has not made the whole copy, and does not go on")
-                token["rewriteToken"] = str(told["rewriteToken"])
-                options.checkpoint()
+    def _send(self, order: _Copy) -> dict[str, Any]:
+        (bucket, name), endpoint = order.target, self._client.endpoint
+        token = order.progress[0]
+        document: dict[str, Any] = self._client.send_json(
+            operations.REWRITE_OBJECT,
+            path=f"{endpoint.path(*order.source)}/rewriteTo/b/{encode(bucket)}/o/{encode(name)}",
+            body=order.body,
+            query={**order.query, "rewriteToken": str(token)} if token else order.query,
+            headers=order.headers,
+            # A request without a response may have made the copy.
+            idempotent=order.options.conditions == Conditions(),
+        )
+        if document.get("done") or not document.get("rewriteToken"):
+            dialect.require_name(document.get("resource") or {}, name)
+        return document
 
-        return self._client.confirmer.write(
-            copy,
-            lambda: self._head_written(*target, options.extra),
-            lambda info: self._is_copy(info, source, body),
-            options.conditions, dialect.token_of(body),
-        )  # fmt: skip
-
-    def _is_copy(
-        self, info: ObjectInfo, source: tuple[str, str], body: Mapping[str, Any] | None
-    ) -> bool:
-        """Return whether the target is what the source and `body` make of it."""
-        copied = self._resource(*source)
-        stored = dialect.object_info({**copied, **(body or {})})
+    def _is_copy(self, info: ObjectInfo, order: _Copy) -> bool:
+        """Return whether an object is what the source and the body make of it."""
+        resource = {**self._objects.resource(*order.source), **(order.body or {})}
+        stored = dialect.object_info(resource)
         return Written(
             stored.size, None, stored.checksums, stored.metadata, stored.content_type
         ).matches(info)
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:
-    """Return the resource of a copy that is to have something else than its source."""
-    body = {field: found[field] for field in _CARRIED if found.get(field)}
+    """Return the resource of a copy that has other attributes than its source."""
+    body = {name: found[name] for name in _KEPT if found.get(name)}
     metadata = {key: text for key, text in body.get("metadata", {}).items() if key != TOKEN_KEY}
     if options.metadata is not None:
-        metadata = dialect.kept_metadata(options.metadata)
+        metadata = dialect.stored_metadata(options.metadata)
     body["metadata"] = with_token(metadata, options.conditions, "", dialect.MAX_METADATA)
     if options.content_type is not None:
         body["contentType"] = options.content_type

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import InvalidOptionError, ObjectChangedError, ServiceError
+from ...errors import ObjectChangedError, ServiceError
 from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
 from ...rest.checksums import base64_of, hex_digest
@@ -31,7 +31,6 @@ from ...values import (
     Span,
     WriteOptions,
 )
-from .options import PREDEFINED_ACLS
 
 #: The fields that a copy and an update repeat, with the names of the write options.
 KEPT = {
@@ -69,7 +68,7 @@ _BUCKET_EXTRAS = {
     "rpo": "rpo",
 }
 _NEW_BUCKET = {"location": "location", "storage_class": "storageClass", "labels": "labels"}
-_DIGESTS = {"md5": "md5Hash", "crc32c": "crc32c"}
+DIGESTS = {"md5": "md5Hash", "crc32c": "crc32c"}
 _CRC32C_OF_NOTHING = "AAAAAA=="
 #: Bytes: https://cloud.google.com/storage/quotas#objects
 MAX_METADATA = 8_192
@@ -97,7 +96,7 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
         etag=generation or text_of(resource.get("etag")),
         checksums={
             algorithm: digest
-            for algorithm, field in _DIGESTS.items()
+            for algorithm, field in DIGESTS.items()
             if (digest := hex_digest(algorithm, resource.get(field))) is not None
         },
         last_modified=parse_timestamp(resource.get("updated") or resource.get("timeCreated")),
@@ -138,11 +137,6 @@ def _number(value: object) -> str | None:
     return str(value) if known else None
 
 
-def is_own_header(name: str) -> bool:
-    """Return whether only Google sends a header."""
-    return name.startswith("x-goog-")
-
-
 def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
     """Return what the response to a read has of the object, and the span that it sends."""
     headers = response.headers
@@ -180,7 +174,7 @@ def header_digests(text: str | None) -> dict[str, str]:
     return {
         algorithm: digest
         for algorithm, _, value in pairs
-        if algorithm in _DIGESTS and (digest := hex_digest(algorithm, value)) is not None
+        if algorithm in DIGESTS and (digest := hex_digest(algorithm, value)) is not None
     }
 
 
@@ -190,7 +184,7 @@ def header_digests(text: str | None) -> dict[str, str]:
 def hash_header(checksums: Mapping[str, str]) -> str:
     """Return the value of the header ``x-goog-hash``."""
     return ",".join(
-        f"{name}={base64_of(checksums[name])}" for name in _DIGESTS if name in checksums
+        f"{name}={base64_of(checksums[name])}" for name in DIGESTS if name in checksums
     )
 
 
@@ -224,7 +218,7 @@ def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
             resource[field] = value
     if options.storage_class is not None:
         resource["storageClass"] = options.storage_class
-    metadata = with_token(kept_metadata(options.metadata), options.conditions, "", MAX_METADATA)
+    metadata = with_token(stored_metadata(options.metadata), options.conditions, "", MAX_METADATA)
     if metadata:
         resource["metadata"] = metadata
     if "custom_time" in options.extra:
@@ -238,7 +232,7 @@ def token_of(resource: Mapping[str, Any] | None) -> str | None:
     return metadata.get(TOKEN_KEY)
 
 
-def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def stored_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """
     Return metadata as they are stored.
 
@@ -249,17 +243,6 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         key: encode_text(value) if decode_text(value) != value else value
         for key, value in metadata.items()
     }
-
-
-def write_query(extra: Mapping[str, object], kms_key: str | None) -> dict[str, str]:
-    """Return the parameters of options of a write that are not fields of the resource."""
-    query = {}
-    key = extra.get("kms_key", kms_key)
-    if key is not None and "customer_key" not in extra:
-        query["kmsKeyName"] = str(key)
-    if "acl" in extra:
-        query["predefinedAcl"] = PREDEFINED_ACLS[str(extra["acl"])]
-    return query
 
 
 # ---------------------------------------------------------------------- listings
@@ -343,13 +326,3 @@ def new_bucket(name: str, extra: Mapping[str, object]) -> dict[str, Any]:
     if iam:
         resource["iamConfiguration"] = iam
     return resource
-
-
-def require_project(project: str | None) -> str:
-    """Return the project in which buckets are created and listed."""
-    if not project:
-        raise InvalidOptionError(
-            "creating and listing buckets requires a project; pass project=, or set"
-            " GOOGLE_CLOUD_PROJECT"
-        )
-    return project

@@ -1,4 +1,4 @@
-"""The driver: how it is made, and what the hooks of buckets ask of Google."""
+"""The driver: its collaborators, its hooks, and the requests about buckets and listings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any, ClassVar, cast
 
 from typing_extensions import Self, override
 
-from ...auth.google import URLSigner, signed_target
-from ...errors import NotSupportedError
+from ...auth.google import signed_target
+from ...errors import InvalidOptionError, NotSupportedError
 from ...hooks import OPTIONS
 from ...http.encoding import host_header
 from ...http.environment import Environment
 from ...options import constructor
+from ...rest.driver import RestDriver
+from ...transfer.payload import Payload
 from ...values import (
+    Conditions,
     ContainerInfo,
+    CopyOptions,
     DeleteOutcome,
     GiB,
     Limits,
@@ -25,19 +29,25 @@ from ...values import (
     MiB,
     ObjectInfo,
     Page,
+    Part,
     Prefix,
+    Reading,
     SigningOptions,
+    Span,
     TiB,
+    Upload,
+    WriteOptions,
 )
 from . import dialect, operations, public_access
-from .batches import MOST, Batches
+from .batches import MAX_BATCH, Batches
 from .client import GCSClient
+from .copying import Copier
 from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
-from .multipart import PartHooks
-from .options import CONTAINER, UPLOAD
-from .resumable import QUANTUM, Resumable
+from .multipart import Uploads
+from .objects import Objects
+from .options import CONTAINER, UPLOAD, Encryption
+from .resumable import QUANTUM
 from .settings import Settings, is_account
-from .xml_uploads import Multipart
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -46,29 +56,30 @@ _LIMITS = Limits(
     max_parts=10_000,
     max_put=5 * GiB,
     page_size=1_000,
-    batch_size=MOST,
+    batch_size=MAX_BATCH,
     max_name=1_024,
     max_metadata=dialect.MAX_METADATA,
     max_expires=7 * 86_400.0,
 )
-# A session takes 5 TiB in any number of parts.
+# Of a resumable upload, which takes 5 TiB in any number of parts.
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
+# The response headers that a URL can set:
 # https://cloud.google.com/storage/docs/xml-api/get-object-download
 _OVERRIDES = frozenset({"content-type", "content-disposition"})
 
 
-class GCSDriver(PartHooks):
+class GCSDriver(RestDriver[GCSClient, Settings]):
     """
     Google Cloud Storage.
 
-    Without any credentials, those are taken that Google's own programs use: Application Default
-    Credentials, which need ``libstore[gcs]``.
+    Without any credentials, the driver uses Application Default Credentials, as Google's own
+    programs do. They need ``libstore[gcs]``.
 
     Raises:
-        CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
-        InvalidOptionError: An option cannot work, or does not go with another.
+        CredentialsNotFoundError: There are no credentials, and `anonymous` is false.
+        InvalidOptionError: An option is invalid, or cannot be combined with another.
     """
 
     name: ClassVar[str] = "gcs"
@@ -77,11 +88,11 @@ class GCSDriver(PartHooks):
     container_extras = CONTAINER
     limits = _LIMITS
 
-    #: What takes the place of this class if there is an HMAC key; the package sets it.
+    #: The class of drivers with an HMAC key; the package sets it.
     _with_hmac: ClassVar[type[GCSDriver] | None] = None
 
     def __new__(cls, *given: Any, **options: Any) -> Self:
-        """Return a driver of the interface that the credentials are for."""
+        """Return a driver for the interface that accepts these credentials."""
         pair = [*given, *(options.get(name) for name in ("key", "secret")[len(given) :])]
         key, secret = pair[0], pair[1]
         if cls is GCSDriver and key is not None and not is_account(key, secret):
@@ -97,50 +108,51 @@ class GCSDriver(PartHooks):
     __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
 
     def _connect(self) -> None:
-        """Make ready what speaks to the service."""
+        """Create the client and the other collaborators."""
         settings = self._settings
-        transport = settings.transport(self.transfer.concurrency, settings.place().url)
+        address = settings.address()
+        transport = settings.transport(self.transfer.concurrency, address.url)
         self._access = access = settings.access(transport)
-        self._client = GCSClient(
-            access.place, transport, access.signer, settings.user_project,
+        self._client = client = GCSClient(
+            address, transport, access.signer, settings.user_project,
             lambda: (*settings.secrets, *access.secrets()), lambda: self.retry,
         )  # fmt: skip
-        self._resumable = Resumable(self._client)
-        self._batches = Batches(self._client)
         parallel = settings.parallel_uploads
         if parallel is None:
-            parallel = access.place.url == PUBLIC_URL and access.tokens is not None
-        self._multipart = Multipart(self._client) if parallel else None
+            parallel = address.url == PUBLIC_URL and access.tokens is not None
         if not parallel:
             self.limits = _ORDERED
-        elif is_there("google_crc32c"):
-            # The only digest that Google keeps of an object that came in parts.
+        elif is_installed("google_crc32c"):
+            # The only checksum that Google has of an object that was uploaded in parts.
             self.digests = ("md5", "crc32c")
+        self._encryption = encryption = Encryption(settings.customer_key, settings.kms_key)
+        self._objects = Objects(client, encryption)
+        self._copier = Copier(client, self._objects, encryption)
+        self._uploads = Uploads(client, self._objects, encryption, parallel=parallel)
+        self._batches = Batches(client)
 
     @override
     def __repr__(self) -> str:
         if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        place = self._client.place
-        return f"<GCSDriver {place.url}{place.prefix}>"
+        endpoint = self._client.endpoint
+        return f"<GCSDriver {endpoint.url}{endpoint.prefix}>"
 
     # ------------------------------------------------------------------ which store it is
 
     @override
     def _identity(self) -> tuple[str | None, ...]:
-        place, settings = self._client.place, self._settings
-        return place.url, place.prefix, settings.project, *settings.who
+        endpoint, settings = self._client.endpoint, self._settings
+        return endpoint.url, endpoint.prefix, settings.project, *settings.account
 
     @override
     def _store_id(self) -> str | None:
-        return "google" if self._client.place.url == PUBLIC_URL else None
+        return "google" if self._client.endpoint.url == PUBLIC_URL else None
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
         signer = self._access.url_signer
         return operation != "sign_url" or (signer is not None and signer.is_ready())
-
-    # ------------------------------------------------------------------ names
 
     @override
     def _check_container_name(self, name: str) -> None:
@@ -154,15 +166,14 @@ class GCSDriver(PartHooks):
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        project = dialect.require_project(self._access.project())
+        query = {"project": self._project()}
 
         def create() -> ContainerInfo:
-            told = self._client.send_json(
-                operations.CREATE_BUCKET,
-                body=dialect.new_bucket(name, extra), query={"project": project},
-            )  # fmt: skip
-            dialect.require_name(told, name)
-            return dialect.bucket_info(told)
+            document = self._client.send_json(
+                operations.CREATE_BUCKET, body=dialect.new_bucket(name, extra), query=query
+            )
+            dialect.require_name(document, name)
+            return dialect.bucket_info(document)
 
         return self._client.confirmer.create_container(create, lambda: self._head_container(name))
 
@@ -179,13 +190,22 @@ class GCSDriver(PartHooks):
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        query = {"project": dialect.require_project(self._access.project())}
+        query = {"project": self._project()}
         if token is not None:
             query["pageToken"] = token
-        told = self._client.send_json(operations.LIST_BUCKETS, query=query)
-        found = [dialect.bucket_info(one) for one in dialect.listed(told, "items")]
+        document = self._client.send_json(operations.LIST_BUCKETS, query=query)
+        found = [dialect.bucket_info(one) for one in dialect.listed(document, "items")]
         found.sort(key=lambda info: info.name)
-        return Page(found, dialect.next_token(told))
+        return Page(found, dialect.next_token(document))
+
+    def _project(self) -> str:
+        project = self._access.project()
+        if not project:
+            raise InvalidOptionError(
+                "creating and listing buckets requires a project; pass project=, or set"
+                " GOOGLE_CLOUD_PROJECT"
+            )
+        return project
 
     # ------------------------------------------------------------------ many objects
 
@@ -193,27 +213,30 @@ class GCSDriver(PartHooks):
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        told = self._client.send_json(
-            operations.LIST_OBJECTS, container,
-            path=f"{self._client.place.bucket(container)}/o",
-            query=dialect.list_query(query, token, limit),
-        )  # fmt: skip
-        return dialect.list_page(told, query)
+        return dialect.list_page(self._list(container, query, token, limit), query)
 
     @override
     def _list_versions(
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
-        fields = {
-            "maxResults": str(limit), "pageToken": token, "prefix": prefix, "versions": "true",
-        }  # fmt: skip
-        document = self._client.send_json(
-            operations.LIST_OBJECTS, container,
-            path=f"{self._client.place.bucket(container)}/o",
-            query={name: value for name, value in fields.items() if value},
-        )  # fmt: skip
+        document = self._list(container, ListQuery(prefix), token, limit, {"versions": "true"})
         found = [dialect.object_info(one) for one in dialect.listed(document, "items")]
         return Page(found, dialect.next_token(document))
+
+    def _list(
+        self,
+        container: str,
+        query: ListQuery,
+        token: str | None,
+        limit: int,
+        fields: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        document: dict[str, Any] = self._client.send_json(
+            operations.LIST_OBJECTS, container,
+            path=f"{self._client.endpoint.path(container)}/o",
+            query={**dialect.list_query(query, token, limit), **(fields or {})},
+        )  # fmt: skip
+        return document
 
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
@@ -225,38 +248,105 @@ class GCSDriver(PartHooks):
     ) -> Sequence[DeleteOutcome]:
         return self._batches.delete(container, [(info.name, info.version) for info in versions])
 
-    # ------------------------------------------------------------------ for others
+    # ------------------------------------------------------------------ single objects
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._objects.head(container, name, version)
+
+    @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        return self._objects.open(container, name, span, conditions, version)
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        return self._objects.put(container, name, payload, options, self.digests)
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._objects.delete(container, name, conditions, version)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        return self._objects.set_metadata(container, name, metadata, content_type, conditions)
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    # ------------------------------------------------------------------ uploads in parts
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        return self._uploads.start(container, name, options)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        return self._uploads.put(upload, number, offset, payload)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        return self._uploads.finish(upload, parts, options, checksums)
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        self._uploads.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        return self._uploads.list(container, token)
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        return self._uploads.parts(upload, token)
+
+    # ------------------------------------------------------------------ URLs
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        signer = self._access.url_signer
+        signer, endpoint = self._access.url_signer, self._client.endpoint
         if signer is None:
             raise NotSupportedError(
-                "an anonymous driver has nothing to sign URLs with; give service_account=, or the"
-                " key and secret of an HMAC key"
+                "an anonymous driver cannot sign URLs; pass service_account=, or the key and"
+                " secret of an HMAC key"
             )
-        return self._signed(signer, container, name, options)
-
-    def _signed(
-        self, signer: URLSigner, container: str, name: str, options: SigningOptions
-    ) -> str:
         unknown = options.response_headers.keys() - _OVERRIDES
         if unknown:
             raise NotSupportedError(
-                f"Google cannot have a URL set the header {min(unknown)}; it can set"
+                f"URLs of Google cannot set the response header {min(unknown)}; they can set"
                 f" {' and '.join(sorted(_OVERRIDES))}"
             )
-        query = {f"response-{label}": text for label, text in options.response_headers.items()}
+        query = {f"response-{name}": text for name, text in options.response_headers.items()}
         if self._settings.user_project is not None:
             query["userProject"] = self._settings.user_project
-        place = self._client.place
-        return place.url + signed_target(
-            signer, options.method, host_header(place.url), place.public(container, name), query,
-            options.headers, max(1.0, options.expires), self._now(),
+        return endpoint.url + signed_target(
+            signer, options.method, host_header(endpoint.url), endpoint.public(container, name),
+            query, options.headers, max(1.0, options.expires), self._service_time(),
         )  # fmt: skip
 
-    def _now(self) -> float:
-        """Return Google's time, as far as it was told."""
+    def _service_time(self) -> float:
+        """Return the time by Google's clock."""
         return self._client.service_time()
 
     @override
@@ -269,16 +359,16 @@ class GCSDriver(PartHooks):
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        return self._client.place.url + self._client.place.public(container)
+        return self._client.endpoint.url + self._client.endpoint.public(container)
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._client.place.url + self._client.place.public(container, name)
+        return self._client.endpoint.url + self._client.endpoint.public(container, name)
 
 
-def is_there(package: str) -> bool:
+def is_installed(package: str) -> bool:
     """Return whether a package can be imported."""
     try:
         return find_spec(package) is not None
-    except ImportError:  # somebody forbids to import it
+    except ImportError:  # an import hook forbids it
         return False

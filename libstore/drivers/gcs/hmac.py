@@ -6,7 +6,6 @@ https://cloud.google.com/storage/docs/authentication/hmackeys
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,14 +39,13 @@ from ...values import (
     Part,
     Prefix,
     Reading,
-    SigningOptions,
     Span,
     Undecided,
     Upload,
     WriteOptions,
 )
 from . import dialect, operations
-from .driver import GCSDriver, is_there
+from .driver import GCSDriver, is_installed
 from .resumable import PREFIX
 from .xml_uploads import write_headers
 
@@ -87,13 +85,12 @@ class HMACDriver(GCSDriver):
         self._inner._client.retrier.bucket = self._client.retrier.bucket
         self._inner._client.payer = settings.user_project
         self.limits = self._inner.limits
-        if is_there("google_crc32c"):
+        if is_installed("google_crc32c"):
             # What came in parts is known again by nothing else, once an answer was lost.
             self._inner.digests = ("md5", "crc32c")
         self.digests = self._inner.digests
-        self._signer = HMACSigner(
-            key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE)
-        )
+        signer = HMACSigner(key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE))
+        self._access = replace(self._access, url_signer=signer)
 
     def _driver(self) -> Any:
         """Return who speaks to the service, by the policies that are set now."""
@@ -105,10 +102,6 @@ class HMACDriver(GCSDriver):
     def close(self) -> None:
         self._inner.close()
         super().close()
-
-    @override
-    def _is_configured_for(self, operation: str) -> bool:
-        return True  # an HMAC key signs, too
 
     # ------------------------------------------------------------------ buckets
 
@@ -247,7 +240,7 @@ class HMACDriver(GCSDriver):
         reads = inner._settings.overridden(_extra(extra or {})).reads
         try:
             found: ObjectInfo = inner._look(container, info.name, None, reads)
-        except StorageError:  # see `_told`
+        except StorageError:  # an Object Creator may not read it
             return replace(info, etag=None)
         return found
 
@@ -271,19 +264,16 @@ class HMACDriver(GCSDriver):
         if kms is not None and "customer_key" not in extra:
             kept["x-goog-encryption-kms-key-name"] = str(kms)
         sent = {**kept, "x-goog-resumable": "start", **_generation(options.conditions)}
-        key = self._customer(extra)
+        key = self._encryption.headers(extra)
         response = self._driver()._client.send(
             operations.START_UPLOAD, container, name, headers={**sent, **key}
         )
-        response.close()
-        upload = Upload(container, name, PREFIX + secrets.token_hex(16))
-        self._resumable.adopt(upload, response, key)
-        return upload.id
+        return self._uploads.resumable.add(container, name, response, key)
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         if upload.id.startswith(PREFIX):
-            return self._resumable.put(upload, number, offset, payload)
+            return self._uploads.resumable.put(upload, number, offset, payload)
         part: Part = self._driver()._put_part(upload, number, offset, payload)
         return part
 
@@ -306,14 +296,14 @@ class HMACDriver(GCSDriver):
     @override
     def _abort_upload(self, upload: Upload) -> None:
         if upload.id.startswith(PREFIX):
-            self._resumable.abort(upload)
+            self._uploads.resumable.abort(upload)
         else:
             self._driver()._abort_upload(upload)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         page: Page[Upload] = self._driver()._list_uploads(container, token)
-        ours = [] if token else self._resumable.open_sessions(container)
+        ours = [] if token else self._uploads.resumable.open_sessions(container)
         return replace(page, items=[*ours, *page.items])
 
     @override
@@ -326,11 +316,7 @@ class HMACDriver(GCSDriver):
     # ------------------------------------------------------------------ for others
 
     @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        return self._signed(self._signer, container, name, options)
-
-    @override
-    def _now(self) -> float:
+    def _service_time(self) -> float:
         now: float = self._driver()._client.service_time()
         return now
 

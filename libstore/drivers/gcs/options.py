@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ...errors import InvalidOptionError, InvalidTypeError
 from ...options import Option, flag, texts
+from ...rest.checksums import key_headers
 from ...rest.options import key, one_of, text
 
 #: Names of the XML API, which S3 has too, and those of the JSON API:
@@ -60,3 +62,37 @@ CONTAINER: Mapping[str, Option] = {
     "uniform_access": Option("Whether permissions are the bucket's alone, without ACLs.", flag),
     "versioning": Option("Whether old versions of objects are kept.", flag),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """
+    The keys that encrypt objects.
+
+    In its methods `extra` has the options of one upload or copy, whose keys replace these.
+    """
+
+    customer_key: bytes | None = None
+    kms_key: str | None = None
+
+    def headers(self, extra: Mapping[str, object]) -> dict[str, str]:
+        """Return the headers of a customer-supplied key."""
+        if "kms_key" in extra:
+            if "customer_key" in extra:
+                raise InvalidOptionError("customer_key and kms_key exclude each other; pass one")
+            return {}
+        return key_headers(extra.get("customer_key", self.customer_key), "x-goog-")
+
+    def kms(self, extra: Mapping[str, object]) -> dict[str, str]:
+        """Return the parameter of a key of Cloud KMS."""
+        key = extra.get("kms_key", self.kms_key)
+        return {} if key is None or "customer_key" in extra else {"kmsKeyName": str(key)}
+
+    def query(self, extra: Mapping[str, object]) -> dict[str, str]:
+        """Return the parameters of an upload for its key and its ACL."""
+        return {**self.kms(extra), **acl(extra, "predefinedAcl")}
+
+
+def acl(extra: Mapping[str, object], parameter: str) -> dict[str, str]:
+    """Return the parameter of an ACL."""
+    return {parameter: PREDEFINED_ACLS[str(extra["acl"])]} if "acl" in extra else {}

@@ -1,36 +1,47 @@
-"""Buckets and objects that everybody may read."""
+"""
+Buckets and objects that anyone may read.
+
+https://cloud.google.com/storage/docs/access-control/making-data-public
+"""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from ...errors import ObjectChangedError, ServiceUnavailableError
-from ...rest.operation import unproven
+from ...rest.operation import Operation, unproven
 from . import operations
 from .client import GCSClient
 
 _ROLE = "roles/storage.objectViewer"
-_EVERYBODY = "allUsers"
+_EVERYONE = "allUsers"
+# How often a policy is read and changed, if other clients change it meanwhile.
 _ROUNDS = 5
 
 
 def publish_bucket(client: GCSClient, bucket: str) -> None:
-    """
-    Let everybody read the objects of a bucket, beside what its policy has already.
+    """Let anyone read the objects of a bucket; keep the rest of its IAM policy."""
+    path = f"{client.endpoint.path(bucket)}/iam"
 
-    https://cloud.google.com/storage/docs/access-control/making-data-public
-    """
-    path = f"{client.place.bucket(bucket)}/iam"
+    def get() -> dict[str, Any]:
+        policy: dict[str, Any] = client.send_json(
+            operations.GET_POLICY, path=path, query={"optionsRequestedPolicyVersion": "3"}
+        )
+        return policy
+
+    def put(policy: dict[str, Any]) -> bool:
+        # The response is the policy as it is now.
+        if _add(client.send_json(operations.SET_POLICY, path=path, body=policy)):
+            raise unproven(200)
+        return True
+
     for attempt in range(_ROUNDS):
-        policy = _policy(client, path)
+        policy = get()
         if not _add(policy):
             return
         try:
-            # The policy's etag, which is in it, keeps what others change meanwhile.
-            client.confirmer.prove(
-                partial(_set, client, path, policy), partial(_is_set, client, path)
-            )
+            # The policy has an etag, with which Google refuses it if another client changed it.
+            client.confirmer.prove(lambda: put(policy), lambda: not _add(get()) or None)  # noqa: B023
         except (ObjectChangedError, ServiceUnavailableError):
             if attempt == _ROUNDS - 1:
                 raise
@@ -38,52 +49,32 @@ def publish_bucket(client: GCSClient, bucket: str) -> None:
             return
 
 
-def _policy(client: GCSClient, path: str) -> dict[str, Any]:
-    policy: dict[str, Any] = client.send_json(
-        operations.GET_POLICY, path=path, query={"optionsRequestedPolicyVersion": "3"}
-    )
-    return policy
-
-
-def _set(client: GCSClient, path: str, policy: dict[str, Any]) -> bool:
-    """Set a policy, which is what Google answers with."""
-    if _add(client.send_json(operations.SET_POLICY, path=path, body=policy)):
-        raise unproven(200)
-    return True
-
-
-def _is_set(client: GCSClient, path: str) -> bool | None:
-    return not _add(_policy(client, path)) or None
-
-
 def _add(policy: dict[str, Any]) -> bool:
-    """Add the permission to a policy; return whether it was not there."""
+    """Add the permission to a policy; return whether it was missing."""
     bindings = policy.setdefault("bindings", [])
     for binding in bindings:
         if binding.get("role") == _ROLE and not binding.get("condition"):
-            if _EVERYBODY in binding.get("members", []):
+            members = binding.setdefault("members", [])
+            if _EVERYONE in members:
                 return False
-            binding.setdefault("members", []).append(_EVERYBODY)
+            members.append(_EVERYONE)
             return True
-    bindings.append({"role": _ROLE, "members": [_EVERYBODY]})
+    bindings.append({"role": _ROLE, "members": [_EVERYONE]})
     return True
 
 
 def publish_object(client: GCSClient, bucket: str, name: str) -> None:
-    """Let everybody read one object, whose bucket must have ACLs."""
-    path = f"{client.place.object(bucket, name)}/acl"
-    entry = {"entity": _EVERYBODY, "role": "READER"}
+    """Let anyone read one object, whose bucket must have ACLs."""
+    path = f"{client.endpoint.path(bucket, name)}/acl"
 
-    def require(told: dict[str, Any]) -> bool:
-        if told.get("entity") != _EVERYBODY:
+    def require(operation: Operation, path: str, body: object = None) -> bool:
+        entry = client.send_json(operation, bucket, path=path, body=body)
+        if entry.get("entity") != _EVERYONE:
             raise unproven(200)
         return True
 
+    grant = {"entity": _EVERYONE, "role": "READER"}
     client.confirmer.prove(
-        lambda: require(
-            client.send_json(operations.PUBLISH_OBJECT, bucket, path=path, body=entry)
-        ),
-        lambda: require(
-            client.send_json(operations.GET_PUBLISHED, bucket, path=f"{path}/{_EVERYBODY}")
-        ),
+        lambda: require(operations.PUBLISH_OBJECT, path, grant),
+        lambda: require(operations.GET_PUBLISHED, f"{path}/{_EVERYONE}"),
     )

@@ -1,11 +1,11 @@
 """
-Uploads that can be resumed: one stream into a session, asked how far it got where it broke off.
+Resumable uploads: one stream of bytes into a session, resumed at the last byte that is stored.
 
 https://cloud.google.com/storage/docs/performing-resumable-uploads
 
-A session takes bytes in order, and all but the last of its requests have a multiple of 256 KiB.
-Parts that come too early wait for their turn; what is left over of a part goes with the next one.
-Whoever has the address of a session can write to it, so the address is shown to nobody.
+A session accepts bytes in their order, and all its requests but the last have a multiple of
+256 KiB. Parts wait for those before them; the rest of a part is sent with the next one. Anyone who
+has the URL of a session can write to it, so it is not shown.
 """
 
 from __future__ import annotations
@@ -13,91 +13,62 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
 from urllib.parse import urlsplit
 
+from typing_extensions import override
+
 from ...errors import (
+    IntegrityError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
+    ObjectNotFoundError,
     ServiceError,
     StorageError,
     TransferCancelledError,
-    TransportError,
 )
 from ...http.headers import parse_size
 from ...http.message import Response
-from ...retry import Budget
+from ...rest.confirming import Judge
 from ...transfer.payload import Payload
-from ...values import KiB, MiB, ObjectInfo, Part, Upload, WriteOptions
+from ...values import KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
 from .client import GCSClient
 
-#: Every request of a session but the last has a multiple of it.
+#: All requests of a session but the last have a multiple of this size.
 QUANTUM = 256 * KiB
 PREFIX = "resumable-"
 
 _INCOMPLETE = 308
 _GONE = frozenset({404, 410})
-# Parts that wait look so often whether the upload was given up, in seconds.
-_LOOK = 0.2
+# The seconds after which a waiting part checks whether the upload was aborted.
+_POLL = 0.2
 
 
-class Stretch:
-    """Some bytes of what was held back and of the payload behind it; see `Content`."""
-
-    def __init__(self, held: bytes, payload: Payload | None, start: int, stop: int) -> None:
-        self._held = held
-        self._payload = payload
-        self._start = start
-        self._stop = stop
-
-    @property
-    def size(self) -> int:
-        """How many bytes it has."""
-        return self._stop - self._start
-
-    def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
-        """Yield the bytes in pieces."""
-        at = 0
-        for block in self._all(block_size):
-            first, last = max(self._start - at, 0), min(self._stop - at, block.nbytes)
-            at += block.nbytes
-            if first < last:
-                yield block[first:last]
-            if at >= self._stop:
-                return
-
-    def _all(self, block_size: int) -> Iterator[memoryview]:
-        if self._held:
-            yield memoryview(self._held)
-        if self._payload is not None:
-            yield from self._payload.blocks(block_size)
-
-
-class Session:
+@dataclass
+class _Session:
     """
-    One upload that is under way.
+    An upload in progress.
 
     Attributes:
-        stored: How many bytes Google has.
-        taken: How many were handed over.
-        held: The last of them, which were not sent with those before.
-        parts: What was handed over.
-        failure: What ended it; the parts that wait for their turn fail alike.
+        headers: Those that all its requests must have, for an encryption key.
+        stored: The number of bytes that Google has.
+        received: The number of bytes in the parts so far.
+        rest: The last of these bytes, which were not sent yet.
+        failure: The error that ended it; waiting parts raise it too.
     """
 
-    def __init__(self, path: str, upload: Upload, headers: Mapping[str, str]) -> None:
-        self.path = path
-        self.upload = upload
-        self.headers = headers
-        self.stored = self.taken = 0
-        self.held = b""
-        self.parts: list[Part] = []
-        self.turn = threading.Condition()
-        self.failure: BaseException | None = None
+    path: str
+    upload: Upload
+    headers: Mapping[str, str]
+    stored: int = 0
+    received: int = 0
+    rest: bytes = b""
+    parts: list[Part] = field(default_factory=list)
+    turn: threading.Condition = field(default_factory=threading.Condition)
+    failure: BaseException | None = None
 
 
 class Resumable:
@@ -105,70 +76,119 @@ class Resumable:
 
     def __init__(self, client: GCSClient) -> None:
         self._client = client
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, _Session] = {}
 
     def open_sessions(self, bucket: str) -> list[Upload]:
-        """Return the uploads that were begun here; Google tells of none."""
+        """Return the uploads that this driver has started; Google does not list them."""
         found = [session.upload for session in list(self._sessions.values())]
         return [upload for upload in found if upload.container == bucket]
 
-    def session(self, upload: Upload) -> Session | None:
-        """Return an upload that was begun here."""
-        return self._sessions.get(upload.id)
+    def _session(self, upload: Upload) -> _Session:
+        session = self._sessions.get(upload.id)
+        if session is None:
+            raise ServiceError(
+                "the resumable upload has ended, or another driver has started it; start it again"
+            )
+        return session
 
-    # ------------------------------------------------------------------ beginning and end
+    def parts(self, upload: Upload) -> Page[Part]:
+        """Return the parts of an upload."""
+        session = self._sessions.get(upload.id)
+        if session is None:
+            raise ObjectNotFoundError(
+                "the upload does not exist, or another driver has started it"
+            )
+        return Page(sorted(session.parts, key=lambda part: part.number))
+
+    # ------------------------------------------------------------------ start and end
 
     def start(
-        self, upload: Callable[[str], Upload], path: str, options: WriteOptions, **asked: Any
+        self,
+        bucket: str,
+        name: str,
+        options: WriteOptions,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
     ) -> str:
-        """
-        Begin an upload, and return its id.
-
-        Args:
-            upload: Returns the record of the upload with an id.
-            asked: `query` and `headers`.
-        """
-        record = upload(PREFIX + secrets.token_hex(16))
-        headers = dict(asked["headers"])
-        sent = {
-            **headers,
-            "content-type": "application/json; charset=UTF-8",
-            "x-upload-content-type": options.content_type,
-        }
+        """Start an upload with the JSON API, and return its id."""
         response = self._client.send(
-            operations.START_UPLOAD, path=path,
-            query={"uploadType": "resumable", **asked["query"]}, headers=sent,
-            content=json.dumps(dialect.new_object(record.name, options)).encode(),
+            operations.START_UPLOAD, path=self._client.endpoint.uploads(bucket),
+            query={"uploadType": "resumable", **query},
+            headers={
+                **headers,
+                "content-type": "application/json; charset=UTF-8",
+                "x-upload-content-type": options.content_type,
+            },
+            content=json.dumps(dialect.new_object(name, options)).encode(),
         )  # fmt: skip
-        response.close()
-        self.adopt(record, response, headers)
-        return record.id
+        return self.add(bucket, name, response, headers)
 
-    def adopt(self, upload: Upload, response: Response, headers: Mapping[str, str]) -> None:
-        """Take up a session that an answer tells of."""
+    def add(self, bucket: str, name: str, response: Response, headers: Mapping[str, str]) -> str:
+        """Return the id of an upload, given the response to the request that started it."""
+        response.close()
         try:
-            where = urlsplit(response.headers.get("location", ""))
+            location = urlsplit(response.headers.get("location", ""))
         except ValueError:
-            where = urlsplit("")
-        if not where.path.startswith("/"):
-            raise ServiceError("Google tells no address of the upload that was begun")
-        # The host is ours to say; credentials go to no other.
-        path = where.path + (f"?{where.query}" if where.query else "")
-        begun = replace(upload, started=datetime.now(timezone.utc))
-        self._sessions[upload.id] = Session(path, begun, headers)
+            location = urlsplit("")
+        if not location.path.startswith("/"):
+            raise ServiceError("the response has no URL of the upload; check any proxy")
+        # Only the path is used, because credentials must not be sent to another host.
+        path = location.path + (f"?{location.query}" if location.query else "")
+        upload_id = PREFIX + secrets.token_hex(16)
+        upload = Upload(bucket, name, upload_id, datetime.now(timezone.utc))
+        self._sessions[upload_id] = _Session(path, upload, headers)
+        return upload_id
+
+    def finish(
+        self, upload: Upload, options: WriteOptions, checksums: Mapping[str, str]
+    ) -> ObjectInfo:
+        """Send the rest, and publish the object."""
+        session = self._session(upload)
+        total = session.received
+        sender = _Sender(self._client, session, None, total, total, checksums)
+        try:
+            info = self._client.confirmer.run(sender.send, sender)
+        except ObjectChangedError as error:
+            if not options.conditions.if_absent:
+                raise
+            raise ObjectAlreadyExistsError(
+                "an object of this name already exists",
+                status=error.status, code=error.code, request_id=error.request_id,
+            ) from None  # fmt: skip
+        if info is None:
+            raise ServiceError(
+                "Google has all bytes of the upload, but does not publish the object",
+                retryable=True,
+            )
+        return info
+
+    def forget(self, upload: Upload) -> None:
+        """Remove an upload that was published."""
+        self._sessions.pop(upload.id, None)
+
+    def abort(self, upload: Upload) -> None:
+        """Abort an upload; a missing one is not an error."""
+        session = self._sessions.pop(upload.id, None)
+        if session is None:
+            return
+        session.failure = TransferCancelledError("the upload was aborted")
+        self._client.send(
+            operations.CANCEL_UPLOAD, path=session.path, headers={**session.headers}
+        ).close()
+
+    # ------------------------------------------------------------------ parts
 
     def put(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        """Send a part when all before it are sent."""
-        session = self._known(upload)
+        """Send a part after all parts before it."""
+        session = self._session(upload)
         with session.turn:
-            while session.taken != offset and session.failure is None:
-                session.turn.wait(_LOOK)
+            while session.received != offset and session.failure is None:
+                session.turn.wait(_POLL)
             if session.failure is not None:
                 raise session.failure
             try:
-                with self._client.retrier.budget() as budget:
-                    budget.restart()  # waiting for the turn is none of the service's doing
-                    self._append(session, payload)
+                self._client.retrier.budget().restart()  # waiting does not count
+                self._append(session, payload)
             except BaseException as error:
                 session.failure = error
                 raise
@@ -178,147 +198,147 @@ class Resumable:
             session.parts.append(part)
         return part
 
-    def finish(
-        self, upload: Upload, options: WriteOptions, checksums: Mapping[str, str]
-    ) -> ObjectInfo:
-        """Send what was held back, and publish the object."""
-        session = self._known(upload)
-        total = session.taken
-        hashes = dialect.hash_header(checksums)
-        try:
-            info = self._send(session, None, total, total, hashes)
-        except ObjectChangedError as error:
-            if not options.conditions.if_absent:
-                raise
-            raise ObjectAlreadyExistsError(
-                "there is an object of this name already",
-                status=error.status, code=error.code, request_id=error.request_id,
-            ) from None  # fmt: skip
-        if info is None:
-            raise ServiceError(
-                "Google has all bytes of the upload, and does not publish it", retryable=True
-            )
-        return info
-
-    def forget(self, upload: Upload) -> None:
-        """Strike off an upload that was published."""
-        self._sessions.pop(upload.id, None)
-
-    def abort(self, upload: Upload) -> None:
-        """Give up an upload; that there is none is no error."""
-        session = self._sessions.pop(upload.id, None)
-        if session is None:
-            return
-        session.failure = TransferCancelledError("the upload was given up")
-        self._client.send(
-            operations.CANCEL_UPLOAD, path=session.path, headers={**session.headers}
-        ).close()
-
-    def _known(self, upload: Upload) -> Session:
-        session = self._sessions.get(upload.id)
-        if session is None:
-            raise ServiceError("the upload is not one that this driver has begun, or it has ended")
-        return session
-
-    # ------------------------------------------------------------------ sending
-
-    def _append(self, session: Session, payload: Payload) -> None:
-        whole = len(session.held) + payload.size
-        # The last request of all must have something to send.
-        sendable = max(whole - 1, 0) // QUANTUM * QUANTUM
-        held = session.held
+    def _append(self, session: _Session, payload: Payload) -> None:
+        available = len(session.rest) + payload.size
+        # The last request of the upload must not be empty, so at least one byte is kept for it.
+        sendable = max(available - 1, 0) // QUANTUM * QUANTUM
         if sendable:
-            self._send(session, payload, session.taken - len(held) + sendable, None, "")
-        rest = Stretch(held, payload, sendable, whole)
-        session.held = b"".join(bytes(block) for block in rest.blocks())
-        session.taken += payload.size
+            stop = session.received - len(session.rest) + sendable
+            sender = _Sender(self._client, session, payload, stop)
+            self._client.confirmer.run(sender.send, sender)
+        rest = _Bytes(session.rest, payload, sendable, available)
+        session.rest = b"".join(bytes(block) for block in rest.blocks())
+        session.received += payload.size
 
-    def _send(
+
+class _Sender(Judge["ObjectInfo | None"]):
+    """
+    Sends the bytes of a session up to `stop`.
+
+    After a failure it queries which bytes are stored, and sends those that follow.
+
+    Args:
+        payload: The bytes behind the rest of the session.
+        total: The size of the object, if these are its last bytes.
+    """
+
+    def __init__(
         self,
-        session: Session,
+        client: GCSClient,
+        session: _Session,
         payload: Payload | None,
         stop: int,
-        total: int | None,
-        hashes: str,
-    ) -> ObjectInfo | None:
-        """
-        Send bytes up to `stop`; return the object if that was all of it.
+        total: int | None = None,
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._payload = payload
+        self._first = session.received - len(session.rest)
+        self._stop = stop
+        self._total = total
+        self._size = "*" if total is None else str(total)
+        hashes = dialect.hash_header(checksums or {})
+        self._hashes = {"x-goog-hash": hashes} if hashes else {}
+        self._farthest = session.stored
+        self._seconds = 0.0
 
-        Args:
-            total: The size of the object, if this is the end of it.
-        """
-        held = session.held
-        first = session.taken - len(held)
-        farthest = session.stored
+    def send(self) -> ObjectInfo | None:
+        """Send all bytes that are not stored; return the object when it is published."""
+        session = self._session
+        while True:
+            content = _Bytes(
+                session.rest, self._payload, session.stored - self._first, self._stop - self._first
+            )
+            if not content.size and self._total is None:
+                return None
+            before = self._farthest
+            info = self._request(content)
+            if info is not None or not content.size:
+                return info
+            if session.stored <= before:
+                raise ServiceError("Google takes no more bytes of the upload", retryable=True)
+
+    def _request(self, content: _Bytes) -> ObjectInfo | None:
         clock = self._client.retrier.clock
-        with self._client.retrier.budget() as budget:
-            while True:
-                content = Stretch(held, payload, session.stored - first, stop - first)
-                began = clock()
-                try:
-                    info = self._request(session, content, stop, total, hashes)
-                    seconds = clock() - began
-                    if info is None and content.size and session.stored <= farthest:
-                        raise ServiceError("Google takes no more of the upload", retryable=True)
-                except (ServiceError, TransportError) as error:
-                    seconds = clock() - began
-                    info = self._after(session, error, total, budget)
-                if info is not None:
-                    return info
-                if not first <= session.stored <= stop:
-                    raise ServiceError(
-                        "Google has lost bytes of the upload, or has others than sent"
-                    )
-                if session.stored == stop and (total is None or not content.size):
-                    return None
-                if session.stored > farthest:
-                    budget.moved(session.stored - farthest, seconds, enough=1)
-                    farthest = session.stored
-
-    def _request(
-        self, session: Session, content: Stretch, stop: int, total: int | None, hashes: str
-    ) -> ObjectInfo | None:
-        size = "*" if total is None else str(total)
-        span = f"{session.stored}-{stop - 1}" if content.size else "*"
-        headers = {**session.headers, "content-range": f"bytes {span}/{size}"}
-        if hashes:
-            headers["x-goog-hash"] = hashes
-        response = self._client.send(
-            operations.RESUME_UPLOAD, path=session.path, headers=headers, content=content
-        )
-        return self._read(session, response)
-
-    def _after(
-        self, session: Session, error: StorageError, total: int | None, budget: Budget
-    ) -> ObjectInfo | None:
-        """Ask how far an upload got that broke off; raise the error if that is no use."""
-        if not error.retryable or not budget.retry(error):
-            raise error
-        size = "*" if total is None else str(total)
+        span = f"{self._session.stored}-{self._stop - 1}" if content.size else "*"
+        headers = {"content-range": f"bytes {span}/{self._size}", **self._hashes}
+        began = clock()
         try:
             response = self._client.send(
-                operations.QUERY_UPLOAD, path=session.path,
-                headers={**session.headers, "content-range": f"bytes */{size}"}, content=b"",
+                operations.RESUME_UPLOAD, path=self._session.path,
+                headers={**self._session.headers, **headers}, content=content,
+            )  # fmt: skip
+        finally:
+            self._seconds = clock() - began
+        return self._read(response)
+
+    @override
+    def is_lost(self, error: StorageError, /) -> bool:
+        return not isinstance(error, IntegrityError)  # Google refused the bytes
+
+    @override
+    def before_retry(self, error: StorageError, /) -> ObjectInfo | None:
+        """Query which bytes are stored."""
+        try:
+            response = self._client.send(
+                operations.QUERY_UPLOAD, path=self._session.path,
+                headers={**self._session.headers, "content-range": f"bytes */{self._size}"},
+                content=b"",
             )  # fmt: skip
         except ServiceError as gone:
-            if total is None or gone.status not in _GONE:
+            if self._total is None or gone.status not in _GONE:
                 raise
-            # What broke off may have been the end: whoever looks at the object will know.
+            # The request may have published the object, which the caller checks.
             raise error from None
-        return self._read(session, response)
+        return self._read(response)
 
-    def _read(self, session: Session, response: Response) -> ObjectInfo | None:
-        """Take note of what Google has; return the object if it is there."""
+    def _read(self, response: Response) -> ObjectInfo | None:
+        """Note which bytes are stored; return the object when it is published."""
+        session, name = self._session, self._session.upload.name
         if response.status != _INCOMPLETE:
-            if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API's
+            if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API
                 response.close()
-                return dialect.written_info(session.upload.name, response.headers)
+                return dialect.written_info(name, response.headers)
             resource = self._client.read_json(operations.RESUME_UPLOAD, response)
-            dialect.require_name(resource, session.upload.name)
+            dialect.require_name(resource, name)
             return dialect.object_info(resource)
         response.close()
-        # Without a range it has nothing.
-        told = response.headers.get("range", "").rpartition("-")[2]
-        last = parse_size(told)
+        # Without a range nothing is stored.
+        last = parse_size(response.headers.get("range", "").rpartition("-")[2])
         session.stored = 0 if last is None else last + 1
+        if not self._first <= session.stored <= self._stop:
+            raise ServiceError("Google has lost bytes of the upload, or has other bytes than sent")
+        if session.stored > self._farthest:
+            moved = session.stored - self._farthest
+            self._client.retrier.budget().moved(moved, self._seconds, enough=1)
+            self._farthest = session.stored
         return None
+
+
+class _Bytes:
+    """Some of the bytes of a rest and the payload behind it; a `libstore.http.message.Content`."""
+
+    def __init__(self, rest: bytes, payload: Payload | None, start: int, stop: int) -> None:
+        self._rest = rest
+        self._payload = payload
+        self._start = start
+        self._stop = stop
+        self.size = stop - start
+
+    def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
+        """Yield the bytes in blocks."""
+        position = 0
+        for block in self._all(block_size):
+            first, last = max(self._start - position, 0), min(self._stop - position, block.nbytes)
+            position += block.nbytes
+            if first < last:
+                yield block[first:last]
+            if position >= self._stop:
+                return
+
+    def _all(self, block_size: int) -> Iterator[memoryview]:
+        if self._rest:
+            yield memoryview(self._rest)
+        if self._payload is not None:
+            yield from self._payload.blocks(block_size)

@@ -1,4 +1,4 @@
-"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
+"""The arguments of the driver, and how its requests are signed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from ...http.message import Signer
 from ...http.transport import Transport
 from ...options import option, string
 from ...redaction import hide
+from ...rest.header_text import text_of
 from ...rest.options import credential, text
 from ...rest.settings import RestSettings, split_endpoint
 from . import options
-from .endpoints import Place, emulator_endpoint, find_place
+from .endpoints import Endpoint
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 
@@ -39,7 +40,7 @@ _EMULATOR = "STORAGE_EMULATOR_HOST"
 def _endpoint(value: object, label: str) -> str:
     """Return an address; that of an emulator may lack the scheme."""
     address = string(value, label)
-    return emulator_endpoint(address) if label == _EMULATOR else address
+    return f"http://{address}" if label == _EMULATOR and "://" not in address else address
 
 
 def _token(value: object, label: str) -> object:
@@ -53,7 +54,8 @@ def _token(value: object, label: str) -> object:
 def _credentials(value: object, label: str) -> object:
     if not callable(getattr(value, "refresh", None)):
         raise InvalidOptionError(
-            f"{label} must have token, valid and refresh(request), as google-auth's have"
+            f"{label} must be credentials of google-auth, or an object with token, valid and"
+            " refresh(request)"
         )
     return value
 
@@ -119,8 +121,6 @@ class Settings(RestSettings):
         default=None
     )  # fmt: skip
 
-    # ------------------------------------------------------------------ from the arguments
-
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with those of the environment added, checked together."""
         found = self
@@ -128,16 +128,14 @@ class Settings(RestSettings):
             raise CredentialsNotFoundError("key and secret go together; give both, or neither")
         self.given_credentials(anonymous=self.anonymous)
         if self.customer_key is not None and self.kms_key is not None:
-            raise InvalidOptionError("customer_key and kms_key exclude each other")
+            raise InvalidOptionError("customer_key and kms_key exclude each other; pass one")
         if is_account(self.key, self.secret):
             account = hide({"client_email": self.key, "private_key": self.secret})
             found = self.replaced(key=None, secret=None, service_account=account)
         elif self.secret is not None:
             credential(self.secret, "secret")
         found = found.with_variables(environ, "project", "endpoint")
-        if found.endpoint is not None:
-            insecure = found.insecure or found.emulated
-            split_endpoint(found.endpoint, found.label("endpoint"), insecure=insecure)
+        found.address()
         return found
 
     @property
@@ -145,16 +143,27 @@ class Settings(RestSettings):
         """Whether the endpoint is that of ``STORAGE_EMULATOR_HOST``."""
         return "endpoint" in self.sources
 
+    def address(self) -> Endpoint:
+        """
+        Return the address of the service.
+
+        Raises:
+            InvalidOptionError: `endpoint` is invalid, or uses plain http without `insecure`.
+        """
+        if self.endpoint is None:
+            return Endpoint()
+        insecure = self.insecure or self.emulated
+        return Endpoint(*split_endpoint(self.endpoint, self.label("endpoint"), insecure=insecure))
+
     @property
-    def who(self) -> tuple[str, str | None]:
+    def account(self) -> tuple[str, str | None]:
         """The kind of credentials, and their account if it is known without a request."""
         if self.key is not None:
             return "key", self.key
         if self.service_account is not None:
             given = self.service_account
-            if isinstance(given, Mapping):
-                return "service_account", given["client_email"]
-            return "service_account", os.fspath(given)
+            account = given["client_email"] if isinstance(given, Mapping) else os.fspath(given)
+            return "service_account", account
         if self.credentials is not None:
             kind = type(self.credentials)
             # Credentials of a machine at Google get their address later.
@@ -163,52 +172,37 @@ class Settings(RestSettings):
             return f"{kind.__module__}.{kind.__qualname__}", email
         return "token" if self.token is not None else "default" if not self.anonymous else "", None
 
-    # ------------------------------------------------------------------ for requests
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that no message may contain."""
+        found = [self.secret, self.token if isinstance(self.token, str) else None]
+        if self.customer_key is not None:
+            found.append(base64.b64encode(self.customer_key).decode())
+        return tuple(secret for secret in found if secret is not None)
 
-    def place(self) -> Place:
-        """Return the address of the service."""
-        return find_place(self.endpoint, insecure=self.insecure or self.emulated)
+    @override
+    def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
+        literal = isinstance(self.service_account, Mapping)
+        return super().pickled(public if literal else {"service_account"})
+
+    # ------------------------------------------------------------------ access
 
     def access(self, transport: Transport) -> Access:
-        """Return how requests are signed."""
-        place = self.place()
+        """
+        Return how requests are signed.
 
-        def project() -> str | None:
-            return self.project
-
-        if self.token is not None:
-            return self._bearer(place, TokenFunction(self.token), project, transport)
-        if self.credentials is not None:
-            given = self.credentials
-            if any(base.__name__ == "AnonymousCredentials" for base in type(given).__mro__):
-                return Access(place, Unsigned(), project)
-            named = getattr(given, "project_id", None)
-            found = self.project or (named if isinstance(named, str) else None)
-            source = GoogleCredential(lambda: given, transport)
-            return self._bearer(place, source, lambda: found, transport)
-        if self.service_account is not None:
-            made, named = service_account_credentials(self.service_account)
-            source = GoogleCredential(lambda: made, transport)
-            return self._bearer(place, source, lambda: self.project or named, transport)
-        local = self.endpoint is not None and not place.secure and place.loopback
-        # With an HMAC key, the S3 dialect signs requests.
-        if self.anonymous or self.emulated or local or self.key is not None:
-            return Access(place, Unsigned(), project)
-        find, find_project = default_credentials(transport)
-        source = GoogleCredential(find, transport)
-        return self._bearer(place, source, lambda: self.project or find_project(), transport)
-
-    def _bearer(
-        self,
-        place: Place,
-        source: TokenFunction | GoogleCredential,
-        project: Callable[[], str | None],
-        transport: Transport,
-    ) -> Access:
-        if not place.secure and not place.loopback and not self.insecure:
+        Raises:
+            InvalidOptionError: A token would be sent over plain http to another machine.
+        """
+        found = self._tokens(transport)
+        if found is None:
+            return Access(Unsigned(), lambda: self.project)
+        source, find_project = found
+        address = self.address()
+        if not (address.is_encrypted or address.is_local or self.insecure):
             raise InvalidOptionError(
-                "a token is a secret, and needs an endpoint of https://; pass insecure=True where"
-                " everybody on the way may know it, such as to an emulator"
+                "a token is sent with each request, so the endpoint must use https://; pass"
+                " insecure=True to let anyone on the network path read it"
             )
         tokens = TokenCache(source, SCOPE)
         if isinstance(source, GoogleCredential):
@@ -220,28 +214,37 @@ class Settings(RestSettings):
             lambda: own.credentials if own is not None else None,
             self.signing_account, for_signing, transport,
         )  # fmt: skip
-        return Access(place, BearerSigner(tokens), project, tokens, signer)
+        project = self.project
+        return Access(BearerSigner(tokens), lambda: project or find_project(), tokens, signer)
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secrets that no message may contain."""
-        found = [self.secret] if self.secret is not None else []
-        if isinstance(self.token, str):
-            found.append(self.token)
-        if self.customer_key is not None:
-            found.append(base64.b64encode(self.customer_key).decode())
-        return tuple(found)
-
-    @override
-    def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
-        literal = isinstance(self.service_account, Mapping)
-        return super().pickled(public if literal else {"service_account"})
+    def _tokens(
+        self, transport: Transport
+    ) -> tuple[TokenFunction | GoogleCredential, Callable[[], str | None]] | None:
+        """Return the source of tokens and of their project; `None` for unsigned requests."""
+        if self.token is not None:
+            return TokenFunction(self.token), lambda: None
+        if self.credentials is not None:
+            given = self.credentials
+            if any(base.__name__ == "AnonymousCredentials" for base in type(given).__mro__):
+                return None
+            source = GoogleCredential(lambda: given, transport)
+            return source, lambda: text_of(getattr(given, "project_id", None))
+        if self.service_account is not None:
+            made, project = service_account_credentials(self.service_account)
+            return GoogleCredential(lambda: made, transport), lambda: project
+        address = self.address()
+        local = self.endpoint is not None and address.is_local and not address.is_encrypted
+        # With an HMAC key, the S3 dialect signs requests.
+        if self.anonymous or self.emulated or local or self.key is not None:
+            return None
+        find, find_project = default_credentials(transport)
+        return GoogleCredential(find, transport), find_project
 
 
 @dataclass(frozen=True)
 class Access:
     """
-    The address of the service, and how its requests are signed.
+    How requests are signed.
 
     Attributes:
         project: Returns the project of new buckets and of listings, if it is known.
@@ -249,7 +252,6 @@ class Access:
         url_signer: Signs URLs.
     """
 
-    place: Place
     signer: Signer
     project: Callable[[], str | None]
     tokens: TokenCache | None = None

@@ -221,7 +221,7 @@ class Multipart:
     # ------------------------------------------------------------------ beneath
 
     def _path(self, bucket: str, name: str) -> str:
-        return self._client.place.public(bucket, name)
+        return self._client.endpoint.public(bucket, name)
 
     def _xml(
         self,
