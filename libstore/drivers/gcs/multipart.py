@@ -87,7 +87,7 @@ class Uploads:
         # The session knows whether the object was published. If the session is gone, the object
         # itself is checked.
         info = self._client.confirmer.write(
-            lambda: self.resumable.finish(upload, options, checksums),
+            self.resumable.finisher(upload, options, checksums),
             lambda: self._objects.head_written(upload.container, upload.name, options.extra),
             Written(size, checksums=checksums).matches,
             options.conditions,

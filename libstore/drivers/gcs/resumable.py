@@ -13,25 +13,22 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
-from typing_extensions import override
-
 from ...errors import (
-    IntegrityError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
-    StorageError,
     TransferCancelledError,
+    TransportError,
 )
 from ...http.headers import parse_size
-from ...http.message import Response
-from ...rest.confirming import Judge
+from ...http.message import Content, Response
+from ...rest.operation import Operation
 from ...transfer.payload import Payload
 from ...values import KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
@@ -42,7 +39,6 @@ QUANTUM = 256 * KiB
 PREFIX = "resumable-"
 
 _INCOMPLETE = 308
-_GONE = frozenset({404, 410})
 # The seconds after which a waiting part checks whether the upload was aborted.
 _POLL = 0.2
 
@@ -139,28 +135,32 @@ class Resumable:
         self._sessions[upload_id] = _Session(path, upload, headers)
         return upload_id
 
-    def finish(
+    def finisher(
         self, upload: Upload, options: WriteOptions, checksums: Mapping[str, str]
-    ) -> ObjectInfo:
-        """Send the rest, and publish the object."""
+    ) -> Callable[[], ObjectInfo]:
+        """Return a function that sends the rest and publishes the object; it may be repeated."""
         session = self._session(upload)
         total = session.received
         sender = _Sender(self._client, session, None, total, total, checksums)
-        try:
-            info = self._client.confirmer.run(sender.send, sender)
-        except ObjectChangedError as error:
-            if not options.conditions.if_absent:
-                raise
-            raise ObjectAlreadyExistsError(
-                "an object of this name already exists",
-                status=error.status, code=error.code, request_id=error.request_id,
-            ) from None  # fmt: skip
-        if info is None:
-            raise ServiceError(
-                "Google has all bytes of the upload, but does not publish the object",
-                retryable=True,
-            )
-        return info
+
+        def finish() -> ObjectInfo:
+            try:
+                info = sender.send()
+            except ObjectChangedError as error:
+                if not options.conditions.if_absent:
+                    raise
+                raise ObjectAlreadyExistsError(
+                    "an object of this name already exists",
+                    status=error.status, code=error.code, request_id=error.request_id,
+                ) from None  # fmt: skip
+            if info is None:
+                raise ServiceError(
+                    "Google has all bytes of the upload, but does not publish the object",
+                    retryable=True,
+                )
+            return info
+
+        return finish
 
     def forget(self, upload: Upload) -> None:
         """Remove an upload that was published."""
@@ -204,18 +204,15 @@ class Resumable:
         sendable = max(available - 1, 0) // QUANTUM * QUANTUM
         if sendable:
             stop = session.received - len(session.rest) + sendable
-            sender = _Sender(self._client, session, payload, stop)
-            self._client.confirmer.run(sender.send, sender)
+            self._client.confirmer.run(_Sender(self._client, session, payload, stop).send)
         rest = _Bytes(session.rest, payload, sendable, available)
         session.rest = b"".join(bytes(block) for block in rest.blocks())
         session.received += payload.size
 
 
-class _Sender(Judge["ObjectInfo | None"]):
+class _Sender:
     """
     Sends the bytes of a session up to `stop`.
-
-    After a failure it queries which bytes are stored, and sends those that follow.
 
     Args:
         payload: The bytes behind the rest of the session.
@@ -237,61 +234,54 @@ class _Sender(Judge["ObjectInfo | None"]):
         self._first = session.received - len(session.rest)
         self._stop = stop
         self._total = total
-        self._size = "*" if total is None else str(total)
-        hashes = dialect.hash_header(checksums or {})
-        self._hashes = {"x-goog-hash": hashes} if hashes else {}
+        self._hashes = dialect.hash_header(checksums or {})
         self._farthest = session.stored
         self._seconds = 0.0
+        self._failed = False
 
     def send(self) -> ObjectInfo | None:
-        """Send all bytes that are not stored; return the object when it is published."""
-        session = self._session
+        """
+        Send the bytes; return the object if they are its last.
+
+        When this is called again after a failure, it queries which bytes are stored, and sends
+        those that follow.
+        """
+        try:
+            info = self._request(operations.QUERY_UPLOAD, "*") if self._failed else None
+            self._failed = False
+            return info or self._send()
+        except (ServiceError, TransportError):
+            self._failed = True
+            raise
+
+    def _send(self) -> ObjectInfo | None:
+        session, first = self._session, self._first
         while True:
-            content = _Bytes(
-                session.rest, self._payload, session.stored - self._first, self._stop - self._first
-            )
+            start, before = session.stored, self._farthest
+            content = _Bytes(session.rest, self._payload, start - first, self._stop - first)
             if not content.size and self._total is None:
                 return None
-            before = self._farthest
-            info = self._request(content)
+            span = f"{start}-{self._stop - 1}" if content.size else "*"
+            began = self._client.retrier.clock()
+            try:
+                info = self._request(operations.RESUME_UPLOAD, span, content)
+            finally:
+                self._seconds = self._client.retrier.clock() - began
             if info is not None or not content.size:
                 return info
             if session.stored <= before:
                 raise ServiceError("Google takes no more bytes of the upload", retryable=True)
 
-    def _request(self, content: _Bytes) -> ObjectInfo | None:
-        clock = self._client.retrier.clock
-        span = f"{self._session.stored}-{self._stop - 1}" if content.size else "*"
-        headers = {"content-range": f"bytes {span}/{self._size}", **self._hashes}
-        began = clock()
-        try:
-            response = self._client.send(
-                operations.RESUME_UPLOAD, path=self._session.path,
-                headers={**self._session.headers, **headers}, content=content,
-            )  # fmt: skip
-        finally:
-            self._seconds = clock() - began
-        return self._read(response)
-
-    @override
-    def is_lost(self, error: StorageError, /) -> bool:
-        return not isinstance(error, IntegrityError)  # Google refused the bytes
-
-    @override
-    def before_retry(self, error: StorageError, /) -> ObjectInfo | None:
-        """Query which bytes are stored."""
-        try:
-            response = self._client.send(
-                operations.QUERY_UPLOAD, path=self._session.path,
-                headers={**self._session.headers, "content-range": f"bytes */{self._size}"},
-                content=b"",
-            )  # fmt: skip
-        except ServiceError as gone:
-            if self._total is None or gone.status not in _GONE:
-                raise
-            # The request may have published the object, which the caller checks.
-            raise error from None
-        return self._read(response)
+    def _request(
+        self, operation: Operation, span: str, content: Content | bytes = b""
+    ) -> ObjectInfo | None:
+        total = "*" if self._total is None else self._total
+        headers = {**self._session.headers, "content-range": f"bytes {span}/{total}"}
+        if self._hashes and operation is operations.RESUME_UPLOAD:
+            headers["x-goog-hash"] = self._hashes
+        return self._read(
+            self._client.send(operation, path=self._session.path, headers=headers, content=content)
+        )
 
     def _read(self, response: Response) -> ObjectInfo | None:
         """Note which bytes are stored; return the object when it is published."""
