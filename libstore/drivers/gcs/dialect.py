@@ -1,8 +1,8 @@
 """
-Google's resources and headers, and the records that they are made from and read into.
+The resources and headers of Google Cloud Storage, to and from the records of `libstore.values`.
 
-The ETag of an object is its generation: a number that every write changes. Listings, reads and
-writes all have it, and Google's conditions compare it.
+The ETag of an object is its generation, a number that every write changes. Listings, reads and
+writes return it, and conditions compare it.
 https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 """
 
@@ -32,7 +32,7 @@ from ...values import (
     WriteOptions,
 )
 
-#: The fields that a copy and an update repeat, with the names of the write options.
+#: The fields that a copy with other attributes repeats, with the names of the write options.
 KEPT = {
     "cacheControl": "cache_control",
     "contentDisposition": "content_disposition",
@@ -68,9 +68,10 @@ _BUCKET_EXTRAS = {
     "rpo": "rpo",
 }
 _NEW_BUCKET = {"location": "location", "storage_class": "storageClass", "labels": "labels"}
+#: The fields of checksums.
 DIGESTS = {"md5": "md5Hash", "crc32c": "crc32c"}
-_CRC32C_OF_NOTHING = "AAAAAA=="
-#: Bytes: https://cloud.google.com/storage/quotas#objects
+_EMPTY_CRC32C = "AAAAAA=="
+#: In bytes: https://cloud.google.com/storage/quotas#objects
 MAX_METADATA = 8_192
 
 # ---------------------------------------------------------------------- responses
@@ -78,10 +79,10 @@ MAX_METADATA = 8_192
 
 @rejects_malformed
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
-    """Return all that a resource has of an object."""
+    """Return the attributes of an object, from its resource."""
     name = resource.get("name")
     if not isinstance(name, str):
-        raise ServiceError("the response is not an object of Google's: it has no name")
+        raise ServiceError("the response is not the resource of an object: it has no name")
     generation = _number(resource.get("generation"))
     extra = {label: resource[field] for field, label in _EXTRAS.items() if resource.get(field)}
     customer = resource.get("customerEncryption")
@@ -114,31 +115,31 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
 
 
 def _size(resource: Mapping[str, Any]) -> int | None:
-    """Return the size of an object; Google's storage-testbench leaves out that of an empty one."""
-    if "size" not in resource and resource.get("crc32c") == _CRC32C_OF_NOTHING:
+    """Return the size of an object; Google's storage-testbench omits that of an empty one."""
+    if "size" not in resource and resource.get("crc32c") == _EMPTY_CRC32C:
         return 0
     return parse_size(resource.get("size"))
 
 
 def require_name(resource: Mapping[str, Any], name: str) -> None:
-    """Raise `ServiceError` if the response to a change does not name what was to be changed."""
+    """Raise `ServiceError` if the response to a write or a change has another name."""
     if resource.get("name") != name:
         raise unproven(
             None,
-            "the response does not name what was written or changed; check whether the endpoint is"
-            " right, and whether a proxy answers in its place",
+            "the response does not name the object or bucket that was written or changed; check"
+            " the endpoint and any proxy",
         )
 
 
 def _number(value: object) -> str | None:
     if isinstance(value, int):
         value = str(parse_size(value) or "")
-    known = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20
-    return str(value) if known else None
+    valid = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20
+    return str(value) if valid else None
 
 
 def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
-    """Return what the response to a read has of the object, and the span that it sends."""
+    """Return the attributes in the response to a read, and the span of its body."""
     headers = response.headers
     span, size = sent_span(response, parse_size(headers.get("x-goog-stored-content-length")))
     generation = _number(headers.get("x-goog-generation"))
@@ -162,14 +163,14 @@ def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
 
 
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
-    """Return what the headers of the response to a write have of the object."""
+    """Return the attributes in the headers of the response to a write."""
     generation = _number(headers.get("x-goog-generation"))
     digests = header_digests(headers.get("x-goog-hash"))
     return ObjectInfo(name, etag=generation, checksums=digests, version=generation)
 
 
 def header_digests(text: str | None) -> dict[str, str]:
-    """Return the digests in the header ``x-goog-hash``."""
+    """Return the digests in the header ``x-goog-hash``, in hexadecimal."""
     pairs = (piece.strip().partition("=") for piece in (text or "").split(","))
     return {
         algorithm: digest
@@ -204,13 +205,14 @@ def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
     generation = _number(given.if_match)
     if generation is None or generation == "0":
         raise ObjectChangedError(
-            "no object has this ETag: an ETag of Google Cloud Storage is a generation, a number"
+            "no object has this ETag: ETags of Google Cloud Storage are generations, that is,"
+            " numbers"
         )
     return {f"if{prefix}GenerationMatch": generation}
 
 
 def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
-    """Return the resource of an object to be written."""
+    """Return the resource of a new object."""
     resource: dict[str, Any] = {"name": name, "contentType": options.content_type}
     for field, option in KEPT.items():
         value = getattr(options, option)
@@ -227,17 +229,17 @@ def new_object(name: str, options: WriteOptions) -> dict[str, Any]:
 
 
 def token_of(resource: Mapping[str, Any] | None) -> str | None:
-    """Return the token of a write that is sent with this resource."""
+    """Return the write token in a resource, if it has one."""
     metadata = (resource or {}).get("metadata") or {}
     return metadata.get(TOKEN_KEY)
 
 
 def stored_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """
-    Return metadata as they are stored.
+    Return metadata as it is stored.
 
-    JSON can have any text. The XML API stores text beyond ASCII as words of RFC 2047, so text that
-    looks like such a word is encoded as one, to be decoded to itself.
+    JSON can have any text. But text beyond ASCII that was written by the XML API is an encoded
+    word of RFC 2047, which is decoded. Text that has this form is therefore encoded too.
     """
     return {
         key: encode_text(value) if decode_text(value) != value else value
@@ -262,20 +264,20 @@ def list_query(query: ListQuery, token: str | None, limit: int) -> dict[str, str
 
 
 def listed(document: Mapping[str, Any], field: str) -> list[Any]:
-    """Return the resources or names of a page; an empty page has no such field."""
+    """Return the items of a page; an empty page has no such field."""
     found = document.get(field) or []
     if not isinstance(found, list):
-        raise ServiceError(f"the response is not a listing of Google's: its {field} are no list")
+        raise ServiceError(f"the response is not a listing: its {field} is not a list")
     return found
 
 
 def next_token(document: Mapping[str, Any]) -> str | None:
-    """Return the token of the page that follows, if one does."""
+    """Return the token of the next page, if there is one."""
     return str(document.get("nextPageToken") or "") or None
 
 
 def list_page(document: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
-    """Return the objects and prefixes of one page, in the order of their names."""
+    """Return the objects and prefixes of one page, sorted by name."""
     items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(document, "items")]
     items += [Prefix(str(name)) for name in listed(document, "prefixes")]
     return sorted_page(items, query, next_token(document))
@@ -286,10 +288,10 @@ def list_page(document: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo 
 
 @rejects_malformed
 def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
-    """Return all that a resource has of a bucket."""
+    """Return the attributes of a bucket, from its resource."""
     name = resource.get("name")
     if not isinstance(name, str) or not name:
-        raise ServiceError("the response is not a bucket of Google's: it has no name")
+        raise ServiceError("the response is not the resource of a bucket: it has no name")
     extra = {
         label: resource[field] for field, label in _BUCKET_EXTRAS.items() if field in resource
     }
@@ -311,7 +313,7 @@ def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
 
 
 def new_bucket(name: str, extra: Mapping[str, object]) -> dict[str, Any]:
-    """Return the resource of a bucket to be created."""
+    """Return the resource of a new bucket."""
     resource: dict[str, Any] = {"name": name}
     for option, field in _NEW_BUCKET.items():
         if option in extra:

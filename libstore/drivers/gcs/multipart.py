@@ -65,7 +65,7 @@ class Uploads:
         query = {**dialect.conditions(options.conditions), **self._encryption.query(extra)}
         return self.resumable.start(container, name, options, query, headers)
 
-    def put(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+    def put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """Send a part."""
         parallel = self._parallel(upload)
         if parallel is None:
@@ -153,7 +153,7 @@ class Uploads:
             pass  # permission to write objects does not include their bucket
         return Page(resumable)
 
-    def parts(self, upload: Upload, token: str | None) -> Page[Part]:
+    def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return one page of the parts of an upload."""
         parallel = self._parallel(upload)
         return self.resumable.parts(upload) if parallel is None else parallel.parts(upload, token)

@@ -13,10 +13,12 @@ import pytest
 
 from libstore import RetryPolicy, TransferOptions, get_driver
 from libstore.drivers.gcs import GCSDriver
-from servers.gcs_model import RefusedError, Request
+from servers.gcs_model import KEY, SECRET, RefusedError, Request
 
 PART = 256 * 1024
 BIG = 5 * 1024 * 1024
+#: The arguments of a driver with an HMAC key.
+HMAC: dict[str, Any] = {"token": None, "key": KEY, "secret": SECRET}
 TOKEN = "ya29.a-token-that-nobody-sees"
 
 

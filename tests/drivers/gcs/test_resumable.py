@@ -1,107 +1,176 @@
-"""What is doubtful at Google: sessions that end, tokens that nobody gives, buckets of whoever."""
+"""Resumable uploads: interrupted, resumed, lost and aborted."""
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
-from email.utils import formatdate
-from time import time
-from types import SimpleNamespace
+import hashlib
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from drivers.gcs.support import (
     BIG,
     BUSY,
+    HMAC,
     PART,
-    TOKEN,
     Once,
-    account,
-    credentials,
     made,
     noise,
 )
-from scripted import Play, Server, answer
 
 from libstore import (
     AccessDeniedError,
-    AuthenticationError,
-    InvalidNameError,
-    InvalidOptionError,
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-    ObjectNotFoundError,
+    IntegrityError,
     ServiceError,
-    ServiceUnavailableError,
-    StorageError,
-    TransferCancelledError,
     TransferOptions,
 )
-from libstore.auth.bearer import TokenCache
-from libstore.auth.google import IAM_SCOPE, SCOPE, AccountSigner, GoogleCredential, for_iam
 from libstore.drivers.gcs import GCSDriver
-from libstore.http.transport import Transport
 from libstore.values import WriteOptions
 from servers import gcs_json
-from servers.gcs_model import KEY, SECRET, Model, RefusedError, Reply, Request, serve
+from servers.gcs_model import Model, RefusedError, Reply, Request
 
-HMAC = {"token": None, "key": KEY, "secret": SECRET}
 SIZE = 3 * PART + 7
 
 
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with serve(Model(), gcs_json.answer) as made:
-        yield made
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Once("PUT .*bytes 262144-"), id="lost answer"),
+        pytest.param(Once("PUT .*bytes 262144-", BUSY), id="503"),
+        pytest.param(Once("PUT .*bytes 262144-", BUSY, times=3), id="503 again and again"),
+        pytest.param(Once("POST .*uploadType=resumable"), id="lost session"),
+    ],
+)
+def test_interrupted_upload_is_resumed(model: Model, driver: GCSDriver, fault: Once) -> None:
+    content = noise(5 * PART + 77)
+    model.before = fault
+    obj = driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+    assert {"md5": hashlib.md5(content).hexdigest()}.items() <= dict(obj.checksums).items()
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert ranges[-1] == f"bytes {5 * PART}-{5 * PART + 76}/{5 * PART + 77}"
+    # Nothing begins anew.
+    assert 1 >= sum(one.startswith("bytes 0-") for one in ranges)
 
 
-@pytest.fixture
-def driver(model: Model) -> Iterator[GCSDriver]:
-    with made(model) as driver:
-        driver.create_container("box")
-        yield driver
+def test_stored_bytes_are_not_sent_again(model: Model, driver: GCSDriver) -> None:
+    model.before = Once("PUT .*bytes 262144-", 0)
+    driver.upload_object(noise(3 * PART), "box", "big")
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert "bytes */*" in ranges
+    assert len(ranges) == len(set(ranges))
 
 
-# ---------------------------------------------------------------------- sessions
+@pytest.mark.parametrize("kept", [0, PART])
+def test_session_that_lost_bytes_is_an_error(model: Model, driver: GCSDriver, kept: int) -> None:
+    """What was sent with an earlier request is not there to be sent again."""
+
+    def lose(request: Request) -> None:
+        if "bytes 786432-" in request.headers.get("content-range", ""):
+            (session,) = model.sessions.values()
+            del session.data[kept:]
+            raise BUSY
+
+    model.before = lose
+    with pytest.raises(ServiceError, match="lost bytes"):
+        driver.upload_object(noise(6 * PART), "box", "big")
+    assert not model.buckets["box"].live
 
 
-@pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
-def test_user_project_is_sent_with_large_uploads(model: Model, way: Mapping[str, Any]) -> None:
-    with made(model, user_project="payer", **way) as driver:
-        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
-        content = noise(2 * BIG + 1)
-        driver.create_container("box").upload_object(content, "big", if_absent=True)
-        assert content == model.buckets["box"].live["big"].data
-        # The address of a session is taken as it is.
-        assert not any(line.count("?") > 1 for line in model.seen)
-        box = driver.object("box", "big").container
-        driver.object_exists("box", "none")
-        if way is HMAC:
-            box.enable_cdn()
-        box.delete()
-    # https://cloud.google.com/storage/docs/requester-pays: whatever is asked of the bucket.
-    for line, headers in zip(model.seen, model.headers, strict=True):
-        paid = "userProject=payer" in line or headers.get("x-goog-user-project") == "payer"
-        assert paid or "upload_id=" in line
+def test_attempts_are_restored_by_progress_of_an_upload(model: Model, driver: GCSDriver) -> None:
+    """An upload may break off more often than there are tries, if each brings it on."""
+    broken: list[str] = []
+
+    def take_some(request: Request) -> None:
+        span = request.headers.get("content-range", "")
+        if request.method == "PUT" and not span.startswith("bytes */"):
+            (session,) = model.sessions.values()
+            session.data += request.body[:PART]
+            if not session.done and len(request.body) > PART:
+                broken.append(span)
+                raise BUSY
+
+    model.before = take_some
+    driver.transfer = TransferOptions(part_size=12 * PART, multipart_threshold=PART)
+    content = noise(12 * PART)
+    driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+    assert len(broken) > driver.retry.attempts
 
 
-@pytest.mark.parametrize("way", [{}, {"parallel_uploads": True}, HMAC], ids=["one", "two", "hmac"])
-def test_writer_without_the_right_to_read_can_upload(model: Model, way: Mapping[str, Any]) -> None:
-    """https://cloud.google.com/storage/docs/access-control/iam-roles: as an Object Creator."""
-    with made(model, **way) as driver:
-        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
-        box = driver.create_container("box")
-        model.before = Once("^(GET|HEAD) ", RefusedError(403, "forbidden", "No."), times=99)
-        for content, condition in ((b"1", False), (noise(BIG + 1), False), (noise(BIG + 2), True)):
-            obj = box.upload_object(content, "a" if condition else "b", if_absent=condition)
-            assert len(content) == obj.size
-            assert content == model.buckets["box"].live[obj.name].data
-        if not way:
-            assert [] == list(driver.list_uploads("box"))
+def test_completion_of_a_session_with_lost_response_is_checked(
+    model: Model, driver: GCSDriver
+) -> None:
+    size = 3 * PART + 5
+    model.before = Once(rf"PUT .*/{size}$")
+    obj = driver.upload_object(noise(size), "box", "big", if_absent=True)
+    assert obj.etag == str(model.buckets["box"].live["big"].generation)
+    assert f"bytes */{size}" in [one.get("content-range") for one in model.headers]
+
+
+def test_uneven_writes_are_sent_in_multiples(model: Model, driver: GCSDriver) -> None:
+    content = noise(1_000_000)
+    with driver.open_object("box", "big", "wb") as file:
+        for start in range(0, len(content), 33_333):
+            file.write(content[start : start + 33_333])
+    assert content == driver.object("box", "big").read()
+
+
+def test_uneven_part_sizes_are_accepted(model: Model, driver: GCSDriver) -> None:
+    driver.transfer = TransferOptions(part_size=300_001, multipart_threshold=1)
+    content = noise(1_234_567)
+    driver.upload_object(content, "box", "big")
+    assert content == model.buckets["box"].live["big"].data
+
+
+def test_aborted_upload_cancels_its_session(model: Model, driver: GCSDriver) -> None:
+    def broken() -> Iterator[bytes]:
+        yield noise(5 * PART)
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        driver.upload_object(broken(), "box", "big")
+    assert not model.sessions
+    assert not model.buckets["box"].live
+    assert any(line.startswith("DELETE /upload") for line in model.seen)
+
+
+def _options() -> Any:
+
+    return WriteOptions()
+
+
+def test_active_upload_is_not_aborted_as_old(driver: GCSDriver) -> None:
+    """Google tells of no session when it was begun; the driver knows."""
+    upload_id = driver._start_upload("box", "big", _options())
+    (upload,) = driver.list_uploads("box")
+    assert upload.started is not None
+    assert [] == driver.abort_uploads("box", older_than=3600.0)
+    assert [upload_id] == [gone.id for gone in driver.abort_uploads("box")]
+
+
+def test_completion_with_a_wrong_digest_is_refused(model: Model, driver: GCSDriver) -> None:
+    upload = driver._start_upload("box", "big", _options())
+    from libstore.transfer.payload import BufferPayload
+    from libstore.values import Upload
+
+    record = Upload("box", "big", upload)
+    part = driver._put_part(record, 1, 0, BufferPayload([memoryview(noise(PART))]))
+    with pytest.raises(IntegrityError):
+        driver._finish_upload(record, [part], _options(), {"md5": "0" * 32})
+    assert not model.buckets["box"].live
+
+
+def test_url_of_a_session_is_not_logged(
+    model: Model, driver: GCSDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    writer = driver.open_object("box", "big", "wb")
+    writer.write(noise(3 * PART))
+    shown = repr(list(driver.list_uploads("box")))
+    (number,) = model.sessions
+    assert number not in shown + caplog.text
+    writer.close()
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -184,406 +253,3 @@ def test_waiting_parts_fail_with_the_part_before(model: Model) -> None:
         with pytest.raises(AccessDeniedError):
             driver.upload_object(noise(4 * BIG), "box", "big", if_absent=True)
     assert not model.sessions
-
-
-@pytest.mark.parametrize("way", [{"parallel_uploads": True}, HMAC], ids=["oauth", "hmac"])
-@pytest.mark.parametrize("name", ["a\x01b", "a+b &<%2F>"], ids=ascii)
-def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], name: str) -> None:
-    with made(model, **way) as driver:
-        box = driver.create_container("box")
-        driver._start_upload("box", name, WriteOptions())
-        assert [name] == [upload.name for upload in driver.list_uploads("box")]
-        box.delete()
-    assert not model.uploads
-
-
-# ---------------------------------------------------------------------- buckets
-
-
-def test_policy_that_forbids_a_bucket_is_reported(model: Model, driver: GCSDriver) -> None:
-    # https://github.com/terraform-google-modules/terraform-google-event-function/pull/41
-    text = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'"
-    model.before = Once("POST /storage/v1/b", RefusedError(412, "conditionNotMet", text))
-    with pytest.raises(AccessDeniedError, match="policy"):
-        driver.create_container("new", exist_ok=True)
-
-
-@pytest.mark.parametrize("name", ["x" * 64, f"{'x' * 64}.y", "192.168.5.4", "a..b", "ab.", "Abc"])
-def test_invalid_bucket_names_are_refused(driver: GCSDriver, name: str) -> None:
-    with pytest.raises(InvalidNameError):
-        driver.create_container(name)
-
-
-def test_object_name_is_not_taken_for_a_message(driver: GCSDriver) -> None:
-    with pytest.raises(ObjectNotFoundError):
-        driver.get_object("box", "bucket that does not exist")
-
-
-# ---------------------------------------------------------------------- keys
-
-
-def test_kms_key_of_an_upload_replaces_the_customer_key(model: Model) -> None:
-    with made(model, customer_key=bytes(32), parallel_uploads=True) as driver:
-        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
-        box = driver.create_container("box")
-        for size in (1, BIG + 1):
-            model.headers.clear()
-            box.upload_object(noise(size), "a", extra={"kms_key": "projects/p/k"})
-            sent = [name for one in model.headers for name in one if "encryption-key" in name]
-            assert [] == sent
-        with pytest.raises(InvalidOptionError, match="exclude"):
-            box.upload_object(b"", "a", extra={"kms_key": "k", "customer_key": bytes(32)})
-
-
-# ---------------------------------------------------------------------- tokens
-
-
-def test_written_object_is_checked_with_its_own_key(model: Model) -> None:
-    """Google refuses the key of another object, and that of one that has none."""
-    own, other = b"k" * 32, b"z" * 32
-    with made(model, customer_key=own, **HMAC) as driver:
-        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
-        box = driver.create_container("box")
-        box.upload_object(b"1", "a")
-        model.headers.clear()
-        for extra in ({"customer_key": other}, {"kms_key": "a-key"}):
-            box.upload_object(noise(BIG + 1), "b", extra=extra)
-            box.object("a").copy("box", "c", extra=extra)
-            sent = {one.get("x-goog-encryption-key") for one in model.headers}
-            given = extra.get("customer_key")
-            assert {base64.b64encode(given).decode() if given else None} == sent
-            model.headers.clear()
-
-
-def test_lost_upload_is_checked_with_its_own_key(model: Model, driver: GCSDriver) -> None:
-    """Google tells digests only to who has the key."""
-    model.before = Once("POST .*uploadType=multipart")  # the answer is lost
-    key = b"z" * 32
-    driver.upload_object(b"1", "box", "a", if_absent=True, extra={"customer_key": key})
-    looked = [
-        headers.get("x-goog-encryption-key")
-        for line, headers in zip(model.seen, model.headers, strict=True)
-        if line.startswith("GET ")
-    ]
-    assert [base64.b64encode(key).decode()] == looked
-
-
-def test_anonymous_credentials_send_no_token(model: Model, driver: GCSDriver) -> None:
-    anonymous = pytest.importorskip("google.auth.credentials").AnonymousCredentials()
-    with made(model, token=None, credentials=anonymous) as other:
-        other.get_container("box")
-    assert "authorization" not in model.headers[-1]
-
-
-_NAIVE = datetime(2030, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
-
-
-@pytest.mark.parametrize("told", ["", ("t", _NAIVE)], ids=["empty", "naive"])
-def test_invalid_token_is_refused(model: Model, told: Any) -> None:
-    with made(model, token=lambda: told) as driver, pytest.raises(AuthenticationError):
-        driver.get_container("box")
-    with pytest.raises(InvalidOptionError):
-        made(model, token="")
-
-
-def grant(error: str, text: str, off: float = 0.0) -> Callable[[], Play]:
-    """Return a refusal of the token endpoint, whose clock is ahead of ours by some seconds."""
-    body = f'{{"error": "{error}", "error_description": "{text}"}}'.encode()
-    return lambda: answer(body, 400, Date=formatdate(time() + off, usegmt=True))
-
-
-_SHORT = (
-    "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
-)
-
-
-@pytest.mark.parametrize(
-    ("play", "kind", "text"),
-    [
-        (grant("invalid_grant", _SHORT, 86_400), AuthenticationError, "clock.*wrong by 86"),
-        (
-            grant("invalid_grant", "No account", -86_400),
-            AuthenticationError,
-            "clock.*wrong by 86",
-        ),
-        (grant("invalid_grant", "Invalid JWT Signature."), AuthenticationError, "private key"),
-        (grant("invalid_grant", "None associated"), AuthenticationError, "log in again"),
-        (answer(b"<html>Log in</html>", 200), ServiceError, "proxy"),
-        (answer(b"<html>Denied</html>", 403), ServiceError, "proxy"),
-        (answer(b"", 302, Location="http://127.0.0.1:9/"), ServiceError, "proxy"),
-    ],
-    ids=["clock behind", "clock ahead", "key", "account", "page", "denied", "elsewhere"],
-)
-def test_reason_of_a_refused_token_is_reported(
-    model: Model, play: Play | Callable[[], Play], kind: type[StorageError], text: str
-) -> None:
-    pytest.importorskip("google.auth")
-    server = Server(default=play if isinstance(play, Play) else play())
-    told = {**account(), "token_uri": f"{server.url}/token"}
-    with made(model, token=None, service_account=told) as driver:
-        with pytest.raises(kind, match=text) as caught:
-            driver.get_container("box")
-    assert caught.value.status is not None
-    assert not caught.value.retryable
-    assert 1 == len(server.seen)
-    server.close()
-
-
-class _Failing:
-    """Credentials of which the token ends soon and that cannot be refreshed."""
-
-    def __init__(self, refuse: Callable[[Any], None]) -> None:
-        self.token, self.valid = TOKEN, True
-        self.expiry = datetime.now(timezone.utc) + timedelta(seconds=1)
-        self.refresh = refuse
-
-
-def test_token_is_used_until_it_expires_when_refresh_fails(model: Model) -> None:
-    def refuse(request: Any) -> None:
-        raise ServiceUnavailableError("later")
-
-    model.tokens = {TOKEN}
-    with made(model, token=None, credentials=_Failing(refuse)) as driver:
-        tokens = driver._access.tokens
-        assert tokens is not None
-        assert TOKEN == tokens.get()
-        tokens._renewal = 0.0
-        driver.create_container("box")
-
-
-def test_scopes_are_added_to_credentials() -> None:
-    asked: list[bytes] = []
-
-    def sent(given: Any, scope: str) -> bytes:
-        server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
-        given._token_uri = f"{server.url}/token"
-        transport = Transport()
-        assert "fresh" == GoogleCredential(lambda: given, transport).get_token(scope).token
-        transport.close()
-        server.close()
-        return server.seen[0].body
-
-    given = credentials()
-    given.token = None
-    asked = [sent(given, SCOPE), sent(for_iam(given.with_scopes([SCOPE])), IAM_SCOPE)]
-    for body, scope in zip(asked, (SCOPE, IAM_SCOPE), strict=True):
-        assert scope == _claims(body)["scope"]
-
-
-def _claims(body: bytes) -> Mapping[str, Any]:
-    from urllib.parse import parse_qs
-
-    (assertion,) = parse_qs(body.decode())["assertion"]
-    piece = assertion.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)))
-    return claims
-
-
-# ---------------------------------------------------------------------- signing by IAM
-
-
-class _Machine:
-    """Credentials of a machine at Google, which has a name once it has a token."""
-
-    def __init__(self) -> None:
-        self.token: str | None = None
-        self.valid = True
-        self.service_account_email = "default"
-        self.quota_project_id: str | None = None
-        self._lock = threading.Lock()
-
-    def refresh(self, request: Any) -> None:
-        self.token, self.service_account_email = TOKEN, "vm@p.iam.gserviceaccount.com"
-
-
-def iam(*plays: Play, quota: str | None = None) -> tuple[str, list[str]]:
-    """Return a signature, and what was sent for it."""
-    server, transport, machine = Server(*plays), Transport(), _Machine()
-    machine.quota_project_id = quota
-    source = GoogleCredential(lambda: machine, transport)
-    tokens = TokenCache(source, IAM_SCOPE)
-    signer = AccountSigner(lambda: machine, None, tokens, transport, server.url)
-    try:
-        signature = signer.sign(b"text", "20260101")
-        assert all(dict(one.headers).get("x-goog-user-project") == quota for one in server.seen)
-        return signature, [one.target for one in server.seen]
-    finally:
-        transport.close()
-        server.close()
-
-
-_SIGNED = answer(b'{"signedBlob": "c2lnbmVk"}')
-_NO = answer(b'{"error": {"code": 403, "status": "PERMISSION_DENIED"}}', 403)
-
-
-def test_machine_credentials_sign_by_their_account() -> None:
-    signature, asked = iam(_SIGNED)
-    assert b"signed".hex() == signature
-    assert ["/v1/projects/-/serviceAccounts/vm@p.iam.gserviceaccount.com:signBlob"] == asked
-
-
-def test_temporary_error_of_iam_is_retried() -> None:
-    _, asked = iam(answer(b"", 503), _SIGNED)
-    assert 2 == len(asked)
-
-
-def test_quota_project_is_sent_to_iam() -> None:
-    """It does not take a person's token otherwise."""
-    signature, _ = iam(_SIGNED, quota="some-project")
-    assert b"signed".hex() == signature
-
-
-@pytest.mark.parametrize(
-    ("play", "kind"),
-    [
-        (_NO, AccessDeniedError),
-        (answer(b'{"error": {"code": 401}}', 401), AuthenticationError),
-        (answer(b"<html></html>", 200), ServiceError),
-        (answer(b"<html></html>", 403), ServiceError),
-        (answer(b'{"signedBlob": 5}', 200), ServiceError),
-    ],
-    ids=["no role", "no token", "page", "denied page", "nonsense"],
-)
-def test_reason_of_a_refused_signature_is_reported(play: Play, kind: type[StorageError]) -> None:
-    with pytest.raises(kind) as caught:
-        iam(play, play)
-    assert caught.value.status is not None
-
-
-# ---------------------------------------------------------------------- the XML API
-
-
-def xml(code: str, status: int, off: float = 0.0) -> Play:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>"
-    return answer(body.encode(), status, Date=formatdate(time() + off, usegmt=True))
-
-
-def test_wrong_clock_is_corrected_in_presigned_urls() -> None:
-    listing = b"<?xml version='1.0'?><ListAllMyBucketsResult></ListAllMyBucketsResult>"
-    server = Server(xml("RequestTimeTooSkewed", 403, 86_400), default=answer(listing))
-    with made(server, **HMAC) as driver:
-        assert [] == list(driver.list_containers())
-        day = (datetime.now(timezone.utc) + timedelta(days=1)).strftime("%Y%m%d")
-        assert f"X-Goog-Date={day}T" in driver.object("box", "a").sign_url()
-    assert 2 == len(server.seen)
-    server.close()
-
-
-@pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
-def test_decompressed_content_is_an_error(way: Mapping[str, Any]) -> None:
-    """Google decompresses what says twice that it is compressed, whatever it is asked for."""
-    told = {"X_Goog_Generation": "5", "X_Goog_Stored_Content_Length": "25"}
-    server = Server(default=answer(b"hello", **told, X_Goog_Stored_Content_Encoding="gzip"))
-    with made(server, **way) as driver:
-        for options in ({}, {"start": 1, "stop": 3}):
-            with pytest.raises(ServiceError, match="no-transform"):
-                driver.object("box", "a").read(**options)
-    server.close()
-
-
-@pytest.mark.parametrize("cut", [0, 9])
-def test_compressed_error_is_read(cut: int) -> None:
-    """Who reads an object says that it may come compressed."""
-    told = {"error": {"errors": [{"reason": "notFound"}], "message": "No such object: box/a"}}
-    body = gzip.compress(json.dumps(told).encode())[cut:]
-    server = Server(default=answer(body, 404, Content_Encoding="gzip"))
-    kind = ServiceError if cut else ObjectNotFoundError
-    with made(server) as driver, pytest.raises(kind):
-        driver.object("box", "a").read()
-    server.close()
-
-
-# ---------------------------------------------------------------------- who answers
-
-
-@pytest.mark.parametrize("text", [b"", b"<html></html>", b"Welcome!", b"{}"], ids=ascii)
-def test_success_of_another_program_is_an_error(text: bytes) -> None:
-    server = Server(default=answer(text))
-    with made(server) as driver:
-        for call in (
-            lambda: driver.create_container("box"),
-            lambda: driver.get_container("box"),
-            lambda: driver.get_object("box", "a"),
-            lambda: driver.upload_object(b"1", "box", "a"),
-            lambda: driver.upload_object(noise(SIZE), "box", "a"),
-            lambda: driver.object("box", "a").update_metadata({}),
-        ):
-            with pytest.raises(ServiceError):
-                call()
-        if text != b"{}":  # which is how little there may be to say
-            with pytest.raises(ServiceError):
-                list(driver.list_objects("box"))
-        if text != b"{}":  # as fake-gcs-server says that something was deleted
-            with pytest.raises(ServiceError, match="endpoint"):
-                driver.object("box", "a").delete()
-    server.close()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"404 page not found",
-        b'{"status": 404, "error": "Not Found", "path": "/"}',
-        b"<?xml version='1.0'?><Error><Code>NoSuchBucket</Code><Message>No.</Message></Error>",
-    ],
-    ids=["text", "json", "xml"],
-)
-def test_status_404_of_another_program_is_not_a_missing_bucket(body: bytes) -> None:
-    server = Server(default=answer(body, 404))
-    with made(server) as driver:
-        for call in (
-            lambda: driver.create_container("box"),
-            lambda: driver.get_container("box"),
-            lambda: list(driver.list_objects("box")),
-            lambda: driver.get_object("box", "a"),
-            lambda: driver.object("box", "a").read(),
-            lambda: driver.delete_container("box"),
-            lambda: driver.upload_object(b"1", "box", "a"),
-            lambda: driver.upload_object(noise(SIZE), "box", "a"),
-            driver.object("box", "a").container.enable_cdn,
-        ):
-            with pytest.raises(ServiceError, match="endpoint"):
-                call()
-    server.close()
-
-
-def test_copy_continues_while_it_advances() -> None:
-    """The token of all its calls may be the same, as in Google's own storage-testbench."""
-
-    def told(done: bool, size: int) -> Play:
-        answered = {"done": done, "rewriteToken": "T", "totalBytesRewritten": str(size)}
-        answered |= {"resource": {"name": "b", "size": "3", "generation": "1"}} if done else {}
-        return answer(json.dumps(answered).encode(), Content_Type="application/json")
-
-    server = Server(told(False, 1), told(False, 2), told(True, 3), default=told(False, 7))
-    with made(server) as driver:
-        assert 3 == driver.object("box", "a").copy("box", "b").size
-        with pytest.raises(ServiceError, match="does not go on"):
-            driver.object("box", "a").copy("box", "b")
-    assert 3 + 2 == len(server.seen)
-    server.steps.append(told(False, 1))
-    cancelled = iter([False, True])
-    flag = SimpleNamespace(is_set=lambda: next(cancelled))
-    with made(server) as driver, pytest.raises(TransferCancelledError):
-        driver.copy_object(driver.object("box", "a"), "box", "b", cancel=flag)
-    assert 3 + 2 + 1 == len(server.seen)
-    server.close()
-
-
-def test_copy_with_lost_response_is_checked_with_an_hmac_key(model: Model) -> None:
-    """Each write gives another generation, so the same request cannot come twice."""
-    with made(model, **HMAC) as driver:
-        box = driver.create_container("box")
-        obj = box.upload_object(b"1", "a", metadata={"old": "1"})
-        model.before = Once("PUT ")
-        changed = obj.update_metadata({"new": "2"}, if_match=obj.etag)
-        assert {"new": "2"} == dict(box.get_object("a").metadata)
-        assert changed.etag == str(model.buckets["box"].live["a"].generation)
-        model.before = Once("PUT ")
-        driver.copy_object(changed, "box", "b", if_absent=True)
-        model.before = Once("PUT ", BUSY)
-        with pytest.raises(ObjectAlreadyExistsError):
-            driver.copy_object(box.upload_object(b"2", "c"), "box", "b", if_absent=True)
-        model.before = Once("PUT ", BUSY)
-        with pytest.raises(ObjectChangedError):
-            changed.update_metadata({}, if_match=obj.etag)
