@@ -1,26 +1,46 @@
 """
-Many deletes in one request.
+Batches: many deletes in one request.
 
 https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from ...errors import AuthenticationError, ContainerNotFoundError, StorageError
 from ...http.message import Request
 from ...rest.batches import read_batch, write_batch
+from ...values import DeleteOutcome, Undecided
 from . import operations
-from .client import MAX_ANSWER, AzureClient
+from .client import MAX_DOCUMENT, AzureClient
+
+_log = logging.getLogger(__name__)
 
 
-def delete_together(client: AzureClient, container: str, names: Sequence[str]) -> list[str]:
-    """
-    Delete blobs with one request, and return those that it is not known to have deleted.
+def delete_batch(
+    client: AzureClient, container: str, names: Sequence[str]
+) -> Sequence[DeleteOutcome]:
+    """Delete blobs with one request; those that are not known to be deleted are undecided."""
+    deleted: set[int | None] = set()
+    if len(names) > 1:
+        try:
+            # A blob that was not deleted is deleted by itself, which also shows the reason. With a
+            # hierarchical namespace it may be a directory that was not empty yet: a batch deletes
+            # in any order.
+            # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
+            deleted = _delete(client, container, names)
+        except (ContainerNotFoundError, AuthenticationError):
+            raise
+        except StorageError as error:
+            # Some accounts, signatures and emulators do not support batches.
+            _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
+    return [None if number in deleted else Undecided() for number in range(len(names))]
 
-    Raises:
-        StorageError: The service did not take the batch, or its response was lost.
-    """
+
+def _delete(client: AzureClient, container: str, names: Sequence[str]) -> set[int | None]:
+    """Send a batch, and return the numbers of the blobs that are deleted."""
     batch = write_batch(
         (str(number), _request(client, container, name)) for number, name in enumerate(names)
     )
@@ -30,12 +50,11 @@ def delete_together(client: AzureClient, container: str, names: Sequence[str]) -
         headers={"content-type": batch.content_type},
         content=batch.content,
     )  # fmt: skip
-    deleted = {
+    return {
         one.number
-        for one in read_batch(response, MAX_ANSWER)
+        for one in read_batch(response, MAX_DOCUMENT)
         if one.status == 202 or (one.status == 404 and b"BlobNotFound" in one.content)
     }
-    return [name for number, name in enumerate(names) if number not in deleted]
 
 
 def _request(client: AzureClient, container: str, name: str) -> str:

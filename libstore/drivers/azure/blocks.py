@@ -1,9 +1,9 @@
 """
-Blocks: the parts that a blob is put together of.
+Blocks: the parts of a blob.
 
-Azure has no uploads that begin and end. There are blocks without a blob, which a list of their
-ids puts together, and which the service drops a week later if none does. An upload is known here
-by what the ids of all its blocks begin with, so that no two uploads ever mix.
+Azure has no uploads that begin and end. A client sends blocks for a name, which become a blob when
+a list of their ids is committed; the service deletes blocks that are not committed within a week.
+An upload is what the ids of its blocks begin with, so blocks of different uploads never mix.
 https://learn.microsoft.com/en-us/rest/api/storageservices/put-block
 """
 
@@ -24,35 +24,36 @@ from ...http.message import Content
 from ...http.xml import write
 from ...rest.checksums import base64_of
 from ...rest.confirming import Head, Written
+from ...rest.dialect import condition_headers
 from ...rest.operation import Operation
 from ...rest.reading import range_of
 from ...values import Conditions, ObjectInfo, Part, Span, Upload
 from . import dialect, operations
 from .client import AzureClient
 
-# The moment when it began, and what makes it unique. With a number all ids have 32 characters:
-# those of one blob must be of one length.
+# The time of the start and a random text. With a number, all ids have 32 characters: those of one
+# blob must have the same length.
 _UPLOAD = re.compile(r"ls[0-9a-f]{24}", re.ASCII)
 _BLOCK = re.compile(r"(ls[0-9a-f]{24})-(\d{5})", re.ASCII)
-#: What stands for all blocks that other programs have sent.
-FOREIGN = "foreign"
-# An upload that is dropped is locked for so many seconds at most.
-_LEASE = 15
-_REMEMBERED = 1_000
+#: The upload id of all blocks that other programs have sent.
+UNCOMMITTED = "uncommitted"
+# A name is locked for at most so many seconds while its blocks are deleted.
+_LEASE = "15"
+_MAX_DROPPED = 1_000
 
 
 class Blocks:
     """
-    The blocks of blobs of one account.
+    The blocks of one account.
 
     Attributes:
-        dropped: The ids of the uploads that were last dropped here. The service cannot always be
-            made to forget their blocks, but they are neither published nor told of any more.
+        dropped: The ids of the uploads that this driver has dropped last. The service may still
+            have their blocks, but they are neither committed nor listed any more.
     """
 
     def __init__(self, client: AzureClient) -> None:
         self._client = client
-        self.dropped: deque[str] = deque(maxlen=_REMEMBERED)
+        self.dropped: deque[str] = deque(maxlen=_MAX_DROPPED)
 
     def begin(self, container: str, name: str) -> Upload:
         """Return a new upload; nothing is sent."""
@@ -70,7 +71,6 @@ class Blocks:
         self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
     ) -> str:
         """Have the service read one block itself, and return its id."""
-        assert span.stop is not None
         ranged = {**headers, "x-ms-source-range": range_of(span)}
         return self._put(operations.PUT_BLOCK_FROM_URL, upload, number, None, ranged)
 
@@ -83,14 +83,13 @@ class Blocks:
         headers: Mapping[str, str],
     ) -> str:
         block_id = base64.b64encode(f"{upload.id}-{number:05}".encode()).decode()
-        query = {"blockid": block_id, "comp": "block"}
         self._client.send(
             operation, upload.container, upload.name,
-            query=query, headers=headers, content=content,
+            query={"blockid": block_id, "comp": "block"}, headers=headers, content=content,
         ).close()  # fmt: skip
         return block_id
 
-    def publish(
+    def commit(
         self,
         upload: Upload,
         ids: Sequence[str],
@@ -101,52 +100,41 @@ class Blocks:
         head: Head,
     ) -> ObjectInfo:
         """
-        Publish the blob that blocks make up.
+        Make a blob of blocks.
 
         Args:
-            headers: With the conditions, and with the token if there is one.
-            md5: Of the whole content, in hexadecimal; the service keeps it and does not look.
+            headers: With the token, if there is one, and without the conditions.
+            md5: Of the whole content, in hexadecimal; the service stores it and does not check it.
             size: Of the whole content.
         """
+        headers = {
+            "content-type": "application/xml", **headers, **condition_headers(conditions),
+        }  # fmt: skip
+        if md5 is not None:
+            headers["x-ms-blob-content-md5"] = base64_of(md5)
+        # Not "Uncommitted": the first attempt may have committed them already.
+        content = write("BlockList", [("Latest", block_id) for block_id in ids])
+
+        def commit() -> ObjectInfo:
+            response = self._client.send(
+                operations.PUT_BLOCK_LIST, upload.container, upload.name,
+                query={"comp": "blocklist"}, headers=headers, content=content,
+            )  # fmt: skip
+            response.close()
+            return dialect.written_info(upload.name, response.headers, md5)
+
         return self._client.confirmer.write(
-            lambda: self._commit(upload, ids, headers, md5),
+            commit,
             head,
             Written(size, checksums={} if md5 is None else {"md5": md5}).matches,
             conditions, headers.get(dialect.TOKEN), once=True,
         )  # fmt: skip
 
-    def _commit(
-        self, upload: Upload, ids: Sequence[str], headers: Mapping[str, str], md5: str | None
-    ) -> ObjectInfo:
-        # Not "Uncommitted": a second try finds them committed by the first one.
-        body = write("BlockList", [("Latest", block_id) for block_id in ids])
-        sent = {"content-type": "application/xml", **headers}
-        if md5 is not None:
-            sent["x-ms-blob-content-md5"] = base64_of(md5)
-        response = self._client.send(
-            operations.PUT_BLOCK_LIST, upload.container, upload.name,
-            query={"comp": "blocklist"}, headers=sent, content=body,
-        )  # fmt: skip
-        response.close()
-        return dialect.written_info(upload.name, response.headers, md5)
-
-    # ------------------------------------------------------------------ what is there
-
-    def waiting(self, container: str, name: str) -> dict[str, int]:
-        """Return the sizes of the blocks that no blob has yet, by their ids."""
-        listing = self._client.send_xml(
-            operations.GET_BLOCK_LIST, container, name,
-            root="BlockList", rows=("Block",),
-            query={"blocklisttype": "uncommitted", "comp": "blocklist"},
-        )  # fmt: skip
-        return {row.get("Name", ""): parse_size(row.get("Size")) or 0 for _, row in listing.rows}
+    # ------------------------------------------------------------------ listing
 
     def unfinished(self, container: str, name: str, started: datetime | None) -> Upload | None:
-        """Return the upload, or all of them as one, of which a name has blocks and no blob."""
-        try:
-            blocks = {} if self._is_blob(container, name) else self.waiting(container, name)
-        except ObjectNotFoundError:
-            return None
+        """Return the uploads of a name, as one, if it has blocks and no blob."""
+        blocks = self._without_blob(container, name)
         found = sorted({upload_of(block_id)[0] for block_id in blocks} - set(self.dropped))
         if not found:
             return None
@@ -154,11 +142,11 @@ class Blocks:
         return Upload(container, name, ",".join(found), max(begun) if begun else started)
 
     def parts(self, upload: Upload) -> list[Part]:
-        """Return the blocks that an upload has, sorted by number."""
+        """Return the blocks of an upload, sorted by number."""
         own = set(upload.id.split(","))
         numbered = sorted(
             (number, block_id, size)
-            for block_id, size in self.waiting(upload.container, upload.name).items()
+            for block_id, size in self._uncommitted(upload.container, upload.name).items()
             for found, number in [upload_of(block_id)]
             if found in own
         )
@@ -170,68 +158,74 @@ class Blocks:
             offset += size
         return parts
 
-    def _is_blob(self, container: str, name: str) -> bool:
-        # A list of blocks does not tell: a blob that was written at once has none.
+    def _uncommitted(self, container: str, name: str) -> dict[str, int]:
+        """Return the sizes of the blocks that are not part of a blob, by their ids."""
+        listing = self._client.send_xml(
+            operations.GET_BLOCK_LIST, container, name,
+            root="BlockList", rows=("Block",),
+            query={"blocklisttype": "uncommitted", "comp": "blocklist"},
+        )  # fmt: skip
+        return {row.get("Name", ""): parse_size(row.get("Size")) or 0 for _, row in listing.rows}
+
+    def _without_blob(self, container: str, name: str) -> dict[str, int]:
+        """Do the same if there is no blob of this name; with a blob, return no blocks."""
+        # The list of blocks does not show it: a blob that was written with one request has none.
         try:
             self._client.send(operations.GET_BLOB_PROPERTIES, container, name).close()
         except ObjectNotFoundError:
-            return False
-        except ObjectError:  # it is one that this driver cannot read
-            return True
-        return True
+            pass
+        except ObjectError:  # a blob that this driver cannot read
+            return {}
+        else:
+            return {}
+        try:
+            return self._uncommitted(container, name)
+        except ObjectNotFoundError:
+            return {}
 
-    # ------------------------------------------------------------------ taken back
+    # ------------------------------------------------------------------ deleting
 
     def drop(self, upload: Upload) -> None:
         """
-        Take blocks back, if the service can be made to: only where there is nothing else.
+        Delete the blocks of an upload if its name has nothing else.
 
-        No request drops blocks. But a name that has nothing but blocks can be deleted, with all of
-        them, as AzCopy does it. It must not be if a blob came there meanwhile; a lease, which is
-        given on blocks without a blob too, sees to that:
-        https://github.com/Azure/azure-sdk-for-java/issues/12030
+        No request deletes blocks. But a name with nothing but blocks can be deleted as a whole, as
+        AzCopy does. A lease, which is possible without a blob, prevents that a blob is created
+        meanwhile and deleted too: https://github.com/Azure/azure-sdk-for-java/issues/12030
         """
-        container, name = upload.container, upload.name
-        self.dropped += [one for one in upload.id.split(",") if one != FOREIGN]
-        if not self._only_of(upload):
-            return
-        lease = str(uuid.uuid4())
-        headers = {
-            "x-ms-lease-action": "acquire",
-            "x-ms-lease-duration": str(_LEASE),
-            "x-ms-proposed-lease-id": lease,
-        }
-        query = {"comp": "lease"}
+        self.dropped += [one for one in upload.id.split(",") if one != UNCOMMITTED]
         try:
-            self._client.send(
-                operations.LEASE_BLOB, container, name, query=query, headers=headers
-            ).close()
-        except ObjectNotFoundError:
-            return
+            if self._is_alone(upload):
+                self._delete_under_lease(upload)
+        except (ObjectNotFoundError, ContainerNotFoundError):
+            pass
+
+    def _delete_under_lease(self, upload: Upload) -> None:
+        lease = str(uuid.uuid4())
         held = {"x-ms-lease-id": lease}
+        proposed = {"x-ms-lease-duration": _LEASE, "x-ms-proposed-lease-id": lease}
+        self._lease(upload, "acquire", proposed)
+        if not self._is_alone(upload):
+            self._lease(upload, "release", held)
+            return
 
         def delete() -> bool:
-            self._client.send(operations.DELETE_BLOB, container, name, headers=held).close()
+            self._client.send(
+                operations.DELETE_BLOB, upload.container, upload.name, headers=held
+            ).close()
             return True
 
-        try:
-            if self._only_of(upload):
-                self._client.confirmer.prove(delete, lambda: not self._only_of(upload) or None)
-                return
-        except ObjectNotFoundError:
-            return
+        self._client.confirmer.prove(delete, lambda: not self._is_alone(upload) or None)
+
+    def _lease(self, upload: Upload, action: str, headers: Mapping[str, str]) -> None:
         self._client.send(
-            operations.LEASE_BLOB, container, name,
-            query=query, headers={**held, "x-ms-lease-action": "release"},
+            operations.LEASE_BLOB, upload.container, upload.name,
+            query={"comp": "lease"}, headers={"x-ms-lease-action": action, **headers},
         ).close()  # fmt: skip
 
-    def _only_of(self, upload: Upload) -> bool:
-        """Return whether there is nothing under the name but blocks of this upload."""
-        container, name = upload.container, upload.name
-        try:
-            blocks = {} if self._is_blob(container, name) else self.waiting(container, name)
-        except (ObjectNotFoundError, ContainerNotFoundError):
-            return False
+    def _is_alone(self, upload: Upload) -> bool:
+        """Return whether a name has nothing but blocks of this upload, or of dropped ones."""
+        blocks = self._without_blob(upload.container, upload.name)
         own = {*upload.id.split(","), *self.dropped}
         return bool(blocks) and all(upload_of(block_id)[0] in own for block_id in blocks)
 
@@ -241,9 +235,9 @@ def upload_of(block_id: str) -> tuple[str, int]:
     try:
         text = base64.b64decode(block_id, validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        return FOREIGN, 0
+        return UNCOMMITTED, 0
     match = _BLOCK.fullmatch(text)
-    return (match[1], int(match[2])) if match else (FOREIGN, 0)
+    return (match[1], int(match[2])) if match else (UNCOMMITTED, 0)
 
 
 def _started(upload_id: str) -> datetime | None:

@@ -16,24 +16,26 @@ from ...values import MiB
 from .errors import error_mapper
 from .settings import Access
 
-#: The version of the interface that all requests are made in. It is the oldest one that has all
-#: that is used here: the tier Cold since 2021-12-02, names that XML cannot carry since 2021-02-12,
-#: tokens for sources of copies since 2020-10-02, blocks of 4,000 MiB and tags since 2019-12-12.
-#: An older one is understood by more services: emulators, Azure Stack, other clouds.
+#: The version of the REST API. It is the oldest one with all features that are used here: the tier
+#: Cold since 2021-12-02, names that XML cannot carry since 2021-02-12, tokens for the sources of
+#: copies since 2020-10-02, blocks of 4,000 MiB and tags since 2019-12-12. More services support an
+#: older version: emulators, Azure Stack, other clouds.
 #: https://learn.microsoft.com/en-us/rest/api/storageservices/previous-azure-storage-service-versions
 VERSION = "2021-12-02"
 
-#: The largest page of a listing: 5,000 names of 1,024 characters, and what stands around them.
+#: The rows of a page of a listing.
+PAGE_SIZE = 5_000
+#: The size of such a page in bytes, with names of 1,024 characters.
 MAX_PAGE = 32 * MiB
-#: A list of 50,000 blocks has the most bytes of all other answers.
-MAX_ANSWER = 16 * MiB
+#: The size of all other documents in bytes; a list of 50,000 blocks is the largest.
+MAX_DOCUMENT = 16 * MiB
 
 
 class AzureClient(ServiceClient):
     """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
-    max_document: ClassVar[int] = MAX_ANSWER
+    max_document: ClassVar[int] = MAX_DOCUMENT
 
     def __init__(
         self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]

@@ -34,9 +34,11 @@ from ...values import Conditions, CopyOptions, Limits, ObjectInfo, Span, Upload,
 from . import dialect, operations
 from .blocks import Blocks
 from .client import VERSION, AzureClient
-from .metadata import MetadataChanger
+from .dialect import Encryption
+from .endpoints import check_root_name
+from .metadata import Metadata
+from .objects import Objects
 
-Head: TypeAlias = Callable[[str, str, "str | None"], ObjectInfo]
 Place: TypeAlias = "tuple[str, str]"
 
 _LIMITS = Limits(max_parts=50_000)
@@ -52,29 +54,21 @@ _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Copier:
-    """
-    Copies blobs to one account.
-
-    Args:
-        access: The headers of the encryption of what is read and changed.
-        encryption: The headers of the encryption of copies.
-    """
+    """Copies blobs to one account."""
 
     def __init__(
         self,
         client: AzureClient,
+        objects: Objects,
         blocks: Blocks,
-        head: Head,
-        metadata: MetadataChanger,
-        access: Mapping[str, str],
-        encryption: Mapping[str, str],
+        metadata: Metadata,
+        encryption: Encryption,
     ) -> None:
         self._client = client
+        self._objects = objects
         self._blocks = blocks
-        self._head = head
-        self._access = access
-        self._encryption = encryption
         self._metadata = metadata
+        self._encryption = encryption
         # Emulators have no operations that read from a URL.
         self._reads_urls = True
 
@@ -85,13 +79,14 @@ class Copier:
         `None`: Azure cannot copy it by itself, since it has a customer-provided key or its URL is
         too long.
         """
+        check_root_name(*target)
         if self._is_sealed(options):
             return None
         if source == target:
             return self._copy_onto_itself(source, options)
         if self._is_far(source):
             return None
-        scoped = bool(self._encrypted(options))
+        scoped = bool(self._encryption.of(options.extra))
         # Copy Blob cannot leave all metadata behind, nor change a content type, and takes no scope
         # of encryption: https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
         if options.metadata != {} and options.content_type is None and not scoped:
@@ -105,6 +100,7 @@ class Copier:
         self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo | None:
         """Copy a blob of another account; `None` if this account cannot read that one's."""
+        check_root_name(*target)
         if self._is_sealed(options) or other._is_sealed(CopyOptions()):
             return None
         return self._copy_by_url(other, source, target, options)
@@ -125,25 +121,21 @@ class Copier:
         return None
 
     def _is_sealed(self, options: CopyOptions) -> bool:
-        headers = {**self._access, **dialect.encryption_headers(options.extra)}
+        headers = {**self._encryption.reads, **dialect.encryption_headers(options.extra)}
         return "x-ms-encryption-key" in headers
 
     def _is_far(self, source: Place) -> bool:
         return len(self._source_url(source, signed=True)) > _LONGEST_URL
 
-    def _encrypted(self, options: CopyOptions) -> Mapping[str, str]:
-        """Return the headers of how a copy is encrypted."""
-        return dialect.encryption_headers(options.extra) or self._encryption
-
     def _copy_onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo | None:
-        info = self._head(*place, None)
+        info = self._objects.head(*place)
         check_copy_onto_itself(info, options)
         if options.storage_class is None and not options.extra:
             return self._change(place, info, options)
         scope = info.extra.get("encryption_scope")
-        if scope is not None and not self._encrypted(options):
+        if scope is not None and not self._encryption.of(options.extra):
             options = replace(options, extra={**options.extra, "encryption_scope": scope})
-        if self._encrypted(options):
+        if self._encryption.of(options.extra):
             return self._copy_by_url(self, place, place, options)
         return None if self._is_far(place) else self._copy_and_change(place, place, options)
 
@@ -164,7 +156,7 @@ class Copier:
         metadata, match = options.metadata, options.if_source_match
         if metadata is None and options.conditions.token is not None:
             # The service carries over all metadata or none: a token among them needs the others.
-            info = self._head(*source, None)
+            info = self._objects.head(*source)
             metadata, match = info.metadata, match or info.etag
         headers = {
             "x-ms-copy-source": Hidden(self._source_url(source, signed=False)),
@@ -194,7 +186,7 @@ class Copier:
 
         info = self._client.confirmer.write(
             send,
-            lambda: StoredObject(self._head(*target, None)),
+            lambda: StoredObject(self._objects.head(*target)),
             lambda info: self._is_copy(info, source, options),
             options.conditions, headers.get(dialect.TOKEN),
         )  # fmt: skip
@@ -204,7 +196,7 @@ class Copier:
 
     def _is_copy(self, info: ObjectInfo, source: Place, options: CopyOptions) -> bool:
         """Return whether the target has what the copy stores."""
-        copied = self._head(*source, None)
+        copied = self._objects.head(*source)
         metadata = options.metadata or copied.metadata
         return Written(copied.size, None, copied.checksums, metadata).matches(info)
 
@@ -214,7 +206,7 @@ class Copier:
         delay = next(polls)
         try:
             while True:
-                info = self._head(*target, None)
+                info = self._objects.head(*target)
                 status = info.extra.get("copy_status")
                 if info.extra.get("copy_id") != copy_id:
                     raise ObjectChangedError("the copy was replaced before it was complete")
@@ -246,7 +238,7 @@ class Copier:
             pass
 
     def _clear(self, target: Place, copy_id: str) -> None:
-        info = self._head(*target, None)
+        info = self._objects.head(*target)
         if info.extra.get("copy_id") != copy_id or info.extra.get("copy_status") == "success":
             return
         headers = condition_headers(Conditions(if_match=info.etag))
@@ -262,9 +254,9 @@ class Copier:
         self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo:
         """Have the service read a blob in blocks, and publish them with one request."""
-        info = other._head(*source, None)
+        info = other._objects.head(*source)
         require_etag(info, options.if_source_match)
-        encryption = self._encrypted(options)
+        encryption = self._encryption.of(options.extra)
         headers = dict(encryption)
         if info.etag is not None:
             headers["x-ms-source-if-match"] = quoted_etag(info.etag)
@@ -272,10 +264,10 @@ class Copier:
 
         def finish(ids: list[str]) -> ObjectInfo:
             kept = dialect.write_headers(_write_options(info, options))
-            return self._blocks.publish(
-                upload, ids, {**kept, **encryption, **condition_headers(options.conditions)},
+            return self._blocks.commit(
+                upload, ids, {**kept, **encryption},
                 info.checksums.get("md5"), info.size or 0, options.conditions,
-                lambda: StoredObject(self._head(*target, None)),
+                lambda: StoredObject(self._objects.head(*target)),
             )  # fmt: skip
 
         return copy_in_parts(
@@ -313,8 +305,7 @@ class Copier:
         grant = Grant(
             access.account, *source, "r", self._client.service_time() + _GRANTED, VERSION
         )
-        path = access.place.path(*source)
-        return f"{access.place.url}{path}?{service_sas(grant, access.key)}"
+        return f"{access.place.url_of(*source)}?{service_sas(grant, access.key)}"
 
     def _source_headers(self, source: Place) -> dict[str, str]:
         headers: dict[str, str] = {

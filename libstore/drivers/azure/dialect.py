@@ -1,13 +1,14 @@
 """
-Azure's names of headers and elements, and the records that they are made from and read into.
+The headers of requests from records, and records from headers and rows of listings.
 
-Pure functions, without requests.
+All functions are pure: they send no requests.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode
 
 from ...errors import InvalidOptionError
@@ -28,11 +29,11 @@ from ...values import (
 
 META = "x-ms-meta-"
 TOKEN = META + TOKEN_KEY
-_MOST_METADATA = 8_192
+_MAX_METADATA = 8_192
 
 # ---------------------------------------------------------------------- metadata
 
-# Names are those of C#: letters, digits and underscores, no digit at the beginning.
+# Names are identifiers of C#: letters, digits and underscores, not starting with a digit.
 # https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 _MARK = "libstore_"
@@ -43,10 +44,10 @@ _PIECE = re.compile(r"_([0-9a-f]{2})", re.ASCII)
 
 def encode_key(key: str) -> str:
     """
-    Return the name under which Azure can store a metadata key.
+    Return the name under which Azure stores a metadata key.
 
-    One that is no identifier is written ``libstore_``, and each character in it that is neither a
-    letter nor a digit as an underscore and its code: ``libstore_with_2ddash``.
+    A key that is not an identifier gets the prefix ``libstore_``, and each of its characters that
+    is neither a letter nor a digit becomes an underscore and its code: ``libstore_with_2ddash``.
     """
     if _IDENTIFIER.fullmatch(key) and not key.startswith(_MARK):
         return key
@@ -106,25 +107,25 @@ HEADERS = HeaderDialect(
 
 def metadata_headers(metadata: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
     """
-    Return the headers of metadata, and of the token of a write if there is room for it.
+    Return the headers of metadata, with the token of a write if there is room for it.
 
     Raises:
-        InvalidOptionError: The encoded metadata are larger than Azure allows.
+        InvalidOptionError: The encoded metadata is larger than Azure allows.
     """
     return _with_token(HEADERS.metadata_headers(metadata), conditions)
 
 
 def _with_token(headers: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
     size = metadata_size(headers, META)
-    if size > _MOST_METADATA:
+    if size > _MAX_METADATA:
         raise InvalidOptionError(
-            f"the metadata take {size} bytes when encoded as ASCII; Azure allows {_MOST_METADATA}"
+            f"the metadata has {size} bytes when encoded as ASCII; Azure allows {_MAX_METADATA}"
         )
-    return with_token(headers, conditions, META, _MOST_METADATA)
+    return with_token(headers, conditions, META, _MAX_METADATA)
 
 
 def write_headers(options: WriteOptions) -> dict[str, str]:
-    """Return the headers of what is stored with a new blob."""
+    """Return the headers of a new blob, without those of its encryption."""
     headers = _with_token(HEADERS.write_headers(options), options.conditions)
     return headers | extra_headers(options.storage_class, options.extra)
 
@@ -139,13 +140,31 @@ def extra_headers(storage_class: str | None, extra: Mapping[str, object]) -> dic
         headers["x-ms-access-tier"] = ascii_value(str(tier), "access_tier")
     tags = extra.get("tags")
     if isinstance(tags, Mapping):
-        # Microsoft's own clients write a space so; a plus may be one in a tag.
+        # As Microsoft's clients do, a space is %20: a plus may be part of a tag.
         headers["x-ms-tags"] = urlencode(tags, quote_via=quote)
     return headers
 
 
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """
+    The headers of the encryption that a driver was created with.
+
+    Attributes:
+        reads: Those of requests that read or change blobs.
+        writes: Those of new blobs, unless an upload or a copy has its own.
+    """
+
+    reads: Mapping[str, str]
+    writes: Mapping[str, str]
+
+    def of(self, extra: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the headers of a new blob with these options."""
+        return encryption_headers(extra) or self.writes
+
+
 def encryption_headers(extra: Mapping[str, object]) -> dict[str, str]:
-    """Return the headers of an upload's encryption, which all its requests need."""
+    """Return the headers of the encryption of one upload or copy, which all its requests need."""
     key, scope = extra.get("customer_key"), extra.get("encryption_scope")
     if key is not None and scope is not None:
         raise InvalidOptionError("customer_key and encryption_scope exclude each other")
@@ -156,13 +175,13 @@ def encryption_headers(extra: Mapping[str, object]) -> dict[str, str]:
 
 # ---------------------------------------------------------------------- responses
 
-# The types of blobs whose digest cannot be that of an earlier content.
+# The types of blobs whose MD5 changes with the content.
 _DIGEST_TYPES = frozenset({None, "BlockBlob"})
 
 
 def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
-    """Return all that the response to a GET or HEAD request has of a blob."""
-    # With a range, Content-MD5 would be that of the range.
+    """Return the blob that the response to a GET or HEAD request describes."""
+    # In the response to a range, Content-MD5 is that of the range.
     md5 = headers.get("x-ms-blob-content-md5")
     if md5 is None and "content-range" not in headers:
         md5 = headers.get("content-md5")
@@ -178,7 +197,7 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
 
 
 def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) -> ObjectInfo:
-    """Return what the response to a write has of the blob; `md5` is hexadecimal."""
+    """Return the blob that the response to a write describes; `md5` is hexadecimal."""
     return HEADERS.written_info(
         name,
         headers,
@@ -189,7 +208,7 @@ def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) 
 
 
 def _checksums(md5: str | None, blob_type: str | None) -> dict[str, str]:
-    """Return the digest of a blob; other types keep it when their content changes."""
+    """Return the MD5 of a blob; that of other types does not change with the content."""
     digest = hex_digest("md5", md5) if blob_type in _DIGEST_TYPES else None
     return {"md5": digest} if digest else {}
 
@@ -250,7 +269,7 @@ def container_page(page: XMLResponse) -> Page[ContainerInfo]:
 
 
 def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
-    """Return all that a response has of a container."""
+    """Return the container that a response describes."""
     extra = _container_extra(headers.get("x-ms-blob-public-access"), headers.get("last-modified"))
     return ContainerInfo(name, extra=extra, complete=True)
 

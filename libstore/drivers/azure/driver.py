@@ -1,8 +1,7 @@
-"""The driver: how it is made, and what the hooks of containers ask of Azure."""
+"""The driver: its collaborators, its hooks, and the requests about containers."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,55 +9,55 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ...errors import (
-    AuthenticationError,
-    ContainerNotEmptyError,
-    ContainerNotFoundError,
-    StorageError,
-)
-from ...hooks import OPTIONS
+from ...errors import ContainerNotEmptyError
+from ...hooks import OPTIONS, DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...options import constructor
-from ...rest.checksums import key_headers
+from ...rest.driver import RestDriver
+from ...transfer.payload import Payload
 from ...values import (
     Conditions,
     ContainerInfo,
+    CopyOptions,
     DeleteOutcome,
     Limits,
     ListQuery,
     MiB,
     ObjectInfo,
     Page,
+    Part,
     Prefix,
+    Reading,
     SigningOptions,
-    Undecided,
+    Span,
+    Upload,
+    WriteOptions,
 )
 from . import dialect, operations
-from .batches import delete_together
+from .batches import delete_batch
 from .blocks import Blocks
-from .client import MAX_PAGE, AzureClient
+from .client import MAX_PAGE, PAGE_SIZE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
-from .listings import Lister
-from .metadata import MetadataChanger
-from .multipart import PartHooks
+from .metadata import Metadata
+from .multipart import Uploads
+from .objects import Objects
 from .options import CONTAINER, UPLOAD
 from .public_access import make_public
 from .settings import Settings
-from .signing import Signatures
+from .signing import URLSigner
 
-_log = logging.getLogger(__name__)
 _CONTAINER = {"restype": "container"}
 
 
-class AzureDriver(PartHooks):
+class AzureDriver(RestDriver[AzureClient, Settings]):
     """
     Azure Blob Storage, and emulators of it.
 
     Raises:
-        CredentialsNotFoundError: There are no credentials, and `anonymous` was not asked for.
-        InvalidOptionError: An option cannot work, or does not go with another.
+        CredentialsNotFoundError: There are no credentials, and `anonymous` is not set.
+        InvalidOptionError: An option is invalid, or excludes another.
     """
 
     name: ClassVar[str] = "azure"
@@ -72,7 +71,7 @@ class AzureDriver(PartHooks):
         max_part=4_000 * MiB,
         max_parts=50_000,
         max_put=5_000 * MiB,
-        page_size=5_000,
+        page_size=PAGE_SIZE,
         batch_size=256,
         max_name=4_096,
         max_metadata=8_192,
@@ -83,25 +82,17 @@ class AzureDriver(PartHooks):
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(Environment())
         super().__init__(settings)
-        access = settings.access()
+        access, encryption = settings.access(), settings.encryption()
         transport = settings.transport(self.transfer.concurrency, access.place.url)
         self._client = AzureClient(access, transport, lambda: self.retry)
-        self._access = key_headers(settings.customer_key, "x-ms-")
-        scope = settings.encryption_scope
-        self._encryption = {"x-ms-encryption-scope": scope} if scope else self._access
-        self._blocks = Blocks(self._client)
-        self._lister = Lister(self._client)
-        self._metadata = MetadataChanger(
-            self._client, self._head_object, self._access, self._encryption
-        )
-        self._copier = Copier(
-            self._client, self._blocks, self._head_object, self._metadata,
-            self._access, self._encryption,
-        )  # fmt: skip
-        self._signatures = Signatures(self._client)
-        self._encrypted = {}
+        self._objects = Objects(self._client, encryption)
+        blocks = Blocks(self._client)
+        self._uploads = Uploads(blocks, self._objects, encryption)
+        self._metadata = Metadata(self._client, self._objects, encryption)
+        self._copier = Copier(self._client, self._objects, blocks, self._metadata, encryption)
+        self._signer = URLSigner(self._client)
         if access.tokens is not None:
-            self.limits = self._signatures.limited(self.limits)
+            self.limits = self._signer.limited(self.limits)
 
     @override
     def __repr__(self) -> str:
@@ -110,7 +101,7 @@ class AzureDriver(PartHooks):
         place = self._client.access.place
         return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
 
-    # ------------------------------------------------------------------ which store it is
+    # ------------------------------------------------------------------ identity, names
 
     @override
     def _identity(self) -> tuple[str, ...]:
@@ -124,8 +115,6 @@ class AzureDriver(PartHooks):
     @override
     def _is_configured_for(self, operation: str) -> bool:
         return operation != "sign_url" or self._client.access.way in {"key", "credential"}
-
-    # ------------------------------------------------------------------ names
 
     @override
     def _check_container_name(self, name: str) -> None:
@@ -158,7 +147,7 @@ class AzureDriver(PartHooks):
 
         def head() -> ContainerInfo:
             info = self._head_container(name)
-            changed = info.extra.get("last_modified")  # which a new one has not been
+            changed = info.extra.get("last_modified")  # the creation time of a new container
             return replace(info, created=changed if isinstance(changed, datetime) else None)
 
         return self._client.confirmer.create_container(create, head, has_token if token else None)
@@ -171,7 +160,7 @@ class AzureDriver(PartHooks):
 
     @override
     def _delete_container(self, name: str) -> None:
-        # Azure deletes full containers as readily as empty ones, so somebody has to look.
+        # Azure deletes containers that are not empty, so the driver checks that first.
         pages = iterate_pages(
             lambda token: self._list_objects(name, ListQuery(), token, 1), f"blobs in {name!r}"
         )
@@ -196,52 +185,122 @@ class AzureDriver(PartHooks):
         return dialect.container_page(page)
 
     @override
-    def _list_page(
-        self, container: str, query: ListQuery, token: str | None, limit: int
-    ) -> Page[ObjectInfo | Prefix]:
-        return self._lister.page(container, query, token, limit)
-
-    @override
-    def _list_versions(
-        self, container: str, prefix: str, token: str | None, limit: int
-    ) -> Page[ObjectInfo]:
-        return self._lister.versions(container, prefix, token, limit)
-
-    # ------------------------------------------------------------------ many blobs
-
-    @override
-    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
-        left = set(names)
-        if len(names) > 1:
-            try:
-                # What failed is tried by itself, which also finds out what is wrong with it. In
-                # accounts with a hierarchical namespace that may be a directory: a batch deletes
-                # in no order, and a directory that is not empty cannot be deleted.
-                # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
-                left = set(delete_together(self._client, container, names))
-            except (ContainerNotFoundError, AuthenticationError):
-                raise
-            except StorageError as error:
-                # Some accounts, signatures and emulators have no batches; single deletes work.
-                _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
-        return [Undecided() if name in left else None for name in names]
-
-    # ------------------------------------------------------------------ for others
-
-    @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        return self._signatures.url(container, name, options)
-
-    @override
     def _enable_container_cdn(self, container: str) -> None:
         make_public(self._client, container)
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        place = self._client.access.place
-        return place.url + place.path(container)
+        return self._client.access.place.url_of(container)
+
+    # ------------------------------------------------------------------ blobs
+
+    @override
+    def _list_page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        return self._objects.list_page(container, query, token, limit)
+
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        return self._objects.list_versions(container, prefix, token, limit)
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._objects.head(container, name, version)
+
+    @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        return self._objects.open(container, name, span, conditions, version)
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        return self._objects.put(container, name, payload, options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        place, info = (container, name), ObjectInfo(name)
+        return self._metadata.replace(place, info, metadata, content_type, conditions)
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo | None:
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _copy_across(
+        self,
+        source_driver: DriverHooks,
+        source_container: str,
+        source: str,
+        container: str,
+        name: str,
+        options: CopyOptions,
+    ) -> ObjectInfo | None:
+        if not isinstance(source_driver, AzureDriver):
+            return None
+        place, target = (source_container, source), (container, name)
+        return self._copier.copy_across(source_driver._copier, place, target, options)
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._objects.delete(container, name, conditions, version)
+
+    @override
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return delete_batch(self._client, container, names)
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        return self._signer.url(container, name, options)
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        place = self._client.access.place
-        return place.url + place.path(container, name)
+        return self._client.access.place.url_of(container, name)
+
+    # ------------------------------------------------------------------ uploads in blocks
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        return self._uploads.start(container, name, options)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        return self._uploads.put(upload, number, offset, payload)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        return self._uploads.finish(upload, parts, options, checksums)
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        self._uploads.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        return self._uploads.list(container, token, self.transfer.concurrency)
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        return self._uploads.parts(upload)

@@ -1,4 +1,4 @@
-"""Where an account is, and which names its containers and blobs can have."""
+"""The URL of an account, and the names that containers and blobs can have."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _SUFFIX = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 _CONTAINER = re.compile(r"[a-z0-9](-?[a-z0-9])*", re.ASCII)
 # The root container, static web sites, logs and the change feed.
 _SPECIAL = frozenset({"$root", "$web", "$logs", "$blobchangefeed"})
-_MOST_SEGMENTS = 254
-# A second location, which can be read, is the same account; private endpoints have other names.
+_MAX_SEGMENTS = 254
+# The second location is the same account; private endpoints have other names.
 _OWN_HOST = re.compile(
     r"https://(?P<account>[a-z0-9]{3,24})(-secondary)?\.blob\."
     r"(?P<suffix>core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))",
     re.ASCII,
 )
-# What else an account has, each at an address of its own, web sites of a zone among them:
+# The other services of an account have URLs of their own, such as its web site:
 # https://learn.microsoft.com/en-us/azure/storage/common/storage-account-overview
 _OTHER_SERVICE = re.compile(
     r"https?://[^./]+(\.z\d+)?\.(dfs|file|queue|table|web)\.(core|storage)\."
 )
-# The same page forbids control characters. Of a backslash the service makes a slash, and it drops
-# a dot at the end: https://github.com/versity/versitygw/issues/845 and
+# The same page forbids control characters. The service turns a backslash into a slash, and drops a
+# dot at the end: https://github.com/versity/versitygw/issues/845 and
 # https://github.com/Azure/azure-sdk-for-java/issues/36674
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffe\uffff]")
 
@@ -42,12 +42,12 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffe\uffff]")
 @dataclass(frozen=True, slots=True)
 class Place:
     """
-    Where an account's blobs are.
+    The URL of an account.
 
     Attributes:
         url: ``scheme://host[:port]``.
-        prefix: What the paths of all requests begin with: a slash, and the account in the path
-            style of emulators.
+        prefix: The beginning of all paths: a slash, and the account's name where the host does not
+            contain it, as with emulators.
     """
 
     url: str
@@ -55,18 +55,22 @@ class Place:
 
     @property
     def secure(self) -> bool:
-        """Whether nobody on the way can read along."""
+        """Whether connections are encrypted."""
         return self.url.startswith("https:")
 
     @property
     def store_id(self) -> str | None:
-        """The name of the store, where the host is one of Azure's own."""
+        """The name of the store, if the host is one of Azure's own."""
         found = _OWN_HOST.fullmatch(self.url)
         return None if found is None else f"azure:{found['account']}.{found['suffix']}"
 
     def path(self, container: str = "", name: str = "") -> str:
         """Return the path of a container, of a blob in it, or of the account."""
         return f"{self.prefix}{container}/{encode_path(name)}" if name else self.prefix + container
+
+    def url_of(self, container: str, name: str = "") -> str:
+        """Return the URL of a container or of a blob in it."""
+        return self.url + self.path(container, name)
 
 
 def find_place(
@@ -78,25 +82,24 @@ def find_place(
     insecure: bool,
 ) -> Place:
     """
-    Return where an account is.
+    Return the URL of an account.
 
     Args:
-        label: What the endpoint comes from.
+        label: The argument or field that the endpoint comes from.
 
     Raises:
-        InvalidOptionError: The arguments name no place, or one that would be spoken to in clear.
+        InvalidOptionError: There is no valid URL, or it uses plain http without `insecure`.
     """
     if endpoint is not None:
         url, path = split_endpoint(endpoint, label, insecure=insecure)
         if path and ".blob." in url:
-            # All blobs would be written to that container, under the names of others.
             raise InvalidOptionError(
-                f"endpoint must be the address of the account, {url}, and not of a container in it"
+                f"endpoint must be the URL of the account, {url}, and not of a container in it"
             )
         other = _OTHER_SERVICE.match(url)
         if other:
             raise InvalidOptionError(
-                f"endpoint must be the address of the account's blobs, with .blob. in place of"
+                f"endpoint must be the URL of the account's blobs, with .blob. in place of"
                 f" .{other[2]}."
             )
         return Place(url, f"{path}/")
@@ -110,49 +113,49 @@ def find_place(
 
 
 def account_at(place: Place) -> str:
-    """Return the account that an address has in its path or its host."""
+    """Return the account that a URL has in its path or its host."""
     return place.prefix.strip("/") or (urlsplit(place.url).hostname or "").partition(".")[0]
 
 
 def check_container_name(name: str) -> None:
-    """Raise `InvalidNameError` for what no container can be called."""
+    """Raise `InvalidNameError` if no container can have this name."""
     if name in _SPECIAL:
         return
     if not (3 <= len(name) <= 63 and _CONTAINER.fullmatch(name)):
         raise InvalidNameError(
-            f"Azure takes no container of the name {name[:80]!r}: it must have 3 to 63 lower-case"
-            " letters, digits and single hyphens between them, or be $root or $web"
+            f"no container in Azure can have the name {name[:80]!r}: use 3 to 63 lower-case"
+            " letters, digits and single hyphens between them, or $root or $web"
         )
 
 
 def check_blob_name(name: str) -> None:
     """
-    Raise `InvalidNameError` for what Azure cannot hold, or would hold under another name.
+    Raise `InvalidNameError` for a name that Azure refuses or changes.
 
-    Pieces of dots alone are resolved like those of paths, on the way and by the service; a dot at
-    the end of any piece is not safe either.
+    Clients and the service resolve segments of dots like those of a path, and drop a dot at the
+    end of a segment.
     """
     if len(name) > 1024:
-        raise InvalidNameError("Azure takes names of at most 1,024 characters")
+        raise InvalidNameError("a name in Azure has at most 1,024 characters")
     unfit = _UNFIT.search(name)
     if unfit:
         raise InvalidNameError(
-            f"Azure cannot hold the name {name[:80]!r}: it has the character"
-            f" U+{ord(unfit[0]):04X}; neither control characters nor backslashes are kept"
+            f"no blob in Azure can have the name {name[:80]!r}: it contains U+{ord(unfit[0]):04X};"
+            " remove control characters and backslashes"
         )
     segments = name.split("/")
-    if len(segments) > _MOST_SEGMENTS:
+    if len(segments) > _MAX_SEGMENTS:
         raise InvalidNameError(
-            f"Azure takes names of at most {_MOST_SEGMENTS} pieces between slashes"
+            f"a name in Azure has at most {_MAX_SEGMENTS} segments between slashes"
         )
     if any(segment.endswith(".") for segment in segments):
         raise InvalidNameError(
-            f"Azure cannot hold the name {name[:80]!r}: none of its pieces between slashes may"
-            " end with a dot"
+            f"no blob in Azure can have the name {name[:80]!r}: no segment between slashes can end"
+            " with a dot"
         )
 
 
 def check_root_name(container: str, name: str) -> None:
-    """Raise `InvalidNameError` for a blob in a folder of the root container."""
+    """Raise `InvalidNameError` for a name with a slash in the root container."""
     if container == "$root" and "/" in name:
-        raise InvalidNameError("names of blobs in Azure's container $root have no slash")
+        raise InvalidNameError("names of blobs in the container $root cannot contain a slash")

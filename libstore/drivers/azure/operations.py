@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, OBJECT, UPLOAD, XML, Operation
 
-# Headers that only Azure sends, and those that its responses about blobs and containers have.
+# Headers that only Azure sends; and those of its responses about blobs and containers.
 _GENUINE = ("x-ms-",)
 _STORED = ("etag", "last-modified", *_GENUINE)
 

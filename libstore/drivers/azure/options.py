@@ -1,4 +1,4 @@
-"""The options that only Azure has: of one upload or copy, and of a new container."""
+"""The options of an upload, a copy or a new container that only Azure has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _tags(value: object, label: str) -> dict[str, str]:
     found = tags(value, label)
     if not all(_TAG.fullmatch(name + item) for name, item in found.items()):
         raise InvalidOptionError(
-            f"{label}: Azure takes ASCII letters, digits, spaces and + - . / : = _ in tags"
+            f"{label}: tags may contain only ASCII letters, digits, spaces and + - . / : = _"
         )
     return found
 

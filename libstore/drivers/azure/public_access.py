@@ -1,20 +1,20 @@
-"""Containers that everybody may read."""
+"""Containers with anonymous read access."""
 
 from __future__ import annotations
 
 from ...http.message import Response
 from . import operations
-from .client import MAX_ANSWER, AzureClient
+from .client import MAX_DOCUMENT, AzureClient
 
 _ACL = {"comp": "acl", "restype": "container"}
 
 
 def make_public(client: AzureClient, container: str) -> None:
-    """Let everybody read the blobs of a container, and leave its access policies as they are."""
+    """Allow anonymous reads of the blobs of a container, and keep its access policies."""
     # https://learn.microsoft.com/en-us/rest/api/storageservices/set-container-acl: policies that
-    # are not sent along are removed.
+    # the request does not contain are removed.
     response = client.send(operations.GET_CONTAINER_ACL, container, query=_ACL)
-    policies = response.read(MAX_ANSWER)
+    policies = response.read(MAX_DOCUMENT)
     if _is_public(response):
         return
     headers = {"content-type": "application/xml", "x-ms-blob-public-access": "blob"}
@@ -25,12 +25,12 @@ def make_public(client: AzureClient, container: str) -> None:
         ).close()
         return True
 
-    def look() -> bool | None:
+    def check() -> bool | None:
         response = client.send(operations.GET_CONTAINER_ACL, container, query=_ACL)
         response.close()
         return _is_public(response) or None
 
-    client.confirmer.prove(send, look)
+    client.confirmer.prove(send, check)
 
 
 def _is_public(response: Response) -> bool:

@@ -1,4 +1,4 @@
-"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
+"""The arguments of the driver, their checks, and the credentials that they contain."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ...http.client import Unsigned
 from ...http.message import Signer
 from ...options import option
 from ...redaction import Hidden, HiddenBytes, HiddenDict
+from ...rest.checksums import key_headers
 from ...rest.settings import RestSettings
 from . import options
+from .dialect import Encryption
 from .endpoints import Place, account_at, find_place
 
 #: The scope of tokens, in all clouds:
@@ -42,7 +44,7 @@ _EMULATOR_PORT = 10_000
 def _credential(value: object, label: str) -> object:
     if not callable(getattr(value, "get_token", None)):
         raise InvalidOptionError(
-            f"{label} must have a method get_token(scope), as those of azure-identity have"
+            f"{label} must have a method get_token(scope), like the credentials of azure-identity"
         )
     return value
 
@@ -73,7 +75,7 @@ class Settings(RestSettings):
         default=None, variables=["AZURE_STORAGE_SAS_TOKEN"], secret=True
     )  # fmt: skip
     connection_string: str | None = option(
-        "The account, its address and its credentials in one text, as the portal shows it.",
+        "The account, its URL and its credentials in one text, as the portal shows it.",
         default=None, variables=["AZURE_STORAGE_CONNECTION_STRING"], secret=True
     )  # fmt: skip
     credential: TokenCredential | None = option(
@@ -83,7 +85,7 @@ class Settings(RestSettings):
     )  # fmt: skip
     anonymous: bool = option("Send requests without credentials.", default=False)
     endpoint: str | None = option(
-        "The address of the account, as ``https://host[:port][/account]``; by default that of the"
+        "The URL of the account, as ``https://host[:port][/account]``; by default that of the"
         " account in `endpoint_suffix`.",
         default=None
     )  # fmt: skip
@@ -114,7 +116,7 @@ class Settings(RestSettings):
                 found = self.with_variables(environ, "connection_string")
         if not found.given_credentials(anonymous=False):
             raise CredentialsNotFoundError(
-                "give an account and its key, sas_token=, connection_string= or credential=, or"
+                "pass an account and its key, sas_token=, connection_string= or credential=, or"
                 " set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or"
                 " AZURE_STORAGE_CONNECTION_STRING; anonymous=True sends requests without them"
             )
@@ -122,8 +124,13 @@ class Settings(RestSettings):
 
     # ------------------------------------------------------------------ for requests
 
+    def encryption(self) -> Encryption:
+        """Return the headers of the encryption of all blobs."""
+        key, scope = key_headers(self.customer_key, "x-ms-"), self.encryption_scope
+        return Encryption(key, {"x-ms-encryption-scope": scope} if scope else key)
+
     def access(self) -> Access:
-        """Return the address of the account, and how its requests are signed."""
+        """Return the URL of the account, and how its requests are signed."""
         account, endpoint, suffix = self.account, self.endpoint, self.endpoint_suffix
         key, token = self.key, self.sas_token
         if self.connection_string is not None:
@@ -134,7 +141,8 @@ class Settings(RestSettings):
             key, token = fields.get("accountkey"), fields.get("sharedaccesssignature")
             if endpoint is None and fields.get("defaultendpointsprotocol", "https") != "https":
                 raise InvalidOptionError(
-                    "the connection string asks for http; name the endpoint, with insecure=True"
+                    "DefaultEndpointsProtocol in the connection string is http; pass endpoint= and"
+                    " insecure=True to allow plain http"
                 )
             if token is None and key is None:
                 raise InvalidOptionError(
@@ -142,8 +150,8 @@ class Settings(RestSettings):
                 )
         label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
         place = find_place(account, endpoint, suffix, label, insecure=self.insecure)
-        # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: a
-        # signature names the account, also for its second location.
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: the
+        # signature contains the name of the account, also for its second location.
         account = (account or account_at(place)).removesuffix("-secondary")
         if key is not None:
             decoded = _decoded_key(key, self.label("key"))
@@ -156,7 +164,10 @@ class Settings(RestSettings):
             )
         if self.credential is not None:
             if not place.secure and not self.insecure:
-                raise InvalidOptionError("credential= needs https://, for its token is a secret")
+                raise InvalidOptionError(
+                    "credential= requires https://, because its token is a secret; pass"
+                    " insecure=True to allow plain http"
+                )
             tokens = TokenCache(self.credential, SCOPE)
             return Access(place, account, BearerSigner(tokens), tokens=tokens)
         return Access(place, account, Unsigned())
@@ -165,7 +176,7 @@ class Settings(RestSettings):
 @dataclass(frozen=True)
 class Access:
     """
-    The address of an account, and how its requests are signed.
+    The URL of an account, and how its requests are signed.
 
     Attributes:
         key: The account's key, decoded.
@@ -210,7 +221,7 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
     pieces.clear()  # so that no traceback shows them
     if found.get("usedevelopmentstorage", "").lower() != "true":
         return found
-    # The proxy's scheme and host are used, and not its port.
+    # The scheme and the host of the proxy are used, but not its port.
     given = found.get("developmentstorageproxyuri") or "http://127.0.0.1"
     proxy = arguments.address(given, "DevelopmentStorageProxyUri in the connection string")
     origin = proxy._replace(port=_EMULATOR_PORT).origin

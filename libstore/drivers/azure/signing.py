@@ -1,4 +1,4 @@
-"""Signed URLs, with the account's key or with one that the service gives to a user."""
+"""Presigned URLs, signed with the account's key or with a user delegation key."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ...values import Limits, SigningOptions
 from . import operations
 from .client import VERSION, AzureClient
 
-# To create a blob is one permission, to replace one another.
+# Creating a blob and replacing one are two permissions.
 _PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
 # https://learn.microsoft.com/en-us/rest/api/storageservices/get-user-delegation-key
-_LONGEST_KEY = 7 * 86_400.0
-# A key is asked for so long, so that it serves many URLs.
+_MAX_KEY_LIFE = 7 * 86_400.0
+# A key is requested for a day, so that it signs many URLs.
 _KEY_LIFE = 86_400.0
-# Clocks of different machines may differ by so much.
-_EARLIER = 300.0
+# The clocks of different machines may differ by so many seconds.
+_TOLERANCE = 300.0
 
 
-class Signatures:
+class URLSigner:
     """Signs URLs of one account."""
 
     def __init__(self, client: AzureClient) -> None:
@@ -37,18 +37,18 @@ class Signatures:
         self._key: tuple[float, DelegationKey] | None = None
 
     def limited(self, limits: Limits) -> Limits:
-        """Return the limits where URLs are signed with a user's key, which lives for 7 days."""
-        return replace(limits, max_expires=_LONGEST_KEY - _EARLIER)
+        """Return the limits for a user delegation key, which is valid for 7 days at most."""
+        return replace(limits, max_expires=_MAX_KEY_LIFE - _TOLERANCE)
 
     def url(self, container: str, name: str, options: SigningOptions) -> str:
-        """Return a URL that allows one kind of request for one blob."""
+        """Return a URL that allows requests with one method for one blob."""
         skew = self._client.skew()
         try:
             return self._url(container, name, options)
         except AuthenticationError:
             if self._client.skew() == skew:
                 raise
-        # The service told its time when it refused, and all times in a URL are other ones by that.
+        # The refusal has corrected the clock, which all times in the URL depend on.
         return self._url(container, name, options)
 
     def _url(self, container: str, name: str, options: SigningOptions) -> str:
@@ -61,7 +61,9 @@ class Signatures:
             "content-type",
         }
         if unknown:
-            raise NotSupportedError(f"Azure cannot have a URL set the header {min(unknown)}")
+            raise NotSupportedError(
+                f"a presigned URL of Azure cannot set the response header {min(unknown)}"
+            )
         expiry = self._client.service_time() + max(1.0, options.expires)
         grant = Grant(
             access.account,
@@ -79,18 +81,19 @@ class Signatures:
             query = delegation_sas(grant, self._delegation_key(expiry))
         else:
             raise NotSupportedError(
-                "only the account's key, or a credential, can sign URLs; this driver has neither"
+                "presigned URLs require the account's key or a credential; pass key= or"
+                " credential="
             )
-        return f"{access.place.url}{access.place.path(container, name)}?{query}"
+        return f"{access.place.url_of(container, name)}?{query}"
 
     def _delegation_key(self, expiry: float) -> DelegationKey:
-        """Return a key that lives until then; one is asked for only if there is none."""
+        """Return a key that is valid until then; request one if the last one is not."""
         known = self._key
         if known is not None and known[0] >= expiry:
             return known[1]
         now = self._client.service_time()
-        end = min(max(expiry, now + _KEY_LIFE), now + _LONGEST_KEY - _EARLIER / 2)
-        span = [("Start", timestamp(now - _EARLIER / 2)), ("Expiry", timestamp(end + 1))]
+        end = min(max(expiry, now + _KEY_LIFE), now + _MAX_KEY_LIFE - _TOLERANCE / 2)
+        span = [("Start", timestamp(now - _TOLERANCE / 2)), ("Expiry", timestamp(end + 1))]
         response = self._client.send_xml(
             operations.GET_USER_DELEGATION_KEY,
             root="UserDelegationKey",
@@ -100,7 +103,9 @@ class Signatures:
         try:
             key = delegation_key(response.fields)
         except (KeyError, ValueError) as error:
-            raise ServiceError(f"the service gives no key to sign with: {error!r}") from None
+            raise ServiceError(
+                f"the response does not contain a user delegation key: {error!r}"
+            ) from None
         self._key = (_moment(key.expiry, end), key)
         return key
 

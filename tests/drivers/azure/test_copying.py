@@ -294,7 +294,7 @@ def test_customer_key_of_an_upload_is_sent_with_every_block(
     assert all("x-ms-encryption-key" in ask.headers for ask in service.seen)
     driver.upload_object(CONTENT, "box", "a", extra={"encryption_scope": "scope"})
     assert service.seen[-1].headers["x-ms-encryption-scope"] == "scope"
-    assert not driver._encrypted
+    assert not driver._uploads.encrypted
 
 
 def test_a_copy_is_encrypted_by_its_scope(service: FakeAzure, driver: AzureDriver) -> None:

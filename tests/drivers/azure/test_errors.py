@@ -212,7 +212,7 @@ def test_wrong_clock_is_corrected_for_a_user_delegation_key(server: Server, ahea
         url = driver.object("box", "a").sign_url(expires=60.0)
         assert parse_qs(urlsplit(url).query)["se"] == [timestamp(now - ahead + 60)]
         server.steps.extend([error("InvalidXmlNodeValue", 400)])
-        driver._signatures._key = None
+        driver._signer._key = None
         with pytest.raises(AuthenticationError, match="clock"):
             driver.object("box", "a").sign_url()
 

@@ -164,7 +164,7 @@ def test_blocks_of_other_clients_are_listed_and_kept(container: Container, clien
     writer = container.open("a", "wb")
     writer.write(LARGE)
     (both,) = container.list_uploads()
-    assert "foreign" in both.id
+    assert "uncommitted" in both.id
     with pytest.raises(RuntimeError), writer:
         raise RuntimeError  # ours is given up; theirs is still there, and so are ours with it
     (left,) = container.list_uploads()
@@ -180,7 +180,7 @@ def test_block_ids_of_another_length_are_reported_and_can_be_aborted(
     client.get_blob_client("a").stage_block("short", b"their block")
     with pytest.raises(ObjectError, match="abort"):
         container.upload_object(LARGE, "a")
-    assert ["foreign"] == [upload.id for upload in container.abort_uploads()]
+    assert ["uncommitted"] == [upload.id for upload in container.abort_uploads()]
     assert [] == list(container.list_uploads())
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from libstore import Container, InvalidNameError, TransferOptions, get_driver
 from libstore.drivers.azure import dialect
-from libstore.drivers.azure.blocks import FOREIGN, upload_of
+from libstore.drivers.azure.blocks import UNCOMMITTED, upload_of
 
 KEY = base64.b64encode(b"a key that nobody knows").decode()
 CONTENT = b"content"
@@ -162,4 +162,4 @@ def test_similar_metadata_key_of_another_client_is_kept() -> None:
 
 @pytest.mark.parametrize("text", ["short", "!!", "", base64.b64encode(b"ls" + b"g" * 24).decode()])
 def test_block_of_another_client_is_recognized(text: str) -> None:
-    assert (FOREIGN, 0) == upload_of(text)
+    assert (UNCOMMITTED, 0) == upload_of(text)
