@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import Unpack, override
@@ -21,19 +21,30 @@ from ...errors import (
     AccessDeniedError,
     AuthenticationError,
     NotSupportedError,
+    ObjectNotFoundError,
     ServiceError,
 )
 from ...http.client import Client, Unsigned
-from ...http.encoding import encode_path
 from ...http.json import parse_json
-from ...http.message import Signer
+from ...http.message import Response, Signer
+from ...listing import iterate_pages
 from ...rest.client import Location, RequestOptions, ServiceClient
+from ...rest.copying import find_missing
+from ...rest.dialect import parameters
 from ...rest.operation import Operation, ServiceRequest
 from ...retry import RetryPolicy
+from ...values import Page
 from . import operations
+from .dialect import Row, next_marker, rows_of
+from .endpoints import Endpoint, parse_endpoint, path_of
 from .errors import error_mapper
 from .info import Info
-from .settings import Place, Settings, parse_place
+from .settings import Settings
+
+#: The query that addresses a symlink or a manifest itself, and not what it refers to, which may be
+#: missing: https://docs.openstack.org/swift/latest/middleware.html#symlink
+#: https://docs.openstack.org/swift/latest/middleware.html#dynamic-large-objects
+ITSELF: Mapping[str, str] = {"symlink": "get", "multipart-manifest": "get"}
 
 
 class SwiftClient(ServiceClient):
@@ -42,21 +53,21 @@ class SwiftClient(ServiceClient):
     def __init__(
         self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
     ) -> None:
-        url = parse_place(
+        url = parse_endpoint(
             settings.auth_url or settings.storage_url or "", "auth_url", insecure=True
         ).url
         errors = error_mapper(anonymous=settings.anonymous)
         super().__init__(settings.transport(concurrency, url), errors, retry)
         self._settings = settings
         self._given = (
-            parse_place(settings.storage_url, "storage_url", insecure=settings.insecure)
+            parse_endpoint(settings.storage_url, "storage_url", insecure=settings.insecure)
             if settings.storage_url
             else None
         )
         self._login = self._make_login()
         self._tokens = self._make_tokens()
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
-        self._found: tuple[str, Place] | None = None
+        self._found: tuple[str, Endpoint] | None = None
         self._info: Info | None = None
         self.after_fork()
         _all_clients.add(self)
@@ -71,10 +82,10 @@ class SwiftClient(ServiceClient):
             return None
         if settings.token is not None and self._given is not None:
             return None  # nothing is needed from it
-        place = parse_place(settings.auth_url, "auth_url", insecure=settings.insecure)
+        endpoint = parse_endpoint(settings.auth_url, "auth_url", insecure=settings.insecure)
         client = Client(self.transport, Unsigned(), read_auth_error, self.retrier, self.now)
-        version = auth_version(place.path)
-        return Login(client, place.url, place.path, version, settings.identity)
+        version = auth_version(endpoint.path)
+        return Login(client, endpoint.url, endpoint.path, version, settings.identity)
 
     def _make_tokens(self) -> TokenCache | None:
         if self._login is not None:
@@ -88,10 +99,10 @@ class SwiftClient(ServiceClient):
         access = self._login.access if self._login else None
         return (*self._settings.given_secrets(), *([access.token] if access else []))
 
-    # ------------------------------------------------------------------ where
+    # ------------------------------------------------------------------ the account, the cluster
 
     @property
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """The address of the account, from the login unless it was given."""
         if self._given is not None:
             return self._given
@@ -102,22 +113,17 @@ class SwiftClient(ServiceClient):
         found = self._found
         if found is None or found[0] != url:
             insecure = self._settings.insecure
-            found = url, parse_place(url, "the storage's address", insecure=insecure)
+            found = url, parse_endpoint(url, "the storage's address", insecure=insecure)
             self._found = found
         return found[1]
 
     @property
-    def heeds_conditions(self) -> bool:
+    def enforces_conditions(self) -> bool:
         """Whether conditional writes work, as far as the address shows."""
         # Ceph's gateway writes whatever If-None-Match says. It is usually below /swift:
         # https://github.com/ceph/ceph/pull/64341
         # https://docs.ceph.com/en/latest/radosgw/config-ref/#swift-settings
-        return not self.place.path.startswith("/swift/")
-
-    @property
-    def shown(self) -> str:
-        """The name of the account in a `repr`."""
-        return self._settings.storage_url or self._settings.auth_url or ""
+        return not self.endpoint.path.startswith("/swift/")
 
     @property
     def info(self) -> Info:
@@ -129,12 +135,12 @@ class SwiftClient(ServiceClient):
         return self._info
 
     def _fetch_info(self) -> Info:
-        place = self.place
+        endpoint = self.endpoint
         client = Client(self.transport, Unsigned(), self.errors, self.retrier, self.now)
         kind = operations.GET_INFO
         request = ServiceRequest(
-            kind.method, place.url, f"{place.parent}/info", expected=frozenset(kind.success),
-            operation=kind.name, kind=kind,
+            kind.method, endpoint.url, f"{endpoint.parent}/info",
+            expected=frozenset(kind.success), operation=kind.name, kind=kind,
         )  # fmt: skip
         try:
             found = parse_json(client.request(request).read(self.max_document))
@@ -145,12 +151,12 @@ class SwiftClient(ServiceClient):
             found = {}  # a cluster may hide it: its response is an error, or a page
         return Info(found if isinstance(found, dict) else {})
 
-    # ------------------------------------------------------------------ one request
+    # ------------------------------------------------------------------ requests
 
     @override
     def locate(self, container: str, name: str) -> Location:
-        place = self.place
-        return Location(place.url, place.path + target_of(container, name))
+        endpoint = self.endpoint
+        return Location(endpoint.url, endpoint.path + path_of(container, name))
 
     @override
     def signer(self, location: Location) -> Signer:
@@ -169,14 +175,44 @@ class SwiftClient(ServiceClient):
         options["headers"] = {"accept": "application/json", **(options.get("headers") or {})}
         return super().send_json(operation, container, name, body=body, **options)
 
+    def send_to_object(
+        self, operation: Operation, container: str, name: str, **options: Unpack[RequestOptions]
+    ) -> Response:
+        """Send a request about an object; if it is missing, check whether the container is."""
+        try:
+            return self.send(operation, container, name, **options)
+        except ObjectNotFoundError:
+            self.require_container(container)
+            raise
 
-def target_of(container: str, name: str = "") -> str:
-    """Return the path of a container or an object below the account's, percent-encoded."""
-    if not container:
-        return ""
-    return (
-        f"/{encode_path(container)}/{encode_path(name)}" if name else f"/{encode_path(container)}"
-    )
+    def head_container(self, container: str) -> Mapping[str, str]:
+        """Return the headers of a container."""
+        return self.send(operations.HEAD_CONTAINER, container).headers
+
+    def require_container(self, container: str) -> None:
+        """Raise `ContainerNotFoundError` if the service says that there is no such container."""
+        missing = find_missing([container], self.head_container)
+        if missing is not None:
+            raise missing
+
+    def rows(self, container: str, prefix: str = "", delimiter: str = "") -> Iterator[Row]:
+        """Yield the rows of all objects whose names begin with a prefix."""
+        pages = iterate_pages(
+            lambda token: self.page(container, prefix, token, delimiter),
+            f"objects in {container!r}",
+        )
+        for page in pages:
+            yield from page.items
+
+    def page(
+        self, container: str, prefix: str, marker: str | None, delimiter: str = ""
+    ) -> Page[Row]:
+        """Return one page of rows, of the size that the cluster chooses."""
+        query = parameters(
+            {"delimiter": delimiter, "format": "json", "marker": marker, "prefix": prefix}
+        )
+        rows = rows_of(self.send_json(operations.LIST_CONTAINER, container, query=query))
+        return Page(rows, next_marker(rows, marker))
 
 
 _all_clients: weakref.WeakSet[SwiftClient] = weakref.WeakSet()

@@ -1,8 +1,6 @@
-"""Copies within an account: of the content and all metadata; no two objects share segments."""
+"""Copies within an account: the content and all that is stored with it, but no shared segments."""
 
 from __future__ import annotations
-
-from typing_extensions import override
 
 from ...errors import (
     IntegrityError,
@@ -14,72 +12,103 @@ from ...errors import (
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag
 from ...rest.confirming import Protection
-from ...rest.copying import check_copy_onto_itself, copy_in_parts, find_missing, require_etag
+from ...rest.copying import (
+    check_copy_onto_itself,
+    copy_in_parts,
+    find_missing,
+    require_etag,
+    require_source,
+)
 from ...rest.dialect import condition_headers
 from ...rest.reading import range_of
-from ...values import Conditions, CopyOptions, GiB, ObjectInfo, Part, Span, Upload
+from ...values import Conditions, CopyOptions, GiB, Limits, ObjectInfo, Part, Span, Upload
 from . import dialect, operations
-from .large_objects import segment_name, segments_container
-from .multipart import PartHooks
+from .batches import Deleter
+from .client import SwiftClient
+from .info import DEFAULTS
+from .large_objects import LargeObjects, segment_name, segments_container
+from .multipart import Uploads
+from .objects import Objects
 
-# The proxy copies the bytes, and sends nothing until it has written the last one.
-_WHOLE = GiB
-_WORKERS = 4
+# The proxy reads and writes the content, and sends no response until the end.
+_MAX_WHOLE = GiB
+_PARTS_AT_ONCE = 4
 _FRESH = {"x-fresh-metadata": "true"}
 
 
-class CopyHooks(PartHooks):
-    """The hook of copies."""
+class Copier:
+    """Copies the objects of one account."""
 
-    @override
-    def _copy_object(
-        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    def __init__(
+        self,
+        client: SwiftClient,
+        deleter: Deleter,
+        large: LargeObjects,
+        objects: Objects,
+        uploads: Uploads,
+    ) -> None:
+        self._client = client
+        self._deleter = deleter
+        self._large = large
+        self._objects = objects
+        self._uploads = uploads
+
+    def copy(
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        options: CopyOptions,
+        limits: Limits,
     ) -> ObjectInfo | None:
-        info = self._head_object(source_container, source, None)
+        """
+        Copy an object; `None` if the service cannot pin the copy to the source's ETag.
+
+        Args:
+            source: Container and name, as of the target.
+        """
+        info = self._objects.head(*source)
         require_etag(info, options.if_source_match)
-        if (source_container, source) == (container, name):
-            return self._copy_onto_itself(container, info, options)
-        if "static_large_object" in info.extra and not self._client.heeds_conditions:
-            # It would copy the manifest, and two objects would have the same segments.
+        if source == target:
+            return self._copy_onto_itself(target, info, options)
+        if "static_large_object" in info.extra and not self._client.enforces_conditions:
+            # It would copy the manifest, and both objects would consist of the same segments.
             raise NotSupportedError(
-                "Ceph's gateway copies no large objects; read the object and upload it"
+                "Ceph's gateway cannot copy large objects; download and upload it"
             )
         segments: list[str] = []
-        if options.conditions.if_absent:  # If-None-Match would be about the source
-            self._require_absent(container, name)
+        if options.conditions.if_absent:  # Swift would compare If-None-Match with the source
+            self._objects.require_absent(*target)
         else:
-            segments = self._large.replaced(container, name)
+            segments = self._large.segments(*target)
         headers = dialect.kept_headers(info, options.metadata, options.content_type)
         headers |= dialect.extra_headers(options.extra)
         if "delete_after" in options.extra:
             headers.pop("x-delete-at", None)
-        headers = self._checked(headers)
-        place, target = (source_container, source), (container, name)
+        headers = self._objects.checked(headers)
+        copy = self._copy_whole
+        if (info.size or 0) > min(_MAX_WHOLE, limits.max_put):
+            copy = self._copy_parts
         try:
-            if (info.size or 0) > min(_WHOLE, self.limits.max_put):
-                done = self._copy_parts(place, info, target, headers, options)
-            else:
-                done = self._copy_whole(place, info, target, headers, options.conditions)
+            copied = copy(source, info, target, headers, options)
         except ObjectChangedError as error:
-            if error.status != 412 or not self._has_etag(*place, None, info.etag):
+            if error.status != 412:
                 raise
-            return None  # the service refuses the ETag that it reports, so the copy has no pin
-        self._large.remove(segments)
-        return done
+            require_source(info.etag, lambda: self._objects.head(*source))
+            return None  # the service rejects its own ETag
+        self._deleter.remove(segments)
+        return copied
 
     def _copy_onto_itself(
-        self, container: str, info: ObjectInfo, options: CopyOptions
+        self, target: tuple[str, str], info: ObjectInfo, options: CopyOptions
     ) -> ObjectInfo:
         changes = check_copy_onto_itself(info, options)
         if options.extra:
             raise NotSupportedError(
-                "a copy onto itself cannot change when an object expires; copy it to another name"
+                "the expiry of an existing object cannot be changed; copy it to another name"
             )
         if not changes:
             return info
-        return self._set_metadata(
-            container, info.name, options.metadata, options.content_type, Conditions()
-        )
+        return self._objects.set_metadata(*target, options.metadata, options.content_type)
 
     def _copy_whole(
         self,
@@ -87,18 +116,20 @@ class CopyHooks(PartHooks):
         info: ObjectInfo,
         target: tuple[str, str],
         headers: dict[str, str],
-        conditions: Conditions,
+        options: CopyOptions,
     ) -> ObjectInfo:
+        conditions = options.conditions
         expected = info.checksums.get("md5")
-        sent = {**dialect.with_token(headers, conditions.token), **_FRESH}
+        sent = dialect.with_token({**headers, **_FRESH}, conditions.token)
 
         def copy() -> ObjectInfo:
-            idempotent = not conditions.if_absent
             try:
-                etag = self._copy_bytes(source, info, target, sent, None, idempotent=idempotent)
+                etag = self._copy_content(
+                    source, info, target, sent, idempotent=not conditions.if_absent
+                )
             except ServiceUnavailableError as error:
                 if error.status == 409 and conditions.if_absent:  # another write was faster
-                    self._require_absent(*target)
+                    self._objects.require_absent(*target)
                 raise
             if expected is not None and etag != expected:
                 raise IntegrityError(
@@ -113,23 +144,23 @@ class CopyHooks(PartHooks):
             kept = dialect.kept_headers(found, None, None).items() <= headers.items()
             return same and kept
 
-        # No header protects what another client has written since the name was free.
+        # No request protects an object that another client wrote after the check.
         return self._client.confirmer.write(
-            copy, lambda: self._head_written(*target), matches,
+            copy, lambda: self._objects.head_written(*target), matches,
             conditions, sent.get(dialect.TOKEN), Protection(checks_first=True),
         )  # fmt: skip
 
-    def _copy_bytes(
+    def _copy_content(
         self,
         source: tuple[str, str],
         info: ObjectInfo,
         target: tuple[str, str],
         headers: dict[str, str],
-        span: Span | None,
+        span: Span | None = None,
         *,
         idempotent: bool = True,
     ) -> str | None:
-        """Have the service copy an object, or a range of it; return the copy's ETag."""
+        """Have the service copy an object, or a span of it, and return the copy's ETag."""
         # https://docs.openstack.org/swift/latest/middleware.html#module-swift.common.middleware.copy
         sent = {"x-copy-from": f"/{encode_path(source[0])}/{encode_path(source[1])}", **headers}
         sent |= condition_headers(Conditions(if_match=info.etag))
@@ -141,7 +172,7 @@ class CopyHooks(PartHooks):
             )
         except ObjectNotFoundError as error:
             containers = (target[0], source[0])
-            raise find_missing(containers, self._require_container) or error from None
+            raise find_missing(containers, self._client.head_container) or error from None
         response.close()
         return clean_etag(response.headers.get("etag"))
 
@@ -153,24 +184,24 @@ class CopyHooks(PartHooks):
         headers: dict[str, str],
         options: CopyOptions,
     ) -> ObjectInfo:
-        """Copy a large object as segments."""
-        self.limits = self._client.info.limits(self.limits)
-        upload = Upload(*target, self._large.start(*target))
+        """Copy what is too large for one request, segment by segment."""
+        upload = Upload(*target, self._uploads.begin(*target))
         place = segments_container(target[0])
         plain = {"content-type": "application/octet-stream", **_FRESH}
 
         def copy(number: int, span: Span) -> Part:
             assert span.stop is not None
             segment = (place, segment_name(upload, number))
-            etag = self._copy_bytes(source, info, segment, plain, span)
+            etag = self._copy_content(source, info, segment, plain, span)
             return Part(number, span.start, span.stop - span.start, etag or "")
 
+        md5 = info.checksums.get("md5")
         return copy_in_parts(
-            upload, info, self.limits, options.checkpoint,
+            upload, info, self._client.info.limits(DEFAULTS), options.checkpoint,
             copy=copy,
-            finish=lambda parts: self._publish(
-                upload, parts, headers, info.checksums.get("md5"), options.conditions
+            finish=lambda parts: self._uploads.finish(
+                upload, parts, headers, md5, options.conditions
             ),
-            abort=self._large.abort,
-            workers=_WORKERS,
+            abort=self._uploads.abort,
+            workers=_PARTS_AT_ONCE,
         )  # fmt: skip

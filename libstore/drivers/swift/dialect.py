@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
 from ...arguments import shorten
-from ...errors import InvalidNameError, InvalidOptionError, ServiceError
+from ...errors import InvalidOptionError, ServiceError
 from ...http.headers import clean_etag, parse_epoch, parse_size, parse_timestamp
 from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, parameters, sorted_page
 from ...rest.errors import rejects_malformed
@@ -29,29 +29,14 @@ WHOLE_MD5 = META + "libstore-md5"
 _CEPH_LARGE = META + "static-large-object"
 _MD5 = re.compile("[0-9a-f]{32}")
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of no bytes
-_MAX_CONTAINER_NAME = 256
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/versioned_writes/object_versioning.py
 _DELETE_MARKER = "application/x-deleted;swift_versions_deleted"
 
-Rows: TypeAlias = Sequence[Mapping[str, Any]]
-
-# ---------------------------------------------------------------------- names
-
-
-def check_container_name(name: str) -> None:
-    """Raise `InvalidNameError` for a name that a container of Swift cannot have."""
-    check_object_name(name)
-    if len(name.encode()) > _MAX_CONTAINER_NAME:
-        raise InvalidNameError(
-            f"Swift allows container names of at most {_MAX_CONTAINER_NAME} bytes"
-        )
-
-
-def check_object_name(name: str) -> None:
-    """Raise `InvalidNameError` for a name that an object of Swift cannot have."""
-    if "\0" in name:
-        raise InvalidNameError(f"Swift cannot store the name {name[:80]!r}: it has a NUL")
-
+#: One object, prefix or container in a listing, or one entry of a manifest.
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[Row]
+#: Has all copies of an object compared; https://docs.openstack.org/api-ref/object-store/
+NEWEST: Mapping[str, str] = {"x-newest": "true"}
 
 # ---------------------------------------------------------------------- metadata
 
@@ -214,19 +199,15 @@ def is_large(headers: Mapping[str, str]) -> bool:
     return headers.get("x-static-large-object", "").lower() in {"true", "1", "yes", "on"}
 
 
-def unlisted(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def has_unknown_size(headers: Mapping[str, str]) -> bool:
     """
-    Return container and prefix of a dynamic large object's segments; `None` if its size is known.
+    Return whether an object is a dynamic large object with more segments than a listing page.
 
-    Swift adds up the sizes of segments that fit on one page of a listing. Otherwise the response
-    has the ETag of the manifest, without quotes, and no size or that of the first page:
+    Swift then sends the ETag of the manifest, without quotes, and no size or that of one page:
     https://github.com/openstack/swift/blob/master/swift/common/middleware/dlo.py
     """
-    manifest = headers.get("x-object-manifest", "")
-    if not manifest or headers.get("etag", "").startswith('"'):
-        return None
-    container, _, prefix = unquote(manifest).partition("/")
-    return container, prefix
+    manifest = headers.get("x-object-manifest")
+    return bool(manifest) and not headers.get("etag", "").startswith('"')
 
 
 def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
@@ -255,7 +236,7 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
     return HEADERS.object_info(
         name,
         {header: value for header, value in headers.items() if header not in own},
-        size,
+        None if has_unknown_size(headers) else size,
         etag=etag,
         checksums=digests,
         # The header Last-Modified is this one, rounded up to a second.

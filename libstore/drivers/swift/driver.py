@@ -1,8 +1,8 @@
-"""The driver: how it is made, and what the hooks of containers ask of Swift."""
+"""The driver: how it is made, its containers and listings, and which part does the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from typing_extensions import override
@@ -16,21 +16,46 @@ from ...errors import (
 )
 from ...http.environment import Environment
 from ...options import constructor
+from ...rest.driver import RestDriver
 from ...rest.operation import Operation
-from ...values import ContainerInfo, Limits, ListQuery, ObjectInfo, Page, Prefix
+from ...transfer.payload import Payload
+from ...values import (
+    Composite,
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    DeleteOutcome,
+    Limits,
+    ListQuery,
+    MiB,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Reading,
+    SigningOptions,
+    Span,
+    Upload,
+    WriteOptions,
+)
 from . import dialect, operations
+from .batches import Deleter
 from .client import SwiftClient
+from .copying import Copier
+from .endpoints import check_container_name, check_object_name
 from .info import DEFAULTS
 from .large_objects import LargeObjects, is_segments_container
+from .multipart import Uploads
+from .objects import Objects
 from .options import CONTAINER, UPLOAD
-from .public_access import SharingHooks
+from .public_access import PublicAccess
 from .settings import Settings
 
-# How often a container that others keep filling is emptied before we give up.
+# How often a container is emptied before giving up, where other clients keep filling it.
 _ROUNDS = 3
 
 
-class SwiftDriver(SharingHooks):
+class SwiftDriver(RestDriver[SwiftClient, Settings]):
     """
     OpenStack Swift, or a service that speaks its API.
 
@@ -38,8 +63,8 @@ class SwiftDriver(SharingHooks):
     and what else OpenStack's tools read, or ``ST_AUTH``, ``ST_USER`` and ``ST_KEY``.
 
     Raises:
-        CredentialsNotFoundError: There is nobody to log in, or nowhere.
-        InvalidOptionError: An option cannot work, or does not go with another.
+        CredentialsNotFoundError: There are no credentials, or no address to log in at.
+        InvalidOptionError: An option is invalid, or excludes another one.
     """
 
     name: ClassVar[str] = "swift"
@@ -61,14 +86,21 @@ class SwiftDriver(SharingHooks):
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.completed(Environment()))
-        self._client = SwiftClient(self._settings, self.transfer.concurrency, lambda: self.retry)
-        self._large = LargeObjects(self._client)
+        client = SwiftClient(self._settings, self.transfer.concurrency, lambda: self.retry)
+        self._client = client
+        self._deleter = Deleter(client)
+        self._large = LargeObjects(client, self._deleter)
+        self._objects = Objects(client, self._deleter, self._large)
+        self._uploads = Uploads(client, self._deleter, self._large, self._objects)
+        self._copier = Copier(client, self._deleter, self._large, self._objects, self._uploads)
+        self._public = PublicAccess(client, self._settings)
 
     @override
     def __repr__(self) -> str:
         if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        return f"<{type(self).__name__} {self._client.shown}>"
+        url = self._settings.storage_url or self._settings.auth_url
+        return f"<{type(self).__name__} {url}>"
 
     # ------------------------------------------------------------------ which store it is
 
@@ -78,17 +110,15 @@ class SwiftDriver(SharingHooks):
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
-        return operation != "sign_url" or self._has_temp_url_key()
-
-    # ------------------------------------------------------------------ names
+        return operation != "sign_url" or self._public.has_key()
 
     @override
     def _check_container_name(self, name: str) -> None:
-        dialect.check_container_name(name)
+        check_container_name(name)
 
     @override
     def _check_object_name(self, name: str) -> None:
-        dialect.check_object_name(name)
+        check_object_name(name)
 
     # ------------------------------------------------------------------ containers
 
@@ -108,7 +138,7 @@ class SwiftDriver(SharingHooks):
                     operations.PUT_CONTAINER, name, headers=headers, idempotent=False
                 )
             except ServiceError as error:
-                if error.status != 409:  # one that is there, of another policy
+                if error.status != 409:  # the container exists, with another policy
                     raise
                 raise ContainerAlreadyExistsError(
                     "you have a container of this name", status=409, request_id=error.request_id
@@ -123,58 +153,12 @@ class SwiftDriver(SharingHooks):
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         try:
-            response = self._client.send(operations.HEAD_CONTAINER, name)
+            headers = self._client.head_container(name)
         except AccessDeniedError as error:
-            if error.status != 301:  # a web site, which is there, and tells no more of itself
+            if error.status != 301:  # a web site, which exists, and shows nothing else
                 raise
             return ContainerInfo(name, complete=True)
-        return dialect.container_info(name, response.headers)
-
-    @override
-    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        query = {"format": "json", "limit": str(self.limits.page_size)}
-        if token is not None:
-            query["marker"] = token
-        rows = self._rows(operations.LIST_ACCOUNT, "", query)
-        found = dialect.container_rows(rows)
-        return Page(
-            [info for info in found if not is_segments_container(info.name)],
-            dialect.next_marker(rows, token),
-        )
-
-    def _rows(self, operation: Operation, container: str, query: dict[str, str]) -> dialect.Rows:
-        """Return the rows of a page; a limit that the cluster does not take becomes its own."""
-        try:
-            return dialect.rows_of(self._client.send_json(operation, container, query=query))
-        except ServiceError as error:
-            if error.status != 412:
-                raise
-            listing = self._client.info.listing
-            if int(query["limit"]) <= listing:
-                raise
-        self.limits = self._client.info.limits(self.limits)
-        query["limit"] = str(listing)
-        return dialect.rows_of(self._client.send_json(operation, container, query=query))
-
-    @override
-    def _list_page(
-        self, container: str, query: ListQuery, token: str | None, limit: int
-    ) -> Page[ObjectInfo | Prefix]:
-        if "\0" in query.prefix:  # no name has one
-            self._require_container(container)
-            return Page([])
-        asked = dialect.list_query(query, token, min(limit, self.limits.page_size))
-        rows = self._rows(operations.LIST_CONTAINER, container, asked)
-        return dialect.list_page(rows, query, token)
-
-    @override
-    def _list_versions(
-        self, container: str, prefix: str, token: str | None, limit: int
-    ) -> Page[ObjectInfo]:
-        query = dialect.version_query(prefix, token, min(limit, self.limits.page_size))
-        return dialect.version_page(self._rows(operations.LIST_CONTAINER, container, query), token)
-
-    # ------------------------------------------------------------------ deleting
+        return dialect.container_info(name, headers)
 
     @override
     def _delete_container(self, name: str) -> None:
@@ -183,7 +167,7 @@ class SwiftDriver(SharingHooks):
             lambda: self._head_container(name),
         )
         if not is_segments_container(name):
-            self._large.drop_container(name)
+            self._large.delete_segments_container(name)
 
     @override
     def _delete_full_container(self, name: str) -> None:
@@ -202,7 +186,171 @@ class SwiftDriver(SharingHooks):
         """Have a container keep no versions in another container, which others may use too."""
         # https://docs.openstack.org/swift/latest/middleware.html#object-versioning: a delete would
         # bring back the last version from there.
-        headers = self._client.send(operations.HEAD_CONTAINER, name).headers
+        headers = self._client.head_container(name)
         if headers.get("x-versions-location") or headers.get("x-history-location"):
             change = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
             self._client.send(operations.POST_CONTAINER, name, headers=change).close()
+
+    # ------------------------------------------------------------------ listings
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        query = {"format": "json", "limit": str(self.limits.page_size)}
+        if token is not None:
+            query["marker"] = token
+        rows = self._rows(operations.LIST_ACCOUNT, "", query)
+        found = dialect.container_rows(rows)
+        return Page(
+            [info for info in found if not is_segments_container(info.name)],
+            dialect.next_marker(rows, token),
+        )
+
+    @override
+    def _list_page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        if "\0" in query.prefix:  # no name has one
+            self._client.require_container(container)
+            return Page([])
+        parameters = dialect.list_query(query, token, min(limit, self.limits.page_size))
+        rows = self._rows(operations.LIST_CONTAINER, container, parameters)
+        return dialect.list_page(rows, query, token)
+
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        query = dialect.version_query(prefix, token, min(limit, self.limits.page_size))
+        return dialect.version_page(self._rows(operations.LIST_CONTAINER, container, query), token)
+
+    def _rows(self, operation: Operation, container: str, query: dict[str, str]) -> dialect.Rows:
+        """Return the rows of a page, which is smaller if the cluster does not accept its limit."""
+        try:
+            return dialect.rows_of(self._client.send_json(operation, container, query=query))
+        except ServiceError as error:
+            if error.status != 412:
+                raise
+            limit = self._client.info.listing
+            if int(query["limit"]) <= limit:
+                raise
+        self.limits = self._client.info.limits(self.limits)
+        query["limit"] = str(limit)
+        return dialect.rows_of(self._client.send_json(operation, container, query=query))
+
+    # ------------------------------------------------------------------ objects
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._objects.head(container, name, version)
+
+    @override
+    def _head_newest(self, container: str, name: str) -> ObjectInfo:
+        return self._objects.head(container, name, newest=True)
+
+    @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        return self._objects.open(container, name, span, conditions, version)
+
+    @override
+    def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
+        return self._large.find_composite(container, name, info)
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        return self._objects.put(container, name, payload, options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        return self._objects.set_metadata(container, name, metadata, content_type)
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo | None:
+        return self._copier.copy(
+            (source_container, source), (container, name), options, self.limits
+        )
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._objects.delete(container, name, version)
+
+    @override
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return self._objects.delete_many(container, names)
+
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        return self._objects.delete_versions(container, versions)
+
+    # ------------------------------------------------------------------ uploads in parts
+
+    @override
+    def _learn_limits(self, size: int | None) -> None:
+        if size is None or size > min(self.transfer.multipart_threshold, MiB):
+            self.limits = self._client.info.limits(self.limits)
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        return self._uploads.start(container, name, options)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        return self._uploads.put_part(upload, number, offset, payload)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        headers = dialect.write_headers(options)
+        md5 = checksums.get("md5")
+        return self._uploads.finish(upload, parts, headers, md5, options.conditions)
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        self._uploads.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        return self._uploads.unfinished(container, token)
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        return self._uploads.parts(upload)
+
+    # ------------------------------------------------------------------ public access
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        return self._public.sign_url(container, name, options)
+
+    @override
+    def _enable_container_cdn(self, container: str) -> None:
+        self._public.enable(container)
+
+    @override
+    def _get_container_cdn_url(self, container: str) -> str:
+        return self._public.url(container)
+
+    @override
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        return self._public.url(container, name)

@@ -1,116 +1,200 @@
-"""What the hooks of uploads in parts ask of Swift: segments, and the manifest that joins them."""
+"""Uploads in parts: segments, and the manifest that joins them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import quote, unquote
 
-from typing_extensions import override
-
-from ...errors import IntegrityError, NotSupportedError, ObjectAlreadyExistsError, ServiceError
-from ...http.headers import clean_etag, parse_size
-from ...http.message import Response
-from ...rest.confirming import Written
+from ...errors import (
+    AccessDeniedError,
+    ContainerNotFoundError,
+    IntegrityError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ...http.headers import clean_etag, parse_size, parse_timestamp
+from ...listing import iterate_pages
+from ...rest.confirming import Written, is_lost
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
-from ...values import Conditions, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
-from .large_objects import etag_of, manifest_body, prefix_of, segment_name, segments_container
-from .objects import ObjectHooks, Put, require_written
+from .batches import Deleter
+from .client import SwiftClient
+from .large_objects import (
+    MARKERS,
+    LargeObjects,
+    etag_of,
+    is_made_of,
+    manifest_body,
+    prefix_of,
+    segment_name,
+    segments_container,
+)
+from .objects import Objects, Put, require_written
 
-# Clocks differ, and a reader that began in time may come to the end later.
+_log = logging.getLogger("libstore")
+
+_TYPE = "application/octet-stream"
+# Begins the object's name in the content type of a marker.
+_NAME = "libstore-name="
+# Clocks differ, and a reader that began in time may reach the end later.
 _EXPIRY_MARGIN = 3_600
+_EXPIRING_AT_ONCE = 8
 
 
-class PartHooks(ObjectHooks):
-    """The hooks of uploads in parts."""
+class Uploads:
+    """The uploads in parts of one account."""
 
-    @override
-    def _learn_limits(self, size: int | None) -> None:
-        if size is None or size > min(self.transfer.multipart_threshold, MiB):
-            self.limits = self._client.info.limits(self.limits)
+    def __init__(
+        self, client: SwiftClient, deleter: Deleter, large: LargeObjects, objects: Objects
+    ) -> None:
+        self._client = client
+        self._deleter = deleter
+        self._large = large
+        self._objects = objects
 
-    @override
-    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        self._checked(dialect.write_headers(options))
+    # ------------------------------------------------------------------ beginnings
+
+    def start(self, container: str, name: str, options: WriteOptions) -> str:
+        """Begin an upload, if the cluster can store the object, and return its id."""
+        self._objects.checked(dialect.write_headers(options))
         if not self._client.info.has("slo"):
             raise NotSupportedError("this cluster has no static large objects")
-        return self._large.start(container, name)
+        return self.begin(container, name)
 
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        if number > self.limits.max_parts:
-            raise NotSupportedError(
-                f"this cluster takes no more than {self.limits.max_parts} segments; give a larger"
-                " part_size in TransferOptions"
-            )
+    def begin(self, container: str, name: str) -> str:
+        """Write the marker of an upload, and return the upload's id."""
+        upload = Upload(container, name, secrets.token_hex(12))
+        try:
+            try:
+                self._mark(upload)
+            except ContainerNotFoundError:
+                self._create_segments_container(container)
+                self._mark(upload)
+        except BaseException as error:
+            if not isinstance(error, StorageError) or is_lost(error):
+                with self._client.cleanup_budget():
+                    self._unmark(upload)
+            raise
+        return upload.id
+
+    def _create_segments_container(self, container: str) -> None:
+        headers = self._client.head_container(container)
+        # The segments of an object need the same access rights as the object.
+        kept = {
+            name: headers[name]
+            for name in ("x-container-read", "x-container-write", "x-storage-policy")
+            if headers.get(name)
+        }
+        place = segments_container(container)
+        self._client.send(operations.PUT_CONTAINER, place, headers=kept).close()
+
+    def _mark(self, upload: Upload) -> None:
+        headers = {"content-type": f"{_TYPE};{_NAME}{quote(upload.name, safe='')}"}
+        place = segments_container(upload.container)
+        self._client.send(
+            operations.PUT_OBJECT, place, MARKERS + upload.id, headers=headers
+        ).close()
+
+    def _unmark(self, upload: Upload) -> None:
+        """Delete the marker of an upload that has ended; log a failure."""
+        self._deleter.remove([f"/{segments_container(upload.container)}/{MARKERS}{upload.id}"])
+
+    # ------------------------------------------------------------------ parts
+
+    def put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        """Write one segment."""
         digest = payload.digest("md5")
         response = self._client.send(
             operations.PUT_OBJECT, segments_container(upload.container),
-            segment_name(upload, number),
-            headers={"etag": digest, "content-type": "application/octet-stream"},
+            segment_name(upload, number), headers={"etag": digest, "content-type": _TYPE},
             content=payload,
         )  # fmt: skip
         response.close()
         etag = clean_etag(response.headers.get("etag"))
         if etag != digest:
             raise IntegrityError(
-                f"the service has stored another part {number} than was sent: its MD5 should be"
+                f"the service stored another part {number} than was sent: its MD5 should be"
                 f" {digest}, but is {etag}"
             )
         return Part(number, offset, payload.size, digest, {"md5": digest})
 
-    @override
-    def _finish_upload(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        headers = dialect.write_headers(options)
-        return self._publish(upload, parts, headers, checksums.get("md5"), options.conditions)
+    def parts(self, upload: Upload) -> Page[Part]:
+        """Return the segments of an unfinished upload."""
+        if not self._large.is_unfinished(upload):
+            raise ObjectNotFoundError("there is no such upload", status=404)
+        parts = []
+        offset = 0
+        prefix = prefix_of(upload.name, upload.id)
+        for row in self._client.rows(segments_container(upload.container), prefix):
+            digest, size = str(row.get("hash", "")), parse_size(row.get("bytes"))
+            number = parse_size(dialect.name_of(row).removeprefix(prefix))
+            if number is None or size is None:
+                raise ServiceError(
+                    f"{dialect.name_of(row)!r}, among the segments of an upload, has no number or"
+                    " no size"
+                )
+            parts.append(Part(number, offset, size, digest, {"md5": digest}))
+            offset += size
+        return Page(parts)
 
-    def _publish(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        headers: Mapping[str, str],
-        md5: str | None,
-        conditions: Conditions,
-    ) -> ObjectInfo:
-        """Write the manifest; then remove the mark, and the segments of what it replaces."""
-        container, name = upload.container, upload.name
+    def _segments(self, upload: Upload) -> Iterator[str]:
+        """Yield the paths of the segments of an upload."""
+        place = segments_container(upload.container)
+        for row in self._client.rows(place, prefix_of(upload.name, upload.id)):
+            yield f"/{place}/{dialect.name_of(row)}"
+
+    # ------------------------------------------------------------------ the end
+
+    def finish(
+        self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str],
+        md5: str | None, conditions: Conditions,
+    ) -> ObjectInfo:  # fmt: skip
+        """
+        Write the manifest; then delete the marker, and the segments of the replaced object.
+
+        Args:
+            headers: Those of the object.
+            md5: That of the whole content, if it is known.
+        """
         etag = etag_of(part.token for part in parts)
-        # The ETag is compared with what comes back: Ceph's gateway would take one that is sent for
-        # that of the manifest's text. https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
         tokened = dialect.with_token(headers, conditions.token)
         sent = dialect.with_whole_md5(tokened, etag, md5, self._client.info)
         self._expire_segments(upload, parts, headers)
-        body = manifest_body(segments_container(container), upload, parts)
+        body = manifest_body(segments_container(upload.container), upload, parts)
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            response = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
-            if not idempotent:
-                require_written(response)
-            told = clean_etag(response.headers.get("etag"))
-            if told != etag:
+            info = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
+            # The ETag is not sent, because Ceph's gateway would compare it with that of the
+            # manifest's text: https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
+            if info.etag != etag:
                 raise IntegrityError(
-                    f"the service has put together other parts than were sent: the ETag should be"
-                    f" {etag}, but is {told}"
+                    "the service joined other parts than were sent: the ETag should be"
+                    f" {etag}, but is {info.etag}"
                 )
-            return ObjectInfo(name, etag=told, checksums={"md5": md5} if md5 else {},
-                              version=dialect.HEADERS.version_of(response.headers))  # fmt: skip
+            return replace(info, checksums={"md5": md5} if md5 else {})
 
-        if not conditions.if_absent:
-            confirmed = self._confirmed(container, name, put, Written(etag=etag))
-            return self._publish_over(upload, confirmed)
-        info = self._put_new(container, name, put, conditions, tokened.get(dialect.TOKEN))
-        self._large.unmark(upload)
+        place = (upload.container, upload.name)
+        write = self._objects.confirmed(*place, put, Written(etag=etag))
+        if conditions.if_absent:
+            token = tokened.get(dialect.TOKEN)
+            info: ObjectInfo | None = self._objects.write_new(*place, put, conditions, token)
+        else:
+            info = self._objects.try_new(write)
+        if info is None:
+            return self._replace(upload, write)
+        self._unmark(upload)
         return info
 
     def _put_manifest(
         self, upload: Upload, headers: Mapping[str, str], body: bytes, idempotent: bool
-    ) -> Response:
+    ) -> ObjectInfo:
         try:
             response = self._client.send(
                 operations.PUT_OBJECT, upload.container, upload.name,
@@ -118,75 +202,126 @@ class PartHooks(ObjectHooks):
                 idempotent=idempotent,
             )  # fmt: skip
         except ServiceError as error:
-            if error.status == 400:  # it may lack its segments, which have gone with the container
-                self._require_container(upload.container)
+            if error.status == 400:  # segments are missing if the container was deleted meanwhile
+                self._client.require_container(upload.container)
             raise
         response.close()
-        return response
+        if not idempotent:
+            require_written(response)
+        return dialect.written_info(upload.name, response.headers)
 
-    def _publish_over(self, upload: Upload, put: Put) -> ObjectInfo:
-        """Write a manifest whatever is there, and then remove the segments of what was there."""
-        container, name = upload.container, upload.name
-        if self._client.heeds_conditions:
-            try:
-                info = put({"if-none-match": "*"}, True)
-            except ObjectAlreadyExistsError:
-                pass
-            else:
-                self._large.unmark(upload)
-                return info
-        rivals = self._large.rivals(upload)
-        # What is there may be our own already, by a try whose answer was lost.
-        own = prefix_of(name, upload.id)
-        segments = [path for path in self._large.replaced(container, name) if own not in path]
+    def _replace(self, upload: Upload, put: Put) -> ObjectInfo:
+        """Write a manifest in place of an object, and delete the segments of that object."""
+        rivals = self._rivals(upload)
+        # The manifest may have been written already, by an attempt whose response was lost.
+        own = prefix_of(upload.name, upload.id)
+        segments = self._large.segments(upload.container, upload.name)
         info = put({}, True)
-        self._large.unmark(upload)
-        self._large.remove(segments)
-        self._large.settle(upload, rivals)
+        self._unmark(upload)
+        self._deleter.remove(path for path in segments if own not in path)
+        self._remove_superseded(upload, rivals)
         return info
 
     def _expire_segments(
         self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]
     ) -> None:
-        """Have the segments of an object that expires do so too, after it."""
-        # By the service's clock where it is counted from now on: ours may be another.
-        told = {
-            label: str(moment + _EXPIRY_MARGIN)
-            for label in ("x-delete-at", "x-delete-after")
-            if (moment := parse_size(headers.get(label))) is not None
+        """Have the segments of an object that expires do so after it."""
+        # A time from now on is counted by the service's clock, which may differ from this one.
+        expiry = {
+            name: str(seconds + _EXPIRY_MARGIN)
+            for name in ("x-delete-at", "x-delete-after")
+            if (seconds := parse_size(headers.get(name))) is not None
         }
-        if not told:
+        if not expiry:
             return
         place = segments_container(upload.container)
 
         def expire(part: Part) -> None:
-            self._client.send(
-                operations.POST_OBJECT, place, segment_name(upload, part.number), headers=told
-            ).close()
+            name = segment_name(upload, part.number)
+            self._client.send(operations.POST_OBJECT, place, name, headers=expiry).close()
 
-        map_concurrently(expire, parts, self.transfer.concurrency)
+        map_concurrently(expire, parts, _EXPIRING_AT_ONCE)
 
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        self._large.abort(upload)
+    # ------------------------------------------------------------------ concurrent uploads
 
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._large.uploads(container, token)
+    def _rivals(self, upload: Upload) -> list[Upload]:
+        """Return the other unfinished uploads of the same object."""
+        pages = iterate_pages(
+            lambda token: self.unfinished(upload.container, token),
+            f"uploads in {upload.container!r}",
+        )
+        try:
+            found = [one for page in pages for one in page.items]
+        except AccessDeniedError:
+            return []
+        return [one for one in found if one.name == upload.name and one.id != upload.id]
 
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        self._large.require_mark(upload)
-        parts = []
-        offset = 0
-        for row in self._large.segments(upload):
-            digest = str(row.get("hash", ""))
-            number = dialect.name_of(row).rpartition("/")[2]
-            part, size = parse_size(number), parse_size(row.get("bytes"))
-            if part is None:
-                raise ServiceError("there is something else among the segments of an upload")
-            if size is None:
-                raise ServiceError(f"the service tells no size of segment {part} of an upload")
-            parts.append(Part(part, offset, size, digest, {"md5": digest}))
-            offset += size
-        return Page(parts)
+    def _remove_superseded(self, upload: Upload, rivals: Sequence[Upload]) -> None:
+        """
+        Delete the segments of the uploads that lost where several replaced one object at once.
+
+        Each of them deletes the segments of the object that was there before it wrote, which may
+        not be those of another one's object. So each checks once more after its own marker is
+        deleted: the last one to do so knows which uploads have ended, and whose segments the
+        object consists of.
+
+        Args:
+            rivals: Unfinished shortly before this upload was finished.
+        """
+        try:
+            if not rivals or self._large.keeps_versions(upload.container):
+                return
+            ended = [one for one in (upload, *rivals) if not self._large.is_unfinished(one)]
+            entries = self._large.manifest(upload.container, upload.name)
+            if entries is not None:
+                for one in ended:
+                    if not is_made_of(entries, one):
+                        self._deleter.remove(self._segments(one))
+        except StorageError as error:
+            _log.warning("could not check for segments that no object consists of: %s", error)
+
+    # ------------------------------------------------------------------ unfinished uploads
+
+    def unfinished(self, container: str, token: str | None) -> Page[Upload]:
+        """Return one page of the uploads that have a marker."""
+        try:
+            page = self._client.page(segments_container(container), MARKERS, token)
+        except ContainerNotFoundError:
+            self._client.require_container(container)
+            return Page([])
+        uploads = [
+            Upload(
+                container,
+                unquote(str(row.get("content_type", "")).rpartition(_NAME)[2]),
+                dialect.name_of(row).removeprefix(MARKERS),
+                parse_timestamp(str(row.get("last_modified"))),
+            )
+            for row in page.items
+        ]
+        return Page(uploads, page.token)
+
+    def abort(self, upload: Upload) -> None:
+        """Delete the marker of an upload, and its segments unless the object consists of them."""
+        try:
+            paths = list(self._segments(upload))
+        except ContainerNotFoundError:
+            return
+        if paths:
+            entries = self._large.manifest(upload.container, upload.name)
+            if entries is not None and not is_made_of(entries, upload):
+                for error in self._deleter.delete(paths).errors:
+                    if error is not None:
+                        raise error
+        self._unmark(upload)
+        self._delete_if_orphaned(upload.container)
+
+    def _delete_if_orphaned(self, container: str) -> None:
+        """Delete a container of segments if it is empty and the objects' container is deleted."""
+        try:
+            self._client.require_container(container)
+        except ContainerNotFoundError:
+            place = segments_container(container)
+            try:
+                self._client.send(operations.DELETE_CONTAINER, place).close()
+            except StorageError:  # it is in use, or deleted
+                pass

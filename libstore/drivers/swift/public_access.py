@@ -1,11 +1,9 @@
-"""What the hooks of signed URLs and of public reading ask of Swift."""
+"""Presigned URLs, and containers that are public."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from email.message import Message
-
-from typing_extensions import override
 
 from ...auth.tempurl import sign_path
 from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedError, StorageError
@@ -13,171 +11,160 @@ from ...redaction import Hidden, hide
 from ...rest.operation import Operation
 from ...values import SigningOptions
 from . import operations
-from .client import target_of
-from .copying import CopyHooks
+from .client import SwiftClient
+from .endpoints import path_of
 from .info import TEMP_URL_DIGESTS
 from .large_objects import segments_container
+from .settings import Settings
 
 _KEYS = ("x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2")
 _CONTAINER_KEYS = ("x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2")
-_EVERYBODY = ".r:*"
+# https://docs.openstack.org/swift/latest/overview_acl.html#container-acls
+_ANYONE = ".r:*"
 _LISTINGS = ".rlistings"
 
 
-class SharingHooks(CopyHooks):
-    """The hooks of signed URLs and of public reading."""
+class PublicAccess:
+    """Signs URLs for the objects of one account, and makes its containers public."""
 
-    _temp_url_key: str | None = None
+    def __init__(self, client: SwiftClient, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._found_key: str | None = None
 
     # ------------------------------------------------------------------ signed URLs
 
-    @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+    def sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        """Return a URL that allows one kind of request for one object."""
         if options.headers:
-            raise NotSupportedError("Swift signs no headers of requests")
-        extra = _answer_options(options.response_headers)
+            raise NotSupportedError("Swift cannot sign the headers of requests")
+        extra = _response_parameters(options.response_headers)
         if self._settings.anonymous and self._settings.temp_url_key is None:
-            raise NotSupportedError(
-                "an anonymous driver has nothing to sign URLs with; give temp_url_key="
-            )
-        key = self._settings.temp_url_key or self._found_key(container)
+            raise NotSupportedError("an anonymous driver cannot sign URLs; pass temp_url_key=")
+        key = self._account_key() or self._container_key(container)
         if not name.strip("/"):
-            raise NotSupportedError("Swift takes no signed URL for a name of slashes alone")
-        digest = self._settings.temp_url_digest or self._found_digest(options.method)
-        place = self._client.place
+            raise NotSupportedError("Swift accepts no signed URL for a name of slashes alone")
+        digest = self._settings.temp_url_digest or self._digest(options.method)
+        endpoint = self._client.endpoint
         expires = int(self._client.service_time() + max(1.0, options.expires))
-        return Hidden(
-            place.url
-            + sign_path(
-                place.path, f"{container}/{name}", options.method, key, expires,
-                digest=digest, extra=extra,
-            )
+        path = sign_path(
+            endpoint.path, f"{container}/{name}", options.method, key, expires,
+            digest=digest, extra=extra,
         )  # fmt: skip
+        return Hidden(endpoint.url + path)
 
-    def _found_key(self, container: str) -> str:
-        """Return the account's key, or else the container's."""
-        key = self._account_key()
-        if key is not None:
-            return key
-        told = self._told(operations.HEAD_CONTAINER, container)
-        key = hide(_first(told, _CONTAINER_KEYS))
-        if key is None:
-            raise NotSupportedError(
-                "neither the account nor the container has a key for signed URLs that this user"
-                " may see; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
-            )
-        return key
-
-    def _account_key(self) -> str | None:
-        """Return the account's key, which is asked for until there is one."""
-        if self._temp_url_key is None:
-            self._temp_url_key = hide(_first(self._told(operations.HEAD_ACCOUNT, ""), _KEYS))
-        return self._temp_url_key
-
-    def _has_temp_url_key(self) -> bool:
-        """Return whether there is a key for all containers that this driver may see."""
-        if self._settings.temp_url_key is not None:
-            return True
+    def has_key(self) -> bool:
+        """Return whether there is a key for all containers that this driver can read."""
         try:
-            return not self._settings.anonymous and self._account_key() is not None
+            return self._account_key() is not None
         except StorageError:
             return False
 
-    def _found_digest(self, method: str) -> str:
-        """Return a digest that the cluster takes, if it signs URLs for this method."""
+    def _account_key(self) -> str | None:
+        """Return the given key or the account's, which is requested until there is one."""
+        if self._settings.temp_url_key is not None or self._settings.anonymous:
+            return self._settings.temp_url_key
+        if self._found_key is None:
+            self._found_key = self._first(_KEYS, operations.HEAD_ACCOUNT)
+        return self._found_key
+
+    def _container_key(self, container: str) -> str:
+        key = self._first(_CONTAINER_KEYS, operations.HEAD_CONTAINER, container)
+        if key is None:
+            raise NotSupportedError(
+                "neither the account nor the container has a key for signed URLs that this user"
+                " can read; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
+            )
+        return key
+
+    def _first(
+        self, names: tuple[str, ...], operation: Operation, container: str = ""
+    ) -> str | None:
+        """Return the value of the first header that the account or a container has."""
+        try:
+            headers = self._client.send(operation, container).headers
+        except (AccessDeniedError, ContainerNotFoundError):
+            return None
+        return hide(next((headers[name] for name in names if headers.get(name)), None))
+
+    def _digest(self, method: str) -> str:
+        """Return a digest that the cluster accepts, if it has signed URLs for this method."""
         info = self._client.info
         allowed = info.temp_url_digests
         digest = next((name for name in TEMP_URL_DIGESTS if name in allowed), None)
         if digest is None:
             raise NotSupportedError("this cluster has no signed URLs")
         if method not in info.temp_url_methods:
-            raise NotSupportedError(f"this cluster takes no signed URLs for {method}")
+            raise NotSupportedError(f"this cluster accepts no signed URLs for {method}")
         return digest
-
-    def _told(self, operation: Operation, container: str) -> Mapping[str, str]:
-        """Return the headers of the account or a container, if this user may see any."""
-        try:
-            return self._client.send(operation, container).headers
-        except (AccessDeniedError, ContainerNotFoundError):
-            return {}
 
     # ------------------------------------------------------------------ public reading
 
-    @override
-    def _enable_container_cdn(self, container: str) -> None:
-        # https://docs.openstack.org/swift/latest/overview_acl.html#container-acls
-        told = self._client.send(operations.HEAD_CONTAINER, container).headers
-        headers = {"x-container-read": _with_everybody(told.get("x-container-read", ""))}
+    def enable(self, container: str) -> None:
+        """Allow anonymous reads and listings of a container."""
+        before = self._client.head_container(container)
+        headers = {"x-container-read": _with_anyone(before.get("x-container-read", ""))}
         # https://docs.openstack.org/swift/latest/middleware.html#staticweb
-        if self._client.info.has("staticweb") and not told.get("x-container-meta-web-index"):
+        if self._client.info.has("staticweb") and not before.get("x-container-meta-web-index"):
             headers["x-container-meta-web-index"] = "index.html"
 
         def send() -> bool:
             self._client.send(operations.POST_CONTAINER, container, headers=headers).close()
             return True
 
-        def look() -> bool | None:
-            told = self._client.send(operations.HEAD_CONTAINER, container).headers
-            return _EVERYBODY in told.get("x-container-read", "") or None
+        def is_public() -> bool | None:
+            acl = self._client.head_container(container).get("x-container-read", "")
+            return _ANYONE in acl or None
 
         try:
-            self._client.confirmer.prove(send, look)
-            self._share_segments(container)
+            self._client.confirmer.prove(send, is_public)
+            self._enable_segments(container)
         except AccessDeniedError as error:
             raise AccessDeniedError(
-                "this user may not change who reads the container: it takes the account's owner",
+                "this user may not make the container public; only the account's owner may",
                 status=error.status, request_id=error.request_id,
             ) from None  # fmt: skip
 
-    def _share_segments(self, container: str) -> None:
-        """Let everybody read the segments too, of which large objects are made."""
+    def _enable_segments(self, container: str) -> None:
+        """Allow anonymous reads of the segments of large objects."""
         place = segments_container(container)
-        headers = {"x-container-read": _EVERYBODY}
+        headers = {"x-container-read": _ANYONE}
         try:
             self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
         except ContainerNotFoundError:
             pass
 
-    @override
-    def _get_container_cdn_url(self, container: str) -> str:
-        place = self._client.place
-        return place.url + place.path + target_of(container)
-
-    @override
-    def _get_object_cdn_url(self, container: str, name: str) -> str:
-        place = self._client.place
-        return place.url + place.path + target_of(container, name)
+    def url(self, container: str, name: str = "") -> str:
+        """Return the public URL of a container or an object."""
+        endpoint = self._client.endpoint
+        return endpoint.url + endpoint.path + path_of(container, name)
 
 
-def _first(told: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((told[name] for name in names if told.get(name)), None)
-
-
-def _with_everybody(acl: str) -> str:
-    """Return an ACL that everybody may read and list by, besides those that it had."""
+def _with_anyone(acl: str) -> str:
+    """Return an ACL that also allows anonymous reads and listings."""
     items = [item.strip() for item in acl.split(",") if item.strip()]
-    items += [item for item in (_EVERYBODY, _LISTINGS) if item not in items]
+    items += [item for item in (_ANYONE, _LISTINGS) if item not in items]
     return ",".join(items)
 
 
-def _answer_options(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return what of an answer a signed URL can decide: how the file is called, and shown."""
+def _response_parameters(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a signed URL that set the header Content-Disposition."""
     if set(headers) - {"content-disposition"}:
         raise NotSupportedError(
-            "Swift's signed URLs decide over Content-Disposition of the answer, and nothing else"
+            "Swift's signed URLs can set no response header but Content-Disposition"
         )
     value = headers.get("content-disposition")
     if value is None:
         return {}
     message = Message()
     message["content-disposition"] = value
-    extra = {}
+    parameters = {}
     filename = message.get_filename()
     if filename:
-        extra["filename"] = filename
+        parameters["filename"] = filename
     kind = message.get_content_disposition()
     if kind == "inline":
-        extra["inline"] = ""
+        parameters["inline"] = ""
     elif kind != "attachment":
         raise NotSupportedError("Content-Disposition must begin with 'inline' or 'attachment'")
-    return extra
+    return parameters

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -12,30 +11,9 @@ from ...auth.keystone import Identity, auth_version
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option, string
 from ...rest.options import one_of
-from ...rest.settings import RestSettings, split_endpoint
+from ...rest.settings import RestSettings
+from .endpoints import parse_endpoint
 from .info import TEMP_URL_DIGESTS
-
-_VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Where something is.
-
-    Attributes:
-        url: ``scheme://host[:port]``.
-        path: What follows, percent-encoded, without a slash at its end.
-    """
-
-    url: str
-    path: str
-
-    @property
-    def parent(self) -> str:
-        """The path above the API's version, where ``/info`` is."""
-        found = _VERSION.match(self.path)
-        return found[1] if found else ""
 
 
 def _printable(value: object, label: str) -> str:
@@ -151,9 +129,9 @@ class Settings(RestSettings):
         for name in ("auth_url", "storage_url"):
             value = getattr(found, name)
             if value is not None:
-                parse_place(value, found.label(name), insecure=found.insecure)
+                parse_endpoint(value, found.label(name), insecure=found.insecure)
         if found.auth_url is not None:
-            auth_version(parse_place(found.auth_url, "auth_url", insecure=True).path)
+            auth_version(parse_endpoint(found.auth_url, "auth_url", insecure=True).path)
         return found
 
     def _with_environment(self, environ: Mapping[str, str]) -> Settings:
@@ -224,19 +202,9 @@ class Settings(RestSettings):
     def identity_of_account(self) -> tuple[object, ...]:
         """The address of the account and the user, without secrets."""
         places = (
-            value and parse_place(value, label, insecure=True)
+            value and parse_endpoint(value, label, insecure=True)
             for label, value in (("auth_url", self.auth_url), ("storage_url", self.storage_url))
         )
         who = self.identity
         kind = "token" if self.token is not None else "anonymous" if self.anonymous else "secret"
         return (kind, *places, replace(who, secret=None, token=None))
-
-
-def parse_place(value: str, label: str, *, insecure: bool) -> Place:
-    """
-    Return the two parts of an address.
-
-    Raises:
-        InvalidOptionError: The URL is invalid, or uses plain http without `insecure`.
-    """
-    return Place(*split_endpoint(value, label, insecure=insecure))

@@ -99,7 +99,9 @@ def segments_of(container: Container) -> list[str]:
     driver = container.driver
     assert isinstance(driver, SwiftDriver)
     try:
-        return [str(row["name"]) for row in driver._large.rows(segments_container(container.name))]
+        return [
+            str(row["name"]) for row in driver._client.rows(segments_container(container.name))
+        ]
     except FileNotFoundError:
         return []
 

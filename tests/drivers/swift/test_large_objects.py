@@ -32,7 +32,9 @@ from libstore import (
     TransferOptions,
 )
 from libstore.drivers.swift import SwiftDriver, copying, operations
+from libstore.drivers.swift.copying import Copier
 from libstore.drivers.swift.large_objects import segments_container
+from libstore.drivers.swift.multipart import Uploads
 from libstore.values import Conditions, Span, Upload
 
 MD5 = hashlib.md5(LARGE).hexdigest()
@@ -186,10 +188,7 @@ def test_published_upload_is_not_aborted(driver: SwiftDriver, container: Contain
     """A mark that was left behind, and even an abort, do no harm to the object."""
     container.upload_object(LARGE, "a")
     upload_id = segments_of(container)[0].split("/")[2]
-    driver._large._mark(
-        container.name, upload_id,
-        {"content-type": "application/octet-stream;libstore-name=a"},
-    )  # fmt: skip
+    driver._uploads._mark(Upload(container.name, "a", upload_id))
     (upload,) = container.abort_uploads()
     assert upload.name == "a"
     assert [] == list(container.list_uploads())
@@ -252,16 +251,16 @@ def test_only_the_last_of_two_uploads_keeps_segments(
     container.upload_object(CONTENT, "a")
     other = container.open("a", "wb")
     other.write(OTHER)
-    look = driver._large.replaced
+    segments = driver._large.segments
     open_yet = [other]
 
     def replaced(container: str, name: str) -> list[str]:
-        found = look(container, name)
+        found = segments(container, name)
         while open_yet:
             open_yet.pop().close()
         return found
 
-    monkeypatch.setattr(driver._large, "replaced", replaced)
+    monkeypatch.setattr(driver._large, "segments", replaced)
     container.upload_object(LARGE, "a")
     assert LARGE == container.read_object("a")
     assert 4 == len(segments_of(container))
@@ -274,17 +273,17 @@ def test_first_of_two_uploads_removes_unused_segments(
     container.upload_object(CONTENT, "a")
     other = container.open("a", "wb")
     other.write(OTHER)
-    unmark = driver._large.unmark
+    unmark = driver._uploads._unmark
     open_yet = [other]
 
     def late(upload: Upload) -> None:
         while open_yet:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(driver._large, "replaced", lambda container, name: [])
+                patch.setattr(driver._large, "segments", lambda container, name: [])
                 open_yet.pop().close()
         unmark(upload)
 
-    monkeypatch.setattr(driver._large, "unmark", late)
+    monkeypatch.setattr(driver._uploads, "_unmark", late)
     container.upload_object(LARGE, "a")
     assert OTHER == container.read_object("a")
     assert 4 == len(segments_of(container))
@@ -343,7 +342,7 @@ def test_a_copy_shares_no_segment(container: Container) -> None:
 @pytest.fixture
 def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have copies go in parts that would be small enough for one request."""
-    monkeypatch.setattr(copying, "_WHOLE", PART)
+    monkeypatch.setattr(copying, "_MAX_WHOLE", PART)
     monkeypatch.setattr("libstore.rest.copying.PART_SIZE", 5 * PART)
 
 
@@ -367,7 +366,7 @@ def test_a_copy_in_parts_that_fails_leaves_no_segment(
 ) -> None:
     source = container.upload_object(LARGE, "a")
     before = segments_of(container)
-    monkeypatch.setattr(type(container.driver), "_publish", _refuse)
+    monkeypatch.setattr(Uploads, "finish", _refuse)
     with pytest.raises(IntegrityError):
         source.copy(container, "b")
     assert before == segments_of(container)
@@ -380,13 +379,13 @@ def test_a_copy_in_parts_that_is_cancelled_leaves_no_segment(
     source = container.upload_object(LARGE, "a")
     before = segments_of(container)
     cancel = threading.Event()
-    copy_bytes = SwiftDriver._copy_bytes
+    copy_content = Copier._copy_content
 
     def last(*arguments: Any) -> str | None:
         cancel.set()
-        return copy_bytes(*arguments)
+        return copy_content(*arguments)
 
-    monkeypatch.setattr(SwiftDriver, "_copy_bytes", last)
+    monkeypatch.setattr(Copier, "_copy_content", last)
     with pytest.raises(TransferCancelledError):
         container.driver.copy_object(source, container, "b", cancel=cancel)
     assert before == segments_of(container)
