@@ -388,6 +388,18 @@ def begun(server: Server, driver: AzureDriver) -> tuple[Any, str]:
     return upload, part.token
 
 
+def test_blocks_are_listed_also_for_a_blob_with_an_etag_and_no_content(
+    server: Server, driver: AzureDriver
+) -> None:
+    """Azurite lists a name that has nothing but blocks as an empty blob."""
+    upload, block = begun(server, driver)
+    properties = "<Properties><Etag>0x1</Etag><Content-Length>0</Content-Length></Properties>"
+    row = f"<Blob><Name>name</Name>{properties}</Blob>"
+    listing = document(f"<Blobs>{row}</Blobs><NextMarker/>")
+    server.steps.extend([listing, forbidding("BlobNotFound", 404), waiting(block)])
+    assert [upload.id] == [found.id for found in driver.list_uploads("box")]
+
+
 def test_blocks_are_deleted_under_a_lease(server: Server, driver: AzureDriver) -> None:
     upload, block = begun(server, driver)
     absent = forbidding("BlobNotFound", 404)

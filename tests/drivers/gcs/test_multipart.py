@@ -15,9 +15,7 @@ from drivers.gcs.support import (
     noise,
 )
 
-from libstore import (
-    TransferOptions,
-)
+from libstore import ServiceUnavailableError, TransferOptions
 from libstore.values import WriteOptions
 from servers.gcs_model import KEY, SECRET, Model, RefusedError
 
@@ -86,3 +84,14 @@ def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], na
         assert [name] == [upload.name for upload in driver.list_uploads("box")]
         box.delete()
     assert not model.uploads
+
+
+def test_older_object_of_equal_content_does_not_prove_a_completion(model: Model) -> None:
+    """The upload is still open, so that it has not been completed."""
+    with made(model, parallel_uploads=True) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        box = driver.create_container("box")
+        box.upload_object(noise(BIG + 1), "big")
+        model.before = Once("POST .*uploadId=", BUSY, times=9)
+        with pytest.raises(ServiceUnavailableError):
+            box.upload_object(noise(BIG + 1), "big")

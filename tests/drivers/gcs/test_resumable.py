@@ -253,3 +253,12 @@ def test_waiting_parts_fail_with_the_part_before(model: Model) -> None:
         with pytest.raises(AccessDeniedError):
             driver.upload_object(noise(4 * BIG), "box", "big", if_absent=True)
     assert not model.sessions
+
+
+def test_last_request_of_a_session_has_content(model: Model, driver: GCSDriver) -> None:
+    """Also where the content ends with a whole part."""
+    with driver.open_object("box", "big", "wb") as file:
+        file.write(noise(3 * PART))
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert f"bytes {2 * PART}-{3 * PART - 1}/{3 * PART}" == ranges[-1]
+    assert noise(3 * PART) == model.buckets["box"].live["big"].data
