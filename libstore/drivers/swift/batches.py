@@ -61,13 +61,12 @@ class Deleter:
 
     def delete(self, paths: Sequence[str]) -> Deleted:
         """Delete objects, in batches if the cluster has them."""
-        limit = self._client.info.bulk_delete if len(paths) > 1 else 0
-        if not limit:
+        if len(paths) < 2 or not self._client.info.has("bulk_delete"):
             return self._delete_singly(paths)
         errors: list[StorageError | None] = []
         existing = 0
         remaining = iter(paths)
-        while batch := list(islice(remaining, limit)):
+        while batch := list(islice(remaining, self._client.info.bulk_delete)):
             deleted = self._delete_batch(batch)
             errors += deleted.errors
             existing += deleted.existing

@@ -38,7 +38,7 @@ from . import operations
 from .dialect import Row, next_marker, rows_of
 from .endpoints import Endpoint, parse_endpoint, path_of
 from .errors import error_mapper
-from .info import Info
+from .info import Info, parse_info
 from .settings import Settings
 
 #: The query that addresses a symlink or a manifest itself, and not what it refers to, which may be
@@ -53,19 +53,21 @@ class SwiftClient(ServiceClient):
     def __init__(
         self, settings: Settings, concurrency: int, retry: Callable[[], RetryPolicy]
     ) -> None:
-        url = parse_endpoint(
-            settings.auth_url or settings.storage_url or "", "auth_url", insecure=True
-        ).url
+        login, self._given = settings.endpoint("auth_url"), settings.endpoint("storage_url")
+        first = login or self._given
+        assert first is not None  # the settings have been checked
         errors = error_mapper(anonymous=settings.anonymous)
-        super().__init__(settings.transport(concurrency, url), errors, retry)
+        super().__init__(settings.transport(concurrency, first.url), errors, retry)
         self._settings = settings
-        self._given = (
-            parse_endpoint(settings.storage_url, "storage_url", insecure=settings.insecure)
-            if settings.storage_url
-            else None
-        )
-        self._login = self._make_login()
-        self._tokens = self._make_tokens()
+        self._login: Login | None = None
+        self._tokens: TokenCache | None = None
+        if settings.token is not None and self._given is not None:
+            self._tokens = TokenCache(GivenToken(settings.token), "", self.now)
+        elif login is not None and not settings.anonymous:
+            client = Client(self.transport, Unsigned(), read_auth_error, self.retrier, self.now)
+            version = auth_version(login.path)
+            self._login = Login(client, login.url, login.path, version, settings.identity)
+            self._tokens = TokenCache(self._login, "", self.now)
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
         self._found: tuple[str, Endpoint] | None = None
         self._info: Info | None = None
@@ -75,24 +77,6 @@ class SwiftClient(ServiceClient):
     def after_fork(self) -> None:
         """Take a lock that no thread of another process holds."""
         self._lock = threading.Lock()
-
-    def _make_login(self) -> Login | None:
-        settings = self._settings
-        if settings.auth_url is None or settings.anonymous:
-            return None
-        if settings.token is not None and self._given is not None:
-            return None  # nothing is needed from it
-        endpoint = parse_endpoint(settings.auth_url, "auth_url", insecure=settings.insecure)
-        client = Client(self.transport, Unsigned(), read_auth_error, self.retrier, self.now)
-        version = auth_version(endpoint.path)
-        return Login(client, endpoint.url, endpoint.path, version, settings.identity)
-
-    def _make_tokens(self) -> TokenCache | None:
-        if self._login is not None:
-            return TokenCache(self._login, "", self.now)
-        if self._settings.token is not None:
-            return TokenCache(GivenToken(self._settings.token), "", self.now)
-        return None
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
@@ -143,13 +127,12 @@ class SwiftClient(ServiceClient):
             expected=frozenset(kind.success), operation=kind.name, kind=kind,
         )  # fmt: skip
         try:
-            found = parse_json(client.request(request).read(self.max_document))
+            return parse_info(parse_json(client.request(request).read(self.max_document)))
         except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
                 NotSupportedError) as error:  # fmt: skip
             if isinstance(error, ServiceError) and error.retryable:
                 raise  # an outage says nothing about the cluster, and must not be remembered
-            found = {}  # a cluster may hide it: its response is an error, or a page
-        return Info(found if isinstance(found, dict) else {})
+            return Info()  # a cluster may hide it: its response is an error, or a page
 
     # ------------------------------------------------------------------ requests
 

@@ -75,7 +75,7 @@ class Copier:
             raise NotSupportedError(
                 "Ceph's gateway cannot copy large objects; download and upload it"
             )
-        segments: list[str] = []
+        segments: list[str] | None = None
         if options.conditions.if_absent:  # Swift would compare If-None-Match with the source
             self._objects.require_absent(*target)
         else:
@@ -95,7 +95,7 @@ class Copier:
                 raise
             require_source(info.etag, lambda: self._objects.head(*source))
             return None  # the service rejects its own ETag
-        self._deleter.remove(segments)
+        self._deleter.remove(segments or ())
         return copied
 
     def _copy_onto_itself(

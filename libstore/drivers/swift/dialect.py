@@ -20,7 +20,7 @@ from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, parameters, sorted_pa
 from ...rest.errors import rejects_malformed
 from ...rest.header_text import encode_text, text_of
 from ...values import TOKEN_KEY, ContainerInfo, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
-from .info import MAX_META_COUNT, MAX_META_NAME, MAX_META_VALUE, Info
+from .info import Info
 
 META = "x-object-meta-"
 TOKEN = META + TOKEN_KEY
@@ -28,6 +28,7 @@ TOKEN = META + TOKEN_KEY
 WHOLE_MD5 = META + "libstore-md5"
 _CEPH_LARGE = META + "static-large-object"
 _MD5 = re.compile("[0-9a-f]{32}")
+_SWIFT = Info()
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of no bytes
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/versioned_writes/object_versioning.py
 _DELETE_MARKER = "application/x-deleted;swift_versions_deleted"
@@ -81,40 +82,35 @@ HEADERS = HeaderDialect(
 )
 
 
-def check_metadata(headers: Mapping[str, str], info: Info | None = None) -> None:
-    """
-    Raise `InvalidOptionError` for metadata that exceed the limits of the cluster.
-
-    Args:
-        info: What the cluster reports; without it Swift's default limits apply.
-    """
+def check_metadata(headers: Mapping[str, str], info: Info = _SWIFT) -> None:
+    """Raise `InvalidOptionError` for metadata that exceed the limits of Swift or of a cluster."""
     own = {name: value for name, value in headers.items() if name.startswith(META)}
-    most_value = info.max_meta_value if info else MAX_META_VALUE
-    most_name = info.max_meta_name if info else MAX_META_NAME
-    if len(own) > (info.max_meta_count if info else MAX_META_COUNT):
-        raise InvalidOptionError(f"the service does not store {len(own)} pairs of metadata")
+    if len(own) > info.max_meta_count:
+        raise InvalidOptionError(
+            f"{len(own)} pairs of metadata are too many; the service stores {info.max_meta_count}"
+        )
     for name, value in own.items():
         key = decode_key(name[len(META) :])
         size = len(value.encode())
-        if size > most_value:
+        if size > info.max_meta_value:
             raise InvalidOptionError(
                 f"the metadata value of {key!r} takes {size} bytes; the service stores at most"
-                f" {most_value}"
+                f" {info.max_meta_value}"
             )
-        if len(name) - len(META) > most_name:
+        if len(name) - len(META) > info.max_meta_name:
             raise InvalidOptionError(
-                f"the metadata key {key!r} is longer than the {most_name} bytes that the service"
-                " allows"
+                f"the metadata key {key!r} is longer than the {info.max_meta_name} bytes that the"
+                " service allows"
             )
 
 
 def with_token(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
     """Return headers with the token of a write, if the user's metadata leave room for it."""
-    return _with_own(headers, TOKEN, token)
+    return _with_own(headers, TOKEN, token, _SWIFT)
 
 
 def with_whole_md5(
-    headers: Mapping[str, str], etag: str | None, md5: str | None, info: Info | None = None
+    headers: Mapping[str, str], etag: str | None, md5: str | None, info: Info = _SWIFT
 ) -> dict[str, str]:
     """
     Return headers with the MD5 of a large object, if the user's metadata leave room for it.
@@ -125,15 +121,15 @@ def with_whole_md5(
 
 
 def _with_own(
-    headers: Mapping[str, str], name: str, value: str | None, info: Info | None = None
+    headers: Mapping[str, str], name: str, value: str | None, info: Info
 ) -> dict[str, str]:
-    found = dict(headers)
-    if value is not None:
-        found[name] = value
-        try:
-            check_metadata(found, info)
-        except InvalidOptionError:
-            del found[name]
+    if value is None:
+        return dict(headers)
+    found = {**headers, name: value}
+    try:
+        check_metadata(found, info)
+    except InvalidOptionError:
+        return dict(headers)
     return found
 
 

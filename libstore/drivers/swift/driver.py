@@ -230,7 +230,7 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
         except ServiceError as error:
             if error.status != 412:
                 raise
-            limit = self._client.info.listing
+            limit = self._client.info.page_size
             if int(query["limit"]) <= limit:
                 raise
         self.limits = self._client.info.limits(self.limits)

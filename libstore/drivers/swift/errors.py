@@ -153,11 +153,6 @@ _ANONYMOUS = Meaning(
 )
 
 
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the service's id of a request."""
-    return next((headers[name] for name in _REQUEST_ID if name in headers), None)
-
-
 def _is_unexpected(response: ErrorResponse) -> bool:
     status, headers = response.status, response.headers
     believed = status in PASSING or status >= 500 or (status == 401 and not is_html(headers))

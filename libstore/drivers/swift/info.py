@@ -1,5 +1,5 @@
 """
-What a cluster can do, as its ``/info`` tells; what it does not tell is what Swift has by default.
+The features and limits of a cluster, from its ``/info``.
 
 https://docs.openstack.org/swift/latest/api/discoverability.html
 """
@@ -7,124 +7,108 @@ https://docs.openstack.org/swift/latest/api/discoverability.html
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...values import Limits
 
-#: What one put can write: 5 GiB and 2 bytes, as Swift has it.
-MAX_FILE = 5_368_709_122
+#: The digests and methods of signed URLs; the first digest that a cluster accepts is used.
+TEMP_URL_DIGESTS = ("sha256", "sha512", "sha1")
+_TEMP_URL_METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
+# The sections and names of the numbers in /info.
+_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "bulk_delete": ("bulk_delete", "max_deletes_per_request"),
+    "max_file": ("swift", "max_file_size"),
+    "max_meta_count": ("swift", "max_meta_count"),
+    "max_meta_name": ("swift", "max_meta_name_length"),
+    "max_meta_value": ("swift", "max_meta_value_length"),
+    "max_segments": ("slo", "max_manifest_segments"),
+    "min_segment": ("slo", "min_segment_size"),
+}
 
-#: Swift's own limits, for as long as nobody has asked for the cluster's:
-#: https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html
-#: https://docs.openstack.org/swift/latest/api/large_objects.html
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """
+    The features and limits of a cluster; what it does not report is as in Swift by default.
+
+    https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html and
+    https://docs.openstack.org/swift/latest/api/large_objects.html have the defaults.
+
+    Attributes:
+        features: The names of the features; `None` if they are not reported.
+        page_size: The most items on one page of a listing.
+        bulk_delete: The most objects that one request can delete.
+        max_file: The most bytes that one request can write.
+        max_meta_count: The most pairs of metadata.
+        max_meta_name: The most bytes of a metadata key, and `max_meta_value` of a value.
+        max_segments: The most segments of a large object.
+        min_segment: The fewest bytes of a segment.
+    """
+
+    features: Collection[str] | None = None
+    page_size: int = 10_000
+    bulk_delete: int = 1_000
+    max_file: int = 5_368_709_122
+    max_meta_count: int = 90
+    max_meta_name: int = 128
+    max_meta_value: int = 256
+    max_segments: int = 1_000
+    min_segment: int = 1
+    temp_url_digests: Collection[str] = TEMP_URL_DIGESTS
+    temp_url_methods: Collection[str] = _TEMP_URL_METHODS
+
+    def has(self, feature: str) -> bool:
+        """Return whether the cluster has a feature, or may have it."""
+        return self.features is None or feature in self.features
+
+    def limits(self, before: Limits) -> Limits:
+        """Return limits that are within those of the cluster."""
+        return replace(
+            before,
+            min_part=max(before.min_part, self.min_segment),
+            max_part=min(before.max_part, self.max_file),
+            max_parts=min(before.max_parts, self.max_segments),
+            max_put=min(before.max_put, self.max_file),
+            page_size=min(before.page_size, self.page_size),
+        )
+
+
+_SWIFT = Info()
+#: The limits of a driver until it has requested those of the cluster.
 DEFAULTS = Limits(
-    max_part=MAX_FILE,
-    max_parts=1_000,
-    max_put=MAX_FILE,
-    page_size=10_000,
-    batch_size=1_000,
+    max_part=_SWIFT.max_file,
+    max_parts=_SWIFT.max_segments,
+    max_put=_SWIFT.max_file,
+    page_size=_SWIFT.page_size,
+    batch_size=_SWIFT.bulk_delete,
     max_name=1_024,
-    max_metadata=4_096 - 256,  # we keep a header of our own with large objects
+    max_metadata=4_096 - 256,  # without the header that is stored with large objects
     max_expires=366 * 86_400.0 * 10,
 )
 
 
-class Info:
-    """
-    The answer of ``/info``.
+def parse_info(document: object) -> Info:
+    """Return the content of ``/info``; Swift's defaults if it is not a JSON object."""
+    if not isinstance(document, Mapping) or not document:
+        return Info()
 
-    Args:
-        told: Empty where the cluster keeps it to itself.
-    """
+    def field(section: str, name: str) -> Any:
+        fields = document.get(section)
+        return fields.get(name) if isinstance(fields, Mapping) else None
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        self._told = told
-
-    def _number(self, section: str, name: str, default: int) -> int:
-        value = self._section(section).get(name)
-        return value if isinstance(value, int) and value > 0 else default
-
-    def _section(self, name: str) -> Mapping[str, Any]:
-        value = self._told.get(name)
-        return value if isinstance(value, Mapping) else {}
-
-    def has(self, feature: str) -> bool:
-        """Return whether the cluster has a feature; of one that tells nothing we assume so."""
-        return not self._told or feature in self._told
-
-    @property
-    def listing(self) -> int:
-        """The most items on one page of a listing."""
-        return min(
-            self._number("swift", "container_listing_limit", DEFAULTS.page_size),
-            self._number("swift", "account_listing_limit", DEFAULTS.page_size),
-        )
-
-    @property
-    def bulk_delete(self) -> int:
-        """The most objects that one request can delete; 0 if there is no such request."""
-        if not self.has("bulk_delete"):
-            return 0
-        return self._number("bulk_delete", "max_deletes_per_request", DEFAULTS.batch_size)
-
-    @property
-    def max_segments(self) -> int:
-        """The most segments that a large object may have."""
-        return self._number("slo", "max_manifest_segments", DEFAULTS.max_parts)
-
-    @property
-    def max_file(self) -> int:
-        """The most bytes that one put can write."""
-        return self._number("swift", "max_file_size", MAX_FILE)
-
-    @property
-    def max_meta_value(self) -> int:
-        """The most bytes of the value of one pair of metadata."""
-        return self._number("swift", "max_meta_value_length", MAX_META_VALUE)
-
-    @property
-    def max_meta_name(self) -> int:
-        """The most bytes of the key of one pair of metadata."""
-        return self._number("swift", "max_meta_name_length", MAX_META_NAME)
-
-    @property
-    def max_meta_count(self) -> int:
-        """The most pairs of metadata."""
-        return self._number("swift", "max_meta_count", MAX_META_COUNT)
-
-    @property
-    def temp_url_digests(self) -> Collection[str]:
-        """The digests that signed URLs can be made with."""
-        if not self.has("tempurl"):
-            return ()
-        # A cluster that has signed URLs and names no digests is of the time of SHA-1 alone:
-        # https://docs.openstack.org/swift/latest/api/temporary_url_middleware.html
-        told = self._section("tempurl").get("allowed_digests", ["sha1"] if self._told else None)
-        return TEMP_URL_DIGESTS if told is None else tuple(told)
-
-    @property
-    def temp_url_methods(self) -> Collection[str]:
-        """The methods that URLs can be signed for."""
-        return tuple(self._section("tempurl").get("methods", TEMP_URL_METHODS))
-
-    def limits(self, before: Limits) -> Limits:
-        """Return limits that are no wider than what the cluster has."""
-        return replace(
-            before,
-            min_part=max(before.min_part, self._number("slo", "min_segment_size", 1)),
-            max_part=min(before.max_part, self.max_file),
-            max_parts=min(before.max_parts, self.max_segments),
-            max_put=min(before.max_put, self.max_file),
-            page_size=min(before.page_size, self.listing),
-        )
-
-
-#: Of signed URLs; the digest that is named first is taken first.
-TEMP_URL_DIGESTS = ("sha256", "sha512", "sha1")
-TEMP_URL_METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
-
-# https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html
-MAX_META_VALUE = 256
-MAX_META_NAME = 128
-MAX_META_COUNT = 90
+    found: dict[str, Any] = {
+        attribute: value
+        for attribute, (section, name) in _NUMBERS.items()
+        if isinstance(value := field(section, name), int) and value > 0
+    }
+    pages = (field("swift", f"{kind}_listing_limit") for kind in ("container", "account"))
+    sizes = [size for size in pages if isinstance(size, int) and size > 0]
+    found["page_size"] = min([_SWIFT.page_size, *sizes])
+    # A cluster that does not report digests is from the time when there was only SHA-1:
+    # https://docs.openstack.org/swift/latest/api/temporary_url_middleware.html
+    digests, methods = field("tempurl", "allowed_digests"), field("tempurl", "methods")
+    found["temp_url_digests"] = digests if isinstance(digests, list) else ("sha1",)
+    if isinstance(methods, list):
+        found["temp_url_methods"] = methods
+    return Info(features=frozenset(document), **found)

@@ -177,24 +177,24 @@ class LargeObjects:
 
     # ------------------------------------------------------------------ segments
 
-    def segments(self, container: str, name: str) -> list[str]:
+    def segments(self, container: str, name: str) -> list[str] | None:
         """
         Return the paths of the segments to delete once an object is deleted or replaced.
 
-        None if the object cannot be read, for which the right to write is not enough.
+        They belong to this object alone. There are none where older versions are kept, of which
+        one may consist of the same segments, and without the right to read the object.
+
+        Returns:
+            `None` if the object does not exist.
         """
         try:
             response = self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF)
-        except (ObjectNotFoundError, AccessDeniedError):
+        except ObjectNotFoundError:
+            return None
+        except AccessDeniedError:
             return []
-        return self.owned(container, name) if is_large(response.headers) else []
-
-    def owned(self, container: str, name: str) -> list[str]:
-        """
-        Return the paths of the segments that belong to a large object alone.
-
-        None where older versions are kept, for one of them may consist of the same segments.
-        """
+        if not is_large(response.headers):
+            return []
         entries = self.manifest(container, name)
         if entries is None:
             found = self._finished(container, name)

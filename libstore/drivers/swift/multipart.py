@@ -215,7 +215,7 @@ class Uploads:
         rivals = self._rivals(upload)
         # The manifest may have been written already, by an attempt whose response was lost.
         own = prefix_of(upload.name, upload.id)
-        segments = self._large.segments(upload.container, upload.name)
+        segments = self._large.segments(upload.container, upload.name) or ()
         info = put({}, True)
         self._unmark(upload)
         self._deleter.remove(path for path in segments if own not in path)

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import TypeAlias
 
 from ...errors import (
-    AccessDeniedError,
     InvalidOptionError,
     NotSupportedError,
     ObjectAlreadyExistsError,
@@ -138,7 +137,7 @@ class Objects:
         if info is None:
             segments = self._large.segments(container, name)
             info = write({}, True)
-            self._deleter.remove(segments)
+            self._deleter.remove(segments or ())
         return info
 
     def write_new(
@@ -227,24 +226,15 @@ class Objects:
 
     def delete(self, container: str, name: str, version: str | None) -> None:
         """Delete an object with its segments, or one version of it; it need not exist."""
-        segments = []
+        segments = [] if version else self._large.segments(container, name)
+        if segments is None:
+            self._client.require_container(container)
+            return
         try:
-            if version is None:
-                segments = self._segments(container, name)
             self._deleter.delete_one(container, name, version)
         except ObjectNotFoundError:
             return
         self._deleter.remove(segments)
-
-    def _segments(self, container: str, name: str) -> list[str]:
-        """Return the segments to delete with an object; raise an error if it does not exist."""
-        try:
-            headers = self._client.send_to_object(
-                operations.HEAD_OBJECT, container, name, query=ITSELF
-            ).headers
-        except AccessDeniedError:  # the right to write does not include that to read
-            return []
-        return self._large.owned(container, name) if dialect.is_large(headers) else []
 
     def delete_many(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
         """Delete objects; those that have segments are left to be deleted one by one."""

@@ -90,9 +90,8 @@ class PublicAccess:
     def _digest(self, method: str) -> str:
         """Return a digest that the cluster accepts, if it has signed URLs for this method."""
         info = self._client.info
-        allowed = info.temp_url_digests
-        digest = next((name for name in TEMP_URL_DIGESTS if name in allowed), None)
-        if digest is None:
+        digest = next((name for name in TEMP_URL_DIGESTS if name in info.temp_url_digests), None)
+        if digest is None or not info.has("tempurl"):
             raise NotSupportedError("this cluster has no signed URLs")
         if method not in info.temp_url_methods:
             raise NotSupportedError(f"this cluster accepts no signed URLs for {method}")

@@ -12,7 +12,7 @@ from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option, string
 from ...rest.options import one_of
 from ...rest.settings import RestSettings
-from .endpoints import parse_endpoint
+from .endpoints import Endpoint, parse_endpoint
 from .info import TEMP_URL_DIGESTS
 
 
@@ -126,12 +126,10 @@ class Settings(RestSettings):
         """Return the settings with those of the environment added, checked together."""
         found = self._with_environment(environ)
         found._check_credentials()
-        for name in ("auth_url", "storage_url"):
-            value = getattr(found, name)
-            if value is not None:
-                parse_endpoint(value, found.label(name), insecure=found.insecure)
-        if found.auth_url is not None:
-            auth_version(parse_endpoint(found.auth_url, "auth_url", insecure=True).path)
+        found.endpoint("storage_url")
+        login = found.endpoint("auth_url")
+        if login is not None:
+            auth_version(login.path)
         return found
 
     def _with_environment(self, environ: Mapping[str, str]) -> Settings:
@@ -175,7 +173,7 @@ class Settings(RestSettings):
         named = self.user or self.user_id or self.application_credential
         if not self.token and not (named and self.secret):
             raise CredentialsNotFoundError(
-                "give a user and a secret, an application credential and its secret, or a token;"
+                "pass a user and a secret, an application credential and its secret, or a token;"
                 " or set OS_USERNAME and OS_PASSWORD, or ST_USER and ST_KEY;"
                 " anonymous=True sends requests without them"
             )
@@ -183,11 +181,16 @@ class Settings(RestSettings):
             raise InvalidOptionError("token and secret exclude each other")
         if self.auth_url is None and not (self.token and self.storage_url):
             raise CredentialsNotFoundError(
-                "say where to log in with auth_url=, or set OS_AUTH_URL or ST_AUTH; a token does"
-                " not need it if storage_url= is given too"
+                "pass auth_url=, the address to log in at, or set OS_AUTH_URL or ST_AUTH; a token"
+                " does not need it if storage_url= is passed too"
             )
 
     # ------------------------------------------------------------------ for requests
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Return the address in an argument, checked."""
+        value = getattr(self, name)
+        return value and parse_endpoint(value, self.label(name), insecure=self.insecure)
 
     @property
     def identity(self) -> Identity:
@@ -201,10 +204,6 @@ class Settings(RestSettings):
     @cached_property
     def identity_of_account(self) -> tuple[object, ...]:
         """The address of the account and the user, without secrets."""
-        places = (
-            value and parse_endpoint(value, label, insecure=True)
-            for label, value in (("auth_url", self.auth_url), ("storage_url", self.storage_url))
-        )
-        who = self.identity
         kind = "token" if self.token is not None else "anonymous" if self.anonymous else "secret"
-        return (kind, *places, replace(who, secret=None, token=None))
+        user = replace(self.identity, secret=None, token=None)
+        return kind, self.endpoint("auth_url"), self.endpoint("storage_url"), user

@@ -460,7 +460,7 @@ def test_old_environment_variables_are_supported(
 def test_storage_url_overrides_that_of_the_login(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
 ) -> None:
-    place = swift_driver._client.place
+    place = swift_driver._client.endpoint
     url = (place.url + place.path).replace("127.0.0.1", "localhost")
     with (
         Swift(

@@ -116,7 +116,7 @@ def test_token_authenticates(
     """With the storage's address it is used as it is; else another one is got for it."""
     server = keystone_server
     token = keystone_driver._client._tokens.get()
-    place = keystone_driver._client.place
+    place = keystone_driver._client.endpoint
     with lent(keystone_driver) as container:
         with Swift(token=token, auth_url=server.auth_url, project=server.project) as driver:
             assert container.name in names(driver)

@@ -106,7 +106,7 @@ def test_token_is_renewed_before_it_expires(driver: SwiftDriver, container: Cont
 def test_token_that_cannot_be_renewed_is_an_error(
     swift_server: SwiftServer, driver: SwiftDriver, container: Container
 ) -> None:
-    place = driver._client.place
+    place = driver._client.endpoint
     token = driver._client._tokens.get()
     with get_driver("swift")(token=token, storage_url=place.url + place.path) as other:
         assert container.name in [found.name for found in other.list_containers()]
