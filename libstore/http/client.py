@@ -98,12 +98,9 @@ class Client:
             TransportError: No attempt received a response.
         """
         budget = current_budget()
-        if budget is not None:
-            return self._send(request, budget)
-        with Budget(self.retrier) as budget:
-            return self._send(request, budget)
-
-    def _send(self, request: Request, budget: Budget) -> Response:
+        if budget is None:
+            with Budget(self.retrier):
+                return self.request(request)
         budget.operation = request.operation
         attempts: _Attempts | None = None
         while True:

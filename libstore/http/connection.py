@@ -77,16 +77,14 @@ class Channel:
         return self._stop - self._start
 
     def idle(self) -> bool:
-        """Return whether the connection is open and has no unexpected data."""
+        """
+        Return whether the connection is open and has no unexpected data.
+
+        Data after the end of a response must not be taken for the beginning of the next one.
+        """
         if self._start != self._stop or (self._pending is not None and self._pending()):
             return False
         return not wait_for_read(self._sock, 0.0)
-
-    def clean(self) -> bool:
-        """Return whether no data was received after the end of the last response."""
-        if self._start != self._stop:
-            return False
-        return self._pending is None or not self._pending()
 
     def drop(self) -> None:
         """Close the socket, without shutting down TLS."""
@@ -107,35 +105,22 @@ class Channel:
         self._timeouts = 1 if head[0] == _GET else _PROCESSING_TIMEOUTS
         self.untouched = False
         self.silent = True
-        if not content:
-            return self._send_first(head)
-        if isinstance(content, bytes):
-            if len(content) <= _TOGETHER:
-                return self._send_first(memoryview(b"".join((head, content))))
-            pieces: Iterator[memoryview] = iter((memoryview(content),))
+        if content is None or isinstance(content, bytes):
+            pieces = iter((memoryview(content or b""),))
         else:
             pieces = _exactly(content)
         first = next(pieces, memoryview(b""))
-        if first.nbytes <= _TOGETHER:
-            complete = self._send_first(memoryview(b"".join((head, first))))
-        else:
-            complete = self._send_first(head) and self._send_piece(first)
-        while complete:
-            piece = next(pieces, None)
-            if piece is None:
-                return True
-            complete = self._send_piece(piece)
-        return False
-
-    def _send_first(self, data: memoryview) -> bool:
+        together = first.nbytes <= _TOGETHER
         try:
-            self._send_all(memoryview(data))
+            self._send_all(memoryview(b"".join((head, first))) if together else head)
         except PEER_LEFT:
             # The peer closed the connection before it received the request, so it cannot have
             # processed it. It may have sent a response with the reason.
             self.untouched = True
             return False
-        return True
+        if not together and not self._send_piece(first):
+            return False
+        return all(map(self._send_piece, pieces))
 
     def _send_piece(self, piece: memoryview) -> bool:
         for start in range(0, piece.nbytes, _PIECE):

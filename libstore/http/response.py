@@ -62,17 +62,17 @@ class WireResponse:
         self.size = size
         self._keep = head.keep
         self._left = size or 0
-        self._whole = False
+        self._whole = size == 0
         self._pool = pool
         self._connection: Connection | None = connection
         self._lease = connection.lease
-        if size == 0:
-            self._end()
+        if self._whole:
+            self._release(self._keep)
 
     def __del__(self) -> None:
         # An unread response must release its connection, too.
         if getattr(self, "_connection", None) is not None:
-            self._drop()
+            self._release(False)
 
     @property
     def body(self) -> WireResponse:
@@ -94,7 +94,7 @@ class WireResponse:
         except (OSError, MalformedResponseError, IncompleteResponseError) as error:
             self._fail(error)
         except BaseException:
-            self._drop()
+            self._release(False)
             raise
 
     def read(self, limit: int) -> bytes:
@@ -111,7 +111,8 @@ class WireResponse:
             return self._read_all(limit)
         data = HiddenBytes(channel.take_bytes(left))
         self._left = 0
-        self._end()
+        self._whole = True
+        self._release(self._keep)
         return data
 
     def _read_all(self, limit: int) -> bytes:
@@ -125,13 +126,8 @@ class WireResponse:
 
     def close(self) -> None:
         """Release the connection, or close it if much of the body is unread."""
-        connection = self._connection
-        if connection is None:
-            return
-        if self._skip_rest():
-            self._finish()
-        else:
-            self._drop()
+        if self._connection is not None:
+            self._release(self._skip_rest())
 
     def _skip_rest(self) -> bool:
         if not self._keep or self._left > _SKIP:
@@ -147,7 +143,8 @@ class WireResponse:
             raise IncompleteResponseError
         self._left -= count
         if not self._left:
-            self._end()
+            self._whole = True
+            self._release(self._keep)
         return count
 
     def _held(self) -> Channel | None:
@@ -156,31 +153,19 @@ class WireResponse:
             return None
         return connection.channel
 
-    def _end(self) -> None:
-        self._whole = True
-        self._finish()
-
-    def _finish(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        # Data after the end of a response must not be taken for the beginning of the next one.
-        keep = self._keep and connection.channel is not None and connection.channel.clean()
-        self._pool.give_back(connection, self._lease, keep=keep)
-
-    def _drop(self) -> None:
+    def _release(self, keep: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._pool.give_back(connection, self._lease, keep=False)
+            self._pool.give_back(connection, self._lease, keep=keep)
 
     def _fail(self, error: Exception) -> NoReturn:
         done = "" if self.size is None else f" after {self.size - self._left} of {self.size} bytes"
-        self._drop()
+        self._release(False)
         without_frames(error)
         raise receiving(error, self._pool.peer, f"the body of the response{done}") from None
 
     def _too_long(self, limit: int) -> NoReturn:
-        self._drop()
+        self._release(False)
         raise ServiceError(
             f"the service sent a response of more than {limit} bytes, which is too long for this"
             " request",
@@ -204,7 +189,8 @@ class ChunkedResponse(WireResponse):
         if not self._left:
             self._left = self._next_chunk(channel)
             if not self._left:
-                self._end()
+                self._whole = True
+                self._release(self._keep)
                 return 0
         if buffer.nbytes > self._left:
             buffer = buffer[: self._left]
@@ -246,8 +232,8 @@ class UnsizedResponse(WireResponse):
     def _receive(self, channel: Channel, buffer: memoryview) -> int:
         count = channel.take(buffer)
         if not count:
-            self._keep = False
-            self._end()
+            self._whole = True
+            self._release(False)
         return count
 
     @override

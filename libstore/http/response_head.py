@@ -44,6 +44,7 @@ _SINGLE = frozenset(
 # It has one line per algorithm, or one line for all:
 # https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash
 _HASHES = "x-goog-hash"
+_CHECKED = _SINGLE | {_HASHES}
 _ETAG = re.compile(r'(?:W/)?"[^"]*"|[^",\s]+')
 _ETAGS = re.compile(rf"(?:{_ETAG.pattern})(?:[ \t]*,[ \t]*(?:{_ETAG.pattern}))*")
 
@@ -87,6 +88,7 @@ def parse_head(data: bytes) -> Head:
         raise MalformedResponseError("its first line is not a status line")
     ascii_only = text.isascii()
     headers: dict[str, str] = {}
+    repeated = False
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
@@ -99,11 +101,13 @@ def parse_head(data: bytes) -> Head:
             if name == "transfer-encoding":
                 raise MalformedResponseError(f"it has two {name} headers")
             value = f"{headers[name]}, {value}"
+        if "," in value and name in _CHECKED:
+            repeated = True
         headers[name] = value
     names = "".join(headers)
     if " " in names or "\t" in names or "" in headers:
         raise MalformedResponseError("a line of its head is not a header")
-    conflict = _join_repeated(headers)
+    conflict = _join_repeated(headers) if repeated else None
     size, chunked = _framing(headers)
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection if status[1] == "1" else "keep-alive" in connection
