@@ -71,7 +71,8 @@ def _name(name: object, what: str) -> str:
         raise InvalidTypeError(f"the name of {what} must be a str, not {_kind(name)}")
     if not name:
         raise InvalidNameError(f"the name of {what} must not be empty")
-    _encodable(name, f"the name of {what}", InvalidNameError)
+    if not name.isascii():
+        _encodable(name, f"the name of {what}", InvalidNameError)
     return name
 
 
@@ -296,7 +297,7 @@ def etag(value: object, label: str) -> str | None:
     checked = header_value(value, label)
     if checked is None:
         return None
-    plain = plain_etag(checked.strip(" "))
+    plain = clean_etag(checked.strip(" "))
     if not plain or plain == "*" or '"' in plain:
         raise InvalidOptionError(
             f"{label} must be one ETag, such as Object.etag, not {shorten(checked)}; '*' and lists"
@@ -305,13 +306,15 @@ def etag(value: object, label: str) -> str | None:
     return plain
 
 
-def plain_etag(text: str) -> str:
-    """Remove the quotes of an ETag, and the mark of a weak one."""
+def clean_etag(text: str | None) -> str | None:
+    """Remove the quotes of an ETag and the mark of a weak one; `None` if it is empty."""
+    if not text:
+        return None
     if text.startswith('W/"'):
         text = text[2:]
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
-    return text
+    return text or None
 
 
 def metadata(pairs: object, limits: Limits) -> dict[str, str]:

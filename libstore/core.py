@@ -243,12 +243,13 @@ class DriverCore(DriverHooks):
         **options: object,
     ) -> WriteOptions:
         """Return checked options; a missing content type is guessed from the name."""
+        if content_type is not None:
+            content_type = arguments.header_value(content_type, "content_type")
         return WriteOptions(
-            content_type=arguments.header_value(content_type, "content_type")
-            or guess_content_type(name),
-            metadata=arguments.metadata(metadata, self.limits),
+            content_type=content_type or guess_content_type(name),
+            metadata={} if metadata is None else arguments.metadata(metadata, self.limits),
             conditions=conditions,
-            extra=self._extra(extra, self.upload_extras),
+            extra={} if extra is None else self._extra(extra, self.upload_extras),
             **self._service_options(options),
         )
 

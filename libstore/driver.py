@@ -678,10 +678,11 @@ class StorageDriver(DriverCore):
 
     def _container_handle(self, container: Container | str) -> Container:
         """Return a checked handle of this driver."""
+        if isinstance(container, Container) and container.driver is self:
+            return container
         name = self._container_name(container)
-        if not isinstance(container, Container):
-            return Container(self, ContainerInfo(name))
-        return container if container.driver is self else Container(self, container._info)
+        info = container._info if isinstance(container, Container) else ContainerInfo(name)
+        return Container(self, info)
 
     def _target(self, obj: builtins.object) -> tuple[str, str]:
         """Return the names of an object's container and of the object."""

@@ -143,9 +143,8 @@ class TokenBucket:
 
     def give(self, tokens: int) -> None:
         """Return tokens, up to the capacity."""
-        if self.tokens < _CAPACITY:
-            with self._lock:
-                self.tokens = min(_CAPACITY, self.tokens + tokens)
+        with self._lock:
+            self.tokens = min(_CAPACITY, self.tokens + tokens)
 
 
 _buckets: weakref.WeakSet[TokenBucket] = weakref.WeakSet()
@@ -165,6 +164,7 @@ class Retrier:
     The retry state of one driver: its policy, token bucket and clock.
 
     Attributes:
+        policy: Returns the current policy.
         clock: Returns the seconds of a monotonic clock.
         sleep: Waits for a number of seconds.
 
@@ -180,14 +180,12 @@ class Retrier:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._policy = policy
+        self.policy: Callable[[], RetryPolicy] = (
+            (lambda: policy) if isinstance(policy, RetryPolicy) else policy
+        )
         self.bucket = bucket or TokenBucket()
         self.clock = clock
         self.sleep = sleep
-
-    def policy(self) -> RetryPolicy:
-        """Return the current policy."""
-        return self._policy if isinstance(self._policy, RetryPolicy) else self._policy()
 
     def budget(self) -> Budget:
         """Return the budget of the request that this thread is sending, or a new one."""
@@ -262,7 +260,9 @@ class Budget:
 
     def succeed(self) -> None:
         """Return the tokens of the last retry to the bucket, or one token."""
-        self._retrier.bucket.give(self._cost or 1)
+        bucket = self._retrier.bucket
+        if bucket.tokens < _CAPACITY:
+            bucket.give(self._cost or 1)
         self._cost = 0
 
     def retry(self, error: StorageError, *, throttled: bool = False) -> bool:

@@ -101,9 +101,9 @@ class ObjectInfo:
     write_token: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Listings have neither: their empty mappings are read-only already.
+        # Most listings have neither: their empty mappings are read-only already.
         if type(self.checksums) is not ReadOnlyDict:
-            object.__setattr__(self, "checksums", read_only(self.checksums))
+            object.__setattr__(self, "checksums", ReadOnlyDict(self.checksums))
         if type(self.extra) is not ReadOnlyDict:
             object.__setattr__(self, "extra", read_only(self.extra))
         metadata = self.metadata
@@ -112,7 +112,8 @@ class ObjectInfo:
         if TOKEN_KEY in metadata:  # this library stored it, so users must not see it
             object.__setattr__(self, "write_token", metadata[TOKEN_KEY])
             metadata = {key: value for key, value in metadata.items() if key != TOKEN_KEY}
-        object.__setattr__(self, "metadata", read_only(metadata))
+        if type(metadata) is not ReadOnlyDict:
+            object.__setattr__(self, "metadata", ReadOnlyDict(metadata))
 
     @property
     def hash_algorithm(self) -> str | None:

@@ -175,7 +175,7 @@ class LarderDriver(StorageDriver):
         told = parse_content_range(answer.headers.get("content-range"))
         sent, size = told or (None, answer.size)
         info = _told(name, answer.headers, size)
-        return Reading(info, sent or Span(0, size), answer.body, answer.close)
+        return Reading(info, sent or Span(0, size), answer, answer.close)
 
     @override
     def _put_object(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-from ..arguments import plain_etag, shorten
+from .. import arguments
+from ..arguments import shorten
 from ..errors import InvalidOptionError
 from ..values import LARGEST, Span, utc_time
 
@@ -31,6 +32,10 @@ _HTTP_DATE = re.compile(
 _MAIL_DATE = re.compile(r"[A-Za-z0-9:, -]+(?:[+-][0-9]{4})?")
 _SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+#: Remove the quotes of an ETag and the mark of a weak one; `None` if it is empty.
+clean_etag = arguments.clean_etag
 
 
 def check(headers: Mapping[str, str]) -> None:
@@ -120,11 +125,6 @@ def _in_utc(when: datetime) -> datetime:
 def parse_epoch(text: str | None) -> datetime | None:
     """Parse seconds since 1970, such as ``1800000000.12345``, to UTC; `None` if invalid."""
     return utc_time(float(text)) if text and _SECONDS.fullmatch(text) else None
-
-
-def clean_etag(text: str | None) -> str | None:
-    """Remove the quotes of an ETag and the mark of a weak one; `None` if it is empty."""
-    return (plain_etag(text) or None) if text else None
 
 
 def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | None:

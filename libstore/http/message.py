@@ -52,8 +52,12 @@ class Request:
         return f"<Request {self.operation}: {self.method} {self.url}{path}>"
 
 
-class Response(Protocol):
-    """A response whose body is read on demand. Read it to its end, or close it."""
+class Response(Body, Protocol):
+    """
+    A response whose body is read on demand. Read it to its end, or close it.
+
+    `readinto` raises `TransportError` if the connection breaks before the end of the body.
+    """
 
     @property
     def status(self) -> int:
@@ -68,11 +72,6 @@ class Response(Protocol):
     @property
     def size(self) -> int | None:
         """The length of the body in bytes, if it is known."""
-        ...
-
-    @property
-    def body(self) -> Body:
-        """The body; it raises `TransportError` if the connection breaks before its end."""
         ...
 
     def read(self, limit: int) -> bytes:

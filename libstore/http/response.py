@@ -74,11 +74,6 @@ class WireResponse:
         if getattr(self, "_connection", None) is not None:
             self._release(False)
 
-    @property
-    def body(self) -> WireResponse:
-        """The body: the response itself."""
-        return self
-
     def readinto(self, buffer: memoryview, /) -> int:
         """Read the next bytes into a buffer; return how many, 0 at the end."""
         if self._connection is None or not buffer.nbytes:

@@ -101,8 +101,7 @@ def parse_head(data: bytes) -> Head:
             if name == "transfer-encoding":
                 raise MalformedResponseError(f"it has two {name} headers")
             value = f"{headers[name]}, {value}"
-        if "," in value and name in _CHECKED:
-            repeated = True
+        repeated |= "," in value and name in _CHECKED
         headers[name] = value
     names = "".join(headers)
     if " " in names or "\t" in names or "" in headers:

@@ -16,7 +16,7 @@ from ..errors import ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
 from ..options import DriverOptions
 from ..redaction import sent_secrets
-from ..retry import Retrier, current_budget
+from ..retry import Budget, Retrier, current_budget
 from ..values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span
 from .client import ServiceClient
 from .pickling import restore
@@ -24,14 +24,14 @@ from .reading import past_the_end
 from .settings import RestSettings
 
 # Hooks that are one logical request, whatever they send: all of it shares the attempts and the
-# time of one. The other hooks repeat what is one, and each of their requests has its own.
+# time of one. The other hooks repeat what is one, and each of their requests has its own;
+# `_get_object` belongs to a stream, which has a budget.
 _ONE_BUDGET = frozenset(
     {
         "_abort_upload",
         "_create_container",
         "_delete_object",
         "_finish_upload",
-        "_get_object",
         "_head_container",
         "_head_object",
         "_list_containers",
@@ -63,7 +63,7 @@ def _in_one_budget(hook: Callable[..., T]) -> Callable[..., T]:
     def wrapper(self: RestDriver[Any, Any], *args: Any, **kwargs: Any) -> T:
         if current_budget() is not None:
             return hook(self, *args, **kwargs)
-        with self._client.retrier.budget():
+        with Budget(self._client.retrier):
             return hook(self, *args, **kwargs)
 
     return wrapper
@@ -195,7 +195,6 @@ class RestDriver(StorageDriver, Generic[C, S]):
         """
 
     @override
-    @_in_one_budget
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:

@@ -33,22 +33,23 @@ class Hasher(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class _Crc:
+class Crc:
     """A CRC with the interface of hashlib, which can be combined with that of the next bytes."""
 
     def __init__(self, algorithm: str) -> None:
-        self._algorithm = algorithm
+        self.algorithm = algorithm
         self._function = crc_function(algorithm)
         self._value = 0
 
     def update(self, data: Buffer, /) -> None:
         self._value = self._function(memoryview(data), self._value)
 
-    def append(self, other: _Crc, size: int) -> None:
-        self._value = crc_combine(self._algorithm, self._value, other._value, size)
+    def append(self, other: Crc, size: int) -> None:
+        """Append the CRC of the next `size` bytes, which was computed separately."""
+        self._value = crc_combine(self.algorithm, self._value, other._value, size)
 
     def hexdigest(self) -> str:
-        return f"{self._value:0{_HEX_LENGTH[self._algorithm]}x}"
+        return f"{self._value:0{_HEX_LENGTH[self.algorithm]}x}"
 
 
 def new_hasher(algorithm: str) -> Hasher:
@@ -56,7 +57,7 @@ def new_hasher(algorithm: str) -> Hasher:
     if algorithm == "md5":
         return hashlib.md5(usedforsecurity=False)  # much faster than new("md5")
     if algorithm in POLYNOMIALS:
-        return _Crc(algorithm)
+        return Crc(algorithm)
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
@@ -81,25 +82,11 @@ class Digests:
         """The names of the algorithms."""
         return tuple(self._hashers)
 
-    @property
-    def separable(self) -> bool:
-        """Whether the digests of the next bytes can be computed separately and appended."""
-        return self._hashers.keys() <= POLYNOMIALS.keys()
-
     def update(self, data: memoryview) -> None:
         """Add the next bytes."""
         for hasher in self._hashers.values():
             hasher.update(data)
         self.size += data.nbytes
-
-    def append(self, other: Digests) -> None:
-        """Append separately computed digests, of the same algorithms, of the next bytes."""
-        for name, hasher in self._hashers.items():
-            following = other._hashers[name]
-            assert isinstance(hasher, _Crc)
-            assert isinstance(following, _Crc)
-            hasher.append(following, other.size)
-        self.size += other.size
 
     def hexdigests(self) -> dict[str, str]:
         """Return the digests of the bytes so far, by algorithm."""

@@ -25,7 +25,7 @@ from ..errors import (
     LocalFileIsADirectoryError,
 )
 from ..values import MiB, ObjectInfo, Span
-from .digests import Digests
+from .digests import Crc
 from .local_files import local_errors, rename_new, write_all
 from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
@@ -133,11 +133,11 @@ class _Range(NamedTuple):
     A range that was written to the file.
 
     Attributes:
-        digests: The digests of its bytes, if they can be combined to those of the whole object.
+        crc: The digest of its bytes, if it can be appended to that of the bytes before.
     """
 
     span: Span
-    digests: Digests | None
+    crc: Crc | None
 
 
 class _Download:
@@ -166,7 +166,7 @@ class _Download:
     def run(self, first: ObjectStream) -> str | None:
         with self._workers:
             if first.span == Span(0, self._info.size):
-                self._copy(first, self._progress, Digests(()))
+                self._copy(first, self._progress, None)
                 verified_by = first.verified_by
             else:
                 verified_by = self._run_ranges(first)
@@ -194,15 +194,15 @@ class _Download:
         return self._fetch_stream(stream)
 
     def _fetch_stream(self, stream: ObjectStream) -> _Range:
-        whole = None if self._verification is None else self._verification.whole
-        digests = Digests(() if whole is None else whole.algorithms)
+        whole = None if self._verification is None else self._verification.crc
+        crc = None if whole is None else Crc(whole.algorithm)
         try:
-            self._copy(stream, None, digests)
+            self._copy(stream, None, crc)
         finally:
             stream.close()
-        return _Range(stream.span, None if whole is None else digests)
+        return _Range(stream.span, crc)
 
-    def _copy(self, stream: ObjectStream, progress: Progress | None, digests: Digests) -> None:
+    def _copy(self, stream: ObjectStream, progress: Progress | None, crc: Crc | None) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
         position = stream.span.start
         stream.checkpoint = self._workers.checkpoint
@@ -210,7 +210,8 @@ class _Download:
             self._workers.checkpoint()
             count = stream.readinto(buffer)
             self._file.write(buffer[:count], position)
-            digests.update(buffer[:count])
+            if crc is not None:
+                crc.update(buffer[:count])
             position += count
             if progress is not None:
                 progress.add(count)
@@ -230,9 +231,9 @@ class _Download:
     def _verify(self, expected: Verification, received: _Range) -> None:
         stop = received.span.stop
         assert stop is not None
-        if received.digests is not None:
-            assert expected.whole is not None
-            expected.whole.append(received.digests)
+        if received.crc is not None:
+            assert expected.crc is not None
+            expected.crc.append(received.crc, stop - received.span.start)
             self._verified = stop
         while self._verified < stop:
             block = self._file.read(min(MiB, stop - self._verified), self._verified)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from typing_extensions import override
 
@@ -21,12 +21,13 @@ class Payload(ABC):
 
     Attributes:
         size: The number of bytes.
+        digests: The digests that have been computed, by algorithm.
     """
 
     def __init__(self, size: int, checkpoint: Callable[[], None] = no_checkpoint) -> None:
         self.size = size
         self._checkpoint = checkpoint
-        self._digests: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
 
     @abstractmethod
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
@@ -43,19 +44,14 @@ class Payload(ABC):
         """Return the whole content as one `bytes` object."""
         return b"".join(self.blocks(max(self.size, 1)))
 
-    @property
-    def computed(self) -> Collection[str]:
-        """The algorithms of the digests that have been computed."""
-        return self._digests.keys()
-
     def digest(self, algorithm: str) -> str:
         """Return the hexadecimal digest of the content, which is computed at the first call."""
-        if algorithm not in self._digests:
+        if algorithm not in self.digests:
             hasher = new_hasher(algorithm)
             for block in self.blocks():
                 hasher.update(block)
-            self._digests[algorithm] = hasher.hexdigest()
-        return self._digests[algorithm]
+            self.digests[algorithm] = hasher.hexdigest()
+        return self.digests[algorithm]
 
 
 class BufferPayload(Payload):
@@ -69,11 +65,14 @@ class BufferPayload(Payload):
 
     @override
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
-        checkpoint = None if self._checkpoint is no_checkpoint else self._checkpoint
+        if self.size <= block_size and self._checkpoint is no_checkpoint:
+            return filter(len, self._buffers)
+        return self._split(block_size)
+
+    def _split(self, block_size: int) -> Iterator[memoryview]:
         for buffer in self._buffers:
             for start in range(0, buffer.nbytes, block_size):
-                if checkpoint is not None:
-                    checkpoint()
+                self._checkpoint()
                 yield buffer[start : start + block_size]
 
 

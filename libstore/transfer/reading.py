@@ -24,7 +24,7 @@ from ..errors import (
     TransportError,
 )
 from ..retry import Budget, Retrier
-from ..values import Conditions, MiB, ObjectInfo, Reading, Span, no_checkpoint
+from ..values import Conditions, KiB, MiB, ObjectInfo, Reading, Span, no_checkpoint
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 from .workers import map_concurrently
@@ -38,6 +38,8 @@ _ANY_SIZE = 1 << 53
 _MAX_REPLACEMENTS = 2
 # Spans with smaller gaps are fetched with one request; the bytes between them are dropped.
 _COALESCE = MiB
+# Fewer bytes are read into a buffer of their size.
+_SMALL = 64 * KiB
 
 
 class ReadHooks(CompositeHooks, Protocol):
@@ -107,7 +109,7 @@ class ObjectStream:
 
     def readinto(self, view: memoryview) -> int:
         """
-        Read bytes into the view until it is full, and return how many; fewer only at the end.
+        Read bytes into the view until it is full or the span ends, and return how many.
 
         Raises:
             ObjectChangedError: The object was replaced after the first byte was read.
@@ -133,9 +135,10 @@ class ObjectStream:
 
     def close(self) -> None:
         """Release the connection. Calling it again is harmless."""
-        if self._reading is not None and self._position > self._resumed_at:
-            self._budget.succeed()
-        self._release()
+        if self._reading is not None:
+            if self._position > self._resumed_at:
+                self._budget.succeed()
+            self._release()
 
     def _release(self) -> None:
         reading, self._reading = self._reading, None
@@ -296,8 +299,11 @@ def read(
     """Read a span, of the version with the attributes `known` unless they are `None`."""
 
     def attempt() -> Read:
-        with closing(ObjectStream(driver, container, name, span, known)) as stream:
+        stream = ObjectStream(driver, container, name, span, known)
+        try:
             return Read(read_next(stream, stream.left), stream.info, stream.verified_by)
+        finally:
+            stream.close()
 
     return restarting(attempt, pinned=known is not None)
 
@@ -306,12 +312,16 @@ def read_next(stream: ObjectStream, size: int) -> bytes:
     """
     Read the next bytes; fewer only at the end.
 
-    Memory is allocated as bytes arrive, and there is no second copy of them.
+    Memory for more than 64 KiB is allocated as bytes arrive, and there is no second copy of them.
     """
-    buffer = GrowingBuffer(min(size, stream.left))
+    size = min(size, stream.left)
+    if size <= _SMALL:
+        content = bytearray(size)
+        with memoryview(content) as view:
+            stream.readinto(view)
+        return bytes(content)
+    buffer = GrowingBuffer(size)
     buffer.fill(stream.readinto)
-    if buffer.size < buffer.capacity:
-        raise IntegrityError(f"{buffer.capacity} bytes were expected, {buffer.size} were received")
     return buffer.take()
 
 

@@ -121,16 +121,15 @@ def _single_payload(driver: UploadHooks, request: UploadRequest, source: Source)
     size = source.size
     if size is None:
         return None
+    cancel = request.cancel
+    checkpoint = no_checkpoint if cancel is None else partial(check_cancelled, cancel)
+    if size <= _threshold(driver):
+        return BufferPayload([source.take(size)], checkpoint)
     _refuse_if_too_large(driver, size)
-    checkpoint = (
-        partial(check_cancelled, request.cancel) if request.cancel is not None else no_checkpoint
-    )
     descriptor = source.descriptor()
-    if descriptor is not None and not driver.takes_parts:
-        return FilePayload(descriptor, 0, size, checkpoint)
-    if size > _threshold(driver):
+    if descriptor is None or driver.takes_parts:
         return None
-    return BufferPayload([source.take(size)], checkpoint)
+    return FilePayload(descriptor, 0, size, checkpoint)
 
 
 def _upload_pieces(uploader: Uploader, source: Source) -> Stored:
@@ -295,14 +294,13 @@ class _PartsUpload:
 
 def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Stored:
     """Upload an object with one request."""
-    check_cancelled(request.cancel)
+    if request.cancel is not None:
+        check_cancelled(request.cancel)
     if request.checksum is not None:
         _check_expected(request, {request.checksum[0]: payload.digest(request.checksum[0])})
     info = driver._put_object(request.container, request.name, payload, request.options)
-    computed = {}
-    for name in (*driver.digests, *payload.computed):
-        if name in info.checksums:
-            computed[name] = payload.digest(name)
+    known = info.checksums.keys()
+    computed = {name: payload.digest(name) for name in known & {*driver.digests, *payload.digests}}
     verified_by = _verified_by(info, computed)
     info = _confirmed(request, info, payload.size, computed)
     if request.progress is not None:

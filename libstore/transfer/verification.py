@@ -7,14 +7,14 @@ A `Verification` receives all bytes in order, and raises `IntegrityError` if the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from typing_extensions import override
 
 from ..errors import ServiceError, StorageError
 from ..values import Composite, ObjectInfo
-from .digests import Digests, compare, is_known, verifiable
+from .digests import Crc, Digests, compare, is_known, new_hasher, verifiable
 
 
 class CompositeHooks(Protocol):
@@ -40,8 +40,8 @@ class Verification(ABC):
     by: str
 
     @property
-    def whole(self) -> Digests | None:
-        """The digests of the bytes so far, if those of the next bytes can be appended."""
+    def crc(self) -> Crc | None:
+        """The digest of the bytes so far, if that of the next bytes can be appended to it."""
         return None
 
     @abstractmethod
@@ -72,7 +72,7 @@ def verification(
     """Return the verification of the whole object, with at most one request."""
     algorithms = verifiable(info.checksums)
     if algorithms:
-        return _WholeVerification(info, algorithms)
+        return _WholeVerification(info.checksums, algorithms[0])
     if not info.size or not info.extra.get("composite"):
         return None
     composite = driver._find_composite(container, name, info)
@@ -108,23 +108,23 @@ def with_checksums(
 class _WholeVerification(Verification):
     """Verification with the checksum of the whole object."""
 
-    def __init__(self, info: ObjectInfo, algorithms: Sequence[str]) -> None:
-        self.by = algorithms[0]
-        self._checksums = info.checksums
-        self._digests = Digests(algorithms)
+    def __init__(self, checksums: Mapping[str, str], algorithm: str) -> None:
+        self.by = algorithm
+        self._checksums = checksums
+        self._hasher = new_hasher(algorithm)
 
     @property
     @override
-    def whole(self) -> Digests | None:
-        return self._digests if self._digests.separable else None
+    def crc(self) -> Crc | None:
+        return self._hasher if isinstance(self._hasher, Crc) else None
 
     @override
     def update(self, data: memoryview) -> None:
-        self._digests.update(data)
+        self._hasher.update(data)
 
     @override
     def finish(self, what: str) -> None:
-        compare(self._checksums, self._digests.hexdigests(), what)
+        compare(self._checksums, {self.by: self._hasher.hexdigest()}, what)
 
 
 class _PartsVerification(Verification):

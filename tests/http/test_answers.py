@@ -24,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def read_all(response: Response, step: int = 1 << 20) -> bytes:
     buffer = memoryview(bytearray(step))
     parts = []
-    while count := response.body.readinto(buffer):
+    while count := response.readinto(buffer):
         parts.append(bytes(buffer[:count]))
     return b"".join(parts)
 
@@ -35,7 +35,7 @@ def test_a_small_body(serve: Serve, get: Get) -> None:
     assert (response.headers["etag"], response.headers["x-odd"]) == ('"e"', "a: b")
     assert response.read(5) == b"hello"
     assert response.read(5) == b""
-    assert response.body.readinto(memoryview(bytearray(9))) == 0
+    assert response.readinto(memoryview(bytearray(9))) == 0
 
 
 @pytest.mark.parametrize("step", [1 << 20, 65_536, 1_000])
@@ -226,7 +226,7 @@ def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) ->
     with pytest.raises(TransportError, match="is incomplete"):
         read_all(response)
     with pytest.raises(TransportError):  # and not an end that looks like one
-        response.body.readinto(memoryview(bytearray(1)))
+        response.readinto(memoryview(bytearray(1)))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_closed_answer_does_not_look_like_its_end(serve: Serve, get: Get) -> N
     response.close()
     response.close()
     with pytest.raises(TransportError, match="was closed"):
-        response.body.readinto(memoryview(bytearray(9)))
+        response.readinto(memoryview(bytearray(9)))
     with pytest.raises(TransportError, match="was closed"):
         response.read(1 << 30)
 

@@ -68,7 +68,7 @@ class Objects:
         )  # fmt: skip
         sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, sent, response, response.close)
 
     # ------------------------------------------------------------------ writing
 

@@ -76,7 +76,7 @@ class Objects:
         )
         require_stored_form(response)
         info, sent = dialect.read_info(name, response)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, sent, response, response.close)
 
     def put(
         self,

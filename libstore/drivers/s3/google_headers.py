@@ -22,7 +22,6 @@ from ...redaction import HiddenDict
 from ...rest.client import Location, XMLResponse
 from ...rest.operation import Operation
 from ...rest.reading import require_stored_form
-from ...values import Body
 from . import operations
 from .client import S3Client
 
@@ -182,10 +181,9 @@ class Told:
         self.size = response.size
         self.headers: Mapping[str, str] = _told(response.headers)
 
-    @property
-    def body(self) -> Body:
-        """The bytes."""
-        return self._response.body
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read the next bytes of the body."""
+        return self._response.readinto(buffer)
 
     def read(self, limit: int) -> bytes:
         """Return the whole body."""

@@ -148,7 +148,7 @@ class ObjectHooks(RestDriver[S3Client, Settings]):
             and (info.size or 0) > threshold
         ):
             info = self._with_digests(container, info, version)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, sent, response, response.close)
 
     def _with_digests(self, container: str, info: ObjectInfo, version: str | None) -> ObjectInfo:
         try:

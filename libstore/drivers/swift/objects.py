@@ -98,7 +98,7 @@ class Objects:
             )
         sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size)
-        return Reading(info, sent, response.body, response.close)
+        return Reading(info, sent, response, response.close)
 
     def require_absent(self, container: str, name: str) -> None:
         """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
