@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 from typing_extensions import Self, override
 
@@ -159,6 +160,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def _constant(policy: RetryPolicy) -> RetryPolicy:
+    return policy
+
+
 class Retrier:
     """
     The retry state of one driver: its policy, token bucket and clock.
@@ -181,7 +186,7 @@ class Retrier:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.policy: Callable[[], RetryPolicy] = (
-            (lambda: policy) if isinstance(policy, RetryPolicy) else policy
+            partial(_constant, policy) if isinstance(policy, RetryPolicy) else policy
         )
         self.bucket = bucket or TokenBucket()
         self.clock = clock
