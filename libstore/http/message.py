@@ -8,8 +8,6 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from ..values import Body
-
 
 class Content(Protocol):
     """A request body that can be sent again, such as a `libstore.transfer.payload.Payload`."""
@@ -52,12 +50,8 @@ class Request:
         return f"<Request {self.operation}: {self.method} {self.url}{path}>"
 
 
-class Response(Body, Protocol):
-    """
-    A response whose body is read on demand. Read it to its end, or close it.
-
-    `readinto` raises `TransportError` if the connection breaks before the end of the body.
-    """
+class Response(Protocol):
+    """A response whose body is read on demand. Read it to its end, or close it."""
 
     @property
     def status(self) -> int:
@@ -72,6 +66,15 @@ class Response(Body, Protocol):
     @property
     def size(self) -> int | None:
         """The length of the body in bytes, if it is known."""
+        ...
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """
+        Read the next bytes of the body into a buffer; return how many, 0 at the end.
+
+        Raises:
+            TransportError: The connection broke before the end of the body.
+        """
         ...
 
     def read(self, limit: int) -> bytes:

@@ -135,10 +135,11 @@ class ObjectStream:
 
     def close(self) -> None:
         """Release the connection. Calling it again is harmless."""
-        if self._reading is not None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
             if self._position > self._resumed_at:
                 self._budget.succeed()
-            self._release()
+            reading.close()
 
     def _release(self) -> None:
         reading, self._reading = self._reading, None

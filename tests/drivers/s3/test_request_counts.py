@@ -1,4 +1,4 @@
-"""How many requests an operation of the S3 driver takes, the first time and ever after."""
+"""The requests that an operation of the S3 driver sends, and the calls that it makes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calls import count_calls
 from drivers.s3.blackhole import MIB, Drain
 from drivers.s3.proxy import Relay
 from drivers.s3.recorder import CONTENT, Recorder
 
-from libstore import Container, TransferOptions, get_driver
+from libstore import Container, Object, TransferOptions, get_driver
+from libstore.drivers.s3 import S3Driver
 
 PART = 5 * MIB
 
@@ -90,6 +92,26 @@ def test_operation_sends_the_expected_requests(
     act(container)
     assert expected == recorder.methods
     assert all("location" not in target for _, target, _ in recorder.seen)
+
+
+@pytest.mark.parametrize(
+    ("operation", "most"),
+    [
+        (lambda container, obj: obj.read(), 90),
+        (lambda container, obj: container.upload_object(CONTENT, "a"), 120),
+    ],
+    ids=["read", "upload"],
+)
+def test_small_operation_makes_few_calls(
+    recorder: Recorder, operation: Callable[[Container, Object], object], most: int
+) -> None:
+    """Calls of the library's functions are counted, without those of other libraries."""
+    with S3Driver("AKID", "secret", endpoint=recorder.url, region="us-east-1") as driver:
+        driver._client.clock = lambda: 1_800_000_000.0  # the key of a signature is made once
+        obj = driver.object("bucket", "a")
+        operation(obj.container, obj)
+        operation(obj.container, obj)
+        assert 60 < count_calls(lambda: operation(obj.container, obj)) <= most
 
 
 def test_large_download_sends_one_request_per_range(tmp_path: Path) -> None:
