@@ -12,7 +12,14 @@ from drivers.rich_server import CONTENT, Ask, RichServer, missing, play
 from drivers.swift.support import PART
 from scripted import Play
 
-from libstore import IntegrityError, RetryPolicy, StorageDriver, TransferOptions, get_driver
+from libstore import (
+    IntegrityError,
+    NotSupportedError,
+    RetryPolicy,
+    StorageDriver,
+    TransferOptions,
+    get_driver,
+)
 
 BOX = "/v1/AUTH_test/bucket"
 SEGMENTS = "/v1/AUTH_test/bucket_libstore_segments"
@@ -181,3 +188,72 @@ def test_container_is_deleted_with_versions_on_two_pages(
         DELETE {BOX}/a?version-id=2
         DELETE {BOX}
     """), server.asked  # fmt: skip
+
+
+def test_manifest_with_lost_response_keeps_its_own_segments(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """The object that the second attempt replaces is the one that the first has written."""
+    written: list[bytes] = []
+
+    def before(ask: Ask) -> Play | None:
+        if ask.query.get("multipart-manifest") == "put":
+            written.append(ask.body)
+            if len(written) == 1:
+                return Play(then="close")
+            return play(412, {"x-trans-id": "R1"}) if "if-none-match" in ask.headers else None
+        if not written or ask.path != f"{BOX}/name" or ask.method not in {"GET", "HEAD"}:
+            return None
+        rows = [
+            {"name": row["path"], "hash": row["etag"], "bytes": row["size_bytes"]}
+            for row in json.loads(written[0])
+        ]
+        body = json.dumps(rows).encode() if ask.method == "GET" else b""
+        return play(200, {**LARGE, "ETag": '"another"'}, body)
+
+    server.before = before
+    driver.upload_object(bytes(PART + 1), "bucket", "name")
+    assert len(written) > 1
+    deleted = [ask.path for ask in server.asked if ask.method == "DELETE"]
+    assert not [path for path in deleted if path.startswith(f"{SEGMENTS}/segments/")]
+
+
+# ---------------------------------------------------------------------- expiry and symlinks
+
+
+def test_copy_with_its_own_expiry_does_not_keep_that_of_the_source(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    obj = driver.object("bucket", "name")
+    driver.copy_object(obj, "bucket", "copy", extra={"delete_after": 60})
+    line = f"PUT {BOX}/copy | x-delete-after: 60 | !x-delete-at"
+    assert [] == missing(server, line), server.asked
+
+
+def test_metadata_of_a_symlink_cannot_be_changed(
+    server: RichServer, driver: StorageDriver
+) -> None:
+    """The request would change the symlink's own metadata, and reads show that of its target."""
+    target = {"Content-Location": "/v1/AUTH_test/bucket/target", "ETag": "abc", "x-trans-id": "R1"}
+    server.before = lambda ask: play(200, target) if ask.method == "HEAD" else None
+    with pytest.raises(NotSupportedError, match="target"):
+        driver.update_metadata(driver.object("bucket", "name"), {"a": "b"})
+    assert "POST" not in {ask.method for ask in server.asked}
+
+
+def test_batch_deletes_large_objects_one_by_one(server: RichServer, driver: StorageDriver) -> None:
+    """A bulk request would leave their segments."""
+    prefix = OWN.rpartition("/id/")[0]
+
+    def before(ask: Ask) -> Play | None:
+        if ask.path == SEGMENTS and ask.method == "GET":
+            rows = [] if "marker" in ask.query else [{"subdir": f"{prefix}/"}]
+            return play(200, {"x-trans-id": "R1"}, json.dumps(rows).encode())
+        if ask.path.startswith(f"{BOX}/") and ask.method in {"GET", "HEAD"}:
+            entries = manifest({"name": f"/bucket_libstore_segments/{OWN}"})
+            return play(200, LARGE, entries if ask.method == "GET" else b"")
+        return None
+
+    server.before = before
+    driver.delete_objects([driver.object("bucket", "name")])
+    assert [] == missing(server, f"DELETE {BOX}/name\nDELETE {SEGMENTS}/{OWN}"), server.asked
