@@ -9,11 +9,9 @@ budgets of one driver share a `Retrier`.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from typing_extensions import Self, override
 
 from . import arguments
 from .errors import RateLimitedError, StorageError
+from .forks import renew_after_fork
 from .values import KiB, MiB
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ class TokenBucket:
     def __init__(self) -> None:
         self.tokens = _CAPACITY
         self._lock = threading.Lock()
-        _buckets.add(self)
+        renew_after_fork(self)
 
     @override
     def __reduce__(self) -> tuple[type[TokenBucket], tuple[()]]:
@@ -146,18 +145,6 @@ class TokenBucket:
         """Return tokens, up to the capacity."""
         with self._lock:
             self.tokens = min(_CAPACITY, self.tokens + tokens)
-
-
-_buckets: weakref.WeakSet[TokenBucket] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for bucket in list(_buckets):
-        bucket.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _constant(policy: RetryPolicy) -> RetryPolicy:

@@ -27,6 +27,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     {
         "readonly": "",
         "errors": "",
+        "forks": "",
         "content_types": "",
         "redaction": "",
         "version": "",
@@ -40,16 +41,16 @@ LAYERS: tuple[dict[str, str], ...] = (
         "buffers": "values",
     },
     {
-        "retry": "values errors arguments",
+        "retry": "values errors arguments forks",
         "listing": "values errors arguments",
     },
     {
         "transfer": "values errors arguments retry buffers",
-        "http": "values errors arguments retry buffers redaction version",
+        "http": "values errors arguments forks retry buffers redaction version",
     },
     {
         "options": "values errors arguments redaction retry transfer.options",
-        "auth": "arguments errors http redaction retry",
+        "auth": "arguments errors forks http redaction retry",
         "files": "values errors transfer buffers",
         "deleting": "values errors listing transfer.options transfer.workers",
     },
@@ -70,13 +71,14 @@ LAYERS: tuple[dict[str, str], ...] = (
         " files handles core deleting operations",
     },
     {
-        "rest": "values errors arguments options redaction retry listing hooks driver http auth"
+        "rest": "values errors arguments forks options redaction retry listing hooks driver http"
+        " auth"
         " transfer.aborting transfer.options transfer.part_sizes transfer.payload"
         " transfer.workers",
     },
     {
-        "drivers": "values errors error_context arguments content_types options redaction retry"
-        " listing hooks driver rest http auth transfer.aborting transfer.local_files"
+        "drivers": "values errors error_context arguments content_types forks options redaction"
+        " retry listing hooks driver rest http auth transfer.aborting transfer.local_files"
         " transfer.options transfer.part_sizes transfer.payload transfer.workers",
     },
     {

@@ -7,14 +7,13 @@ the service rejects it.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from ..errors import AuthenticationError, StorageError
+from ..forks import renew_after_fork
 from ..http.message import Request
 from ..redaction import Hidden, without_frames
 
@@ -60,7 +59,7 @@ class TokenCache:
         self._token: _HiddenToken | None = None
         self._renewal = 0.0
         self.after_fork()
-        _caches.add(self)
+        renew_after_fork(self)
 
     def after_fork(self) -> None:
         """Replace the lock, which a thread of the parent process may have held."""
@@ -133,18 +132,6 @@ def _hidden_token(token: object) -> _HiddenToken | str:
     if isinstance(text, str) and isinstance(end, (int, float)):
         return _HiddenToken(Hidden(text), end)
     return type(token).__name__
-
-
-_caches: weakref.WeakSet[TokenCache] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for cache in list(_caches):
-        cache.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class BearerSigner:

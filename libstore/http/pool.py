@@ -8,7 +8,6 @@ streams that are not read to their end.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from ..forks import renew_after_fork
 from .connection import Channel, Connection, PlainConnection, SecureConnection
 from .network_errors import OutageError, Peer, connecting
 
@@ -61,7 +61,7 @@ class ConnectionPool:
         # in this thread, too.
         self._condition = threading.Condition(threading.RLock())
         self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
-        _pools.add(self)
+        renew_after_fork(self)
 
     def lease(self) -> Connection:
         """Return a connection, open or new; wait for one if all are in use."""
@@ -133,8 +133,8 @@ class ConnectionPool:
         for _ in range(_close_all(self._free)):
             self._put(None)
 
-    def abandon(self) -> None:
-        """In a forked process: drop all connections, which belong to the parent process."""
+    def after_fork(self) -> None:
+        """Drop all connections, which belong to the parent process."""
         self._closed = True
         self._free = []
         self._waiting = 0
@@ -188,15 +188,3 @@ def _close_all(free: list[Connection | None]) -> int:
         count += 1
         if connection is not None:
             connection.close()
-
-
-_pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for pool in list(_pools):
-        pool.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -12,7 +12,6 @@ import socket
 import ssl
 import threading
 import warnings
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +28,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..arguments import shorten
 from ..errors import InvalidOptionError, LocalFileNotFoundError, ServiceError
+from ..forks import renew_after_fork
 from ..redaction import Hidden, conceal, last_request, without_frames
 from ..version import __version__
 from . import headers as header_rules
@@ -168,14 +168,15 @@ class Transport:
         # The passwords of proxies, which are removed from messages.
         self._secrets = self._proxies.secrets
         self._bundle = self._find_bundle()
-        self._begin()
-        _transports.add(self)
+        self.after_fork()
+        renew_after_fork(self)
 
     @override
     def __reduce__(self) -> tuple[type[Transport], tuple[TransportOptions]]:
         return type(self), (self.options,)
 
-    def _begin(self) -> None:
+    def after_fork(self) -> None:
+        """Forget all connections, and replace the lock: both belong to the parent process."""
         self._lock = threading.Lock()
         self._origins: dict[str, _Origin] = {}
         self._adapters: dict[bool, _Adapter] = {}
@@ -400,16 +401,3 @@ def _head(origin: _Origin, request: Request, headers: Mapping[str, str]) -> memo
     if size or request.method in _METHODS_WITH_CONTENT:
         head += f"content-length: {size}\r\n"
     return memoryview(f"{head}\r\n".encode())
-
-
-_transports: weakref.WeakSet[Transport] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # A lock may have been held by a thread that does not exist in this process.
-    for transport in list(_transports):
-        transport._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

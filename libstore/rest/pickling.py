@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from ..forks import renew_after_fork
 from ..options import Options
 
 
@@ -35,6 +35,7 @@ class _Restored:
     def __init__(self) -> None:
         self._drivers: WeakValueDictionary[bytes, Restorable] = WeakValueDictionary()
         self.after_fork()
+        renew_after_fork(self)
 
     def after_fork(self) -> None:
         """Make a lock that no thread of the parent process holds."""
@@ -67,8 +68,6 @@ def _is_like(known: Restorable, made: Restorable, given: Mapping[str, Any]) -> b
 
 
 restored = _Restored()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=restored.after_fork)
 
 
 def restore(cls: Callable[..., Restorable], given: dict[str, Any]) -> Restorable:

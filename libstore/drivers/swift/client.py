@@ -7,9 +7,7 @@ cluster come from ``/info``, which is requested once, when something first depen
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -24,6 +22,7 @@ from ...errors import (
     ObjectNotFoundError,
     ServiceError,
 )
+from ...forks import renew_after_fork
 from ...http.client import Client, Unsigned
 from ...http.json import parse_json
 from ...http.message import Response, Signer
@@ -72,10 +71,10 @@ class SwiftClient(ServiceClient):
         self._found: tuple[str, Endpoint] | None = None
         self._info: Info | None = None
         self.after_fork()
-        _all_clients.add(self)
+        renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Take a lock that no thread of another process holds."""
+        """Replace the lock, which a thread of the parent process may have held."""
         self._lock = threading.Lock()
 
     @override
@@ -196,15 +195,3 @@ class SwiftClient(ServiceClient):
         )
         rows = rows_of(self.send_json(operations.LIST_CONTAINER, container, query=query))
         return Page(rows, next_marker(rows, marker))
-
-
-_all_clients: weakref.WeakSet[SwiftClient] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for client in list(_all_clients):
-        client.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

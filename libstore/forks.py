@@ -1,0 +1,31 @@
+"""Objects that must be renewed in a forked process, such as those that have locks."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+
+class Forkable(Protocol):
+    """An object whose locks may be held by a thread that does not exist in a child process."""
+
+    def after_fork(self) -> None:
+        """Make new locks, and drop what belongs to the parent process."""
+
+
+_objects: weakref.WeakSet[Forkable] = weakref.WeakSet()
+
+
+def renew_after_fork(forkable: Forkable) -> None:
+    """Have `after_fork` called in each child process, for as long as the object exists."""
+    _objects.add(forkable)
+
+
+def _renew() -> None:
+    for forkable in list(_objects):
+        forkable.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
