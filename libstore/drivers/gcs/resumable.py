@@ -141,7 +141,8 @@ class Resumable:
         """Return a function that sends the rest and publishes the object; it may be repeated."""
         session = self._session(upload)
         total = session.received
-        sender = _Sender(self._client, session, None, total, total, checksums)
+        hashes = dialect.hash_header(checksums)
+        sender = _Sender(self._client, session, total, total=total, hashes=hashes)
 
         def finish() -> ObjectInfo:
             try:
@@ -204,38 +205,33 @@ class Resumable:
         sendable = max(available - 1, 0) // QUANTUM * QUANTUM
         if sendable:
             stop = session.received - len(session.rest) + sendable
-            self._client.confirmer.run(_Sender(self._client, session, payload, stop).send)
+            self._client.confirmer.run(_Sender(self._client, session, stop, payload).send)
         rest = _Bytes(session.rest, payload, sendable, available)
         session.rest = b"".join(bytes(block) for block in rest.blocks())
         session.received += payload.size
 
 
+@dataclass
 class _Sender:
     """
     Sends the bytes of a session up to `stop`.
 
-    Args:
+    Attributes:
         payload: The bytes behind the rest of the session.
         total: The size of the object, if these are its last bytes.
+        hashes: The header ``x-goog-hash`` for the last bytes.
     """
 
-    def __init__(
-        self,
-        client: GCSClient,
-        session: _Session,
-        payload: Payload | None,
-        stop: int,
-        total: int | None = None,
-        checksums: Mapping[str, str] | None = None,
-    ) -> None:
-        self._client = client
-        self._session = session
-        self._payload = payload
-        self._first = session.received - len(session.rest)
-        self._stop = stop
-        self._total = total
-        self._hashes = dialect.hash_header(checksums or {})
-        self._farthest = session.stored
+    client: GCSClient
+    session: _Session
+    stop: int
+    payload: Payload | None = None
+    total: int | None = None
+    hashes: str = ""
+
+    def __post_init__(self) -> None:
+        self._first = self.session.received - len(self.session.rest)
+        self._farthest = self.session.stored
         self._seconds = 0.0
         self._failed = False
 
@@ -255,18 +251,14 @@ class _Sender:
             raise
 
     def _send(self) -> ObjectInfo | None:
-        session, first = self._session, self._first
+        session, first = self.session, self._first
         while True:
             start, before = session.stored, self._farthest
-            content = _Bytes(session.rest, self._payload, start - first, self._stop - first)
-            if not content.size and self._total is None:
+            content = _Bytes(session.rest, self.payload, start - first, self.stop - first)
+            if not content.size and self.total is None:
                 return None
-            span = f"{start}-{self._stop - 1}" if content.size else "*"
-            began = self._client.retrier.clock()
-            try:
-                info = self._request(operations.RESUME_UPLOAD, span, content)
-            finally:
-                self._seconds = self._client.retrier.clock() - began
+            span = f"{start}-{self.stop - 1}" if content.size else "*"
+            info = self._request(operations.RESUME_UPLOAD, span, content)
             if info is not None or not content.size:
                 return info
             if session.stored <= before:
@@ -275,33 +267,40 @@ class _Sender:
     def _request(
         self, operation: Operation, span: str, content: Content | bytes = b""
     ) -> ObjectInfo | None:
-        total = "*" if self._total is None else self._total
-        headers = {**self._session.headers, "content-range": f"bytes {span}/{total}"}
-        if self._hashes and operation is operations.RESUME_UPLOAD:
-            headers["x-goog-hash"] = self._hashes
-        return self._read(
-            self._client.send(operation, path=self._session.path, headers=headers, content=content)
-        )
+        total = "*" if self.total is None else self.total
+        headers = {**self.session.headers, "content-range": f"bytes {span}/{total}"}
+        sends_bytes = operation is operations.RESUME_UPLOAD
+        if self.hashes and sends_bytes:
+            headers["x-goog-hash"] = self.hashes
+        began = self.client.retrier.clock()
+        try:
+            response = self.client.send(
+                operation, path=self.session.path, headers=headers, content=content
+            )
+        finally:
+            if sends_bytes:
+                self._seconds = self.client.retrier.clock() - began
+        return self._read(response)
 
     def _read(self, response: Response) -> ObjectInfo | None:
         """Note which bytes are stored; return the object when it is published."""
-        session, name = self._session, self._session.upload.name
+        session, name = self.session, self.session.upload.name
         if response.status != _INCOMPLETE:
             if response.size == 0 and "x-goog-generation" in response.headers:  # the XML API
                 response.close()
                 return dialect.written_info(name, response.headers)
-            resource = self._client.read_json(operations.RESUME_UPLOAD, response)
+            resource = self.client.read_json(operations.RESUME_UPLOAD, response)
             dialect.require_name(resource, name)
             return dialect.object_info(resource)
         response.close()
         # Without a range nothing is stored.
         last = parse_size(response.headers.get("range", "").rpartition("-")[2])
         session.stored = 0 if last is None else last + 1
-        if not self._first <= session.stored <= self._stop:
+        if not self._first <= session.stored <= self.stop:
             raise ServiceError("Google has lost bytes of the upload, or has other bytes than sent")
         if session.stored > self._farthest:
             moved = session.stored - self._farthest
-            self._client.retrier.budget().moved(moved, self._seconds, enough=1)
+            self.client.retrier.budget().moved(moved, self._seconds, enough=1)
             self._farthest = session.stored
         return None
 

@@ -201,6 +201,27 @@ def test_completed_session_that_is_gone_is_checked(model: Model, driver: GCSDriv
     assert not list(driver.list_uploads("box"))
 
 
+@pytest.mark.parametrize("if_absent", [False, True], ids=["unconditional", "conditional"])
+def test_session_that_is_gone_without_an_object_is_an_error(
+    model: Model, driver: GCSDriver, if_absent: bool
+) -> None:
+    gone = RefusedError(410, "gone", "Gone")
+    query = Once(rf"PUT .*bytes \*/{SIZE}$", gone, times=9)
+    end = Once(rf"PUT .*-\d+/{SIZE}$", BUSY)
+
+    def before(request: Request) -> None:
+        query(request)
+        end(request)
+
+    model.before = before
+    model.seen.clear()
+    with pytest.raises(ServiceError, match="start it again"):
+        driver.upload_object(noise(SIZE), "box", "big", if_absent=if_absent)
+    # The last bytes, the query, and a check of the object.
+    assert ["PUT", "PUT", "GET", "DELETE"] == [line.split(" ")[0] for line in model.seen[-4:]]
+    assert not model.buckets["box"].live
+
+
 def test_session_without_progress_is_an_error(
     model: Model, driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
