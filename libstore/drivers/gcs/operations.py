@@ -22,8 +22,9 @@ PUT_ACL = Operation("PutACL", "PUT", OBJECT, proof=("x-amz", "x-goog-"))
 DELETE_BATCH = Operation("DeleteBatch", "POST", ACCOUNT, response=CONTENT)
 GET_OBJECT = Operation("GetObject", "GET", OBJECT, response=JSON)
 READ_OBJECT = Operation(
-    "ReadObject", "GET", OBJECT, success=(200, 206), proof=("x-goog-",), response=CONTENT
-)
+    "ReadObject", "GET", OBJECT, success=(200, 206), proof=("x-goog-", "content-range"),
+    response=CONTENT,
+)  # fmt: skip
 INSERT_OBJECT = Operation("InsertObject", "POST", OBJECT, creates=True, response=JSON)
 PATCH_OBJECT = Operation("PatchObject", "PATCH", OBJECT, idempotent=False, response=JSON)
 REWRITE_OBJECT = Operation("RewriteObject", "POST", OBJECT, response=JSON)
