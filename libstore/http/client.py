@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from ..errors import StorageError, TransportError
-from ..redaction import HiddenBytes
+from ..redaction import Hidden, HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy, current_budget
 from ..values import KiB
 from . import headers as header_rules
@@ -45,6 +45,26 @@ class Unsigned:
 
     def renew(self, _request: Request, /) -> bool:
         """Return `False`: there are no credentials."""
+        return False
+
+
+class HeaderSigner:
+    """
+    A signer that sends the same headers with each request, such as a token or an API key.
+
+    Args:
+        headers: Their values are not shown in tracebacks.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = {name: Hidden(value) for name, value in headers.items()}
+
+    def sign(self, request: Request, _now: float, /) -> Mapping[str, str]:
+        """Return the request's headers with those of this signer."""
+        return {**request.headers, **self._headers}
+
+    def renew(self, _request: Request, /) -> bool:
+        """Return `False`: there are no other credentials."""
         return False
 
 

@@ -122,9 +122,13 @@ def _in_utc(when: datetime) -> datetime:
     )
 
 
-def parse_epoch(text: str | None) -> datetime | None:
-    """Parse seconds since 1970, such as ``1800000000.12345``, to UTC; `None` if invalid."""
-    return utc_time(float(text)) if text and _SECONDS.fullmatch(text) else None
+def parse_epoch(value: object) -> datetime | None:
+    """Parse seconds since 1970, a number or a text, to UTC; `None` if they are invalid."""
+    if isinstance(value, str):
+        return utc_time(float(value)) if _SECONDS.fullmatch(value) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return utc_time(value)
+    return None
 
 
 def parse_content_range(text: str | None) -> tuple[Span | None, int | None] | None:

@@ -10,7 +10,7 @@ docs/writing-a-driver.md. Names that are not in ``__all__`` may change in any ve
 from __future__ import annotations
 
 from ..auth.bearer import BearerSigner, TokenCache, TokenCredential
-from ..http.client import Unsigned
+from ..http.client import HeaderSigner, Unsigned
 from ..http.encoding import encode, encode_path
 from ..http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
 from ..http.message import Request, Response, Signer
@@ -39,6 +39,7 @@ from .errors import (
     ErrorMapper,
     ErrorResponse,
     Meaning,
+    json_errors,
     not_found,
     precondition_failed,
     rejects_malformed,
@@ -88,6 +89,7 @@ __all__ = [
     "ErrorMapper",
     "ErrorResponse",
     "HeaderDialect",
+    "HeaderSigner",
     "Hidden",
     "Location",
     "Meaning",
@@ -117,6 +119,7 @@ __all__ = [
     "encode",
     "encode_path",
     "hex_digest",
+    "json_errors",
     "not_found",
     "one_of",
     "option",

@@ -32,6 +32,7 @@ from ..errors import (
     StorageFullError,
 )
 from ..http.headers import is_html
+from ..http.json import parse_json
 from ..http.message import Fault, Request, Response
 from ..redaction import redact, sent_secrets
 from .operation import ACCOUNT, CONTAINER, JSON, OBJECT, XML, Operation, ServiceRequest, unproven
@@ -158,6 +159,32 @@ class ErrorResponse:
 
 #: An entry of a table: a meaning, or a function for a meaning that depends on the request.
 Entry: TypeAlias = Meaning | Callable[[ErrorResponse], Meaning]
+
+
+def json_errors(
+    code: str, message: str = ""
+) -> Callable[[Mapping[str, str], bytes], ErrorDocument]:
+    """
+    Return the `parse` of an `ErrorMapper` for errors that are JSON objects.
+
+    Args:
+        code: The name of the member that has the error code.
+        message: The name of the member that has a message for people, if there is one.
+    """
+
+    def parse(_headers: Mapping[str, str], body: bytes) -> ErrorDocument:
+        try:
+            document = parse_json(body)
+        except ValueError:
+            return ErrorDocument()
+        if not isinstance(document, dict) or not isinstance(document.get(code), str):
+            return ErrorDocument()
+        text = document.get(message)
+        return ErrorDocument(
+            document[code], text if isinstance(text, str) else "", recognized=True
+        )
+
+    return parse
 
 
 def not_found(response: ErrorResponse) -> Meaning:

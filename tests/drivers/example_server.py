@@ -1,4 +1,4 @@
-"""The service that docs/examples/network_driver.py speaks to: a small REST store in memory."""
+"""The service of docs/examples/network_driver.py: a small REST store in memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SIGNING_KEY = b"the signing key of the example service"
 
 
 class RefusedError(Exception):
-    """A request that is answered by a status and a code."""
+    """A request that is rejected with a status and a code."""
 
 
 @dataclass(frozen=True)
-class Jar:
-    """An object; `etag` is the moment of its writing, counted."""
+class Stored:
+    """An object; each write has another `etag`, whatever the content is."""
 
     content: bytes
     type: str
@@ -41,7 +41,7 @@ class Jar:
     def md5(self) -> str:
         return hashlib.md5(self.content).hexdigest()
 
-    def told(self, name: str) -> dict[str, Any]:
+    def document(self, name: str) -> dict[str, Any]:
         return {
             "name": name, "size": len(self.content), "etag": self.etag, "md5": self.md5,
             "modified": self.modified, "type": self.type, "metadata": self.metadata,
@@ -51,15 +51,21 @@ class Jar:
 
 @dataclass
 class Bucket:
-    """What is in a bucket; uploads are the jar to be, and its parts by their numbers."""
+    """The objects of a bucket, and its uploads: name, object to be, and parts by number."""
 
-    jars: dict[str, Jar] = field(default_factory=dict)
-    uploads: dict[str, tuple[str, Jar, dict[int, bytes]]] = field(default_factory=dict)
+    objects: dict[str, Stored] = field(default_factory=dict)
+    uploads: dict[str, tuple[str, Stored, dict[int, bytes]]] = field(default_factory=dict)
     public: bool = False
+    created: float = field(default_factory=time.time)
 
 
 class ExampleServer(ThreadingHTTPServer):
-    """All buckets, and the lock without which nobody touches them."""
+    """
+    The buckets, and the lock that guards them.
+
+    Attributes:
+        lose: Requests, such as ``"PUT"`` or ``"POST upload"``, whose next response is not sent.
+    """
 
     daemon_threads = True
 
@@ -67,21 +73,22 @@ class ExampleServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.buckets: dict[str, Bucket] = {}
         self.lock = threading.Lock()
+        self.lose: list[str] = []
         self.numbers = itertools.count(1)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def keep(self, bucket: Bucket, name: str, jar: Jar) -> dict[str, Any]:
-        kept = replace(jar, etag=f"e{next(self.numbers)}", modified=time.time())
-        bucket.jars[name] = kept
-        return kept.told(name)
+    def keep(self, bucket: Bucket, name: str, stored: Stored) -> dict[str, Any]:
+        kept = replace(stored, etag=f"e{next(self.numbers)}", modified=time.time())
+        bucket.objects[name] = kept
+        return kept.document(name)
 
 
 @contextmanager
 def example_server() -> Iterator[ExampleServer]:
-    """Run one."""
+    """Run a server in a thread."""
     with ExampleServer() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
@@ -96,13 +103,13 @@ class Handler(BaseHTTPRequestHandler):
     server: ExampleServer
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):  # whatever the method is
+        if name.startswith("do_"):  # all methods
             return self.respond
         raise AttributeError(name)
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def respond(self) -> None:
         self.content = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -112,10 +119,15 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with self.server.lock:
                 self.allow(*names)
-                status, headers, body = self.answer(*names)
+                status, headers, body = self.respond_to(*names)
         except RefusedError as error:
             status, code = error.args
             headers, body = {"x-request-id": "REQUEST1"}, json.dumps({"error": code}).encode()
+        for request in (self.command, *(f"{self.command} {key}" for key in self.query)):
+            if request in self.server.lose:
+                self.server.lose.remove(request)
+                self.close_connection = True
+                return
         self.send_response(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():
             self.send_header(name, value)
@@ -124,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def allow(self, bucket: str = "", name: str = "") -> None:
-        """Refuse who has neither the token nor a URL that is signed, unless all may read."""
+        """Reject a request without token or signature, unless the bucket is public."""
         if self.headers.get("authorization") == f"Bearer {TOKEN}":
             return
         known = self.server.buckets.get(bucket)
@@ -139,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
         if signature != expected or self.query["method"] != self.command or not fresh:
             raise RefusedError(403, "not-allowed")
 
-    def answer(self, bucket: str = "", name: str = "") -> tuple[int, dict[str, str], bytes]:
+    def respond_to(self, bucket: str = "", name: str = "") -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body."""
         known = self.server.buckets.get(bucket)
         if name == "" and known is None and self.command == "PUT" and not self.query:
@@ -161,15 +173,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "PUT":
             bucket.public = True
         elif self.command == "DELETE":
-            if bucket.jars or bucket.uploads:
+            if bucket.objects or bucket.uploads:
                 raise RefusedError(409, "bucket-not-empty")
             del self.server.buckets[name]
         elif self.command == "POST":
             for doomed in json.loads(self.content):
-                bucket.jars.pop(doomed, None)
+                bucket.objects.pop(doomed, None)
         elif "about" in self.query:
-            sizes = [len(jar.content) for jar in bucket.jars.values()]
-            return _json({"count": len(sizes), "size": sum(sizes)})
+            sizes = [len(stored.content) for stored in bucket.objects.values()]
+            return _json({"count": len(sizes), "size": sum(sizes), "created": bucket.created})
         elif "uploads" in self.query:
             begun = bucket.uploads.items()
             return _json(
@@ -182,14 +194,16 @@ class Handler(BaseHTTPRequestHandler):
     def listing(self, bucket: Bucket) -> tuple[int, dict[str, str], bytes]:
         prefix, delimiter, last = (self.query[key] for key in ("prefix", "delimiter", "after"))
         items: list[dict[str, Any]] = []
-        for name in sorted(name for name in bucket.jars if name.startswith(prefix)):
+        for name in sorted(name for name in bucket.objects if name.startswith(prefix)):
             end = name.find(delimiter, len(prefix)) + len(delimiter) if delimiter else -1
             shown = name[:end] if end >= len(prefix) + len(delimiter) and delimiter else name
             if shown <= last:
                 continue
             if len(items) == int(self.query["limit"]):
                 return _json({"items": items, "next": last})
-            items.append(bucket.jars[name].told(name) if shown == name else {"prefix": shown})
+            items.append(
+                bucket.objects[name].document(name) if shown == name else {"prefix": shown}
+            )
             last = shown
         return _json({"items": items, "next": None})
 
@@ -201,24 +215,24 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(400, "bad-digest")
         if "begin" in self.query:
             key = f"u{next(self.server.numbers)}"
-            bucket.uploads[key] = (name, self.jar(), {})
-            return _json({"upload": key})
+            bucket.uploads[key] = (name, self.stored(), {})
+            return _json(key)
         if "upload" in self.query:
             return self.of_upload(bucket, name, self.query["upload"])
-        jar = bucket.jars.get(name)
-        self.require(jar)
+        stored = bucket.objects.get(name)
+        self.require(stored)
         if self.command == "PUT":
-            made = self.copied() if "from" in self.query else self.jar()
+            made = self.copied() if "from" in self.query else self.stored()
             return _json(self.server.keep(bucket, name, made))
         if self.command == "DELETE":
-            bucket.jars.pop(name, None)
+            bucket.objects.pop(name, None)
             return _json({})
-        if jar is None:
+        if stored is None:
             raise RefusedError(404, "no-object")
         if self.command == "PATCH":
-            bucket.jars[name] = self.described(jar)
-            return _json(bucket.jars[name].told(name))
-        return _json(jar.told(name)) if "about" in self.query else self.content_of(jar)
+            bucket.objects[name] = self.described(stored)
+            return _json(bucket.objects[name].document(name))
+        return _json(stored.document(name)) if "about" in self.query else self.content_of(stored)
 
     def of_upload(self, bucket: Bucket, name: str, key: str) -> tuple[int, dict[str, str], bytes]:
         if self.command == "DELETE":
@@ -226,71 +240,78 @@ class Handler(BaseHTTPRequestHandler):
             return _json({})
         if key not in bucket.uploads:
             raise RefusedError(404, "no-upload")
-        _, jar, parts = bucket.uploads[key]
+        _, stored, parts = bucket.uploads[key]
         if self.command == "PUT":
             parts[int(self.query["part"])] = self.content
             return _json({"md5": hashlib.md5(self.content).hexdigest()})
         if self.command == "GET":
-            return _json([
-                {"number": number, "size": len(part), "md5": hashlib.md5(part).hexdigest()}
-                for number, part in sorted(parts.items())
-            ])  # fmt: skip
-        self.require(bucket.jars.get(name))
+            return _json(list(self.rows(parts)))
+        self.require(bucket.objects.get(name))
         content = b"".join(parts[number] for number in json.loads(self.content))
         del bucket.uploads[key]
-        return _json(self.server.keep(bucket, name, replace(jar, content=content)))
+        return _json(self.server.keep(bucket, name, replace(stored, content=content)))
 
-    def require(self, jar: Jar | None) -> None:
-        """Refuse what is asked on a condition that does not hold."""
-        if self.headers.get("if-none-match") == "*" and jar is not None:
+    def rows(self, parts: Mapping[int, bytes]) -> Iterator[dict[str, Any]]:
+        """Yield the description of each part of an upload."""
+        offset = 0
+        for number, part in sorted(parts.items()):
+            md5 = hashlib.md5(part).hexdigest()
+            yield {"number": number, "offset": offset, "size": len(part), "md5": md5}
+            offset += len(part)
+
+    def require(self, stored: Stored | None) -> None:
+        """Reject the request if its condition does not hold."""
+        if self.headers.get("if-none-match") == "*" and stored is not None:
             raise RefusedError(412, "exists")
         wanted = self.headers.get("if-match")
-        if wanted is not None and (jar is None or wanted != f'"{jar.etag}"'):
+        if wanted is not None and (stored is None or wanted != f'"{stored.etag}"'):
             raise RefusedError(412, "changed")
 
-    def jar(self) -> Jar:
-        """Return what the request has."""
+    def stored(self) -> Stored:
+        """Return the object that the request describes."""
         kind = self.headers.get("content-type") or "application/octet-stream"
-        return Jar(self.content, kind, self.metadata(), self.headers.get("cache-control"))
+        return Stored(self.content, kind, self.metadata(), self.headers.get("cache-control"))
 
     def metadata(self) -> dict[str, str]:
         pairs = ((name.lower(), value) for name, value in self.headers.items())
         return {name[7:]: unquote(value) for name, value in pairs if name[:7] == "x-meta-"}
 
-    def described(self, jar: Jar) -> Jar:
-        metadata = self.metadata() if "metadata" in self.query else jar.metadata
-        return replace(jar, metadata=metadata, type=self.headers.get("content-type") or jar.type)
+    def described(self, stored: Stored) -> Stored:
+        metadata = self.metadata() if "metadata" in self.query else stored.metadata
+        return replace(
+            stored, metadata=metadata, type=self.headers.get("content-type") or stored.type
+        )
 
-    def copied(self) -> Jar:
+    def copied(self) -> Stored:
         bucket = self.server.buckets.get(self.query["from-bucket"])
         if bucket is None:
             raise RefusedError(404, "no-source-bucket")
-        jar = bucket.jars.get(self.query["from"])
-        if jar is None:
+        stored = bucket.objects.get(self.query["from"])
+        if stored is None:
             raise RefusedError(404, "no-object")
-        if self.query.get("from-etag", jar.etag) != jar.etag:
+        if self.query.get("from-etag", stored.etag) != stored.etag:
             raise RefusedError(412, "source-changed")
-        return self.described(jar)
+        return self.described(stored)
 
-    def content_of(self, jar: Jar) -> tuple[int, dict[str, str], bytes]:
+    def content_of(self, stored: Stored) -> tuple[int, dict[str, str], bytes]:
         headers = {
-            "etag": f'"{jar.etag}"', "x-md5": jar.md5, "x-modified": str(jar.modified),
-            "content-type": jar.type,
-            **{f"x-meta-{key}": quote(value, safe="") for key, value in jar.metadata.items()},
+            "etag": f'"{stored.etag}"', "x-md5": stored.md5, "x-modified": str(stored.modified),
+            "content-type": stored.type,
+            **{f"x-meta-{key}": quote(value, safe="") for key, value in stored.metadata.items()},
         }  # fmt: skip
-        if jar.cache is not None:
-            headers["cache-control"] = jar.cache
+        if stored.cache is not None:
+            headers["cache-control"] = stored.cache
         if self.query.get("show-as"):
             headers["content-disposition"] = self.query["show-as"]
-        size = len(jar.content)
+        size = len(stored.content)
         if "range" not in self.headers:
-            return 200, headers, jar.content
+            return 200, headers, stored.content
         first, _, last = self.headers["range"].removeprefix("bytes=").partition("-")
         start, stop = int(first), min(size, int(last or size) + 1)
         if start >= size:
             raise RefusedError(416, "range")
         headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
-        return 206, headers, jar.content[start:stop]
+        return 206, headers, stored.content[start:stop]
 
 
 def _json(value: object) -> tuple[int, dict[str, str], bytes]:

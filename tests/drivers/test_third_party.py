@@ -1,4 +1,4 @@
-"""Drivers of somebody else's: those of docs/writing-a-driver.md, and how they are found."""
+"""Test the drivers of docs/writing-a-driver.md, and how drivers of other packages are found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from drivers.example_server import SIGNING_KEY, TOKEN, ExampleServer, example_server
 
-from libstore import StorageDriver
+from libstore import RetryPolicy, StorageDriver, TransferOptions
 from libstore.hooks import OPTIONS, DriverHooks
 from libstore.testing import Downloads, DriverConformance
 
@@ -33,7 +33,7 @@ def _load(name: str) -> Any:
 
 
 SQLiteDriver = _load("third_party_driver").SQLiteDriver
-LarderDriver = _load("network_driver").LarderDriver
+ExampleDriver = _load("network_driver").ExampleDriver
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +64,15 @@ class TestDownloadsBesideADriversFile(Downloads):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ExampleServer]:
-    """Run a example_server."""
+    """Run the server of the made-up service."""
     with example_server() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def network_driver(server: ExampleServer) -> Iterator[StorageDriver]:
-    """Return a driver of it."""
-    with LarderDriver(server.url, TOKEN, signing_key=SIGNING_KEY) as driver:
+    """Return a driver of the made-up service."""
+    with ExampleDriver(server.url, TOKEN, signing_key=SIGNING_KEY, pickle_secret=True) as driver:
         yield driver
 
 
@@ -83,6 +83,39 @@ class TestNetworkDriver(DriverConformance):
     def driver(self, network_driver: StorageDriver) -> StorageDriver:
         """Return the driver that all tests share."""
         return network_driver
+
+
+def test_writes_with_lost_responses_take_effect_once(server: ExampleServer) -> None:
+    """The token of a conditional write shows that it was the one that stored the object."""
+    with ExampleDriver(server.url, TOKEN, retry=RetryPolicy(base=0)) as driver:
+        server.lose = ["PUT"]
+        box = driver.create_container("lost")
+        server.lose = ["PUT"]
+        first = box.upload_object(b"content", "a", if_absent=True)
+        etag = first.etag
+        server.lose = ["PUT"]
+        second = box.upload_object(b"content", "a", if_match=etag)
+        server.lose = ["PATCH"]
+        third = second.update_metadata({"owner": "me"}, if_match=second.etag)
+        second.delete()
+        server.lose = ["DELETE"]
+        box.delete(recursive=False)
+
+    assert [] == server.lose
+    assert {"owner": "me"} == dict(third.metadata)
+
+
+def test_lost_response_to_the_end_of_an_upload_is_confirmed(server: ExampleServer) -> None:
+    transfer = TransferOptions(multipart_threshold=64 * 1024, part_size=64 * 1024)
+    with ExampleDriver(server.url, TOKEN, transfer=transfer, retry=RetryPolicy(base=0)) as driver:
+        box = driver.create_container("finished")
+        for condition in ({}, {"if_absent": True}):
+            server.lose = ["POST upload"]
+            content = os.urandom(100_000)
+            obj = box.upload_object(content, f"{condition}", **condition)
+
+            assert [] == server.lose
+            assert content == obj.read()
 
 
 def test_example_driver_has_the_required_hooks_only() -> None:
