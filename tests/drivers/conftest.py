@@ -98,15 +98,15 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
 
 @pytest.fixture
 def played() -> Iterator[Server]:
-    """Run a server that plays what a test puts into its steps, and has to come to all of them."""
+    """Run a server that plays the steps of a test, and fails the test unless all were used."""
     with contextlib.closing(Server(default=answer(b"", status=500))) as server:
         yield server
-        assert [] == [step.data[:80] for step in server.steps], "these were not asked for"
+        assert [] == [step.data[:80] for step in server.steps], "these were not requested"
 
 
 @pytest.fixture
 def server(played: Server) -> Server:
-    """Return the same, for whoever has no other server."""
+    """Return the same, for tests without another server."""
     return played
 
 

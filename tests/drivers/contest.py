@@ -107,7 +107,7 @@ def lease(line: str, container: str, folder: str, rounds: int) -> list[str]:
 
 
 def count(line: str, container: str, folder: str, rounds: int) -> list[str]:
-    """Append lines of this process's own to an object, each if nobody else did meanwhile."""
+    """Append lines of this process's own to an object, each if no other process did meanwhile."""
     box = _box(line, container)
     _meet(folder)
     found = []
@@ -128,7 +128,7 @@ def cycle(line: str, container: str, folder: str, rounds: int, inside: str) -> l
     Take one lock and give it back again, over and over, with equal bytes each time.
 
     Args:
-        inside: A file that may exist once: whoever has the lock creates and deletes it.
+        inside: A file that may exist once: the owner of the lock creates and deletes it.
     """
     box = _box(line, container)
     found: list[str] = []

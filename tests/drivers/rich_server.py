@@ -1,8 +1,8 @@
 """
-Services that have one rich object under every name, and take whatever is asked of them.
+Services that have one object with all attributes under every name, and accept every request.
 
-They are there for what a driver sends: each request is kept, and answered as the service's
-documentation says. What they are told is not kept.
+They record the requests that a driver sends, and respond as the documentation of the service
+says. Nothing is stored.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Starts of uploads whose response is lost: nothing is left open, and no upload of others is aborted.
+Starts of uploads whose response is lost: nothing is left open, and no other upload is aborted.
 
 The request reaches the service, and its response does not arrive. Real servers, and the models of
 Google's, keep what it began.

@@ -1,7 +1,7 @@
 """
 The likeliest mistakes: with every driver the same error, which says what to do.
 
-Nobody listens where the drivers would send something, and nothing is sent: what is wrong is found
+No server listens where the drivers would send requests, and none is sent: mistakes are found
 out before.
 """
 

@@ -26,6 +26,7 @@ from libstore.errors import (
     TransportTimeoutError,
 )
 from libstore.http.client import Client, Unsigned
+from libstore.http.connection import Channel
 from libstore.http.environment import Proxies, proxies_from
 from libstore.http.message import Request
 from libstore.http.transport import Transport
@@ -528,3 +529,14 @@ def test_an_answer_from_before_the_fork_breaks_off_in_the_child(
 def test_a_pool_needs_room() -> None:
     with pytest.raises(InvalidOptionError, match="pool_size"):
         Transport(pool_size=0)
+
+
+def test_line_whose_end_is_split_between_two_segments_is_found() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        channel = Channel(near, 5.0)
+        far.sendall(b"5\r")
+        channel.fill()
+        far.sendall(b"\nrest")
+        assert b"5" == channel.line(100)
+        assert 4 == channel.buffered

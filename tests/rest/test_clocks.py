@@ -122,7 +122,7 @@ def test_a_clock_that_is_set_wrong_after_a_good_request(
 def test_conditional_write_is_repeated_with_the_right_clock(
     server: Server, driver: StorageDriver
 ) -> None:
-    """Whoever refuses a request has not carried it out."""
+    """A refused request was not carried out."""
     if driver.name == "s3":  # looks first whether the object is there, as the service is unknown
         server.steps.append(answer(b"", 404))
     server.steps.append(refused(NOW + DAY))
@@ -196,7 +196,7 @@ def url_signer(request: pytest.FixtureRequest, server: Server, clock: Clock) -> 
 def test_urls_are_signed_with_the_time_of_the_service(
     server: Server, clock: Clock, url_signer: StorageDriver, ahead: float
 ) -> None:
-    """Whoever uses a URL cannot correct a clock, and would find it expired."""
+    """The user of a URL cannot correct a clock, and would find the URL expired."""
     obj = url_signer.object("bucket", "name")
     assert _end(obj.sign_url(expires=60.0)) == NOW + 60.0
     server.default = good(NOW + ahead, url_signer, "object_exists")

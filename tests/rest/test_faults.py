@@ -1,8 +1,8 @@
 """
-Errors that say which it was: the same faults, and the same errors, with every driver of a network.
+The table of faults: each operation of each network driver raises the same error for a fault.
 
-A server plays what each service tells in its own words, and what all of them may meet on the way;
-what real servers say stands in `test_errors_of_servers.py`.
+A scripted server responds as each service does, and as programs between do. The errors of real
+servers are tested in `test_errors_of_servers.py`.
 """
 
 from __future__ import annotations
@@ -418,7 +418,7 @@ def test_program_without_containers_raises_service_error(
 
 @pytest.mark.parametrize("operation", ["create_container", "read_object", "list_containers"])
 def test_error_of_s3_is_not_taken_for_azure(server: Server, operation: str) -> None:
-    """Errors of S3 look like Azure's, and what they say is no advice for somebody at Azure."""
+    """Errors of S3 resemble those of Azure, and their advice would be wrong for Azure."""
     body = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
     server.default = answer(body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1")
     with DRIVERS["azure"](server.url) as driver:

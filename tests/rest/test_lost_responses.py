@@ -1,4 +1,4 @@
-"""What a conditional request comes to whose response was lost, or that was refused."""
+"""Conditional requests whose response is lost, or that are refused."""
 
 from __future__ import annotations
 
@@ -480,7 +480,7 @@ def test_unconditional_delete_is_retried(service: Service) -> None:
 
 @pytest.mark.parametrize("passed", [True, False], ids=["lost", "dropped"])
 def test_a_move_is_complete_when_its_source_is_gone(service: Service, passed: bool) -> None:
-    """The copy is there and the source is not, whoever deleted it: that is what a move is."""
+    """The move is complete when the copy exists and the source does not."""
     faults = [LOST if passed else DROPPED]
     service.relay.judge = lambda sent: faults.pop() if faults and sent.method == "DELETE" else None
     box = service.box()

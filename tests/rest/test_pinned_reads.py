@@ -22,7 +22,7 @@ PART = 512 * 1024
 
 class PinServer(Server):
     """
-    Serves one object, and answers 412 to whoever asks for its version.
+    Serves one object, and responds with 412 to every conditional request.
 
     Attributes:
         etag: What it says that the ETag is.
@@ -218,7 +218,7 @@ def test_failed_check_keeps_the_first_error(
 
 
 def test_large_object_headers_of_ceph_are_not_metadata(server: PinServer) -> None:
-    """And whoever changes the content type must not store it."""
+    """A change of the content type must not store it."""
     with DRIVERS["swift"](server.url) as driver:
         found = driver.get_object("bucket", "name")
     assert {} == dict(found.metadata)

@@ -1,5 +1,5 @@
 """
-What each operation sends, with every driver of a network.
+The requests of each operation, with every network driver.
 
 The lines of a table are requests that must have been sent, in this order, with the parameters and
 headers that they must have had at least: conditions, pins to the version that was read, digests,
@@ -895,7 +895,7 @@ def test_digest_of_another_version_is_not_compared(
 def test_batch_response_about_other_objects_is_an_error(
     server: RichServer, driver: StorageDriver
 ) -> None:
-    """Nobody knows then what became of those that were asked for."""
+    """The outcome for the requested objects is unknown."""
     failure = "<Error><Key>c</Key><Code>AccessDenied</Code></Error>"
     server.before = lambda ask: xml("DeleteResult", failure)
     results = driver.delete_objects([driver.object("bucket", name) for name in "ab"])

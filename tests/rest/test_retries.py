@@ -1,4 +1,4 @@
-"""How often and how long every driver of a network tries again, whatever layer it is that does."""
+"""The number and duration of retries of every network driver, over all layers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What counts as success, on every driver: a status that the operation defines, with proof.
+Success on every network driver: a status that the operation defines, with proof.
 
 A server on loopback answers in the place of the service, and of what may stand before it.
 """

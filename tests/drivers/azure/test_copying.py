@@ -1,4 +1,4 @@
-"""Copies by the service: in its own time, from URLs, between accounts; and tokens that end."""
+"""Copies by the service: pending, from URLs, between accounts; and tokens that expire."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDr
 def test_leftover_of_a_copy_is_deleted_with_its_etag(
     service: FakeAzure, driver: AzureDriver, ending: str
 ) -> None:
-    """Somebody may write there between the look and the deletion; what they wrote stays."""
+    """A blob that another client writes between the check and the deletion stays."""
 
     def overwrite(ask: Ask) -> Answer | None:
         if ask.method == "DELETE":

@@ -1,4 +1,4 @@
-"""What is encrypted with a scope or a key of its own stays so, and can be changed."""
+"""Blobs that are encrypted with a scope or a customer-provided key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def made(service: FakeAzure, **options: Any) -> AzureDriver:
 def test_metadata_of_an_encrypted_blob_can_be_changed(
     service: FakeAzure, options: dict[str, Any], extra: dict[str, Any]
 ) -> None:
-    """Metadata wants the scope again, which nobody but the blob may know."""
+    """A change of metadata needs the scope, which is read from the blob."""
     with made(service, **options) as driver:
         obj = driver.upload_object(CONTENT, "box", "a", metadata={"a": "1"}, extra=extra)
         assert dict(obj.update_metadata({"b": "2"}).metadata) == {"b": "2"}

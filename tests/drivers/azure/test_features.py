@@ -1,4 +1,4 @@
-"""What only Azure has, on Azurite: tags, tiers, tokens of many kinds, containers for all."""
+"""Features of Azure, on Azurite: tags, tiers, kinds of tokens, public containers."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None, **headers: s
 
 
 def test_a_container_is_made_public(container: Container) -> None:
-    """Whoever has the address reads, without credentials; before, nobody does."""
+    """A public blob is read by its URL without credentials, and a private one is not."""
     obj = container.upload_object(CONTENT, "folder/a b")
     url = obj.get_cdn_url()
     assert url.startswith(container.get_cdn_url())

@@ -1,4 +1,4 @@
-"""Accounts with a hierarchical namespace: directories are blobs, and go when they are empty."""
+"""Accounts with a hierarchical namespace, where directories are blobs, deleted only when empty."""
 
 from __future__ import annotations
 

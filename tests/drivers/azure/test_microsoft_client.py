@@ -1,4 +1,4 @@
-"""What this library writes Microsoft's own client reads, and the other way round."""
+"""Objects that libstore and Microsoft's client exchange."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_metadata_key_that_is_no_identifier_is_kept(
 def test_upload_is_not_disturbed_by_the_microsoft_client(
     container: Container, client: Any
 ) -> None:
-    """Uploads to one name never mix; whoever commits last is seen."""
+    """Uploads to one name never mix; the last commit wins."""
     theirs = client.get_blob_client("a")
     identity = "x" * 32  # as long as ours: Azure does not mix ids of several lengths
     theirs.stage_block(identity, b"their block")

@@ -1,4 +1,4 @@
-"""What the Azure driver sends: how many requests, and which bytes."""
+"""The requests that the Azure driver sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Azure driver is made with: where it goes, who it is, and what a pickle takes along."""
+"""Settings of the Azure driver: endpoint, credentials and pickles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that keeps nothing: it counts what it is sent, and makes up what it sends."""
+"""A service that stores nothing: it counts received bytes and generates responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The servers of S3 that a test runs on, and somebody else's client of them."""
+"""The servers of S3 that a test runs on, and boto3's client of them."""
 
 from __future__ import annotations
 

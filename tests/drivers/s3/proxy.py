@@ -1,4 +1,4 @@
-"""Stands between the driver and a real server: counts, and does harm where it is told to."""
+"""A proxy in front of a real server, which counts requests and injects faults."""
 
 from __future__ import annotations
 

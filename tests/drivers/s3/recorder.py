@@ -1,4 +1,4 @@
-"""The least that can be taken for S3: a server that keeps nothing but what it was asked."""
+"""A minimal S3 server that stores nothing and records its requests."""
 
 from __future__ import annotations
 

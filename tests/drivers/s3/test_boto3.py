@@ -1,4 +1,4 @@
-"""What this library writes Amazon's own client reads, and the other way round."""
+"""Objects that libstore and boto3 exchange."""
 
 from __future__ import annotations
 

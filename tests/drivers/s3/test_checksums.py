@@ -1,4 +1,4 @@
-"""Checksums as Amazon keeps them, on a server that keeps and checks them too."""
+"""Checksums, on a server that stores and checks them as Amazon does."""
 
 from __future__ import annotations
 

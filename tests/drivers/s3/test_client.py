@@ -1,4 +1,4 @@
-"""What the S3 driver makes of answers that are late, wrong, hostile or lost."""
+"""Multipart uploads, copies and batches whose responses are late, wrong or lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies that are too large for one request: they go in parts, within the service."""
+"""Copies that are too large for one request, which the service makes in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between S3's headers and listings and this library's records."""
+"""Conversions between S3's headers and listings and records of libstore."""
 
 from __future__ import annotations
 

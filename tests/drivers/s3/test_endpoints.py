@@ -1,4 +1,4 @@
-"""Where the S3 driver's requests go."""
+"""The endpoints, regions and credentials of the S3 driver."""
 
 from __future__ import annotations
 

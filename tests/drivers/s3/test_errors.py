@@ -1,4 +1,4 @@
-"""What a user is told when something between here and S3 is wrong, and what nobody is told."""
+"""Errors of the network and of S3, and the secrets that they must not show."""
 
 from __future__ import annotations
 
@@ -492,7 +492,7 @@ def test_invalid_endpoint_is_not_repeated_in_the_error(made: Make, endpoint: str
     assert not shown_in(f"{caught.value} {caught.value!r}")
 
 
-# ---------------------------------------------------------------------- what nobody is told
+# ---------------------------------------------------------------------- secrets
 
 
 def test_errors_of_a_busy_service_show_no_secrets(

@@ -1,4 +1,4 @@
-"""What one upload, copy or bucket has of its own: encryption, ACL, tags, class, region."""
+"""Options of uploads, copies and buckets: encryption, ACL, tags, storage class, region."""
 
 from __future__ import annotations
 

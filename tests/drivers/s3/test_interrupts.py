@@ -1,4 +1,4 @@
-"""What stops an upload to S3 half-way leaves nothing on the server: no parts, no object."""
+"""Interrupted uploads leave neither parts nor an object on the server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ s3_server = server_among("seaweedfs", "moto")
 
 @pytest.fixture
 def client(s3_server: S3Server) -> Any:
-    """Return somebody else's client, which tells what is on the server."""
+    """Return boto3's client, which shows what is on the server."""
     return client_of(s3_server)
 
 
@@ -183,7 +183,7 @@ def test_cancelled_upload_leaves_nothing(
 def test_condition_that_fails_at_completion_leaves_nothing(
     container: Container, relay: Relay, client: Any
 ) -> None:
-    """Somebody else is faster while the parts travel; what they wrote stays."""
+    """An object that another client writes while the parts are sent stays."""
     etag = container.upload_object(b"first", "old").etag
 
     def overtake() -> None:

@@ -1,4 +1,4 @@
-"""What a bucket holds besides its objects: versions, markers, unfinished uploads and parts."""
+"""Listings of versions, delete markers, unfinished uploads and parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The S3 driver on moto, as on any endpoint that nobody here has heard of."""
+"""The S3 driver on moto, as on any unknown endpoint."""
 
 from __future__ import annotations
 

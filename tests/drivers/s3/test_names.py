@@ -45,7 +45,7 @@ _KEY = "{http://s3.amazonaws.com/doc/2006-03-01/}Key"
 
 
 def fetch(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
-    """Ask as somebody without credentials does, whose client changes nothing of the URL."""
+    """Send a request without credentials, with the URL unchanged."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
     try:
@@ -131,7 +131,7 @@ def test_object_name_never_changes_the_host() -> None:
 
 @pytest.fixture
 def containers(swift_server: S3Server) -> Iterator[tuple[Container, Container]]:
-    """Return two buckets: one for the names, and one that nobody may reach by them."""
+    """Return two buckets: one for the names, and one that must not be reachable by them."""
     with get_driver("swift-s3")(
         swift_server.key, swift_server.secret, endpoint=swift_server.endpoint
     ) as driver:

@@ -1,4 +1,4 @@
-"""What the S3 driver sends: how many requests, and which bytes."""
+"""The requests that the S3 driver sends."""
 
 from __future__ import annotations
 

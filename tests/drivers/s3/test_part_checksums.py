@@ -1,4 +1,4 @@
-"""Objects that came to S3 in parts, and are known by the digests of these."""
+"""Multipart objects of S3, which are verified by the checksums of their parts."""
 
 from __future__ import annotations
 

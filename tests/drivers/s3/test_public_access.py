@@ -1,4 +1,4 @@
-"""Buckets and objects that everybody may read."""
+"""Buckets and objects that are readable without credentials."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_public_urls_are_those_of_the_service() -> None:
 
 
 def test_service_without_public_buckets_needs_a_cdn_url() -> None:
-    """R2 serves the public from addresses of its own, which nobody can guess."""
+    """R2 serves public objects from URLs that cannot be derived."""
     driver = get_driver("r2")("KEY", "SECRET", account="0123456789abcdef")
     assert not driver.supports("enable_container_cdn")
     with pytest.raises(NotSupportedError, match="cdn"):

@@ -1,4 +1,4 @@
-"""What the S3 driver makes of servers that lack, misname or pass over a part of the dialect."""
+"""Servers that lack, rename or ignore parts of the S3 interface."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHOLE = hashlib.md5(b"".join(map(bytes.fromhex, TAGS))).hexdigest() + "-2"
 
 @pytest.fixture
 def driver(server: Server) -> Iterator[S3Driver]:
-    """Return a driver of an endpoint that nobody has heard of."""
+    """Return a driver of an unknown endpoint."""
     with get_driver("s3")(
         "AKIDEXAMPLE", "secret", endpoint=server.url, retry=RetryPolicy(2, base=0.0)
     ) as driver:

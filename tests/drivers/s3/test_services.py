@@ -1,4 +1,4 @@
-"""The services' records: where each is, and what it is not asked to do."""
+"""The records of services: their endpoints and their missing features."""
 
 from __future__ import annotations
 

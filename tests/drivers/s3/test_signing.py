@@ -1,4 +1,4 @@
-"""Signed URLs of the S3 driver: what botocore signs, and what servers make of them."""
+"""Presigned URLs of the S3 driver, compared with those of botocore, and used on servers."""
 
 from __future__ import annotations
 

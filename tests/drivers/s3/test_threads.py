@@ -1,4 +1,4 @@
-"""Many threads on one S3 driver: right bytes, few connections, and children with their own."""
+"""Many threads on one S3 driver: correct content, few connections, and forks."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_uploads_in_parts_share_the_connections() -> None:
 
 
 def test_downloads_in_ranges_share_the_connections(tmp_path: Path) -> None:
-    """16 threads, each with 8 readers: whoever began waits for nobody who waits for it."""
+    """16 threads, each with 8 readers: no reader waits for a reader that waits for it."""
     size = 16 * MIB
     with Drain(size) as drain, get_driver("s3")("AKID", "secret", endpoint=drain.url) as driver:
         driver.transfer = TransferOptions(part_size=MIB, multipart_threshold=MIB, concurrency=8)

@@ -1,4 +1,4 @@
-"""Conditions at an endpoint that nobody here knows, and waits before a write is sent again."""
+"""Conditions on an unknown endpoint, and waits before a write is sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Swift driver makes of clusters that are not as Swift is by itself, and of Ceph."""
+"""Clusters with other limits and features than Swift's defaults, and Ceph."""
 
 from __future__ import annotations
 

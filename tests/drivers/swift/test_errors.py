@@ -1,4 +1,4 @@
-"""What the Swift driver makes of answers that are late, wrong, hostile or lost."""
+"""Errors of Swift and its login, and responses that are wrong or lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Swift has and others have not, and how many requests things cost, on a real one."""
+"""Features of Swift and the number of requests, on a real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large objects of Swift: segments that come and go with the object that they are of."""
+"""Large objects of Swift, and their segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this library writes python-swiftclient reads, and the other way round."""
+"""Objects that libstore and python-swiftclient exchange."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens that end while they are needed: renewed once, and nothing is lost."""
+"""Tokens that expire during an operation are renewed once."""
 
 from __future__ import annotations
 

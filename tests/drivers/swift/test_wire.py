@@ -1,4 +1,4 @@
-"""What the Swift driver sends for large objects, versions and expiry; real servers show it too."""
+"""The requests of the Swift driver for large objects, versions and expiry."""
 
 from __future__ import annotations
 
