@@ -20,6 +20,7 @@ from libstore import (
     ServiceError,
     TransferOptions,
 )
+from libstore.values import CopyOptions
 
 _PROCESSES = 4
 _ROUNDS = 25
@@ -236,3 +237,12 @@ def test_a_failed_condition_makes_no_directory(tmp_path: Path) -> None:
         container.upload_object(b"1", "x/y/a", if_match="none")
     assert {"c"} == set(picture(tmp_path))
     assert [] == list(local_driver(tmp_path).list_objects("c"))
+
+
+def test_copy_of_a_replaced_source_is_refused(tmp_path: Path) -> None:
+    container = new_container(tmp_path / "root")
+    container.upload_object(b"1", "a")
+    options = CopyOptions(if_source_match="other")
+    with pytest.raises(ObjectChangedError):
+        container.driver._copy_object(container.name, "a", container.name, "b", options)
+    assert ["a"] == [obj.name for obj in container.list_objects()]
