@@ -233,6 +233,27 @@ class ServiceClient(ABC):
             else:
                 return self.check(operation, response)
 
+    def send_proved(
+        self,
+        is_done: Callable[[], bool],
+        operation: Operation,
+        container: str = "",
+        name: str = "",
+        **options: Unpack[RequestOptions],
+    ) -> None:
+        """
+        Send an idempotent request; if the response does not prove its effect, check that once.
+
+        Args:
+            is_done: Returns whether the request took effect, by a request of its own.
+        """
+
+        def send() -> bool:
+            self.send(operation, container, name, **options).close()
+            return True
+
+        self.confirmer.prove(send, lambda: is_done() or None)
+
     def send_xml(
         self,
         operation: Operation,

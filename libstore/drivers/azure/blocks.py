@@ -208,14 +208,10 @@ class Blocks:
         if not self._is_alone(upload):
             self._lease(upload, "release", held)
             return
-
-        def delete() -> bool:
-            self._client.send(
-                operations.DELETE_BLOB, upload.container, upload.name, headers=held
-            ).close()
-            return True
-
-        self._client.confirmer.prove(delete, lambda: not self._is_alone(upload) or None)
+        self._client.send_proved(
+            lambda: not self._is_alone(upload),
+            operations.DELETE_BLOB, upload.container, upload.name, headers=held,
+        )  # fmt: skip
 
     def _lease(self, upload: Upload, action: str, headers: Mapping[str, str]) -> None:
         self._client.send(

@@ -19,18 +19,15 @@ def make_public(client: AzureClient, container: str) -> None:
         return
     headers = {"content-type": "application/xml", "x-ms-blob-public-access": "blob"}
 
-    def send() -> bool:
-        client.send(
-            operations.SET_CONTAINER_ACL, container, query=_ACL, headers=headers, content=policies
-        ).close()
-        return True
-
-    def check() -> bool | None:
+    def is_public() -> bool:
         response = client.send(operations.GET_CONTAINER_ACL, container, query=_ACL)
         response.close()
-        return _is_public(response) or None
+        return _is_public(response)
 
-    client.confirmer.prove(send, check)
+    client.send_proved(
+        is_public, operations.SET_CONTAINER_ACL, container,
+        query=_ACL, headers=headers, content=policies,
+    )  # fmt: skip
 
 
 def _is_public(response: Response) -> bool:

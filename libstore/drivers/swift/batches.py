@@ -45,19 +45,15 @@ class Deleter:
         """Delete one object with one request; raise `ObjectNotFoundError` if there is none."""
         query = {"version-id": version} if version else {}
 
-        def send() -> bool:
-            self._client.send(operations.DELETE_OBJECT, container, name, query=query).close()
-            return True
-
-        def is_gone() -> bool | None:
+        def is_gone() -> bool:
             head = query or ITSELF
             try:
                 self._client.send(operations.HEAD_OBJECT, container, name, query=head).close()
             except ObjectNotFoundError:
                 return True
-            return None
+            return False
 
-        self._client.confirmer.prove(send, is_gone)
+        self._client.send_proved(is_gone, operations.DELETE_OBJECT, container, name, query=query)
 
     def delete(self, paths: Sequence[str]) -> Deleted:
         """Delete objects, in batches if the cluster has them."""

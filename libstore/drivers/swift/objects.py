@@ -206,20 +206,16 @@ class Objects:
         if isinstance(manifest, str):
             headers["x-object-manifest"] = encode_path(manifest)
 
-        def send() -> bool:
-            self._client.send_to_object(
-                operations.POST_OBJECT, container, name, headers=headers
-            ).close()
-            return True
-
         changed = changed_info(info, metadata, content_type)
 
-        def is_changed() -> bool | None:
+        def is_changed() -> bool:
             found = self.head(container, name)
             same_type = content_type in {None, found.content_type}
-            return (same_type and found.metadata == changed.metadata) or None
+            return same_type and found.metadata == changed.metadata
 
-        self._client.confirmer.prove(send, is_changed)
+        self._client.send_proved(
+            is_changed, operations.POST_OBJECT, container, name, headers=headers
+        )
         return replace(changed, last_modified=None)
 
     # ------------------------------------------------------------------ deleting

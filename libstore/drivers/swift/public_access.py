@@ -107,16 +107,13 @@ class PublicAccess:
         if self._client.info.has("staticweb") and not before.get("x-container-meta-web-index"):
             headers["x-container-meta-web-index"] = "index.html"
 
-        def send() -> bool:
-            self._client.send(operations.POST_CONTAINER, container, headers=headers).close()
-            return True
-
-        def is_public() -> bool | None:
-            acl = self._client.head_container(container).get("x-container-read", "")
-            return _ANYONE in acl or None
+        def is_public() -> bool:
+            return _ANYONE in self._client.head_container(container).get("x-container-read", "")
 
         try:
-            self._client.confirmer.prove(send, is_public)
+            self._client.send_proved(
+                is_public, operations.POST_CONTAINER, container, headers=headers
+            )
             self._enable_segments(container)
         except AccessDeniedError as error:
             raise AccessDeniedError(
