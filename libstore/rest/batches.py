@@ -1,7 +1,7 @@
 """
 Batches: many requests in the body of one request, and their responses in the body of its response.
 
-Azure and Google define them alike, as ``multipart/mixed``:
+Azure and Google define them in the same way, as ``multipart/mixed``:
 https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch and
 https://cloud.google.com/storage/docs/batch
 """

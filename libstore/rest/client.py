@@ -115,7 +115,6 @@ class ServiceClient(ABC):
         errors: Maps error responses to exceptions.
         confirmer: Finds out what became of requests whose response was lost.
         retrier: What all retries of the driver share.
-        clock: Returns the time in seconds since 1970.
         sleep: Waits for a number of seconds.
     """
 
@@ -127,7 +126,7 @@ class ServiceClient(ABC):
     ) -> None:
         self.transport = transport
         self.errors = replace(errors, secrets=self.secrets)
-        self.clock: Callable[[], float] = time.time
+        self._clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
         self.retrier = Retrier(retry, sleep=self.wait)
         self.confirmer = Confirmer(self.retrier, self.now, self.used_up)
@@ -390,15 +389,26 @@ class ServiceClient(ABC):
         client = self._clients.get(location.key)
         if client is None:
             signer = self.signer(location)
-            client = Client(self.transport, signer, self.errors, self.retrier, self.now)
+            client = Client(self.transport, signer, self.errors, self.retrier, self._clock)
             # The clock of a service is the same at all locations.
             client.skew = next((known.skew for known in list(self._clients.values())), 0.0)
             self._clients[location.key] = client
         return client
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Returns the time in seconds since 1970, by this machine's clock."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        for client in self._clients.values():
+            client.clock = clock
+
     def now(self) -> float:
         """Return the time in seconds since 1970, by this machine's clock."""
-        return self.clock()
+        return self._clock()
 
     def wait(self, seconds: float) -> None:
         """Wait, as before another attempt."""

@@ -84,10 +84,10 @@ def find_missing(
     Return the error for the first container that does not exist, or `None` if all may exist.
 
     Args:
-        containers: Which to look for, one request each until one is missing.
+        containers: The containers to check, with one request each until one is missing.
         head: Sends the request, and raises `ContainerNotFoundError` if there is no such
-            container. Its other errors prove nothing: who may use objects need not be able to
-            see their container.
+            container. Its other errors prove nothing: credentials for objects need not be
+            allowed to read their container.
     """
     for container in containers:
         try:
@@ -104,8 +104,8 @@ def require_source(etag: str | None, head: Callable[[], ObjectInfo]) -> None:
     """
     Raise `ObjectChangedError` if a copy was refused because its source was replaced.
 
-    Services report the condition of the source and that of the target alike. This is for the one
-    who handles such an error.
+    Services do not distinguish the condition of the source from that of the target. Call this
+    when such an error is handled.
 
     Args:
         etag: The one that the request required; without one no request is sent.

@@ -79,7 +79,7 @@ def with_token(
     headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int = LARGEST
 ) -> dict[str, str]:
     """
-    Return headers with the token of a conditional write, if the metadata leave room for it.
+    Return headers with the token of a conditional write, if the metadata leaves room for it.
 
     Args:
         prefix: Begins the names of metadata.
@@ -114,7 +114,7 @@ def sorted_page(
     Return a page of a listing in the order of names, from where the listing begins.
 
     Services list objects and prefixes one after the other, a prefix also where it sorts before
-    the names below it, and some list the name that the listing begins behind.
+    the names below it, and some list the name that the listing starts after.
     """
     start = query.start_after
     items = [item for item in items if item.name > start]

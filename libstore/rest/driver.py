@@ -1,4 +1,4 @@
-"""What the drivers of all network services are."""
+"""`RestDriver`: the base class of drivers of HTTP services."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .pickling import restore
 from .reading import past_the_end
 from .settings import RestSettings
 
-# Hooks that are one logical request, whatever they send: all of it shares the attempts and the
-# time of one. The other hooks repeat what is one, and each of their requests has its own;
-# `_get_object` belongs to a stream, which has a budget.
+# Hooks that are one logical request: all their requests share the attempts and the time of one.
+# The other hooks consist of such requests, each of which has a budget of its own; `_get_object`
+# uses the budget of its stream.
 _ONE_BUDGET = frozenset(
     {
         "_abort_upload",
@@ -46,9 +46,9 @@ _ONE_BUDGET = frozenset(
     }
 )
 
-# How services say that they take no such delimiter.
+# The statuses of responses that reject a delimiter.
 _REFUSED = frozenset({400, 412, 501})
-# What sorts behind all that a name is likely to go on with.
+# Sorts after all likely continuations of a name.
 _BEHIND_ALL = "\U0010fffd"
 
 C = TypeVar("C", bound=ServiceClient)
@@ -77,7 +77,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
     which gets them as one object, with `libstore.options.constructor`.
 
     Attributes:
-        _folds_wrong: Delimiters behind which the service does not fold.
+        _folds_wrong: The delimiters that the service does not group names by correctly.
         _refuses_own_etags: A read with ``If-Match`` was refused although the object has that ETag.
     """
 
@@ -103,7 +103,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
         super().__init_subclass__(**kwargs)
         for name in _ONE_BUDGET & vars(cls).keys():
             hook = vars(cls)[name]
-            # A class that takes a hook back stays as if it had never had it.
+            # A class that removes a hook has the one of `StorageDriver`.
             if hook is not getattr(StorageDriver, name, None):
                 setattr(cls, name, _in_one_budget(hook))
 
@@ -123,29 +123,29 @@ class RestDriver(StorageDriver, Generic[C, S]):
     # ------------------------------------------------------------------ listing
 
     def _can_fold(self, delimiter: str) -> bool:
-        """Return whether the service is expected to fold names behind this delimiter."""
+        """Return whether the service is expected to group names by this delimiter."""
         return True
 
     @abstractmethod
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        """Do what `_list_objects` asks for, as far as the service can fold."""
+        """Do the same as `_list_objects`, as far as the service can group names."""
 
     @override
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         """
-        Return one page of objects and prefixes, folded here where the service cannot.
+        Return one page of objects and prefixes, grouped here where the service cannot.
 
-        Many servers fold behind slashes alone, whatever the delimiter is, and say nothing: that
-        shows in prefixes that do not end with the delimiter, or in names that go on behind it.
+        Many servers group names by slashes whatever the delimiter is, without an error. It shows
+        in prefixes that do not end with the delimiter, or in names that contain it.
         """
         delimiter = query.delimiter
         if not delimiter:
             return self._list_page(container, query, token, limit)
-        # The name that the last page ended with is kept, to go on behind it by ourselves.
+        # The last name of a page is in its token, so that the driver can continue after it.
         last, inner = ("", None) if token is None else json.loads(token)
         wrong = delimiter in self._folds_wrong or (token is not None and inner is None)
         if self._can_fold(delimiter) and not wrong:
@@ -153,7 +153,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
             if folded is not None:
                 last = max([last, *(item.name for item in folded.items)])
                 return Page(folded.items, _token(last, folded.token) if folded.token else None)
-            if not query.start_after:  # with which alone some servers fold wrong
+            if not query.start_after:  # some servers are wrong only with it
                 self._folds_wrong |= {delimiter}
         page = fold_page(self._infos(container, query, last), query, last or None, limit)
         return Page(page.items, _token(page.token, None) if page.token else None)
@@ -161,7 +161,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def _folded_page(
         self, container: str, query: ListQuery, last: str, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix] | None:
-        """Return a page as the service folds it; `None` if it refuses to, or folds it wrong."""
+        """Return a page as the service groups it; `None` if it refuses, or groups it wrongly."""
         try:
             page = self._list_page(container, query, token, limit)
         except StorageError as error:
@@ -172,9 +172,9 @@ class RestDriver(StorageDriver, Generic[C, S]):
         return None if items is None else Page(items, page.token)
 
     def _infos(self, container: str, query: ListQuery, last: str) -> Iterator[ObjectInfo]:
-        """Yield the objects behind the last name or prefix of a page."""
+        """Yield the objects after the last name or prefix of a page."""
         if query.delimiter in last[len(query.prefix) :]:
-            last += _BEHIND_ALL  # nearly all that the prefix stands for sorts before this
+            last += _BEHIND_ALL  # nearly all names with the prefix sort before this
         plain = replace(query, delimiter="", start_after=max(query.start_after, last))
         pages = iterate_pages(
             lambda token: self._list_page(container, plain, token, self.limits.page_size),
@@ -191,7 +191,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
         """
         Send the one request of `_get_object`; see `libstore.rest.reading.sent_span`.
 
-        For a span behind the last byte, raise an error whose status is 416.
+        For a span that begins after the last byte, raise an error whose status is 416.
         """
 
     @override

@@ -4,7 +4,7 @@ How the error responses of a service become exceptions.
 A driver describes the errors of its service as data for one `ErrorMapper`: the meaning of each
 error code, the meaning of each HTTP status, and a function that parses an error response. The
 mapper does everything else: it recognizes responses of proxies and login pages, decides what may
-be retried, and removes secrets from what the service says.
+be retried, and removes secrets from the service's messages.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Meaning:
         retry: Another attempt may succeed.
         renew: Fetch new credentials and try once more.
         skewed: The local clock is wrong: correct it by the response's date and try once more.
-        throttled: The service asks for fewer requests; it has not carried out this one.
+        throttled: The service limits the rate of requests; it has not carried out this one.
     """
 
     kind: type[StorageError]
@@ -234,7 +234,7 @@ class ErrorMapper:
         trusted: Statuses that choose the class of the error even then, as those do that mean that
             another attempt may succeed.
         unsure: Returns whether a wrong clock may be the reason for an error.
-        settings: The options that say where the service is.
+        settings: The options that have the address of the service.
     """
 
     service: str
@@ -303,7 +303,7 @@ class ErrorMapper:
         A document proves itself where it is parsed, since some servers label it as HTML.
 
         Args:
-            size: The size of the body, if the response's headers do not say.
+            size: The size of the body, if it is not in the response's headers.
         """
         if self.strict or (operation.response not in _DOCUMENTS and is_html(response.headers)):
             page = self.page(operation, response, size)

@@ -3,8 +3,8 @@ Text as encoded words of RFC 2047, for metadata in headers that can have ASCII o
 
 S3 itself encodes text beyond ASCII like this:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-Text with blanks at its ends, which a header would lose, is encoded too, and so is text that looks
-like an encoded word.
+Text with blanks at its ends, which a header would lose, is encoded too, and so is text in the form
+of an encoded word.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Operation:
 
     @property
     def required(self) -> Subject:
-        """What must exist already: status 404 without an error code says that this is missing."""
+        """The resource that must exist already; 404 without an error code means it does not."""
         if not self.creates:
             return self.subject
         return ACCOUNT if self.subject is CONTAINER else CONTAINER
@@ -114,7 +114,7 @@ def unproven(status: int | None, message: str = "") -> ServiceError:
     Return the error for a response that does not prove that its request was carried out.
 
     Args:
-        message: Says why, if the driver knows.
+        message: The reason, if the driver knows it.
     """
     error = ServiceError(
         message

@@ -1,4 +1,4 @@
-"""Drivers that come out of pickles: equal ones share their connections."""
+"""Drivers that are unpickled: equal ones share their connections."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Restorable(Protocol):
 
 class _Restored:
     """
-    The drivers that came out of pickles in this process.
+    The drivers that were unpickled in this process.
 
     Equal pickles share one driver and its connections for as long as it is in use; a worker that
-    is sent a hundred handles has one pool. A driver on which something was set is not shared any
-    more, and neither is one whose credentials the environment does not have any more.
+    is sent a hundred handles has one pool. A driver is no longer shared after one of its
+    attributes was set, or when the environment has other credentials.
     """
 
     def __init__(self) -> None:

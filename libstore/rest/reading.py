@@ -1,4 +1,4 @@
-"""How an object is read over HTTP: which bytes a request names, and which a response has."""
+"""Reading an object: the range that a request names, and the range that a response has."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
     span, whole = content_range or (None, None)
     if status == 206 and size == 0 and span is None:  # Azurite and emulators of Google
         response.close()
-        raise ServiceError("the range begins behind the last byte of the object", status=416)
+        raise ServiceError("the range begins after the last byte of the object", status=416)
     if "etag" not in response.headers and (status == 200 or content_range is None):
         require_object(response)  # a proxy's page has no Content-Range
     if span is not None and span.stop is not None:
@@ -123,7 +123,7 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
 
 def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
     """
-    Return no bytes of an object, for a read that begins behind its last byte.
+    Return no bytes of an object, for a read that begins after its last byte.
 
     Args:
         info: From a request of its own, since a response with status 416 has little of it.

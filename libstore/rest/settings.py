@@ -1,4 +1,4 @@
-"""The arguments that all drivers of HTTP services share, and the addresses that users give."""
+"""The arguments that all drivers of HTTP services share, and the checks of URLs."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]
     Check every address that a user gives with it, so that all drivers accept the same ones.
 
     Args:
-        label: The argument or the variable that the address comes from.
+        label: The argument or the variable that contains the URL.
 
     Raises:
         InvalidOptionError: The URL is invalid, or uses plain http without `insecure`.

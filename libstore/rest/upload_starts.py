@@ -41,7 +41,7 @@ Find: TypeAlias = "Callable[[str, str], tuple[Sequence[Upload], Mapping[str, str
 _TOLERANCE = 2.0
 # A request whose connection broke may still be on its way through the service.
 _DELAYS = (0.0, 0.3, 1.0)
-# The test server moto says that all of its uploads were begun at this moment.
+# The test server moto reports this time as the start of all uploads.
 _ANY_TIME = datetime(2010, 11, 10, 20, 48, 33, tzinfo=timezone.utc)
 
 

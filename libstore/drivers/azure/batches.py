@@ -61,8 +61,8 @@ def _request(client: AzureClient, container: str, name: str) -> str:
     """Return one request of a batch, which has a signature of its own."""
     request = Request(
         "DELETE",
-        client.access.place.url,
-        client.target(client.access.place.path(container, name), None),
+        client.access.endpoint.url,
+        client.target(client.access.endpoint.path(container, name), None),
         {"x-ms-delete-snapshots": "include"},
     )
     headers = client.access.signer.sign(request, client.signing_time())

@@ -49,8 +49,8 @@ class AzureClient(ServiceClient):
 
     @override
     def locate(self, container: str, name: str) -> Location:
-        place = self.access.place
-        return Location(place.url, place.path(container, name))
+        endpoint = self.access.endpoint
+        return Location(endpoint.url, endpoint.path(container, name))
 
     @override
     def signer(self, location: Location) -> Signer:

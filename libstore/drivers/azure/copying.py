@@ -42,14 +42,14 @@ from .objects import Objects
 Place: TypeAlias = "tuple[str, str]"
 
 _LIMITS = Limits(max_parts=50_000)
-# For so many seconds the service may read a block from its source.
-_GRANTED = 86_400.0
-_OPENER = "x-ms-copy-source-authorization"
+# For so many seconds a signed URL of a source is valid.
+_URL_LIFE = 86_400.0
+_AUTHORIZATION = "x-ms-copy-source-authorization"
 # The code of the error if the service may not read a source.
 _UNREADABLE = "CannotVerifyCopySource"
 # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob#request-headers: the URL of
 # a source has at most 2 KiB, encoded.
-_LONGEST_URL = 2_048
+_MAX_URL = 2_048
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -80,11 +80,11 @@ class Copier:
         too long.
         """
         check_root_name(*target)
-        if self._is_sealed(options):
+        if self._has_customer_key(options):
             return None
         if source == target:
             return self._copy_onto_itself(source, options)
-        if self._is_far(source):
+        if self._has_long_url(source):
             return None
         scoped = bool(self._encryption.of(options.extra))
         # Copy Blob cannot leave all metadata behind, nor change a content type, and takes no scope
@@ -101,7 +101,7 @@ class Copier:
     ) -> ObjectInfo | None:
         """Copy a blob of another account; `None` if this account cannot read that one's."""
         check_root_name(*target)
-        if self._is_sealed(options) or other._is_sealed(CopyOptions()):
+        if self._has_customer_key(options) or other._has_customer_key(CopyOptions()):
             return None
         return self._copy_by_url(other, source, target, options)
 
@@ -109,7 +109,7 @@ class Copier:
         self, other: Copier, source: Place, target: Place, options: CopyOptions
     ) -> ObjectInfo | None:
         """Have the service read the source by itself; `None` if it cannot."""
-        if not self._reads_urls or other._is_far(source):
+        if not self._reads_urls or other._has_long_url(source):
             return None
         try:
             return self._copy_blocks(other, source, target, options)
@@ -120,12 +120,12 @@ class Copier:
                 raise
         return None
 
-    def _is_sealed(self, options: CopyOptions) -> bool:
+    def _has_customer_key(self, options: CopyOptions) -> bool:
         headers = {**self._encryption.reads, **dialect.encryption_headers(options.extra)}
         return "x-ms-encryption-key" in headers
 
-    def _is_far(self, source: Place) -> bool:
-        return len(self._source_url(source, signed=True)) > _LONGEST_URL
+    def _has_long_url(self, source: Place) -> bool:
+        return len(self._source_url(source, signed=True)) > _MAX_URL
 
     def _copy_onto_itself(self, place: Place, options: CopyOptions) -> ObjectInfo | None:
         info = self._objects.head(*place)
@@ -137,7 +137,7 @@ class Copier:
             options = replace(options, extra={**options.extra, "encryption_scope": scope})
         if self._encryption.of(options.extra):
             return self._copy_by_url(self, place, place, options)
-        return None if self._is_far(place) else self._copy_and_change(place, place, options)
+        return None if self._has_long_url(place) else self._copy_and_change(place, place, options)
 
     def _change(self, place: Place, info: ObjectInfo, options: CopyOptions) -> ObjectInfo:
         return self._metadata.replace(
@@ -288,24 +288,24 @@ class Copier:
         headers: Mapping[str, str],
     ) -> str:
         # Made anew for each block: a token may expire before the last one is copied.
-        opener = other._source_headers(source)
+        used = other._source_headers(source)
         try:
-            return self._blocks.put_from_url(upload, number, span, {**headers, **opener})
+            return self._blocks.put_from_url(upload, number, span, {**headers, **used})
         except StorageError as error:
             fresh = other._source_headers(source)
-            if error.code != _UNREADABLE or fresh.get(_OPENER) == opener.get(_OPENER):
+            if error.code != _UNREADABLE or fresh.get(_AUTHORIZATION) == used.get(_AUTHORIZATION):
                 raise
             return self._blocks.put_from_url(upload, number, span, {**headers, **fresh})
 
     def _source_url(self, source: Place, *, signed: bool) -> str:
         access = self._client.access
         if not signed or access.key is None:
-            return access.place.url + self._client.target(access.place.path(*source), None)
+            return access.endpoint.url + self._client.target(access.endpoint.path(*source), None)
         # The signature of the request does not cover its source, whose URL needs its own.
         grant = Grant(
-            access.account, *source, "r", self._client.service_time() + _GRANTED, VERSION
+            access.account, *source, "r", self._client.service_time() + _URL_LIFE, VERSION
         )
-        return f"{access.place.url_of(*source)}?{service_sas(grant, access.key)}"
+        return f"{access.endpoint.url_of(*source)}?{service_sas(grant, access.key)}"
 
     def _source_headers(self, source: Place) -> dict[str, str]:
         headers: dict[str, str] = {
@@ -313,7 +313,7 @@ class Copier:
         }
         tokens = self._client.access.tokens
         if tokens is not None:
-            headers[_OPENER] = Hidden(f"Bearer {tokens.get()}")
+            headers[_AUTHORIZATION] = Hidden(f"Bearer {tokens.get()}")
         return headers
 
 

@@ -83,7 +83,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
         settings = settings.completed(Environment())
         super().__init__(settings)
         access, encryption = settings.access(), settings.encryption()
-        transport = settings.transport(self.transfer.concurrency, access.place.url)
+        transport = settings.transport(self.transfer.concurrency, access.endpoint.url)
         self._client = AzureClient(access, transport, lambda: self.retry)
         self._objects = Objects(self._client, encryption)
         blocks = Blocks(self._client)
@@ -98,19 +98,19 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
     def __repr__(self) -> str:
         if not hasattr(self, "_client"):  # its arguments were refused
             return super().__repr__()
-        place = self._client.access.place
-        return f"<{type(self).__name__} {place.url}{place.prefix.rstrip('/')}>"
+        endpoint = self._client.access.endpoint
+        return f"<{type(self).__name__} {endpoint.url}{endpoint.prefix.rstrip('/')}>"
 
     # ------------------------------------------------------------------ identity, names
 
     @override
     def _identity(self) -> tuple[str, ...]:
         access = self._client.access
-        return access.place.url, access.place.prefix, access.account, access.way
+        return access.endpoint.url, access.endpoint.prefix, access.account, access.way
 
     @override
     def _store_id(self) -> str | None:
-        return self._client.access.place.store_id
+        return self._client.access.endpoint.store_id
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
@@ -190,7 +190,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        return self._client.access.place.url_of(container)
+        return self._client.access.endpoint.url_of(container)
 
     # ------------------------------------------------------------------ blobs
 
@@ -271,7 +271,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._client.access.place.url_of(container, name)
+        return self._client.access.endpoint.url_of(container, name)
 
     # ------------------------------------------------------------------ uploads in blocks
 

@@ -40,7 +40,7 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """
     The URL of an account.
 
@@ -73,14 +73,14 @@ class Place:
         return self.url + self.path(container, name)
 
 
-def find_place(
+def find_endpoint(
     account: str | None,
     endpoint: str | None,
     suffix: str | None,
     label: str = "endpoint",
     *,
     insecure: bool,
-) -> Place:
+) -> Endpoint:
     """
     Return the URL of an account.
 
@@ -102,19 +102,19 @@ def find_place(
                 f"endpoint must be the URL of the account's blobs, with .blob. in place of"
                 f" .{other[2]}."
             )
-        return Place(url, f"{path}/")
+        return Endpoint(url, f"{path}/")
     if account is None or not _ACCOUNT.fullmatch(account):
         raise InvalidOptionError(
             "account must be the name of a storage account: 3 to 24 lower-case letters and digits"
         )
     if suffix is not None and not _SUFFIX.fullmatch(suffix):
         raise InvalidOptionError("endpoint_suffix must be like 'core.windows.net'")
-    return Place(f"https://{account}.blob.{suffix or PUBLIC_SUFFIX}")
+    return Endpoint(f"https://{account}.blob.{suffix or PUBLIC_SUFFIX}")
 
 
-def account_at(place: Place) -> str:
+def account_at(endpoint: Endpoint) -> str:
     """Return the account that a URL has in its path or its host."""
-    return place.prefix.strip("/") or (urlsplit(place.url).hostname or "").partition(".")[0]
+    return endpoint.prefix.strip("/") or (urlsplit(endpoint.url).hostname or "").partition(".")[0]
 
 
 def check_container_name(name: str) -> None:

@@ -21,7 +21,7 @@ from ...rest.checksums import key_headers
 from ...rest.settings import RestSettings
 from . import options
 from .dialect import Encryption
-from .endpoints import Place, account_at, find_place
+from .endpoints import Endpoint, account_at, find_endpoint
 
 #: The scope of tokens, in all clouds:
 #: https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-access-azure-active-directory
@@ -149,28 +149,28 @@ class Settings(RestSettings):
                     "the connection string has neither AccountKey nor SharedAccessSignature"
                 )
         label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
-        place = find_place(account, endpoint, suffix, label, insecure=self.insecure)
+        found = find_endpoint(account, endpoint, suffix, label, insecure=self.insecure)
         # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: the
         # signature contains the name of the account, also for its second location.
-        account = (account or account_at(place)).removesuffix("-secondary")
+        account = (account or account_at(found)).removesuffix("-secondary")
         if key is not None:
             decoded = _decoded_key(key, self.label("key"))
             return Access(
-                place, account, SharedKeySigner(SharedKey(account, decoded)), key=decoded
+                found, account, SharedKeySigner(SharedKey(account, decoded)), key=decoded
             )
         if token is not None:
             return Access(
-                place, account, Unsigned(), sas=_checked_sas(token, self.label("sas_token"))
+                found, account, Unsigned(), sas=_checked_sas(token, self.label("sas_token"))
             )
         if self.credential is not None:
-            if not place.secure and not self.insecure:
+            if not found.secure and not self.insecure:
                 raise InvalidOptionError(
                     "credential= requires https://, because its token is a secret; pass"
                     " insecure=True to allow plain http"
                 )
             tokens = TokenCache(self.credential, SCOPE)
-            return Access(place, account, BearerSigner(tokens), tokens=tokens)
-        return Access(place, account, Unsigned())
+            return Access(found, account, BearerSigner(tokens), tokens=tokens)
+        return Access(found, account, Unsigned())
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Access:
         tokens: The source of bearer tokens.
     """
 
-    place: Place
+    endpoint: Endpoint
     account: str
     signer: Signer
     key: bytes | None = field(default=None, repr=False)

@@ -72,7 +72,7 @@ class URLSigner:
             _PERMISSIONS[options.method],
             expiry,
             VERSION,
-            protocol="https" if access.place.secure else "",
+            protocol="https" if access.endpoint.secure else "",
             overrides=options.response_headers,
         )
         if access.key is not None:
@@ -84,7 +84,7 @@ class URLSigner:
                 "presigned URLs require the account's key or a credential; pass key= or"
                 " credential="
             )
-        return f"{access.place.url_of(container, name)}?{query}"
+        return f"{access.endpoint.url_of(container, name)}?{query}"
 
     def _delegation_key(self, expiry: float) -> DelegationKey:
         """Return a key that is valid until then; request one if the last one is not."""

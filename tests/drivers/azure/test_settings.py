@@ -44,8 +44,8 @@ class Credential:
 
 
 def address(**options: Any) -> tuple[str, str]:
-    place = AzureDriver(**options)._client.access.place
-    return place.url, place.prefix
+    endpoint = AzureDriver(**options)._client.access.endpoint
+    return endpoint.url, endpoint.prefix
 
 
 # ---------------------------------------------------------------------- where
@@ -134,7 +134,7 @@ def test_a_connection_string_is_read() -> None:
     text = f"AccountName=mine;AccountKey={KEY};EndpointSuffix=core.usgovcloudapi.net;"
     driver = AzureDriver(connection_string=text)
     access = driver._client.access
-    assert access.place.url == "https://mine.blob.core.usgovcloudapi.net"
+    assert access.endpoint.url == "https://mine.blob.core.usgovcloudapi.net"
     assert (access.account, access.key) == ("mine", base64.b64decode(KEY))
     text = f"BlobEndpoint=https://mine.blob.core.windows.net;SharedAccessSignature={SAS}"
     access = AzureDriver(connection_string=text)._client.access
@@ -150,7 +150,7 @@ def test_a_connection_string_has_names_in_any_case() -> None:
     text = f"blobendpoint=http://127.0.0.1:1/mine;ACCOUNTNAME=mine;accountkey={KEY}"
     access = AzureDriver(connection_string=text)._client.access
     assert ("mine", base64.b64decode(KEY), "/mine/") == (
-        access.account, access.key, access.place.prefix,
+        access.account, access.key, access.endpoint.prefix,
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_secondary_location_is_signed_for_the_account(options: dict[str, Any]) -
 def test_account_is_read_from_the_endpoint() -> None:
     driver = AzureDriver(sas_token=SAS, endpoint="https://mine.blob.core.windows.net")
     assert driver._client.access.account == "mine"
-    assert account_at(driver._client.access.place) == "mine"
+    assert account_at(driver._client.access.endpoint) == "mine"
 
 
 def test_repr_shows_the_endpoint_and_no_secret() -> None:
