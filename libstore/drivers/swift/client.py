@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from typing_extensions import Unpack, override
 
@@ -143,19 +142,6 @@ class SwiftClient(ServiceClient):
     @override
     def signer(self, location: Location) -> Signer:
         return self._signer
-
-    @override
-    def send_json(
-        self,
-        operation: Operation,
-        container: str = "",
-        name: str = "",
-        *,
-        body: object = None,
-        **options: Unpack[RequestOptions],
-    ) -> Any:
-        options["headers"] = {"accept": "application/json", **(options.get("headers") or {})}
-        return super().send_json(operation, container, name, body=body, **options)
 
     def send_to_object(
         self, operation: Operation, container: str, name: str, **options: Unpack[RequestOptions]

@@ -352,14 +352,8 @@ def version_query(prefix: str, token: str | None, limit: int) -> dict[str, str]:
     """Return the parameters of one page of versions."""
     # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
     version, _, marker = (token or "").partition("\n")
-    fields = {
-        "format": "json",
-        "limit": str(limit),
-        "marker": marker,
-        "prefix": prefix,
-        "version_marker": version,
-    }
-    return {name: value for name, value in fields.items() if value} | {"versions": ""}
+    query = {"marker": marker, "prefix": prefix, "version_marker": version}
+    return parameters({"format": "json", "limit": str(limit), **query}) | {"versions": ""}
 
 
 def version_page(rows: Rows, token: str | None) -> Page[ObjectInfo]:

@@ -133,16 +133,9 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
             headers["x-storage-policy"] = str(extra["storage_policy"])
 
         def create() -> ContainerInfo:
-            try:
-                response = self._client.send(
-                    operations.PUT_CONTAINER, name, headers=headers, idempotent=False
-                )
-            except ServiceError as error:
-                if error.status != 409:  # the container exists, with another policy
-                    raise
-                raise ContainerAlreadyExistsError(
-                    "you have a container of this name", status=409, request_id=error.request_id
-                ) from None
+            response = self._client.send(
+                operations.PUT_CONTAINER, name, headers=headers, idempotent=False
+            )
             response.close()
             if response.status == 202:
                 raise ContainerAlreadyExistsError("you have a container of this name", status=202)
@@ -230,12 +223,11 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
         except ServiceError as error:
             if error.status != 412:
                 raise
-            limit = self._client.info.page_size
-            if int(query["limit"]) <= limit:
+            info = self._client.info
+            if int(query["limit"]) <= info.page_size:
                 raise
-        self.limits = self._client.info.limits(self.limits)
-        query["limit"] = str(limit)
-        return dialect.rows_of(self._client.send_json(operation, container, query=query))
+            self.limits = info.limits(self.limits)
+            return self._rows(operation, container, {**query, "limit": str(info.page_size)})
 
     # ------------------------------------------------------------------ objects
 

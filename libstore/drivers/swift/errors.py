@@ -14,6 +14,7 @@ from dataclasses import replace
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
+    ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     ServiceError,
     ServiceUnavailableError,
@@ -96,7 +97,9 @@ def _conflict(response: ErrorResponse) -> Meaning:
     if operation.method == "GET":
         return Meaning(ServiceError, "a segment of the large object is missing or was replaced")
     if operation.name == "PutContainer":
-        return Meaning(ServiceError, "the container exists with another storage policy")
+        return Meaning(
+            ContainerAlreadyExistsError, "the container exists with another storage policy"
+        )
     return Meaning(ServiceUnavailableError, "a newer write of the same name won", retry=True)
 
 
