@@ -281,7 +281,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        return self._uploads.put(upload, number, offset, payload)
+        return self._uploads.put_part(upload, number, offset, payload)
 
     @override
     def _finish_upload(
@@ -303,4 +303,4 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        return self._uploads.parts(upload)
+        return self._uploads.list_parts(upload)

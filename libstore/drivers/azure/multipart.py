@@ -44,7 +44,7 @@ class Uploads:
             self.encrypted[upload_id] = encryption
         return upload_id
 
-    def put(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+    def put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """Send one part."""
         md5 = payload.digest("md5")
         headers = {"content-md5": base64_of(md5), **self._encryption_of(upload)}
@@ -108,7 +108,7 @@ class Uploads:
                 return Page(uploads, page.token)
         return Page([])
 
-    def parts(self, upload: Upload) -> Page[Part]:
+    def list_parts(self, upload: Upload) -> Page[Part]:
         """Return the parts of an upload."""
         return Page(self._blocks.parts(upload))
 
