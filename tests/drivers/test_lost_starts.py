@@ -184,8 +184,8 @@ def _forget(driver: StorageDriver, upload: Upload) -> None:
     """Have a driver not know of an upload, as if another process had begun it."""
     inner: Any = getattr(driver, "_inner", driver)
     uploads = getattr(inner, "_uploads", None)
-    for holder in (inner, getattr(inner, "_copier", None), getattr(uploads, "parallel", uploads)):
-        starts = getattr(holder, "starts", None) or getattr(holder, "_starts", None)
+    for holder in (inner, getattr(uploads, "parallel", uploads)):
+        starts = getattr(holder, "_starts", None)
         if starts is not None:
             starts._open.pop(upload.id)
 

@@ -13,8 +13,10 @@ from ...http.transport import Transport
 from ...http.xml import Listing
 from ...redaction import HiddenBytes
 from ...rest.client import Location, RequestOptions, ServiceClient
-from ...rest.operation import Operation, unproven
+from ...rest.operation import UPLOAD, XML, Operation, unproven
 from ...retry import RetryPolicy
+from ...s3api.google_headers import GoogleResponse
+from ...s3api.operations import UPLOAD_PART
 from . import operations
 from .endpoints import Endpoint
 from .errors import VagueNotFoundError, error_mapper
@@ -78,6 +80,11 @@ class GCSClient(ServiceClient):
         name: str = "",
         **options: Unpack[RequestOptions],
     ) -> Response:
+        if "path" not in options and (
+            operation.subject is UPLOAD or operation.response is XML
+        ):  # of the XML API
+            options["path"] = self.endpoint.public(container, name)
+            name = ""
         try:
             return super().send(operation, container, name, **options)
         except VagueNotFoundError as error:
@@ -85,6 +92,11 @@ class GCSClient(ServiceClient):
 
     @override
     def check(self, operation: Operation, response: Response) -> Response:
+        if operation is UPLOAD_PART:
+            renamed = GoogleResponse(super().check(operation, response))
+            # The ETag of a part is not a generation, which is what it is renamed from.
+            renamed.headers = {**renamed.headers, "etag": response.headers["etag"]}
+            return renamed
         if operation.method != "DELETE" or response.status != 200:
             return super().check(operation, response)
         # Google responds to a delete with status 204, and other servers with an empty document.

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from inspect import Signature, signature
 from typing import Any, ClassVar, cast
 
 from typing_extensions import Self, override
 
-from ...auth.google import signed_target
 from ...errors import InvalidOptionError, NotSupportedError
 from ...hooks import OPTIONS
-from ...http.encoding import host_header
 from ...http.environment import Environment
 from ...options import constructor
+from ...redaction import HiddenDict
 from ...rest.driver import RestDriver
 from ...transfer.payload import Payload
 from ...values import (
@@ -43,11 +41,13 @@ from .batches import MAX_BATCH, Batches
 from .client import GCSClient
 from .copying import Copier
 from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
+from .hmac import HMACDriver
 from .multipart import Uploads
 from .objects import Objects
 from .options import CONTAINER, UPLOAD, Encryption
 from .resumable import QUANTUM
-from .settings import Settings, is_account
+from .settings import Settings, is_account, multipart_digests
+from .signing import sign_url
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -65,9 +65,6 @@ _LIMITS = Limits(
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
-# The response headers that a URL can set:
-# https://cloud.google.com/storage/docs/xml-api/get-object-download
-_OVERRIDES = frozenset({"content-type", "content-disposition"})
 
 
 class GCSDriver(RestDriver[GCSClient, Settings]):
@@ -88,16 +85,21 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
     container_extras = CONTAINER
     limits = _LIMITS
 
-    #: The class of drivers with an HMAC key; the package sets it.
-    _with_hmac: ClassVar[type[GCSDriver] | None] = None
-
     def __new__(cls, *given: Any, **options: Any) -> Self:
         """Return a driver for the interface that accepts these credentials."""
-        pair = [*given, *(options.get(name) for name in ("key", "secret")[len(given) :])]
-        key, secret = pair[0], pair[1]
-        if cls is GCSDriver and key is not None and not is_account(key, secret):
-            return cast("Self", object.__new__(cls._with_hmac or cls))
-        return object.__new__(cls)
+        # Masked and without other variables, because a traceback shows those of this frame too.
+        named = HiddenDict({**dict(zip(("key", "secret"), given, strict=False)), **options})
+        misplaced = len(given) > 2
+        del given, options
+        key = named.get("key")
+        if (
+            cls is not GCSDriver
+            or misplaced
+            or key is None
+            or is_account(key, named.get("secret"))
+        ):
+            return object.__new__(cls)
+        return cast("Self", HMACDriver(**named))
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
@@ -122,9 +124,8 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
             parallel = address.url == PUBLIC_URL and access.tokens is not None
         if not parallel:
             self.limits = _ORDERED
-        elif is_installed("google_crc32c"):
-            # The only checksum that Google has of an object that was uploaded in parts.
-            self.digests = ("md5", "crc32c")
+        else:
+            self.digests = multipart_digests()
         self._encryption = encryption = Encryption(settings.customer_key, settings.kms_key)
         self._objects = Objects(client, encryption)
         self._copier = Copier(client, self._objects, encryption)
@@ -325,29 +326,16 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        signer, endpoint = self._access.url_signer, self._client.endpoint
+        signer = self._access.url_signer
         if signer is None:
             raise NotSupportedError(
                 "an anonymous driver cannot sign URLs; pass service_account=, or the key and"
                 " secret of an HMAC key"
             )
-        unknown = options.response_headers.keys() - _OVERRIDES
-        if unknown:
-            raise NotSupportedError(
-                f"URLs of Google cannot set the response header {min(unknown)}; they can set"
-                f" {' and '.join(sorted(_OVERRIDES))}"
-            )
-        query = {f"response-{name}": text for name, text in options.response_headers.items()}
-        if self._settings.user_project is not None:
-            query["userProject"] = self._settings.user_project
-        return endpoint.url + signed_target(
-            signer, options.method, host_header(endpoint.url), endpoint.public(container, name),
-            query, options.headers, max(1.0, options.expires), self._service_time(),
+        return sign_url(
+            signer, self._client.endpoint, container, name, options,
+            payer=self._settings.user_project, now=self._client.service_time(),
         )  # fmt: skip
-
-    def _service_time(self) -> float:
-        """Return the time by Google's clock."""
-        return self._client.service_time()
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
@@ -366,9 +354,5 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
         return self._client.endpoint.url + self._client.endpoint.public(container, name)
 
 
-def is_installed(package: str) -> bool:
-    """Return whether a package can be imported."""
-    try:
-        return find_spec(package) is not None
-    except ImportError:  # an import hook forbids it
-        return False
+# So that isinstance() is the same for all kinds of credentials.
+GCSDriver.register(HMACDriver)

@@ -1,5 +1,5 @@
 """
-The driver with an HMAC key, which Google's XML API takes: the S3 dialect with Google's names.
+The driver with an HMAC key, which is for Google's XML API: the S3 API with names of its own.
 
 https://cloud.google.com/storage/docs/authentication/hmackeys
 """
@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import ClassVar, TypeVar
 from urllib.parse import unquote
 
 from typing_extensions import override
 
 from ...auth.google import HMACSigner
-from ...auth.sigv4 import GOOGLE, signing_key
-from ...errors import (
-    AccessDeniedError,
-    InvalidOptionError,
-    NotSupportedError,
-    ObjectNotFoundError,
-    StorageError,
-)
+from ...auth.sigv4 import GOOGLE, Credentials, signing_key
+from ...errors import AccessDeniedError, NotSupportedError, ObjectNotFoundError, StorageError
+from ...hooks import OPTIONS
+from ...http.client import Unsigned
+from ...http.environment import Environment
 from ...http.headers import parse_size, parse_timestamp
 from ...listing import iterate_pages
-from ...registry import get_driver
-from ...rest.settings import RestSettings
+from ...options import Check, constructor
+from ...rest.checksums import key_headers
+from ...rest.confirming import Written
+from ...rest.dialect import condition_headers, parameters
+from ...s3api.client import S3Client
+from ...s3api.dialect import TOKEN
+from ...s3api.driver import S3APIDriver
+from ...s3api.endpoints import PathEndpoint
+from ...s3api.google_headers import SERVICE, GoogleClient
+from ...s3api.options import ObjectSettings
+from ...s3api.service import Service
+from ...s3api.xml import MAX_PAGE
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -33,110 +40,113 @@ from ...values import (
     CopyOptions,
     DeleteOutcome,
     ListQuery,
-    MiB,
     ObjectInfo,
     Page,
     Part,
-    Prefix,
-    Reading,
-    Span,
+    SigningOptions,
     Undecided,
     Upload,
     WriteOptions,
 )
-from . import dialect, operations
-from .driver import GCSDriver, is_installed
-from .resumable import PREFIX
-from .xml_uploads import write_headers
+from . import operations
+from .client import GCSClient
+from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
+from .options import CONTAINER, UPLOAD
+from .resumable import PREFIX, Resumable
+from .settings import Settings, multipart_digests
+from .signing import sign_url
 
 _VERSION_LISTS = ("ListBucketResult", "ListVersionsResult")
 _VERSIONS = frozenset({"Contents", "Version"})
-_MAX_PAGE = 16 * MiB
+
+T = TypeVar("T", WriteOptions, CopyOptions)
 
 
-class HMACDriver(GCSDriver):
-    """
-    `GCSDriver` with an HMAC key.
+class HMACDriver(S3APIDriver[Settings]):
+    """Google Cloud Storage with an HMAC key; `GCSDriver` creates it if there is one."""
 
-    What it asks goes to the driver of the S3 dialect, whose record ``"gcs-s3"`` says what is
-    different at Google.
-    """
+    name: ClassVar[str] = "gcs"
+    options: ClassVar[frozenset[str]] = OPTIONS
+    upload_extras: ClassVar[Mapping[str, Check]] = UPLOAD
+    container_extras: ClassVar[Mapping[str, Check]] = CONTAINER
+    service: Service = SERVICE
 
-    _inner: Any
-
-    @override
-    def _connect(self) -> None:
-        super()._connect()
-        settings = self._settings
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        settings = settings.completed(Environment())
+        super().__init__(settings)
         key, secret = settings.key, settings.secret
         assert key is not None
         assert secret is not None
-        given: dict[str, Any] = {
-            **{name: getattr(settings, name) for name in RestSettings.table},
-            "account": settings.project,
-            "requester_pays": settings.user_project is not None,
-            "endpoint": settings.endpoint,
-            "insecure": settings.insecure or settings.emulated,
-            "customer_key": settings.customer_key,
-            "kms_key": settings.kms_key,
-            "encryption": "aws:kms" if settings.kms_key else None,
-        }
-        self._inner = get_driver("gcs-s3")(key, secret, **given)
-        self._inner._client.retrier.bucket = self._client.retrier.bucket
-        self._inner._client.payer = settings.user_project
-        self.limits = self._inner.limits
-        if is_installed("google_crc32c"):
-            # What came in parts is known again by nothing else, once an answer was lost.
-            self._inner.digests = ("md5", "crc32c")
-        self.digests = self._inner.digests
-        signer = HMACSigner(key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE))
-        self._access = replace(self._access, url_signer=signer)
-
-    def _driver(self) -> Any:
-        """Return who speaks to the service, by the policies that are set now."""
-        inner = self._inner
-        inner.retry, inner.transfer, inner.limits = self.retry, self.transfer, self.limits
-        return inner
+        self._endpoint = endpoint = settings.address()
+        transport = settings.transport(self.transfer.concurrency, endpoint.url)
+        client: S3Client = GoogleClient(
+            PathEndpoint(endpoint.url, endpoint.prefix), transport,
+            Credentials(key, secret), SERVICE.region,
+            fixed=False, retry=lambda: self.retry,
+            project=settings.project, payer=settings.user_project,
+        )  # fmt: skip
+        objects = ObjectSettings(
+            encryption="aws:kms" if settings.kms_key else None,
+            kms_key=settings.kms_key,
+            customer_key=settings.customer_key,
+        )
+        self._connect(SERVICE, client, objects, multipart_digests())
+        self._signer = HMACSigner(
+            key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE)
+        )
+        sessions = GCSClient(
+            endpoint, transport, Unsigned(), settings.user_project,
+            lambda: settings.secrets, lambda: self.retry,
+        )  # fmt: skip
+        sessions.retrier.bucket = client.retrier.bucket
+        self._sessions = Resumable(sessions)
 
     @override
-    def close(self) -> None:
-        self._inner.close()
-        super().close()
+    def __repr__(self) -> str:
+        if not hasattr(self, "_client"):  # the constructor has failed
+            return super().__repr__()
+        return f"<GCSDriver {self._endpoint.url}{self._endpoint.prefix}>"
+
+    # ------------------------------------------------------------------ identity and names
+
+    @override
+    def _identity(self) -> tuple[str | None, ...]:
+        settings = self._settings
+        return self._endpoint.url, self._endpoint.prefix, settings.project, *settings.account
+
+    @override
+    def _store_id(self) -> str | None:
+        return "google" if self._endpoint.url == PUBLIC_URL else None
+
+    @override
+    def _known_secrets(self) -> tuple[str | bytes, ...]:
+        return (*super()._known_secrets(), *self._settings.secrets)
+
+    @override
+    def _check_container_name(self, name: str) -> None:
+        check_bucket_name(name)
+
+    @override
+    def _check_object_name(self, name: str) -> None:
+        check_object_name(name)
 
     # ------------------------------------------------------------------ buckets
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        unknown = extra.keys() - {"location"}
-        if unknown:
-            raise NotSupportedError(f"an HMAC key cannot make a bucket with {min(unknown)}")
+        unsupported = extra.keys() - {"location"}
+        if unsupported:
+            raise NotSupportedError(
+                f"an HMAC key cannot create a bucket with {min(unsupported)}; use a service"
+                " account"
+            )
         location = extra.get("location")
-        asked = {"region": str(location).lower()} if location is not None else {}
-        info: ContainerInfo = self._driver()._create_container(name, asked)
-        return info
+        return self._buckets.create(name, str(location).lower() if location else None, {})
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        info: ContainerInfo = self._driver()._head_container(name)
-        return replace(info, extra={})
-
-    @override
-    def _delete_container(self, name: str) -> None:
-        self._driver()._delete_container(name)
-
-    @override
-    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        page: Page[ContainerInfo] = self._driver()._list_containers(token)
-        return page
-
-    @override
-    def _list_objects(
-        self, container: str, query: ListQuery, token: str | None, limit: int
-    ) -> Page[ObjectInfo | Prefix]:
-        page: Page[ObjectInfo | Prefix] = self._driver()._list_objects(
-            container, query, token, limit
-        )
-        return page
+        return replace(self._buckets.head(name), extra={})
 
     @override
     def _list_versions(
@@ -144,22 +154,24 @@ class HMACDriver(GCSDriver):
     ) -> Page[ObjectInfo]:
         # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
         generation, _, marker = (token or "").partition("\n")
-        fields = {
-            "encoding-type": "url", "generation-marker": generation, "marker": marker,
-            "max-keys": str(limit), "prefix": prefix,
-        }  # fmt: skip
-        query = {name: value for name, value in fields.items() if value} | {"versions": ""}
-        client = self._driver()._client
-        page = client.send_xml(
+        query = parameters(
+            {
+                "encoding-type": "url",
+                "generation-marker": generation,
+                "marker": marker,
+                "max-keys": str(limit),
+                "prefix": prefix,
+            }
+        )
+        document = self._client.send_xml(
             operations.LIST_VERSIONS, container,
-            root=_VERSION_LISTS, rows=_VERSIONS, limit=_MAX_PAGE, query=query,
+            root=_VERSION_LISTS, rows=_VERSIONS, limit=MAX_PAGE, query={**query, "versions": ""},
         )  # fmt: skip
-        found = [_version(row) for _, row in page.rows]
-        if page.fields.get("IsTruncated", "").lower() != "true" or not found:
+        found = [_version(row) for _, row in document.rows]
+        if document.fields.get("IsTruncated", "").lower() != "true" or not found:
             return Page(found)
-        marker = _decoded(page.fields.get("NextMarker", "")) or found[-1].name
-        generation = page.fields.get("NextGenerationMarker", "")
-        return Page(found, f"{generation}\n{marker}")
+        marker = _decoded(document.fields.get("NextMarker", "")) or found[-1].name
+        return Page(found, f"{document.fields.get('NextGenerationMarker', '')}\n{marker}")
 
     @override
     def _delete_versions(
@@ -170,46 +182,18 @@ class HMACDriver(GCSDriver):
     # ------------------------------------------------------------------ objects
 
     @override
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        info: ObjectInfo = self._driver()._head_object(container, name, version)
-        return info
-
-    @override
-    def _get_object(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
-    ) -> Reading:
-        reading: Reading = self._driver()._get_object(container, name, span, conditions, version)
-        return reading
-
-    @override
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
-        info: ObjectInfo = self._driver()._put_object(
-            container, name, payload, replace(options, extra=_extra(options.extra))
-        )
-        return info
-
-    @override
-    def _delete_object(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> None:
-        self._driver()._delete_object(container, name, conditions, version)
-
-    @override
-    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
-        outcomes: Sequence[DeleteOutcome] = self._driver()._delete_objects(container, names)
-        return outcomes
+        return self._objects.put(container, name, payload, _renamed(options))
 
     @override
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        info: ObjectInfo = self._driver()._copy_object(
-            source_container, source, container, name,
-            replace(options, extra=_extra(options.extra)),
-        )  # fmt: skip
-        return self._described(container, info, options.extra)
+        options = _renamed(options)
+        info = super()._copy_object(source_container, source, container, name, options)
+        return self._with_generation(container, info, options.extra)
 
     @override
     def _set_metadata(
@@ -220,62 +204,54 @@ class HMACDriver(GCSDriver):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        info: ObjectInfo = self._driver()._set_metadata(
-            container, name, metadata, content_type, conditions
-        )
-        return self._described(container, info)
+        info = super()._set_metadata(container, name, metadata, content_type, conditions)
+        return self._with_generation(container, info)
 
-    def _described(
+    def _with_generation(
         self, container: str, info: ObjectInfo, extra: Mapping[str, object] | None = None
     ) -> ObjectInfo:
         """
-        Return the info with the generation, which not every answer of the XML API tells.
+        Return an object with its generation, which not every response of the XML API has.
 
         Args:
-            extra: Options of the write, which may have had a key of its own.
+            extra: The options of the write, which may have had a key of its own.
         """
         if info.etag is not None and info.etag.isdigit():
             return info
-        inner = self._driver()
-        reads = inner._settings.overridden(_extra(extra or {})).reads
+        reads = self._object_settings.overridden(extra or {}).reads
         try:
-            found: ObjectInfo = inner._look(container, info.name, None, reads)
-        except StorageError:  # an Object Creator may not read it
+            return self._objects.head(container, info.name, reads=reads)
+        except StorageError:
+            # https://cloud.google.com/storage/docs/access-control/iam-roles: an Object Creator
+            # cannot read objects.
             return replace(info, etag=None)
-        return found
 
-    # ------------------------------------------------------------------ uploads in parts
+    # ------------------------------------------------------------------ multipart uploads
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        options = _renamed(options)
         if options.conditions != Conditions():
             return self._start_session(container, name, options)
-        started: str = self._driver()._start_upload(
-            container, name, replace(options, extra=_extra(options.extra))
-        )
-        return started
+        return self._uploads.start(container, name, options)
 
     def _start_session(self, container: str, name: str, options: WriteOptions) -> str:
-        """Begin a resumable upload, which has conditions; its address is all that it needs."""
+        """Start a resumable upload, which unlike a multipart upload has conditions."""
         # https://cloud.google.com/storage/docs/xml-api/post-object-resumable
-        kept = write_headers(options)
-        extra = options.extra
-        kms = extra.get("kms_key", self._settings.kms_key)
-        if kms is not None and "customer_key" not in extra:
-            kept["x-goog-encryption-kms-key-name"] = str(kms)
-        sent = {**kept, "x-goog-resumable": "start", **_generation(options.conditions)}
-        key = self._encryption.headers(extra)
-        response = self._driver()._client.send(
-            operations.START_UPLOAD, container, name, headers={**sent, **key}
-        )
-        return self._uploads.resumable.add(container, name, response, key)
+        settings = self._object_settings.overridden(options.extra)
+        headers = self._objects.write_headers(options, settings)
+        headers |= condition_headers(options.conditions)
+        response = self._client.send(
+            operations.START_UPLOAD, container, name,
+            headers={**headers, "x-goog-resumable": "start"},
+        )  # fmt: skip
+        key = key_headers(settings.customer_key, "x-goog-")
+        return self._sessions.add(container, name, response, key)
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        if upload.id.startswith(PREFIX):
-            return self._uploads.resumable.put(upload, number, offset, payload)
-        part: Part = self._driver()._put_part(upload, number, offset, payload)
-        return part
+        steps = self._sessions.put if _is_session(upload) else self._uploads.put_part
+        return steps(upload, number, offset, payload)
 
     @override
     def _finish_upload(
@@ -285,69 +261,84 @@ class HMACDriver(GCSDriver):
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        if upload.id.startswith(PREFIX):
-            info = super()._finish_upload(upload, parts, options, checksums)
-            return self._described(upload.container, info, options.extra)
-        info = self._driver()._finish_upload(
-            upload, parts, replace(options, extra=_extra(options.extra)), checksums
-        )
-        return self._described(upload.container, info, options.extra)
+        options = _renamed(options)
+        if _is_session(upload):
+            info = self._finish_session(upload, parts, options, checksums)
+        else:
+            info = self._uploads.finish(upload, parts, options, checksums)
+        return self._with_generation(upload.container, info, options.extra)
+
+    def _finish_session(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        settings = self._object_settings.overridden(options.extra)
+        token = self._objects.write_headers(options, settings).get(TOKEN)
+        info = self._objects.write(
+            self._sessions.finisher(upload, options, checksums),
+            upload.container, upload.name, settings,
+            Written(sum(part.size for part in parts), checksums=checksums).matches,
+            options.conditions, token, once=True,
+        )  # fmt: skip
+        self._sessions.forget(upload)
+        return info
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
-        if upload.id.startswith(PREFIX):
-            self._uploads.resumable.abort(upload)
+        if _is_session(upload):
+            self._sessions.abort(upload)
         else:
-            self._driver()._abort_upload(upload)
+            self._uploads.abort(upload)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        page: Page[Upload] = self._driver()._list_uploads(container, token)
-        ours = [] if token else self._uploads.resumable.open_sessions(container)
-        return replace(page, items=[*ours, *page.items])
+        page = self._uploads.requests.list(container, token)
+        sessions = [] if token else self._sessions.open_sessions(container)
+        return replace(page, items=[*sessions, *page.items])
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        if upload.id.startswith(PREFIX):
-            return super()._list_parts(upload, token)
-        page: Page[Part] = self._driver()._list_parts(upload, token)
-        return page
+        if _is_session(upload):
+            return self._sessions.parts(upload)
+        return self._uploads.requests.list_parts(upload, token)
 
-    # ------------------------------------------------------------------ for others
+    # ------------------------------------------------------------------ signed URLs, public access
 
     @override
-    def _service_time(self) -> float:
-        now: float = self._driver()._client.service_time()
-        return now
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        return sign_url(
+            self._signer, self._endpoint, container, name, options,
+            payer=self._settings.user_project, now=self._client.service_time(),
+        )  # fmt: skip
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
-        # Objects that come later have the default ACL; the bucket's own only lets list.
+        # New objects have the default ACL; the bucket's own ACL is only for listing.
         # https://cloud.google.com/storage/docs/xml-api/put-bucket-acls
         self._publish(container, "", "defaultObjectAcl")
-        for name in self._names(container):
-            self._publish(container, name, "acl")
-
-    def _names(self, container: str) -> Sequence[str]:
         pages = iterate_pages(
             lambda token: self._list_objects(container, ListQuery(), token, self.limits.page_size),
             f"objects in {container!r}",
         )
-        return [item.name for page in pages for item in page.items]
+        for name in [item.name for page in pages for item in page.items]:
+            self._publish(container, name, "acl")
 
     @override
     def _enable_object_cdn(self, container: str, name: str) -> None:
         self._publish(container, name, "acl")
 
-    def _publish(self, container: str, name: str, what: str) -> None:
+    def _publish(self, container: str, name: str, setting: str) -> None:
         try:
-            self._driver()._client.send(
+            self._client.send(
                 operations.PUT_ACL, container, name,
-                query={what: ""}, headers={"x-amz-acl": "public-read"},
+                query={setting: ""}, headers={"x-amz-acl": "public-read"},
             ).close()  # fmt: skip
         except ObjectNotFoundError:
             raise
-        except (AccessDeniedError, InvalidOptionError, StorageError) as error:
+        except StorageError as error:
             if error.status not in {400, 403, 412}:
                 raise
             raise AccessDeniedError(
@@ -355,6 +346,28 @@ class HMACDriver(GCSDriver):
                 " cannot make anything public: use a service account, or the console",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
+
+    @override
+    def _get_container_cdn_url(self, container: str) -> str:
+        return self._endpoint.url + self._endpoint.public(container)
+
+    @override
+    def _get_object_cdn_url(self, container: str, name: str) -> str:
+        return self._endpoint.url + self._endpoint.public(container, name)
+
+
+def _is_session(upload: Upload) -> bool:
+    return upload.id.startswith(PREFIX)
+
+
+def _renamed(options: T) -> T:
+    """Return the options of a write with the S3 API's names of its extra options."""
+    extra = dict(options.extra)
+    if "custom_time" in extra:
+        raise NotSupportedError("an HMAC key cannot set custom_time; use a service account")
+    if "kms_key" in extra:
+        extra["encryption"] = "aws:kms"
+    return replace(options, extra=extra)
 
 
 def _version(row: Mapping[str, str]) -> ObjectInfo:
@@ -370,20 +383,3 @@ def _version(row: Mapping[str, str]) -> ObjectInfo:
 
 def _decoded(text: str) -> str:
     return unquote(text.replace("+", " "))
-
-
-def _generation(conditions: Conditions) -> dict[str, str]:
-    """Return the header that asks for the conditions."""
-    asked = dialect.conditions(conditions)
-    number = asked.get("ifGenerationMatch")
-    return {} if number is None else {"x-goog-if-generation-match": number}
-
-
-def _extra(extra: Mapping[str, object]) -> dict[str, object]:
-    """Return the options of one upload as the S3 dialect calls them."""
-    found = dict(extra)
-    if "custom_time" in found:
-        raise NotSupportedError("an HMAC key cannot set custom_time; use a service account")
-    if "kms_key" in found:
-        found["encryption"] = "aws:kms"
-    return found

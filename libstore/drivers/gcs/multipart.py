@@ -8,7 +8,7 @@ https://cloud.google.com/storage/docs/request-preconditions
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ...errors import (
@@ -20,6 +20,8 @@ from ...errors import (
 )
 from ...rest.confirming import Written
 from ...rest.header_text import encode_text
+from ...s3api.multipart import UploadRequests
+from ...s3api.xml import complete_body
 from ...transfer.payload import Payload
 from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect
@@ -27,7 +29,7 @@ from .client import GCSClient
 from .objects import Objects
 from .options import Encryption
 from .resumable import PREFIX, Resumable
-from .xml_uploads import Multipart
+from .xml_uploads import write_headers, xml_uploads
 
 
 class Uploads:
@@ -46,9 +48,9 @@ class Uploads:
         self._objects = objects
         self._encryption = encryption
         self.resumable = Resumable(client)
-        self.parallel = Multipart(client) if parallel else None
+        self.parallel = xml_uploads(client) if parallel else None
 
-    def _parallel(self, upload: Upload) -> Multipart | None:
+    def _parallel(self, upload: Upload) -> UploadRequests | None:
         return None if upload.id.startswith(PREFIX) else self.parallel
 
     def start(self, container: str, name: str, options: WriteOptions) -> str:
@@ -61,7 +63,7 @@ class Uploads:
             kms = self._encryption.kms(extra)
             if kms and not headers:
                 headers["x-goog-encryption-kms-key-name"] = kms["kmsKeyName"]
-            return self.parallel.start(container, name, options, headers)
+            return self.parallel.create(container, name, {**write_headers(options), **headers})
         query = {**dialect.conditions(options.conditions), **self._encryption.query(extra)}
         return self.resumable.start(container, name, options, query, headers)
 
@@ -70,7 +72,7 @@ class Uploads:
         parallel = self._parallel(upload)
         if parallel is None:
             return self.resumable.put(upload, number, offset, payload)
-        return parallel.put(upload, number, offset, payload, self._encryption.headers({}))
+        return parallel.put_part(upload, number, offset, payload, self._encryption.headers({}))
 
     def finish(
         self,
@@ -99,7 +101,7 @@ class Uploads:
 
     def _finish_parallel(
         self,
-        parallel: Multipart,
+        parallel: UploadRequests,
         upload: Upload,
         parts: Sequence[Part],
         size: int,
@@ -107,9 +109,9 @@ class Uploads:
     ) -> ObjectInfo:
         container, name = upload.container, upload.name
 
-        def complete() -> ObjectInfo | None:
+        def complete(send: Callable[[], ObjectInfo]) -> ObjectInfo | None:
             try:
-                parallel.finish(upload, parts, self._encryption.headers({}))
+                send()
             except ObjectNotFoundError as error:
                 # An earlier request, whose response was lost, may have published the object.
                 raise ObjectChangedError(
@@ -124,8 +126,10 @@ class Uploads:
             same = info.size == size and crc in {None, info.checksums.get("crc32c")}
             return info if same and not _is_open(parallel, upload) else None
 
-        info = self._client.confirmer.once(complete, check)
-        parallel.end(upload)
+        info = parallel.complete(
+            upload, complete_body(parts), self._encryption.headers({}),
+            lambda send: self._client.confirmer.once(lambda: complete(send), check),
+        )  # fmt: skip
         if info is None:  # the response has neither generation nor CRC-32C
             try:
                 info = self._objects.head(container, name)
@@ -145,7 +149,7 @@ class Uploads:
         """Return one page of the unfinished uploads of a bucket."""
         resumable = [] if token else self.resumable.open_sessions(container)
         if self.parallel is not None:
-            page = self.parallel.uploads(container, token)
+            page = self.parallel.list(container, token)
             return replace(page, items=[*resumable, *page.items])
         try:
             self._client.require_bucket(container)
@@ -156,12 +160,16 @@ class Uploads:
     def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return one page of the parts of an upload."""
         parallel = self._parallel(upload)
-        return self.resumable.parts(upload) if parallel is None else parallel.parts(upload, token)
+        return (
+            self.resumable.parts(upload)
+            if parallel is None
+            else parallel.list_parts(upload, token)
+        )
 
 
-def _is_open(parallel: Multipart, upload: Upload) -> bool:
+def _is_open(parallel: UploadRequests, upload: Upload) -> bool:
     try:
-        parallel.parts(upload, None)
+        parallel.list_parts(upload, None)
     except ObjectNotFoundError:
         return False
     return True

@@ -41,11 +41,3 @@ QUERY_UPLOAD = Operation("QueryUpload", "PUT", UPLOAD, success=(200, 201, 308), 
 CANCEL_UPLOAD = Operation(
     "CancelUpload", "DELETE", UPLOAD, success=(200, 204, 404, 405, 410, 499, 501)
 )
-LIST_MULTIPARTS = Operation("ListMultiparts", "GET", CONTAINER, response=XML)
-START_MULTIPART = Operation(
-    "StartMultipart", "POST", UPLOAD, creates=True, idempotent=False, response=XML
-)
-PUT_PART = Operation("PutPart", "PUT", UPLOAD, proof=("etag",))
-LIST_PARTS = Operation("ListParts", "GET", UPLOAD, response=XML)
-FINISH_MULTIPART = Operation("FinishMultipart", "POST", UPLOAD, idempotent=False, response=XML)
-ABORT_MULTIPART = Operation("AbortMultipart", "DELETE", UPLOAD, success=(204,))

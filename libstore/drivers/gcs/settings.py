@@ -6,6 +6,7 @@ import base64
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -261,6 +262,16 @@ class Access:
         """Return the token that was sent last, if there is one."""
         known = self.tokens.known if self.tokens is not None else ""
         return (known,) if known else ()
+
+
+def multipart_digests() -> tuple[str, ...]:
+    """Return the digests to compute of what is sent; the second one needs ``google-crc32c``."""
+    # CRC-32C is the only digest that Google stores of a multipart upload.
+    try:
+        found = find_spec("google_crc32c") is not None
+    except ImportError:  # an import hook forbids it
+        found = False
+    return ("md5", "crc32c") if found else ("md5",)
 
 
 def is_account(key: object, secret: object) -> bool:

@@ -1,15 +1,16 @@
 """
-Amazon S3, and whatever speaks its dialect.
+Amazon S3, and the services that are compatible with it.
 
-`S3Driver` is Amazon's own service, or an endpoint that the caller names. Each service of
-`libstore.drivers.s3.services` is a class of its own besides, made of its record: ``R2Driver`` for
-the one that is called ``"r2"``, and so on.
+`S3Driver` is for Amazon S3, or for an endpoint that the caller passes. Each service of
+`libstore.drivers.s3.services` has a class of its own, made from its record: ``R2Driver`` for
+``"r2"``, and so on.
 """
 
 from __future__ import annotations
 
+from ...s3api.service import Service
 from .driver import S3Driver, driver_class
-from .services import SERVICES, Service
+from .services import SERVICES
 
 __all__ = ["S3Driver", "Service", "driver_class"]
 

@@ -1,9 +1,8 @@
 """
-Where a bucket is: which host a request goes to, and what stands before the object's name.
+The addresses of Amazon S3 and of other services, and the names of buckets.
 
-Hosts are built here and nowhere else, from an endpoint that the caller gave or a service's
-template. What a service answers never becomes a host; a region, at most, and only if it looks
-like one.
+Hosts come from an endpoint that the caller has passed or from a service's template, and nowhere
+else. Of a response, only the name of a region goes into a host.
 """
 
 from __future__ import annotations
@@ -13,23 +12,25 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from ...errors import InvalidNameError, InvalidOptionError
 from ...http.encoding import split_origin
 from ...rest.settings import split_endpoint
-from .services import Service
+from ...s3api.endpoints import LABEL, Endpoint, Place, is_region
+from ...s3api.service import Service
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _DNS_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-# Buckets from before those rules, and of other services, may also have these.
+# Buckets that are older than those rules, or of other services, may also have these.
 _ANY_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9._-]", re.ASCII)
 _AMAZON_HOST = re.compile(
     r"s3(?:-fips)?(?:[.-]dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.(?:com|com\.cn|eu)",
     re.ASCII,
 )
 _GOOGLE_HOST = "storage.googleapis.com"
-# Regions that are no part of the public cloud have names of their own in DNS; botocore's
-# endpoints.json lists them as "partitions".
+# The domains of regions outside the public cloud, which botocore's endpoints.json lists as
+# "partitions".
 _SUFFIXES = (
     ("cn-", "amazonaws.com.cn"),
     ("us-isob-", "sc2s.sgov.gov"),
@@ -41,42 +42,24 @@ _SUFFIXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Where requests for a bucket go.
-
-    Attributes:
-        url: ``scheme://host[:port]``.
-        prefix: What the target begins with; an object's name follows it.
-        top: The target of requests for no object. Of a bucket in the path it has no slash at its
-            end, as most clients send it and some servers want it.
-    """
-
-    url: str
-    prefix: str
-    region: str
-    top: str
-
-
-@dataclass(frozen=True, slots=True)
 class Variants:
-    """Which of Amazon's other endpoints are asked for."""
+    """The variants of Amazon's endpoints."""
 
     dualstack: bool = False
     fips: bool = False
     accelerate: bool = False
 
     def any(self) -> bool:
-        """Return whether one is."""
+        """Return whether one is selected."""
         return self.dualstack or self.fips or self.accelerate
 
 
-class Endpoint:
+class ServiceEndpoint(Endpoint):
     """
-    One service's endpoint.
+    The address of one service.
 
     Args:
-        given: The endpoint that the caller names; it takes the place of the service's own.
+        given: The endpoint that the caller has passed, in place of the service's own.
         path_style: Whether buckets are in the path; `None` decides by bucket and host.
         insecure: Whether plain http is allowed to hosts other than this machine.
     """
@@ -99,34 +82,28 @@ class Endpoint:
             self._origin, self._path = split_endpoint(given, "endpoint", insecure=insecure)
         elif not service.endpoint:
             raise InvalidOptionError(
-                f"say where the service is, with endpoint='https://…'; every installation of"
-                f" {service.title} is somewhere else"
+                f"each installation of {service.title} has its own address; pass it as"
+                " endpoint='https://…'"
             )
         if self._origin.endswith("://s3-accelerate.amazonaws.com"):
-            raise InvalidOptionError("ask for this endpoint with accelerate=True")
+            raise InvalidOptionError(
+                "this endpoint is for accelerated transfers; pass accelerate=True in place of it"
+            )
         if variants.any() and (given is not None or service.name != "s3"):
             raise InvalidOptionError(
-                "dualstack, fips and accelerate choose one of Amazon's own endpoints; they do not"
-                " go with another endpoint"
+                "dualstack, fips and accelerate select one of Amazon's own endpoints; they cannot"
+                " be combined with another endpoint"
             )
-
-    @property
-    def secure(self) -> bool:
-        """Whether what is sent is encrypted on its way."""
-        return not self._origin.startswith("http:")
-
-    @property
-    def regional(self) -> bool:
-        """Whether each region has a host of its own."""
-        return not self._origin and "{region}" in self._service.endpoint
+        self.secure = not self._origin.startswith("http:")
+        self.regional = not self._origin and "{region}" in service.endpoint
 
     def store_id(self, region: str) -> str | None:
         """
-        Return the name of the store, where the host is known to be of one company.
+        Return the name of the store; `None` unless the host belongs to one company.
 
-        Names of Amazon's buckets are unique in a partition, whatever the region and the account:
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html. Behind any other
-        host may be anything, a gateway to another store included.
+        Amazon's bucket names are unique in a partition, across regions and accounts:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html. Any other host may
+        be a gateway to another store.
         """
         host = split_origin(self._origin or self._template(region))[1]
         if host == _GOOGLE_HOST:
@@ -135,17 +112,17 @@ class Endpoint:
             return None
         return f"amazon:{host[host.index('amazonaws.') :]}"
 
+    @override
     def place(self, bucket: str | None, region: str) -> Place:
-        """Return where requests for a bucket go, or those for none."""
         origin = self._origin or self._template(region)
         path = self._path
         if bucket is None:
             return Place(origin, f"{path}/", region, f"{path}/")
         if self._path_style is None and path.rpartition("/")[2] == bucket:
-            # Or all names would begin with the bucket's; pages of services show such addresses.
+            # Consoles of services show such addresses; the bucket would be in the path twice.
             raise InvalidOptionError(
                 f"the endpoint ends with the bucket's name, {bucket!r}; leave it out of the"
-                " endpoint, or say path_style=True if it belongs there"
+                " endpoint, or pass path_style=True if it belongs there"
             )
         if self._variants.accelerate:
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration.html
@@ -157,12 +134,12 @@ class Endpoint:
         return Place(f"{scheme}://{bucket}.{host}", f"{path}/", region, f"{path}/")
 
     def _in_path(self, bucket: str, origin: str) -> bool:
-        """Return whether the bucket stands in the path, not in the host."""
+        """Return whether the bucket is in the path, not in the host."""
         if not _DNS_BUCKET.fullmatch(bucket) or ".." in bucket:
             return True
         secure = origin.startswith("https:")
         if secure and "." in bucket:
-            return True  # a certificate's wildcard stands for one label
+            return True  # the wildcard of a certificate matches one label
         if self._path_style is not None:
             return self._path_style
         return bool(self._origin) or self._service.path_style
@@ -176,7 +153,7 @@ class Endpoint:
 
 
 def _amazon(region: str, variants: Variants) -> str:
-    """Return https://docs.aws.amazon.com/general/latest/gr/s3.html of a region."""
+    """Return the endpoint of a region: https://docs.aws.amazon.com/general/latest/gr/s3.html."""
     suffix = next((name for start, name in _SUFFIXES if region.startswith(start)), "amazonaws.com")
     host = "s3-fips" if variants.fips else "s3"
     dual = ".dualstack" if variants.dualstack else ""
@@ -184,24 +161,24 @@ def _amazon(region: str, variants: Variants) -> str:
 
 
 def amazon_region(endpoint: str) -> str | None:
-    """Return the region in an endpoint of Amazon's, which may be empty; `None` if it is none."""
+    """Return the region in an endpoint of Amazon, maybe empty; `None` for other endpoints."""
     try:
         _, host, _ = split_origin(endpoint.rstrip("/"))
     except InvalidOptionError:
         return None
     match = _AMAZON_HOST.fullmatch(host)
     region = None if match is None else match["region"] or ""
-    return "us-east-1" if region == "external-1" else region  # what it was called long ago
+    return "us-east-1" if region == "external-1" else region  # its old name
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """
-    A service that an endpoint is known to be of.
+    The service that an endpoint belongs to.
 
     Attributes:
-        region: The one that the endpoint names; empty if it names none.
-        account: The same.
+        region: The region in the endpoint; empty if there is none.
+        account: The account in the endpoint; empty if there is none.
     """
 
     service: Service
@@ -210,7 +187,7 @@ class Known:
 
 
 def known_service(endpoint: str, services: Iterable[Service]) -> Known | None:
-    """Return whose own endpoint this is."""
+    """Return the service that has this endpoint, if any."""
     text = endpoint.rstrip("/").lower()
     for service in services:
         for template in (service.endpoint, *(where for _, where in service.endpoints)):
@@ -222,9 +199,9 @@ def known_service(endpoint: str, services: Iterable[Service]) -> Known | None:
 
 
 def check_no_bucket(endpoint: str, services: Iterable[Service]) -> None:
-    """Raise `InvalidOptionError` for the address of a bucket in place of a service's own."""
+    """Raise `InvalidOptionError` if an endpoint is the address of a bucket."""
     scheme, mark, host = endpoint.rstrip("/").partition("://")
-    # An account's place may have more before it, such as the jurisdiction at Cloudflare.
+    # The host of an account may begin with another label, such as Cloudflare's jurisdictions.
     plain = [service for service in services if "{account}" not in service.endpoint]
     for end, sign in enumerate(host):
         place = f"{scheme}{mark}{host[end + 1 :]}"
@@ -234,25 +211,20 @@ def check_no_bucket(endpoint: str, services: Iterable[Service]) -> None:
             and (amazon_region(place) is not None or known_service(place, plain) is not None)
         ):
             raise InvalidOptionError(
-                f"the endpoint begins with a bucket's name; it should be {place}, and buckets"
-                " are named where they are used"
+                f"the endpoint begins with the name of a bucket; pass {place}, and the bucket's"
+                " name to the driver's methods"
             )
 
 
 def _pattern(template: str) -> str:
     pattern = re.escape(template)
     for name in ("region", "account"):
-        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{_LABEL.pattern})")
+        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{LABEL.pattern})")
     return pattern
 
 
-def is_region(text: str | None) -> bool:
-    """Return whether the text could be a region's name and nothing else."""
-    return text is not None and _LABEL.fullmatch(text) is not None
-
-
 def checked_region(region: object, label: str = "region") -> str:
-    """Return a region that can stand in a host and in a signature."""
+    """Return a region that may be part of a host and of a signature."""
     if not isinstance(region, str) or not is_region(region):
         raise InvalidOptionError(
             f"{label} must be lower-case letters, digits and hyphens, such as 'eu-west-1',"
@@ -262,32 +234,32 @@ def checked_region(region: object, label: str = "region") -> str:
 
 
 def check_bucket_name(name: str) -> None:
-    """Raise `InvalidNameError` for what no bucket can be called, on any service."""
+    """Raise `InvalidNameError` for a name that no bucket has on any service."""
     if not _ANY_BUCKET.fullmatch(name):
         raise InvalidNameError(
-            f"no bucket can be called {name[:80]!r}: a name has at least 3 lower-case letters,"
+            f"{name[:80]!r} is not the name of a bucket: a name has at least 3 lower-case letters,"
             " digits, dots and hyphens, and begins with a letter or a digit"
         )
 
 
 def check_new_bucket_name(name: str) -> None:
-    """Raise `InvalidNameError` for what no new bucket can be called on Amazon S3."""
+    """Raise `InvalidNameError` for a name that Amazon S3 does not allow for a new bucket."""
     if not _DNS_BUCKET.fullmatch(name) or ".." in name or _is_address(name):
         raise InvalidNameError(
-            f"no bucket can be called {name[:80]!r}: a name has 3 to 63 lower-case letters,"
-            " digits, dots and hyphens, begins and ends with a letter or a digit, and is no IP"
-            " address"
+            f"a new bucket cannot have the name {name[:80]!r}: a name has 3 to 63 lower-case"
+            " letters, digits, dots and hyphens, begins and ends with a letter or a digit, and is"
+            " not an IP address"
         )
 
 
 def _account(service: Service, given: str | None, account: str | None) -> str | None:
-    if account is not None and not _LABEL.fullmatch(account.lower()):
+    if account is not None and not LABEL.fullmatch(account.lower()):
         raise InvalidOptionError(
-            "account must be letters, digits and hyphens; it becomes a part of the host's name"
+            "account must be letters, digits and hyphens, because it is part of the host name"
         )
     if given is None and "{account}" in service.endpoint and account is None:
         raise InvalidOptionError(
-            f"{service.title} has an endpoint for each account; give account=, or endpoint="
+            f"{service.title} has an endpoint for each account; pass account= or endpoint="
         )
     return account
 

@@ -1,9 +1,8 @@
-"""The options that only S3 has: of one upload or copy, and of a new bucket."""
+"""The options that only S3 has, for uploads and copies, and for new buckets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from ... import arguments
 from ...errors import InvalidOptionError
@@ -11,8 +10,8 @@ from ...options import Option
 from ...rest.options import key, one_of, optional, tags
 from .endpoints import checked_region
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl, and the one
-# that Google has besides: https://cloud.google.com/storage/docs/access-control/lists
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl, and
+# one that only Google has: https://cloud.google.com/storage/docs/access-control/lists
 _ACLS = (
     "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
     "bucket-owner-read", "bucket-owner-full-control", "log-delivery-write", "project-private",
@@ -66,16 +65,6 @@ CONTAINER: Mapping[str, Option] = {
     ),
     "acl": ACL,
 }
-
-
-def tag_headers(pairs: object) -> dict[str, str]:
-    """Return the header of an object's tags, which is written like a query."""
-    if not isinstance(pairs, Mapping):
-        return {}
-    joined = "&".join(
-        f"{quote(key, safe='')}={quote(text, safe='')}" for key, text in pairs.items()
-    )
-    return {"x-amz-tagging": joined} if joined else {}
 
 
 def bucket_headers(extra: Mapping[str, object]) -> dict[str, str]:

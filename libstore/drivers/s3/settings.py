@@ -1,31 +1,29 @@
-"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
+"""The arguments of the driver, their checks, and the objects that are made from them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option
-from ...redaction import Hidden
 from ...rest.options import credential
 from ...rest.settings import RestSettings, split_endpoint
+from ...s3api.options import ObjectSettings
+from ...s3api.service import Service
 from . import options
 from .endpoints import (
-    Endpoint,
     Known,
+    ServiceEndpoint,
     Variants,
     amazon_region,
     check_no_bucket,
     checked_region,
     known_service,
 )
-from .services import OTHER, SERVICES, Service
+from .services import OTHER, SERVICES
 
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
@@ -48,8 +46,8 @@ class Settings(RestSettings):
         credential, default=None, variables=["AWS_SESSION_TOKEN"], secret=True
     )  # fmt: skip
     region: str | None = option(
-        "Where new buckets are created, and where others are looked for first. A bucket in another"
-        " region is found automatically.",
+        "The region of new buckets, and the first one in which other buckets are looked up. A"
+        " bucket in another region is found automatically.",
         checked_region, default=None, variables=["AWS_REGION", "AWS_DEFAULT_REGION"]
     )  # fmt: skip
     account: str | None = option(
@@ -82,7 +80,7 @@ class Settings(RestSettings):
         found._check_credentials(service)
         if found.endpoint is not None:
             split_endpoint(found.endpoint, found.label("endpoint"), insecure=found.insecure)
-        found._check_encryption()
+        found.object_settings()
         return found
 
     def _with_environment(self, environ: Mapping[str, str]) -> Settings:
@@ -97,44 +95,26 @@ class Settings(RestSettings):
     def _check_credentials(self, service: Service) -> None:
         if self.anonymous:
             if self.key or self.secret or self.token:
-                raise InvalidOptionError("anonymous=True and a key exclude each other")
+                raise InvalidOptionError(
+                    "anonymous=True and key exclude each other; pass one of them"
+                )
         elif not self.key or not self.secret:
             variables = ", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             raise CredentialsNotFoundError(
-                f"give an access key and its secret{variables if service.name == 's3' else ''};"
-                " anonymous=True sends requests without them"
+                f"pass key and secret{variables if service.name == 's3' else ''};"
+                " anonymous=True sends requests without credentials"
             )
 
-    def _check_encryption(self) -> None:
-        if self.kms_key is not None and not (self.encryption or "").startswith("aws:kms"):
-            raise InvalidOptionError("kms_key goes with encryption='aws:kms' or 'aws:kms:dsse'")
-        if self.customer_key is not None and self.encryption is not None:
-            raise InvalidOptionError("encryption and customer_key exclude each other")
-
-    def overridden(self, extra: Mapping[str, object]) -> Settings:
+    def object_settings(self) -> ObjectSettings:
         """
-        Return the settings for one upload, with the options of its own.
+        Return how objects are stored and read.
 
-        Args:
-            extra: They have been checked one by one.
+        Raises:
+            InvalidOptionError: The options of the encryption exclude each other.
         """
-        given: dict[str, Any] = {
-            name: extra[name]
-            for name in ("acl", "encryption", "kms_key", "customer_key")
-            if name in extra
-        }
-        if not given:
-            return self
-        # The encryption of an upload takes the place of any other.
-        if given.get("customer_key") is not None:
-            given = {"encryption": None, "kms_key": None, **given}
-        elif given.get("encryption") is not None:
-            given.setdefault("customer_key", None)
-        if not str(given.get("encryption", self.encryption)).startswith("aws:kms"):
-            given.setdefault("kms_key", None)
-        found = self.replaced(**given)
-        found._check_encryption()
-        return found
+        return ObjectSettings(
+            self.encryption, self.kms_key, self.customer_key, self.acl, self.requester_pays
+        )
 
     # ------------------------------------------------------------------ the service
 
@@ -170,15 +150,15 @@ class Settings(RestSettings):
         return Credentials(self.key, self.secret, self.token)
 
     def first_region(self, service: Service) -> str:
-        """Return the region where buckets are looked for first."""
+        """Return the region that buckets are expected in."""
         named = amazon_region(self.endpoint) if self.endpoint is not None else None
         known = self._known(service)
         region = self.region or named or (known.region if known else "") or service.region
         if not region:
-            raise InvalidOptionError(f"say in which region of {service.title}, with region=")
+            raise InvalidOptionError(f"{service.title} has no default region; pass region=")
         return region
 
-    def endpoint_of(self, service: Service) -> Endpoint:
+    def endpoint_of(self, service: Service) -> ServiceEndpoint:
         """Return the endpoint of the service."""
         variants = Variants(self.dualstack, self.fips, self.accelerate)
         given, account = self.endpoint, self.account
@@ -187,53 +167,4 @@ class Settings(RestSettings):
             check_no_bucket(given, SERVICES.values())
         if known is not None:  # the template says where the bucket goes
             given, account = None, known.account or None
-        return Endpoint(service, given, account, variants, self.path_style, self.insecure)
-
-    @cached_property
-    def payer(self) -> dict[str, str]:
-        """The header of requests to requester-pays buckets."""
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
-        return {"x-amz-request-payer": "requester"} if self.requester_pays else {}
-
-    @cached_property
-    def customer(self) -> dict[str, str]:
-        """The headers of an encryption key that the service does not keep."""
-        return self._customer("x-amz-server-side-encryption-customer-")
-
-    @property
-    def source_customer(self) -> dict[str, str]:
-        """The same for the source of a copy."""
-        return self._customer("x-amz-copy-source-server-side-encryption-customer-")
-
-    def _customer(self, prefix: str) -> dict[str, str]:
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-s3-c-encryption.html
-        if self.customer_key is None:
-            return {}
-        digest = hashlib.md5(self.customer_key, usedforsecurity=False).digest()
-        return {
-            f"{prefix}algorithm": "AES256",
-            f"{prefix}key": Hidden(base64.b64encode(self.customer_key).decode()),
-            f"{prefix}key-md5": base64.b64encode(digest).decode(),
-        }
-
-    @cached_property
-    def access(self) -> dict[str, str]:
-        """The headers of every read of an object."""
-        return {**self.customer, **self.payer}
-
-    @cached_property
-    def reads(self) -> dict[str, str]:
-        """The headers of a read of an object whose response has its checksum."""
-        return {**self.access, "x-amz-checksum-mode": "ENABLED"}
-
-    @cached_property
-    def kept(self) -> dict[str, str]:
-        """The headers of every write of an object."""
-        headers = {**self.access}
-        if self.encryption is not None:
-            headers["x-amz-server-side-encryption"] = self.encryption
-        if self.kms_key is not None:
-            headers["x-amz-server-side-encryption-aws-kms-key-id"] = self.kms_key
-        if self.acl is not None:
-            headers["x-amz-acl"] = self.acl
-        return headers
+        return ServiceEndpoint(service, given, account, variants, self.path_style, self.insecure)

@@ -1,78 +1,39 @@
-"""Drivers with an HMAC key."""
+"""The driver with an HMAC key."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from email.utils import formatdate
-from time import time
+from datetime import datetime, timezone
 
 import pytest
-from drivers.gcs.support import (
-    BUSY,
-    HMAC,
-    Once,
-    made,
-)
-from scripted import Play, Server, answer
+from scripted import Server, answer
 
-from libstore import (
-    AuthenticationError,
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-)
+from libstore import InvalidNameError, NotSupportedError, get_driver
 from libstore.drivers.gcs import GCSDriver
-from servers.gcs_model import KEY, SECRET, Model
+from libstore.s3api.driver import S3APIDriver
 
 
-def test_hmac_key_makes_objects_public_by_acls(model: Model) -> None:
-    with made(model, token=None, key=KEY, secret=SECRET) as driver:
-        assert isinstance(driver, GCSDriver)
-        box = driver.create_container("box")
-        box.upload_object(b"1", "a")
-        box.enable_cdn()
-        assert model.buckets["box"].live["a"].public
-        assert model.buckets["box"].default_public
+def test_driver_with_an_hmac_key_is_a_gcs_driver_on_the_s3_api() -> None:
+    driver = get_driver("gcs")("KEY", "secret")
+
+    assert isinstance(driver, GCSDriver)
+    assert isinstance(driver, S3APIDriver)
+    assert issubclass(type(driver), get_driver("gcs"))
+    assert not isinstance(get_driver("gcs")(anonymous=True), S3APIDriver)
 
 
-def test_wrong_hmac_key_is_reported(model: Model) -> None:
-    for key, secret in ((KEY, "wrong-secret"), ("WRONG", SECRET)):
-        with made(model, token=None, key=key, secret=secret) as driver:
-            with pytest.raises(AuthenticationError) as caught:
-                driver.create_container("box")
-            assert 403 == caught.value.status
-            assert secret not in str(caught.value) + repr(driver)
+def test_bucket_names_are_those_of_google(server: Server) -> None:
+    with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
+        server.steps.append(answer(Location="/a_b"))
+        driver.create_container("a_b")
+        with pytest.raises(InvalidNameError):
+            driver.create_container("A-b")
+
+    assert ["PUT /a_b HTTP/1.1"] == [request.line for request in server.seen]
 
 
-def xml(code: str, status: int, off: float = 0.0) -> Play:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>No.</Message></Error>"
-    return answer(body.encode(), status, Date=formatdate(time() + off, usegmt=True))
-
-
-def test_wrong_clock_is_corrected_in_presigned_urls() -> None:
-    listing = b"<?xml version='1.0'?><ListAllMyBucketsResult></ListAllMyBucketsResult>"
-    server = Server(xml("RequestTimeTooSkewed", 403, 86_400), default=answer(listing))
-    with made(server, **HMAC) as driver:
-        assert [] == list(driver.list_containers())
-        day = (datetime.now(timezone.utc) + timedelta(days=1)).strftime("%Y%m%d")
-        assert f"X-Goog-Date={day}T" in driver.object("box", "a").sign_url()
-    assert 2 == len(server.seen)
-    server.close()
-
-
-def test_copy_with_lost_response_is_checked_with_an_hmac_key(model: Model) -> None:
-    """Each write gives another generation, so the same request cannot come twice."""
-    with made(model, **HMAC) as driver:
-        box = driver.create_container("box")
-        obj = box.upload_object(b"1", "a", metadata={"old": "1"})
-        model.before = Once("PUT ")
-        changed = obj.update_metadata({"new": "2"}, if_match=obj.etag)
-        assert {"new": "2"} == dict(box.get_object("a").metadata)
-        assert changed.etag == str(model.buckets["box"].live["a"].generation)
-        model.before = Once("PUT ")
-        driver.copy_object(changed, "box", "b", if_absent=True)
-        model.before = Once("PUT ", BUSY)
-        with pytest.raises(ObjectAlreadyExistsError):
-            driver.copy_object(box.upload_object(b"2", "c"), "box", "b", if_absent=True)
-        model.before = Once("PUT ", BUSY)
-        with pytest.raises(ObjectChangedError):
-            changed.update_metadata({}, if_match=obj.etag)
+def test_custom_time_is_refused_for_every_upload(server: Server) -> None:
+    extra = {"custom_time": datetime(2026, 1, 2, tzinfo=timezone.utc)}
+    with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
+        for if_absent in (False, True):
+            with pytest.raises(NotSupportedError, match="service account"):
+                driver.upload_object(b"x", "bucket", "name", if_absent=if_absent, extra=extra)

@@ -17,7 +17,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
-from libstore.drivers.s3.dialect import composite_etag
+from libstore.s3api.dialect import composite_etag
 
 GIB = 1024**3
 SIZE = 6 * GIB + 1

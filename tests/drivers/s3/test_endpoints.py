@@ -19,7 +19,7 @@ from libstore import (
     list_drivers,
 )
 from libstore.drivers.s3 import S3Driver, Service, driver_class
-from libstore.drivers.s3.endpoints import Endpoint, Variants
+from libstore.drivers.s3.endpoints import ServiceEndpoint, Variants
 from libstore.drivers.s3.services import AWS, OTHER, SERVICES
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret-that-nobody-sees", "a-token-that-nobody-sees"
@@ -32,7 +32,7 @@ def url(bucket: str, region: str = "eu-west-1", **options: Any) -> str:
         *(options.pop(name, False) for name in ("dualstack", "fips", "accelerate"))
     )
     given = {"given": None, "account": None, "path_style": None, "insecure": False, **options}
-    place = Endpoint(service=service, variants=variants, **given).place(bucket, region)
+    place = ServiceEndpoint(service=service, variants=variants, **given).place(bucket, region)
     return place.url + place.prefix
 
 

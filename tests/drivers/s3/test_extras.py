@@ -89,7 +89,7 @@ def test_options_of_a_finished_upload_are_forgotten(recorder: Recorder, driver: 
             (bytes(PART) if number else 1 // number for number in (1, 1, 0)),
             "bucket", "a", extra={"customer_key": KEY},
         )  # fmt: skip
-    assert not driver._begun
+    assert not driver._uploads._open
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from libstore import (
     TransferOptions,
     get_driver,
 )
-from libstore.drivers.s3 import S3Driver, dialect, driver_class
-from libstore.drivers.s3.part_checksums import _sizes
+from libstore.drivers.s3 import S3Driver, driver_class
 from libstore.drivers.s3.services import AWS, OTHER, SERVICES
+from libstore.s3api import dialect
+from libstore.s3api.part_checksums import _sizes
 from libstore.transfer.digests import Digests
 from servers.s3 import S3Server
 

@@ -21,7 +21,8 @@ from libstore import (
     ServiceUnavailableError,
     get_driver,
 )
-from libstore.drivers.s3 import S3Driver, operations
+from libstore.drivers.s3 import S3Driver
+from libstore.s3api import operations
 from servers.s3 import S3Server
 
 CONTENT = b"content"
@@ -85,7 +86,7 @@ def test_other_statements_of_a_policy_are_kept(container: Container) -> None:
     ).close()
     container.enable_cdn()
     container.enable_cdn()
-    statements = driver._policy_of(container.name)["Statement"]
+    statements = driver._public_access._policy_of(container.name)["Statement"]
     assert [own["Sid"], None] == [statement.get("Sid") for statement in statements]
     assert status_of(container.upload_object(CONTENT, "a").get_cdn_url()) == 200
 
@@ -252,9 +253,9 @@ def test_public_urls_are_those_of_the_service() -> None:
         amazon.object("bucket", "a b")
     )
     assert "https://s3.eu-west-3.amazonaws.com/b.c" == amazon.get_container_cdn_url("b.c")
-    assert "arn:aws" == amazon._partition("bucket")
+    assert "arn:aws" == amazon._public_access._partition("bucket")
     china = S3Driver("KEY", "SECRET", region="cn-north-1")
-    assert "arn:aws-cn" == china._partition("bucket")
+    assert "arn:aws-cn" == china._public_access._partition("bucket")
 
 
 def test_service_without_public_buckets_needs_a_cdn_url() -> None:

@@ -10,29 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ...errors import (
+from ..errors import (
     ContainerNotFoundError,
     NotSupportedError,
     ObjectAlreadyExistsError,
-    ObjectNotFoundError,
     StorageError,
 )
-from ...rest.confirming import Protection, StoredObject, Written
-from ...rest.copying import (
+from ..rest.confirming import Written
+from ..rest.copying import (
     changed_info,
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
     require_source,
 )
-from ...rest.dialect import condition_headers, with_token
-from ...values import Conditions, CopyOptions, ObjectInfo, Part, Upload
+from ..rest.dialect import condition_headers, with_token
+from ..values import Conditions, CopyOptions, ObjectInfo, Part, Upload
 from . import dialect, operations
 from .client import S3Client
-from .options import tag_headers
-from .services import Service
-from .settings import Settings
-from .uploads import Uploads
+from .multipart import UploadRequests
+from .objects import Objects
+from .options import ObjectSettings, tag_headers
+from .service import Service
 from .xml import complete_body
 
 _ENCRYPTION = frozenset(
@@ -48,7 +47,7 @@ class _Copy:
     Attributes:
         source: Bucket and name.
         target: Bucket and name.
-        settings: How the copy is kept.
+        settings: How the copy is stored.
         storage_class: The copy's header of it.
         tags: The copy's header of them; `None` carries over those of the source.
         match: The ETag that the source must have.
@@ -59,7 +58,7 @@ class _Copy:
 
     source: tuple[str, str]
     target: tuple[str, str]
-    settings: Settings
+    settings: ObjectSettings
     storage_class: Mapping[str, str]
     tags: Mapping[str, str] | None
     match: str | None
@@ -70,7 +69,7 @@ class _Copy:
     @property
     def sent(self) -> dict[str, str]:
         """All headers of what the copy does not have from its source."""
-        own = {**self.storage_class, **self.settings.kept, **(self.tags or {})}
+        own = {**self.storage_class, **self.settings.writes, **(self.tags or {})}
         return {**(self.headers or {}), **own}
 
     @property
@@ -80,34 +79,21 @@ class _Copy:
 
 
 class Copier:
-    """
-    Copies objects of one driver.
-
-    Args:
-        head: Returns an object of a bucket, in one version or the current one, with the headers
-            of reads.
-        confirm: Returns the state of an object after a lost response, with the headers of reads.
-        protection: Returns the arguments of `ServiceClient.write_once` that keep a conditional
-            request, sent again, from replacing another object.
-    """
+    """Copies the objects of one driver."""
 
     def __init__(
         self,
         client: S3Client,
         service: Service,
-        settings: Settings,
-        uploads: Uploads,
-        head: Callable[[str, str, str | None, Mapping[str, str]], ObjectInfo],
-        confirm: Callable[[str, str, Mapping[str, str]], StoredObject],
-        protection: Callable[[str, str, Conditions], Protection],
+        settings: ObjectSettings,
+        objects: Objects,
+        requests: UploadRequests,
     ) -> None:
         self._client = client
         self._service = service
         self._settings = settings
-        self._uploads = uploads
-        self._head = head
-        self._confirm = confirm
-        self._protection = protection
+        self._objects = objects
+        self._requests = requests
 
     def copy(
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
@@ -133,7 +119,7 @@ class Copier:
         given = (options.metadata, options.content_type, options.conditions.token)
         replaced = any(one is not None for one in given)
         if in_parts or replaced:
-            info = self._head(*source, None, self._settings.reads)
+            info = self._objects.head(*source)
             copy = replace(copy, match=copy.match or info.etag)
             if replaced:
                 headers = self._kept(info, options.metadata, options.content_type, copy.conditions)
@@ -144,7 +130,7 @@ class Copier:
             except StorageError as error:
                 if not _is_too_large(error):
                     raise
-                info = info or self._head(*source, None, self._settings.reads)
+                info = info or self._objects.head(*source)
         assert info is not None
         if copy.headers is None:
             copy = replace(copy, headers=dialect.HEADERS.kept_headers(info, None, None))
@@ -152,7 +138,7 @@ class Copier:
 
     def _copy_onto_itself(self, copy: _Copy, options: CopyOptions) -> ObjectInfo:
         """Change the object where it is; S3 refuses a copy onto itself that changes nothing."""
-        info = self._head(*copy.source, None, self._settings.reads)
+        info = self._objects.head(*copy.source)
         changes = check_copy_onto_itself(info, options)
         if not (changes or copy.changes or copy.settings is not self._settings):
             return info
@@ -203,7 +189,7 @@ class Copier:
         content_type: str | None,
         conditions: Conditions,
     ) -> dict[str, str]:
-        """Return the headers of all that is kept with a copy, with the token of a condition."""
+        """Return the headers of all that is stored with a copy, with the token of a condition."""
         headers = dialect.HEADERS.kept_headers(info, metadata, content_type)
         return with_token(headers, conditions, dialect.META, self._service.limits.max_metadata)
 
@@ -238,7 +224,7 @@ class Copier:
                 error.container = copy.source[0] if missing is None else missing.container
                 raise
             except ObjectAlreadyExistsError:
-                require_source(copy.match, lambda: self._seen(copy.source, self._settings).info)
+                require_source(copy.match, lambda: self._source(copy))
                 raise
             return dialect.result_info(copy.target[1], document, self._service)
 
@@ -253,7 +239,7 @@ class Copier:
         """Return whether the target has what the copy stores."""
         if copy.headers is not None and not dialect.keeps(info, copy.headers):
             return False
-        source = self._head(*copy.source, None, self._settings.reads)
+        source = self._objects.head(*copy.source)
         kept_headers = dialect.HEADERS.kept_headers
         if copy.headers is None and (
             kept_headers(info, None, None) != kept_headers(source, None, None)
@@ -270,28 +256,23 @@ class Copier:
         once: bool,
     ) -> ObjectInfo:
         """Send the last request of a copy until its outcome is known."""
-        return self._client.confirmer.write(
-            send,
-            lambda: self._seen(copy.target, copy.settings),
-            matches, copy.conditions, (copy.headers or {}).get(dialect.TOKEN),
-            self._protection(*copy.target, copy.conditions),
-            once=once,
-        )  # fmt: skip
+        token = (copy.headers or {}).get(dialect.TOKEN)
+        return self._objects.write(
+            send, *copy.target, copy.settings, matches, copy.conditions, token, once=once
+        )
 
-    def _seen(self, place: tuple[str, str], settings: Settings) -> StoredObject:
-        return self._confirm(*place, settings.reads)
+    def _source(self, copy: _Copy) -> ObjectInfo:
+        """Return the source as it is now."""
+        return self._objects.head_stored(*copy.source, self._settings.reads).info
 
     def _head_bucket(self, name: str) -> None:
-        try:
-            self._client.send(operations.HEAD_BUCKET, name).close()
-        except ObjectNotFoundError as error:  # status 404 without a code
-            raise ContainerNotFoundError("there is no such bucket") from error
+        self._client.send(operations.HEAD_BUCKET, name).close()
 
     def _source_headers(self, copy: _Copy) -> dict[str, str]:
         headers = {"x-amz-copy-source": dialect.copy_source(*copy.source)}
         if copy.match is not None:
             headers["x-amz-copy-source-if-match"] = f'"{copy.match}"'
-        return headers | self._settings.source_customer
+        return headers | self._settings.copy_source
 
     # ------------------------------------------------------------------ many requests
 
@@ -305,22 +286,23 @@ class Copier:
             copy = replace(copy, tags=self._tags_of(copy.source, info))
         if not info.size:
             return self._write_empty(copy)
-        upload = Upload(*copy.target, self._uploads.start(*copy.target, copy.sent))
+        upload = Upload(*copy.target, self._requests.create(*copy.target, copy.sent))
         headers = {**self._source_headers(copy), **settings.access}
 
         def finish(parts: list[Part]) -> ObjectInfo:
             etag = dialect.composite_etag([part.token for part in parts])
             matches = Written(info.size, etag).matches
-            body = complete_body((part.number, part.token, None) for part in parts)
-            return self._uploads.finish(
-                upload, body, condition_headers(copy.conditions), settings,
+            return self._requests.complete(
+                upload, complete_body(parts),
+                {**settings.access, **condition_headers(copy.conditions)},
                 lambda send: self._write(send, copy, matches, once=True),
+                lambda: self._objects.head(*copy.target, reads=settings.reads),
             )  # fmt: skip
 
         return copy_in_parts(
             upload, info, service.limits, copy.checkpoint,
-            copy=lambda number, span: self._uploads.copy_part(upload, number, span, headers),
-            finish=finish, abort=self._uploads.abort,
+            copy=lambda number, span: self._requests.copy_part(upload, number, span, headers),
+            finish=finish, abort=self._requests.abort,
         )  # fmt: skip
 
     def _tags_of(self, place: tuple[str, str], info: ObjectInfo) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from ...errors import (
+from ..errors import (
     AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
@@ -30,10 +30,11 @@ from ...errors import (
     ServiceUnavailableError,
     StorageError,
 )
-from ...http.headers import is_html
-from ...http.message import Fault
-from ...rest.client import MovedError
-from ...rest.errors import (
+from ..http.headers import is_html
+from ..http.message import Fault
+from ..http.xml import read_listing
+from ..rest.client import MovedError
+from ..rest.errors import (
     BUSY,
     CHANGED,
     CLOCK,
@@ -53,8 +54,7 @@ from ...rest.errors import (
     ErrorResponse,
     Meaning,
 )
-from ...rest.operation import ACCOUNT, CONTAINER
-from .xml import parse
+from ..rest.operation import ACCOUNT, CONTAINER
 
 REQUEST_ID = "x-amz-request-id"
 
@@ -337,7 +337,7 @@ def _parse(headers: Mapping[str, str], body: bytes) -> ErrorDocument:
     if not _ERROR_ROOT.search(body[:1024]):
         return ErrorDocument()
     try:
-        return error_document(parse(body, ()).head)
+        return error_document(read_listing(body.lstrip(), ()).head)
     except ServiceError:
         return ErrorDocument()
 

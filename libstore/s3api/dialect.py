@@ -11,15 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...errors import InvalidNameError, InvalidOptionError
-from ...http.encoding import encode_path
-from ...http.headers import clean_etag, parse_size, parse_timestamp
-from ...rest.checksums import base64_of, hex_digest
-from ...rest.client import XMLResponse
-from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, ascii_value
-from ...values import TOKEN_KEY, ObjectInfo, Part
-from .services import Service
-from .xml import complete_body
+from ..errors import InvalidNameError, InvalidOptionError
+from ..http.encoding import encode_path
+from ..http.headers import clean_etag, parse_size, parse_timestamp
+from ..rest.checksums import base64_of, hex_digest
+from ..rest.client import XMLResponse
+from ..rest.dialect import CONTENT_EXTRAS, HeaderDialect, ascii_value
+from ..values import TOKEN_KEY, ObjectInfo
+from .service import Service
 
 META = "x-amz-meta-"
 TOKEN = META + TOKEN_KEY
@@ -146,17 +145,9 @@ def finished_headers(service: Service, digest: str) -> dict[str, str]:
     }
 
 
-def finished_body(service: Service, parts: Sequence[Part]) -> bytes:
-    """Return the body that completes a multipart upload."""
-    algorithm = service.digest if started_headers(service) else ""
-    return complete_body(
-        (
-            part.number,
-            part.token,
-            (algorithm, base64_of(part.checksums[algorithm])) if algorithm else None,
-        )
-        for part in parts
-    )
+def part_checksum(service: Service) -> str:
+    """Return the checksum of parts that completes a multipart upload; empty if there is none."""
+    return service.digest if started_headers(service) else ""
 
 
 def body_headers(body: bytes, content_type: str = "application/xml") -> dict[str, str]:
@@ -200,10 +191,10 @@ def written_info(name: str, headers: Mapping[str, str], service: Service) -> Obj
     return HEADERS.written_info(name, headers, etag=etag, checksums=whole, extra=extra)
 
 
-def result_info(name: str, answer: XMLResponse, service: Service) -> ObjectInfo:
+def result_info(name: str, document: XMLResponse, service: Service) -> ObjectInfo:
     """Return what the response to Complete or Copy has of the object, in its body and headers."""
-    fields = answer.fields
-    merged = dict(answer.headers)
+    fields = document.fields
+    merged = dict(document.headers)
     if fields.get("ETag"):
         merged["etag"] = fields["ETag"]
     for algorithm in DIGESTS:

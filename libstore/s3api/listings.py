@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import unquote
 
-from ...errors import ServiceError
-from ...http.headers import clean_etag, parse_size, parse_timestamp
-from ...rest.checksums import hex_digest
-from ...rest.client import XMLResponse
-from ...rest.dialect import parameters, sorted_page
-from ...values import ContainerInfo, ListQuery, ObjectInfo, Page, Part, Prefix, Upload
+from ..errors import ServiceError
+from ..http.headers import clean_etag, parse_size, parse_timestamp
+from ..rest.checksums import hex_digest
+from ..rest.client import XMLResponse
+from ..rest.dialect import parameters, sorted_page
+from ..values import ContainerInfo, ListQuery, ObjectInfo, Page, Part, Prefix, Upload
 from .dialect import DIGESTS
-from .services import Service
+from .service import Service
 
 _Row: TypeAlias = Mapping[str, str]
 _Decoder: TypeAlias = Callable[[str], str]
@@ -65,7 +65,7 @@ def version_query(prefix: str, token: str | None, limit: int, service: Service) 
 
 
 def list_page(
-    answer: XMLResponse, query: ListQuery, token: str | None = None
+    document: XMLResponse, query: ListQuery, token: str | None = None
 ) -> Page[ObjectInfo | Prefix]:
     """
     Return the objects and prefixes of one page, in the order of their names.
@@ -73,13 +73,13 @@ def list_page(
     Args:
         token: The one of this page.
     """
-    fields, decode = answer.fields, _decoder(answer)
+    fields, decode = document.fields, _decoder(document)
     items: list[ObjectInfo | Prefix] = [
         Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _object(row, decode)
-        for tag, row in answer.rows
+        for tag, row in document.rows
     ]
     following = None
-    if _is_truncated(answer, "NextContinuationToken", "NextMarker"):
+    if _is_truncated(document, "NextContinuationToken", "NextMarker"):
         following = fields.get("NextContinuationToken")
         if not following:
             # Version 1 of the listing. Without a delimiter it has no NextMarker, and the last name
@@ -103,7 +103,7 @@ def _object(row: _Row, decode: _Decoder) -> ObjectInfo:
     )
 
 
-def bucket_page(answer: XMLResponse) -> Page[ContainerInfo]:
+def bucket_page(document: XMLResponse) -> Page[ContainerInfo]:
     """Return the buckets of one page, sorted by name."""
     buckets = [
         ContainerInfo(
@@ -111,18 +111,18 @@ def bucket_page(answer: XMLResponse) -> Page[ContainerInfo]:
             created=parse_timestamp(row.get("CreationDate")),
             extra=parameters({"region": row.get("BucketRegion")}),
         )
-        for _, row in answer.rows
+        for _, row in document.rows
     ]
-    token = answer.fields.get("ContinuationToken")
-    if not token and _is_truncated(answer) and answer.fields.get("NextMarker"):
+    token = document.fields.get("ContinuationToken")
+    if not token and _is_truncated(document) and document.fields.get("NextMarker"):
         # https://www.alibabacloud.com/help/en/oss/developer-reference/listbuckets
-        token = _BY_NAME + answer.fields["NextMarker"]
+        token = _BY_NAME + document.fields["NextMarker"]
     return Page(sorted(buckets, key=lambda info: info.name), token or None)
 
 
-def upload_page(answer: XMLResponse, container: str) -> Page[Upload]:
+def upload_page(document: XMLResponse, container: str) -> Page[Upload]:
     """Return one page of the multipart uploads that are neither completed nor aborted."""
-    decode = _decoder(answer)
+    decode = _decoder(document)
     uploads = [
         Upload(
             container,
@@ -130,18 +130,18 @@ def upload_page(answer: XMLResponse, container: str) -> Page[Upload]:
             row.get("UploadId", ""),
             parse_timestamp(row.get("Initiated")),
         )
-        for _, row in answer.rows
+        for _, row in document.rows
     ]
     last = (uploads[-1].name, uploads[-1].id) if uploads else ("", "")
-    return Page(uploads, _following(answer, "NextUploadIdMarker", last))
+    return Page(uploads, _following(document, "NextUploadIdMarker", last))
 
 
-def version_page(answer: XMLResponse) -> Page[ObjectInfo]:
+def version_page(document: XMLResponse) -> Page[ObjectInfo]:
     """Return the versions and delete markers of one page."""
-    decode = _decoder(answer)
-    found = [_version(tag, row, decode) for tag, row in answer.rows]
+    decode = _decoder(document)
+    found = [_version(tag, row, decode) for tag, row in document.rows]
     last = (found[-1].name, found[-1].version or "") if found else ("", "")
-    return Page(found, _following(answer, "NextVersionIdMarker", last))
+    return Page(found, _following(document, "NextVersionIdMarker", last))
 
 
 def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
@@ -153,7 +153,7 @@ def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
     return replace(info, storage_class=None, extra={"delete_marker": True})
 
 
-def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:
+def part_page(document: XMLResponse, token: str | None) -> Page[Part]:
     """
     Return one page of the parts of an upload.
 
@@ -162,7 +162,7 @@ def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:
     """
     before, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []
-    for _, row in answer.rows:
+    for _, row in document.rows:
         number, size = row.get("PartNumber", ""), parse_size(row.get("Size"))
         if size is None or not parse_size(number):
             raise ServiceError("the service's listing of parts has no number or size of a part")
@@ -173,9 +173,9 @@ def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:
         etag = clean_etag(row.get("ETag")) or ""
         parts.append(Part(int(number), offset, size, etag, checksums))
         offset += size
-    if not _is_truncated(answer):
+    if not _is_truncated(document):
         return Page(parts)
-    last = str(parts[-1].number) if parts else answer.fields.get("NextPartNumberMarker", "")
+    last = str(parts[-1].number) if parts else document.fields.get("NextPartNumberMarker", "")
     if not parse_size(last):
         raise _no_marker()
     return Page(parts, f"{last} {offset}")
@@ -184,7 +184,7 @@ def part_page(answer: XMLResponse, token: str | None) -> Page[Part]:
 # ---------------------------------------------------------------------- for all pages
 
 
-def _following(answer: XMLResponse, id_marker: str, last: tuple[str, str]) -> str | None:
+def _following(document: XMLResponse, id_marker: str, last: tuple[str, str]) -> str | None:
     """
     Return the token of the next page, made of an id and a name; `None` on the last page.
 
@@ -192,18 +192,18 @@ def _following(answer: XMLResponse, id_marker: str, last: tuple[str, str]) -> st
         id_marker: The name of the element with the id.
         last: The name and the id in the last row, for services without markers.
     """
-    fields = answer.fields
-    if not _is_truncated(answer, "NextKeyMarker"):
+    fields = document.fields
+    if not _is_truncated(document, "NextKeyMarker"):
         return None
-    marker = _decoder(answer)(fields.get("NextKeyMarker", "")) or last[0]
+    marker = _decoder(document)(fields.get("NextKeyMarker", "")) or last[0]
     if not marker:
         raise _no_marker()
     return f"{fields.get(id_marker) or (last[1] if marker == last[0] else '')}\n{marker}"
 
 
-def _is_truncated(answer: XMLResponse, *markers: str) -> bool:
+def _is_truncated(document: XMLResponse, *markers: str) -> bool:
     """Return whether another page follows: by the flag, or without one by the markers."""
-    fields = answer.fields
+    fields = document.fields
     flag = fields.get("IsTruncated", "").strip().lower()
     return flag in {"true", "1"} or (not flag and any(fields.get(name) for name in markers))
 
@@ -212,9 +212,9 @@ def _no_marker() -> ServiceError:
     return ServiceError("the service says that another page follows, but not where it begins")
 
 
-def _decoder(answer: XMLResponse) -> _Decoder:
+def _decoder(document: XMLResponse) -> _Decoder:
     """Return the function that decodes the names on a page."""
-    return _decode if answer.fields.get("EncodingType") == "url" else str
+    return _decode if document.fields.get("EncodingType") == "url" else str
 
 
 def _decode(text: str) -> str:

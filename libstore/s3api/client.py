@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ...auth.sigv4 import (
+from ..auth.sigv4 import (
     EMPTY_SHA256,
     PAYLOAD_HEADER,
     UNSIGNED,
@@ -16,23 +16,24 @@ from ...auth.sigv4 import (
     HeaderSigner,
     SigV4,
 )
-from ...errors import StorageError
-from ...http.client import Client, Unsigned
-from ...http.encoding import encode_path, encode_query, host_header
-from ...http.message import Content, Response, Signer
-from ...http.transport import Transport
-from ...http.xml import Listing
-from ...redaction import Hidden
-from ...rest.client import Location, MovedError, ServiceClient
-from ...rest.operation import NONE, Operation, ServiceRequest
-from ...retry import RetryPolicy
-from ...transfer.payload import Payload
-from . import operations
+from ..errors import StorageError
+from ..http.client import Client, Unsigned
+from ..http.encoding import encode_path, encode_query, host_header
+from ..http.message import Content, Response, Signer
+from ..http.transport import Transport
+from ..http.xml import Listing, read_listing
+from ..redaction import Hidden
+from ..rest.client import Location, MovedError, ServiceClient
+from ..rest.operation import NONE, Operation, ServiceRequest
+from ..retry import RetryPolicy
+from ..transfer.payload import Payload
+from ..values import SigningOptions
+from . import dialect, operations
 from .endpoints import Endpoint, Place, is_region
 from .errors import REQUEST_ID, WrongRegionError, error_document, error_mapper
-from .xml import MAX_ANSWER, parse
+from .xml import MAX_DOCUMENT
 
-# The response of Swift's S3 API where a newer write has replaced the object in the meantime:
+# The response of Swift's S3 API if a newer write has replaced the object in the meantime:
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
 _SUPERSEDED = b"<h1>Accepted</h1>"
 # How many buckets' regions are remembered.
@@ -50,7 +51,7 @@ class S3Client(ServiceClient):
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset({"NoSuchUpload"})
-    max_document: ClassVar[int] = MAX_ANSWER
+    max_document: ClassVar[int] = MAX_DOCUMENT
 
     def __init__(
         self,
@@ -63,10 +64,10 @@ class S3Client(ServiceClient):
         retry: Callable[[], RetryPolicy],
     ) -> None:
         self.endpoint = endpoint
-        self._secure = endpoint.secure
         self.credentials = credentials
         self.region = region
         self._fixed = fixed
+        self._secure = endpoint.secure
         self._places: dict[str, Place] = {}
         # Whether the service has accepted a request.
         self._accepted = False
@@ -104,24 +105,27 @@ class S3Client(ServiceClient):
     @override
     def check(self, operation: Operation, response: Response) -> Response:
         self._accepted = True
-        size = None
-        if operation.response is NONE and operation.method != "HEAD":
-            body = self._read_no_error(operation, response)
+        size = response.size
+        if (
+            size != 0
+            and operation.response is NONE
+            and operation.method != "HEAD"
+            and "etag" not in response.headers
+        ):
+            body = self._read_body(response)
             if _SUPERSEDED in body and REQUEST_ID in response.headers:
                 return response
             size = len(body)
         self.errors.check_genuine(operation, response, size)
         return response
 
-    def _read_no_error(self, operation: Operation, response: Response) -> bytes:
-        """Read the body of a response that has no document; raise the error that it may be."""
-        if response.size == 0 or "etag" in response.headers:
-            return b""
+    def _read_body(self, response: Response) -> bytes:
+        """Read the body of a response without a document; raise the error that it may be."""
         try:
-            body = response.read(MAX_ANSWER)
+            body = response.read(MAX_DOCUMENT)
             if b"<Error" in body[:1024]:
-                document = parse(body, (), "Error")
-                raise self.unexpected(document, (), response, None)
+                document = read_listing(body.lstrip(), ())
+                raise self.unexpected(document, ("Error",), response, None)
         except StorageError as error:
             error.status = error.status or response.status
             raise
@@ -159,34 +163,14 @@ class S3Client(ServiceClient):
         """Forget the region of a bucket that does not exist any more."""
         self._places.pop(bucket, None)
 
-    def signed_url(
-        self,
-        method: str,
-        bucket: str,
-        name: str,
-        expires: int,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-    ) -> str:
-        """Return a URL that works without credentials, for requests with just these headers."""
-        assert self.credentials is not None
-        place = self.endpoint.place(bucket, self.known_region(bucket))
-        target = place.prefix + encode_path(name)
-        if query:
-            target += f"?{encode_query(query)}"
-        sigv4 = SigV4(self.credentials, place.region)
-        now = self.client_at(self.locate(bucket, "")).now_there()
-        host = host_header(place.url)
-        return Hidden(place.url + sigv4.sign_query(method, host, target, headers, expires, now))
-
     @override
     def follow(
         self, operation: Operation, container: str, location: Location, moved: MovedError
     ) -> bool:
         """
-        Note the region of a bucket that is in another one; return whether it is news.
+        Note the region of a bucket that is in another one; return whether it was unknown.
 
-        The service is believed the name of a region, and nothing else.
+        Of what a response says, only the name of a region is used, never a host.
         """
         if operation is operations.CREATE_BUCKET or not isinstance(moved, WrongRegionError):
             return False
@@ -198,21 +182,21 @@ class S3Client(ServiceClient):
                 return False  # neither the credentials nor the clock can be the reason
             client = self.client_at(location)
             skew = client.skew
-            hint = self._reason(container, client, moved.error.status)
+            hint = self._request_region(container, client, moved.error.status)
             if hint is None:
                 return skew != client.skew
-        if hint == "EU":  # some services still say so:
-            hint = "eu-west-1"  # https://docs.aws.amazon.com/general/latest/gr/s3.html
+        if hint == "EU":  # https://docs.aws.amazon.com/general/latest/gr/s3.html: the old name
+            hint = "eu-west-1"
         if hint is None or not is_region(hint) or hint == location.key:
             return False
         self.note_region(container, hint)
         return True
 
-    def _reason(self, bucket: str, client: Client, status: int | None) -> str | None:
+    def _request_region(self, bucket: str, client: Client, status: int | None) -> str | None:
         """
-        Return the region that a bucket is in, after a HEAD request that was refused.
+        Return the region of a bucket, after a HEAD request that was refused.
 
-        A response to HEAD has no body that says why, so a GET request is sent. It also corrects
+        The response to HEAD has no body that says why, so a GET request is sent. It also corrects
         the clock, if that is the reason. If it is refused in the same way, its error is raised.
         """
         kind = operations.GET_BUCKET_LOCATION
@@ -231,6 +215,29 @@ class S3Client(ServiceClient):
             if error.status == status:
                 raise
         return None
+
+    # ------------------------------------------------------------------ signed URLs
+
+    def sign_url(
+        self, bucket: str, name: str, options: SigningOptions, payer: Mapping[str, str]
+    ) -> str:
+        """
+        Return a URL that works without credentials.
+
+        Args:
+            payer: The parameters of requests to requester-pays buckets.
+        """
+        assert self.credentials is not None
+        place = self.endpoint.place(bucket, self.known_region(bucket))
+        query = {**payer, **dialect.response_query(options.response_headers)}
+        headers = dialect.signed_headers(options.headers)
+        target = place.prefix + encode_path(name) + (f"?{encode_query(query)}" if query else "")
+        expires = max(1, int(options.expires))
+        now = self.client_at(self.locate(bucket, "")).now_there()
+        sigv4 = SigV4(self.credentials, place.region)
+        host = host_header(place.url)
+        signed = sigv4.sign_query(options.method, host, target, headers, expires, now)
+        return Hidden(place.url + signed)
 
 
 def _sha256(content: bytes | Content) -> str:

@@ -1,0 +1,219 @@
+"""The base class of drivers of services with the S3 API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from typing_extensions import override
+
+from ..errors import NotSupportedError
+from ..rest.copying import require_etag
+from ..rest.driver import RestDriver
+from ..rest.settings import RestSettings
+from ..transfer.payload import Payload
+from ..values import (
+    Composite,
+    Conditions,
+    ContainerInfo,
+    CopyOptions,
+    DeleteOutcome,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Part,
+    Prefix,
+    Reading,
+    SigningOptions,
+    Span,
+    Upload,
+    WriteOptions,
+)
+from . import dialect
+from .buckets import Buckets, can_fold
+from .client import S3Client
+from .copying import Copier
+from .multipart import Uploads
+from .objects import Objects
+from .options import ObjectSettings
+from .part_checksums import find_composite
+from .service import Service
+
+S = TypeVar("S", bound=RestSettings)
+
+
+class S3APIDriver(RestDriver[S3Client, S]):
+    """
+    A driver of a service with the S3 API.
+
+    A subclass has a constructor, which calls `_connect`, and `_create_container`. Its public
+    access is a matter of the service too.
+
+    Attributes:
+        service: How the service differs from Amazon S3.
+    """
+
+    service: Service
+
+    def _connect(
+        self,
+        service: Service,
+        client: S3Client,
+        settings: ObjectSettings,
+        digests: tuple[str, ...] | None = None,
+    ) -> None:
+        """
+        Create the parts of the driver.
+
+        Args:
+            settings: How objects are stored and read.
+            digests: The names of the digests that are computed of what is sent; the first one is
+                that of multipart uploads. By default, only that with which the service verifies.
+        """
+        self.service = service
+        self.limits = service.limits
+        self.digests = digests or (service.digest,)
+        self._client = client
+        self._object_settings = settings
+        self._buckets = Buckets(client, service, settings)
+        self._objects = Objects(client, service, settings, self.digests, self._buckets)
+        self._uploads = Uploads(client, service, settings, self.digests, self._objects)
+        self._copier = Copier(client, service, settings, self._objects, self._uploads.requests)
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return operation != "sign_url" or self._client.credentials is not None
+
+    @override
+    def _check_object_name(self, name: str) -> None:
+        if self.service.tree or self.service.forbidden:
+            dialect.check_name(name, self.service)
+
+    # ------------------------------------------------------------------ buckets
+
+    @override
+    def _head_container(self, name: str) -> ContainerInfo:
+        return self._buckets.head(name)
+
+    @override
+    def _delete_container(self, name: str) -> None:
+        self._buckets.delete(name)
+
+    @override
+    def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
+        return self._buckets.list(token)
+
+    @override
+    def _can_fold(self, delimiter: str) -> bool:
+        return can_fold(self.service, delimiter)
+
+    @override
+    def _list_page(
+        self, container: str, query: ListQuery, token: str | None, limit: int
+    ) -> Page[ObjectInfo | Prefix]:
+        return self._buckets.list_objects(container, query, token, limit)
+
+    @override
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        return self._buckets.list_versions(container, prefix, token, limit)
+
+    # ------------------------------------------------------------------ objects
+
+    @override
+    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
+        return self._objects.head(container, name, version)
+
+    @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        threshold = self.transfer.multipart_threshold
+        return self._objects.open(container, name, span, conditions, version, threshold)
+
+    @override
+    def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
+        reads, workers = self._object_settings.reads, self.transfer.concurrency
+        return find_composite(self._client, container, info, reads, workers)
+
+    @override
+    def _put_object(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        return self._objects.put(container, name, payload, options)
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._objects.delete(container, name, conditions, version)
+
+    @override
+    def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        return self._objects.delete_batch(container, [(name, None) for name in names])
+
+    @override
+    def _delete_versions(
+        self, container: str, versions: Sequence[ObjectInfo]
+    ) -> Sequence[DeleteOutcome]:
+        targets = [(info.name, info.version) for info in versions]
+        return self._objects.delete_batch(container, targets)
+
+    @override
+    def _copy_object(
+        self, source_container: str, source: str, container: str, name: str, options: CopyOptions
+    ) -> ObjectInfo:
+        self._objects.conditions.check(container, name, options.conditions)
+        return self._copier.copy((source_container, source), (container, name), options)
+
+    @override
+    def _set_metadata(
+        self,
+        container: str,
+        name: str,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        info = self._objects.head(container, name)
+        require_etag(info, conditions.if_match)
+        return self._copier.replace_metadata(container, info, metadata, content_type, conditions)
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        if self._client.credentials is None:
+            raise NotSupportedError("an anonymous driver cannot sign URLs; pass credentials")
+        return self._client.sign_url(container, name, options, self._object_settings.payer)
+
+    # ------------------------------------------------------------------ multipart uploads
+
+    @override
+    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
+        return self._uploads.start(container, name, options)
+
+    @override
+    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+        return self._uploads.put_part(upload, number, offset, payload)
+
+    @override
+    def _finish_upload(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        return self._uploads.finish(upload, parts, options, checksums)
+
+    @override
+    def _abort_upload(self, upload: Upload) -> None:
+        self._uploads.abort(upload)
+
+    @override
+    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
+        return self._uploads.requests.list(container, token)
+
+    @override
+    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        return self._uploads.requests.list_parts(upload, token)

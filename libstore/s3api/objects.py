@@ -1,0 +1,330 @@
+"""The requests about single objects, and batches of deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from ..errors import (
+    ContainerNotFoundError,
+    IntegrityError,
+    NotSupportedError,
+    ObjectNotFoundError,
+    ServiceError,
+    StorageError,
+)
+from ..http.headers import parse_date
+from ..http.xml import can_write
+from ..rest.confirming import KnownObjects, Protection, StoredObject, Written
+from ..rest.dialect import condition_headers, with_token
+from ..rest.reading import read_headers, sent_span, size_of_head
+from ..transfer.payload import Payload
+from ..values import (
+    Conditions,
+    DeleteOutcome,
+    MiB,
+    ObjectInfo,
+    Reading,
+    Span,
+    Undecided,
+    WriteOptions,
+)
+from . import dialect, operations
+from .buckets import Buckets
+from .client import S3Client
+from .errors import error_document
+from .options import ObjectSettings, tag_headers
+from .service import Service
+from .unverified_conditions import UnverifiedConditions
+from .xml import delete_body
+
+# Up to this size any digest is cheap.
+_SMALL = MiB
+_NONE = Conditions()
+_UNPROTECTED = Protection()
+
+
+class Objects:
+    """
+    The objects of one driver.
+
+    Args:
+        digests: The names of the digests that the driver computes of what it sends.
+
+    Attributes:
+        conditions: Checks conditions where the service may ignore them.
+        known: The objects that responses have described.
+    """
+
+    def __init__(
+        self,
+        client: S3Client,
+        service: Service,
+        settings: ObjectSettings,
+        digests: Sequence[str],
+        buckets: Buckets,
+    ) -> None:
+        self._client = client
+        self._service = service
+        self._settings = settings
+        self._digests = digests
+        self._buckets = buckets
+        self._reads = settings.reads
+        self.known = KnownObjects()
+        self.conditions = UnverifiedConditions(
+            service.guarded, self._head_once, unique_etags=service.google
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    def head(
+        self,
+        container: str,
+        name: str,
+        version: str | None = None,
+        reads: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        """
+        Return all that the service returns about an object.
+
+        Args:
+            reads: The headers of reads; a write with a key of its own is read with that key.
+
+        Raises:
+            ObjectNotFoundError: The object does not exist.
+            ContainerNotFoundError: The bucket does not exist.
+        """
+        try:
+            return self._head_once(container, name, version, reads)
+        except ObjectNotFoundError as error:
+            if error.code is None:  # the response to HEAD does not say what is missing
+                self._require_container(container)
+            raise
+
+    def _require_container(self, container: str) -> None:
+        try:
+            self._buckets.head(container)
+        except ContainerNotFoundError:
+            raise
+        except StorageError:  # permission to read objects does not include the bucket
+            pass
+
+    def _head_once(
+        self,
+        container: str,
+        name: str,
+        version: str | None = None,
+        reads: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        """Send one HEAD request, without checking whether the bucket exists."""
+        reads = self._reads if reads is None else reads
+        return self.known.note(container, self._send_head(container, name, version, reads)[0])
+
+    def head_stored(self, container: str, name: str, reads: Mapping[str, str]) -> StoredObject:
+        """Return the object that is stored after a lost response; see `head` for `reads`."""
+        info, date = self._send_head(container, name, None, reads)
+        now, written = parse_date(date), info.last_modified
+        age = None if now is None or written is None else (now - written).total_seconds()
+        return StoredObject(info, age)
+
+    def _send_head(
+        self, container: str, name: str, version: str | None, reads: Mapping[str, str]
+    ) -> tuple[ObjectInfo, str | None]:
+        """Return an object, and the date of the response."""
+        response = self._client.send(
+            operations.HEAD_OBJECT, container, name,
+            query={"versionId": version} if version else None, headers=reads,
+        )  # fmt: skip
+        headers = response.headers
+        info = dialect.object_info(name, headers, size_of_head(response), self._service)
+        return info, headers.get("date")
+
+    def open(
+        self,
+        container: str,
+        name: str,
+        span: Span,
+        conditions: Conditions,
+        version: str | None,
+        threshold: int,
+    ) -> Reading:
+        """
+        Open an object for reading.
+
+        Args:
+            threshold: The span of the first request of a large download.
+        """
+        response = self._client.send(
+            operations.GET_OBJECT, container, name,
+            query={"versionId": version} if version else None,
+            headers={**self._reads, **read_headers(span, conditions)},
+        )  # fmt: skip
+        sent, size = sent_span(response)
+        info = dialect.object_info(name, response.headers, size, self._service)
+        self.known.note(container, info)
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the response with a
+        # range does not have the checksum of the whole object, which a large download needs.
+        if (
+            self._service.whole_crc32
+            and not info.checksums
+            and conditions.if_match is None
+            and (info.size or 0) > threshold
+            and span == Span(0, threshold)
+        ):
+            info = self._with_checksums(container, info, version)
+        return Reading(info, sent, response, response.close)
+
+    def _with_checksums(self, container: str, info: ObjectInfo, version: str | None) -> ObjectInfo:
+        try:
+            known = self.head(container, info.name, version)
+        except StorageError:  # the object is readable without its checksum
+            return info
+        if known.etag != info.etag:
+            return info
+        return replace(info, checksums=known.checksums, extra={**info.extra, **known.extra})
+
+    # ------------------------------------------------------------------ writing
+
+    def put(
+        self, container: str, name: str, payload: Payload, options: WriteOptions
+    ) -> ObjectInfo:
+        """Write an object with one request."""
+        service, conditions = self._service, options.conditions
+        settings = self._settings.overridden(options.extra) if options.extra else self._settings
+        headers = self.write_headers(options, settings)
+        headers |= dialect.checksum_headers(service, payload.digest(service.digest))
+        conditional = conditions != _NONE
+        protection = _UNPROTECTED
+        if conditional:
+            self.conditions.check_before_put(container, name, conditions)
+            headers |= condition_headers(conditions)
+            protection = self.protection(container, name, conditions)
+        token = headers.get(dialect.TOKEN)
+
+        def send() -> ObjectInfo:
+            response = self._client.send(
+                operations.PUT_OBJECT, container, name,
+                headers=headers, content=payload, idempotent=not conditional,
+            )  # fmt: skip
+            response.close()
+            info = dialect.written_info(name, response.headers, service)
+            return info if token is None else replace(info, write_token=token)
+
+        info = self._client.confirmer.write(
+            send,
+            lambda: self.head_stored(container, name, settings.reads),
+            Written(content=payload, algorithms=("md5", "crc32")).matches,
+            conditions, token, protection,
+        )  # fmt: skip
+        if conditional and payload.size <= _SMALL:
+            info = self.conditions.probe(send, info, conditions)
+        compare(payload, info, "content", self._digests)
+        return self.known.note(container, info)
+
+    def write_headers(self, options: WriteOptions, settings: ObjectSettings) -> dict[str, str]:
+        """Return the headers of what is stored with an object, and of how it is stored."""
+        headers = {**dialect.HEADERS.write_headers(options), **settings.writes}
+        if options.extra:
+            headers |= tag_headers(options.extra.get("tags"))
+        if options.conditions.token is None:
+            return headers
+        limit = self._service.limits.max_metadata
+        return with_token(headers, options.conditions, dialect.META, limit)
+
+    def protection(self, container: str, name: str, conditions: Conditions) -> Protection:
+        """Return what keeps a conditional request from changing another object."""
+        return Protection(
+            self.conditions.must_check_before_retry(conditions),
+            self.known.find(container, name, conditions),
+        )
+
+    def write(
+        self,
+        send: Callable[[], ObjectInfo],
+        container: str,
+        name: str,
+        settings: ObjectSettings,
+        matches: Callable[[ObjectInfo], bool],
+        conditions: Conditions,
+        token: str | None,
+        *,
+        once: bool,
+    ) -> ObjectInfo:
+        """Send the last request of a write until its outcome is known; see `Confirmer.write`."""
+        return self._client.confirmer.write(
+            send,
+            lambda: self.head_stored(container, name, settings.reads),
+            matches, conditions, token, self.protection(container, name, conditions),
+            once=once,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ deleting
+
+    def delete(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        """Delete an object, or one version of it."""
+        self.conditions.check(container, name, conditions)
+        query = {"versionId": version} if version else None
+        headers = {**self._settings.payer, **condition_headers(conditions)}
+        self._client.confirmer.delete(
+            lambda: self._client.send(
+                operations.DELETE_OBJECT, container, name,
+                query=query, headers=headers, idempotent=conditions.if_match is None,
+            ).close(),
+            lambda: self.head_stored(container, name, self._reads),
+            conditions,
+            self.protection(container, name, conditions),
+        )  # fmt: skip
+
+    def delete_batch(
+        self, container: str, targets: Sequence[tuple[str, str | None]]
+    ) -> Sequence[DeleteOutcome]:
+        """Delete objects, given as name and version, with one request."""
+        # XML cannot carry every name: some would arrive as the name of another object.
+        batch = [one for one in targets if self._service.batches and can_write(one[0])]
+        try:
+            errors = self._send_batch(container, batch) if batch else {}
+        except NotSupportedError:  # an endpoint without DeleteObjects
+            return [Undecided()] * len(targets)
+        sent = set(batch)
+        return [errors.get(one[0]) if one in sent else Undecided() for one in targets]
+
+    def _send_batch(
+        self, container: str, targets: Sequence[tuple[str, str | None]]
+    ) -> dict[str, StorageError]:
+        """Return the errors of the names that were not deleted."""
+        body = delete_body(targets)
+        document = self._client.send_xml(
+            operations.DELETE_OBJECTS, container,
+            root="DeleteResult", rows=("Error",), query={"delete": ""},
+            headers={**self._settings.payer, **dialect.body_headers(body)}, content=body,
+        )  # fmt: skip
+        found: dict[str, StorageError] = {}
+        for _, row in document.rows:
+            error = self._client.errors.embedded(error_document(row), None, document.headers)
+            if not isinstance(error, ObjectNotFoundError):
+                found[row.get("Key", "")] = error
+        if found.keys() - {name for name, _ in targets}:
+            raise ServiceError(
+                "the response to DeleteObjects names objects that the request did not name"
+            )
+        return found
+
+
+def compare(payload: Payload, info: ObjectInfo, label: str, digests: Collection[str]) -> None:
+    """
+    Raise `IntegrityError` if the service has stored something else than was sent.
+
+    Args:
+        label: What was sent, for the message.
+        digests: The digests to compare of a large payload, with CRC-32, which is fast.
+    """
+    for algorithm, stored in info.checksums.items():
+        if algorithm in digests or algorithm == "crc32" or payload.size <= _SMALL:
+            digest = payload.digest(algorithm)
+            if stored != digest:
+                raise IntegrityError(
+                    f"the service has stored another {label} than was sent: its {algorithm}"
+                    f" should be {digest}, but is {stored}"
+                )

@@ -1,0 +1,53 @@
+"""The XML documents that requests of S3 have as their body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..http.xml import write
+from ..rest.checksums import base64_of
+from ..values import MiB, Part
+
+#: The largest page of a listing: 1,000 names of 1,024 bytes, each byte encoded with three, and the
+#: elements around them.
+MAX_PAGE = 16 * MiB
+#: The largest other document.
+MAX_DOCUMENT = MiB
+
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+def location_body(region: str) -> bytes:
+    """Return the body of CreateBucket."""
+    return write("CreateBucketConfiguration", [("LocationConstraint", region)], _NAMESPACE)
+
+
+def delete_body(objects: Iterable[tuple[str, str | None]]) -> bytes:
+    """Return the body of DeleteObjects, of names and versions; its response has errors only."""
+    content = [
+        ("Object", [("Key", name)] + ([("VersionId", version)] if version else []))
+        for name, version in objects
+    ]
+    return write("Delete", [("Quiet", "true"), *content], _NAMESPACE)
+
+
+def public_access_body(blocked: Mapping[str, bool]) -> bytes:
+    """Return the body of PutPublicAccessBlock."""
+    content = [(name, str(value).lower()) for name, value in blocked.items()]
+    return write("PublicAccessBlockConfiguration", content, _NAMESPACE)
+
+
+def complete_body(parts: Sequence[Part], algorithm: str = "") -> bytes:
+    """
+    Return the body of CompleteMultipartUpload.
+
+    Args:
+        algorithm: The checksum of each part that the body names; empty names none.
+    """
+    content = []
+    for part in parts:
+        fields = [("PartNumber", str(part.number)), ("ETag", f'"{part.token}"')]
+        if algorithm:
+            fields.append((f"Checksum{algorithm.upper()}", base64_of(part.checksums[algorithm])))
+        content.append(("Part", fields))
+    return write("CompleteMultipartUpload", content, _NAMESPACE)
