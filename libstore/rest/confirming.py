@@ -11,11 +11,14 @@ How a lost response is judged:
 - A write without a condition is sent again, since it stores the same object each time. If a 2xx
   response proves nothing, the object is requested once: the write has succeeded if the object is
   what was written (`Written`).
+- A request that must take effect once, such as completing an upload, is sent again as well. It has
+  succeeded if its effect is there, whatever caused it.
 - A conditional write is sent again too, and may then be refused because of its own effect. After
   the last attempt the object is requested. If the object has this write's token in its metadata,
-  the write has succeeded; otherwise the write was refused because of another client's. Equal
-  content proves nothing, because another client may have written the same bytes. If the object has
-  no token to compare, or cannot be read, `OutcomeUnknownError` is raised.
+  the write has succeeded; otherwise another client has changed the object first, which is the
+  conflict that is raised. Equal content proves nothing, because another client may have written
+  the same bytes. Without a token to compare, or if the object cannot be read, the error is
+  `OutcomeUnknownError`.
 - A conditional delete leaves nothing to recognise it by. If the object is still there, unchanged,
   the last error is raised; otherwise `OutcomeUnknownError`.
 - A container was created by this request if it has the request's token or, where the service
