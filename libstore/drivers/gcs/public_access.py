@@ -6,6 +6,7 @@ https://cloud.google.com/storage/docs/access-control/making-data-public
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...errors import ObjectChangedError, ServiceUnavailableError
@@ -41,7 +42,7 @@ def publish_bucket(client: GCSClient, bucket: str) -> None:
             return
         try:
             # The policy has an etag, with which Google refuses it if another client changed it.
-            client.confirmer.prove(lambda: put(policy), lambda: not _add(get()) or None)  # noqa: B023
+            client.confirmer.prove(partial(put, policy), lambda: not _add(get()) or None)
         except (ObjectChangedError, ServiceUnavailableError):
             if attempt == _ROUNDS - 1:
                 raise
