@@ -56,25 +56,6 @@ class Element:
     def __iter__(self) -> Iterator[Element]:
         return iter(self.children)
 
-    def find(self, path: str) -> Element | None:
-        """Return the first element at a path such as ``"Owner/ID"``, or `None`."""
-        return next(self.find_all(path), None)
-
-    def find_all(self, path: str) -> Iterator[Element]:
-        """Yield all elements at a path, in document order."""
-        tag, _, rest = path.partition("/")
-        for child in self.children:
-            if child.tag == tag:
-                if rest:
-                    yield from child.find_all(rest)
-                else:
-                    yield child
-
-    def find_text(self, path: str, default: str = "") -> str:
-        """Return the text of the first element at a path, or a default."""
-        found = self.find(path)
-        return default if found is None else found.text
-
 
 @dataclass(slots=True)
 class Listing:

@@ -20,6 +20,16 @@ from libstore.values import Span
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
 
 
+def text_at(element: xml.Element, path: str) -> str:
+    """Return the text of the first element at a path, or an empty one."""
+    for tag in path.split("/"):
+        found = next((child for child in element if child.tag == tag), None)
+        if found is None:
+            return ""
+        element = found
+    return element.text
+
+
 @given(st.text())
 def test_names_are_encoded_and_nothing_else(name: str) -> None:
     for encoded, kept in ((encoding.encode(name), ""), (encoding.encode_path(name), "/")):
@@ -205,7 +215,7 @@ def test_an_encoding_of_no_service_is_refused(
 )  # fmt: skip
 def test_encodings_of_services_are_read(encoding: str, name: str) -> None:
     document = f'<?xml version="1.0" encoding="{name}"?><a><b>text</b></a>'.encode(encoding)
-    assert "text" == xml.read_document(document).find_text("b")
+    assert "text" == text_at(xml.read_document(document), "b")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +289,7 @@ def test_rows_below_the_top() -> None:
 
 def test_a_listing_and_a_document_tell_the_same() -> None:
     texts = {
-        child.tag: child.find_text("Key") or child.text for child in xml.read_document(LISTING)
+        child.tag: text_at(child, "Key") or child.text for child in xml.read_document(LISTING)
     }
     assert texts["Contents"] == ""  # the last one
     assert texts["Name"] == "b"
@@ -288,8 +298,8 @@ def test_a_listing_and_a_document_tell_the_same() -> None:
 def test_a_document() -> None:
     root = xml.read_document(b"<a x='1'><b>1</b>t<c><b>2</b></c><b>3</b></a>")
     assert (root.tag, root.attributes, root.text) == ("a", {"x": "1"}, "t")
-    assert [found.text for found in root.find_all("b")] == ["1", "3"]
-    assert (root.find_text("c/b"), root.find_text("c/d", "?"), root.find("d")) == ("2", "?", None)
+    assert [child.text for child in root if child.tag == "b"] == ["1", "3"]
+    assert text_at(root, "c/b") == "2"
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]><a>&y;</a>'
@@ -345,6 +355,6 @@ def test_what_is_written_is_read(text: str) -> None:
             xml.write("Delete", tree)
         return
     root = xml.read_document(xml.write("Delete", tree, 'http://x/"&'))
-    assert root.find_text("Object/Key") == text
+    assert text_at(root, "Object/Key") == text
     assert root.attributes == {"xmlns": 'http://x/"&'}
-    assert root.find_text("Quiet") == "true"
+    assert text_at(root, "Quiet") == "true"
