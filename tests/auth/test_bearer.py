@@ -23,7 +23,7 @@ class Token:
 
 
 class Issuer:
-    """Hands out numbered tokens that live for a while."""
+    """A credential that returns numbered tokens with a lifetime."""
 
     def __init__(self, life: float = 3600.0) -> None:
         self.now = 1_800_000_000.0
@@ -43,7 +43,7 @@ class Issuer:
         return Token(f"token-{len(self.asked)}", int(self.now + self.life))
 
 
-def test_a_token_is_asked_for_once() -> None:
+def test_token_is_requested_once() -> None:
     issuer = Issuer()
     cache = TokenCache(issuer, "scope", issuer.clock)
     assert ["token-1"] * 3 == [cache.get() for _ in range(3)]
@@ -51,7 +51,7 @@ def test_a_token_is_asked_for_once() -> None:
 
 
 @pytest.mark.parametrize(("life", "early"), [(3600.0, 299.0), (60.0, 5.0)])
-def test_a_token_is_renewed_before_it_ends(life: float, early: float) -> None:
+def test_token_is_renewed_before_it_expires(life: float, early: float) -> None:
     issuer = Issuer(life)
     cache = TokenCache(issuer, "scope", issuer.clock)
     cache.get()
@@ -59,7 +59,7 @@ def test_a_token_is_renewed_before_it_ends(life: float, early: float) -> None:
     assert cache.get() == "token-2"
 
 
-def test_a_token_that_cannot_be_renewed_is_used_to_its_end() -> None:
+def test_token_that_cannot_be_renewed_is_used_until_it_expires() -> None:
     issuer = Issuer()
     cache = TokenCache(issuer, "scope", issuer.clock)
     cache.get()
@@ -72,15 +72,15 @@ def test_a_token_that_cannot_be_renewed_is_used_to_its_end() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_an_error_of_ours_passes() -> None:
+def test_storage_error_of_token_function_is_raised_unchanged() -> None:
     issuer = Issuer()
     issuer.fault = AccessDeniedError("no")
     with pytest.raises(AccessDeniedError):
         TokenCache(issuer, "scope", issuer.clock).get()
 
 
-def test_a_refused_token_is_replaced_once_by_whoever_comes_first() -> None:
-    """Eight threads were refused with one token; one of them gets another for all."""
+def test_rejected_token_is_replaced_once_for_all_threads() -> None:
+    """One of eight threads requests the new token."""
     issuer = Issuer()
     signer = BearerSigner(TokenCache(issuer, "scope", issuer.clock))
     signed = threading.Barrier(8)
@@ -101,7 +101,7 @@ def test_a_refused_token_is_replaced_once_by_whoever_comes_first() -> None:
     assert len(issuer.asked) == 2
 
 
-def test_the_same_token_again_is_no_other() -> None:
+def test_same_token_again_is_not_a_renewal() -> None:
     class Stubborn(Issuer):
         def get_token(self, *scopes: str) -> Token:
             return Token("the same", int(self.now + 3600))
@@ -111,8 +111,8 @@ def test_the_same_token_again_is_no_other() -> None:
     assert not signer.renew(REQUEST)
 
 
-def test_a_fork_leaves_the_lock_behind() -> None:
-    """A lock that another thread holds at a fork is not held in the child."""
+def test_forked_process_gets_a_new_lock() -> None:
+    """Another thread may hold the lock during the fork."""
     issuer = Issuer()
     cache = TokenCache(issuer, "scope", issuer.clock)
     issuer.before = cache.after_fork  # as in the child, while the parent asks
@@ -121,7 +121,7 @@ def test_a_fork_leaves_the_lock_behind() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "token", object()], ids=["none", "a text", "anything"])
-def test_what_is_no_token_is_told(given: Any) -> None:
+def test_invalid_token_is_rejected(given: Any) -> None:
     class Careless:
         def get_token(self, *scopes: str) -> Any:
             return given

@@ -52,7 +52,7 @@ def vectors() -> list[Any]:
 
 
 def canonical_of(case: dict[str, Any]) -> tuple[str, str]:
-    """Return the string to sign that we make, and the one that the vector has."""
+    """Return our string to sign, and that of the vector."""
     made: list[bytes] = []
 
     class Signer:
@@ -82,7 +82,7 @@ def canonical_of(case: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.skipif(not SHOWN.exists(), reason="the vectors are not beside the project")
 @pytest.mark.parametrize("case", vectors(), ids=lambda case: case["description"])
-def test_signatures_are_googles(case: dict[str, Any]) -> None:
+def test_signature_equals_published_vector(case: dict[str, Any]) -> None:
     ours, theirs = canonical_of(case)
     assert theirs == ours
 
@@ -99,7 +99,7 @@ _values = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1
     kind=st.none() | _values,
     expires=st.integers(1, 604_800),
 )
-def test_signed_urls_equal_those_of_googles_client(
+def test_signed_url_equals_that_of_google_cloud_storage(
     name: str, method: str, headers: dict[str, str], kind: str | None, expires: int
 ) -> None:
     signing = pytest.importorskip("google.cloud.storage._signing")
@@ -123,7 +123,7 @@ def test_signed_urls_equal_those_of_googles_client(
     assert f"{parts.path}?{parts.query}" == ours
 
 
-def test_keys_of_hmac_sign_urls_and_requests() -> None:
+def test_hmac_key_signs_urls_and_requests() -> None:
     signer = HMACSigner("KEY", lambda day: signing_key("s", day, "auto", "storage", GOOGLE))
     target = signed_target(signer, "GET", "h", "/b/o", {}, {}, 60, 0)
     told = dict(parse_qsl(target.partition("?")[2]))
@@ -140,7 +140,7 @@ def test_keys_of_hmac_sign_urls_and_requests() -> None:
 # ---------------------------------------------------------------------- tokens
 
 
-def test_many_threads_ask_for_one_token() -> None:
+def test_threads_share_one_token_request() -> None:
     asked: list[int] = []
 
     def token() -> tuple[str, datetime]:
@@ -158,20 +158,20 @@ def test_many_threads_ask_for_one_token() -> None:
     assert 2 == len(asked)
 
 
-def test_a_fixed_token_cannot_be_renewed() -> None:
+def test_fixed_token_cannot_be_renewed() -> None:
     cache = TokenCache(TokenFunction("fixed"), SCOPE)
     assert "fixed" == cache.get()
     assert not cache.replace("fixed")
 
 
 @pytest.mark.parametrize("told", [5, None, "line\nfeed", ("t", "soon"), b"t"], ids=ascii)
-def test_what_is_no_token_is_refused(told: Any) -> None:
+def test_invalid_token_is_rejected(told: Any) -> None:
     with pytest.raises(AuthenticationError):
         TokenFunction(lambda: told).get_token()
 
 
 class _Duck:
-    """What google-auth's credentials look like."""
+    """The interface of google-auth's credentials."""
 
     def __init__(self) -> None:
         self.token: str | None = None
@@ -188,7 +188,7 @@ class _Duck:
         self.expiry = datetime(2030, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 
-def test_credentials_are_refreshed_when_they_have_to_be(transport: Transport) -> None:
+def test_expired_credentials_are_refreshed(transport: Transport) -> None:
     duck = _Duck()
     source = GoogleCredential(lambda: duck, transport)
     told = source.get_token()
@@ -202,10 +202,10 @@ def test_credentials_are_refreshed_when_they_have_to_be(transport: Transport) ->
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system cannot change its time zone")
-def test_the_end_of_a_token_is_in_utc_wherever_we_are(
+def test_token_expiry_is_in_utc_in_any_time_zone(
     monkeypatch: pytest.MonkeyPatch, transport: Transport
 ) -> None:
-    """google-auth's times are in UTC and do not say so."""
+    """google-auth's times are naive, and in UTC."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
@@ -216,20 +216,20 @@ def test_the_end_of_a_token_is_in_utc_wherever_we_are(
     assert datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp() == told.expires_on
 
 
-def test_credentials_with_a_valid_token_are_left_alone(transport: Transport) -> None:
+def test_valid_credentials_are_not_refreshed(transport: Transport) -> None:
     duck = _Duck()
     duck.token, duck.valid = "given", True
     assert "given" == GoogleCredential(lambda: duck, transport).get_token().token
     assert 0 == duck.refreshed
 
 
-def test_credentials_that_cannot_sign_say_so(transport: Transport) -> None:
+def test_credentials_without_key_cannot_sign(transport: Transport) -> None:
     signer = AccountSigner(_Duck, None, TokenCache(TokenFunction("t"), SCOPE), transport)
     with pytest.raises(NotSupportedError, match="signing_account"):
         signer.identity()
 
 
-def test_accounts_are_read_from_files_and_mappings(tmp_path: Path) -> None:
+def test_service_account_is_read_from_file_or_mapping(tmp_path: Path) -> None:
     pytest.importorskip("google.auth")
     path = tmp_path / "key.json"
     path.write_text(json.dumps(account()))
@@ -247,7 +247,7 @@ def test_accounts_are_read_from_files_and_mappings(tmp_path: Path) -> None:
         service_account_credentials(str(path))
 
 
-def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.oauth2.service_account", None)
     with pytest.raises(CredentialsNotFoundError, match=r"libstore\[gcs\]"):
         service_account_credentials(account())

@@ -26,17 +26,17 @@ DEFAULT = {"id": "default"}
     [("", 3), ("/", 3), ("/v3", 3), ("/identity/v3/", 3), ("/identity", 3), ("/v3/auth/tokens", 3),
      ("/auth/v1.0", 1), ("/auth/v1", 1), ("/auth", 1), ("/swift/auth/", 1), ("/auth/1.0", 1)],
 )  # fmt: skip
-def test_the_path_tells_the_version(path: str, version: int) -> None:
+def test_version_is_read_from_the_path(path: str, version: int) -> None:
     assert version == auth_version(path)
 
 
 @pytest.mark.parametrize("path", ["/v2.0", "/v2.0/", "/identity/v2"])
-def test_a_version_that_is_no_more_is_refused(path: str) -> None:
+def test_obsolete_version_is_rejected(path: str) -> None:
     with pytest.raises(NotSupportedError, match="v3"):
         auth_version(path)
 
 
-def test_a_login_by_v1_is_two_headers() -> None:
+def test_v1_login_sends_two_headers() -> None:
     expected = {"x-auth-user": "a:u", "x-auth-key": "s"}
     assert expected == v1_headers(Identity("a:u", "s"))
 
@@ -116,16 +116,18 @@ def test_a_login_by_v1_is_two_headers() -> None:
         ),
     ],
 )
-def test_a_login_by_v3(identity: Identity, expected: dict[str, Any]) -> None:
+def test_v3_login_sends_the_expected_document(
+    identity: Identity, expected: dict[str, Any]
+) -> None:
     assert {"auth": expected} == json.loads(v3_body(identity))
 
 
-def test_secrets_are_in_no_repr() -> None:
+def test_repr_has_no_secrets() -> None:
     assert "hidden" not in repr(Identity("u", "hidden", token="hidden"))
     assert "hidden" not in repr(read_v1({"x-auth-token": "hidden"}, 0.0))
 
 
-def test_what_a_login_by_v1_tells() -> None:
+def test_v1_login_response_is_parsed() -> None:
     headers = {"x-auth-token": "t", "x-storage-url": "u", "x-auth-token-expires": "60"}
     access = read_v1(headers, 1000.0)
     assert ("t", 1060, "u") == (access.token, access.expires_on, access.storage_url)
@@ -160,20 +162,20 @@ TWO = body(("internal", "one", "a"), ("public", "one", "b"), ("public", "two", "
         (Identity(interface="admin"), None),
     ],
 )
-def test_what_a_login_by_v3_tells(identity: Identity, url: str | None) -> None:
+def test_v3_login_response_is_parsed(identity: Identity, url: str | None) -> None:
     access = read_v3({"x-subject-token": "t"}, TWO, identity, 0.0)
     assert ("t", 3600, url) == (access.token, access.expires_on, access.storage_url)
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"token": 5}', b"<html>", b'{"token": []}'])
-def test_an_answer_that_is_none_of_keystone_is_an_error(text: bytes) -> None:
+def test_response_that_is_not_from_keystone_is_an_error(text: bytes) -> None:
     with pytest.raises(ServiceError, match="auth_url"):
         read_v3({"x-subject-token": "t"}, text, Identity(), 0.0)
     with pytest.raises(ServiceError, match="auth_url"):
         read_v3({}, TWO, Identity(), 0.0)
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_credentials_are_named() -> None:
     assert "storage_url" in missing_storage(Identity(), 1).message
     found = missing_storage(Identity("u", "s"), 3)
     assert isinstance(found, InvalidOptionError)

@@ -54,8 +54,8 @@ def pairs(query: str) -> dict[str, list[str]]:
     return parse_qs(query, strict_parsing=True, keep_blank_values=True)
 
 
-def test_the_vectors_come_out(shared_vectors: Path) -> None:
-    """What azure-storage-blob signed for awkward names, containers and answers' headers."""
+def test_signatures_equal_the_vectors(shared_vectors: Path) -> None:
+    """They are of azure-storage-blob, for unusual names, containers and response headers."""
     path = shared_vectors / "generated" / "azure_sas.json"
     data = json.loads(path.read_text())
     cases = [case for case in data["cases"] if case["kind"] in {"blob", "container"}]
@@ -79,7 +79,7 @@ def test_the_vectors_come_out(shared_vectors: Path) -> None:
 
 
 def their_token(grant: Grant, key: Any) -> str:
-    """Return what azure-storage-blob makes of a grant."""
+    """Return the query that azure-storage-blob makes for a grant."""
     module = pytest.importorskip("azure.storage.blob._shared_access_signature")
     made = module.BlobSharedAccessSignature(
         ACCOUNT,
@@ -121,14 +121,14 @@ def grants(*versions: str) -> st.SearchStrategy[Grant]:
 
 @settings(max_examples=200, deadline=None)
 @given(grant=grants("2020-12-06", "2021-12-02", "2026-10-06"))
-def test_any_grant_is_signed_as_microsoft_does(grant: Grant) -> None:
+def test_signature_of_any_grant_equals_that_of_azure_storage_blob(grant: Grant) -> None:
     assert pairs(their_token(grant, None)) == pairs(service_sas(grant, RAW))
 
 
 @settings(max_examples=200, deadline=None)
 @given(grant=grants("2026-10-06"))
-def test_a_user_signs_as_microsoft_does(grant: Grant) -> None:
-    """Microsoft's client knows the newest version alone; the one of requests is for Azurite."""
+def test_user_delegation_signature_equals_that_of_azure_storage_blob(grant: Grant) -> None:
+    """Microsoft's client has only the newest version; Azurite needs that of requests."""
     theirs = SimpleNamespace(
         signed_oid=TOLD["SignedOid"],
         signed_tid=TOLD["SignedTid"],
@@ -143,8 +143,8 @@ def test_a_user_signs_as_microsoft_does(grant: Grant) -> None:
     assert pairs(their_token(grant, theirs)) == pairs(ours)
 
 
-def test_the_version_of_requests_signs_fewer_lines() -> None:
-    """Lines that came with later versions are not signed in an earlier one."""
+def test_older_version_signs_fewer_lines() -> None:
+    """Lines of later versions are not signed in an earlier one."""
     signatures = {
         pairs(delegation_sas(Grant(ACCOUNT, "c", "b", "r", 0.0, version), delegation_key(TOLD)))[
             "sig"
@@ -154,7 +154,7 @@ def test_the_version_of_requests_signs_fewer_lines() -> None:
     assert len(signatures) == 3
 
 
-def test_a_key_that_lacks_something_is_none() -> None:
+def test_incomplete_delegation_key_is_rejected() -> None:
     with pytest.raises(KeyError):
         delegation_key({**{name: TOLD[name] for name in list(TOLD)[:3]}})
     assert KEY not in repr(delegation_key(TOLD))

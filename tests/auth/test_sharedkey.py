@@ -22,7 +22,7 @@ SHARED = SharedKey(ACCOUNT, base64.b64decode(KEY))
 
 
 def theirs(method: str, target: str, headers: dict[str, str]) -> str:
-    """Return what azure-storage-blob puts into Authorization."""
+    """Return the header Authorization of azure-storage-blob."""
     authentication = pytest.importorskip("azure.storage.blob._shared.authentication")
     _, _, query = target.partition("?")
     pairs = dict(pair.partition("=")[::2] for pair in query.split("&")) if query else {}
@@ -42,8 +42,8 @@ def ours(method: str, target: str, headers: dict[str, str]) -> str:
     return SHARED.authorization(method, target, headers)
 
 
-def test_the_vectors_come_out(shared_vectors: Path) -> None:
-    """What azure-storage-blob signed of 79 requests, some with awkward names."""
+def test_signatures_equal_the_vectors(shared_vectors: Path) -> None:
+    """They are of azure-storage-blob: 79 requests, some with unusual names."""
     path = shared_vectors / "generated" / "azure_sharedkey.json"
     cases = json.loads(path.read_text())["cases"]
     assert len(cases) == 79
@@ -57,8 +57,8 @@ def test_the_vectors_come_out(shared_vectors: Path) -> None:
         assert case["authorization"] == key.authorization(case["method"], target, headers)
 
 
-def test_the_order_of_headers_is_that_of_words() -> None:
-    """A hyphen counts only between names that are alike without it; marks go before digits."""
+def test_headers_are_sorted_as_words() -> None:
+    """Hyphens matter only between names that are equal without them."""
     names = ["x-ms-meta-a_b", "x-ms-meta-a1", "x-ms-meta-ab", "x-ms-meta-a-c", "x-ms-meta-ad"]
     headers = dict.fromkeys(reversed(names), "v")
     lines = string_to_sign(ACCOUNT, "GET", "/c/b", headers).split("\n")
@@ -84,7 +84,7 @@ _dashed = st.lists(_word, min_size=1, max_size=3).map("-".join)
     ),
     size=st.integers(0, 2**40),
 )
-def test_any_request_is_signed_as_microsoft_does(
+def test_signature_of_any_request_equals_that_of_azure_storage_blob(
     method: str,
     name: str,
     query: dict[str, str],
@@ -99,7 +99,7 @@ def test_any_request_is_signed_as_microsoft_does(
     assert theirs(method, target, headers) == ours(method, target, headers)
 
 
-def test_a_request_is_signed_with_its_date_and_length() -> None:
+def test_signed_request_has_date_and_length() -> None:
     request = Request("PUT", "https://host", "/c/b", {"x-ms-version": "2021-12-02"}, b"12345")
     headers = SharedKeySigner(SHARED).sign(request, 0.0)
     assert headers["x-ms-date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -109,16 +109,16 @@ def test_a_request_is_signed_with_its_date_and_length() -> None:
     assert "content-length" not in headers
 
 
-def test_parameters_that_repeat_are_one_line_sorted_by_value() -> None:
+def test_repeated_parameters_are_one_line_sorted_by_value() -> None:
     target = "/c?Include=snapshots&include=metadata&include=a%2Fb&comp=list"
     lines = string_to_sign(ACCOUNT, "GET", target, {}).split("\n")
     assert [f"/{ACCOUNT}/c", "comp:list", "include:a/b,metadata,snapshots"] == lines[-3:]
 
 
-def test_there_is_no_other_key() -> None:
+def test_shared_key_cannot_be_renewed() -> None:
     assert not SharedKeySigner(SHARED).renew(Request("GET", "https://host", "/"))
 
 
-def test_its_repr_has_no_key() -> None:
+def test_repr_has_no_key() -> None:
     assert KEY not in repr(SHARED)
     assert ACCOUNT in repr(SHARED)

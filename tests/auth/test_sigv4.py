@@ -48,8 +48,8 @@ def sha256(body: bytes) -> str:
 # ---------------------------------------------------------------------- vectors
 
 
-def test_the_examples_of_the_s3_documentation(shared_vectors: Path) -> None:
-    """The signatures that AWS prints in its reference come out."""
+def test_signatures_equal_the_examples_of_the_s3_reference(shared_vectors: Path) -> None:
+    """AWS prints them in its reference."""
     path = shared_vectors / "generated" / "aws_s3_documentation_examples.json"
     examples = json.loads(path.read_text())
     credentials = Credentials(**_renamed(examples["credentials"]))
@@ -66,8 +66,8 @@ def test_the_examples_of_the_s3_documentation(shared_vectors: Path) -> None:
     assert target.endswith(f"X-Amz-Signature={example['signature']}")
 
 
-def test_the_requests_that_botocore_signed(shared_vectors: Path) -> None:
-    """Names of all kinds, queries, tokens and regions come out as in botocore."""
+def test_signatures_equal_recorded_ones_of_botocore(shared_vectors: Path) -> None:
+    """They have names of all kinds, queries, tokens and regions."""
     path = shared_vectors / "generated" / "s3_sigv4_botocore.json"
     cases = json.loads(path.read_text())["cases"]
     assert len(cases) > 200
@@ -109,7 +109,7 @@ def _split(url: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def suite() -> list[Any]:
-    """Return AWS's cases but for those that ask for normalised paths, which S3 never does."""
+    """Return AWS's cases, without those for normalised paths, which S3 does not use."""
     root = Path(__file__).parents[2].parent / "shared" / "vectors" / "aws-c-auth-signing-suite"
     folder = root / "tests" / "aws-signing-test-suite" / "v4"
     return [
@@ -125,7 +125,7 @@ _NO_SUITE = pytest.param(
 
 
 @pytest.mark.parametrize("case", suite() or [_NO_SUITE])
-def test_the_suite_of_aws(case: Path) -> None:
+def test_signatures_equal_the_suite_of_aws(case: Path) -> None:
     """Canonical requests and signatures of AWS's suite, in headers and in the query."""
     context = json.loads((case / "context.json").read_text())
     told = context["credentials"]
@@ -195,7 +195,7 @@ _values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=2
     now=st.integers(0, 4_000_000_000),
     expires=st.integers(1, 604_800),
 )
-def test_botocore_signs_the_same(
+def test_signature_of_any_request_equals_that_of_botocore(
     method: str,
     name: str,
     query: dict[str, str],
@@ -205,7 +205,7 @@ def test_botocore_signs_the_same(
     now: int,
     expires: int,
 ) -> None:
-    """Whatever the request, botocore and this library sign it alike, in headers and in a query."""
+    """Both forms are compared: in headers and in a query."""
     auth = pytest.importorskip("botocore.auth")
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as TheirCredentials
@@ -246,8 +246,8 @@ def test_botocore_signs_the_same(
 # ---------------------------------------------------------------------- the rest
 
 
-def test_a_signature_changes_with_the_second_and_the_day() -> None:
-    """What is kept between signatures is never used at another time."""
+def test_signature_depends_on_second_and_day() -> None:
+    """The cached parts of a signature are not used at another time."""
     sigv4 = SigV4(Credentials(KEY, SECRET), "us-east-1")
     fresh = [
         SigV4(Credentials(KEY, SECRET), "us-east-1").sign_headers("GET", "h", "/", {}, now)
@@ -258,8 +258,8 @@ def test_a_signature_changes_with_the_second_and_the_day() -> None:
     assert len({headers["authorization"] for headers in again}) == 3
 
 
-def test_the_signer_signs_for_the_host_that_is_connected_to() -> None:
-    """The wire's form of a signature is the same signature."""
+def test_signer_signs_the_host_of_the_connection() -> None:
+    """The signature is that of `sign_headers`."""
     sigv4 = SigV4(Credentials(KEY, SECRET, TOKEN), "us-east-1")
     request = Request("GET", "https://host:8443", "/a", {PAYLOAD_HEADER: EMPTY})
     signer = HeaderSigner(sigv4)
@@ -269,14 +269,14 @@ def test_the_signer_signs_for_the_host_that_is_connected_to() -> None:
     assert not signer.renew(request)
 
 
-def test_who_has_no_name_signs_nothing() -> None:
-    """Anonymous requests go out as they are."""
+def test_anonymous_request_is_not_signed() -> None:
+    """Its headers are unchanged."""
     request = Request("GET", "https://host", "/a", {"range": "bytes=0-1"})
     assert request.headers == Unsigned().sign(request, 0.0)
     assert not Unsigned().renew(request)
 
 
-def test_credentials_hide_their_secrets() -> None:
+def test_repr_of_credentials_has_no_secrets() -> None:
     """Neither the secret nor the token is in a repr."""
     shown = repr(Credentials(KEY, SECRET, TOKEN))
     assert KEY in shown
@@ -284,8 +284,8 @@ def test_credentials_hide_their_secrets() -> None:
     assert TOKEN not in shown
 
 
-def test_signed_headers_hide_the_token() -> None:
-    """They stand in many a variable that a traceback may show."""
+def test_repr_of_signed_headers_has_no_token() -> None:
+    """Tracebacks may show the variables that hold them."""
     request = Request("GET", "https://host", "/c/b", {})
     headers = HeaderSigner(SigV4(Credentials(KEY, SECRET, TOKEN), "us-east-1")).sign(request, 0.0)
     assert headers["x-amz-security-token"] == TOKEN

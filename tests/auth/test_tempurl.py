@@ -17,7 +17,7 @@ _names = st.text(
 ).filter(lambda name: not name.startswith("/"))
 
 
-def test_signatures_are_those_of_the_vectors(shared_vectors: Path) -> None:
+def test_signatures_equal_the_vectors(shared_vectors: Path) -> None:
     """All digests, methods, prefixes and ranges of addresses."""
     cases = json.loads((shared_vectors / "generated" / "swift_tempurl.json").read_text())["cases"]
     assert len(cases) > 50
@@ -38,7 +38,7 @@ def test_signatures_are_those_of_the_vectors(shared_vectors: Path) -> None:
     digest=st.sampled_from(["sha1", "sha256", "sha512"]),
     prefix=st.booleans(),
 )
-def test_signatures_are_those_of_swiftclient(
+def test_signature_of_any_url_equals_that_of_swiftclient(
     name: str, method: str, key: str, expires: int, digest: str, prefix: bool
 ) -> None:
     utils = pytest.importorskip("swiftclient.utils")
@@ -52,8 +52,8 @@ def test_signatures_are_those_of_swiftclient(
 
 @settings(deadline=None)
 @given(name=_names)
-def test_the_address_has_the_name_percent_encoded(name: str) -> None:
-    """What is signed is the name as it is, for that is what the service sees."""
+def test_url_has_the_percent_encoded_name(name: str) -> None:
+    """The decoded name is signed."""
     address = sign_path("/v1/AUTH_test", f"c/{name}", "GET", "key", 7, extra={"inline": ""})
     path, _, query = address.partition("?")
     assert f"/v1/AUTH_test/c/{quote(name, safe='/~')}" == path

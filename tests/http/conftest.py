@@ -19,7 +19,7 @@ from libstore.retry import Retrier, RetryPolicy
 
 
 def read_error(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """Read an error as a simple service means it: its code is the body's first word."""
+    """Convert an error response whose body begins with its code."""
     code = body.split(b" ")[0].decode("latin-1")
     return Fault(
         ServiceError("refused", status=status, code=code),
@@ -32,7 +32,7 @@ def read_error(request: Request, status: int, headers: Mapping[str, str], body: 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep this machine's proxies, authorities and netrc out."""
+    """Ignore this machine's proxies, certificate authorities and netrc file."""
     for scheme in ("http", "https", "all", "no"):
         monkeypatch.delenv(f"{scheme}_proxy", raising=False)
         monkeypatch.delenv(f"{scheme.upper()}_PROXY", raising=False)
@@ -90,7 +90,7 @@ def connect(time: Time) -> Iterator[Connect]:
 
 @pytest.fixture
 def get(connect: Connect) -> Get:
-    """Return a function that gets one target from a server and returns the open answer."""
+    """Return a function that gets one target from a server and returns the open response."""
 
     def ask(
         server: Server,
@@ -113,7 +113,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """Return what a server needs to speak TLS as 127.0.0.1."""
+    """Return the TLS context of a server at 127.0.0.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
@@ -121,7 +121,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture(scope="session")
 def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a file with the authority that the server's certificate is from."""
+    """Return the file of the certificate authority that signed the server's certificate."""
     path = tmp_path_factory.mktemp("tls") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)

@@ -20,7 +20,7 @@ from libstore.http.message import Response
 
 @dataclass
 class Seen:
-    """One request as it came, byte for byte, and the number of its connection."""
+    """A received request, byte for byte, and the number of its connection."""
 
     head: bytes
     body: bytes
@@ -71,7 +71,7 @@ def answer(
     early: bool = False,
     **headers: str,
 ) -> Play:
-    """Return a proper answer."""
+    """Return a valid response."""
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Play("\r\n".join([*lines, "", ""]).encode("latin-1") + body, then, early)
@@ -96,7 +96,7 @@ def with_token(play: Play, token: str = "") -> Step:
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", then: str = "keep") -> Play:
-    """Return an answer in chunks."""
+    """Return a chunked response."""
     data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     for chunk in chunks:
         data += b"%x\r\n%b\r\n" % (len(chunk), chunk)
@@ -104,7 +104,7 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", then: str = "keep") -> Pl
 
 
 class Listener:
-    """Takes connections on loopback, and serves each in a thread of its own."""
+    """Accepts connections on loopback, and serves each in its own thread."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -17,7 +17,7 @@ DEAD_PORT = "http://127.0.0.1:1"
 
 
 class Signer:
-    """Counts its signatures, and keeps the time that each was made for."""
+    """A signer that counts its signatures and records the time of each."""
 
     def __init__(self, renewals: list[bool] = (True,)) -> None:
         self.times = []
@@ -35,7 +35,7 @@ def put(server: Server, **fields: Any) -> Request:
     return Request("PUT", getattr(server, "url", server), "/x", content=b"body", **fields)
 
 
-def test_each_try_is_signed_afresh(serve: Serve, connect: Connect, time: Time) -> None:
+def test_each_attempt_is_signed_again(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(Play(b"", "reset"), answer(b"Busy", 503), answer(b"Oops", 500))
     client = connect(Signer())
     assert client.request(put(server)).status == 200
@@ -44,7 +44,7 @@ def test_each_try_is_signed_afresh(serve: Serve, connect: Connect, time: Time) -
     assert len(time.slept) == 3
 
 
-def test_the_number_of_tries_is_bounded(serve: Serve, connect: Connect, time: Time) -> None:
+def test_number_of_attempts_is_limited(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(default=answer(b"Oops", 500))
     client = connect(retry=RetryPolicy(attempts=4))
     with pytest.raises(ServiceError, match="refused") as raised:
@@ -54,7 +54,7 @@ def test_the_number_of_tries_is_bounded(serve: Serve, connect: Connect, time: Ti
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
-def test_the_total_time_is_bounded(serve: Serve, connect: Connect, time: Time) -> None:
+def test_total_time_is_limited(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(default=answer(b"Busy", 503, Retry_After="40"))
     with pytest.raises(ServiceError):
         connect(retry=RetryPolicy(attempts=50, total=100.0)).request(put(server))
@@ -62,7 +62,7 @@ def test_the_total_time_is_bounded(serve: Serve, connect: Connect, time: Time) -
     assert len(server.seen) == 3
 
 
-def test_waits_are_random_and_grow(
+def test_delays_are_random_and_grow(
     serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
@@ -71,7 +71,7 @@ def test_waits_are_random_and_grow(
     assert time.slept == pytest.approx([0.1, 0.2, 0.4, 0.5])
 
 
-def test_throttling_waits_longer(
+def test_delay_after_throttling_is_longer(
     serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
@@ -92,7 +92,7 @@ def test_throttling_waits_longer(
         ({"Retry_After": "-5"}, None),
     ],
 )
-def test_the_service_says_when(
+def test_retry_after_header_is_respected(
     serve: Serve, connect: Connect, time: Time, headers: dict[str, str], wait: float | None
 ) -> None:
     connect().request(put(serve(answer(b"Busy", 503, **headers))))
@@ -102,7 +102,9 @@ def test_the_service_says_when(
         assert time.slept == pytest.approx([wait])
 
 
-def test_a_wait_that_does_not_fit_is_not_begun(serve: Serve, connect: Connect, time: Time) -> None:
+def test_delay_beyond_the_total_time_raises_at_once(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     server = serve(answer(b"Busy", 503), default=answer(b"Busy", 503, Retry_After="3600"))
     with pytest.raises(ServiceError) as raised:
         connect(retry=RetryPolicy(total=180.0)).request(put(server))
@@ -110,9 +112,7 @@ def test_a_wait_that_does_not_fit_is_not_begun(serve: Serve, connect: Connect, t
     assert raised.value.retry_after == 3600.0
 
 
-def test_what_is_no_fault_of_the_moment_is_not_tried_again(
-    serve: Serve, connect: Connect, time: Time
-) -> None:
+def test_permanent_error_is_not_retried(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(answer(b"NoSuchKey here", 404))
     with pytest.raises(ServiceError) as raised:
         connect().request(put(server))
@@ -121,7 +121,7 @@ def test_what_is_no_fault_of_the_moment_is_not_tried_again(
 
 @pytest.mark.parametrize("play", [NOTHING, Play(b"", "reset"), Play(b"HTTP/1.1 2", "close")])
 @pytest.mark.parametrize(("idempotent", "tries"), [(True, 2), (False, 1)])
-def test_a_lost_answer(
+def test_lost_response_is_retried_if_idempotent(
     serve: Serve, connect: Connect, play: Play, idempotent: bool, tries: int
 ) -> None:
     server = serve(play)
@@ -134,7 +134,7 @@ def test_a_lost_answer(
     assert len(server.seen) == tries
 
 
-def test_a_stall_counts_as_sent(serve: Serve, connect: Connect) -> None:
+def test_timeout_counts_as_sent(serve: Serve, connect: Connect) -> None:
     server = serve(Play(b"", "stall"))
     with pytest.raises(TransportTimeoutError):
         connect(read_timeout=0.1).request(put(server, idempotent=False))
@@ -142,7 +142,7 @@ def test_a_stall_counts_as_sent(serve: Serve, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-def test_a_refused_connection_is_always_tried_again(
+def test_refused_connection_is_always_retried(
     connect: Connect, time: Time, idempotent: bool
 ) -> None:
     with pytest.raises(TransportError, match="refused the connection"):
@@ -151,7 +151,7 @@ def test_a_refused_connection_is_always_tried_again(
 
 
 @pytest.mark.parametrize(("status", "tries"), [(503, 2), (429, 2), (500, 1)])
-def test_a_refusal_of_what_must_not_be_sent_twice(
+def test_non_idempotent_request_is_retried_only_after_throttling(
     serve: Serve, connect: Connect, status: int, tries: int
 ) -> None:
     server = serve(answer(b"Oops", status))
@@ -175,12 +175,12 @@ def test_credentials_are_renewed_once(
     assert time.slept == []
 
 
-def test_new_credentials_help(serve: Serve, connect: Connect) -> None:
+def test_request_succeeds_with_renewed_credentials(serve: Serve, connect: Connect) -> None:
     server = serve(answer(b"Expired token", 403))
     assert connect(Signer()).request(put(server)).status == 200
 
 
-def test_a_wrong_clock_is_corrected_once_and_for_all(
+def test_clock_skew_is_corrected_for_all_requests(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
     ahead = time.now + 86_400
@@ -194,16 +194,16 @@ def test_a_wrong_clock_is_corrected_once_and_for_all(
     assert time.slept == []
 
 
-def test_a_clock_that_is_right_is_no_reason_for_another_try(
-    serve: Serve, connect: Connect, time: Time
-) -> None:
+def test_correct_clock_does_not_cause_a_retry(serve: Serve, connect: Connect, time: Time) -> None:
     server = serve(default=answer(b"Skewed", 403, Date=http_date(time.now + 3)))
     with pytest.raises(ServiceError):
         connect().request(put(server))
     assert len(server.seen) == 1
 
 
-def test_a_clock_is_corrected_once_per_request(serve: Serve, connect: Connect, time: Time) -> None:
+def test_clock_skew_is_corrected_once_per_request(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
     days = [answer(b"Skewed", 403, Date=http_date(time.now + day * 86_400)) for day in (1, 2, 3)]
     server = serve(*days[:2], default=days[2])
     with pytest.raises(ServiceError):
@@ -211,7 +211,7 @@ def test_a_clock_is_corrected_once_per_request(serve: Serve, connect: Connect, t
     assert len(server.seen) == 2
 
 
-def test_a_try_under_way_uses_what_another_thread_found(
+def test_request_under_way_uses_the_skew_found_by_another_thread(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
     # Its signature is from before the correction, so the correction is news to it.
@@ -227,7 +227,7 @@ def test_a_try_under_way_uses_what_another_thread_found(
     assert client.request(put(server)).status == 200
 
 
-def test_an_error_of_any_length_is_read_to_a_bound(serve: Serve, connect: Connect) -> None:
+def test_error_body_is_read_up_to_a_limit(serve: Serve, connect: Connect) -> None:
     lengths = []
 
     def read(request: Request, status: int, headers: dict[str, str], body: bytes) -> Fault:
@@ -244,7 +244,7 @@ def test_an_error_of_any_length_is_read_to_a_bound(serve: Serve, connect: Connec
     assert lengths == [65_536, 100, 2]
 
 
-def test_a_stale_connection_costs_no_try(serve: Serve, connect: Connect, time: Time) -> None:
+def test_stale_connection_costs_no_attempt(serve: Serve, connect: Connect, time: Time) -> None:
     client = connect(retry=RetryPolicy(attempts=1))
     # The service reads the second request on the connection, and only then closes it.
     server = serve(answer(b"1"), NOTHING, answer(b"2"))
@@ -253,7 +253,7 @@ def test_a_stale_connection_costs_no_try(serve: Serve, connect: Connect, time: T
     assert (len(server.seen), time.slept) == (3, [])
 
 
-def test_a_stale_connection_is_found_before_it_is_used(serve: Serve, connect: Connect) -> None:
+def test_closed_connection_is_detected_before_use(serve: Serve, connect: Connect) -> None:
     client = connect(retry=RetryPolicy(attempts=1))
     server = serve()
     for _ in range(20):
@@ -266,7 +266,7 @@ def test_a_stale_connection_is_found_before_it_is_used(serve: Serve, connect: Co
     assert len(server.seen) == 20
 
 
-def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(
+def test_non_idempotent_request_is_not_repeated_after_a_stale_connection(
     serve: Serve, connect: Connect
 ) -> None:
     client = connect()
@@ -277,14 +277,14 @@ def test_what_must_not_be_sent_twice_is_not_sent_again_on_a_stale_connection(
     assert len(server.seen) == 2
 
 
-def test_a_fresh_connection_that_fails_is_no_stale_one(serve: Serve, connect: Connect) -> None:
+def test_failure_of_new_connection_is_not_stale(serve: Serve, connect: Connect) -> None:
     server = serve(NOTHING)
     with pytest.raises(TransportError):
         connect(retry=RetryPolicy(attempts=1)).request(put(server))
     assert len(server.seen) == 1
 
 
-def test_a_retry_is_logged_without_the_query(
+def test_log_of_retry_has_no_query(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = serve(answer(b"Oops", 500))

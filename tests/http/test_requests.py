@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 class Parts:
-    """Content that says one size and has another."""
+    """Content whose announced size is wrong."""
 
     def __init__(self, size: int, *parts: bytes) -> None:
         self.size = size
@@ -37,7 +37,7 @@ class Parts:
     ["..", ".", "../../other/x", "a//b", "//a", "a/", "/", "%2e%2E", "a b+c", "ä/日本/🎉",
      "?#&=;", "\x01\x7f\n", "a\\b", "~user", "*'()!@:,$", "x" * 1024],
 )  # fmt: skip
-def test_names_go_out_as_they_are(serve: Serve, get: Get, name: str) -> None:
+def test_target_is_sent_unchanged(serve: Serve, get: Get, name: str) -> None:
     server = serve()
     target = f"/bucket/{encode_path(name)}?versionId=%2e%2E&x="
     get(server, target=target)
@@ -47,7 +47,7 @@ def test_names_go_out_as_they_are(serve: Serve, get: Get, name: str) -> None:
     assert unquote(server.seen[0].target.partition("?")[0]) == f"/bucket/{name}"
 
 
-def test_the_head_has_what_the_request_has_and_little_more(serve: Serve, get: Get) -> None:
+def test_head_has_the_headers_of_the_request_and_four_more(serve: Serve, get: Get) -> None:
     server = serve()
     get(server, method="PUT", headers={"x-b": "1", "x-a": "ä\t"}, content=b"12")
     assert server.seen[0].headers == [
@@ -60,7 +60,7 @@ def test_the_head_has_what_the_request_has_and_little_more(serve: Serve, get: Ge
     ]
 
 
-def test_a_request_may_say_what_the_wire_says_too(serve: Serve, get: Get) -> None:
+def test_header_of_the_request_replaces_the_default(serve: Serve, get: Get) -> None:
     server = serve()
     get(server, headers={"host": "bucket.test", "user-agent": "me"})
     names = [name for name, _ in server.seen[0].headers]
@@ -73,7 +73,7 @@ def test_a_request_may_say_what_the_wire_says_too(serve: Serve, get: Get) -> Non
     [("GET", None, None), ("DELETE", None, None), ("PUT", None, "0"), ("POST", b"", "0"),
      ("PUT", BufferPayload([]), "0"), ("DELETE", b"x", "1")],
 )  # fmt: skip
-def test_the_length_is_told_where_it_counts(
+def test_content_length_is_sent_where_required(
     serve: Serve, get: Get, method: str, content: Any, length: str | None
 ) -> None:
     server = serve()
@@ -100,7 +100,7 @@ def test_the_length_is_told_where_it_counts(
         ("transfer-encoding", "chunked"),
     ],
 )
-def test_no_header_brings_another_along(serve: Serve, get: Get, name: str, value: str) -> None:
+def test_header_injection_is_rejected(serve: Serve, get: Get, name: str, value: str) -> None:
     server = serve()
     with pytest.raises(InvalidOptionError):
         get(server, headers={name: value})
@@ -108,7 +108,7 @@ def test_no_header_brings_another_along(serve: Serve, get: Get, name: str, value
 
 
 @pytest.mark.parametrize("target", ["x", "", "/a b", "/a\r\nx: y", "/ä", "/a\x7f", "http://x/"])
-def test_no_target_but_an_encoded_one(serve: Serve, get: Get, target: str) -> None:
+def test_unencoded_target_is_rejected(serve: Serve, get: Get, target: str) -> None:
     server = serve()
     with pytest.raises(InvalidOptionError, match="target"):
         get(server, target=target)
@@ -120,7 +120,7 @@ def test_no_target_but_an_encoded_one(serve: Serve, get: Get, target: str) -> No
     ["http://a@b", "http://a/b", "http://a?b", "http://a#b", "ftp://a", "http://", "a",
      "http://a b", "http://a:b", "http://a:99999", "http://ä", "http://a\\b", "http://a\r\nx"],
 )  # fmt: skip
-def test_no_url_but_an_origin(connect: Connect, url: str) -> None:
+def test_invalid_origin_is_rejected(connect: Connect, url: str) -> None:
     with pytest.raises(InvalidOptionError, match="URL") as raised:
         connect().request(Request("GET", url, "/"))
     assert "a@b" not in str(raised.value)
@@ -141,7 +141,7 @@ def content_of_all_kinds(tmp_path: Path) -> tuple[BinaryIO, list[tuple[Any, byte
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_bodies_arrive_whole(
+def test_body_arrives_completely(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, tmp_path: Path, secure: bool
 ) -> None:
     server = serve(tls=tls if secure else None)
@@ -155,7 +155,7 @@ def test_bodies_arrive_whole(
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_body_is_sent_again_from_its_beginning(
+def test_retry_sends_the_body_from_its_beginning(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, secure: bool
 ) -> None:
     server = serve(Play(b"", "reset"), answer(b"x", 500), tls=tls if secure else None)
@@ -165,17 +165,17 @@ def test_a_body_is_sent_again_from_its_beginning(
 
 
 @pytest.mark.parametrize("parts", [[b"ab"], [b"abcd"], [b"ab", b"cd"], []])
-def test_content_of_another_length_than_it_says(
+def test_content_of_wrong_length_is_an_error(
     serve: Serve, connect: Connect, parts: list[bytes]
 ) -> None:
     server, client = serve(), connect()
     with pytest.raises(IntegrityError, match="the content was announced with 3 bytes"):
         client.request(Request("PUT", server.url, "/x", content=Parts(3, *parts)))
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
-    assert all(len(seen.body) < 3 for seen in server.seen)  # nobody takes half a body
+    assert all(len(seen.body) < 3 for seen in server.seen)  # no incomplete body is sent
 
 
-def test_what_the_content_raises_is_raised(serve: Serve, connect: Connect) -> None:
+def test_exception_of_the_content_is_raised(serve: Serve, connect: Connect) -> None:
     class Failing(Parts):
         def blocks(self, block_size: int = 0, /) -> Iterator[memoryview]:
             yield memoryview(b"ab")
@@ -190,7 +190,7 @@ def test_what_the_content_raises_is_raised(serve: Serve, connect: Connect) -> No
 
 @pytest.mark.parametrize("then", ["close", "stall"])
 @pytest.mark.parametrize("secure", [False, True])
-def test_an_early_answer_is_read(
+def test_early_response_is_read(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, then: str, secure: bool
 ) -> None:
     early = answer(b"TooLarge", 413, then, early=True)
@@ -205,7 +205,7 @@ def test_an_early_answer_is_read(
     assert server.connections == 2
 
 
-def test_an_interim_answer_does_not_stop_a_body(serve: Serve, connect: Connect) -> None:
+def test_interim_response_does_not_stop_the_body(serve: Serve, connect: Connect) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     server = serve(Play(interim, early=True, after=answer(b"done").data))
     client = connect()

@@ -1,4 +1,4 @@
-"""Names, headers and XML: the parts of the wire that are pure functions."""
+"""Encoding, headers, JSON and XML: the pure functions of the package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text_at(element: xml.Element, path: str) -> str:
 
 
 @given(st.text())
-def test_names_are_encoded_and_nothing_else(name: str) -> None:
+def test_encoded_name_decodes_to_itself(name: str) -> None:
     for encoded, kept in ((encoding.encode(name), ""), (encoding.encode_path(name), "/")):
         assert unquote(encoded, errors="strict") == name
         assert encoded.isascii()
@@ -39,7 +39,7 @@ def test_names_are_encoded_and_nothing_else(name: str) -> None:
         assert bare.isalnum() or not bare
 
 
-def test_what_stands_for_itself() -> None:
+def test_unreserved_characters_are_not_encoded() -> None:
     letters = "ABCXYZabcxyz0189-._~"
     assert encoding.encode(letters) == letters
     assert encoding.encode("/%2e +ä") == "%2F%252e%20%2B%C3%A4"
@@ -59,7 +59,7 @@ def test_what_stands_for_itself() -> None:
         ("HTTP://A.test", "a.test"),
     ],
 )
-def test_the_host_header(url: str, host: str) -> None:
+def test_host_header_omits_the_default_port(url: str, host: str) -> None:
     assert encoding.host_header(url) == host
 
 
@@ -86,12 +86,12 @@ def test_the_host_header(url: str, host: str) -> None:
         (None, None),
     ],
 )
-def test_dates(text: object, moment: datetime | None) -> None:
+def test_date_is_parsed(text: object, moment: datetime | None) -> None:
     assert headers.parse_date(text) == moment
 
 
 @given(st.integers(0, 4_000_000_000))
-def test_dates_there_and_back(moment: int) -> None:
+def test_formatted_date_is_parsed_again(moment: int) -> None:
     parsed = headers.parse_date(headers.http_date(moment))
     assert parsed is not None
     assert parsed.timestamp() == moment
@@ -117,7 +117,7 @@ def test_dates_there_and_back(moment: int) -> None:
         (None, None),
     ],
 )
-def test_timestamps(text: object, moment: datetime | None) -> None:
+def test_timestamp_is_parsed(text: object, moment: datetime | None) -> None:
     assert headers.parse_timestamp(text) == moment
 
 
@@ -139,7 +139,7 @@ def test_timestamps(text: object, moment: datetime | None) -> None:
         (None, None),
     ],
 )
-def test_seconds_since_1970(text: str | None, moment: datetime | None) -> None:
+def test_seconds_since_1970_are_parsed(text: str | None, moment: datetime | None) -> None:
     assert headers.parse_epoch(text) == moment
 
 
@@ -152,7 +152,7 @@ def test_seconds_since_1970(text: str | None, moment: datetime | None) -> None:
         ("9" * 5_000, None), (10**4_000, None), (True, None), ([], None), ("", None), (None, None),
     ],
 )  # fmt: skip
-def test_sizes(value: object, size: int | None) -> None:
+def test_size_is_parsed(value: object, size: int | None) -> None:
     assert headers.parse_size(value) == size
 
 
@@ -165,13 +165,13 @@ def test_sizes(value: object, size: int | None) -> None:
         ('"\\ud83d\\ude00"', "\U0001f600"),
     ],
 )
-def test_json(text: str, found: object) -> None:
+def test_json_is_parsed(text: str, found: object) -> None:
     assert parse_json(text) == found
     assert parse_json(text.encode()) == found
 
 
 @pytest.mark.parametrize("text", ['{"a": "%s"}', '[{"a": ["%s"]}]', '{"a": "%s", "n": 1%s}'])
-def test_a_traceback_shows_no_json(text: str) -> None:
+def test_traceback_shows_no_json(text: str) -> None:
     """A service may repeat a request in its response, with the credentials."""
     found = parse_json(text.replace("%s", "0" * 5_000))
     assert "000" not in repr(found)
@@ -182,7 +182,7 @@ def test_a_traceback_shows_no_json(text: str) -> None:
     "data",
     [b"", b"{", b"\xff", b"[" * 100_000, b'"\\ud83d"', b'"\\uDE00x"', b"\xef\xbb\xbf[", b"'a'"],
 )
-def test_what_is_no_json(data: bytes) -> None:
+def test_invalid_json_is_rejected(data: bytes) -> None:
     with pytest.raises(ValueError):
         parse_json(data)
 
@@ -199,9 +199,7 @@ def test_what_is_no_json(data: bytes) -> None:
 @pytest.mark.parametrize(
     "read", [xml.read_document, lambda data: xml.read_listing(data, ())], ids=["small", "long"]
 )
-def test_an_encoding_of_no_service_is_refused(
-    declared: str, read: Callable[[bytes], object]
-) -> None:
+def test_unknown_xml_encoding_is_rejected(declared: str, read: Callable[[bytes], object]) -> None:
     with pytest.raises(ServiceError):
         read(f'<?xml version="1.0" {declared}?><a><b>text</b></a>'.encode())
 
@@ -213,7 +211,7 @@ def test_an_encoding_of_no_service_is_refused(
         ("cp1252", "windows-1252"),
     ],
 )  # fmt: skip
-def test_encodings_of_services_are_read(encoding: str, name: str) -> None:
+def test_known_xml_encoding_is_read(encoding: str, name: str) -> None:
     document = f'<?xml version="1.0" encoding="{name}"?><a><b>text</b></a>'.encode(encoding)
     assert "text" == text_at(xml.read_document(document), "b")
 
@@ -222,7 +220,7 @@ def test_encodings_of_services_are_read(encoding: str, name: str) -> None:
     ("text", "etag"),
     [('"a"', "a"), ('W/"a"', "a"), ("a", "a"), ('""', None), ('"', '"'), ("", None), (None, None)],
 )
-def test_etags(text: str | None, etag: str | None) -> None:
+def test_etag_is_cleaned(text: str | None, etag: str | None) -> None:
     assert headers.clean_etag(text) == etag
 
 
@@ -242,7 +240,7 @@ def test_etags(text: str | None, etag: str | None) -> None:
         (None, None),
     ],
 )
-def test_content_ranges(text: str | None, parsed: Any) -> None:
+def test_content_range_is_parsed(text: str | None, parsed: Any) -> None:
     assert headers.parse_content_range(text) == parsed
 
 
@@ -261,7 +259,7 @@ ROWS = {"Contents", "CommonPrefixes"}
 
 
 @pytest.mark.parametrize("prefix", [b"", b"s3:"])
-def test_a_listing(prefix: bytes) -> None:
+def test_listing_is_flattened_to_rows(prefix: bytes) -> None:
     data = (
         LISTING.replace(b"</", b"\1").replace(b"<", b"<" + prefix).replace(b"\1", b"</" + prefix)
     )
@@ -280,14 +278,14 @@ def test_a_listing(prefix: bytes) -> None:
     ]
 
 
-def test_rows_below_the_top() -> None:
+def test_rows_may_be_nested() -> None:
     data = b"<R><Blobs><Blob><Name>a</Name></Blob><Blob><Name>b</Name></Blob></Blobs><N>x</N></R>"
     listing = xml.read_listing(data, {"Blob"})
     assert listing.rows == [("Blob", {"Name": "a"}), ("Blob", {"Name": "b"})]
     assert listing.head == {"N": "x"}
 
 
-def test_a_listing_and_a_document_tell_the_same() -> None:
+def test_listing_and_document_have_the_same_texts() -> None:
     texts = {
         child.tag: text_at(child, "Key") or child.text for child in xml.read_document(LISTING)
     }
@@ -295,7 +293,7 @@ def test_a_listing_and_a_document_tell_the_same() -> None:
     assert texts["Name"] == "b"
 
 
-def test_a_document() -> None:
+def test_document_is_parsed() -> None:
     root = xml.read_document(b"<a x='1'><b>1</b>t<c><b>2</b></c><b>3</b></a>")
     assert (root.tag, root.attributes, root.text) == ("a", {"x": "1"}, "t")
     assert [child.text for child in root if child.tag == "b"] == ["1", "3"]
@@ -330,7 +328,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("data", "why"), HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("read", [xml.read_document, lambda data: xml.read_listing(data, ROWS)])
-def test_hostile_documents_are_refused(
+def test_hostile_document_is_rejected(
     data: bytes, why: str, read: Callable[[bytes], object]
 ) -> None:
     began = time.process_time()
@@ -339,7 +337,7 @@ def test_hostile_documents_are_refused(
     assert time.process_time() - began < 1
 
 
-def test_as_deep_as_allowed() -> None:
+def test_document_of_maximum_depth_is_read() -> None:
     data = b"<a>" * 50 + b"x" + b"</a>" * 50
     assert xml.read_document(data).tag == "a"
     assert xml.read_listing(data, {"b"}).head == {"/".join("a" * 49): "x"}
@@ -348,7 +346,7 @@ def test_as_deep_as_allowed() -> None:
 
 
 @given(st.text())
-def test_what_is_written_is_read(text: str) -> None:
+def test_written_document_is_read_again(text: str) -> None:
     tree = [("Object", [("Key", text)]), ("Quiet", "true")]
     if not xml.can_write(text):
         with pytest.raises(InvalidOptionError, match="XML cannot represent"):

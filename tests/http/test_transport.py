@@ -51,7 +51,7 @@ def tunnel() -> Iterator[OpenTunnel]:
         each.close()
 
 
-def test_the_environment_names_the_proxy_once(
+def test_proxy_is_read_from_the_environment_once(
     serve: Serve, connect: Connect, get: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = serve()
@@ -64,9 +64,7 @@ def test_the_environment_names_the_proxy_once(
     assert ("host", "service.test") in proxy.seen[0].headers
 
 
-def test_a_plain_proxy_gets_its_password_and_the_message_does_not(
-    serve: Serve, connect: Connect
-) -> None:
+def test_password_of_proxy_is_sent_but_not_in_messages(serve: Serve, connect: Connect) -> None:
     proxy = serve(Play(b"", "close"))
     with_password = proxy.url.replace("http://", "http://joe:s%40cret@")
     client = connect(proxies={"http": with_password}, retry=ONCE)
@@ -79,7 +77,7 @@ def test_a_plain_proxy_gets_its_password_and_the_message_does_not(
     assert "cret" not in repr(client.transport._proxies)
 
 
-def test_a_tunnel_leads_to_a_service_with_tls(
+def test_https_goes_through_a_tunnel(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, tunnel: OpenTunnel
 ) -> None:
     server, proxy = serve(tls=tls), tunnel()
@@ -103,7 +101,7 @@ def test_a_tunnel_leads_to_a_service_with_tls(
         (b"", "the proxy", 2),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel(
+def test_proxy_that_refuses_a_tunnel_is_reported(
     connect: Connect, tunnel: OpenTunnel, refusal: bytes, text: str, tries: int
 ) -> None:
     proxy = tunnel(refusal)
@@ -114,13 +112,13 @@ def test_a_proxy_that_opens_no_tunnel(
     assert "secret" not in str(raised.value)
 
 
-def test_a_proxy_that_is_down(connect: Connect) -> None:
+def test_unreachable_proxy_is_reported(connect: Connect) -> None:
     client = connect(proxies={"all": "http://127.0.0.1:1"}, retry=ONCE)
     with pytest.raises(TransportError, match=r"the proxy 127\.0\.0\.1:1 refused the connection"):
         client.request(Request("GET", "https://service.test", "/"))
 
 
-def test_socks_is_refused_with_a_word(connect: Connect) -> None:
+def test_socks_proxy_is_rejected(connect: Connect) -> None:
     client = connect(proxies={"all": "socks5://127.0.0.1:1"})
     with pytest.raises(InvalidOptionError, match="SOCKS is not supported"):
         client.request(Request("GET", "https://service.test", "/"))
@@ -154,13 +152,13 @@ def test_socks_is_refused_with_a_word(connect: Connect) -> None:
         ("%%/%%", "a.test", 80, False),
     ],
 )
-def test_no_proxy(entry: str, host: str, port: int, direct: bool) -> None:
+def test_no_proxy_entry_bypasses_the_proxy(entry: str, host: str, port: int, direct: bool) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         proxies = proxies_from({"ALL_PROXY": "p:1", name: entry})
         assert proxies.choose("https", host, port) == (None if direct else "http://p:1")
 
 
-def test_which_variable_counts() -> None:
+def test_precedence_of_proxy_variables() -> None:
     assert proxies_from({"http_proxy": "http://a", "HTTP_PROXY": "http://b"}).by_scheme == {
         "http": "http://a"
     }
@@ -170,7 +168,7 @@ def test_which_variable_counts() -> None:
     assert chosen.choose("http", "h", 1) == "http://a"
 
 
-def test_a_certificate_of_ones_own(
+def test_private_certificate_authority_is_accepted(
     serve: Serve,
     connect: Connect,
     get: Get,
@@ -194,7 +192,7 @@ def test_a_certificate_of_ones_own(
         assert get(server, client=connect(verify=False)).read(9) == b"ok"
 
 
-def test_verification_stays_off_only_where_it_was_turned_off(
+def test_verification_is_off_only_where_disabled(
     serve: Serve, connect: Connect, get: Get, tls: ssl.SSLContext
 ) -> None:
     server = serve(tls=tls)
@@ -206,7 +204,7 @@ def test_verification_stays_off_only_where_it_was_turned_off(
         get(server, client=careful)
 
 
-def test_a_certificate_for_another_host(
+def test_certificate_of_another_host_is_rejected(
     serve: Serve, connect: Connect, authority: CA, bundle: str
 ) -> None:
 
@@ -217,7 +215,7 @@ def test_a_certificate_for_another_host(
         connect(verify=bundle).request(Request("GET", server.url, "/"))
 
 
-def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_certificate_bundle_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LocalFileNotFoundError, match="does not exist"):
         Transport(verify="/no/such/ca.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/ca.pem")
@@ -226,7 +224,7 @@ def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("option", ["verify", "cert"])
-def test_a_certificate_file_that_cannot_be_loaded(
+def test_unreadable_certificate_file_is_reported(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, tmp_path: Path, option: str
 ) -> None:
     path = tmp_path / "no.pem"
@@ -236,7 +234,7 @@ def test_a_certificate_file_that_cannot_be_loaded(
         client.request(Request("GET", serve(tls=tls).url, "/"))
 
 
-def test_our_own_certificate(
+def test_client_certificate_is_sent(
     serve: Serve,
     connect: Connect,
     tls: ssl.SSLContext,
@@ -257,7 +255,7 @@ def test_our_own_certificate(
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
 
 
-def test_no_tls_at_this_port(serve: Serve, connect: Connect) -> None:
+def test_https_to_a_plain_port_is_reported(serve: Serve, connect: Connect) -> None:
     server = serve(default=Play(b"HTTP/1.1 400 Bad\r\n\r\n", "close"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_say_hello, args=(listener,))
@@ -276,12 +274,12 @@ def _say_hello(listener: socket.socket) -> None:
         peer.recv(65536)
 
 
-def test_no_dns(connect: Connect) -> None:
+def test_unknown_host_is_reported(connect: Connect) -> None:
     with pytest.raises(TransportError, match=r"the host name of https://no-such\.invalid"):
         connect(retry=ONCE).request(Request("GET", "https://no-such.invalid", "/?secret=1"))
 
 
-def test_a_host_that_does_not_take_connections(connect: Connect) -> None:
+def test_connect_timeout_is_reported(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         waiting = []
@@ -298,9 +296,7 @@ def test_a_host_that_does_not_take_connections(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_nothing_more(
-    serve: Serve, connect: Connect, status: int
-) -> None:
+def test_redirect_is_not_followed(serve: Serve, connect: Connect, status: int) -> None:
     other = serve()
     server = serve(answer(b"Moved", status, Location=f"{other.url}/x"))
     with pytest.raises(ServiceError) as raised:
@@ -309,7 +305,7 @@ def test_a_redirect_is_an_answer_and_nothing_more(
     assert (len(server.seen), other.connections) == (1, 0)
 
 
-def test_a_netrc_is_not_read(
+def test_netrc_is_not_read(
     serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / ".netrc"
@@ -331,7 +327,7 @@ def test_cookies_are_not_kept(serve: Serve, connect: Connect) -> None:
     assert not any(name == "cookie" for seen in server.seen for name, _ in seen.headers)
 
 
-def test_threads_share_at_most_as_many_connections(serve: Serve, connect: Connect) -> None:
+def test_threads_use_at_most_pool_size_connections(serve: Serve, connect: Connect) -> None:
     server = serve(default=answer(b"x" * 3000))
     client = connect(pool_size=16)
 
@@ -347,7 +343,7 @@ def test_threads_share_at_most_as_many_connections(serve: Serve, connect: Connec
     assert server.connections <= 16
 
 
-def test_more_threads_than_connections(serve: Serve, connect: Connect) -> None:
+def test_threads_wait_for_a_free_connection(serve: Serve, connect: Connect) -> None:
     server = serve()
     client = connect(pool_size=2)
 
@@ -360,7 +356,7 @@ def test_more_threads_than_connections(serve: Serve, connect: Connect) -> None:
     assert server.connections <= 2
 
 
-def test_streams_that_nobody_reads_on_do_not_block_for_ever(
+def test_unread_streams_do_not_block_the_pool_forever(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("libstore.http.pool._STUCK", 0.05)
@@ -372,10 +368,10 @@ def test_streams_that_nobody_reads_on_do_not_block_for_ever(
     assert server.connections == 3
 
 
-def test_kept_connections_that_lead_nowhere_are_given_up_together(
+def test_idle_connections_are_closed_together_after_one_failed(
     serve: Serve, connect: Connect
 ) -> None:
-    """What has forgotten one idle connection, such as a NAT, has forgotten them all."""
+    """A NAT or a firewall that dropped one idle connection has dropped all of them."""
     server = serve(default=answer(b"x" * 200_000))
     client = connect(read_timeout=0.2)
     under_way = [client.request(Request("GET", server.url, "/")) for _ in range(3)]
@@ -386,7 +382,7 @@ def test_kept_connections_that_lead_nowhere_are_given_up_together(
     assert (first, min(again)) == (3, 4)
 
 
-def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: Get) -> None:
+def test_transport_can_be_used_after_close(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(default=answer(b"x" * 200_000)), connect()
     under_way = get(server, client=client)
     client.close()
@@ -395,8 +391,8 @@ def test_after_close_it_can_be_used_again(serve: Serve, connect: Connect, get: G
     assert server.connections == 2
 
 
-def test_what_is_dropped_leaves_no_socket_open(serve: Serve) -> None:
-    """A driver that nobody closed is no reason for a warning."""
+def test_garbage_collected_transport_closes_its_sockets(serve: Serve) -> None:
+    """A driver that was not closed causes no ResourceWarning."""
     server = serve(default=answer(b"x" * 200_000))
     transport = Transport()
     answers = [transport.send(Request("GET", server.url, "/"), {}) for _ in range(3)]
@@ -410,7 +406,7 @@ def test_what_is_dropped_leaves_no_socket_open(serve: Serve) -> None:
     assert [] == seen
 
 
-def test_many_origins_do_not_pile_up(
+def test_number_of_origins_is_limited(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("libstore.http.transport._MAX_ORIGINS", 2)
@@ -421,7 +417,7 @@ def test_many_origins_do_not_pile_up(
     assert len(client.transport._origins) == 2
 
 
-def test_a_pickle_carries_the_options(serve: Serve) -> None:
+def test_pickle_contains_the_options(serve: Serve) -> None:
     server = serve()
     transport = Transport(pool_size=3, read_timeout=7.0, user_agent="me")
     client = Client(transport, Unsigned(), None, RetryPolicy())
@@ -434,7 +430,7 @@ def test_a_pickle_carries_the_options(serve: Serve) -> None:
 
 
 def in_child(function: Callable[[], object]) -> str:
-    """Return what a function says in a forked child, or its exception's text."""
+    """Return the result of a function in a forked child, or its exception's text."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -453,7 +449,7 @@ def in_child(function: Callable[[], object]) -> str:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_child_process_has_connections_of_its_own(
+def test_forked_process_has_its_own_connections(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, secure: bool
 ) -> None:
     server = serve(tls=tls if secure else None)
@@ -479,7 +475,7 @@ def test_a_child_process_has_connections_of_its_own(
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_children_forked_while_threads_are_busy(serve: Serve, connect: Connect) -> None:
+def test_fork_while_threads_send_requests_is_safe(serve: Serve, connect: Connect) -> None:
     server = serve(default=answer(b"x" * 100_000))
     client = connect(pool_size=2)
     stop = threading.Event()
@@ -506,9 +502,7 @@ def test_children_forked_while_threads_are_busy(serve: Serve, connect: Connect) 
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_an_answer_from_before_the_fork_breaks_off_in_the_child(
-    serve: Serve, connect: Connect
-) -> None:
+def test_response_opened_before_fork_fails_in_the_child(serve: Serve, connect: Connect) -> None:
     server = serve(default=answer(b"x" * 3_000_000))
     client = connect()
     response = client.request(Request("GET", server.url, "/"))
@@ -526,7 +520,7 @@ def test_an_answer_from_before_the_fork_breaks_off_in_the_child(
     assert len(response.read(3_000_000)) == 3_000_000
 
 
-def test_a_pool_needs_room() -> None:
+def test_pool_size_must_be_at_least_one() -> None:
     with pytest.raises(InvalidOptionError, match="pool_size"):
         Transport(pool_size=0)
 

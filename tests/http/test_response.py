@@ -1,4 +1,4 @@
-"""What comes back: framing, bodies that break off, answers that are none."""
+"""Responses: framing, truncated and slow bodies, malformed heads, and released connections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_all(response: Response, step: int = 1 << 20) -> bytes:
     return b"".join(parts)
 
 
-def test_a_small_body(serve: Serve, get: Get) -> None:
+def test_small_body_is_read(serve: Serve, get: Get) -> None:
     response = get(serve(answer(b"hello", ETag='"e"', X_Odd="a: b")))
     assert (response.status, response.size) == (200, 5)
     assert (response.headers["etag"], response.headers["x-odd"]) == ('"e"', "a: b")
@@ -43,12 +43,12 @@ def test_a_small_body(serve: Serve, get: Get) -> None:
     "play",
     [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])],
 )
-def test_a_large_body_by_pieces(serve: Serve, get: Get, play: Play, step: int) -> None:
+def test_large_body_is_read_in_pieces(serve: Serve, get: Get, play: Play, step: int) -> None:
     assert read_all(get(serve(play)), step) == BIG
 
 
 @pytest.mark.parametrize("play", [answer(BIG), chunked(BIG[:7], BIG[7:])])
-def test_a_large_body_at_once(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
+def test_large_body_is_read_at_once(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
     server, client = serve(play), connect()
     assert get(server, client=client).read(len(BIG)) == BIG
     assert get(server, client=client).read(9) == b"ok"
@@ -56,14 +56,16 @@ def test_a_large_body_at_once(serve: Serve, connect: Connect, get: Get, play: Pl
 
 
 @pytest.mark.parametrize("play", [answer(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
-def test_a_body_above_the_limit_is_refused(serve: Serve, get: Get, play: Play) -> None:
+def test_body_above_the_limit_is_rejected(serve: Serve, get: Get, play: Play) -> None:
     response = get(serve(play))
     with pytest.raises(ServiceError, match="more than 1000 bytes"):
         response.read(1000)
     response.close()
 
 
-def test_a_body_that_ends_with_the_connection(serve: Serve, connect: Connect, get: Get) -> None:
+def test_body_without_length_ends_with_the_connection(
+    serve: Serve, connect: Connect, get: Get
+) -> None:
     server, client = serve(Play(OK + b"\r\n" + BIG, "close")), connect()
     response = get(server, client=client)
     assert response.size is None
@@ -80,7 +82,9 @@ def test_a_body_that_ends_with_the_connection(serve: Serve, connect: Connect, ge
         Play(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"),
     ],
 )
-def test_no_body(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
+def test_response_without_body_is_empty(
+    serve: Serve, connect: Connect, get: Get, play: Play
+) -> None:
     server, client = serve(play), connect()
     response = get(server, client=client, expected=frozenset({200, 204, 304}))
     assert (response.size, response.read(9)) == (0, b"")
@@ -88,7 +92,7 @@ def test_no_body(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
     assert server.connections == 1
 
 
-def test_head_has_the_length_and_no_body(serve: Serve, connect: Connect, get: Get) -> None:
+def test_response_to_head_has_length_but_no_body(serve: Serve, connect: Connect, get: Get) -> None:
     server = serve(Play(OK + b"Content-Length: 5000\r\n\r\n"))
     client = connect()
     response = get(server, method="HEAD", client=client)
@@ -97,7 +101,7 @@ def test_head_has_the_length_and_no_body(serve: Serve, connect: Connect, get: Ge
     assert server.connections == 1
 
 
-def test_interim_answers_are_skipped(serve: Serve, get: Get) -> None:
+def test_interim_responses_are_skipped(serve: Serve, get: Get) -> None:
     play = answer(b"real")
     play.data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + play.data
     assert get(serve(play)).read(9) == b"real"
@@ -135,17 +139,17 @@ def test_interim_answers_are_skipped(serve: Serve, get: Get) -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "16 interim responses"),
     ],
 )
-def test_what_is_no_answer_is_refused(serve: Serve, get: Get, data: bytes, text: str) -> None:
+def test_malformed_head_is_rejected(serve: Serve, get: Get, data: bytes, text: str) -> None:
     with pytest.raises(TransportError, match=text):
         get(serve(Play(data, "stall")))
 
 
-def test_a_folded_line_is_one_line(serve: Serve, get: Get) -> None:
+def test_folded_header_line_is_joined(serve: Serve, get: Get) -> None:
     response = get(serve(Play(OK + b"A: b\r\n  c\r\nContent-Length: 0\r\n\r\n")))
     assert response.headers["a"] == "b c"
 
 
-def test_a_header_sent_twice_is_joined(serve: Serve, get: Get) -> None:
+def test_repeated_header_is_joined(serve: Serve, get: Get) -> None:
     response = get(serve(Play(OK + b"A: b\r\na: c\r\nContent-Length: 0\r\n\r\n")))
     assert response.headers["a"] == "b, c"
 
@@ -165,7 +169,7 @@ _ONCE = {
 
 @pytest.mark.parametrize("joined", [False, True], ids=["two lines", "one line"])
 @pytest.mark.parametrize("name", _ONCE)
-def test_equal_values_of_a_header_count_once(
+def test_equal_values_of_single_header_are_merged(
     serve: Serve, get: Get, name: str, joined: bool
 ) -> None:
     """A proxy may repeat a line, or join two."""
@@ -181,10 +185,10 @@ def test_equal_values_of_a_header_count_once(
 
 @pytest.mark.parametrize("joined", [False, True], ids=["two lines", "one line"])
 @pytest.mark.parametrize("name", [name for name in _ONCE if name != "Content-Length"])
-def test_different_values_of_a_header_are_an_error(
+def test_different_values_of_single_header_are_an_error(
     serve: Serve, get: Get, name: str, joined: bool
 ) -> None:
-    """There would be nothing left to verify the content by."""
+    """The content could not be verified."""
     one, other = _ONCE[name]
     lines = f"{name}: {one}, {other}" if joined else f"{name}: {one}\r\n{name}: {other}"
     server = serve(Play(OK + f"{lines}\r\nContent-Length: 2\r\n\r\nok".encode()))
@@ -193,25 +197,25 @@ def test_different_values_of_a_header_are_an_error(
 
 
 @pytest.mark.parametrize("etag", ['"a,b"', '"a, b"', 'W/"a"', "abc", '""'])
-def test_an_etag_may_have_a_comma(serve: Serve, get: Get, etag: str) -> None:
+def test_etag_with_comma_is_kept(serve: Serve, get: Get, etag: str) -> None:
     response = get(serve(answer(b"", ETag=etag)))
     assert etag == response.headers["etag"]
 
 
-def test_a_weak_etag_and_a_strong_one_are_one(serve: Serve, get: Get) -> None:
+def test_weak_and_strong_form_of_etag_are_equal(serve: Serve, get: Get) -> None:
     response = get(serve(answer(b"", ETag='W/"a", "a", a')))
     assert 'W/"a"' == response.headers["etag"]
 
 
-def test_hashes_by_several_algorithms_are_no_conflict(serve: Serve, get: Get) -> None:
-    """Google says one on each line, or all on one."""
+def test_hashes_of_different_algorithms_do_not_conflict(serve: Serve, get: Get) -> None:
+    """Google sends one on each line, or all on one."""
     lines = "x-goog-hash: crc32c=AAAAAA==\r\nx-goog-hash: md5=AAAA,crc32c=AAAAAA==\r\n"
     response = get(serve(Play(OK + f"{lines}Content-Length: 0\r\n\r\n".encode())))
     assert "crc32c=AAAAAA==, md5=AAAA,crc32c=AAAAAA==" == response.headers["x-goog-hash"]
 
 
-def test_an_error_is_told_whatever_its_headers_are(serve: Serve, get: Get) -> None:
-    """What is verified by its headers is an object, and no error."""
+def test_error_response_with_conflicting_headers_is_reported(serve: Serve, get: Get) -> None:
+    """The headers of an error verify nothing."""
     lines = b"ETag: a\r\nETag: b\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(ServiceError, match="refused"):
         get(serve(Play(b"HTTP/1.1 404 No\r\n" + lines)))
@@ -219,7 +223,7 @@ def test_an_error_is_told_whatever_its_headers_are(serve: Serve, get: Get) -> No
 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("sent", [0, 10, 300_000])
-def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) -> None:
+def test_truncated_body_is_a_transport_error(serve: Serve, get: Get, sent: int, then: str) -> None:
     play = answer(BIG, then=then)
     play.data = play.data[: len(play.data) - len(BIG) + sent]
     response = get(serve(play))
@@ -245,20 +249,22 @@ def test_a_body_that_breaks_off(serve: Serve, get: Get, sent: int, then: str) ->
         (b"0\r\n" + b"X: y\r\n" * 101, "trailer has more than"),
     ],
 )
-def test_chunks_that_break_off(serve: Serve, get: Get, end: bytes, text: str) -> None:
+def test_truncated_or_invalid_chunks_are_a_transport_error(
+    serve: Serve, get: Get, end: bytes, text: str
+) -> None:
     response = get(serve(chunked(b"abc", end=end, then="close")))
     with pytest.raises(TransportError, match=text):
         read_all(response)
 
 
-def test_trailers_are_read_over(serve: Serve, connect: Connect, get: Get) -> None:
+def test_trailers_are_skipped(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(chunked(b"abc", end=b"0\r\nX-Sum: 1\r\n\r\n")), connect()
     assert read_all(get(server, client=client)) == b"abc"
     get(server, client=client).close()
     assert server.connections == 1
 
 
-def test_a_stall_is_a_timeout(serve: Serve, get: Get, connect: Connect) -> None:
+def test_stalled_body_times_out(serve: Serve, get: Get, connect: Connect) -> None:
     client = connect(retry=RetryPolicy(attempts=1), read_timeout=0.1)
     with pytest.raises(TransportTimeoutError, match="sent no more of"):
         get(serve(Play(b"HTTP/1.1 20", "stall")), client=client)
@@ -269,7 +275,7 @@ def test_a_stall_is_a_timeout(serve: Serve, get: Get, connect: Connect) -> None:
         read_all(response)
 
 
-def test_bytes_behind_the_end_are_never_the_next_answer(
+def test_surplus_bytes_are_not_taken_for_the_next_response(
     serve: Serve, connect: Connect, get: Get
 ) -> None:
     extra = answer(b"right")
@@ -281,7 +287,7 @@ def test_bytes_behind_the_end_are_never_the_next_answer(
 
 
 @pytest.mark.parametrize(("size", "connections"), [(100, 1), (1 << 20, 2)])
-def test_closing_keeps_a_connection_only_if_little_is_left(
+def test_close_keeps_connection_only_if_little_of_the_body_is_left(
     serve: Serve, connect: Connect, get: Get, size: int, connections: int
 ) -> None:
     server, client = serve(answer(BIG[:size])), connect()
@@ -290,7 +296,7 @@ def test_closing_keeps_a_connection_only_if_little_is_left(
     assert server.connections == connections
 
 
-def test_a_closed_answer_does_not_look_like_its_end(serve: Serve, get: Get) -> None:
+def test_reading_a_closed_response_is_an_error(serve: Serve, get: Get) -> None:
     response = get(serve(answer(BIG)))
     response.close()
     response.close()
@@ -300,7 +306,7 @@ def test_a_closed_answer_does_not_look_like_its_end(serve: Serve, get: Get) -> N
         response.read(1 << 30)
 
 
-def test_a_forgotten_answer_gives_its_connection_back(
+def test_garbage_collected_response_releases_its_connection(
     serve: Serve, connect: Connect, get: Get
 ) -> None:
     server, client = serve(default=answer(BIG)), connect(pool_size=1)
@@ -309,7 +315,7 @@ def test_a_forgotten_answer_gives_its_connection_back(
 
 
 @pytest.mark.parametrize("line", ["Connection: close", "Connection: foo, Close"])
-def test_a_connection_that_the_service_ends(
+def test_connection_close_header_closes_the_connection(
     serve: Serve, connect: Connect, get: Get, line: str
 ) -> None:
     server = serve(Play(OK + f"{line}\r\nContent-Length: 0\r\n\r\n".encode(), "close"))
@@ -319,7 +325,7 @@ def test_a_connection_that_the_service_ends(
     assert server.connections == 2
 
 
-def test_http_1_0_ends_its_connection(serve: Serve, connect: Connect, get: Get) -> None:
+def test_http_1_0_connection_is_not_kept(serve: Serve, connect: Connect, get: Get) -> None:
     server = serve(Play(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "close"))
     client = connect()
     assert get(server, client=client).read(9) == b"ok"
@@ -328,7 +334,7 @@ def test_http_1_0_ends_its_connection(serve: Serve, connect: Connect, get: Get) 
 
 
 class Ticks:
-    """A clock by which so many seconds pass between one look at it and the next."""
+    """A clock that advances by a fixed time whenever it is read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: float) -> None:
         self.now, self.step = 0.0, step
@@ -339,8 +345,8 @@ class Ticks:
         return self.now
 
 
-def test_a_drip_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte comes in time for the socket's own timeout; ten seconds pass for each."""
+def test_single_bytes_are_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is received within the socket's timeout, after ten seconds."""
     Ticks(monkeypatch, 10.0)
     here, there = socket.socketpair()
     with here, there:
@@ -353,10 +359,10 @@ def test_a_drip_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("rate", "ends"), [(1200, True), (4000, True), (4200, False)])
-def test_a_body_must_come_at_the_minimum_rate(
+def test_body_below_the_minimum_rate_times_out(
     monkeypatch: pytest.MonkeyPatch, rate: int, ends: bool
 ) -> None:
-    """4 KiB a second, over one timeout, and then over the next."""
+    """It is 4 KiB per second, in each window of one timeout."""
     Ticks(monkeypatch, 1.0)
     here, there = socket.socketpair()
     with here, there:
@@ -371,7 +377,7 @@ def test_a_body_must_come_at_the_minimum_rate(
         assert taken == (60 if ends else 300)
 
 
-def test_a_fast_body_that_becomes_a_drip_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_that_becomes_slow_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = Ticks(monkeypatch, 1e-6)
     here, there = socket.socketpair()
     with here, there:
@@ -389,8 +395,8 @@ def test_a_fast_body_that_becomes_a_drip_ends_too(monkeypatch: pytest.MonkeyPatc
         assert taken < 122
 
 
-def test_a_reader_may_be_as_slow_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has arrived waits in the system; taking it from there takes no time."""
+def test_slow_reader_does_not_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the time spent waiting for the service counts."""
     ticks = Ticks(monkeypatch, 0.0)
     here, there = socket.socketpair()
     with here, there:
@@ -402,10 +408,10 @@ def test_a_reader_may_be_as_slow_as_it_likes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("method", "seconds"), [(b"GET", 60), (b"POST", 600)])
-def test_a_service_at_work_may_send_white_space_for_long(
+def test_white_space_before_a_response_is_accepted_for_a_while(
     monkeypatch: pytest.MonkeyPatch, method: bytes, seconds: int
 ) -> None:
-    """As S3 does while it puts parts together; it has a bound too."""
+    """S3 sends it while it completes a multipart upload."""
     ticks = Ticks(monkeypatch, 0.0)
     here, there = socket.socketpair()
     with here, there:
@@ -423,8 +429,8 @@ def test_a_service_at_work_may_send_white_space_for_long(
         assert taken == seconds
 
 
-def test_the_wait_for_an_answer_is_not_that_for_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has a timeout of its own, so a small answer that comes late is no drip."""
+def test_wait_for_head_and_body_are_timed_separately(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small response that is received late is not too slow."""
     Ticks(monkeypatch, 50.0)
     here, there = socket.socketpair()
     with here, there:
@@ -437,7 +443,7 @@ def test_the_wait_for_an_answer_is_not_that_for_its_body(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("rate", "fails"), [(1_200, True), (4_200, False)])
-def test_a_request_must_be_taken_at_the_minimum_rate(
+def test_request_received_below_the_minimum_rate_times_out(
     monkeypatch: pytest.MonkeyPatch, rate: int, fails: bool
 ) -> None:
     here, there = socket.socketpair()
@@ -458,7 +464,7 @@ def test_a_request_must_be_taken_at_the_minimum_rate(
 
 
 @pytest.mark.parametrize("sending", [False, True])
-def test_a_drip_says_what_it_is(sending: bool) -> None:
+def test_message_of_slow_transfer_names_its_direction(sending: bool) -> None:
     peer = Peer("https://storage.example", None, 5.0, 60.0)
     error = receiving(TooSlowError(60.0, sending=sending), peer, "the body of the answer")
     assert isinstance(error, TransportTimeoutError)
@@ -469,7 +475,7 @@ def test_a_drip_says_what_it_is(sending: bool) -> None:
     )
 
 
-def test_small_reads_of_what_is_there_are_no_drip() -> None:
+def test_small_reads_of_buffered_bytes_are_not_too_slow() -> None:
     here, there = socket.socketpair()
     with here, there:
         channel = Channel(here, 60.0)
@@ -485,7 +491,9 @@ def pair() -> Iterator[tuple[Channel, socket.socket]]:
         yield Channel(here, 1.0), there
 
 
-def test_a_peer_that_left_before_the_request(pair: tuple[Channel, socket.socket]) -> None:
+def test_peer_that_closed_before_the_request_leaves_it_untouched(
+    pair: tuple[Channel, socket.socket],
+) -> None:
     channel, there = pair
     there.sendall(answer(b"bye", 503).data)
     there.close()
@@ -494,7 +502,7 @@ def test_a_peer_that_left_before_the_request(pair: tuple[Channel, socket.socket]
     assert channel.receive_head().status == 503
 
 
-def test_a_peer_that_left_with_an_answer(pair: tuple[Channel, socket.socket]) -> None:
+def test_response_of_a_peer_that_closed_is_received(pair: tuple[Channel, socket.socket]) -> None:
     channel, there = pair
 
     def blocks() -> Iterator[memoryview]:
@@ -508,7 +516,7 @@ def test_a_peer_that_left_with_an_answer(pair: tuple[Channel, socket.socket]) ->
     assert channel.receive_head().status == 503
 
 
-def test_an_answer_without_an_ear_for_the_rest(pair: tuple[Channel, socket.socket]) -> None:
+def test_early_response_stops_sending(pair: tuple[Channel, socket.socket]) -> None:
     # It answers when the first bytes are there, and reads no more; nor does it close.
     channel, there = pair
 
@@ -523,13 +531,13 @@ def test_an_answer_without_an_ear_for_the_rest(pair: tuple[Channel, socket.socke
     speaker.join()
 
 
-def test_a_peer_that_stops_reading(pair: tuple[Channel, socket.socket]) -> None:
+def test_peer_that_stops_reading_times_out(pair: tuple[Channel, socket.socket]) -> None:
     here, there = socket.socketpair()
     with here, there, pytest.raises(TimeoutError):
         Channel(here, 0.1).send(b"PUT / HTTP/1.1\r\n\r\n", bytes(10_000_000))
 
 
-def test_lines_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket]) -> None:
+def test_line_across_the_end_of_the_buffer_is_read(pair: tuple[Channel, socket.socket]) -> None:
     channel, there = pair
     lines = [b"%d" % number * 300 for number in range(400)]
     sender = threading.Thread(target=there.sendall, args=(b"\r\n".join(lines) + b"\r\n",))
@@ -538,7 +546,7 @@ def test_lines_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket])
     sender.join()
 
 
-def test_heads_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket]) -> None:
+def test_head_across_the_end_of_the_buffer_is_read(pair: tuple[Channel, socket.socket]) -> None:
     channel, there = pair
     interim = b"HTTP/1.1 103 Early\r\nlink: " + b"x" * 30_000 + b"\r\n\r\n"
     data = interim * 5 + answer(b"real").data
@@ -548,8 +556,8 @@ def test_heads_across_the_end_of_the_buffer(pair: tuple[Channel, socket.socket])
     sender.join()
 
 
-def test_a_connection_whose_rest_was_read_over_still_waits_for_answers() -> None:
-    """What is skipped at once is taken from the socket without waiting; the next answer is not."""
+def test_connection_blocks_again_after_a_body_was_discarded() -> None:
+    """Bytes are discarded without blocking; the next response is received with blocking."""
     here, there = socket.socketpair()
     with here, there:
         channel = Channel(here, 0.05)
@@ -568,7 +576,7 @@ class Blocks:
         return self._blocks()
 
 
-def test_a_connection_is_given_back_once(serve: Serve, connect: Connect, get: Get) -> None:
+def test_connection_is_released_once(serve: Serve, connect: Connect, get: Get) -> None:
     server, client = serve(default=answer(BIG)), connect(pool_size=2)
     first = get(server, client=client)
     pool, connection, lease = first._pool, first._connection, first._lease
