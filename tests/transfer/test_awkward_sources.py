@@ -65,7 +65,7 @@ def _read(file: Any) -> bytes:
 
 @pytest.mark.parametrize("error", _REFUSALS, ids=lambda error: error.__name__)
 @pytest.mark.parametrize("method", ["seekable", "tell", "seek", "readable"])
-def test_a_refusal_to_seek_means_that_the_length_is_unknown(
+def test_file_that_refuses_to_seek_has_unknown_length(
     container: Container, method: str, error: type[Exception]
 ) -> None:
     """Whatever is raised, nothing was moved."""
@@ -74,7 +74,7 @@ def test_a_refusal_to_seek_means_that_the_length_is_unknown(
 
 
 @pytest.mark.parametrize("position", [None, 1.5, -1, "0", b"0"], ids=repr)
-def test_a_position_that_is_no_number_means_that_the_length_is_unknown(
+def test_file_with_invalid_position_has_unknown_length(
     container: Container, position: Any
 ) -> None:
     obj = container.upload_object(_File(tell=lambda: position), "a")
@@ -82,7 +82,7 @@ def test_a_position_that_is_no_number_means_that_the_length_is_unknown(
 
 
 @pytest.mark.parametrize("error", _REFUSALS, ids=lambda error: error.__name__)
-def test_a_file_that_does_not_seek_backwards_is_not_stored_empty(
+def test_file_that_seeks_only_forwards_is_not_stored_empty(
     container: Container, error: type[Exception]
 ) -> None:
     """The end can be reached, the beginning not: all bytes are there, or an error is raised."""
@@ -101,7 +101,7 @@ def test_a_file_that_does_not_seek_backwards_is_not_stored_empty(
     assert not container.object_exists("a")
 
 
-def test_a_file_that_refuses_its_own_position_is_not_moved(container: Container) -> None:
+def test_file_that_cannot_seek_to_its_position_is_not_moved(container: Container) -> None:
     """It would not come back from its end, so it is read as it is."""
     file = _File()
 
@@ -114,7 +114,7 @@ def test_a_file_that_refuses_its_own_position_is_not_moved(container: Container)
     assert CONTENT == container.upload_object(file, "a").read()
 
 
-def test_a_seek_that_moves_and_then_fails_is_taken_back(container: Container) -> None:
+def test_failed_seek_is_undone(container: Container) -> None:
     """The file is read from where it was."""
     file = _File()
 
@@ -128,7 +128,7 @@ def test_a_seek_that_moves_and_then_fails_is_taken_back(container: Container) ->
     assert CONTENT == container.upload_object(file, "a").read()
 
 
-def test_a_seek_that_stays_where_it_is_is_noticed(container: Container) -> None:
+def test_seek_without_effect_is_detected(container: Container) -> None:
     """It says nothing, but the position tells."""
     file = _File()
 
@@ -140,7 +140,7 @@ def test_a_seek_that_stays_where_it_is_is_noticed(container: Container) -> None:
         container.upload_object(file, "a")
 
 
-def test_a_seek_may_return_nothing(container: Container) -> None:
+def test_seek_may_return_none(container: Container) -> None:
     """As in Python 2; the position tells how long the file is."""
     file = _File()
     file._methods["seek"] = lambda *where: file.file.seek(*where) and None
@@ -153,9 +153,7 @@ def test_a_seek_may_return_nothing(container: Container) -> None:
 
 
 @pytest.mark.parametrize("told", [0, 1, PART, len(CONTENT) - 1])
-def test_a_file_that_has_more_bytes_than_it_says_is_an_error(
-    container: Container, told: int
-) -> None:
+def test_file_longer_than_reported_is_an_error(container: Container, told: int) -> None:
     """A wrapper that decompresses, for one, may pass on where the compressed file ends."""
     file = _File()
     where = [0]
@@ -171,9 +169,7 @@ def test_a_file_that_has_more_bytes_than_it_says_is_an_error(
 
 
 @pytest.mark.parametrize("told", [len(CONTENT) + 1, 10**9, 10**16])
-def test_a_file_that_has_fewer_bytes_than_it_says_is_an_error(
-    container: Container, told: int
-) -> None:
+def test_file_shorter_than_reported_is_an_error(container: Container, told: int) -> None:
     """Nor is memory taken for what it says."""
     file = _File()
     file._methods["seek"] = lambda offset, whence=0: told if whence else file.file.seek(offset)
@@ -182,7 +178,7 @@ def test_a_file_that_has_fewer_bytes_than_it_says_is_an_error(
     assert not container.object_exists("a")
 
 
-def test_a_position_behind_the_end_has_nothing_after_it(container: Container) -> None:
+def test_file_positioned_behind_its_end_is_empty(container: Container) -> None:
     file = io.BytesIO(CONTENT)
     file.seek(len(CONTENT) + 5)
     assert 0 == container.upload_object(file, "a").size
@@ -190,7 +186,7 @@ def test_a_position_behind_the_end_has_nothing_after_it(container: Container) ->
 
 
 @pytest.mark.parametrize("size", [0, 1 << 20], ids=["0", "1 MiB"])
-def test_a_file_system_may_be_wrong_about_a_size(
+def test_wrong_size_of_a_file_system_is_ignored(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Files of /sys have 4096 bytes, it says there, whatever they have."""
@@ -211,7 +207,7 @@ def test_a_file_system_may_be_wrong_about_a_size(
 
 
 @pytest.mark.parametrize("count", [None, -1, 1.0, "7", 10**9], ids=repr)
-def test_a_wrong_count_of_bytes_is_refused(container: Container, count: Any) -> None:
+def test_invalid_result_of_readinto_is_rejected(container: Container, count: Any) -> None:
     """Nothing of the buffer is taken for content that is none."""
     with pytest.raises(
         InvalidTypeError, match=r"readinto\(\) of the source returned|non-blocking"
@@ -223,7 +219,7 @@ def test_a_wrong_count_of_bytes_is_refused(container: Container, count: Any) -> 
 @pytest.mark.parametrize(
     ("block", "message"), [(None, "non-blocking"), ("text", "must return bytes"), (5, "not int")]
 )
-def test_a_block_that_is_no_bytes_is_refused(
+def test_block_that_is_not_bytes_is_rejected(
     container: Container, block: Any, message: str
 ) -> None:
     file = _File(readinto=_raises(NotImplementedError), read=lambda _: block)
@@ -241,12 +237,12 @@ class _OnlyReadinto:
         return self._file.readinto(memoryview(buffer)[:777])
 
 
-def test_readinto_is_enough(container: Container) -> None:
+def test_file_object_with_only_readinto_is_read(container: Container) -> None:
     assert CONTENT == container.upload_object(_OnlyReadinto(), "a").read()
 
 
 @pytest.mark.parametrize("error", [AttributeError, NotImplementedError, io.UnsupportedOperation])
-def test_a_readinto_that_is_not_there_is_done_without(
+def test_unsupported_readinto_is_replaced_by_read(
     container: Container, error: type[Exception]
 ) -> None:
     """A wrapper may offer what the file that it wraps has not."""
@@ -254,7 +250,7 @@ def test_a_readinto_that_is_not_there_is_done_without(
     assert CONTENT == container.upload_object(file, "a").read()
 
 
-def test_text_that_is_spooled_is_refused(container: Container) -> None:
+def test_spooled_text_file_is_rejected(container: Container) -> None:
     with tempfile.SpooledTemporaryFile(mode="w+") as file:
         file.write("text")
         file.seek(0)
@@ -314,12 +310,12 @@ _FILES: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", _FILES)
-def test_a_file_of_another_module_is_read_to_its_end(container: Container, kind: str) -> None:
+def test_file_of_another_module_is_read_to_its_end(container: Container, kind: str) -> None:
     assert CONTENT == container.upload_object(_FILES[kind](), "a").read()
 
 
 @pytest.mark.parametrize("kind", ["http.client", "urllib3"])
-def test_a_response_that_ends_early_publishes_nothing(container: Container, kind: str) -> None:
+def test_truncated_http_response_publishes_nothing(container: Container, kind: str) -> None:
     """Python's own says nothing when its connection ends before the body does."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONTENT) + 7}\r\n\r\n".encode()
     ours, theirs = socket.socketpair()

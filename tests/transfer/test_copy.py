@@ -70,7 +70,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> StorageDriver:
 
 
 @pytest.mark.parametrize("name", ["small", "large"])
-def test_within_a_service_a_copy_is_one_request(source: FaultyDriver, name: str) -> None:
+def test_copy_within_a_service_is_one_request(source: FaultyDriver, name: str) -> None:
     """No byte passes through here, and nothing is asked before."""
     copy = source.object("c", name).copy("c", "b")
     assert ["_copy_object"] == source.hooks()
@@ -78,7 +78,7 @@ def test_within_a_service_a_copy_is_one_request(source: FaultyDriver, name: str)
 
 
 @pytest.mark.parametrize("name", ["small", "large"])
-def test_between_services_a_copy_is_a_read_and_an_upload(
+def test_copy_between_services_is_a_read_and_an_upload(
     source: FaultyDriver, target: StorageDriver, name: str
 ) -> None:
     """One request reads; content, type and metadata arrive."""
@@ -97,7 +97,7 @@ def test_between_services_a_copy_is_a_read_and_an_upload(
         assert "no-store" == found.extra["cache_control"]
 
 
-def test_without_copies_of_its_own_a_service_reads_and_writes() -> None:
+def test_copy_without_support_reads_and_writes() -> None:
     """`copy_object` works where the service has none, also onto the object itself."""
     driver = OnePutDriver(transfer=small_parts(part_size=PART))
     container = stored(driver, LARGE)
@@ -108,7 +108,9 @@ def test_without_copies_of_its_own_a_service_reads_and_writes() -> None:
     assert LARGE == container.read_object("a")
 
 
-def test_a_copy_keeps_its_name_unless_told(source: FaultyDriver, target: StorageDriver) -> None:
+def test_copy_keeps_name_and_attributes_by_default(
+    source: FaultyDriver, target: StorageDriver
+) -> None:
     """The name and what is kept with the copy can be replaced."""
     container = target.get_container("t")
     assert "large" == source.object("c", "large").copy(container).name
@@ -118,7 +120,7 @@ def test_a_copy_keeps_its_name_unless_told(source: FaultyDriver, target: Storage
     assert ("b", "a/b", {"other": "w"}) == (copy.name, copy.content_type, dict(copy.metadata))
 
 
-def test_a_break_is_resumed(source: FaultyDriver, target: StorageDriver) -> None:
+def test_broken_copy_is_resumed(source: FaultyDriver, target: StorageDriver) -> None:
     """The reading side goes on at the next byte."""
     break_off(source, 5_000, 15_000)
     copy = source.object("c", "large").copy(target.get_container("t"))
@@ -127,7 +129,7 @@ def test_a_break_is_resumed(source: FaultyDriver, target: StorageDriver) -> None
 
 
 @pytest.mark.parametrize("position", [0, 3 * PART, len(LARGE) - 1])
-def test_a_changed_bit_publishes_nothing(
+def test_changed_bit_publishes_nothing(
     source: FaultyDriver, target: StorageDriver, position: int
 ) -> None:
     """What is read is verified before the copy is published."""
@@ -143,7 +145,7 @@ def _has_nothing(target: StorageDriver) -> None:
         assert [] == list(target.list_uploads("t"))
 
 
-def test_an_object_that_is_replaced_publishes_nothing(
+def test_source_replaced_during_a_copy_publishes_nothing(
     source: FaultyDriver, target: StorageDriver
 ) -> None:
     """Two versions are not copied into one."""
@@ -153,7 +155,7 @@ def test_an_object_that_is_replaced_publishes_nothing(
     _has_nothing(target)
 
 
-def test_a_failure_of_the_target_names_the_target(source: FaultyDriver) -> None:
+def test_failure_of_the_target_names_the_target(source: FaultyDriver) -> None:
     """An error says on which side it happened; the source is given back."""
     target = FaultyDriver(transfer=small_parts(part_size=PART))
     container = target.create_container("t")
@@ -168,7 +170,7 @@ def test_a_failure_of_the_target_names_the_target(source: FaultyDriver) -> None:
     _has_nothing(target)
 
 
-def test_a_failure_of_the_source_names_the_source(
+def test_failure_of_the_source_names_the_source(
     source: FaultyDriver, target: StorageDriver
 ) -> None:
     """A missing object is missing where it was looked for."""
@@ -181,7 +183,7 @@ def test_a_failure_of_the_source_names_the_source(
     )
 
 
-def test_a_missing_target_container_is_named(source: FaultyDriver, target: StorageDriver) -> None:
+def test_missing_target_container_is_named(source: FaultyDriver, target: StorageDriver) -> None:
     """Within a service and between services it is the target that is not there."""
     from libstore import Container, ContainerInfo
 
@@ -191,7 +193,7 @@ def test_a_missing_target_container_is_named(source: FaultyDriver, target: Stora
         assert "gone" == caught.value.container
 
 
-def test_conditions_hold_between_services(source: FaultyDriver, target: StorageDriver) -> None:
+def test_condition_applies_between_services(source: FaultyDriver, target: StorageDriver) -> None:
     """`if_absent` is the target's."""
     container = target.get_container("t")
     container.upload_object(b"old", "large")
@@ -200,7 +202,7 @@ def test_conditions_hold_between_services(source: FaultyDriver, target: StorageD
     assert b"old" == container.read_object("large")
 
 
-def test_metadata_that_the_target_cannot_keep_is_refused(source: FaultyDriver) -> None:
+def test_metadata_that_the_target_cannot_store_is_rejected(source: FaultyDriver) -> None:
     """The source's answer is given back, and nothing is written."""
     target = FaultyDriver()
     container = target.create_container("t")
@@ -213,7 +215,9 @@ def test_metadata_that_the_target_cannot_keep_is_refused(source: FaultyDriver) -
     assert [] == source.calls
 
 
-def test_progress_counts_up_to_the_size(source: FaultyDriver, target: StorageDriver) -> None:
+def test_progress_of_a_copy_ends_with_the_size(
+    source: FaultyDriver, target: StorageDriver
+) -> None:
     """The total is known from the first answer."""
     calls: list[tuple[int, int | None]] = []
     source.object("c", "large").copy(
@@ -226,7 +230,7 @@ def test_progress_counts_up_to_the_size(source: FaultyDriver, target: StorageDri
     assert (len(LARGE), len(LARGE)) == calls[-1]
 
 
-def test_a_copy_is_cancelled(source: FaultyDriver, target: StorageDriver) -> None:
+def test_copy_is_cancelled(source: FaultyDriver, target: StorageDriver) -> None:
     """A flag that is set keeps a copy from being made, by whomever."""
     flag = threading.Event()
     flag.set()
@@ -240,7 +244,7 @@ def test_a_copy_is_cancelled(source: FaultyDriver, target: StorageDriver) -> Non
 # ---------------------------------------------------------------------- moving
 
 
-def test_a_move_is_a_copy_and_a_delete(source: FaultyDriver, target: StorageDriver) -> None:
+def test_move_copies_and_deletes(source: FaultyDriver, target: StorageDriver) -> None:
     """The object is there and no longer here."""
     moved = source.object("c", "large").move(target.get_container("t"), "b")
     assert LARGE == moved.read()
@@ -248,7 +252,7 @@ def test_a_move_is_a_copy_and_a_delete(source: FaultyDriver, target: StorageDriv
     assert 1 == len(source.asked("_delete_object"))
 
 
-def test_a_move_onto_itself_changes_nothing(source: FaultyDriver) -> None:
+def test_move_onto_itself_changes_nothing(source: FaultyDriver) -> None:
     """Neither a copy nor a delete is sent."""
     before = source.get_object("c", "large").etag
     source.calls.clear()
@@ -258,7 +262,7 @@ def test_a_move_onto_itself_changes_nothing(source: FaultyDriver) -> None:
     assert LARGE == moved.read()
 
 
-def test_a_move_leaves_a_newer_object(source: FaultyDriver) -> None:
+def test_move_keeps_a_newer_source(source: FaultyDriver) -> None:
     """What was replaced after it was copied is not deleted."""
 
     def copy(real: Any, *arguments: Any) -> Any:
@@ -274,9 +278,7 @@ def test_a_move_leaves_a_newer_object(source: FaultyDriver) -> None:
     assert SMALL == source.object("c", "b").read()
 
 
-def test_a_move_that_cannot_copy_deletes_nothing(
-    source: FaultyDriver, target: StorageDriver
-) -> None:
+def test_failed_move_deletes_nothing(source: FaultyDriver, target: StorageDriver) -> None:
     """The object stays where it is."""
     flip_bit(source, 5)
     with pytest.raises(IntegrityError):
@@ -285,7 +287,7 @@ def test_a_move_that_cannot_copy_deletes_nothing(
     assert [] == source.asked("_delete_object")
 
 
-def test_a_copy_to_a_container_that_is_no_container_is_refused(source: FaultyDriver) -> None:
+def test_invalid_target_container_is_rejected(source: FaultyDriver) -> None:
     """The target is a name or a handle."""
     for container in (None, 5, source):
         with pytest.raises(InvalidOptionError):
@@ -293,7 +295,7 @@ def test_a_copy_to_a_container_that_is_no_container_is_refused(source: FaultyDri
     assert [] == source.calls
 
 
-def test_a_service_may_fetch_from_another_by_itself() -> None:
+def test_copy_across_hook_is_tried_first() -> None:
     """A driver that knows how to is asked first, and the bytes do not pass through here."""
 
     class Fetching(FaultyDriver):

@@ -47,7 +47,7 @@ def compiled(algorithm: str) -> Callable[[bytes, int], int]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["length"]))
 @pytest.mark.parametrize("function", [crc_function, portable_function])
 @pytest.mark.parametrize("algorithm", MADE_HERE)
-def test_known_answers(
+def test_crcs_equal_known_values(
     algorithm: str, function: Callable[[str], crc.CrcFunction], case: dict[str, Any]
 ) -> None:
     encoded = case["input_b64"]
@@ -57,7 +57,7 @@ def test_known_answers(
 
 
 @pytest.mark.parametrize("algorithm", MADE_HERE)
-def test_the_multiple_is_one(algorithm: str) -> None:
+def test_multiple_is_divisible_by_the_polynomial(algorithm: str) -> None:
     """The powers of x that the method takes to add up to nothing do so, modulo the polynomial."""
     polynomial = POLYNOMIALS[algorithm]
     total, power = 0, 1 << (polynomial.width - 1)
@@ -84,7 +84,9 @@ def test_all_lengths_around_the_step_from_table_to_folding(algorithm: str) -> No
 @pytest.mark.parametrize("algorithm", MADE_HERE)
 @given(data=st.data())
 @settings(deadline=None)
-def test_any_content_in_any_pieces(algorithm: str, data: st.DataObject) -> None:
+def test_crc_of_any_pieces_equals_the_compiled_function(
+    algorithm: str, data: st.DataObject
+) -> None:
     """Whatever the seed, the length and the cuts: the same as the compiled function."""
     seed = data.draw(st.binary(max_size=200))
     content = (seed + LONG)[: data.draw(st.integers(0, 300_000))]
@@ -97,7 +99,7 @@ def test_any_content_in_any_pieces(algorithm: str, data: st.DataObject) -> None:
 
 
 @given(content=st.binary(max_size=2_000), value=st.integers(0, 2**32 - 1))
-def test_another_compiled_function(content: bytes, value: int) -> None:
+def test_crc_equals_another_compiled_function(content: bytes, value: int) -> None:
     module = pytest.importorskip("google_crc32c")
 
     assert module.extend(value, content) == portable_function("crc32c")(memoryview(content), value)
@@ -106,7 +108,7 @@ def test_another_compiled_function(content: bytes, value: int) -> None:
 @pytest.mark.parametrize("algorithm", POLYNOMIALS)
 @given(first=st.binary(max_size=100), second=st.binary(max_size=100), zeros=st.integers(0, 5_000))
 @settings(deadline=None)
-def test_crcs_of_neighbours_combine(
+def test_crcs_of_adjacent_blocks_are_combined(
     algorithm: str, first: bytes, second: bytes, zeros: int
 ) -> None:
     function = crc_function(algorithm)
@@ -117,7 +119,7 @@ def test_crcs_of_neighbours_combine(
     assert whole == crc_combine(algorithm, before, after, len(second))
 
 
-def test_far_neighbours_combine() -> None:
+def test_crcs_of_large_blocks_are_combined() -> None:
     """The length of what follows may be that of any object there is."""
     beyond = pytest.importorskip("awscrt.checksums")
     for algorithm in POLYNOMIALS:
@@ -126,7 +128,7 @@ def test_far_neighbours_combine() -> None:
             assert combine(7, 9, length) == crc_combine(algorithm, 7, 9, length)
 
 
-def test_crc32_is_the_standard_librarys() -> None:
+def test_crc32_is_that_of_zlib() -> None:
     assert zlib.crc32 is crc_function("crc32")
 
 
@@ -140,7 +142,7 @@ def test_crc32_is_the_standard_librarys() -> None:
     ],
 )
 @pytest.mark.usefixtures("forget")
-def test_what_is_installed_is_used_and_nothing_needed(
+def test_installed_accelerator_is_used(
     monkeypatch: pytest.MonkeyPatch, algorithm: str, missing: tuple[str, ...]
 ) -> None:
     """With one accelerator, the other or none the result is the same; writable memory will do."""
@@ -156,7 +158,7 @@ def test_what_is_installed_is_used_and_nothing_needed(
 
 
 @pytest.mark.usefixtures("forget")
-def test_a_slow_accelerator_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_accelerator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """What google_crc32c does without its compiled part is slower than ours."""
     slow = SimpleNamespace(implementation="python")
     monkeypatch.setitem(sys.modules, "awscrt.checksums", None)
@@ -165,7 +167,7 @@ def test_a_slow_accelerator_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert portable_function("crc32c") is crc_function("crc32c")
 
 
-def test_accelerators_are_imported_by_those_who_need_them() -> None:
+def test_accelerators_are_imported_lazily() -> None:
     script = "import sys, libstore.transfer.digests, libstore.drivers.s3; print(*sys.modules)"
     names = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True

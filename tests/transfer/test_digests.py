@@ -45,7 +45,7 @@ def test_crc32_keeps_its_leading_zeros() -> None:
 
 
 @pytest.mark.parametrize("algorithm", _ALL)
-def test_a_checksum_is_an_algorithm_and_a_digest(algorithm: str) -> None:
+def test_checksum_is_parsed(algorithm: str) -> None:
     """Case does not matter; every algorithm has its length."""
     digests = Digests([algorithm])
     digests.update(memoryview(b"abc"))
@@ -72,21 +72,21 @@ def test_a_checksum_is_an_algorithm_and_a_digest(algorithm: str) -> None:
         "md5:" + "0" * 31 + "\n",
     ],
 )
-def test_what_is_no_checksum_is_refused(value: str) -> None:
+def test_invalid_checksum_is_rejected(value: str) -> None:
     """The message shows what one looks like."""
     with pytest.raises(InvalidOptionError, match="such as 'md5:"):
         parse_checksum(value)
 
 
 @pytest.mark.parametrize("value", [5, b"md5:", ("md5", "0"), True])
-def test_a_checksum_is_a_str(value: Any) -> None:
+def test_checksum_of_another_type_is_rejected(value: Any) -> None:
     """Bytes and pairs are refused by their type."""
     assert parse_checksum(None) is None
     with pytest.raises(InvalidTypeError, match="checksum must be a str"):
         parse_checksum(value)
 
 
-def test_what_proves_most_is_verified() -> None:
+def test_strongest_digest_is_verified() -> None:
     """One digest is computed, the strongest; one that we cannot compute is left out."""
     assert ("sha256",) == verifiable({"md5": "x", "sha256": "y", "crc32": "z"})
     assert ("crc32",) == verifiable({"crc64nvme": "x", "crc32": "z"})
@@ -96,7 +96,7 @@ def test_what_proves_most_is_verified() -> None:
     assert () == verifiable({})
 
 
-def test_only_digests_that_both_sides_know_are_compared() -> None:
+def test_only_common_digests_are_compared() -> None:
     """One side's digest alone proves nothing and refutes nothing."""
     compare({"md5": "1"}, {"sha1": "2"}, "x")
     compare({"md5": "1", "sha1": "2"}, {"sha1": "2"}, "x")

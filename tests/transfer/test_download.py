@@ -96,7 +96,7 @@ def _files(folder: Path) -> list[str]:
 # ---------------------------------------------------------------------- requests
 
 
-def test_a_small_object_is_one_request(
+def test_small_object_is_downloaded_with_one_request(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """By name and by handle, with and without a known size."""
@@ -109,7 +109,7 @@ def test_a_small_object_is_one_request(
     assert [(0, 2 * PART), (0, None)] == driver.spans()
 
 
-def test_a_large_object_comes_in_ranges(
+def test_large_object_is_downloaded_in_ranges(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """The first answer tells the size; the rest is asked for in parts of that version."""
@@ -134,7 +134,7 @@ def test_a_large_object_comes_in_ranges(
     known=st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
-def test_any_size_under_any_options_arrives(
+def test_any_size_with_any_options_is_transferred(
     tmp_path_factory: pytest.TempPathFactory,
     size: int,
     part: int,
@@ -159,7 +159,7 @@ def test_any_size_under_any_options_arrives(
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_ranges_travel_side_by_side(
+def test_ranges_are_read_concurrently(
     driver: FaultyDriver, container: Container, folder: Path, concurrency: int
 ) -> None:
     """As many are under way as the options allow, and no more."""
@@ -198,7 +198,7 @@ def test_ranges_travel_side_by_side(
     assert concurrency == most
 
 
-def test_without_an_etag_it_is_one_answer(
+def test_object_without_etag_is_read_in_one_response(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """Ranges of two versions could be mixed, so that one request brings it all."""
@@ -209,7 +209,7 @@ def test_without_an_etag_it_is_one_answer(
     assert len(driver.spans()) <= 2
 
 
-def test_a_size_that_is_out_of_date_does_no_harm(
+def test_outdated_size_is_corrected(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """An object that grew or shrank since it was listed is downloaded as it is now."""
@@ -220,7 +220,7 @@ def test_a_size_that_is_out_of_date_does_no_harm(
     assert SMALL == large.download(folder / "b").read_bytes()
 
 
-def test_an_empty_object_makes_an_empty_file(container: Container, folder: Path) -> None:
+def test_empty_object_makes_an_empty_file(container: Container, folder: Path) -> None:
     """Nothing is downloaded as nothing, and told."""
     container.upload_object(b"", "empty")
     calls: list[Any] = []
@@ -240,7 +240,7 @@ def _is_clean(folder: Path) -> None:
     ("name", "position"),
     [("small", 0), ("small", 2 * PART - 1), ("large", 5), ("large", 5 * PART), ("large", 92164)],
 )
-def test_one_changed_bit_leaves_no_file(
+def test_changed_bit_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str, position: int
 ) -> None:
     """Also what came in ranges is verified as a whole, wherever the bit is."""
@@ -254,7 +254,7 @@ def test_one_changed_bit_leaves_no_file(
     ("name", "position"),
     [("small", 0), ("small", 2 * PART - 1), ("large", 5), ("large", 5 * PART), ("large", 92164)],
 )
-def test_a_bit_that_was_changed_once_is_fetched_again(
+def test_damaged_download_is_repeated(
     driver: FaultyDriver, container: Container, folder: Path, name: str, position: int
 ) -> None:
     """Nothing of the object was handed over yet, so that it can be read again."""
@@ -267,7 +267,7 @@ def test_a_bit_that_was_changed_once_is_fetched_again(
 
 
 @_BOTH
-def test_bytes_that_stay_wrong_are_fetched_twice(
+def test_damaged_object_is_downloaded_twice(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """Once more and not again: what is stored is wrong."""
@@ -280,7 +280,7 @@ def test_bytes_that_stay_wrong_are_fetched_twice(
 
 
 @_BOTH
-def test_a_wrong_digest_leaves_no_file(
+def test_wrong_digest_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """Bytes that do not match what the service keeps are not handed over."""
@@ -311,7 +311,7 @@ def _plan() -> set[tuple[int, int | None]]:
 
 
 @_BOTH
-def test_a_connection_that_stays_broken_leaves_no_file(
+def test_broken_connection_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """The transport's error is raised, with what it is about."""
@@ -329,7 +329,7 @@ def test_a_connection_that_stays_broken_leaves_no_file(
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
 @pytest.mark.parametrize("content", [LARGE[::-1], LARGE + b"more", b"less"], ids=len)
-def test_an_object_that_is_replaced_is_fetched_anew(
+def test_replaced_object_is_downloaded_again(
     driver: FaultyDriver, container: Container, folder: Path, answers: int, content: bytes
 ) -> None:
     """Ranges of two versions are never put together: the file has the new one."""
@@ -340,7 +340,7 @@ def test_an_object_that_is_replaced_is_fetched_anew(
     assert ["a"] == _files(folder)
 
 
-def test_an_object_that_is_replaced_before_a_resume_is_fetched_anew(
+def test_object_replaced_before_a_resumption_is_downloaded_again(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """Nor are the halves of one body put together."""
@@ -349,7 +349,7 @@ def test_an_object_that_is_replaced_before_a_resume_is_fetched_anew(
     assert SMALL[::-1] == (folder / "a").read_bytes()
 
 
-def test_an_object_that_is_replaced_for_ever_leaves_no_file(
+def test_repeatedly_replaced_object_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """It is begun three times in all."""
@@ -361,7 +361,7 @@ def test_an_object_that_is_replaced_for_ever_leaves_no_file(
 
 
 @pytest.mark.parametrize("content", [LARGE[::-1], LARGE + b"more", b"less"], ids=len)
-def test_progress_goes_on_where_a_download_begins_anew(
+def test_progress_does_not_decrease_when_a_download_restarts(
     driver: FaultyDriver, container: Container, folder: Path, content: bytes
 ) -> None:
     """It tells of what is more than before, and at its end of all that there is."""
@@ -378,7 +378,7 @@ def test_progress_goes_on_where_a_download_begins_anew(
         assert sorted(told) == told
 
 
-def test_a_download_that_was_cancelled_is_not_begun_anew(
+def test_cancelled_download_is_not_restarted(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """The user has not waited for the end of what turns out to be damaged."""
@@ -406,7 +406,7 @@ def test_a_download_that_was_cancelled_is_not_begun_anew(
 
 @pytest.mark.parametrize(("before", "after"), [(10**9, 10**9), (7, 7)])
 @_BOTH
-def test_a_service_that_ignores_spans_is_understood(
+def test_service_that_ignores_ranges_is_supported(
     driver: FaultyDriver, container: Container, folder: Path, name: str, before: int, after: int
 ) -> None:
     """Bytes that were not asked for do not get into the file."""
@@ -415,7 +415,7 @@ def test_a_service_that_ignores_spans_is_understood(
     assert _content(name) == (folder / "a").read_bytes()
 
 
-def test_a_missing_object_leaves_no_file(container: Container, folder: Path) -> None:
+def test_missing_object_leaves_no_file(container: Container, folder: Path) -> None:
     """Nothing is made before the first answer."""
     with pytest.raises(ObjectNotFoundError):
         container.download_object("missing", folder / "a")
@@ -423,7 +423,7 @@ def test_a_missing_object_leaves_no_file(container: Container, folder: Path) -> 
 
 
 @pytest.mark.parametrize("error", [ServiceError("no"), KeyboardInterrupt(), SystemExit(1)])
-def test_one_failed_range_stops_the_others(
+def test_failed_range_stops_the_others(
     driver: FaultyDriver, container: Container, folder: Path, error: BaseException
 ) -> None:
     """What any thread raises comes out as it is, and nothing is left."""
@@ -453,7 +453,7 @@ def test_progress_that_raises_leaves_no_file(
 
 
 @_BOTH
-def test_a_flag_that_is_set_leaves_no_file(container: Container, folder: Path, name: str) -> None:
+def test_cancelled_download_leaves_no_file(container: Container, folder: Path, name: str) -> None:
     """A download that is cancelled before it begins makes no file."""
     flag = threading.Event()
     flag.set()
@@ -463,7 +463,7 @@ def test_a_flag_that_is_set_leaves_no_file(container: Container, folder: Path, n
 
 
 @_BOTH
-def test_another_thread_cancels(
+def test_other_thread_can_cancel(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """A flag that is set while bytes come stops them."""
@@ -490,7 +490,7 @@ def test_another_thread_cancels(
 
 
 @_BOTH
-def test_a_stream_that_breaks_off_is_not_resumed_after_that(
+def test_cancelled_stream_is_not_resumed(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """Who gives up a download over a broken line does not wait for all tries."""
@@ -510,7 +510,7 @@ def test_a_stream_that_breaks_off_is_not_resumed_after_that(
     _is_clean(folder)
 
 
-def test_connections_are_given_back(
+def test_connections_are_released(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """Each answer is closed once, after success and after failure."""
@@ -549,7 +549,7 @@ def test_connections_are_given_back(
 
 @_BOTH
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_progress_tells_bytes_that_are_on_disk(
+def test_progress_reports_written_bytes(
     driver: FaultyDriver, container: Container, folder: Path, name: str, concurrency: int
 ) -> None:
     """It grows and ends with the size, which it knows from the first answer."""
@@ -572,7 +572,7 @@ def test_progress_tells_bytes_that_are_on_disk(
 
 
 @_BOTH
-def test_a_file_that_is_there_stays(
+def test_existing_file_is_kept(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """Without `overwrite` nothing is asked for and nothing is touched."""
@@ -587,13 +587,13 @@ def test_a_file_that_is_there_stays(
     assert ["a"] == _files(folder)
 
 
-def test_overwrite_makes_a_file_that_is_not_there(container: Container, folder: Path) -> None:
+def test_overwrite_creates_a_missing_file(container: Container, folder: Path) -> None:
     """`overwrite` allows, it does not demand."""
     container.download_object("small", folder / "a", overwrite=True)
     assert SMALL == (folder / "a").read_bytes()
 
 
-def test_a_file_that_appears_meanwhile_stays(container: Container, folder: Path) -> None:
+def test_file_created_meanwhile_is_kept(container: Container, folder: Path) -> None:
     """Without `overwrite` a race is lost, and the other's file is whole."""
 
     def progress(done: int, total: int | None) -> None:
@@ -605,7 +605,7 @@ def test_a_file_that_appears_meanwhile_stays(container: Container, folder: Path)
     assert ["a"] == _files(folder)
 
 
-def test_many_downloads_to_one_path_have_one_winner(container: Container, folder: Path) -> None:
+def test_one_of_concurrent_downloads_creates_the_file(container: Container, folder: Path) -> None:
     """Of several that want a new file, one gets it, and the others are told."""
     start = threading.Barrier(8)
     outcomes: list[str] = []
@@ -630,7 +630,7 @@ def test_many_downloads_to_one_path_have_one_winner(container: Container, folder
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_directory_is_no_destination(
+def test_directory_is_rejected_as_destination(
     driver: FaultyDriver, container: Container, folder: Path, overwrite: bool
 ) -> None:
     """Said before anything is sent; a slash at the end asks for a directory, too."""
@@ -641,7 +641,7 @@ def test_a_directory_is_no_destination(
     _is_clean(folder)
 
 
-def test_a_missing_folder_is_told(container: Container, folder: Path) -> None:
+def test_missing_directory_is_reported(container: Container, folder: Path) -> None:
     """Folders are not made up; the error names the path."""
     destination = folder / "missing" / "a"
     with pytest.raises(LocalFileNotFoundError) as caught:
@@ -651,7 +651,7 @@ def test_a_missing_folder_is_told(container: Container, folder: Path) -> None:
     _is_clean(folder)
 
 
-def test_a_file_is_no_folder(container: Container, folder: Path) -> None:
+def test_path_below_a_file_is_rejected(container: Container, folder: Path) -> None:
     """A path below a file is refused."""
     (folder / "file").write_bytes(b"old")
     with pytest.raises(LocalFileError):
@@ -659,7 +659,7 @@ def test_a_file_is_no_folder(container: Container, folder: Path) -> None:
     assert ["file"] == _files(folder)
 
 
-def test_a_device_or_pipe_is_no_destination(
+def test_device_or_pipe_is_rejected_as_destination(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """What is not a regular file is not replaced by one."""
@@ -673,7 +673,7 @@ def test_a_device_or_pipe_is_no_destination(
 
 
 @pytest.mark.parametrize("dangling", [True, False])
-def test_a_symbolic_link_is_followed(container: Container, folder: Path, dangling: bool) -> None:
+def test_symbolic_link_is_followed(container: Container, folder: Path, dangling: bool) -> None:
     """The link stays a link; the file that it names gets the content."""
     if not dangling:
         (folder / "real").write_bytes(b"old")
@@ -697,7 +697,7 @@ def umask() -> Iterator[Callable[[int], int]]:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o027, 0o077])
 @_BOTH
-def test_the_mode_is_what_the_umask_leaves(
+def test_mode_respects_the_umask(
     container: Container, folder: Path, umask: Callable[[int], int], mask: int, name: str
 ) -> None:
     """As with every new file; never wider."""
@@ -706,7 +706,7 @@ def test_the_mode_is_what_the_umask_leaves(
     assert 0o666 & ~mask == (folder / "a").stat().st_mode & 0o777
 
 
-def test_a_relative_destination_is_relative_to_here(
+def test_relative_destination_is_in_the_working_directory(
     container: Container, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bare name is a file in the working directory."""
@@ -718,7 +718,7 @@ def test_a_relative_destination_is_relative_to_here(
 @pytest.mark.parametrize(
     "destination", [None, 5, b"a", object()], ids=["None", "int", "bytes", "object"]
 )
-def test_a_destination_is_a_path(
+def test_destination_that_is_not_a_path_is_rejected(
     driver: FaultyDriver, container: Container, destination: Any
 ) -> None:
     """A file object is not one; the message says what takes it instead."""
@@ -727,7 +727,7 @@ def test_a_destination_is_a_path(
     assert [] == driver.calls
 
 
-def test_a_disk_that_is_full_is_told(
+def test_full_disk_is_reported(
     driver: FaultyDriver, container: Container, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error is of this side and has the system's number; nothing is left."""
@@ -743,7 +743,7 @@ def test_a_disk_that_is_full_is_told(
     _is_clean(folder)
 
 
-def test_nothing_is_visible_before_the_end(
+def test_destination_is_not_visible_before_the_end(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
     """While it comes, the file has another name, which begins with a dot."""
@@ -757,7 +757,7 @@ def test_nothing_is_visible_before_the_end(
         assert name.startswith(".a.")
 
 
-def test_an_object_and_a_name_are_the_same(container: Container, folder: Path) -> None:
+def test_handle_and_name_download_alike(container: Container, folder: Path) -> None:
     """A handle and a name download alike, from the container and from the object."""
     obj: Object = container.object("small")
     for number, path in enumerate(

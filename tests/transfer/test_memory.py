@@ -88,18 +88,18 @@ def upload(root: Path) -> int:
     return _extra(root, 'assert SIZE == local.upload_object(blocks(), "large").size')
 
 
-def test_an_upload_holds_its_parts(upload: int) -> None:
+def test_upload_buffers_only_its_parts(upload: int) -> None:
     """From an iterator: no more than concurrency + 1 parts, and 40 MiB."""
     assert upload <= (_CONCURRENCY + 1) * _PART + 40 * _MIB
 
 
-def test_a_stream_holds_a_chunk(root: Path, upload: int) -> None:
+def test_stream_buffers_one_chunk(root: Path, upload: int) -> None:
     """Through stream_object: no more than 16 MiB."""
     extra = _extra(root, 'assert SIZE == sum(map(len, local.stream_object("large")))')
     assert extra <= 16 * _MIB
 
 
-def test_a_download_holds_its_buffers(root: Path, upload: int) -> None:
+def test_download_buffers_one_block_per_worker(root: Path, upload: int) -> None:
     """To a file: no more than concurrency parts, and 40 MiB."""
     code = """
     import os
@@ -110,7 +110,7 @@ def test_a_download_holds_its_buffers(root: Path, upload: int) -> None:
     assert _extra(root, code) <= _CONCURRENCY * _PART + 40 * _MIB
 
 
-def test_a_writer_holds_its_parts(root: Path) -> None:
+def test_writer_buffers_only_its_parts(root: Path) -> None:
     """Through open(..., "wb"): no more than concurrency + 1 parts, and 40 MiB."""
     code = """
     with drain.open("large", "wb") as file:
@@ -120,7 +120,7 @@ def test_a_writer_holds_its_parts(root: Path) -> None:
     assert _extra(root, code) <= (_CONCURRENCY + 1) * _PART + 40 * _MIB
 
 
-def test_a_copy_between_services_holds_its_parts(root: Path, upload: int) -> None:
+def test_copy_between_services_buffers_only_its_parts(root: Path, upload: int) -> None:
     """From one driver to another: no more than concurrency + 1 parts, and 40 MiB."""
     code = """
     assert SIZE == local.object("large").copy(drain).size
@@ -129,7 +129,7 @@ def test_a_copy_between_services_holds_its_parts(root: Path, upload: int) -> Non
     assert _extra(root, code) <= (_CONCURRENCY + 1) * _PART + 40 * _MIB
 
 
-def test_a_reader_holds_a_few_blocks(root: Path, upload: int) -> None:
+def test_reader_buffers_a_few_blocks(root: Path, upload: int) -> None:
     """Through as_file(), read in small pieces: no more than 40 MiB."""
     code = """
     total = 0
@@ -141,13 +141,13 @@ def test_a_reader_holds_a_few_blocks(root: Path, upload: int) -> None:
     assert _extra(root, code) <= 40 * _MIB
 
 
-def test_a_read_holds_the_content_once(root: Path, upload: int) -> None:
+def test_read_allocates_the_content_once(root: Path, upload: int) -> None:
     """Memory that grows as bytes arrive: no more than the object, and 40 MiB."""
     extra = _extra(root, 'assert SIZE == len(local.read_object("large"))')
     assert extra <= _SIZE + 40 * _MIB
 
 
-def test_what_is_short_takes_little(root: Path) -> None:
+def test_short_writers_and_uploads_take_little_memory(root: Path) -> None:
     """200 writers, and as many uploads of unknown length, of one byte each: 16 MiB in all."""
     code = """
     writers = [drain.open(str(number), "wb") for number in range(200)]

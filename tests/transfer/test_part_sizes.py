@@ -39,7 +39,7 @@ def _cut(size: int, sizes: list[int]) -> list[int]:
 
 @given(size=st.integers(1, 6 * TiB), options=_OPTIONS, limits=_LIMITS)
 @settings(max_examples=300, deadline=None)
-def test_a_known_length_fits_into_the_limits(
+def test_part_sizes_of_known_length_are_within_the_limits(
     size: int, options: TransferOptions, limits: Limits
 ) -> None:
     """The parts cover every byte, are within all limits, and are of one size but the last."""
@@ -61,7 +61,7 @@ def test_a_known_length_fits_into_the_limits(
 
 @given(options=_OPTIONS, limits=_LIMITS)
 @settings(max_examples=50, deadline=None)
-def test_an_unknown_length_grows_within_the_limits(
+def test_part_sizes_of_unknown_length_grow_within_the_limits(
     options: TransferOptions, limits: Limits
 ) -> None:
     """Parts never shrink, never pass a limit, and end with the number of parts."""
@@ -74,7 +74,7 @@ def test_an_unknown_length_grows_within_the_limits(
         assert 1 == len(set(sizes))
 
 
-def test_five_tib_travel_in_ten_thousand_parts() -> None:
+def test_five_tib_fit_into_ten_thousand_parts() -> None:
     """The largest object of S3 fits into its number of parts, with parts of whole MiB."""
     sizes = list(part_sizes(5 * TiB, TransferOptions(), Limits()))
     assert {525 * MiB} == set(sizes)
@@ -82,7 +82,7 @@ def test_five_tib_travel_in_ten_thousand_parts() -> None:
     assert sum(_cut(5 * TiB, sizes)) == 5 * TiB
 
 
-def test_what_passes_the_limits_is_refused_before_anything_is_sent() -> None:
+def test_size_beyond_the_limits_is_rejected() -> None:
     """The message tells both numbers."""
     limits = narrow(max_part=100, max_parts=3)
     assert [100, 100, 100] == list(part_sizes(300, TransferOptions(), limits))
@@ -103,13 +103,15 @@ def test_what_passes_the_limits_is_refused_before_anything_is_sent() -> None:
         (100, 10, 10, [10] * 10),
     ],
 )
-def test_small_plans_are_exact(size: int, part: int, max_parts: int, expected: list[int]) -> None:
+def test_part_sizes_of_small_uploads(
+    size: int, part: int, max_parts: int, expected: list[int]
+) -> None:
     """Around a multiple of the part size there is no part too many."""
     limits = narrow(max_parts=max_parts)
     assert expected == list(part_sizes(size, TransferOptions(part), limits))
 
 
-def test_parts_that_grow_are_whole_mebibytes() -> None:
+def test_growing_part_sizes_are_whole_mebibytes() -> None:
     """Where the number of parts asks for larger ones, their size is round."""
     sizes = list(part_sizes(101 * KiB, TransferOptions(KiB), narrow(max_parts=100)))
     assert [MiB] == sizes
@@ -118,7 +120,7 @@ def test_parts_that_grow_are_whole_mebibytes() -> None:
 
 
 @pytest.mark.parametrize(("number", "least"), [(10_000, 5 * TiB), (1000, 700 * GiB)])
-def test_an_unknown_length_begins_small_and_reaches_far(number: int, least: int) -> None:
+def test_part_sizes_of_unknown_length_begin_small_and_suffice(number: int, least: int) -> None:
     """More than 1 GiB travels in parts of 8 MiB, and there is room for the largest objects."""
     sizes = list(part_sizes(None, TransferOptions(), Limits(max_parts=number)))
     step = number // 11
@@ -128,7 +130,7 @@ def test_an_unknown_length_begins_small_and_reaches_far(number: int, least: int)
     assert sum(sizes) > least
 
 
-def test_a_part_is_never_below_the_services_smallest() -> None:
+def test_part_size_is_at_least_the_minimum_of_the_service() -> None:
     """A part size that was chosen too small or too large is brought to the limit."""
     limits = narrow(min_part=5 * MiB, max_part=10 * MiB)
     assert 5 * MiB == next(part_sizes(GiB, TransferOptions(1), limits))
@@ -152,7 +154,7 @@ def test_ranges_cover_a_span_once(start: int, length: int, size: int) -> None:
 
 @pytest.mark.parametrize("label", ["part_size", "multipart_threshold", "concurrency"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", None, True])
-def test_options_that_cannot_work_are_refused(label: str, value: object) -> None:
+def test_invalid_transfer_option_is_rejected(label: str, value: object) -> None:
     """The message names the option."""
     with pytest.raises(InvalidOptionError, match=label):
         TransferOptions(**{label: value})

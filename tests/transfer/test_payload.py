@@ -46,7 +46,7 @@ def test_blocks_are_the_content_in_order(make: Callable[..., Payload], block_siz
     assert len(CONTENT) == payload.size
 
 
-def test_a_payload_can_be_sent_again(make: Callable[..., Payload]) -> None:
+def test_payload_can_be_sent_again(make: Callable[..., Payload]) -> None:
     """Each attempt gets all bytes from the beginning, also after half an attempt."""
     payload = make()
     next(payload.blocks(100))
@@ -56,7 +56,7 @@ def test_a_payload_can_be_sent_again(make: Callable[..., Payload]) -> None:
     assert CONTENT == payload.read()
 
 
-def test_a_digest_is_computed_once(make: Callable[..., Payload]) -> None:
+def test_digest_is_computed_once(make: Callable[..., Payload]) -> None:
     """Asking again for a digest does not go over the bytes again."""
     passes: list[int] = []
     payload = make(lambda: passes.append(1))
@@ -66,7 +66,7 @@ def test_a_digest_is_computed_once(make: Callable[..., Payload]) -> None:
     assert once == len(passes) > 0
 
 
-def test_a_payload_stops_when_the_transfer_does(make: Callable[..., Payload]) -> None:
+def test_payload_of_cancelled_transfer_stops(make: Callable[..., Payload]) -> None:
     """Between two blocks is where a transfer can be cancelled."""
     allowed = [3]
 
@@ -82,7 +82,7 @@ def test_a_payload_stops_when_the_transfer_does(make: Callable[..., Payload]) ->
         next(blocks)
 
 
-def test_an_empty_payload_has_no_blocks(descriptor: int) -> None:
+def test_empty_payload_has_no_blocks(descriptor: int) -> None:
     """Nothing is sent of nothing, and its digest is the one of nothing."""
     for payload in (BufferPayload([]), FilePayload(descriptor, 0, 0)):
         assert [] == list(payload.blocks())
@@ -90,7 +90,7 @@ def test_an_empty_payload_has_no_blocks(descriptor: int) -> None:
         assert hashlib.md5(b"").hexdigest() == payload.digest("md5")
 
 
-def test_a_file_that_was_cut_is_noticed(descriptor: int) -> None:
+def test_truncated_file_is_an_error(descriptor: int) -> None:
     """Fewer bytes than announced are an error, never a short request."""
     payload = FilePayload(descriptor, 10, len(CONTENT))
     os.ftruncate(descriptor, 10 + 500)
@@ -98,7 +98,7 @@ def test_a_file_that_was_cut_is_noticed(descriptor: int) -> None:
         payload.read()
 
 
-def test_reading_leaves_the_file_where_it_was(descriptor: int) -> None:
+def test_reading_does_not_move_the_file_position(descriptor: int) -> None:
     """Two parts of one file can be sent at once: nobody moves a shared position."""
     os.lseek(descriptor, 3, os.SEEK_SET)
     FilePayload(descriptor, 10, len(CONTENT)).read()
@@ -106,7 +106,7 @@ def test_reading_leaves_the_file_where_it_was(descriptor: int) -> None:
 
 
 @given(pieces=st.lists(st.binary(max_size=20), max_size=8), block_size=st.integers(1, 25))
-def test_any_pieces_make_a_payload(pieces: list[bytes], block_size: int) -> None:
+def test_payload_of_any_pieces_is_their_content(pieces: list[bytes], block_size: int) -> None:
     """Where the pieces in memory end is not where the blocks end."""
     payload = BufferPayload([memoryview(piece) for piece in pieces])
     whole = b"".join(pieces)

@@ -77,7 +77,7 @@ _WAYS = pytest.mark.parametrize(
 # ---------------------------------------------------------------------- requests
 
 
-def test_a_read_is_one_request(driver: FaultyDriver, obj: Object) -> None:
+def test_read_sends_one_request(driver: FaultyDriver, obj: Object) -> None:
     """Neither a read nor a stream asks for anything before, least of all for a HEAD."""
     assert CONTENT == obj.read()
     assert CONTENT == _streamed(obj)
@@ -86,7 +86,7 @@ def test_a_read_is_one_request(driver: FaultyDriver, obj: Object) -> None:
     assert [(0, None), (0, None), (5, 10)] == driver.spans()
 
 
-def test_nothing_is_asked_for_nothing(driver: FaultyDriver, obj: Object) -> None:
+def test_empty_span_sends_one_head_request(driver: FaultyDriver, obj: Object) -> None:
     """An empty span reads as empty; it still finds out whether the object is there."""
     assert b"" == obj.read(start=7, stop=7)
     assert b"" == obj.read(start=10**9)
@@ -96,7 +96,7 @@ def test_nothing_is_asked_for_nothing(driver: FaultyDriver, obj: Object) -> None
         driver.object("c", "missing").read(start=7, stop=7)
 
 
-def test_a_stream_asks_when_it_is_read(driver: FaultyDriver, obj: Object) -> None:
+def test_stream_sends_its_request_when_read(driver: FaultyDriver, obj: Object) -> None:
     """Making a stream sends nothing, and closing it early gives the connection back."""
     closed: list[int] = []
 
@@ -113,7 +113,7 @@ def test_a_stream_asks_when_it_is_read(driver: FaultyDriver, obj: Object) -> Non
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 1000, len(CONTENT) - 1, len(CONTENT), 10**9])
-def test_chunks_have_one_size(driver: FaultyDriver, chunk_size: int) -> None:
+def test_all_chunks_but_the_last_have_one_size(driver: FaultyDriver, chunk_size: int) -> None:
     """All chunks but the last are as large as asked for, however the bytes come in."""
     content = CONTENT[:20_000]
     stored(driver, content, "b")
@@ -125,7 +125,7 @@ def test_chunks_have_one_size(driver: FaultyDriver, chunk_size: int) -> None:
 
 
 @_WAYS
-def test_a_slow_connection_changes_nothing(
+def test_bytes_received_one_by_one_are_joined(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """Bytes that come one by one are put together."""
@@ -135,7 +135,7 @@ def test_a_slow_connection_changes_nothing(
 
 @given(size=st.integers(0, 60), start=st.integers(0, 80), length=st.none() | st.integers(0, 80))
 @settings(max_examples=100, deadline=None)
-def test_a_span_is_a_slice(size: int, start: int, length: int | None) -> None:
+def test_read_of_a_span_equals_the_slice(size: int, start: int, length: int | None) -> None:
     """Any span of any object reads as the same slice of its bytes."""
     driver = FaultyDriver()
     stored(driver, CONTENT[:size])
@@ -151,7 +151,7 @@ def test_a_span_is_a_slice(size: int, start: int, length: int | None) -> None:
 
 @pytest.mark.parametrize("ends", [False, True], ids=["reset", "ended too early"])
 @_WAYS
-def test_a_broken_body_is_resumed_at_the_next_byte(
+def test_broken_body_is_resumed_at_the_next_byte(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], ends: bool
 ) -> None:
     """Exactly the missing bytes are asked for, of the same version."""
@@ -167,14 +167,14 @@ def test_a_broken_body_is_resumed_at_the_next_byte(
     assert [None, etag, etag] == conditions
 
 
-def test_a_broken_range_is_resumed_within_it(driver: FaultyDriver, obj: Object) -> None:
+def test_broken_range_is_resumed_within_it(driver: FaultyDriver, obj: Object) -> None:
     """The end of a span stays where it was."""
     break_off(driver, 100, 0, 50)
     assert CONTENT[1_000:2_000] == obj.read(start=1_000, stop=2_000)
     assert [(1_000, 2_000), (1_100, 2_000), (1_100, 2_000), (1_150, 2_000)] == driver.spans()
 
 
-def test_no_byte_is_asked_for_twice(driver: FaultyDriver, obj: Object) -> None:
+def test_no_byte_is_requested_twice(driver: FaultyDriver, obj: Object) -> None:
     """However often a stream breaks, what was served is the object once."""
     cuts = [1_000, 1, 20_000, 3_333]
     break_off(driver, *cuts)
@@ -184,7 +184,7 @@ def test_no_byte_is_asked_for_twice(driver: FaultyDriver, obj: Object) -> None:
 
 
 @_WAYS
-def test_a_connection_that_stays_broken_is_given_up(
+def test_read_fails_after_all_attempts(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """The tries are those of the policy; then the last failure is raised."""
@@ -196,7 +196,7 @@ def test_a_connection_that_stays_broken_is_given_up(
     assert "c" == caught.value.container
 
 
-def test_one_attempt_means_no_resume(driver: FaultyDriver, obj: Object) -> None:
+def test_policy_of_one_attempt_disables_resumption(driver: FaultyDriver, obj: Object) -> None:
     """A policy of one attempt turns resuming off."""
     driver.retry = RetryPolicy(attempts=1)
     break_off(driver, 10)
@@ -205,7 +205,7 @@ def test_one_attempt_means_no_resume(driver: FaultyDriver, obj: Object) -> None:
     assert 1 == len(driver.calls)
 
 
-def test_a_stream_that_moves_on_is_not_given_up() -> None:
+def test_progress_of_a_stream_restores_its_attempts() -> None:
     """A megabyte of progress renews the tries: a long download survives many breaks."""
     driver = FaultyDriver(retry=RetryPolicy(attempts=2, base=0))
     content = bytes(MiB) * 6
@@ -215,7 +215,7 @@ def test_a_stream_that_moves_on_is_not_given_up() -> None:
     assert 6 == len(driver.calls)
 
 
-def test_little_progress_does_not_renew_the_tries() -> None:
+def test_little_progress_does_not_restore_attempts() -> None:
     """A connection that drips and breaks is given up in the end."""
     driver = FaultyDriver(retry=RetryPolicy(attempts=3, base=0))
     stored(driver, bytes(2 * MiB))
@@ -225,7 +225,7 @@ def test_little_progress_does_not_renew_the_tries() -> None:
     assert 3 == len(driver.calls)
 
 
-def test_a_request_that_fails_while_resuming_counts(driver: FaultyDriver, obj: Object) -> None:
+def test_failed_request_during_resumption_is_retried(driver: FaultyDriver, obj: Object) -> None:
     """Not only bodies break: the request that goes on may fail, too, and is repeated."""
     outcomes = iter(["cut", "refused", "refused", "whole"])
 
@@ -245,7 +245,9 @@ def test_a_request_that_fails_while_resuming_counts(driver: FaultyDriver, obj: O
     assert [0, 5_000, 5_000, 5_000] == [start for start, _ in driver.spans()]
 
 
-def test_a_stream_that_stands_still_is_given_up_in_time(driver: FaultyDriver, obj: Object) -> None:
+def test_stream_without_progress_ends_after_the_total_time(
+    driver: FaultyDriver, obj: Object
+) -> None:
     """However many tries the policy has, all of them together take no longer than it says."""
     driver.retry = RetryPolicy(attempts=100, base=0, total=0.05)
     break_off(driver, 10)
@@ -264,7 +266,7 @@ def test_a_stream_that_stands_still_is_given_up_in_time(driver: FaultyDriver, ob
 
 
 @_WAYS
-def test_without_an_etag_nothing_is_resumed(
+def test_object_without_etag_is_not_resumed(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """Nobody could tell whether the rest is of the same object."""
@@ -278,7 +280,7 @@ def test_without_an_etag_nothing_is_resumed(
     assert 1 == len(driver.calls)
 
 
-def test_each_answer_is_closed_once(driver: FaultyDriver, obj: Object) -> None:
+def test_each_response_is_closed_once(driver: FaultyDriver, obj: Object) -> None:
     """No connection is lost and none is given back twice, whatever happens to it."""
     opened: list[list[int]] = []
     break_off(driver, 10, 20, 30)
@@ -298,7 +300,7 @@ def test_each_answer_is_closed_once(driver: FaultyDriver, obj: Object) -> None:
 
 
 @_WAYS
-def test_bytes_of_two_versions_are_never_mixed(
+def test_bytes_of_two_versions_are_not_mixed(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """An object that is replaced is read anew, or an error if some of it was handed on."""
@@ -311,7 +313,7 @@ def test_bytes_of_two_versions_are_never_mixed(
 
 
 @_WAYS
-def test_an_object_that_is_replaced_for_ever_is_an_error(
+def test_repeatedly_replaced_object_is_an_error(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """A read begins three times in all, a stream of which something was handed on once."""
@@ -328,7 +330,7 @@ def test_an_object_that_is_replaced_for_ever_is_an_error(
 
 
 @_WAYS
-def test_a_service_that_ignores_the_condition_is_found_out(
+def test_service_that_ignores_if_match_is_detected(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """The ETag of the answer is compared, also where the service does not look at `if_match`."""
@@ -347,9 +349,7 @@ def test_a_service_that_ignores_the_condition_is_found_out(
         assert CONTENT[::-1] == way(obj)
 
 
-def test_an_object_that_is_deleted_amid_a_read_is_missing(
-    driver: FaultyDriver, obj: Object
-) -> None:
+def test_object_deleted_during_a_read_is_not_found(driver: FaultyDriver, obj: Object) -> None:
     """What cannot be resumed says why."""
     break_off(driver, 10_000)
     cut = driver._around["_get_object"]
@@ -369,7 +369,7 @@ def test_an_object_that_is_deleted_amid_a_read_is_missing(
 
 @pytest.mark.parametrize(("before", "after"), [(10**9, 0), (0, 10**9), (10, 10), (10**9, 10**9)])
 @_WAYS
-def test_more_than_was_asked_for_is_dropped(
+def test_bytes_outside_of_the_span_are_dropped(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], before: int, after: int
 ) -> None:
     """A service that ignores the span, or rounds it, gives the bytes that were asked for."""
@@ -378,9 +378,7 @@ def test_more_than_was_asked_for_is_dropped(
     assert CONTENT == way(obj)
 
 
-def test_a_resume_that_is_answered_with_everything_goes_on(
-    driver: FaultyDriver, obj: Object
-) -> None:
+def test_resumption_with_a_whole_response_skips_bytes(driver: FaultyDriver, obj: Object) -> None:
     """What was delivered already is skipped, not delivered twice."""
     break_off(driver, 10_000)
     cut = driver._around["_get_object"]
@@ -393,7 +391,9 @@ def test_a_resume_that_is_answered_with_everything_goes_on(
     assert CONTENT == _streamed(obj)
 
 
-def test_less_than_was_asked_for_is_an_error(driver: FaultyDriver, obj: Object) -> None:
+def test_response_with_fewer_bytes_than_requested_is_an_error(
+    driver: FaultyDriver, obj: Object
+) -> None:
     """An answer that leaves out bytes at its front or its end is never taken for the whole."""
     for wrong in (Span(0, 10), Span(5, 100), Span(50, 60)):
 
@@ -412,7 +412,7 @@ def test_less_than_was_asked_for_is_an_error(driver: FaultyDriver, obj: Object) 
             obj.read(start=0, stop=100)
 
 
-def test_an_answer_without_a_size_is_an_error(driver: FaultyDriver, obj: Object) -> None:
+def test_response_without_size_is_an_error(driver: FaultyDriver, obj: Object) -> None:
     """Without a size nobody could tell a short body from a whole one."""
 
     def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
@@ -429,7 +429,7 @@ def test_an_answer_without_a_size_is_an_error(driver: FaultyDriver, obj: Object)
 
 @pytest.mark.parametrize("position", [0, 1, 50_000, len(CONTENT) - 1])
 @_WAYS
-def test_one_changed_bit_is_noticed(
+def test_changed_bit_is_an_integrity_error(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], position: int
 ) -> None:
     """A read of the whole object is compared with the digest that the service keeps."""
@@ -440,7 +440,7 @@ def test_one_changed_bit_is_noticed(
 
 @pytest.mark.parametrize("position", [0, 1, 50_000, len(CONTENT) - 1])
 @_WAYS
-def test_a_bit_that_was_changed_once_is_read_again(
+def test_damaged_read_is_repeated_once(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], position: int
 ) -> None:
     """Unless some of it was handed on already."""
@@ -455,7 +455,7 @@ def test_a_bit_that_was_changed_once_is_read_again(
         assert 2 == len(driver.calls)
 
 
-def test_a_stream_of_one_chunk_is_read_again(driver: FaultyDriver, obj: Object) -> None:
+def test_damaged_stream_of_one_chunk_is_repeated(driver: FaultyDriver, obj: Object) -> None:
     """Nothing of it was handed on before it was verified."""
     flip_bit(driver, 5, times=1)
     assert [CONTENT] == list(obj.stream())
@@ -463,7 +463,7 @@ def test_a_stream_of_one_chunk_is_read_again(driver: FaultyDriver, obj: Object) 
 
 @pytest.mark.parametrize("position", [3, 9_999, 10_000, 10_001, 90_000])
 @_WAYS
-def test_one_changed_bit_is_noticed_across_a_resume(
+def test_changed_bit_is_detected_across_a_resumption(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], position: int
 ) -> None:
     """The digest runs over the bytes of all answers."""
@@ -480,7 +480,7 @@ def test_one_changed_bit_is_noticed_across_a_resume(
 @pytest.mark.parametrize(
     "algorithm", ["crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512"]
 )
-def test_every_digest_that_we_can_compute_is_verified(
+def test_every_supported_digest_is_verified(
     driver: FaultyDriver, obj: Object, algorithm: str
 ) -> None:
     """Whatever the service keeps is used."""
@@ -496,7 +496,7 @@ def test_every_digest_that_we_can_compute_is_verified(
         obj.read()
 
 
-def test_a_stream_raises_at_its_end(driver: FaultyDriver, obj: Object) -> None:
+def test_stream_is_verified_before_its_last_chunk(driver: FaultyDriver, obj: Object) -> None:
     """The last chunk is not handed out before the whole was verified."""
     flip_bit(driver, 5)
     seen: list[bytes] = []
@@ -505,14 +505,14 @@ def test_a_stream_raises_at_its_end(driver: FaultyDriver, obj: Object) -> None:
     assert len(CONTENT) > len(b"".join(seen))
 
 
-def test_a_part_cannot_be_verified_and_is_not(driver: FaultyDriver, obj: Object) -> None:
+def test_range_is_not_verified(driver: FaultyDriver, obj: Object) -> None:
     """The digest of the whole says nothing of a range."""
     tell_digest(driver, "_get_object", md5="0" * 32)
     assert CONTENT[1:] == obj.read(start=1)
     assert CONTENT[:-1] == obj.read(stop=len(CONTENT) - 1)
 
 
-def test_a_range_that_is_the_whole_is_verified(driver: FaultyDriver, obj: Object) -> None:
+def test_range_of_the_whole_object_is_verified(driver: FaultyDriver, obj: Object) -> None:
     """What counts is what was read, not how it was asked for."""
     tell_digest(driver, "_get_object", md5="0" * 32)
     for stop in (None, len(CONTENT), 10**9):
@@ -523,7 +523,7 @@ def test_a_range_that_is_the_whole_is_verified(driver: FaultyDriver, obj: Object
 # ---------------------------------------------------------------------- several ranges
 
 
-def test_close_ranges_are_one_request(driver: FaultyDriver, obj: Object) -> None:
+def test_close_ranges_are_read_with_one_request(driver: FaultyDriver, obj: Object) -> None:
     """What lies close together is fetched together, and cut apart."""
     spans = [(0, 10), (100, 200), (50, 60), (5, 20), (100, 200)]
     expected = [CONTENT[start:stop] for start, stop in spans]
@@ -531,7 +531,7 @@ def test_close_ranges_are_one_request(driver: FaultyDriver, obj: Object) -> None
     assert [(0, 200)] == driver.spans()
 
 
-def test_far_ranges_are_requests_of_their_own() -> None:
+def test_distant_ranges_are_read_with_separate_requests() -> None:
     """What lies between is not fetched if it is more than a megabyte."""
     driver = FaultyDriver(transfer=small_parts())
     content = CONTENT * 40
@@ -554,7 +554,7 @@ def test_far_ranges_are_requests_of_their_own() -> None:
 )
 @example(size=40, spans=[(0, 40), (10, 20)], gap=0)  # one within another
 @settings(max_examples=200, deadline=None)
-def test_ranges_are_slices(
+def test_read_ranges_equal_the_slices(
     size: int,
     spans: list[tuple[int, int | None]],
     gap: int,
@@ -575,7 +575,7 @@ def test_ranges_are_slices(
 
 
 @pytest.mark.parametrize("told", [-5, 5])
-def test_a_service_that_tells_two_sizes_is_found_out(told: int) -> None:
+def test_two_sizes_of_one_object_are_an_error(told: int) -> None:
     """One answer's size decides where the other ranges are cut."""
     driver = FaultyDriver()
     content = CONTENT * 40
@@ -598,7 +598,7 @@ def test_a_service_that_tells_two_sizes_is_found_out(told: int) -> None:
 
 
 @_WAYS
-def test_a_size_that_was_lost_on_the_way_is_asked_for_with_a_range(
+def test_missing_size_is_requested_with_a_range(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
     """A proxy that sends on in chunks drops the length, and leaves Content-Range alone."""
@@ -613,9 +613,7 @@ def test_a_size_that_was_lost_on_the_way_is_asked_for_with_a_range(
     assert len(driver.calls) <= 2
 
 
-def test_what_may_have_been_compressed_on_its_way_is_not_resumed(
-    driver: FaultyDriver, obj: Object
-) -> None:
+def test_body_with_content_encoding_is_not_resumed(driver: FaultyDriver, obj: Object) -> None:
     """It ends early, and the rest of the object is not the rest of what came."""
     break_off(driver, 1_000, ends=True)
     short = driver._around["_get_object"]
@@ -630,7 +628,7 @@ def test_what_may_have_been_compressed_on_its_way_is_not_resumed(
     assert 1 == len(driver.calls)
 
 
-def test_ranges_are_of_one_version() -> None:
+def test_ranges_of_two_versions_are_an_error() -> None:
     """An object that is replaced between two requests is an error."""
     driver = FaultyDriver()
     content = CONTENT * 40
@@ -640,13 +638,13 @@ def test_ranges_are_of_one_version() -> None:
         driver.object("c", "a").read_ranges([(0, 10), (3 * MiB, 3 * MiB + 10)])
 
 
-def test_no_ranges_are_no_request(driver: FaultyDriver, obj: Object) -> None:
+def test_no_ranges_send_no_request(driver: FaultyDriver, obj: Object) -> None:
     """An empty list asks for nothing."""
     assert [] == obj.read_ranges([])
     assert [] == driver.calls
 
 
-def test_empty_response_for_an_object_with_a_digest_is_refused(driver: FaultyDriver) -> None:
+def test_empty_response_for_an_object_with_a_digest_is_an_error(driver: FaultyDriver) -> None:
     """A digest of other content than the empty one is an `IntegrityError`."""
     container = stored(driver, b"", "b")
     tell_digest(driver, "_get_object", md5=hashlib.md5(b"what was stored").hexdigest())

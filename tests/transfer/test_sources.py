@@ -126,7 +126,7 @@ _STREAMS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", _BUFFERS)
-def test_a_buffer_is_the_content(container: Container, kind: str) -> None:
+def test_buffer_is_uploaded(container: Container, kind: str) -> None:
     """Any buffer is taken as its bytes, whatever its items and its shape."""
     source = _BUFFERS[kind]()
     expected = bytes(memoryview(source))
@@ -136,7 +136,7 @@ def test_a_buffer_is_the_content(container: Container, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", _BUFFERS)
-def test_no_view_exports_the_view_of_a_buffer(kind: str) -> None:
+def test_view_of_a_buffer_is_not_a_view_of_a_view(kind: str) -> None:
     """CPython crashes when it collects a view of another view as garbage."""
     view = bytes_view(_BUFFERS[kind]())
     assert view is not None
@@ -144,19 +144,19 @@ def test_no_view_exports_the_view_of_a_buffer(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", _STREAMS)
-def test_a_stream_is_read_to_its_end(container: Container, kind: str) -> None:
+def test_stream_is_read_to_its_end(container: Container, kind: str) -> None:
     """Any file object and any iterable of bytes, however little it gives at a time."""
     obj = container.upload_object(_STREAMS[kind](), "a")
     assert CONTENT == obj.read()
 
 
 @pytest.mark.parametrize("make", [str, Path, _PathLike], ids=["str", "Path", "PathLike"])
-def test_a_path_is_read(container: Container, path: Path, make: Callable[[Path], Any]) -> None:
+def test_path_is_read(container: Container, path: Path, make: Callable[[Path], Any]) -> None:
     """A str is a path; so is whatever says that it is one."""
     assert CONTENT == container.upload_object(make(path), "a").read()
 
 
-def test_a_relative_path_is_read(
+def test_relative_path_is_read(
     container: Container, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paths are relative to the working directory, as everywhere."""
@@ -192,7 +192,7 @@ def _spooled(path: Path) -> Any:
 
 @pytest.mark.parametrize("opened", [_buffered, _raw, _writable, _temporary, _spooled])
 @pytest.mark.parametrize("position", [0, 5, 20_000, len(CONTENT), len(CONTENT) + 10])
-def test_a_file_is_read_from_its_position_and_left_open(
+def test_file_is_read_from_its_position_and_left_open(
     container: Container, path: Path, opened: Callable[[Path], Any], position: int
 ) -> None:
     """What lies before the position stays out; afterwards the file is open, at its end."""
@@ -206,20 +206,20 @@ def test_a_file_is_read_from_its_position_and_left_open(
         assert CONTENT[:3] == file.read(3)
 
 
-def test_one_file_can_be_uploaded_piece_by_piece(container: Container) -> None:
+def test_second_upload_of_a_file_is_empty(container: Container) -> None:
     """An upload takes no byte more than it stores: a second one has nothing left to read."""
     file = io.BytesIO(CONTENT)
     assert len(CONTENT) == container.upload_object(file, "a").size
     assert 0 == container.upload_object(file, "b").size
 
 
-def test_a_mapped_file_is_a_buffer(container: Container, path: Path) -> None:
+def test_mapped_file_is_a_buffer(container: Container, path: Path) -> None:
     """A mapping is the content as a whole, and can be closed afterwards."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         assert CONTENT == container.upload_object(mapped, "a").read()
 
 
-def test_a_bytearray_is_free_afterwards(container: Container) -> None:
+def test_bytearray_can_be_resized_after_an_upload(container: Container) -> None:
     """An upload holds no buffer of the user's when it is over."""
     source = bytearray(CONTENT)
     container.upload_object(source, "a")
@@ -228,7 +228,7 @@ def test_a_bytearray_is_free_afterwards(container: Container) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, len(CONTENT)])
-def test_a_pipe_is_read(container: Container, size: int) -> None:
+def test_pipe_is_read(container: Container, size: int) -> None:
     """A descriptor that cannot seek gives what is written into it."""
     reading, writing = os.pipe()
     threading.Thread(target=_write_and_close, args=(writing, CONTENT[:size])).start()
@@ -236,7 +236,7 @@ def test_a_pipe_is_read(container: Container, size: int) -> None:
         assert CONTENT[:size] == container.upload_object(file, "a").read()
 
 
-def test_a_buffered_pipe_is_read(container: Container) -> None:
+def test_buffered_pipe_is_read(container: Container) -> None:
     """What the buffer has read already is part of the content."""
     reading, writing = os.pipe()
     threading.Thread(target=_write_and_close, args=(writing, b"head" + CONTENT)).start()
@@ -245,7 +245,7 @@ def test_a_buffered_pipe_is_read(container: Container) -> None:
         assert CONTENT == container.upload_object(file, "a").read()
 
 
-def test_a_socket_is_read(container: Container) -> None:
+def test_socket_is_read(container: Container) -> None:
     """What comes over a connection arrives whole, in however many pieces it comes."""
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=lambda: (theirs.sendall(CONTENT), theirs.close()))
@@ -260,7 +260,7 @@ def _write_and_close(descriptor: int, content: bytes) -> None:
         file.write(content)
 
 
-def test_a_named_pipe_is_read(container: Container, tmp_path: Path) -> None:
+def test_named_pipe_is_read(container: Container, tmp_path: Path) -> None:
     """The path of a pipe gives what is written into it, though its size is 0."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -270,7 +270,7 @@ def test_a_named_pipe_is_read(container: Container, tmp_path: Path) -> None:
     thread.join()
 
 
-def test_a_file_without_a_size_is_read(container: Container) -> None:
+def test_file_that_reports_no_size_is_read(container: Container) -> None:
     """A file of /proc says that it has 0 bytes, and has some."""
     if not os.path.exists("/proc/version"):
         pytest.skip("the system has no /proc")
@@ -279,7 +279,9 @@ def test_a_file_without_a_size_is_read(container: Container) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "bytearray", "BytesIO", "list", "generator", "path"])
-def test_nothing_can_be_uploaded(container: Container, tmp_path: Path, kind: str) -> None:
+def test_empty_source_makes_an_empty_object(
+    container: Container, tmp_path: Path, kind: str
+) -> None:
     """An empty source makes an empty object, with one request."""
     empty = tmp_path / "empty"
     empty.write_bytes(b"")
@@ -302,7 +304,7 @@ def test_nothing_can_be_uploaded(container: Container, tmp_path: Path, kind: str
     blocks=st.lists(st.binary(max_size=40), max_size=12),
     takes=st.lists(st.integers(1, 60), min_size=1),
 )
-def test_blocks_of_any_size_are_taken_in_any_size(blocks: list[bytes], takes: list[int]) -> None:
+def test_source_returns_as_many_bytes_as_requested(blocks: list[bytes], takes: list[int]) -> None:
     """A source gives exactly as many bytes as asked for, until there are no more."""
     source = open_source(iter(blocks))
     whole = b"".join(blocks)
@@ -327,7 +329,7 @@ class _Growing(io.BytesIO):
         return super().readinto(buffer)
 
 
-def test_a_file_that_grows_is_taken_as_it_was(container: Container) -> None:
+def test_growing_file_is_uploaded_with_its_first_size(container: Container) -> None:
     """Bytes that came after the upload began stay out of it."""
     assert CONTENT == container.upload_object(_Growing(CONTENT), "a").read()
 
@@ -340,14 +342,14 @@ class _Shrinking(io.BytesIO):
         return super().readinto(buffer)
 
 
-def test_a_file_that_shrinks_publishes_nothing(container: Container) -> None:
+def test_shrinking_file_publishes_nothing(container: Container) -> None:
     """Fewer bytes than were there at first are an error that tells both numbers."""
     with pytest.raises(IntegrityError, match=r"25100 bytes, but only 25000 could be read"):
         container.upload_object(_Shrinking(CONTENT), "a")
     assert not container.object_exists("a")
 
 
-def test_a_path_that_shrinks_publishes_nothing(container: Container, path: Path) -> None:
+def test_shrinking_path_publishes_nothing(container: Container, path: Path) -> None:
     """A file that is cut between being opened and being sent is noticed."""
     driver = container.driver
     assert isinstance(driver, FaultyDriver)
@@ -381,9 +383,7 @@ def test_a_path_that_shrinks_publishes_nothing(container: Container, path: Path)
     ],
     ids=["None", "int", "float", "object", "str", "ints", "late", "StringIO", "strided"],
 )
-def test_what_cannot_be_uploaded_is_refused(
-    container: Container, source: Any, message: str
-) -> None:
+def test_unsupported_source_is_rejected(container: Container, source: Any, message: str) -> None:
     """The message says what was given and what would be right; nothing is published."""
     with pytest.raises(InvalidTypeError, match=message) as caught:
         container.upload_object(source, "a")
@@ -393,7 +393,7 @@ def test_what_cannot_be_uploaded_is_refused(
         assert [] == list(container.list_uploads())
 
 
-def test_a_text_file_is_refused(container: Container, path: Path) -> None:
+def test_text_file_is_rejected(container: Container, path: Path) -> None:
     """A file that was opened as text would change the bytes."""
     with path.open(encoding="latin-1") as file:
         with pytest.raises(InvalidTypeError, match="'rb'"):
@@ -401,7 +401,7 @@ def test_a_text_file_is_refused(container: Container, path: Path) -> None:
         assert CONTENT == container.upload_object(file.buffer, "a").read()
 
 
-def test_text_in_disguise_is_refused(container: Container) -> None:
+def test_file_object_that_returns_text_is_rejected(container: Container) -> None:
     """A file object whose read() returns text is found out at the first block."""
 
     class Disguised:
@@ -416,7 +416,7 @@ def test_text_in_disguise_is_refused(container: Container) -> None:
         container.upload_object(UserString("text"), "a")
 
 
-def test_a_read_that_returns_too_much_is_refused(container: Container) -> None:
+def test_read_that_returns_too_much_is_rejected(container: Container) -> None:
     """A file object that ignores how much it was asked for is broken."""
 
     class Broken:
@@ -427,7 +427,7 @@ def test_a_read_that_returns_too_much_is_refused(container: Container) -> None:
         container.upload_object(Broken(), "a")
 
 
-def test_a_non_blocking_file_is_refused(container: Container) -> None:
+def test_non_blocking_file_is_rejected(container: Container) -> None:
     """A file that has nothing yet is not taken for one that has ended."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -437,7 +437,7 @@ def test_a_non_blocking_file_is_refused(container: Container) -> None:
     assert not container.object_exists("a")
 
 
-def test_a_closed_or_write_only_file_is_refused(container: Container, tmp_path: Path) -> None:
+def test_closed_or_write_only_file_is_rejected(container: Container, tmp_path: Path) -> None:
     """Such a file can give nothing, and the message says how to open it."""
     file = io.BytesIO(CONTENT)
     file.close()
@@ -448,7 +448,7 @@ def test_a_closed_or_write_only_file_is_refused(container: Container, tmp_path: 
             container.upload_object(out, "a")
 
 
-def test_a_path_that_is_not_there_is_told(container: Container, tmp_path: Path) -> None:
+def test_missing_path_is_reported(container: Container, tmp_path: Path) -> None:
     """The error is of this side, names the file, and is a FileNotFoundError."""
     missing = tmp_path / "missing.txt"
     with pytest.raises(LocalFileNotFoundError) as caught:
@@ -461,7 +461,7 @@ def test_a_path_that_is_not_there_is_told(container: Container, tmp_path: Path) 
         container.upload_object(tmp_path / "no" / "such", "a")
 
 
-def test_a_directory_is_no_source(container: Container, tmp_path: Path) -> None:
+def test_directory_is_rejected(container: Container, tmp_path: Path) -> None:
     """A folder is not uploaded in one go."""
     with pytest.raises(LocalFileIsADirectoryError):
         container.upload_object(tmp_path, "a")
@@ -469,13 +469,13 @@ def test_a_directory_is_no_source(container: Container, tmp_path: Path) -> None:
         container.upload_object(str(tmp_path), "a")
 
 
-def test_a_path_below_a_file_is_told(container: Container, path: Path) -> None:
+def test_path_below_a_file_is_reported(container: Container, path: Path) -> None:
     """What is no directory has nothing in it."""
     with pytest.raises(LocalFileError):
         container.upload_object(path / "below", "a")
 
 
-def test_only_what_was_opened_here_is_closed(container: Container, path: Path) -> None:
+def test_file_of_a_path_is_closed(container: Container, path: Path) -> None:
     """A path's descriptor is given back, after success and after failure."""
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("the system does not list a process's descriptors")
@@ -486,7 +486,7 @@ def test_only_what_was_opened_here_is_closed(container: Container, path: Path) -
     assert before == len(os.listdir("/proc/self/fd"))
 
 
-def test_a_source_that_raises_is_not_disguised(container: Container) -> None:
+def test_exception_of_the_source_is_raised(container: Container) -> None:
     """What a file object or an iterator raises comes out as it is, an OSError too."""
 
     class Broken(io.RawIOBase):
@@ -526,7 +526,7 @@ ARRAYS = {
 
 @pytest.mark.parametrize("kind", ARRAYS)
 @pytest.mark.parametrize("writeable", [True, False])
-def test_arrays_of_numpy_give_their_bytes(kind: str, writeable: bool) -> None:
+def test_numpy_array_is_uploaded(kind: str, writeable: bool) -> None:
     numpy = pytest.importorskip("numpy")
     dtype, shape, order = ARRAYS[kind]
     array = numpy.zeros(shape, dtype, order)
@@ -541,7 +541,7 @@ def test_arrays_of_numpy_give_their_bytes(kind: str, writeable: bool) -> None:
     [("f8", (3, 2), "F"), ("O", (2,), "C"), ("M8[s]", (2,), "C"), ("m8[s]", (2,), "C")],
     ids=["Fortran's order", "objects", "dates", "durations"],
 )
-def test_arrays_of_numpy_that_have_no_bytes_in_a_row_are_refused(
+def test_numpy_array_without_a_buffer_is_rejected(
     dtype: str, shape: tuple[int, ...], order: str
 ) -> None:
     numpy = pytest.importorskip("numpy")
@@ -549,14 +549,14 @@ def test_arrays_of_numpy_that_have_no_bytes_in_a_row_are_refused(
         open_source(numpy.zeros(shape, dtype, order)).take(10)
 
 
-def test_a_released_buffer_is_refused() -> None:
+def test_released_buffer_is_rejected() -> None:
     view = memoryview(b"content")
     view.release()
     with pytest.raises(InvalidTypeError):
         open_source(view)
 
 
-def test_none_from_an_iterator_is_refused(container: Container) -> None:
+def test_none_from_an_iterator_is_rejected(container: Container) -> None:
     """`None` between blocks is not the end; blocks after it must not be lost."""
     with pytest.raises(InvalidTypeError):
         container.upload_object(iter([b"a", None, b"b"]), "b")

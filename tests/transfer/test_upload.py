@@ -81,7 +81,7 @@ def _parts(driver: FaultyDriver) -> list[tuple[int, int, int]]:
 
 @_LENGTHS
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART - 1, 2 * PART])
-def test_what_is_small_goes_with_one_request(wrap: Callable[..., Any], size: int) -> None:
+def test_small_source_is_uploaded_with_one_request(wrap: Callable[..., Any], size: int) -> None:
     """Up to the threshold, the threshold included, an upload is one put and nothing else."""
     driver = _driver()
     driver.upload_object(wrap(_noise(size)), "c", "a")
@@ -91,7 +91,7 @@ def test_what_is_small_goes_with_one_request(wrap: Callable[..., Any], size: int
 
 @_LENGTHS
 @pytest.mark.parametrize("more", [1, PART - 1, PART, PART + 1, 7 * PART + 5])
-def test_what_is_large_goes_in_parts(wrap: Callable[..., Any], more: int) -> None:
+def test_large_source_is_uploaded_in_parts(wrap: Callable[..., Any], more: int) -> None:
     """Above the threshold it is one start, the parts, one finish: n parts are n + 2 requests."""
     driver = _driver()
     content = _noise(2 * PART + more)
@@ -116,7 +116,7 @@ def test_what_is_large_goes_in_parts(wrap: Callable[..., Any], more: int) -> Non
     max_put=st.integers(1, 60),
 )
 @settings(max_examples=100, deadline=None)
-def test_any_size_under_any_options_arrives(
+def test_any_size_with_any_options_is_transferred(
     size: int, part: int, threshold: int, concurrency: int, block: int, known: bool, max_put: int
 ) -> None:
     """The object has the source's bytes, no request passes a limit, and nothing is left over."""
@@ -133,7 +133,7 @@ def test_any_size_under_any_options_arrives(
     assert [] == list(container.list_uploads())
 
 
-def test_parts_are_finished_in_their_order() -> None:
+def test_finished_parts_are_listed_in_order() -> None:
     """However the parts overtake each other, the last request lists them by number."""
     driver = _driver(concurrency=3)
     later = threading.Event()
@@ -156,7 +156,7 @@ def test_parts_are_finished_in_their_order() -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 @_LENGTHS
-def test_parts_travel_side_by_side(wrap: Callable[..., Any], concurrency: int) -> None:
+def test_parts_are_sent_concurrently(wrap: Callable[..., Any], concurrency: int) -> None:
     """As many parts are under way as the options allow, and never more."""
     driver = _driver(concurrency)
     together = threading.Barrier(concurrency)
@@ -211,12 +211,12 @@ def _most_blocks_ahead(concurrency: int, write: bool) -> int:
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4])
 @pytest.mark.parametrize("write", [False, True], ids=["upload_object", "open"])
-def test_no_more_parts_are_read_than_fit_into_memory(concurrency: int, write: bool) -> None:
+def test_number_of_buffered_parts_is_limited(concurrency: int, write: bool) -> None:
     """At most concurrency + 1 parts were read and are not stored."""
     assert _most_blocks_ahead(concurrency, write) <= concurrency + 1
 
 
-def test_larger_parts_are_sent_where_the_number_is_limited() -> None:
+def test_parts_grow_if_their_number_is_limited() -> None:
     """A stream of unknown length that goes on and on is cut into ever larger parts."""
     driver = _driver()
     driver.limits = narrow(max_parts=20)
@@ -228,7 +228,7 @@ def test_larger_parts_are_sent_where_the_number_is_limited() -> None:
     assert content == obj.read()
 
 
-def test_equal_parts_are_equal() -> None:
+def test_equal_parts_have_one_size() -> None:
     """A service that wants parts of one size gets them, for unknown lengths too."""
     driver = _driver()
     driver.limits = narrow(max_parts=20, equal_parts=True)
@@ -241,7 +241,7 @@ def test_equal_parts_are_equal() -> None:
 
 
 @pytest.mark.parametrize("driver_class", [FaultyDriver, OnePutDriver])
-def test_a_source_that_is_too_large_is_refused_at_once(
+def test_too_large_source_is_rejected_at_once(
     driver_class: type[FaultyDriver], tmp_path: Path
 ) -> None:
     """Where the length is known, nothing is sent, and the path's file is closed again."""
@@ -259,7 +259,7 @@ def test_a_source_that_is_too_large_is_refused_at_once(
 
 
 @pytest.mark.parametrize("driver_class", [FaultyDriver, OnePutDriver])
-def test_a_stream_that_gets_too_large_publishes_nothing(
+def test_stream_that_becomes_too_large_publishes_nothing(
     driver_class: type[FaultyDriver],
 ) -> None:
     """Where the length is not known, the upload is given up when the limit is reached."""
@@ -278,7 +278,7 @@ def test_a_stream_that_gets_too_large_publishes_nothing(
 
 
 @_LENGTHS
-def test_without_parts_a_large_source_goes_with_one_request(wrap: Callable[..., Any]) -> None:
+def test_large_source_without_parts_is_sent_with_one_request(wrap: Callable[..., Any]) -> None:
     """A service that takes no parts gets one put, from a temporary file."""
     driver = OnePutDriver(transfer=small_parts(part_size=PART))
     driver.create_container("c")
@@ -288,7 +288,7 @@ def test_without_parts_a_large_source_goes_with_one_request(wrap: Callable[..., 
     assert ["_put_object", "_get_object"] == driver.hooks()
 
 
-def test_without_parts_a_file_is_sent_as_it_lies(tmp_path: Path) -> None:
+def test_file_without_parts_is_sent_directly(tmp_path: Path) -> None:
     """A path needs no temporary file, and an expected digest is checked before it is sent."""
     driver = OnePutDriver(transfer=small_parts(part_size=PART))
     container = driver.create_container("c")
@@ -308,7 +308,7 @@ def test_without_parts_a_file_is_sent_as_it_lies(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2 * PART, 2 * PART + 1, 11 * PART + 5])
 @_LENGTHS
-def test_progress_tells_confirmed_bytes(wrap: Callable[..., Any], size: int) -> None:
+def test_progress_reports_confirmed_bytes(wrap: Callable[..., Any], size: int) -> None:
     """It grows, never tells more than what the service has, and ends with the size."""
     driver = _driver()
     confirmed = 0
@@ -336,7 +336,7 @@ def test_progress_tells_confirmed_bytes(wrap: Callable[..., Any], size: int) -> 
     assert told[-1][1] in {total, size}
 
 
-def test_progress_is_told_in_the_callers_thread() -> None:
+def test_progress_is_called_in_the_thread_of_the_caller() -> None:
     """A callback may touch what belongs to the thread that uploads, such as a widget."""
     threads = set()
     driver = _driver()
@@ -377,7 +377,7 @@ _SIZES = pytest.mark.parametrize(
 
 @_ERRORS
 @_SIZES
-def test_a_source_that_raises_publishes_nothing(
+def test_source_that_raises_publishes_nothing(
     driver: FaultyDriver, error: BaseException, size: int
 ) -> None:
     """What the source raises comes out as it is; the old object stays, no part does."""
@@ -389,7 +389,7 @@ def test_a_source_that_raises_publishes_nothing(
 
 @_ERRORS
 @pytest.mark.parametrize("hook", ["_start_upload", "_put_part", "_finish_upload"])
-def test_a_hook_that_raises_publishes_nothing(
+def test_hook_that_raises_publishes_nothing(
     driver: FaultyDriver, error: BaseException, hook: str
 ) -> None:
     """A failure in whichever request, in whichever thread, takes back what was sent."""
@@ -413,7 +413,7 @@ def test_progress_that_raises_stops_the_upload(driver: FaultyDriver, error: Base
     _old_and_nothing_else(driver)
 
 
-def test_an_upload_that_failed_can_be_done_again(driver: FaultyDriver) -> None:
+def test_failed_upload_can_be_repeated(driver: FaultyDriver) -> None:
     """Nothing of a failure stays in the driver."""
     with pytest.raises(_BrokenError):
         driver.upload_object(breaking(_noise(5 * PART), _BrokenError()), "c", "a")
@@ -447,7 +447,7 @@ def test_no_part_is_sent_after_the_abort(driver: FaultyDriver) -> None:
     _old_and_nothing_else(driver)
 
 
-def test_an_abort_that_fails_hides_nothing(
+def test_failed_abort_does_not_hide_the_error(
     driver: FaultyDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The error that stopped the upload is raised; the log tells which upload is left."""
@@ -463,7 +463,7 @@ def test_an_abort_that_fails_hides_nothing(
     assert "reset" in message
 
 
-def test_an_error_tells_what_it_is_about(driver: FaultyDriver) -> None:
+def test_error_names_operation_container_and_object(driver: FaultyDriver) -> None:
     """An error from a part's thread carries operation, container and object."""
     fail(driver, "_put_part", ServiceError("no", code="Broken"))
     with pytest.raises(ServiceError) as caught:
@@ -482,7 +482,7 @@ def test_an_error_tells_what_it_is_about(driver: FaultyDriver) -> None:
 
 @pytest.mark.parametrize("driver_class", [FaultyDriver, OnePutDriver])
 @pytest.mark.parametrize("size", [0, PART, 8 * PART])
-def test_a_flag_that_is_set_already_sends_nothing(
+def test_cancelled_upload_sends_nothing(
     driver_class: type[FaultyDriver], size: int, tmp_path: Path
 ) -> None:
     """A cancelled upload makes no request that writes."""
@@ -499,7 +499,7 @@ def test_a_flag_that_is_set_already_sends_nothing(
     assert [] == driver.calls
 
 
-def test_another_thread_cancels(driver: FaultyDriver) -> None:
+def test_other_thread_can_cancel(driver: FaultyDriver) -> None:
     """A flag that is set while parts travel stops them; all is taken back."""
     flag = threading.Event()
     sent = threading.Event()
@@ -526,7 +526,7 @@ def test_another_thread_cancels(driver: FaultyDriver) -> None:
     _old_and_nothing_else(driver)
 
 
-def test_a_flag_is_looked_at_before_publishing(driver: FaultyDriver) -> None:
+def test_flag_is_checked_before_publishing(driver: FaultyDriver) -> None:
     """A flag that is set with the last part still keeps the object from being published."""
     flag = threading.Event()
 
@@ -550,7 +550,7 @@ def test_a_flag_is_looked_at_before_publishing(driver: FaultyDriver) -> None:
 )
 @pytest.mark.parametrize("size", [0, PART, 2 * PART + 1, 9 * PART])
 @_LENGTHS
-def test_an_expected_digest_is_checked(
+def test_expected_digest_is_checked(
     driver: FaultyDriver, wrap: Callable[..., Any], algorithm: str, size: int
 ) -> None:
     """The right one lets the upload through; a wrong one publishes nothing."""
@@ -569,7 +569,7 @@ def test_an_expected_digest_is_checked(
     assert content == obj.read()
 
 
-def test_a_bad_checksum_is_refused_before_the_source_is_read(driver: FaultyDriver) -> None:
+def test_invalid_checksum_is_rejected_before_the_source_is_read(driver: FaultyDriver) -> None:
     """A digest of the wrong form is a mistake of the caller's, and nothing happens."""
     source = io.BytesIO(b"abc")
     with pytest.raises(InvalidOptionError, match="checksum"):
@@ -581,9 +581,7 @@ def test_a_bad_checksum_is_refused_before_the_source_is_read(driver: FaultyDrive
 @pytest.mark.parametrize(
     ("hook", "size"), [("_put_object", PART), ("_finish_upload", 5 * PART)], ids=["put", "parts"]
 )
-def test_what_the_service_says_it_stored_is_compared(
-    driver: FaultyDriver, hook: str, size: int
-) -> None:
+def test_digest_of_the_service_is_compared(driver: FaultyDriver, hook: str, size: int) -> None:
     """A service that tells another digest than that of our bytes has stored other bytes."""
     tell_digest(driver, hook, md5="0" * 32)
     with pytest.raises(IntegrityError, match="stored other bytes"):
@@ -593,7 +591,7 @@ def test_what_the_service_says_it_stored_is_compared(
 @pytest.mark.parametrize(
     ("hook", "size"), [("_put_object", PART), ("_finish_upload", 5 * PART)], ids=["put", "parts"]
 )
-def test_a_digest_that_we_did_not_compute_is_no_error(
+def test_digest_that_was_not_computed_is_ignored(
     driver: FaultyDriver, hook: str, size: int
 ) -> None:
     """Only what both sides know can be compared."""
@@ -602,7 +600,7 @@ def test_a_digest_that_we_did_not_compute_is_no_error(
 
 
 @pytest.mark.parametrize(("hook", "size"), [("_put_object", PART), ("_finish_upload", 5 * PART)])
-def test_another_size_is_an_error(driver: FaultyDriver, hook: str, size: int) -> None:
+def test_different_stored_size_is_an_error(driver: FaultyDriver, hook: str, size: int) -> None:
     """A service that says it stored fewer bytes is believed."""
     driver.around(hook, lambda real, *arguments: ObjectInfo("a", size=size - 1))
     with pytest.raises(IntegrityError, match=f"{size} bytes were sent, .* stored {size - 1}"):
@@ -613,7 +611,7 @@ def test_another_size_is_an_error(driver: FaultyDriver, hook: str, size: int) ->
 
 
 @pytest.mark.parametrize("size", [PART, 5 * PART])
-def test_conditions_hold_for_puts_and_parts(driver: FaultyDriver, size: int) -> None:
+def test_condition_applies_to_puts_and_parts(driver: FaultyDriver, size: int) -> None:
     """A condition that does not hold publishes nothing, however the bytes travel."""
     with pytest.raises(ObjectAlreadyExistsError):
         driver.upload_object(_noise(size), "c", "a", if_absent=True)
@@ -625,7 +623,7 @@ def test_conditions_hold_for_puts_and_parts(driver: FaultyDriver, size: int) -> 
     assert obj.etag != etag
 
 
-def test_a_condition_that_is_lost_while_parts_travel_publishes_nothing() -> None:
+def test_condition_is_checked_when_parts_are_published() -> None:
     """`if_absent` holds at the moment of publishing, not only at the beginning."""
     driver = _driver()
 
@@ -642,7 +640,7 @@ def test_a_condition_that_is_lost_while_parts_travel_publishes_nothing() -> None
 
 
 @pytest.mark.parametrize("size", [PART, 5 * PART])
-def test_the_result_is_known_without_asking_again(size: int) -> None:
+def test_result_of_an_upload_needs_no_request(size: int) -> None:
     """An upload's object knows size, type, metadata, digest and ETag from the answer."""
     driver = _driver()
     content = _noise(size)
@@ -657,7 +655,7 @@ def test_the_result_is_known_without_asking_again(size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "local"])
-def test_a_failed_upload_leaves_no_file(kind: str, tmp_path: Path) -> None:
+def test_failed_upload_leaves_no_file(kind: str, tmp_path: Path) -> None:
     """Also the local driver has nothing of a failed upload, neither object nor part."""
     transfer = small_parts(part_size=PART)
     driver: Any = FaultyDriver(transfer=transfer)

@@ -106,7 +106,7 @@ Way = Callable[[Object, Path], bytes]
 @pytest.mark.parametrize("algorithm", ["md5", "sha256", "crc32", "crc32c", "crc64nvme"])
 @pytest.mark.parametrize("has", ["digests", "combined", "both"])
 @WAYS
-def test_the_parts_are_verified(
+def test_parts_are_verified(
     driver: FaultyDriver, tmp_path: Path, way: Way, has: str, algorithm: str
 ) -> None:
     """By their own digests, by the digest of those, or by both."""
@@ -127,9 +127,7 @@ def test_the_parts_are_verified(
 
 
 @WAYS
-def test_right_parts_do_not_make_up_for_a_wrong_digest_of_them(
-    driver: FaultyDriver, tmp_path: Path, way: Way
-) -> None:
+def test_wrong_combined_digest_is_an_error(driver: FaultyDriver, tmp_path: Path, way: Way) -> None:
     """As where parts are missing, or in another order, in what the service has put together."""
     answer_with(driver, replace(composite_of("md5", CONTENT, SIZES), combined="0" * 32))
 
@@ -141,7 +139,7 @@ def test_right_parts_do_not_make_up_for_a_wrong_digest_of_them(
     ("position", "number"), [(0, 1), (16_999, 1), (17_000, 3), (17_001, 4), (92_164, 5)]
 )
 @WAYS
-def test_the_error_names_the_part(
+def test_error_names_the_part(
     driver: FaultyDriver, tmp_path: Path, way: Way, position: int, number: int
 ) -> None:
     answer_with(driver, composite_of("md5", CONTENT, SIZES))
@@ -153,7 +151,7 @@ def test_the_error_names_the_part(
 
 @pytest.mark.parametrize("cut", [1, 16_999, 17_000, 17_001, 30_000])
 @WAYS
-def test_a_resumed_read_is_verified(
+def test_resumed_read_is_verified(
     driver: FaultyDriver, tmp_path: Path, way: Way, cut: int
 ) -> None:
     """The seam may lie anywhere in a part or between two; the driver is asked once."""
@@ -164,7 +162,7 @@ def test_a_resumed_read_is_verified(
     assert 1 == driver.hooks().count("_find_composite")
 
 
-def test_a_wrong_part_ends_a_stream_early(driver: FaultyDriver) -> None:
+def test_wrong_part_ends_a_stream_early(driver: FaultyDriver) -> None:
     """What comes behind a part that is not right is not waited for."""
     answer_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, flip_bit, 100)
@@ -175,7 +173,7 @@ def test_a_wrong_part_ends_a_stream_early(driver: FaultyDriver) -> None:
     assert 16_000 == len(b"".join(seen))
 
 
-def test_what_raised_holds_no_buffer(driver: FaultyDriver) -> None:
+def test_error_holds_no_buffer(driver: FaultyDriver) -> None:
     """The user's buffer can be resized while the error is alive."""
     answer_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, flip_bit, 100)
@@ -192,7 +190,7 @@ def test_what_raised_holds_no_buffer(driver: FaultyDriver) -> None:
 @pytest.mark.parametrize(
     ("start", "stop", "whole"), [(1, None, False), (0, 50_000, False), (0, len(CONTENT), True)]
 )
-def test_only_a_whole_read_asks(
+def test_only_a_whole_read_requests_the_parts(
     driver: FaultyDriver, start: int, stop: int | None, whole: bool
 ) -> None:
     """A range costs no second request."""
@@ -205,7 +203,7 @@ def test_only_a_whole_read_asks(
 
 
 @WAYS
-def test_nothing_is_asked_where_there_is_a_digest_of_the_whole(
+def test_parts_are_not_requested_if_the_whole_has_a_digest(
     driver: FaultyDriver, tmp_path: Path, way: Way
 ) -> None:
     beside(driver, lambda driver: tell_digest(driver, "_get_object", crc32c="0" * 8))
@@ -215,7 +213,7 @@ def test_nothing_is_asked_where_there_is_a_digest_of_the_whole(
     assert "_find_composite" not in driver.hooks()
 
 
-def test_nothing_is_asked_of_nothing(driver: FaultyDriver) -> None:
+def test_parts_of_an_empty_object_are_not_requested(driver: FaultyDriver) -> None:
     stored(driver, b"", "empty")
 
     assert b"" == driver.object("c", "empty").read()
@@ -224,7 +222,7 @@ def test_nothing_is_asked_of_nothing(driver: FaultyDriver) -> None:
 
 @pytest.mark.parametrize("composite", [None, Composite("xxh3", [len(CONTENT)], ["0" * 16])])
 @WAYS
-def test_what_nobody_can_compute_is_not_verified(
+def test_unsupported_algorithm_is_not_verified(
     driver: FaultyDriver, tmp_path: Path, way: Way, composite: Composite | None
 ) -> None:
     answer_with(driver, composite)
@@ -241,7 +239,7 @@ def test_what_nobody_can_compute_is_not_verified(
     ],
 )
 @WAYS
-def test_parts_that_do_not_fit_the_object_are_an_error(
+def test_parts_of_another_total_size_are_an_error(
     driver: FaultyDriver, tmp_path: Path, way: Way, composite: Composite
 ) -> None:
     answer_with(driver, composite)
@@ -251,9 +249,7 @@ def test_parts_that_do_not_fit_the_object_are_an_error(
 
 
 @WAYS
-def test_a_driver_that_cannot_tell_fails_the_read(
-    driver: FaultyDriver, tmp_path: Path, way: Way
-) -> None:
+def test_error_of_find_composite_is_raised(driver: FaultyDriver, tmp_path: Path, way: Way) -> None:
     """A driver that wants to go on says `None`; what it raises is the read's error."""
 
     def refuse(real: Any, *arguments: Any) -> None:
@@ -270,7 +266,7 @@ def test_a_driver_that_cannot_tell_fails_the_read(
     cuts=st.lists(st.integers(0, 400), max_size=8),
     flip=st.integers(0, 400),
 )
-def test_any_parts_in_any_pieces(sizes: list[int], cuts: list[int], flip: int) -> None:
+def test_parts_are_verified_in_any_pieces(sizes: list[int], cuts: list[int], flip: int) -> None:
     content = bytearray(CONTENT[: sum(sizes)])
     composite = composite_of("crc32", bytes(content), sizes)
     driver = FaultyDriver()
@@ -296,7 +292,7 @@ def pieces(content: bytearray, cuts: list[int]) -> Iterable[bytes]:
 
 
 @pytest.mark.parametrize("algorithm", POLYNOMIALS)
-def test_crcs_of_ranges_make_up_the_crc_of_the_whole(
+def test_crcs_of_ranges_are_combined(
     driver: FaultyDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str
 ) -> None:
     """A download in ranges does not read its file again, and notices one changed bit."""

@@ -25,7 +25,7 @@ def _crew_threads() -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_as_many_jobs_run_as_allowed_and_no_more(size: int) -> None:
+def test_number_of_concurrent_jobs_is_limited(size: int) -> None:
     """The crew fills up, and a further job waits for a place."""
     running, most = 0, 0
     lock = threading.Lock()
@@ -51,7 +51,7 @@ def test_as_many_jobs_run_as_allowed_and_no_more(size: int) -> None:
     assert [] == _crew_threads()
 
 
-def test_a_further_job_waits_outside() -> None:
+def test_submit_waits_for_a_free_worker() -> None:
     """What a job needs, such as a part in memory, is not queued up beyond the size."""
     submitted = threading.Event()
     too_early: list[bool] = []
@@ -68,7 +68,7 @@ def test_a_further_job_waits_outside() -> None:
     assert [False] == too_early
 
 
-def test_results_arrive_in_the_thread_that_submits() -> None:
+def test_results_are_passed_in_the_submitting_thread() -> None:
     """What takes the results needs no lock."""
     threads: list[str] = []
     with WorkerPool[int](3, lambda _: threads.append(threading.current_thread().name)) as crew:
@@ -79,7 +79,7 @@ def test_results_arrive_in_the_thread_that_submits() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
-def test_the_first_failure_reaches_the_caller(error: BaseException) -> None:
+def test_first_failure_is_raised(error: BaseException) -> None:
     """What a job raises comes out as it is, and the crew's threads end."""
 
     def job() -> int:
@@ -91,7 +91,7 @@ def test_the_first_failure_reaches_the_caller(error: BaseException) -> None:
     assert [] == _crew_threads()
 
 
-def test_a_failure_stops_the_jobs_that_look() -> None:
+def test_failure_stops_jobs_at_a_checkpoint() -> None:
     """Jobs at a checkpoint end early, and no further job begins."""
     begun = threading.Event()
     ended: list[str] = []
@@ -116,7 +116,7 @@ def test_a_failure_stops_the_jobs_that_look() -> None:
     assert ["early"] == ended
 
 
-def test_an_exception_in_the_block_waits_for_the_jobs() -> None:
+def test_exception_in_the_block_waits_for_the_jobs() -> None:
     """Nothing runs behind the back of whoever handles the exception."""
     begun, go_on = threading.Event(), threading.Event()
     done: list[int] = []
@@ -139,7 +139,7 @@ def test_an_exception_in_the_block_waits_for_the_jobs() -> None:
     assert [1] == done
 
 
-def test_a_flag_cancels() -> None:
+def test_flag_cancels_the_jobs() -> None:
     """The flag is looked at before each job, at the end, and at each checkpoint."""
     flag = threading.Event()
     crew = WorkerPool[int](2, lambda _: None, flag)
@@ -152,7 +152,7 @@ def test_a_flag_cancels() -> None:
                 step()
 
 
-def test_a_stopped_crew_takes_no_jobs() -> None:
+def test_stopped_pool_rejects_jobs() -> None:
     """stop() may be called again, and is for good."""
     crew = WorkerPool[int](2, lambda _: None)
     crew.stop()
@@ -161,7 +161,7 @@ def test_a_stopped_crew_takes_no_jobs() -> None:
         crew.submit(int, 1)
 
 
-def test_no_thread_is_started_for_nothing() -> None:
+def test_pool_without_jobs_starts_no_thread() -> None:
     """A crew that is given no job costs no thread."""
     before = threading.active_count()
     with WorkerPool[int](8, lambda _: None) as crew:
@@ -169,7 +169,7 @@ def test_no_thread_is_started_for_nothing() -> None:
         assert before == threading.active_count()
 
 
-def test_run_all_keeps_the_order() -> None:
+def test_map_concurrently_keeps_the_order() -> None:
     """Results come in the order of the items, whichever is ready first."""
     second_done = threading.Event()
 
@@ -184,7 +184,7 @@ def test_run_all_keeps_the_order() -> None:
     assert [] == map_concurrently(job, [], 2)
 
 
-def test_run_all_reads_its_items_as_they_are_needed() -> None:
+def test_map_concurrently_reads_items_as_needed() -> None:
     """An endless iterator is not drained before the first failure."""
     drawn: list[int] = []
 
