@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 
+from ..errors import IntegrityError
 from ..redaction import Hidden
 from ..values import ObjectInfo
 
@@ -38,6 +39,19 @@ def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) ->
     known = info.checksums.keys() & checksums.keys()
     same = all(info.checksums[algorithm] == checksums[algorithm] for algorithm in known)
     return bool(known) and same and info.size == size
+
+
+def require_digest(expected: str | None, found: str | None, what: str) -> None:
+    """
+    Raise `IntegrityError` if the service stored other bytes than it should have.
+
+    Args:
+        expected: The digest or the ETag of the right bytes; `None` if it is not known.
+        found: The one in the response.
+        what: What happened, and what the digest is of: the beginning of the message.
+    """
+    if expected is not None and found != expected:
+        raise IntegrityError(f"{what} should be {expected}, but is {found}")
 
 
 def key_headers(key: object, prefix: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...errors import (
-    IntegrityError,
     NotSupportedError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -11,6 +10,7 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.headers import clean_etag
+from ...rest.checksums import require_digest
 from ...rest.confirming import Protection
 from ...rest.copying import (
     check_copy_onto_itself,
@@ -131,11 +131,7 @@ class Copier:
                 if error.status == 409 and conditions.if_absent:  # another write was faster
                     self._objects.require_absent(*target)
                 raise
-            if expected is not None and etag != expected:
-                raise IntegrityError(
-                    "the service copied other content than that of the source: the MD5 should be"
-                    f" {expected}, but is {etag}"
-                )
+            require_digest(expected, etag, "the service copied other content: its MD5")
             return ObjectInfo(target[1], size=info.size, etag=etag,
                               checksums=dialect.checksums({}, etag))  # fmt: skip
 

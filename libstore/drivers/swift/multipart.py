@@ -11,7 +11,6 @@ from urllib.parse import quote, unquote
 from ...errors import (
     AccessDeniedError,
     ContainerNotFoundError,
-    IntegrityError,
     NotSupportedError,
     ObjectNotFoundError,
     ServiceError,
@@ -19,6 +18,7 @@ from ...errors import (
 )
 from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...listing import iterate_pages
+from ...rest.checksums import require_digest
 from ...rest.confirming import Written, is_lost
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
@@ -118,11 +118,7 @@ class Uploads:
         )  # fmt: skip
         response.close()
         etag = clean_etag(response.headers.get("etag"))
-        if etag != digest:
-            raise IntegrityError(
-                f"the service stored another part {number} than was sent: its MD5 should be"
-                f" {digest}, but is {etag}"
-            )
+        require_digest(digest, etag, f"the service stored another part {number}: its MD5")
         return Part(number, offset, payload.size, digest, {"md5": digest})
 
     def parts(self, upload: Upload) -> Page[Part]:
@@ -173,11 +169,7 @@ class Uploads:
             info = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
             # The ETag is not sent, because Ceph's gateway would compare it with that of the
             # manifest's text: https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
-            if info.etag != etag:
-                raise IntegrityError(
-                    "the service joined other parts than were sent: the ETag should be"
-                    f" {etag}, but is {info.etag}"
-                )
+            require_digest(etag, info.etag, "the service joined other parts: the ETag")
             return replace(info, checksums={"md5": md5} if md5 else {})
 
         place = (upload.container, upload.name)
