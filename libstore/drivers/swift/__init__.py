@@ -1,8 +1,7 @@
 """
-OpenStack Swift, and whatever speaks its API.
+OpenStack Swift, and services that speak its API.
 
-What it knows as an account, a container and an object this library knows as a driver, a
-`Container` and an `Object`. https://docs.openstack.org/api-ref/object-store/
+An account of Swift is a driver here. https://docs.openstack.org/api-ref/object-store/
 """
 
 from __future__ import annotations
