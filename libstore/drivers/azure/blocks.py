@@ -25,9 +25,7 @@ from ...http.xml import write
 from ...rest.checksums import base64_of
 from ...rest.confirming import Head, Written
 from ...rest.dialect import condition_headers
-from ...rest.operation import Operation
-from ...rest.reading import range_of
-from ...values import Conditions, ObjectInfo, Part, Span, Upload
+from ...values import Conditions, ObjectInfo, Part, Upload
 from . import dialect, operations
 from .client import AzureClient
 
@@ -62,26 +60,19 @@ class Blocks:
         return Upload(container, name, upload_id, _started(upload_id))
 
     def put(
-        self, upload: Upload, number: int, content: Content, headers: Mapping[str, str]
-    ) -> str:
-        """Send one block, and return its id."""
-        return self._put(operations.PUT_BLOCK, upload, number, content, headers)
-
-    def put_from_url(
-        self, upload: Upload, number: int, span: Span, headers: Mapping[str, str]
-    ) -> str:
-        """Have the service read one block itself, and return its id."""
-        ranged = {**headers, "x-ms-source-range": range_of(span)}
-        return self._put(operations.PUT_BLOCK_FROM_URL, upload, number, None, ranged)
-
-    def _put(
         self,
-        operation: Operation,
         upload: Upload,
         number: int,
-        content: Content | None,
         headers: Mapping[str, str],
+        content: Content | None = None,
     ) -> str:
+        """
+        Send one block, and return its id.
+
+        Args:
+            content: Without it the service reads the block from the URL in the headers.
+        """
+        operation = operations.PUT_BLOCK if content is not None else operations.PUT_BLOCK_FROM_URL
         block_id = base64.b64encode(f"{upload.id}-{number:05}".encode()).decode()
         self._client.send(
             operation, upload.container, upload.name,

@@ -30,6 +30,7 @@ from ...rest.copying import (
     require_etag,
 )
 from ...rest.dialect import condition_headers, quoted_etag
+from ...rest.reading import range_of
 from ...values import Conditions, CopyOptions, Limits, ObjectInfo, Span, Upload, WriteOptions
 from . import dialect, operations
 from .blocks import Blocks
@@ -287,15 +288,16 @@ class Copier:
         span: Span,
         headers: Mapping[str, str],
     ) -> str:
+        headers = {**headers, "x-ms-source-range": range_of(span)}
         # Made anew for each block: a token may expire before the last one is copied.
         used = other._source_headers(source)
         try:
-            return self._blocks.put_from_url(upload, number, span, {**headers, **used})
+            return self._blocks.put(upload, number, {**headers, **used})
         except StorageError as error:
             fresh = other._source_headers(source)
             if error.code != _UNREADABLE or fresh.get(_AUTHORIZATION) == used.get(_AUTHORIZATION):
                 raise
-            return self._blocks.put_from_url(upload, number, span, {**headers, **fresh})
+            return self._blocks.put(upload, number, {**headers, **fresh})
 
     def _source_url(self, source: Place, *, signed: bool) -> str:
         access = self._client.access

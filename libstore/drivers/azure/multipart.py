@@ -48,7 +48,7 @@ class Uploads:
         """Send one part."""
         md5 = payload.digest("md5")
         headers = {"content-md5": base64_of(md5), **self._encryption_of(upload)}
-        block_id = self._blocks.put(upload, number, payload, headers)
+        block_id = self._blocks.put(upload, number, headers, payload)
         return Part(number, offset, payload.size, block_id, {"md5": md5})
 
     def finish(
