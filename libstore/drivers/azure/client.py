@@ -13,6 +13,7 @@ from ...redaction import Hidden
 from ...rest.client import Location, ServiceClient
 from ...retry import RetryPolicy
 from ...values import MiB
+from . import operations
 from .errors import error_mapper
 from .settings import Access
 
@@ -42,6 +43,13 @@ class AzureClient(ServiceClient):
     ) -> None:
         super().__init__(transport, error_mapper(), retry)
         self.access = access
+
+    def head_container(self, name: str) -> Mapping[str, str]:
+        """Return the headers that describe a container."""
+        query = {"restype": "container"}
+        response = self.send(operations.GET_CONTAINER, name, query=query)
+        response.close()
+        return response.headers
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:

@@ -175,7 +175,7 @@ class Copier:
                     operations.COPY_BLOB, *target, headers=headers, idempotent=not bound
                 )
             except ContainerNotFoundError as error:
-                missing = find_missing([target[0]], self._head_container)
+                missing = find_missing([target[0]], self._client.head_container)
                 error.container = source[0] if missing is None else missing.container
                 raise
             response.close()
@@ -244,10 +244,6 @@ class Copier:
             return
         headers = condition_headers(Conditions(if_match=info.etag))
         self._client.send(operations.DELETE_BLOB, *target, headers=headers).close()
-
-    def _head_container(self, name: str) -> None:
-        query = {"restype": "container"}
-        self._client.send(operations.GET_CONTAINER, name, query=query).close()
 
     # ------------------------------------------------------------------ many requests
 

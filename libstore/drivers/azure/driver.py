@@ -135,9 +135,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
             headers[dialect.TOKEN] = token
 
         def has_token() -> bool:
-            response = self._client.send(operations.GET_CONTAINER, name, query=_CONTAINER)
-            response.close()
-            return response.headers.get(dialect.TOKEN) == token
+            return self._client.head_container(name).get(dialect.TOKEN) == token
 
         def create() -> ContainerInfo:
             self._client.send(
@@ -154,9 +152,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        response = self._client.send(operations.GET_CONTAINER, name, query=_CONTAINER)
-        response.close()
-        return dialect.container_info(name, response.headers)
+        return dialect.container_info(name, self._client.head_container(name))
 
     @override
     def _delete_container(self, name: str) -> None:

@@ -15,14 +15,9 @@ _STORED = ("etag", "last-modified", *_GENUINE)
 LIST_CONTAINERS = Operation("ListContainers", "GET", ACCOUNT, response=XML)
 GET_USER_DELEGATION_KEY = Operation("GetUserDelegationKey", "POST", ACCOUNT, response=XML)
 CREATE_CONTAINER = Operation(
-    "CreateContainer",
-    "PUT",
-    CONTAINER,
-    creates=True,
-    idempotent=False,
-    success=(201,),
-    proof=_STORED,
-)
+    "CreateContainer", "PUT", CONTAINER,
+    creates=True, idempotent=False, success=(201,), proof=_STORED,
+)  # fmt: skip
 GET_CONTAINER = Operation("GetContainer", "HEAD", CONTAINER, proof=_STORED)
 DELETE_CONTAINER = Operation(
     "DeleteContainer", "DELETE", CONTAINER, idempotent=False, success=(202,), proof=_GENUINE
