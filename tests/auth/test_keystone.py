@@ -1,4 +1,4 @@
-"""What is asked of OpenStack's identity services, and what their answers say."""
+"""Requests to OpenStack's identity services, and their responses."""
 
 from __future__ import annotations
 

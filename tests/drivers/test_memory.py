@@ -79,7 +79,7 @@ class TestSignedURLs:
         assert "a" not in box
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-    def test_a_url_is_for_one_method(
+    def test_url_is_for_one_method(
         self, driver: MemoryDriver, box: Container, method: str
     ) -> None:
         obj = box.upload_object(b"content", "a")
@@ -103,7 +103,7 @@ class TestSignedURLs:
             ("expires=", "expires=9"),
         ],
     )
-    def test_a_url_that_was_changed_is_refused(
+    def test_changed_url_is_rejected(
         self, driver: MemoryDriver, box: Container, old: str, new: str
     ) -> None:
         for place in (box, driver.create_container("cox")):
@@ -116,13 +116,13 @@ class TestSignedURLs:
         with pytest.raises(AccessDeniedError):
             driver.redeem_url(changed)
 
-    def test_a_url_of_another_driver_is_refused(self, driver: MemoryDriver) -> None:
+    def test_url_of_another_driver_is_rejected(self, driver: MemoryDriver) -> None:
         other = MemoryDriver().create_container("box").upload_object(b"content", "a")
         driver.create_container("box").upload_object(b"content", "a")
         with pytest.raises(AccessDeniedError):
             driver.redeem_url(other.sign_url())
 
-    def test_a_url_expires(self, driver: MemoryDriver, box: Container) -> None:
+    def test_url_expires(self, driver: MemoryDriver, box: Container) -> None:
         url = box.upload_object(b"content", "a").sign_url(expires=0.001)
         until = time.time() + 0.002
         while time.time() <= until:
@@ -168,7 +168,7 @@ class TestPickles:
         with pytest.raises(InvalidOptionError, match="was deleted"):
             pickle.loads(pickled)
 
-    def test_a_store_ends_with_its_driver(self) -> None:
+    def test_store_ends_with_its_driver(self) -> None:
         box = MemoryDriver().create_container("box")
         box.upload_object(b"content", "a")
         assert b"content" == box.read_object("a")
@@ -215,13 +215,13 @@ def test_there_are_515_naughty_strings(box: Container) -> None:
         box.upload_object(b"", "")
 
 
-def test_a_name_of_1025_bytes_is_refused(box: Container) -> None:
+def test_name_of_1025_bytes_is_rejected(box: Container) -> None:
     with pytest.raises(InvalidNameError):
         box.upload_object(b"", "é" * 512 + "x")
 
 
-def test_containers_have_their_count(driver: MemoryDriver, box: Container) -> None:
-    """The reference tells all that a service could."""
+def test_container_has_count_and_size(driver: MemoryDriver, box: Container) -> None:
+    """The memory driver reports all attributes."""
     box.upload_object(b"content", "a")
     box.upload_object(b"more", "b")
     box.refresh()
@@ -229,7 +229,7 @@ def test_containers_have_their_count(driver: MemoryDriver, box: Container) -> No
     assert box.created is not None
 
 
-def test_no_two_writes_have_one_etag(box: Container) -> None:
+def test_each_write_has_a_new_etag(box: Container) -> None:
     """The same content written again is another version."""
     first = box.upload_object(b"content", "a")
     second = box.upload_object(b"content", "a")
@@ -237,7 +237,7 @@ def test_no_two_writes_have_one_etag(box: Container) -> None:
     assert first.etag != second.etag
 
 
-def test_copy_of_a_replaced_source_is_refused() -> None:
+def test_copy_of_a_replaced_source_is_an_error() -> None:
     with MemoryDriver() as driver:
         driver.create_container("c").upload_object(b"1", "a")
         with pytest.raises(ObjectChangedError):

@@ -1,4 +1,4 @@
-"""A scripted server, a client that talks to it, and a time that only moves when it is told to."""
+"""A scripted server, a client of it, and a clock that tests advance."""
 
 from __future__ import annotations
 

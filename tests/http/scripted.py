@@ -1,4 +1,4 @@
-"""A server on loopback that plays a list of answers, hostile ones too."""
+"""A server on loopback that sends a list of responses, including hostile ones."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ class Time:
 
 
 class Tunnel(Listener):
-    """A proxy that opens tunnels; `refusal` is what it answers instead."""
+    """A proxy that opens tunnels; `refusal` is its response instead."""
 
     def __init__(self, refusal: bytes | None = None) -> None:
         super().__init__()

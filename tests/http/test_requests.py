@@ -1,4 +1,4 @@
-"""What goes out: exact bytes, nothing smuggled in, bodies of all kinds, early answers."""
+"""Requests: exact bytes, rejected injections, bodies of all kinds, early responses."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_failed_seek_is_undone(container: Container) -> None:
 
 
 def test_seek_without_effect_is_detected(container: Container) -> None:
-    """It says nothing, but the position tells."""
+    """The position shows it."""
     file = _File()
 
     def seek(offset: int, whence: int = 0) -> int:
@@ -141,7 +141,7 @@ def test_seek_without_effect_is_detected(container: Container) -> None:
 
 
 def test_seek_may_return_none(container: Container) -> None:
-    """As in Python 2; the position tells how long the file is."""
+    """As in Python 2; the position is the length of the file."""
     file = _File()
     file._methods["seek"] = lambda *where: file.file.seek(*where) and None
     totals = set()

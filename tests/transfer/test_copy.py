@@ -203,7 +203,7 @@ def test_condition_applies_between_services(source: FaultyDriver, target: Storag
 
 
 def test_metadata_that_the_target_cannot_store_is_rejected(source: FaultyDriver) -> None:
-    """The source's answer is given back, and nothing is written."""
+    """The response of the source is closed, and nothing is written."""
     target = FaultyDriver()
     container = target.create_container("t")
     target.calls.clear()
@@ -218,7 +218,7 @@ def test_metadata_that_the_target_cannot_store_is_rejected(source: FaultyDriver)
 def test_progress_of_a_copy_ends_with_the_size(
     source: FaultyDriver, target: StorageDriver
 ) -> None:
-    """The total is known from the first answer."""
+    """The total is known from the first response."""
     calls: list[tuple[int, int | None]] = []
     source.object("c", "large").copy(
         target.get_container("t"), progress=lambda *call: calls.append(call)

@@ -1,4 +1,4 @@
-"""CRCs that the standard library lacks: against known answers, and against compiled ones."""
+"""CRCs that the standard library lacks, compared with known values and compiled functions."""
 
 from __future__ import annotations
 

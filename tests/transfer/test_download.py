@@ -112,7 +112,7 @@ def test_small_object_is_downloaded_with_one_request(
 def test_large_object_is_downloaded_in_ranges(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
-    """The first answer tells the size; the rest is asked for in parts of that version."""
+    """The first response has the size; the rest of that version is requested in ranges."""
     container.download_object("large", folder / "a")
     assert LARGE == (folder / "a").read_bytes()
     expected = [(0, 2 * PART)] + [
@@ -221,7 +221,7 @@ def test_outdated_size_is_corrected(
 
 
 def test_empty_object_makes_an_empty_file(container: Container, folder: Path) -> None:
-    """Nothing is downloaded as nothing, and told."""
+    """Its progress is reported, too."""
     container.upload_object(b"", "empty")
     calls: list[Any] = []
     container.download_object("empty", folder / "a", progress=lambda *call: calls.append(call))
@@ -364,7 +364,7 @@ def test_repeatedly_replaced_object_leaves_no_file(
 def test_progress_does_not_decrease_when_a_download_restarts(
     driver: FaultyDriver, container: Container, folder: Path, content: bytes
 ) -> None:
-    """It tells of what is more than before, and at its end of all that there is."""
+    """It reports only increases, and ends with the size."""
     driver.transfer = TransferOptions(PART, 2 * PART, 1)
     replace_after(driver, 4, content, cut=None)
     told: list[tuple[int, int | None]] = []
@@ -416,7 +416,7 @@ def test_service_that_ignores_ranges_is_supported(
 
 
 def test_missing_object_leaves_no_file(container: Container, folder: Path) -> None:
-    """Nothing is made before the first answer."""
+    """No file is created before the first response."""
     with pytest.raises(ObjectNotFoundError):
         container.download_object("missing", folder / "a")
     _is_clean(folder)
@@ -513,7 +513,7 @@ def test_cancelled_stream_is_not_resumed(
 def test_connections_are_released(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
-    """Each answer is closed once, after success and after failure."""
+    """Each response is closed once, after success and after failure."""
     for position in (None, 50_000):
         opened: list[list[int]] = []
 
@@ -552,7 +552,7 @@ def test_connections_are_released(
 def test_progress_reports_written_bytes(
     driver: FaultyDriver, container: Container, folder: Path, name: str, concurrency: int
 ) -> None:
-    """It grows and ends with the size, which it knows from the first answer."""
+    """It increases and ends with the size, which is known from the first response."""
     driver.transfer = TransferOptions(PART, 2 * PART, concurrency)
     calls: list[tuple[int, int | None]] = []
 
@@ -606,7 +606,7 @@ def test_file_created_meanwhile_is_kept(container: Container, folder: Path) -> N
 
 
 def test_one_of_concurrent_downloads_creates_the_file(container: Container, folder: Path) -> None:
-    """Of several that want a new file, one gets it, and the others are told."""
+    """The others raise `LocalFileExistsError`."""
     start = threading.Barrier(8)
     outcomes: list[str] = []
 

@@ -83,7 +83,7 @@ def test_five_tib_fit_into_ten_thousand_parts() -> None:
 
 
 def test_size_beyond_the_limits_is_rejected() -> None:
-    """The message tells both numbers."""
+    """The message has both numbers."""
     limits = narrow(max_part=100, max_parts=3)
     assert [100, 100, 100] == list(part_sizes(300, TransferOptions(), limits))
     with pytest.raises(

@@ -99,7 +99,7 @@ def test_truncated_file_is_an_error(descriptor: int) -> None:
 
 
 def test_reading_does_not_move_the_file_position(descriptor: int) -> None:
-    """Two parts of one file can be sent at once: nobody moves a shared position."""
+    """Two parts of one file can be sent concurrently."""
     os.lseek(descriptor, 3, os.SEEK_SET)
     FilePayload(descriptor, 10, len(CONTENT)).read()
     assert 3 == os.lseek(descriptor, 0, os.SEEK_CUR)

@@ -269,7 +269,7 @@ def test_stream_without_progress_ends_after_the_total_time(
 def test_object_without_etag_is_not_resumed(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
-    """Nobody could tell whether the rest is of the same object."""
+    """The rest could be of another version."""
     without_etag(driver)
     told = driver._around["_get_object"]
     break_off(driver, 10_000)
@@ -333,7 +333,7 @@ def test_repeatedly_replaced_object_is_an_error(
 def test_service_that_ignores_if_match_is_detected(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
-    """The ETag of the answer is compared, also where the service does not look at `if_match`."""
+    """The ETag of the response is compared, too."""
     replace_after(driver, 1, CONTENT[::-1], cut=10_000)
     careless = driver._around["_get_object"]
 
@@ -394,7 +394,7 @@ def test_resumption_with_a_whole_response_skips_bytes(driver: FaultyDriver, obj:
 def test_response_with_fewer_bytes_than_requested_is_an_error(
     driver: FaultyDriver, obj: Object
 ) -> None:
-    """An answer that leaves out bytes at its front or its end is never taken for the whole."""
+    """Bytes may be missing at the beginning or at the end."""
     for wrong in (Span(0, 10), Span(5, 100), Span(50, 60)):
 
         def get(
@@ -413,7 +413,7 @@ def test_response_with_fewer_bytes_than_requested_is_an_error(
 
 
 def test_response_without_size_is_an_error(driver: FaultyDriver, obj: Object) -> None:
-    """Without a size nobody could tell a short body from a whole one."""
+    """A truncated body could not be detected."""
 
     def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
         reading = real(*arguments)
@@ -466,7 +466,7 @@ def test_damaged_stream_of_one_chunk_is_repeated(driver: FaultyDriver, obj: Obje
 def test_changed_bit_is_detected_across_a_resumption(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], position: int
 ) -> None:
-    """The digest runs over the bytes of all answers."""
+    """The digest is that of the bytes of all responses."""
     flip_bit(driver, position)
     flipped = driver._around["_get_object"]
     break_off(driver, 10_000)
@@ -576,7 +576,7 @@ def test_read_ranges_equal_the_slices(
 
 @pytest.mark.parametrize("told", [-5, 5])
 def test_two_sizes_of_one_object_are_an_error(told: int) -> None:
-    """One answer's size decides where the other ranges are cut."""
+    """The size of the first response limits the other ranges."""
     driver = FaultyDriver()
     content = CONTENT * 40
     stored(driver, content)

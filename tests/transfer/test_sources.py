@@ -319,7 +319,7 @@ def test_source_returns_as_many_bytes_as_requested(blocks: list[bytes], takes: l
 
 
 class _Growing(io.BytesIO):
-    """A file that somebody writes to while it is read."""
+    """A file that grows while it is read."""
 
     def readinto(self, buffer: Any, /) -> int:
         position = self.tell()
@@ -335,7 +335,7 @@ def test_growing_file_is_uploaded_with_its_first_size(container: Container) -> N
 
 
 class _Shrinking(io.BytesIO):
-    """A file that somebody cuts while it is read."""
+    """A file that is truncated while it is read."""
 
     def readinto(self, buffer: Any, /) -> int:
         self.truncate(len(CONTENT) - 100)
@@ -343,7 +343,7 @@ class _Shrinking(io.BytesIO):
 
 
 def test_shrinking_file_publishes_nothing(container: Container) -> None:
-    """Fewer bytes than were there at first are an error that tells both numbers."""
+    """The error has both numbers of bytes."""
     with pytest.raises(IntegrityError, match=r"25100 bytes, but only 25000 could be read"):
         container.upload_object(_Shrinking(CONTENT), "a")
     assert not container.object_exists("a")

@@ -309,7 +309,7 @@ def test_file_without_parts_is_sent_directly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 1, 2 * PART, 2 * PART + 1, 11 * PART + 5])
 @_LENGTHS
 def test_progress_reports_confirmed_bytes(wrap: Callable[..., Any], size: int) -> None:
-    """It grows, never tells more than what the service has, and ends with the size."""
+    """It increases, is never more than the service has, and ends with the size."""
     driver = _driver()
     confirmed = 0
     told: list[tuple[int, int | None]] = []
@@ -450,7 +450,7 @@ def test_no_part_is_sent_after_the_abort(driver: FaultyDriver) -> None:
 def test_failed_abort_does_not_hide_the_error(
     driver: FaultyDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error that stopped the upload is raised; the log tells which upload is left."""
+    """The error that stopped the upload is raised; the log names the remaining upload."""
     fail(driver, "_abort_upload", TransportError("reset"))
     with caplog.at_level(logging.WARNING, "libstore"), pytest.raises(_BrokenError):
         driver.upload_object(breaking(_noise(5 * PART), _BrokenError()), "c", "a")
@@ -582,7 +582,7 @@ def test_invalid_checksum_is_rejected_before_the_source_is_read(driver: FaultyDr
     ("hook", "size"), [("_put_object", PART), ("_finish_upload", 5 * PART)], ids=["put", "parts"]
 )
 def test_digest_of_the_service_is_compared(driver: FaultyDriver, hook: str, size: int) -> None:
-    """A service that tells another digest than that of our bytes has stored other bytes."""
+    """A different digest means that other bytes were stored."""
     tell_digest(driver, hook, md5="0" * 32)
     with pytest.raises(IntegrityError, match="stored other bytes"):
         driver.upload_object(_noise(size), "c", "a")
@@ -641,7 +641,7 @@ def test_condition_is_checked_when_parts_are_published() -> None:
 
 @pytest.mark.parametrize("size", [PART, 5 * PART])
 def test_result_of_an_upload_needs_no_request(size: int) -> None:
-    """An upload's object knows size, type, metadata, digest and ETag from the answer."""
+    """The object has size, type, metadata, digest and ETag from the response."""
     driver = _driver()
     content = _noise(size)
     obj = driver.upload_object(content, "c", "a.txt", metadata={"Owner": "me"})

@@ -70,7 +70,7 @@ def told(info: ObjectInfo) -> ObjectInfo:
 
 
 def beside(driver: FaultyDriver, fault: Callable[..., None], *arguments: Any) -> None:
-    """Add a fault to what the answers are already."""
+    """Add a fault to the responses."""
     first = driver._around["_get_object"]
     fault(driver, *arguments)
     second = driver._around["_get_object"]

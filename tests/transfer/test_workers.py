@@ -1,4 +1,4 @@
-"""A bounded crew of threads: how many, in which order, and how it stops."""
+"""The pool of worker threads: its size, its order, and how it stops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _crew_threads() -> list[str]:
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_number_of_concurrent_jobs_is_limited(size: int) -> None:
-    """The crew fills up, and a further job waits for a place."""
+    """A further job waits for a free worker."""
     running, most = 0, 0
     lock = threading.Lock()
     together = threading.Barrier(size)
@@ -80,7 +80,7 @@ def test_results_are_passed_in_the_submitting_thread() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
 def test_first_failure_is_raised(error: BaseException) -> None:
-    """What a job raises comes out as it is, and the crew's threads end."""
+    """The exception of the job is raised, and the threads end."""
 
     def job() -> int:
         raise error
@@ -117,7 +117,7 @@ def test_failure_stops_jobs_at_a_checkpoint() -> None:
 
 
 def test_exception_in_the_block_waits_for_the_jobs() -> None:
-    """Nothing runs behind the back of whoever handles the exception."""
+    """No job runs while the exception is handled."""
     begun, go_on = threading.Event(), threading.Event()
     done: list[int] = []
 
@@ -162,7 +162,7 @@ def test_stopped_pool_rejects_jobs() -> None:
 
 
 def test_pool_without_jobs_starts_no_thread() -> None:
-    """A crew that is given no job costs no thread."""
+    """Threads are started with the first job."""
     before = threading.active_count()
     with WorkerPool[int](8, lambda _: None) as crew:
         crew.finish()

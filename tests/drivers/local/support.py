@@ -144,7 +144,7 @@ _ALIKE = (
 
 
 def hostile_names() -> list[str]:
-    """Return names that somebody would try who wants out, or two names on one file."""
+    """Return names that could leave the root, or share a file."""
     words = f"{_UP_AND_ABSOLUTE} {_RESERVED} {_OTHER_SYSTEMS} {_ALIKE}"
     found = [name for name in re.split("[ \n]+", words) if name]
     found += ["../" * depth + "x" for depth in range(1, 21)]

@@ -60,7 +60,7 @@ def _side_files(container: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [5, 2500], ids=["put", "parts"])
-def test_everything_is_kept(tmp_path: Path, attributes: Kept, size: int) -> None:
+def test_all_attributes_are_stored(tmp_path: Path, attributes: Kept, size: int) -> None:
     """All that can be kept with an object is there for another driver, in head and listing."""
     container = new_container(tmp_path, attributes=attributes, transfer=_SMALL_PARTS)
     container.upload_object(bytes(size), "a/b", **_KEPT)
@@ -71,7 +71,9 @@ def test_everything_is_kept(tmp_path: Path, attributes: Kept, size: int) -> None
 
 @pytest.mark.parametrize("size", [5, 2500], ids=["small", "large"])
 @pytest.mark.parametrize("verb", ["copy", "move"])
-def test_everything_goes_along(tmp_path: Path, attributes: Kept, verb: str, size: int) -> None:
+def test_copy_and_move_keep_all_attributes(
+    tmp_path: Path, attributes: Kept, verb: str, size: int
+) -> None:
     """A copy, and an object that is moved, have all that the object had."""
     container = new_container(tmp_path, attributes=attributes, transfer=_SMALL_PARTS)
     container.driver.create_container("d")
@@ -83,7 +85,9 @@ def test_everything_goes_along(tmp_path: Path, attributes: Kept, verb: str, size
     assert (verb == "copy") == container.object_exists("a")
 
 
-def test_a_copy_between_kinds_keeps_everything(tmp_path: Path, attributes: Kept) -> None:
+def test_copy_between_kinds_of_storage_keeps_all_attributes(
+    tmp_path: Path, attributes: Kept
+) -> None:
     """A copy from a driver with one kind of attributes to one with the other keeps all."""
     if not has_extended_attributes(tmp_path):
         pytest.skip("the file system of the temporary directory has no extended attributes")
@@ -94,7 +98,7 @@ def test_a_copy_between_kinds_keeps_everything(tmp_path: Path, attributes: Kept)
     assert _KEPT == _seen(target.get_object("a"))
 
 
-def test_a_replaced_object_has_only_what_is_new(tmp_path: Path, attributes: Kept) -> None:
+def test_replaced_object_has_only_the_new_attributes(tmp_path: Path, attributes: Kept) -> None:
     """What was kept with an object does not outlive its replacement."""
     container = new_container(tmp_path, attributes=attributes)
     container.upload_object(b"old", "a.txt", **_KEPT)
@@ -102,7 +106,7 @@ def test_a_replaced_object_has_only_what_is_new(tmp_path: Path, attributes: Kept
     assert {"content_type": "text/plain", "metadata": {}} == _seen(container.get_object("a.txt"))
 
 
-def test_a_deleted_object_leaves_nothing_to_its_successor(
+def test_new_object_does_not_inherit_attributes_of_a_deleted_one(
     tmp_path: Path, attributes: Kept
 ) -> None:
     """A file of another program under a freed name has nothing of the old object."""
@@ -112,7 +116,7 @@ def test_a_deleted_object_leaves_nothing_to_its_successor(
     assert {"content_type": "text/plain", "metadata": {}} == _seen(container.get_object("a.txt"))
 
 
-def test_updates_keep_what_they_do_not_name(tmp_path: Path, attributes: Kept) -> None:
+def test_update_keeps_other_attributes(tmp_path: Path, attributes: Kept) -> None:
     """update_metadata changes metadata or content type, and everything else stays."""
     container = new_container(tmp_path, attributes=attributes)
     obj = container.upload_object(b"content", "a", **_KEPT)
@@ -126,8 +130,8 @@ def test_updates_keep_what_they_do_not_name(tmp_path: Path, attributes: Kept) ->
     assert (b"content", md5(b"content")) == (again.read(), again.object_hash)
 
 
-def test_metadata_can_be_changed_by_if_match(tmp_path: Path, attributes: Kept) -> None:
-    """The ETag tells of the content: it outlives a change of metadata, on which it is a lock."""
+def test_update_metadata_supports_if_match(tmp_path: Path, attributes: Kept) -> None:
+    """The ETag depends on the content only, so it is kept."""
     container = new_container(tmp_path, attributes=attributes)
     obj = container.upload_object(b"content", "a", **_KEPT)
     again = obj.update_metadata({"n": "1"}, if_match=obj.etag)
@@ -136,7 +140,7 @@ def test_metadata_can_be_changed_by_if_match(tmp_path: Path, attributes: Kept) -
 
 
 @pytest.mark.parametrize("name", ["a", "d/e/b"])
-def test_side_files_go_with_their_object(tmp_path: Path, name: str) -> None:
+def test_side_file_is_deleted_with_its_object(tmp_path: Path, name: str) -> None:
     """A deleted object leaves no side file, and a replaced one leaves those of the new one."""
     container = new_container(tmp_path, attributes="file")
     container.upload_object(b"stays", "z")
@@ -154,7 +158,7 @@ def test_side_files_go_with_their_object(tmp_path: Path, name: str) -> None:
     assert before == _side_files(tmp_path / "c")
 
 
-def test_a_file_that_others_rewrote_has_nothing_of_the_old_one(tmp_path: Path) -> None:
+def test_file_rewritten_by_another_program_has_no_old_attributes(tmp_path: Path) -> None:
     """Side files say which state of the file they are about; one that came later is another's."""
     container = new_container(tmp_path, attributes="file")
     obj = container.upload_object(b"ours", "a.txt", **_KEPT)
@@ -167,7 +171,7 @@ def test_a_file_that_others_rewrote_has_nothing_of_the_old_one(tmp_path: Path) -
     assert (b"them", md5(b"them")) == (obj.read(), container.get_object("a.txt").object_hash)
 
 
-def test_side_files_are_no_objects(tmp_path: Path) -> None:
+def test_side_files_are_not_listed(tmp_path: Path) -> None:
     """Side files are in no listing, with or without delimiter, and no name reaches them."""
     container = new_container(tmp_path, attributes="file")
     container.upload_object(b"1", "a", **_KEPT)
@@ -196,7 +200,7 @@ def _broken(size: int) -> Iterator[bytes]:
     raise ZeroDivisionError
 
 
-def test_a_container_goes_with_its_side_files(tmp_path: Path) -> None:
+def test_container_is_deleted_with_its_side_files(tmp_path: Path) -> None:
     """A container that had objects with side files is deleted as a whole, recursive or not."""
     for recursive in (True, False):
         container = new_container(tmp_path, attributes="file")
@@ -207,7 +211,7 @@ def test_a_container_goes_with_its_side_files(tmp_path: Path) -> None:
         assert {} == picture(tmp_path)
 
 
-def test_a_drive_without_attributes_has_side_files(tmp_path: Path) -> None:
+def test_file_system_without_attributes_gets_side_files(tmp_path: Path) -> None:
     """attributes="auto" keeps everything, on a file system without extended attributes too."""
     if shutil.which("unshare") is None:
         pytest.skip("unshare, which gives us a file system of our own, is not there")

@@ -56,7 +56,7 @@ print(count, flush=True)
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_readers_see_whole_versions(tmp_path: Path, kept: Kept) -> None:
+def test_reader_gets_a_whole_version(tmp_path: Path, kept: Kept) -> None:
     """While four processes overwrite an object, no reader gets a short or a mixed version."""
     container = new_container(tmp_path / "root", attributes=kept, transfer=_PARTS)
     container.upload_object(b"A", "d/a", metadata={"version": "A1"})
@@ -108,7 +108,7 @@ def _version(content: bytes) -> str:
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_writers_and_deleters_of_one_directory(tmp_path: Path, kept: Kept) -> None:
+def test_concurrent_writes_and_deletes_in_one_directory(tmp_path: Path, kept: Kept) -> None:
     """Threads that fill and empty the same directories never fail for each other's sake."""
     container = new_container(tmp_path, attributes=kept, fsync=False)
     folders = ("d", "d/e", "d/e/f")
@@ -146,7 +146,7 @@ print("done", flush=True)
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_processes_in_one_directory(tmp_path: Path, kept: Kept) -> None:
+def test_concurrent_processes_in_one_directory(tmp_path: Path, kept: Kept) -> None:
     """Processes that fill and empty the same directory never fail for each other's sake."""
     new_container(tmp_path)
     with ExitStack() as stack:
@@ -189,8 +189,8 @@ def test_metadata_stays_with_its_content(tmp_path: Path, kept: Kept) -> None:
         list(pool.map(work, range(4)))
 
 
-def test_listing_while_files_come_and_go(tmp_path: Path) -> None:
-    """A listing tells of all that stays, whatever else comes and goes while it is read."""
+def test_listing_while_files_are_created_and_deleted(tmp_path: Path) -> None:
+    """The listing has all files that exist during the whole listing."""
     container = new_container(tmp_path, fsync=False)
     stay = sorted(f"{folder}/stay" for folder in ("a", "b/c", "d/e/f"))
     for name in stay:
@@ -221,7 +221,7 @@ def test_listing_while_files_come_and_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_a_container_is_deleted_while_others_write(tmp_path: Path, kept: Kept) -> None:
+def test_container_is_deleted_while_others_write(tmp_path: Path, kept: Kept) -> None:
     """One who deletes a container again and again and others who fill it get our errors alone."""
     driver = local_driver(tmp_path, attributes=kept, fsync=False)
     ended = threading.Event()

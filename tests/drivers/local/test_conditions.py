@@ -89,7 +89,9 @@ def _tell(process: subprocess.Popen[bytes], word: str) -> None:
 
 @_KINDS
 @pytest.mark.parametrize("size", [10, 3500], ids=["put", "parts"])
-def test_one_process_gets_a_free_name(tmp_path: Path, kept: Kept, fsync: int, size: int) -> None:
+def test_one_process_creates_a_free_name(
+    tmp_path: Path, kept: Kept, fsync: int, size: int
+) -> None:
     """Of processes that write one name with if_absent, exactly one wins, and its object stays."""
     container = new_container(tmp_path, attributes=kept)
     with ExitStack() as stack:
@@ -109,7 +111,7 @@ def test_one_process_gets_a_free_name(tmp_path: Path, kept: Kept, fsync: int, si
 
 
 @_KINDS
-def test_no_update_is_lost(tmp_path: Path, kept: Kept, fsync: int) -> None:
+def test_no_update_of_concurrent_processes_is_lost(tmp_path: Path, kept: Kept, fsync: int) -> None:
     """A counter that processes add to with if_match comes to the number of additions."""
     container = new_container(tmp_path, attributes=kept)
     container.upload_object(b"%06d" % 0, "counter")
@@ -124,7 +126,7 @@ def test_no_update_is_lost(tmp_path: Path, kept: Kept, fsync: int) -> None:
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_threads_lose_no_update(tmp_path: Path, kept: Kept) -> None:
+def test_no_update_of_concurrent_threads_is_lost(tmp_path: Path, kept: Kept) -> None:
     """A counter that threads of one driver add to with if_match loses nothing either."""
     container = new_container(tmp_path, attributes=kept, fsync=False)
     container.upload_object(b"0", "counter")
@@ -145,14 +147,14 @@ def test_threads_lose_no_update(tmp_path: Path, kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_no_two_versions_have_one_etag(tmp_path: Path, kept: Kept) -> None:
+def test_versions_have_different_etags(tmp_path: Path, kept: Kept) -> None:
     """Versions of one size that follow each other within a clock's tick have their own ETags."""
     container = new_container(tmp_path, attributes=kept, fsync=False)
     tags = [container.upload_object(b"%06d" % number, "a").etag for number in range(500)]
     assert 500 == len(set(tags))
 
 
-def test_a_foreign_change_has_a_new_etag(tmp_path: Path) -> None:
+def test_change_by_another_program_changes_the_etag(tmp_path: Path) -> None:
     """A file that another program changed is not replaced by who knows the old content."""
     container = new_container(tmp_path)
     obj = container.upload_object(b"ours", "a")
@@ -169,7 +171,7 @@ def test_a_foreign_change_has_a_new_etag(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 3500], ids=["put", "parts"])
-def test_a_foreign_file_is_not_replaced_by_if_absent(tmp_path: Path, size: int) -> None:
+def test_if_absent_keeps_a_file_of_another_program(tmp_path: Path, size: int) -> None:
     """A file that another program puts there before the last byte is not replaced."""
     transfer = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=2)
     container = new_container(tmp_path, transfer=transfer)
@@ -185,7 +187,7 @@ def _write_too_late(container: Container, path: Path, size: int) -> None:
         path.write_bytes(b"theirs")
 
 
-def test_a_foreign_file_that_comes_at_the_last_moment_is_not_replaced(
+def test_if_absent_keeps_a_file_created_at_the_last_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other programs take no lock: what they write after our look is still not written over."""
@@ -203,7 +205,7 @@ def test_a_foreign_file_that_comes_at_the_last_moment_is_not_replaced(
     assert {"c", "c/x", "c/x/a"} == set(picture(tmp_path))
 
 
-def test_a_condition_needs_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_condition_requires_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file system has no locks, nothing says that a condition still holds: it raises."""
     container = new_container(tmp_path)
     obj = container.upload_object(b"1", "a")
@@ -230,7 +232,7 @@ def test_a_condition_needs_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [] == list(container.list_objects())
 
 
-def test_a_failed_condition_makes_no_directory(tmp_path: Path) -> None:
+def test_failed_condition_creates_no_directory(tmp_path: Path) -> None:
     """A condition that does not hold leaves no directory behind."""
     container = new_container(tmp_path)
     with pytest.raises(ObjectChangedError):
@@ -239,7 +241,7 @@ def test_a_failed_condition_makes_no_directory(tmp_path: Path) -> None:
     assert [] == list(local_driver(tmp_path).list_objects("c"))
 
 
-def test_copy_of_a_replaced_source_is_refused(tmp_path: Path) -> None:
+def test_copy_of_a_replaced_source_is_an_error(tmp_path: Path) -> None:
     container = new_container(tmp_path / "root")
     container.upload_object(b"1", "a")
     options = CopyOptions(if_source_match="other")

@@ -41,7 +41,7 @@ def specials(tmp_path: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("attributes", ["auto", "file"])
-def test_a_container_goes_with_all_that_is_in_it(tmp_path: Path, attributes: Kept) -> None:
+def test_container_is_deleted_with_its_content(tmp_path: Path, attributes: Kept) -> None:
     """Deleting a container removes objects, leftovers, and directories that were empty."""
     transfer = TransferOptions(part_size=10, multipart_threshold=10)
     container = new_container(tmp_path, attributes=attributes, transfer=transfer)
@@ -58,7 +58,7 @@ def test_a_container_goes_with_all_that_is_in_it(tmp_path: Path, attributes: Kep
     assert {} == picture(tmp_path)
 
 
-def test_a_full_container_is_left_alone(tmp_path: Path) -> None:
+def test_full_container_is_kept(tmp_path: Path) -> None:
     """With recursive=False a container with objects is ContainerNotEmptyError, and unchanged."""
     container = new_container(tmp_path)
     container.upload_object(b"1", "d/a")
@@ -71,7 +71,7 @@ def test_a_full_container_is_left_alone(tmp_path: Path) -> None:
     assert {} == picture(tmp_path)
 
 
-def test_a_container_that_is_no_directory_is_none(tmp_path: Path) -> None:
+def test_file_is_not_a_container(tmp_path: Path) -> None:
     """A file below the root is no container, and cannot become one."""
     driver = local_driver(tmp_path)
     (tmp_path / "c").write_bytes(b"theirs")
@@ -86,7 +86,7 @@ def test_a_container_that_is_no_directory_is_none(tmp_path: Path) -> None:
     assert b"theirs" == (tmp_path / "c").read_bytes()
 
 
-def test_empty_directories_go_with_the_last_object(tmp_path: Path) -> None:
+def test_empty_directories_are_removed_with_the_last_object(tmp_path: Path) -> None:
     """The last object below a directory takes it away, and never the container."""
     container = new_container(tmp_path)
     for name in ("d/e/f/a", "d/e/b", "g/c"):
@@ -101,7 +101,7 @@ def test_empty_directories_go_with_the_last_object(tmp_path: Path) -> None:
     assert {"c"} == set(picture(tmp_path))
 
 
-def test_a_directory_with_foreign_things_stays(tmp_path: Path) -> None:
+def test_directory_with_other_files_is_kept(tmp_path: Path) -> None:
     """A directory that has more than the deleted object stays, with what it has."""
     container = new_container(tmp_path)
     container.upload_object(b"1", "d/a")
@@ -110,7 +110,7 @@ def test_a_directory_with_foreign_things_stays(tmp_path: Path) -> None:
     assert {"c", "c/d", "c/d/link"} == set(picture(tmp_path))
 
 
-def test_special_files_are_no_objects(tmp_path: Path, specials: list[str]) -> None:
+def test_special_files_are_not_objects(tmp_path: Path, specials: list[str]) -> None:
     """A FIFO or a socket is in no listing, cannot be read, and blocks neither."""
     container = local_driver(tmp_path / "root").get_container("c")
     container.upload_object(b"1", "d/a")
@@ -129,7 +129,9 @@ def test_special_files_are_no_objects(tmp_path: Path, specials: list[str]) -> No
     assert {*specials, "d/a", "d"} == {path[2:] for path in picture(tmp_path / "root")} - {""}
 
 
-def test_special_files_go_with_their_container(tmp_path: Path, specials: list[str]) -> None:
+def test_special_files_are_deleted_with_their_container(
+    tmp_path: Path, specials: list[str]
+) -> None:
     """A container with special files is deleted as a whole."""
     container = local_driver(tmp_path / "root").get_container("c")
     container.upload_object(b"1", "a")
@@ -137,7 +139,7 @@ def test_special_files_go_with_their_container(tmp_path: Path, specials: list[st
     assert {} == picture(tmp_path / "root")
 
 
-def test_a_special_file_is_no_leftover(tmp_path: Path) -> None:
+def test_special_file_is_not_a_leftover(tmp_path: Path) -> None:
     """A FIFO in the place of an unfinished upload does not block the listing of uploads."""
     container = new_container(tmp_path)
     os.mkfifo(tmp_path / "c" / ".libstore-0123456789abcdef")
@@ -145,7 +147,7 @@ def test_a_special_file_is_no_leftover(tmp_path: Path) -> None:
     assert [] == container.abort_uploads()
 
 
-def test_a_container_that_goes_away(tmp_path: Path) -> None:
+def test_missing_container_is_reported(tmp_path: Path) -> None:
     """Operations on a container that was deleted meanwhile are ContainerNotFoundError."""
     container = new_container(tmp_path)
     obj = container.upload_object(b"1", "d/a")
@@ -166,7 +168,7 @@ def test_a_container_that_goes_away(tmp_path: Path) -> None:
     assert {} == picture(tmp_path)
 
 
-def test_a_container_that_goes_away_while_it_is_written(tmp_path: Path) -> None:
+def test_container_deleted_during_an_upload_is_reported(tmp_path: Path) -> None:
     """An upload into a container that is deleted meanwhile fails, and makes no container."""
     transfer = TransferOptions(part_size=10, multipart_threshold=10)
     container = new_container(tmp_path, transfer=transfer)
@@ -181,7 +183,7 @@ def test_a_container_that_goes_away_while_it_is_written(tmp_path: Path) -> None:
     assert {} == picture(tmp_path)
 
 
-def test_handles_of_one_container_are_of_one_place(tmp_path: Path) -> None:
+def test_handles_of_one_container_are_equal(tmp_path: Path) -> None:
     """A container that was deleted and made again is empty for handles of before too."""
     before: Container = new_container(tmp_path)
     before.upload_object(b"1", "a")
@@ -205,7 +207,7 @@ def test_handles_of_one_container_are_of_one_place(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_name_that_is_not_utf_8_is_told_if_it_keeps_a_container(
+def test_name_that_is_not_utf_8_is_reported_if_it_keeps_a_container(
     tmp_path: Path, path: bytes, shown: str, recursive: bool
 ) -> None:
     """Such a file is no object: the container lists as empty."""

@@ -1,4 +1,4 @@
-"""No name, and no link that somebody planted, leads the local driver out of its root."""
+"""No name and no planted link leads out of the root of the local driver."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _planted(container: Path, name: str, target: Path) -> Iterator[None]:
         os.removedirs(os.path.dirname(path))
 
 
-def test_there_are_enough_names(container: Container) -> None:
+def test_list_of_hostile_names_is_complete(container: Container) -> None:
     """Two hundred hostile names are the least, and both kinds are among them."""
     assert len(_NAMES) >= 200
     refused = [name for name in _NAMES if _is_refused(container, name)]
@@ -106,7 +106,7 @@ def test_there_are_enough_names(container: Container) -> None:
 
 
 @pytest.mark.parametrize("write", _WRITES)
-def test_a_hostile_name_is_exact_or_refused(
+def test_hostile_name_is_exact_or_rejected(
     container: Container, tmp_path: Path, write: str
 ) -> None:
     """A name is kept as it is, or refused before anything is written."""
@@ -125,14 +125,14 @@ def test_a_hostile_name_is_exact_or_refused(
 
 
 @pytest.mark.parametrize("read", _READS)
-def test_a_hostile_name_reads_nothing(container: Container, read: str) -> None:
+def test_hostile_name_reads_nothing(container: Container, read: str) -> None:
     """Where nothing was stored, a hostile name is refused or missing."""
     for name in _NAMES:
         with pytest.raises((InvalidNameError, ObjectNotFoundError)):
             _READS[read](container, name)
 
 
-def test_a_hostile_container_is_exact_or_refused(container: Container, tmp_path: Path) -> None:
+def test_hostile_container_name_is_exact_or_rejected(container: Container, tmp_path: Path) -> None:
     """A container's name is kept as it is, or refused before anything is made."""
     before = picture(tmp_path)
     driver = container.driver
@@ -152,7 +152,7 @@ def test_a_hostile_container_is_exact_or_refused(container: Container, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["directory", "file"])
-def test_a_planted_link_leads_nowhere(container: Container, tmp_path: Path, kind: str) -> None:
+def test_planted_link_is_not_followed(container: Container, tmp_path: Path, kind: str) -> None:
     """A link at or on the way to an object is never read, written through or replaced."""
     target = tmp_path / "outside" / ("sub" if kind == "directory" else "secret")
     accepted = [name for name in _NAMES if not _is_refused(container, name)]
@@ -179,7 +179,7 @@ def _check_closed(container: Container, name: str) -> None:
     assert [None] == [result.error for result in container.delete_objects([name])]
 
 
-def test_a_container_that_is_a_link_is_none(container: Container, tmp_path: Path) -> None:
+def test_link_is_not_a_container(container: Container, tmp_path: Path) -> None:
     """A link to a directory outside is no container, and its name is taken."""
     driver = container.driver
     (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
@@ -196,7 +196,7 @@ def test_a_container_that_is_a_link_is_none(container: Container, tmp_path: Path
 
 @pytest.mark.parametrize("planted", ["directory", "dangling"])
 @pytest.mark.parametrize("attributes", ["xattr", "file"])
-def test_our_own_directory_is_not_followed(
+def test_link_in_place_of_the_private_directory_is_not_followed(
     container: Container, tmp_path: Path, attributes: str, planted: str
 ) -> None:
     """A link in the place of the side files' directory is not followed."""
@@ -235,7 +235,9 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("kind", ["sub", "secret"], ids=["directory", "file"])
-def test_no_race_opens_the_door(container: Container, tmp_path: Path, kind: str) -> None:
+def test_link_created_during_an_operation_is_not_followed(
+    container: Container, tmp_path: Path, kind: str
+) -> None:
     """While another process swaps a directory and a link, nothing goes through the link."""
     if not hasattr(ctypes.CDLL(None), "renameat2"):
         pytest.skip("the system cannot exchange two names in one step")

@@ -144,7 +144,7 @@ def overwrite(root: str, attributes: Kept, fsync: str) -> None:
 
 
 @pytest.mark.parametrize("attributes", ["auto", "file"])
-def test_killed_at_a_random_moment(
+def test_kill_at_a_random_moment_keeps_a_whole_object(
     tmp_path: Path, attributes: Kept, lender: subprocess.Popen[bytes]
 ) -> None:
     """After kill -9 the object is the last one confirmed or the one begun, and whole."""
@@ -233,7 +233,7 @@ def act_until(root: str, attributes: Kept, act: str, calls: str) -> None:
     ("act", "attributes"),
     [*((act, "auto") for act in _ACTS), *((act, "file") for act in _WITH_SIDE_FILES)],
 )
-def test_killed_at_each_call(
+def test_kill_at_each_system_call_keeps_a_whole_object(
     tmp_path: Path, attributes: Kept, act: str, lender: subprocess.Popen[bytes]
 ) -> None:
     """Whichever call is the last one before kill -9, each object is whole or not there."""

@@ -29,7 +29,7 @@ def dig(tmp_path: Path) -> Iterator[Callable[[int], None]]:
     subprocess.run(["rm", "-rf", str(tmp_path / "root")], check=True)
 
 
-def test_a_deep_tree_of_empty_directories_gives_way(
+def test_deep_tree_of_empty_directories_is_replaced_by_an_object(
     tmp_path: Path, dig: Callable[[int], None]
 ) -> None:
     """An object takes the place of empty directories, however deep they are."""
@@ -39,7 +39,7 @@ def test_a_deep_tree_of_empty_directories_gives_way(
     assert ["e"] == names(container)
 
 
-def test_a_container_goes_with_a_deep_tree_of_empty_directories(
+def test_container_is_deleted_with_a_deep_tree_of_empty_directories(
     tmp_path: Path, dig: Callable[[int], None]
 ) -> None:
     """A container is deleted with its empty directories, however deep they are."""

@@ -72,7 +72,7 @@ def _change(path: Path, content: bytes, restore: os.stat_result | None = None) -
 
 @pytest.mark.parametrize("foreign", [False, True], ids=["ours", "foreign"])
 @pytest.mark.parametrize("restored", [False, True], ids=["", "times set back"])
-def test_a_changed_file_has_a_new_digest(
+def test_changed_file_has_a_new_digest(
     tmp_path: Path, attributes: Kept, foreign: bool, restored: bool
 ) -> None:
     """A file changed in place, to the same size and with its times set back, is hashed again."""
@@ -95,7 +95,7 @@ def test_a_changed_file_has_a_new_digest(
 @pytest.mark.parametrize(
     "store", [ExtendedAttributes(), SideFiles(fsync=False)], ids=["xattr", "file"]
 )
-def test_a_change_right_behind_the_seal(tmp_path: Path, store: Attributes) -> None:
+def test_change_right_after_the_seal_is_detected(tmp_path: Path, store: Attributes) -> None:
     """A change right after the digest was kept, with the times set back, is not missed."""
     if not has_extended_attributes(tmp_path):
         pytest.skip("the file system of the temporary directory has no extended attributes")
@@ -114,7 +114,7 @@ def test_a_change_right_behind_the_seal(tmp_path: Path, store: Attributes) -> No
     assert 0 == missed
 
 
-def test_a_change_and_a_change_back_is_not_missed(tmp_path: Path, attributes: Kept) -> None:
+def test_reverted_change_is_detected(tmp_path: Path, attributes: Kept) -> None:
     """The digest follows the content through many changes with the times set back."""
     driver = local_driver(tmp_path, attributes=attributes)
     path = tmp_path / "c" / "a"
@@ -126,9 +126,7 @@ def test_a_change_and_a_change_back_is_not_missed(tmp_path: Path, attributes: Ke
         assert md5(b"%04d" % number) == _digest(driver)
 
 
-def test_a_file_that_takes_another_ones_place_has_its_own_digest(
-    tmp_path: Path, attributes: Kept
-) -> None:
+def test_file_renamed_over_another_has_its_own_digest(tmp_path: Path, attributes: Kept) -> None:
     """A rename over an object, with equal size and times, does not leave the old digest."""
     driver = local_driver(tmp_path, attributes=attributes)
     driver.create_container("c").upload_object(b"before", "a")
@@ -141,9 +139,7 @@ def test_a_file_that_takes_another_ones_place_has_its_own_digest(
     assert md5(b"behind") == _digest(driver)
 
 
-def test_a_file_on_the_number_of_a_deleted_one_has_its_own_digest(
-    tmp_path: Path, attributes: Kept
-) -> None:
+def test_file_with_a_reused_inode_has_its_own_digest(tmp_path: Path, attributes: Kept) -> None:
     """A file that gets the inode number of one that others deleted does not get its digest."""
     driver = local_driver(tmp_path, attributes=attributes)
     container = driver.create_container("c")
@@ -164,7 +160,7 @@ def test_a_file_on_the_number_of_a_deleted_one_has_its_own_digest(
 
 
 @pytest.mark.parametrize("how", ["put", "parts", "writer", "copy", "parts copied"])
-def test_what_was_uploaded_is_not_hashed_again(
+def test_uploaded_file_is_not_hashed_again(
     tmp_path: Path, attributes: Kept, hashings: list[int], how: str
 ) -> None:
     """The digest of an upload is computed while the bytes pass, and known to every driver."""
@@ -186,7 +182,7 @@ def _store(container: Container, content: bytes, how: str) -> None:
         container.upload_object(content, "a")
 
 
-def test_a_file_that_is_written_while_it_is_hashed_has_no_digest(
+def test_file_changed_while_hashed_has_no_digest(
     tmp_path: Path, attributes: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read may be half of one content and half of another; it is hashed again later."""
@@ -208,7 +204,7 @@ def test_a_file_that_is_written_while_it_is_hashed_has_no_digest(
     assert md5(b"behind") == _digest(driver)
 
 
-def test_a_foreign_file_is_hashed_once(
+def test_file_of_another_program_is_hashed_once(
     tmp_path: Path, attributes: Kept, hashings: list[int]
 ) -> None:
     """A file that others wrote is hashed when its digest is first asked for, and never again."""
@@ -228,7 +224,7 @@ def test_a_foreign_file_is_hashed_once(
     assert 1 == len(hashings)
 
 
-def test_a_foreign_file_is_hashed_once_by_all_processes(
+def test_file_of_another_program_is_hashed_once_by_all_processes(
     tmp_path: Path, attributes: Kept, hashings: list[int]
 ) -> None:
     """What one process hashed, the others need not hash."""
@@ -247,7 +243,7 @@ print(driver.get_object("c", "a").object_hash)
     assert [] == hashings
 
 
-def test_metadata_can_change_without_hashing_again(
+def test_change_of_metadata_does_not_hash_again(
     tmp_path: Path, attributes: Kept, hashings: list[int]
 ) -> None:
     """Changing metadata keeps the digest, also when the attributes around it move."""
@@ -259,9 +255,7 @@ def test_metadata_can_change_without_hashing_again(
     assert [] == hashings
 
 
-def test_a_file_with_a_new_mode_or_link_keeps_a_right_digest(
-    tmp_path: Path, attributes: Kept
-) -> None:
+def test_file_with_a_new_mode_or_link_keeps_its_digest(tmp_path: Path, attributes: Kept) -> None:
     """What moves a file's time of change, but not its content, never makes the digest wrong."""
     container = new_container(tmp_path, attributes=attributes)
     container.upload_object(b"content", "a")
@@ -272,7 +266,7 @@ def test_a_file_with_a_new_mode_or_link_keeps_a_right_digest(
     assert md5(b"content") == _digest(container.driver, "b")
 
 
-def test_a_file_that_cannot_be_written_has_a_digest(tmp_path: Path, attributes: Kept) -> None:
+def test_read_only_file_has_a_digest(tmp_path: Path, attributes: Kept) -> None:
     """A file that we may read and not write is hashed, though the digest cannot be kept."""
     if os.getuid() == 0:
         tmp_path.chmod(0o755)

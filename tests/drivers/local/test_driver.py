@@ -55,7 +55,7 @@ def test_constructing_a_driver_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "root" / "c").is_dir()
 
 
-def test_a_missing_root_has_no_containers(tmp_path: Path) -> None:
+def test_missing_root_has_no_containers(tmp_path: Path) -> None:
     """Where there is no root, each container is missing, which is not an error of the root."""
     driver = local_driver(tmp_path / "root")
     with pytest.raises(ContainerNotFoundError):
@@ -67,7 +67,7 @@ def test_a_missing_root_has_no_containers(tmp_path: Path) -> None:
     assert {} == picture(tmp_path)
 
 
-def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_root_that_is_a_file_is_rejected(tmp_path: Path) -> None:
     """A root must be a directory, and the error names it."""
     file = tmp_path / "file"
     file.write_bytes(b"mine")
@@ -85,14 +85,14 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     ],
     ids=repr,
 )
-def test_a_bad_option_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_invalid_option_is_rejected(tmp_path: Path, options: dict[str, Any]) -> None:
     """An option that is none is InvalidOptionError, a ValueError, and says what would be right."""
     with pytest.raises(InvalidOptionError, match="xattr") as caught:
         local_driver(tmp_path, **options)
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_root_may_be_a_link(tmp_path: Path) -> None:
+def test_root_may_be_a_link(tmp_path: Path) -> None:
     """The root itself may be a symbolic link to a directory, also where links are not followed."""
     (tmp_path / "real").mkdir()
     (tmp_path / "root").symlink_to("real")
@@ -100,9 +100,7 @@ def test_a_root_may_be_a_link(tmp_path: Path) -> None:
     assert b"x" == (tmp_path / "real" / "c" / "a").read_bytes()
 
 
-def test_a_relative_root_stays_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_root_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative root is meant from where the driver was made."""
     monkeypatch.chdir(tmp_path)
     driver = local_driver("root")
@@ -112,13 +110,13 @@ def test_a_relative_root_stays_where_it_was(
     assert (tmp_path / "root" / "c").is_dir()
 
 
-def test_the_root_may_be_a_path_object(tmp_path: Path) -> None:
+def test_root_may_be_a_path_object(tmp_path: Path) -> None:
     """A path as str and one as PathLike mean the same."""
     assert repr(local_driver(tmp_path)) == repr(local_driver(str(tmp_path)))
 
 
 @pytest.mark.parametrize("root", [5, None, b"/srv", ["/srv"]], ids=repr)
-def test_a_root_that_is_no_path_is_refused(root: Any) -> None:
+def test_root_that_is_not_a_path_is_rejected(root: Any) -> None:
     """What is no path is InvalidTypeError, a TypeError, before anything is made."""
     with pytest.raises(InvalidTypeError) as caught:
         local_driver(root)
@@ -126,19 +124,19 @@ def test_a_root_that_is_no_path_is_refused(root: Any) -> None:
 
 
 @pytest.mark.parametrize("switch", ["fsync", "follow_symlinks"])
-def test_a_switch_is_true_or_false(tmp_path: Path, switch: str) -> None:
+def test_flag_must_be_a_bool(tmp_path: Path, switch: str) -> None:
     """The word "no" would switch on what it means to switch off."""
     with pytest.raises(InvalidTypeError, match=switch):
         local_driver(tmp_path, **{switch: "no"})
 
 
-def test_an_empty_root_is_refused() -> None:
+def test_empty_root_is_rejected() -> None:
     """An empty path is not taken for the current directory."""
     with pytest.raises(InvalidOptionError, match="empty"):
         local_driver("")
 
 
-def test_a_root_with_a_nul_is_refused() -> None:
+def test_root_with_a_nul_is_rejected() -> None:
     """A path that no directory can have is InvalidOptionError before anything is made."""
     with pytest.raises(InvalidOptionError):
         local_driver("a\0b")
@@ -149,7 +147,7 @@ def test_repr_names_the_root(tmp_path: Path) -> None:
     assert f"<LocalDriver {str(tmp_path)!r}>" == repr(local_driver(tmp_path))
 
 
-def test_a_pickled_driver_is_set_up_alike(tmp_path: Path) -> None:
+def test_pickled_driver_has_the_same_options(tmp_path: Path) -> None:
     """A driver and its handles pickle, and what comes back has the same settings."""
     driver = local_driver(
         tmp_path,

@@ -23,7 +23,7 @@ _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurr
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 10_500])
-def test_other_programs_read_the_objects(tmp_path: Path, size: int) -> None:
+def test_other_programs_can_read_the_objects(tmp_path: Path, size: int) -> None:
     """Each object is a file of its name with just its content, however it was uploaded."""
     content = os.urandom(size)
     container = new_container(tmp_path, transfer=_SMALL_PARTS)
@@ -31,7 +31,7 @@ def test_other_programs_read_the_objects(tmp_path: Path, size: int) -> None:
     assert content == (tmp_path / "c" / "a" / "b" / "c.bin").read_bytes()
 
 
-def test_nothing_but_the_objects_is_in_the_tree(tmp_path: Path) -> None:
+def test_tree_contains_only_the_objects(tmp_path: Path) -> None:
     """With extended attributes, a container's directory holds the objects' files alone."""
     container = new_container(tmp_path, attributes="xattr", transfer=_SMALL_PARTS)
     container.upload_object(b"1", "small", metadata={"k": "v"})
@@ -39,7 +39,7 @@ def test_nothing_but_the_objects_is_in_the_tree(tmp_path: Path) -> None:
     assert {"c", "c/small", "c/deep", "c/deep/large", "c/deep/copy"} == set(picture(tmp_path))
 
 
-def test_parts_that_somebody_cut_are_not_published(tmp_path: Path) -> None:
+def test_truncated_parts_are_not_published(tmp_path: Path) -> None:
     """What was sent and what lies there are compared before the object is seen."""
     container = new_container(tmp_path, transfer=_SMALL_PARTS)
 
@@ -55,10 +55,10 @@ def test_parts_that_somebody_cut_are_not_published(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["copy", "move"])
 @pytest.mark.parametrize("kernel", [True, False], ids=["in the kernel", "by hand"])
-def test_a_source_that_is_changed_while_it_is_copied_is_an_error(
+def test_source_changed_during_a_copy_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, kernel: bool
 ) -> None:
-    """Half of the old content and half of the new one is a content that nobody wrote."""
+    """The copy would be a mixture of two versions."""
     container = new_container(tmp_path)
     obj = container.upload_object(b"old " * 1000, "a")
     name = "copy_file_range" if kernel else "pread"
@@ -77,7 +77,7 @@ def test_a_source_that_is_changed_while_it_is_copied_is_an_error(
     assert {"c", "c/a"} == set(picture(tmp_path))
 
 
-def test_copies_are_files_of_their_own(tmp_path: Path) -> None:
+def test_copy_is_a_separate_file(tmp_path: Path) -> None:
     """A program that writes into a copy in place does not change the object it was made of."""
     container = new_container(tmp_path)
     container.upload_object(b"original", "a").copy(container, "b")
@@ -88,7 +88,7 @@ def test_copies_are_files_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attributes", ["xattr", "file"])
-def test_foreign_files_are_objects(tmp_path: Path, attributes: Kept) -> None:
+def test_files_of_other_programs_are_objects(tmp_path: Path, attributes: Kept) -> None:
     """Files that other programs put there are listed, described, read and hashed."""
     container = new_container(tmp_path, attributes=attributes)
     (tmp_path / "c" / "photos").mkdir()
@@ -102,7 +102,7 @@ def test_foreign_files_are_objects(tmp_path: Path, attributes: Kept) -> None:
     assert md5(b"") == container.get_object("notes").object_hash
 
 
-def test_foreign_directories_are_containers(tmp_path: Path) -> None:
+def test_directories_of_other_programs_are_containers(tmp_path: Path) -> None:
     """A directory that another program makes below the root is a container."""
     (tmp_path / "dropped" / "empty").mkdir(parents=True)
     (tmp_path / "file").write_bytes(b"no container")
@@ -111,7 +111,7 @@ def test_foreign_directories_are_containers(tmp_path: Path) -> None:
     assert [] == list(driver.get_container("dropped").list_objects())
 
 
-def test_a_foreign_file_can_be_replaced_and_deleted(tmp_path: Path) -> None:
+def test_file_of_another_program_can_be_replaced_and_deleted(tmp_path: Path) -> None:
     """What others dropped in is replaced, copied, moved and deleted like any object."""
     container = new_container(tmp_path)
     for name in ("a", "b", "d/c"):
@@ -125,7 +125,7 @@ def test_a_foreign_file_can_be_replaced_and_deleted(tmp_path: Path) -> None:
     assert not (tmp_path / "c" / "d").exists()
 
 
-def test_a_file_that_others_moved_is_at_its_new_place(tmp_path: Path) -> None:
+def test_file_moved_by_another_program_is_found(tmp_path: Path) -> None:
     """A rename by another program is seen at once, with what extended attributes hold."""
     container = new_container(tmp_path, attributes="xattr")
     container.upload_object(b"content", "old", metadata={"k": "v"}, content_type="x/y")
@@ -141,7 +141,7 @@ def test_a_file_that_others_moved_is_at_its_new_place(tmp_path: Path) -> None:
         container.get_object("old")
 
 
-def test_a_container_that_others_copied_has_the_objects(tmp_path: Path) -> None:
+def test_copied_container_has_the_objects(tmp_path: Path) -> None:
     """A backup by another program is a container of the same objects."""
     container = new_container(tmp_path)
     container.upload_object(b"content", "a/b")
@@ -150,7 +150,7 @@ def test_a_container_that_others_copied_has_the_objects(tmp_path: Path) -> None:
     assert (b"content", md5(b"content")) == (backup.read(), backup.object_hash)
 
 
-def test_other_processes_see_what_was_stored(tmp_path: Path) -> None:
+def test_other_processes_see_stored_objects(tmp_path: Path) -> None:
     """Another process with a driver of its own finds everything that this one stored."""
     container = new_container(tmp_path)
     container.upload_object(b"content", "a b/ü", metadata={"k": "wert"}, content_type="x/y")

@@ -84,7 +84,7 @@ def _position(calls: list[Call], *wanted: Call) -> int:
 
 
 @pytest.mark.parametrize("write", _WRITES)
-def test_content_is_on_disk_before_its_name(
+def test_content_is_synced_before_its_name(
     container: Container, calls: list[Call], write: str
 ) -> None:
     """The file is synced between its last byte and its name, its directory after the name."""
@@ -96,7 +96,7 @@ def test_content_is_on_disk_before_its_name(
     assert not {("write", "c/new"), ("pwrite", "c/new")} & set(calls[synced:])
 
 
-def test_new_directories_are_on_disk(container: Container, calls: list[Call]) -> None:
+def test_parents_of_new_directories_are_synced(container: Container, calls: list[Call]) -> None:
     """Of each directory that is made, the one that it is in is synced."""
     container.upload_object(b"1", "x/y/a")
     for made, parent in (("c/x", "c"), ("c/x/y", "c/x")):
@@ -104,7 +104,7 @@ def test_new_directories_are_on_disk(container: Container, calls: list[Call]) ->
     assert ("fsync", "c/x/y") == calls[_position(calls, ("fsync", "c/x/y"))]
 
 
-def test_a_new_container_is_on_disk(tmp_path: Path, calls: list[Call]) -> None:
+def test_new_container_is_synced(tmp_path: Path, calls: list[Call]) -> None:
     """The root is synced after a container was made in it or removed from it."""
     local_driver(tmp_path / "root").create_container("c")
     assert ("fsync", ".") == calls[-1]
@@ -114,14 +114,14 @@ def test_a_new_container_is_on_disk(tmp_path: Path, calls: list[Call]) -> None:
     assert ("fsync", ".") == calls[-1]
 
 
-def test_a_new_root_is_on_disk(tmp_path: Path, calls: list[Call]) -> None:
+def test_new_root_is_synced(tmp_path: Path, calls: list[Call]) -> None:
     """Of each directory that is made for the root, the one that it is in is synced."""
     local_driver(tmp_path / "root" / "a" / "b").create_container("c")
     for made, parent in ((".", ".."), ("a", "."), ("a/b", "a"), ("a/b/c", "a/b")):
         assert calls.index(("mkdir", made)) < _position(calls, ("fsync", parent))
 
 
-def test_side_files_are_on_disk(tmp_path: Path, calls: list[Call]) -> None:
+def test_side_files_are_synced(tmp_path: Path, calls: list[Call]) -> None:
     """A side file is synced before it is renamed, and its directory behind that."""
     container = new_container(tmp_path / "root", attributes="file")
     container.upload_object(b"1", "a", metadata={"k": "v"})
@@ -138,7 +138,7 @@ def _is_sync_of_new(call: Call, side: str) -> bool:
 
 
 @pytest.mark.parametrize("batch", [False, True])
-def test_a_deletion_is_on_disk(container: Container, calls: list[Call], batch: bool) -> None:
+def test_deletion_is_synced(container: Container, calls: list[Call], batch: bool) -> None:
     """What is left of a deleted object's directories is synced after it was removed."""
     container.upload_object(b"1", "d/a")
     calls.clear()

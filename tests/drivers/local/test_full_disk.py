@@ -63,7 +63,7 @@ assert container.read_object("old") == b"old"
 @pytest.mark.parametrize("size", [18_000, 90_000], ids=["put", "parts"])
 @pytest.mark.parametrize("name", ["old", "x/y/new"])
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_a_file_that_may_not_grow(tmp_path: Path, kept: Kept, name: str, size: int) -> None:
+def test_file_size_limit_is_storage_full(tmp_path: Path, kept: Kept, name: str, size: int) -> None:
     """A limit on the size of files is StorageFullError for each kind of writing."""
     printed = run_python(_LIMITED, tmp_path, kept, name, size).split()
     assert ["put", "stream", "write", "copy"] == printed[::2]
@@ -95,7 +95,7 @@ for name in ("new", "there"):
 
 
 @pytest.mark.parametrize("size", [18_000, 90_000], ids=["one request", "ranges"])
-def test_a_download_that_finds_no_room(tmp_path: Path, size: int) -> None:
+def test_download_to_a_full_disk_is_a_local_file_error(tmp_path: Path, size: int) -> None:
     """A destination without room is LocalFileError, and what was there stays."""
     assert ["LocalFileError"] * 2 == run_python(_DOWNLOAD, tmp_path, size).split()
 
@@ -140,7 +140,7 @@ print(os.listdir(sys.argv[1]))
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])
-def test_a_drive_that_is_full(tmp_path: Path, kept: Kept) -> None:
+def test_full_disk_is_storage_full(tmp_path: Path, kept: Kept) -> None:
     """On a drive of one megabyte, whatever does not fit is StorageFullError and leaves nothing."""
     if shutil.which("unshare") is None:
         pytest.skip("unshare, which gives us a file system of our own, is not there")
@@ -155,7 +155,7 @@ def test_a_drive_that_is_full(tmp_path: Path, kept: Kept) -> None:
     assert ["small", "parts", "endless", "copy", "[]"] == printed.split()
 
 
-def test_a_device_that_is_full_is_no_destination(tmp_path: Path) -> None:
+def test_device_is_rejected_as_destination(tmp_path: Path) -> None:
     """What is no file, such as /dev/full, is refused as a destination before a byte is read."""
     if not os.path.exists("/dev/full"):
         pytest.skip("the system has no /dev/full")

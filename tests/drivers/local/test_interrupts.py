@@ -81,7 +81,7 @@ _STOPS = pytest.mark.parametrize(
 @_NAMES
 @_AMOUNTS
 @_STOPS
-def test_a_producer_that_stops(
+def test_iterator_that_raises_publishes_nothing(
     container: Container, name: str, size: int, stop: Callable[[], None], error: type[Exception]
 ) -> None:
     """An iterator that raises publishes nothing and leaves nothing."""
@@ -92,7 +92,7 @@ def test_a_producer_that_stops(
 @_NAMES
 @_AMOUNTS
 @_STOPS
-def test_a_file_object_that_stops(
+def test_file_object_that_raises_publishes_nothing(
     container: Container, name: str, size: int, stop: Callable[[], None], error: type[Exception]
 ) -> None:
     """A file object whose read() raises publishes nothing and leaves nothing."""
@@ -113,7 +113,7 @@ def test_a_file_object_that_stops(
 
 @_NAMES
 @_STOPS
-def test_a_progress_callback_that_stops(
+def test_progress_callback_that_raises_stops_the_upload(
     container: Container, name: str, stop: Callable[[], None], error: type[Exception]
 ) -> None:
     """What a progress callback raises between two parts stops the upload."""
@@ -125,7 +125,7 @@ def test_a_progress_callback_that_stops(
 @_AMOUNTS
 @_STOPS
 @pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
-def test_a_block_that_stops(
+def test_exception_in_a_with_block_publishes_nothing(
     container: Container,
     name: str,
     size: int,
@@ -151,7 +151,9 @@ def _write_bytes(container: Container, name: str, size: int, stop: Callable[[], 
         stop()
 
 
-def test_a_copy_that_stops(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_copy_leaves_nothing(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C while the kernel copies leaves nothing."""
     source = container.get_object("old")
     real = os.copy_file_range
@@ -184,7 +186,7 @@ _FAILURES = [
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
 @pytest.mark.parametrize(("call", "size", "name"), _FAILURES)
-def test_a_call_that_fails(
+def test_failed_system_call_leaves_nothing(
     container: Container,
     monkeypatch: pytest.MonkeyPatch,
     call: str,
@@ -203,7 +205,7 @@ def test_a_call_that_fails(
 
 @_NAMES
 @_AMOUNTS
-def test_a_rename_that_fails(
+def test_failed_rename_leaves_nothing(
     container: Container, monkeypatch: pytest.MonkeyPatch, name: str, size: int
 ) -> None:
     """A file that cannot get its name leaves nothing, the directories made for it neither."""
@@ -216,7 +218,7 @@ def test_a_rename_that_fails(
 @_NAMES
 @_AMOUNTS
 @pytest.mark.parametrize("kept", ["auto"], indirect=True)
-def test_attributes_that_cannot_be_kept(
+def test_object_without_room_for_attributes_is_not_stored(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
 ) -> None:
     """An object whose attributes find no room is not stored without them."""
@@ -229,7 +231,7 @@ def test_attributes_that_cannot_be_kept(
 
 
 @_AMOUNTS
-def test_the_directory_cannot_be_synced(
+def test_failed_sync_of_a_directory_keeps_the_object(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Where only the name could not be synced, the object is whole, and nothing else is left."""
@@ -268,7 +270,7 @@ except KeyboardInterrupt:
 
 
 @_NAMES
-def test_a_process_that_is_interrupted(tmp_path: Path, kept: Kept, name: str) -> None:
+def test_interrupted_process_leaves_nothing(tmp_path: Path, kept: Kept, name: str) -> None:
     """Ctrl-C in the middle of a large upload of another process leaves nothing."""
     with python_running(_UPLOADER, tmp_path / "root", kept, name) as process:
         assert process.stdout is not None

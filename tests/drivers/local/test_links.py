@@ -39,7 +39,7 @@ def _link(tmp_path: Path, name: str, target: Path | str) -> Path:
     return path
 
 
-def test_links_are_not_there(plain: Container, tmp_path: Path, elsewhere: Path) -> None:
+def test_links_are_ignored_by_default(plain: Container, tmp_path: Path, elsewhere: Path) -> None:
     """By default a link is no object, wherever it leads, within the container too."""
     plain.upload_object(b"1", "real")
     _link(tmp_path, "inside", "real")
@@ -56,7 +56,9 @@ def test_links_are_not_there(plain: Container, tmp_path: Path, elsewhere: Path) 
             plain.upload_object(b"1", name)
 
 
-def test_links_are_followed(following: Container, tmp_path: Path, elsewhere: Path) -> None:
+def test_links_are_followed_on_request(
+    following: Container, tmp_path: Path, elsewhere: Path
+) -> None:
     """With follow_symlinks, links to files are objects and links to directories have objects."""
     _link(tmp_path, "a", elsewhere / "file")
     _link(tmp_path, "d", elsewhere)
@@ -67,7 +69,9 @@ def test_links_are_followed(following: Container, tmp_path: Path, elsewhere: Pat
     assert b"new" == (elsewhere / "sub" / "new").read_bytes()
 
 
-def test_a_container_may_be_a_link(following: Container, tmp_path: Path, elsewhere: Path) -> None:
+def test_link_to_a_directory_is_a_container(
+    following: Container, tmp_path: Path, elsewhere: Path
+) -> None:
     """With follow_symlinks, a link to a directory is a container."""
     (tmp_path / "root" / "link").symlink_to(elsewhere)
     driver = following.driver
@@ -75,7 +79,7 @@ def test_a_container_may_be_a_link(following: Container, tmp_path: Path, elsewhe
     assert ["file", "sub/deep"] == names(driver.get_container("link"))
 
 
-def test_a_followed_link_is_replaced_and_not_its_target(
+def test_upload_replaces_a_link_and_not_its_target(
     following: Container, tmp_path: Path, elsewhere: Path
 ) -> None:
     """An upload to the name of a link to a file leaves the file that the link led to."""
@@ -86,7 +90,7 @@ def test_a_followed_link_is_replaced_and_not_its_target(
     assert b"file" == (elsewhere / "file").read_bytes()
 
 
-def test_a_deleted_link_leaves_its_target(
+def test_delete_removes_a_link_and_not_its_target(
     following: Container, tmp_path: Path, elsewhere: Path
 ) -> None:
     """Deleting what a link to a file leads to takes the link away, and nothing else."""
@@ -97,7 +101,7 @@ def test_a_deleted_link_leaves_its_target(
     assert before == picture(elsewhere)
 
 
-def test_links_in_a_circle_end(following: Container, tmp_path: Path) -> None:
+def test_listing_of_circular_links_ends(following: Container, tmp_path: Path) -> None:
     """A listing that follows links ends, though links lead back up."""
     following.upload_object(b"1", "d/e/a")
     following.upload_object(b"1", "f/b")
@@ -112,7 +116,7 @@ def test_links_in_a_circle_end(following: Container, tmp_path: Path) -> None:
     assert [] == [name for name in found if len(name) > 40]
 
 
-def test_links_that_lead_nowhere_are_left_out(following: Container, tmp_path: Path) -> None:
+def test_dangling_links_are_ignored(following: Container, tmp_path: Path) -> None:
     """A dangling link is no object, and does not keep others from being listed."""
     following.upload_object(b"1", "a")
     _link(tmp_path, "dangling", "missing")
@@ -121,7 +125,7 @@ def test_links_that_lead_nowhere_are_left_out(following: Container, tmp_path: Pa
         following.read_object("dangling")
 
 
-def test_a_link_to_itself_is_no_object(following: Container, tmp_path: Path) -> None:
+def test_link_to_itself_is_ignored(following: Container, tmp_path: Path) -> None:
     """A link that leads to itself is left out of a listing."""
     following.upload_object(b"1", "a")
     _link(tmp_path, "self", "self")
@@ -131,7 +135,7 @@ def test_a_link_to_itself_is_no_object(following: Container, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("follow", [False, True])
-def test_a_deleted_container_leaves_what_links_lead_to(
+def test_deleted_container_keeps_the_targets_of_links(
     tmp_path: Path, elsewhere: Path, follow: bool
 ) -> None:
     """Deleting a container that has links to files removes the links, never their targets."""
@@ -149,7 +153,7 @@ def test_a_deleted_container_leaves_what_links_lead_to(
     assert before == picture(elsewhere)
 
 
-def test_an_empty_directory_behind_a_link_stays(tmp_path: Path) -> None:
+def test_empty_directory_behind_a_link_is_kept(tmp_path: Path) -> None:
     """An upload to the name of a link to an empty directory leaves what the link led to."""
     following = new_container(tmp_path / "root", follow_symlinks=True)
     elsewhere = tmp_path / "elsewhere"

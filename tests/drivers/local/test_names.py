@@ -62,7 +62,7 @@ def _check_all(container: Container, root: Path, taken: set[str]) -> None:
     assert len(taken) == len(files)
 
 
-def test_hostile_names_live_side_by_side(tmp_path: Path) -> None:
+def test_hostile_names_are_different_objects(tmp_path: Path) -> None:
     """All names that are taken keep their own content, and the listing has them all, sorted."""
     container = new_container(tmp_path, fsync=False, transfer=_SMALL_PARTS, attributes="xattr")
     taken = _store_all(container, hostile_names())
@@ -70,7 +70,7 @@ def test_hostile_names_live_side_by_side(tmp_path: Path) -> None:
     _check_all(container, tmp_path, taken)
 
 
-def test_naughty_strings_live_side_by_side(tmp_path: Path, naughty: list[str]) -> None:
+def test_naughty_strings_are_different_objects(tmp_path: Path, naughty: list[str]) -> None:
     """The published awkward strings are exact, or refused, and no two are on one file."""
     container = new_container(tmp_path, fsync=False, attributes="xattr")
     taken = _store_all(container, naughty)
@@ -82,7 +82,7 @@ def test_naughty_strings_live_side_by_side(tmp_path: Path, naughty: list[str]) -
         assert impossible or "\0" in name or _collides(name, taken), shown(name)
 
 
-def test_refused_names_change_nothing(tmp_path: Path, naughty: list[str]) -> None:
+def test_rejected_name_changes_nothing(tmp_path: Path, naughty: list[str]) -> None:
     """A name that the file system cannot hold is refused before anything is written."""
     container = new_container(tmp_path)
     before = picture(tmp_path)
@@ -111,7 +111,7 @@ def test_refused_names_change_nothing(tmp_path: Path, naughty: list[str]) -> Non
         ("a/b", "a/b/c"),
     ],
 )
-def test_a_name_cannot_go_on_behind_another(
+def test_name_below_another_object_is_a_conflict(
     tmp_path: Path, attributes: Kept, taken: str, wanted: str, content: bytes
 ) -> None:
     """`a` and `a/b` are a conflict both ways, and everything stays as it was."""
@@ -139,7 +139,7 @@ def test_a_name_cannot_go_on_behind_another(
     assert before == picture(tmp_path)
 
 
-def test_a_freed_name_is_free_for_both(tmp_path: Path) -> None:
+def test_deleted_name_can_be_reused(tmp_path: Path) -> None:
     """Once `a` is gone there can be `a/b`, and once that is gone there can be `a` again."""
     container = new_container(tmp_path)
     for name in ("a", "a/b", "a/b/c", "a"):
@@ -149,7 +149,7 @@ def test_a_freed_name_is_free_for_both(tmp_path: Path) -> None:
     assert {"c"} == set(picture(tmp_path))
 
 
-def test_empty_directories_do_not_take_a_name(tmp_path: Path) -> None:
+def test_empty_directory_does_not_occupy_a_name(tmp_path: Path) -> None:
     """An empty directory holds no object, so its name is free for one."""
     container = new_container(tmp_path)
     (tmp_path / "c" / "a" / "b").mkdir(parents=True)
@@ -157,7 +157,7 @@ def test_empty_directories_do_not_take_a_name(tmp_path: Path) -> None:
     assert ["a"] == names(container)
 
 
-def test_names_that_differ_in_form_only_are_two(tmp_path: Path) -> None:
+def test_names_that_differ_in_case_or_form_are_different(tmp_path: Path) -> None:
     """Names that differ in case or composition only are two objects, or the second is refused."""
     container = new_container(tmp_path)
     for first, second in (("readme", "README"), ("é", "e\u0301"), ("d/x", "D/x")):
@@ -174,7 +174,7 @@ def test_names_that_differ_in_form_only_are_two(tmp_path: Path) -> None:
         container.delete_object(first)
 
 
-def test_a_file_system_that_folds_case_is_found_out(tmp_path: Path) -> None:
+def test_case_insensitive_file_system_is_detected(tmp_path: Path) -> None:
     """Where another spelling of a name finds the file, entries are compared letter by letter."""
     container = new_container(tmp_path)
     (tmp_path / "c" / "TWIN").write_bytes(b"")

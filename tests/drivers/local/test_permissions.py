@@ -40,7 +40,7 @@ for directory, folders, files in os.walk(root + "/made"):
 
 @pytest.mark.parametrize("attributes", ["auto", "file"])
 @pytest.mark.parametrize("umask", ["000", "022", "027", "077"])
-def test_modes_are_what_the_umask_leaves(tmp_path: Path, umask: str, attributes: Kept) -> None:
+def test_modes_respect_the_umask(tmp_path: Path, umask: str, attributes: Kept) -> None:
     """Each file has 0666 and each directory 0777 without the umask's bits, however it is made."""
     lines = run_python(_PROGRAM, tmp_path, umask, attributes).splitlines()
     left = {"f": oct(0o666 & ~int(umask, 8)), "d": oct(0o777 & ~int(umask, 8))}
@@ -100,7 +100,7 @@ for name, operation in operations.items():
 """
 
 
-def test_what_is_not_allowed_is_told_with_its_path() -> None:
+def test_permission_error_names_the_path() -> None:
     """The whole path, and not the name of the last directory alone."""
     root = tempfile.mkdtemp()
     try:

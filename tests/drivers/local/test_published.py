@@ -67,7 +67,7 @@ def _served(handler: Any) -> Iterator[str]:
 
 @pytest.fixture(params=["local", "memory"])
 def published(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageDriver]:
-    """Return a driver whose objects are served by somebody else."""
+    """Return a driver whose objects are served by a web server."""
     if request.param == "local":
         with _served(partial(_Files, directory=str(tmp_path))) as url:
             yield get_driver("local")(tmp_path, cdn=url)
@@ -86,7 +86,7 @@ def get(url: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everybody_reads_at_the_address_of_an_object(published: StorageDriver, name: str) -> None:
+def test_public_url_is_readable(published: StorageDriver, name: str) -> None:
     """The server decodes what the address encodes: the object is the one that was meant."""
     container = published.create_container("photos and more")
     obj = container.upload_object(name.encode(), name)
@@ -94,7 +94,7 @@ def test_everybody_reads_at_the_address_of_an_object(published: StorageDriver, n
     assert name.encode() == get(obj.get_cdn_url()) == get(obj.enable_cdn())
 
 
-def test_what_is_not_there_has_an_address_that_answers_so(published: StorageDriver) -> None:
+def test_public_url_of_a_missing_object_is_not_found(published: StorageDriver) -> None:
     container = published.create_container("photos")
 
     with pytest.raises(HTTPError) as caught:

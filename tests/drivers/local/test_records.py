@@ -43,7 +43,7 @@ def _seen(container: Container) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("key", ["user.libstore", "user.libstore.hash"])
 @pytest.mark.parametrize("garbage", _GARBAGE, ids=lambda value: ascii(value[:24]))
-def test_attributes_that_are_not_ours_are_ignored(
+def test_invalid_attributes_are_ignored(
     container: Container, tmp_path: Path, key: str, garbage: bytes
 ) -> None:
     """An attribute that we did not write is as good as none, and a new upload mends it."""
@@ -57,7 +57,7 @@ def test_attributes_that_are_not_ours_are_ignored(
 
 @pytest.mark.parametrize("size", [6, 8])
 @pytest.mark.parametrize("until", ["0", "-1", "9" * 40])
-def test_a_seal_of_another_state_is_broken(
+def test_outdated_seal_is_ignored(
     container: Container, tmp_path: Path, size: int, until: str
 ) -> None:
     """A digest whose seal does not fit the file is not believed."""
@@ -69,7 +69,7 @@ def test_a_seal_of_another_state_is_broken(
 
 
 @pytest.mark.parametrize("started", ["", "yesterday", "2026-01-01T00:00:00+00:00"])
-def test_a_foreign_upload_record_is_read_with_care(
+def test_invalid_upload_record_is_listed_and_deleted(
     container: Container, tmp_path: Path, started: str
 ) -> None:
     """An unfinished upload is found and dropped, whatever its record says of its beginning."""
@@ -83,7 +83,7 @@ def test_a_foreign_upload_record_is_read_with_care(
     assert {"c"} == set(picture(tmp_path))
 
 
-def test_a_foreign_file_does_not_inherit(tmp_path: Path) -> None:
+def test_file_with_a_reused_inode_has_no_old_attributes(tmp_path: Path) -> None:
     """With side files, a file on a freed inode number has nothing of the object before it."""
     container = new_container(tmp_path, attributes="file")
     container.upload_object(b"ours", "a", metadata={"of": "a"}, content_type="x/y")
@@ -98,7 +98,7 @@ def test_a_foreign_file_does_not_inherit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attributes", ["auto", "file"])
-def test_an_unfinished_upload_keeps_its_name(tmp_path: Path, attributes: Kept) -> None:
+def test_unfinished_upload_has_the_name_of_its_object(tmp_path: Path, attributes: Kept) -> None:
     """An upload that has parts is listed by its object's name, not by that of its file."""
     transfer = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=1)
     container = new_container(tmp_path, attributes=attributes, transfer=transfer)
@@ -120,7 +120,7 @@ def test_an_unfinished_upload_keeps_its_name(tmp_path: Path, attributes: Kept) -
     ],
     ids=["control", "quotes", "metadata", "wide"],
 )
-def test_what_is_within_the_limits_fits(
+def test_longest_names_and_metadata_are_stored(
     tmp_path: Path, attributes: Kept, name: str, metadata: dict[str, str]
 ) -> None:
     """The longest names and the most metadata that the limits allow are kept."""
@@ -130,7 +130,7 @@ def test_what_is_within_the_limits_fits(
     assert (b"1", metadata) == (again.read(), again.metadata)
 
 
-def test_long_headers_fit(tmp_path: Path) -> None:
+def test_long_header_is_stored_or_rejected(tmp_path: Path) -> None:
     """A header that is longer than an extended attribute can be is kept, or refused as such."""
     container = new_container(tmp_path)
     try:
@@ -142,7 +142,7 @@ def test_long_headers_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("planted", ["link", "file"])
-def test_a_planted_side_directory_is_no_obstacle(tmp_path: Path, planted: str) -> None:
+def test_planted_side_directory_is_ignored(tmp_path: Path, planted: str) -> None:
     """Where extended attributes are used, what stands in the side files' place is no matter."""
     if not has_extended_attributes(tmp_path):
         pytest.skip("the file system of the temporary directory has no extended attributes")
@@ -160,7 +160,7 @@ def test_a_planted_side_directory_is_no_obstacle(tmp_path: Path, planted: str) -
     assert {} == picture(tmp_path)
 
 
-def test_a_naive_time_in_an_upload_record_is_no_trap(tmp_path: Path) -> None:
+def test_upload_record_with_a_naive_time_is_listed_and_deleted(tmp_path: Path) -> None:
     """An unfinished upload whose record has a time without a zone is found and dropped."""
     container = new_container(tmp_path, attributes="xattr")
     path = tmp_path / "c" / ".libstore-0123456789abcdef"

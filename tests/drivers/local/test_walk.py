@@ -38,7 +38,7 @@ _TRICKY = [
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7, 1000])
-def test_names_come_in_the_order_of_their_bytes(tmp_path: Path, page_size: int) -> None:
+def test_names_are_sorted_by_their_bytes(tmp_path: Path, page_size: int) -> None:
     """Pages of any size go through nested directories in the order of the names' UTF-8 bytes."""
     container = _paged(new_container(tmp_path), page_size)
     wanted = [name for name in _TRICKY if not name.endswith("/") and name != "b"]
@@ -50,7 +50,7 @@ def test_names_come_in_the_order_of_their_bytes(tmp_path: Path, page_size: int) 
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 1000])
-def test_each_beginning_is_found(tmp_path: Path, page_size: int) -> None:
+def test_prefix_and_start_after_select_names(tmp_path: Path, page_size: int) -> None:
     """A prefix and start_after of any form give just the names that they should."""
     container = _paged(new_container(tmp_path), page_size)
     wanted = sorted(name for name in _TRICKY if not name.endswith("/") and name != "b")
@@ -79,7 +79,9 @@ def test_each_beginning_is_found(tmp_path: Path, page_size: int) -> None:
 
 @pytest.mark.parametrize("page_size", [1, 3, 1000])
 @pytest.mark.parametrize("delimiter", ["/", "-", "d/"])
-def test_folders_are_folded(tmp_path: Path, delimiter: str, page_size: int) -> None:
+def test_delimiter_folds_names_into_prefixes(
+    tmp_path: Path, delimiter: str, page_size: int
+) -> None:
     """With a delimiter, a listing has objects and prefixes in order, as the names alone say."""
     container = _paged(new_container(tmp_path), page_size)
     wanted = sorted(name for name in _TRICKY if not name.endswith("/") and name != "b")
@@ -103,7 +105,7 @@ def _folded(wanted: list[str], prefix: str, delimiter: str) -> Iterator[tuple[ty
             yield item
 
 
-def test_a_large_tree_in_random_order(tmp_path: Path) -> None:
+def test_large_tree_is_listed_in_order(tmp_path: Path) -> None:
     """Two thousand files in a random tree are listed once each, in order, on many pages."""
     dice = random.Random(8)
     container = _paged(new_container(tmp_path), 97)
@@ -122,7 +124,7 @@ def test_a_large_tree_in_random_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 20, 200, 300])
-def test_deep_trees(tmp_path: Path, depth: int) -> None:
+def test_deep_tree_is_listed_and_deleted(tmp_path: Path, depth: int) -> None:
     """Objects below hundreds of directories are stored, listed, folded and deleted."""
     container = new_container(tmp_path, fsync=False)
     folder = "d/" * depth
@@ -141,7 +143,7 @@ def test_deep_trees(tmp_path: Path, depth: int) -> None:
     assert [] == os.listdir(tmp_path)
 
 
-def test_the_deepest_name(tmp_path: Path) -> None:
+def test_deepest_name_is_listed_and_deleted(tmp_path: Path) -> None:
     """A name of as many pieces as fit into 1,024 bytes is listed and goes with its container."""
     container = new_container(tmp_path, fsync=False)
     name = "/".join("v" * 512)
@@ -152,7 +154,7 @@ def test_the_deepest_name(tmp_path: Path) -> None:
     assert {} == picture(tmp_path)
 
 
-def test_names_that_are_no_text_are_left_out(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_are_ignored(tmp_path: Path) -> None:
     """Files, directories and containers whose names are not UTF-8 are no objects."""
     container = new_container(tmp_path)
     container.upload_object(b"1", "a")
@@ -170,7 +172,7 @@ def test_names_that_are_no_text_are_left_out(tmp_path: Path) -> None:
     assert ["c"] == [found.name for found in container.driver.list_containers()]
 
 
-def test_files_that_vanish_while_listing(tmp_path: Path) -> None:
+def test_files_deleted_while_listing_are_left_out(tmp_path: Path) -> None:
     """Files and directories that go away between two pages are left out of the second."""
     container = _paged(new_container(tmp_path), 2)
     _fill(tmp_path / "c", ["a", "b", "c/d", "c/e", "f", "g/h", "i"])
@@ -186,7 +188,7 @@ def test_files_that_vanish_while_listing(tmp_path: Path) -> None:
     assert ["a", "b", "f/new", "g/h", "i"] == found
 
 
-def test_an_iteration_survives_the_deletion_of_what_it_gave(tmp_path: Path) -> None:
+def test_listed_objects_can_be_deleted_during_the_iteration(tmp_path: Path) -> None:
     """Objects can be deleted one by one while they are listed, page after page."""
     container = _paged(new_container(tmp_path, fsync=False), 3)
     _fill(tmp_path / "c", [f"{number % 5}/{number}" for number in range(20)])
@@ -197,7 +199,7 @@ def test_an_iteration_survives_the_deletion_of_what_it_gave(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 1000])
-def test_containers_come_in_order(tmp_path: Path, page_size: int) -> None:
+def test_containers_are_sorted(tmp_path: Path, page_size: int) -> None:
     """Containers are listed in the order of their names, on pages of any size."""
     driver = local_driver(tmp_path)
     driver.limits = dataclasses.replace(driver.limits, page_size=page_size)
@@ -219,7 +221,7 @@ def _steps(walk: Iterable[tuple[str, list[str], list[Object]]]) -> list[Any]:
 
 @pytest.mark.parametrize("attributes", ["auto", "file"])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_walk_finds_what_listings_find(tmp_path: Path, seed: int, attributes: Kept) -> None:
+def test_walk_finds_the_same_as_listings(tmp_path: Path, seed: int, attributes: Kept) -> None:
     """Though it does not begin at the top for each folder."""
     container = new_container(tmp_path, attributes=attributes, fsync=False)
     chance = random.Random(seed)
@@ -247,7 +249,7 @@ def test_a_walk_finds_what_listings_find(tmp_path: Path, seed: int, attributes: 
     assert _steps(driver.walk("c", "ax/")) == _steps(container.walk("ax/"))
 
 
-def test_a_walk_sees_what_changes_meanwhile(tmp_path: Path) -> None:
+def test_walk_sees_concurrent_changes(tmp_path: Path) -> None:
     """A folder that went away has nothing in it; what came is found."""
     container = new_container(tmp_path)
     for name in ("a/b/1", "c/2"):
@@ -260,7 +262,7 @@ def test_a_walk_sees_what_changes_meanwhile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [True, False])
-def test_a_walk_of_a_deep_tree_opens_each_directory_a_few_times(
+def test_walk_of_a_deep_tree_opens_each_directory_a_few_times(
     tmp_path: Path, files: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And not once for each one below it: 512 took as long as 512 * 512."""
