@@ -22,6 +22,7 @@ from ..rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
+    is_copy,
     require_source,
 )
 from ..rest.dialect import condition_headers, with_token
@@ -245,7 +246,7 @@ class Copier:
             kept_headers(info, None, None) != kept_headers(source, None, None)
         ):
             return False
-        return Written(source.size, source.etag, source.checksums).matches(info)
+        return is_copy(info, source)
 
     def _write(
         self,

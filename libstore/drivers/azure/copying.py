@@ -22,11 +22,12 @@ from ...errors import (
     StorageError,
 )
 from ...redaction import Hidden
-from ...rest.confirming import StoredObject, Written
+from ...rest.confirming import StoredObject
 from ...rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
+    is_copy,
     require_etag,
 )
 from ...rest.dialect import condition_headers, quoted_etag
@@ -198,8 +199,7 @@ class Copier:
     def _is_copy(self, info: ObjectInfo, source: Place, options: CopyOptions) -> bool:
         """Return whether the target has what the copy stores."""
         copied = self._objects.head(*source)
-        metadata = options.metadata or copied.metadata
-        return Written(copied.size, None, copied.checksums, metadata).matches(info)
+        return is_copy(info, copied, options.metadata or copied.metadata)
 
     def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Wait for a copy that the service makes in the background, and return it."""

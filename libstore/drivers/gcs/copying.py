@@ -18,8 +18,7 @@ from ...errors import (
 )
 from ...http.encoding import encode
 from ...rest.checksums import key_headers
-from ...rest.confirming import Written
-from ...rest.copying import find_missing, require_source
+from ...rest.copying import find_missing, is_copy, require_source
 from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
@@ -146,9 +145,7 @@ class Copier:
         """Return whether an object is what the source and the body make of it."""
         resource = {**self._objects.resource(*order.source), **(order.body or {})}
         stored = dialect.object_info(resource)
-        return Written(
-            stored.size, None, stored.checksums, stored.metadata, stored.content_type
-        ).matches(info)
+        return is_copy(info, stored, stored.metadata, stored.content_type)
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:
