@@ -36,6 +36,8 @@ from .xml import MAX_DOCUMENT
 # The response of Swift's S3 API if a newer write has replaced the object in the meantime:
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
 _SUPERSEDED = b"<h1>Accepted</h1>"
+# The beginning of `Operation.proof` where the status is enough, or an ETag besides.
+_ETAG_PROVES = ((), ("etag",))
 # How many buckets' regions are remembered.
 _MAX_PLACES = 4_096
 
@@ -106,12 +108,10 @@ class S3Client(ServiceClient):
     def check(self, operation: Operation, response: Response) -> Response:
         self._accepted = True
         size = response.size
-        if (
-            size != 0
-            and operation.response is NONE
-            and operation.method != "HEAD"
-            and "etag" not in response.headers
-        ):
+        if "etag" in response.headers:  # only the service sends it
+            if response.status in operation.success and operation.proof[:1] in _ETAG_PROVES:
+                return response
+        elif size != 0 and operation.response is NONE and operation.method != "HEAD":
             body = self._read_body(response)
             if _SUPERSEDED in body and REQUEST_ID in response.headers:
                 return response

@@ -160,30 +160,26 @@ class UploadRequests:
 
     def _abort(self, upload: Upload) -> None:
         """Abort an upload; a missing one is not an error."""
-
-        def send() -> bool:
-            self._client.send(
+        try:
+            self._client.send_proved(
+                lambda: self._is_gone(upload),
                 operations.ABORT_MULTIPART_UPLOAD, upload.container, upload.name,
                 query={"uploadId": upload.id}, headers=self._headers,
-            ).close()  # fmt: skip
-            return True
-
-        def is_gone() -> bool | None:
-            try:
-                self._client.send_xml(
-                    operations.LIST_PARTS, upload.container, upload.name,
-                    root=_PARTS, query={"max-parts": "1", "uploadId": upload.id},
-                    headers=self._headers,
-                )  # fmt: skip
-            except StorageError as error:
-                return True if _is_ended(error) else None
-            return None
-
-        try:
-            self._client.confirmer.prove(send, is_gone)
+            )  # fmt: skip
         except StorageError as error:
             if not _is_ended(error):
                 raise
+
+    def _is_gone(self, upload: Upload) -> bool:
+        try:
+            self._client.send_xml(
+                operations.LIST_PARTS, upload.container, upload.name,
+                root=_PARTS, query={"max-parts": "1", "uploadId": upload.id},
+                headers=self._headers,
+            )  # fmt: skip
+        except StorageError as error:
+            return _is_ended(error)
+        return False
 
     # ------------------------------------------------------------------ listings
 

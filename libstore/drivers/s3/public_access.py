@@ -223,15 +223,10 @@ class PublicAccess:
         Args:
             check: Returns whether the change took effect, if the response does not show it.
         """
-
-        def send() -> bool:
-            self._client.send(
-                operation, container, name,
-                query={setting: ""}, headers={**self._payer, **headers}, content=content,
-            ).close()  # fmt: skip
-            return True
-
-        self._client.confirmer.prove(send, lambda: check() or None)
+        self._client.send_proved(
+            check, operation, container, name,
+            query={setting: ""}, headers={**self._payer, **headers}, content=content,
+        )  # fmt: skip
 
 
 def _blocks_policies(blocked: Mapping[str, bool]) -> bool:
