@@ -14,6 +14,7 @@ from ..errors import (
     StorageError,
 )
 from ..http.headers import clean_etag
+from ..rest.checksums import require_digest
 from ..rest.client import ServiceClient, XMLResponse
 from ..rest.confirming import Written
 from ..rest.dialect import condition_headers
@@ -362,8 +363,5 @@ def _compare_composite(info: ObjectInfo, parts: Sequence[Part]) -> None:
         if algorithm not in _COMBINED or not all(map(dialect.is_digest, known)):
             continue
         expected = dialect.combined(algorithm, known)
-        if digest != expected:
-            raise IntegrityError(
-                f"the service has put together other parts than were sent: their {algorithm}"
-                f" should be {expected}, but is {digest}"
-            )
+        what = f"the service has put together other parts than were sent: their {algorithm}"
+        require_digest(expected, digest, what)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from ..errors import (
     ContainerNotFoundError,
-    IntegrityError,
     NotSupportedError,
     ObjectNotFoundError,
     ServiceError,
@@ -15,6 +14,7 @@ from ..errors import (
 )
 from ..http.headers import parse_date
 from ..http.xml import can_write
+from ..rest.checksums import require_digest
 from ..rest.confirming import KnownObjects, Protection, StoredObject, Written
 from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
@@ -41,6 +41,7 @@ from .xml import delete_body
 # Up to this size any digest is cheap.
 _SMALL = MiB
 _NONE = Conditions()
+_WHOLE = Span()
 _UNPROTECTED = Protection()
 
 
@@ -154,10 +155,12 @@ class Objects:
         Args:
             threshold: The span of the first request of a large download.
         """
+        headers = self._reads
+        if conditions.if_match is not None or span != _WHOLE:
+            headers = {**headers, **read_headers(span, conditions)}
         response = self._client.send(
             operations.GET_OBJECT, container, name,
-            query={"versionId": version} if version else None,
-            headers={**self._reads, **read_headers(span, conditions)},
+            query={"versionId": version} if version else None, headers=headers,
         )  # fmt: skip
         sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size, self._service)
@@ -322,9 +325,5 @@ def compare(payload: Payload, info: ObjectInfo, label: str, digests: Collection[
     """
     for algorithm, stored in info.checksums.items():
         if algorithm in digests or algorithm == "crc32" or payload.size <= _SMALL:
-            digest = payload.digest(algorithm)
-            if stored != digest:
-                raise IntegrityError(
-                    f"the service has stored another {label} than was sent: its {algorithm}"
-                    f" should be {digest}, but is {stored}"
-                )
+            what = f"the service has stored another {label} than was sent: its {algorithm}"
+            require_digest(payload.digest(algorithm), stored, what)

@@ -54,7 +54,7 @@ class S3Driver(S3APIDriver[Settings]):
             settings.access_key(),
             region,
             fixed=settings.region is not None,
-            retry=lambda: self.retry,
+            retry=partial(getattr, self, "retry"),
         )
         objects = settings.object_settings()
         self._connect(service, client, objects)
