@@ -46,8 +46,8 @@ class S3APIDriver(RestDriver[S3Client, S]):
     """
     A driver of a service with the S3 API.
 
-    A subclass has a constructor, which calls `_connect`, and `_create_container`. Its public
-    access is a matter of the service too.
+    A subclass has a constructor, which calls `_connect`, the hook `_create_container`, and the
+    hooks of public access if the service has it.
 
     Attributes:
         service: How the service differs from Amazon S3.
