@@ -103,7 +103,8 @@ class Copier:
             if found.get("generation"):
                 query.setdefault("ifSourceGenerationMatch", str(found["generation"]))
             body = _changed(found, options)
-        for key in self._encryption.kms(extra).values():
+        key = self._encryption.kms_name(extra)
+        if key is not None:
             query["destinationKmsKeyName"] = key
         query |= acl(extra, "destinationPredefinedAcl")
         headers = {

@@ -103,15 +103,8 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.completed(Environment()))
-        self._connect()
-
-    # The signature of __init__, because __new__ accepts anything.
-    __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
-
-    def _connect(self) -> None:
-        """Create the client and the other collaborators."""
-        settings = self._settings
+        settings = settings.completed(Environment())
+        super().__init__(settings)
         address = settings.address()
         transport = settings.transport(self.transfer.concurrency, address.url)
         self._access = access = settings.access(transport)
@@ -122,15 +115,18 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
         parallel = settings.parallel_uploads
         if parallel is None:
             parallel = address.url == PUBLIC_URL and access.tokens is not None
-        if not parallel:
-            self.limits = _ORDERED
-        else:
+        if parallel:
             self.digests = multipart_digests()
-        self._encryption = encryption = Encryption(settings.customer_key, settings.kms_key)
+        else:
+            self.limits = _ORDERED
+        encryption = Encryption(settings.customer_key, settings.kms_key)
         self._objects = Objects(client, encryption)
         self._copier = Copier(client, self._objects, encryption)
         self._uploads = Uploads(client, self._objects, encryption, parallel=parallel)
         self._batches = Batches(client)
+
+    # The signature of __init__, because __new__ accepts anything.
+    __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
 
     @override
     def __repr__(self) -> str:

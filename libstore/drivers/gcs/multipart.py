@@ -3,7 +3,8 @@ Uploads in parts: in parallel by the XML API, or as one resumable stream.
 
 The XML API has no conditions for parts, and no text beyond ASCII. Uploads with either, those with
 an encryption key of their own, and all uploads to servers without that API are resumable ones:
-https://cloud.google.com/storage/docs/request-preconditions
+https://cloud.google.com/storage/docs/request-preconditions and
+https://cloud.google.com/storage/docs/multipart-uploads
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from ...errors import (
     StorageError,
 )
 from ...rest.confirming import Written
+from ...rest.dialect import HeaderDialect
 from ...rest.header_text import encode_text
+from ...s3api.google_headers import SERVICE
 from ...s3api.multipart import UploadRequests
 from ...s3api.xml import complete_body
 from ...transfer.payload import Payload
@@ -29,7 +32,8 @@ from .client import GCSClient
 from .objects import Objects
 from .options import Encryption
 from .resumable import PREFIX, Resumable
-from .xml_uploads import write_headers, xml_uploads
+
+_HEADERS = HeaderDialect("x-goog-meta-", storage_class="x-goog-storage-class")
 
 
 class Uploads:
@@ -48,7 +52,7 @@ class Uploads:
         self._objects = objects
         self._encryption = encryption
         self.resumable = Resumable(client)
-        self.parallel = xml_uploads(client) if parallel else None
+        self.parallel = UploadRequests(client, SERVICE, ("md5",), {}) if parallel else None
 
     def _parallel(self, upload: Upload) -> UploadRequests | None:
         return None if upload.id.startswith(PREFIX) else self.parallel
@@ -60,10 +64,10 @@ class Uploads:
         own_key = "customer_key" in extra or (self._encryption.customer_key and "kms_key" in extra)
         plain = options.conditions == Conditions() and not own_key and _is_ascii(options)
         if self.parallel is not None and plain:
-            kms = self._encryption.kms(extra)
-            if kms and not headers:
-                headers["x-goog-encryption-kms-key-name"] = kms["kmsKeyName"]
-            return self.parallel.create(container, name, {**write_headers(options), **headers})
+            kms = self._encryption.kms_name(extra)
+            if kms is not None and not headers:
+                headers["x-goog-encryption-kms-key-name"] = kms
+            return self.parallel.create(container, name, {**_write_headers(options), **headers})
         query = {**dialect.conditions(options.conditions), **self._encryption.query(extra)}
         return self.resumable.start(container, name, options, query, headers)
 
@@ -160,11 +164,9 @@ class Uploads:
     def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return one page of the parts of an upload."""
         parallel = self._parallel(upload)
-        return (
-            self.resumable.parts(upload)
-            if parallel is None
-            else parallel.list_parts(upload, token)
-        )
+        if parallel is None:
+            return self.resumable.parts(upload)
+        return parallel.list_parts(upload, token)
 
 
 def _is_open(parallel: UploadRequests, upload: Upload) -> bool:
@@ -186,3 +188,13 @@ def _is_ascii(options: WriteOptions) -> bool:
         *options.metadata.values(),
     )
     return all(text and encode_text(text) == text for text in texts)
+
+
+def _write_headers(options: WriteOptions) -> dict[str, str]:
+    """Return the headers of what the XML API stores with an object."""
+    headers = _HEADERS.write_headers(options)
+    if "custom_time" in options.extra:
+        headers["x-goog-custom-time"] = str(options.extra["custom_time"])
+    if "acl" in options.extra:
+        headers["x-goog-acl"] = str(options.extra["acl"])
+    return headers

@@ -83,14 +83,15 @@ class Encryption:
             return {}
         return key_headers(extra.get("customer_key", self.customer_key), "x-goog-")
 
-    def kms(self, extra: Mapping[str, object]) -> dict[str, str]:
-        """Return the parameter of a key of Cloud KMS."""
-        key = extra.get("kms_key", self.kms_key)
-        return {} if key is None or "customer_key" in extra else {"kmsKeyName": str(key)}
+    def kms_name(self, extra: Mapping[str, object]) -> str | None:
+        """Return the name of the key of Cloud KMS, if one is used."""
+        key = None if "customer_key" in extra else extra.get("kms_key", self.kms_key)
+        return None if key is None else str(key)
 
     def query(self, extra: Mapping[str, object]) -> dict[str, str]:
         """Return the parameters of an upload for its key and its ACL."""
-        return {**self.kms(extra), **acl(extra, "predefinedAcl")}
+        key = self.kms_name(extra)
+        return {**({} if key is None else {"kmsKeyName": key}), **acl(extra, "predefinedAcl")}
 
 
 def acl(extra: Mapping[str, object], parameter: str) -> dict[str, str]:
