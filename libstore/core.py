@@ -272,15 +272,15 @@ class DriverCore(DriverHooks):
         if unknown:
             nearest = arguments.nearest(unknown[0], known)
             meant = f" (did you mean {nearest!r}?)" if nearest else ""
-            choice = f"one of {', '.join(sorted(known))}" if known else "nothing at all here"
+            choice = f"use one of {', '.join(sorted(known))}" if known else "it has none"
             raise InvalidOptionError(
-                f"the {self.name} driver has no extra option {unknown[0]!r}{meant}; give {choice}"
+                f"the {self.name} driver has no extra option {unknown[0]!r}{meant}; {choice}"
             )
         return {name: known[name](value, f"extra[{name!r}]") for name, value in given.items()}
 
     def _need_option(self, option: str, wanted: bool) -> None:
         if wanted and option not in self.options:
-            raise NotSupportedError(f"the {self.name} driver cannot honour {option}")
+            raise NotSupportedError(f"the {self.name} driver does not support {option}")
 
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:

@@ -689,7 +689,7 @@ class StorageDriver(DriverCore):
         if not isinstance(obj, Object):
             raise InvalidTypeError(
                 f"obj must be an Object, not {type(obj).__name__};"
-                " driver.object(container, name) makes one of a name"
+                " driver.object(container, name) creates one from a name"
             )
         container = obj.container
         if container.driver is not self and container.driver != self:

@@ -440,7 +440,7 @@ class DriverHooks(ABC):
 
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
         """Start a multipart upload, and return its id. Raise as `_put_object`."""
-        raise self._unsupported("take multipart uploads")
+        raise self._unsupported("upload objects in parts")
 
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """
@@ -448,7 +448,7 @@ class DriverHooks(ABC):
 
         Numbers start at 1. A part that is sent again replaces the first.
         """
-        raise self._unsupported("take multipart uploads")
+        raise self._unsupported("upload objects in parts")
 
     def _finish_upload(
         self,
@@ -465,15 +465,15 @@ class DriverHooks(ABC):
         Args:
             checksums: The digests of the whole content, by the algorithms in `digests`.
         """
-        raise self._unsupported("take multipart uploads")
+        raise self._unsupported("upload objects in parts")
 
     def _abort_upload(self, upload: Upload) -> None:
         """Delete an upload and its parts. A missing upload is not an error."""
-        raise self._unsupported("take multipart uploads")
+        raise self._unsupported("upload objects in parts")
 
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that were started and neither finished nor aborted."""
-        raise self._unsupported("take multipart uploads")
+        raise self._unsupported("upload objects in parts")
 
     def _unsupported(self, what: str) -> NotSupportedError:
         return NotSupportedError(f"the {self.name} driver cannot {what}")

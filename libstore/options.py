@@ -228,7 +228,7 @@ class DriverOptions(Options):
     """The arguments that every driver has; each is also an attribute that can be set later."""
 
     retry: RetryPolicy | None = option(
-        "When and how often to try again after a failure that may pass.",
+        "When and how often to retry after a temporary failure.",
         lambda value, label: arguments.instance(value, RetryPolicy, label), default=None
     )  # fmt: skip
     transfer: TransferOptions | None = option(

@@ -98,7 +98,7 @@ def test_wrong_extra_option_is_refused_before_anything_is_sent(
 
 
 def test_extra_option_is_refused_by_a_service_without_any() -> None:
-    with pytest.raises(InvalidOptionError, match="give nothing at all here"):
+    with pytest.raises(InvalidOptionError, match="give none"):
         MemoryDriver().create_container("c", extra={"region": "x"})
 
 
@@ -140,7 +140,7 @@ def test_wrong_headers_are_refused(
 def test_headers_that_a_service_cannot_sign_are_refused() -> None:
     obj = MemoryDriver().create_container("c").object("a")
     for options in ({"headers": {"a": "b"}}, {"response_headers": {"expires": "x"}}):
-        with pytest.raises(NotSupportedError, match="cannot honour sign_"):
+        with pytest.raises(NotSupportedError, match="does not support sign_"):
             obj.sign_url(**options)
 
 

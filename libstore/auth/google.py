@@ -351,7 +351,7 @@ _ALL = frozenset(range(200, 600)) - _BUSY
 def _busy(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     # Retried here because google-auth's own retries would not share the budget of the request.
     error = ServiceUnavailableError(
-        "Google's service for tokens is temporarily unavailable", status=status
+        "Google's token service is temporarily unavailable; try again later", status=status
     )
     return Fault(error, retry=True)
 
@@ -496,7 +496,9 @@ class AccountSigner:
 
 def _iam_fault(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     if status >= 500 or status in {408, 429}:
-        unavailable = ServiceUnavailableError("IAM is temporarily unavailable", status=status)
+        unavailable = ServiceUnavailableError(
+            "IAM is temporarily unavailable; try again later", status=status
+        )
         return Fault(unavailable, retry=True, throttled=status == 429)
     if status == 401:
         return Fault(AuthenticationError("IAM rejected the token", status=status), renew=True)

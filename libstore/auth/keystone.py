@@ -244,7 +244,7 @@ def read_auth_error(
         names = _LOGIN_V1 if request.method == "GET" else _LOGIN_V3
         return Fault(AuthenticationError(f"the login was rejected; check {names}", **facts))
     if status in {408, 429, 498} or status >= 500:
-        text = "the authentication service is temporarily unavailable"
+        text = "the authentication service is temporarily unavailable; try again later"
         return Fault(ServiceUnavailableError(text, **facts), retry=True)
     text = (
         f"unexpected response (HTTP {status}) to the login, which is not from an authentication"

@@ -347,7 +347,9 @@ class MemoryDriver(StorageDriver):
             pending = self._uploads.get(upload.id)
             kept = sorted(pending.parts.items()) if pending is not None else []
         if pending is None:
-            raise ObjectNotFoundError(f"there is no unfinished upload with the id {upload.id}")
+            raise ObjectNotFoundError(
+                f"the upload {upload.id} does not exist; it was finished or aborted"
+            )
         offsets = accumulate((len(content) for _, content in kept), initial=0)
         return Page(
             [

@@ -298,8 +298,8 @@ class Transport:
                 raise _unreadable("certificate authorities", bundle, error) from None
         else:
             warnings.warn(
-                "certificates are not checked, so anybody on the way can read and change what is"
-                " sent: verify=False",
+                "verify=False: certificates are not checked, so anyone on the network path can"
+                " read and change requests and responses",
                 InsecureRequestWarning,
                 stacklevel=2,
             )

@@ -188,7 +188,7 @@ def _delete_source(source: ObjectRef, info: ObjectInfo) -> None:
         if etag == pinned:
             raise
         raise ObjectChangedError(
-            "the object was replaced after it was copied; both are there"
+            "the object was replaced after it was copied, so it was not deleted; both exist"
         ) from error
 
 
@@ -231,8 +231,8 @@ def _is_source_left(request: CopyRequest, before: ObjectInfo, distinct: bool) ->
             source.driver._retrier.sleep(_CLOCK_STEP)
             copy(request)
     raise ServiceError(
-        "the object was not deleted, because nothing shows whether it and its copy are one object"
-        " that both drivers reach; the copy is complete"
+        "the object was not deleted, because it and its copy may be one object that both drivers"
+        " reach; the copy is complete, so delete the source if they are two"
     )
 
 

@@ -57,8 +57,8 @@ def _below(address: str, container: str, name: str) -> str:
     """Return the address of an object, whose name is encoded already, below the option `cdn`."""
     if "{container}" in urlsplit(address).netloc and not _HOST.fullmatch(container):
         raise NotSupportedError(
-            f"the container {shorten(container)} cannot be part of a host name, where the option"
-            " cdn has {container}"
+            f"the container {shorten(container)} cannot be part of a host name, but cdn has"
+            " '{container}' in its host; put it into the path"
         )
     template = address.removesuffix("{name}").rstrip("/")
     if "{container}" not in template and not address.endswith("{name}"):

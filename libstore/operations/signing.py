@@ -88,5 +88,5 @@ def _response_headers(given: object, method: str) -> dict[str, str]:
             f" {', '.join(sorted(_RESPONSE_HEADERS))}"
         )
     if checked and method not in {"GET", "HEAD"}:
-        raise InvalidOptionError(f"response_headers need method GET or HEAD, not {method}")
+        raise InvalidOptionError(f"response_headers require method GET or HEAD, not {method}")
     return checked

@@ -65,4 +65,4 @@ def _check_upload(driver: DriverCore, upload: object) -> None:
 
 def _require_multipart(driver: DriverCore) -> None:
     if not driver.takes_parts:
-        raise driver._unsupported("take multipart uploads")
+        raise driver._unsupported("upload objects in parts")

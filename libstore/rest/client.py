@@ -353,8 +353,7 @@ class ServiceClient(ABC):
             return None if response.status == 204 else parse_json(data)
         except ValueError:
             unread = ServiceError(
-                "the response is not the JSON that the service sends; check the endpoint and any"
-                " proxy",
+                "the response is not the expected JSON; check the endpoint and any proxy",
                 retryable=data.startswith((b"{", b"[")),  # it was cut off
             )
             raise self.unread(unread, operation, response) from None

@@ -45,7 +45,7 @@ def check_copy_onto_itself(info: ObjectInfo, options: CopyOptions) -> bool:
         ObjectChangedError: The object has another ETag than a condition requires.
     """
     if options.conditions.if_absent:
-        raise ObjectAlreadyExistsError("there is an object of this name already")
+        raise ObjectAlreadyExistsError("an object of this name already exists")
     for etag in (options.if_source_match, options.conditions.if_match):
         require_etag(info, etag)
     return options.metadata is not None or options.content_type is not None

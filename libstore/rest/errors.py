@@ -82,7 +82,7 @@ SLOWER = Meaning(
 )
 #: `IntegrityError`: the digest or the length was another one; another attempt may succeed.
 DAMAGED = Meaning(
-    IntegrityError, "the service received other bytes than were sent; try again", retry=True
+    IntegrityError, "the service received different bytes than were sent; try again", retry=True
 )
 #: `AuthenticationError` because of a wrong clock, which is corrected for another attempt.
 CLOCK = Meaning(AuthenticationError, "the clock of this machine is wrong; correct it", skewed=True)

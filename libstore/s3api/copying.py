@@ -281,7 +281,7 @@ class Copier:
         service, settings = self._service, copy.settings
         if info.size and not service.part_copies:
             raise NotSupportedError(
-                f"{service.title} cannot copy an object of {info.size} bytes, or on a condition"
+                f"{service.title} cannot copy an object of {info.size} bytes, or with a condition"
             )
         if copy.tags is None:
             copy = replace(copy, tags=self._tags_of(copy.source, info))

@@ -111,7 +111,7 @@ _TAKEN = "the name is taken: all accounts share the names of buckets; choose ano
 _NAME = Meaning(InvalidNameError, "the service does not allow this name")
 _MISPLACED = Meaning(
     ServiceError,
-    "the service takes the bucket for an object; check that the endpoint has no path too many",
+    "the service takes the bucket for an object; check that the endpoint has no extra path",
 )
 _MOVED = Meaning(ServiceError, _REGION)
 
@@ -159,7 +159,7 @@ CODES: Mapping[str, Entry] = {
         AccessDeniedError, "a policy of the organisation does not allow this"
     ),
     "UserProjectMissing": Meaning(
-        AccessDeniedError, "this is a requester-pays bucket; name the project that pays"
+        AccessDeniedError, "this is a requester-pays bucket; pass user_project= to the driver gcs"
     ),
     "BucketAlreadyOwnedByYou": Meaning(
         ContainerAlreadyExistsError, "you already own a bucket of this name"

@@ -72,9 +72,7 @@ class UploadRequests:
             )  # fmt: skip
             upload_id = document.fields.get("UploadId")
             if not upload_id:
-                raise ServiceError(
-                    "the response has no id of the upload that was started", status=200
-                )
+                raise ServiceError("the response has no upload id", status=200)
             return upload_id
 
         return self._starts.begin(container, name, send)
@@ -116,7 +114,7 @@ class UploadRequests:
         )  # fmt: skip
         etag = clean_etag(document.fields.get("ETag"))
         if etag is None:
-            raise ServiceError("the response has no ETag of the part that was copied")
+            raise ServiceError("the response has no ETag of the copied part")
         return Part(number, span.start, span.stop - span.start, etag)
 
     def complete(
@@ -244,7 +242,7 @@ class UploadRequests:
             if error.code != "NoSuchUpload":
                 raise
             raise ObjectNotFoundError(
-                f"there is no unfinished upload {upload.id}",
+                f"the upload {upload.id} does not exist; it was finished or aborted",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
         return listings.part_page(document, token)
@@ -346,12 +344,12 @@ def _with_etag(info: ObjectInfo, head: Callable[[], ObjectInfo]) -> ObjectInfo:
     except StorageError:  # the upload is complete all the same
         return info
     if found.etag is None:
-        raise IntegrityError("the response has no ETag of the object that was put together")
+        raise IntegrityError("the response has no ETag of the completed object")
     return found
 
 
 def _compare_composite(info: ObjectInfo, parts: Sequence[Part]) -> None:
-    """Raise `IntegrityError` if the service has put together other parts than were sent."""
+    """Raise `IntegrityError` if the service combined different parts than were sent."""
     digests = info.extra.get("composite")
     if not isinstance(digests, dict):
         return
@@ -363,5 +361,5 @@ def _compare_composite(info: ObjectInfo, parts: Sequence[Part]) -> None:
         if algorithm not in _COMBINED or not all(map(dialect.is_digest, known)):
             continue
         expected = dialect.combined(algorithm, known)
-        what = f"the service has put together other parts than were sent: their {algorithm}"
+        what = f"the service combined different parts than were sent: their {algorithm}"
         require_digest(expected, digest, what)

@@ -225,7 +225,7 @@ class Objects:
         return self.known.note(container, info)
 
     def write_headers(self, options: WriteOptions, settings: ObjectSettings) -> dict[str, str]:
-        """Return the headers of what is stored with an object, and of how it is stored."""
+        """Return the headers with an object's metadata, options and storage settings."""
         headers = {**dialect.HEADERS.write_headers(options), **settings.writes}
         if options.extra:
             headers |= tag_headers(options.extra.get("tags"))
@@ -235,7 +235,7 @@ class Objects:
         return with_token(headers, options.conditions, dialect.META, limit)
 
     def protection(self, container: str, name: str, conditions: Conditions) -> Protection:
-        """Return what keeps a conditional request from changing another object."""
+        """Return the protection of a conditional request from changing another object."""
         return Protection(
             self.conditions.must_check_before_retry(conditions),
             self.known.find(container, name, conditions),
@@ -320,10 +320,10 @@ def compare(payload: Payload, info: ObjectInfo, label: str, digests: Collection[
     Raise `IntegrityError` if the service has stored something else than was sent.
 
     Args:
-        label: What was sent, for the message.
+        label: The name of the sent content in messages.
         digests: The digests to compare of a large payload, with CRC-32, which is fast.
     """
     for algorithm, stored in info.checksums.items():
         if algorithm in digests or algorithm == "crc32" or payload.size <= _SMALL:
-            what = f"the service has stored another {label} than was sent: its {algorithm}"
+            what = f"the service stored a different {label} than was sent: its {algorithm}"
             require_digest(payload.digest(algorithm), stored, what)

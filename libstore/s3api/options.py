@@ -42,7 +42,7 @@ class ObjectSettings:
         if self.kms_key is not None and not (self.encryption or "").startswith("aws:kms"):
             raise InvalidOptionError("kms_key goes with encryption='aws:kms' or 'aws:kms:dsse'")
         if self.customer_key is not None and self.encryption is not None:
-            raise InvalidOptionError("encryption and customer_key exclude each other")
+            raise InvalidOptionError("encryption and customer_key exclude each other; pass one")
 
     def overridden(self, extra: Mapping[str, object]) -> ObjectSettings:
         """Return the settings for one write, with those of its own options that are given."""

@@ -143,7 +143,7 @@ def test_condition_headers() -> None:
 
 
 @pytest.mark.parametrize(("limit", "fits"), [(17, True), (16, False)])
-def test_token_is_left_out_without_room(limit: int, fits: bool) -> None:
+def test_token_is_left_out_without_space(limit: int, fits: bool) -> None:
     headers = {"x-meta-a": "ü", "content-type": "text/plain"}
     conditions = Conditions(if_absent=True, token="t")
     found = with_token(headers, conditions, "x-meta-", limit)

@@ -128,7 +128,7 @@ def test_parts_are_verified(
 
 @WAYS
 def test_wrong_combined_digest_is_an_error(driver: FaultyDriver, tmp_path: Path, way: Way) -> None:
-    """As where parts are missing, or in another order, in what the service has put together."""
+    """As where parts are missing, or in another order, in what the service combined."""
     answer_with(driver, replace(composite_of("md5", CONTENT, SIZES), combined="0" * 32))
 
     with pytest.raises(IntegrityError, match="the digests of the parts"):

@@ -142,7 +142,7 @@ class Blocks:
             if found in own
         )
         if not numbered:
-            raise ObjectNotFoundError("there is no such upload")
+            raise ObjectNotFoundError("the upload does not exist; it was finished or aborted")
         parts, offset = [], 0
         for number, block_id, size in numbered:
             parts.append(Part(number, offset, size, block_id))

@@ -167,7 +167,7 @@ def encryption_headers(extra: Mapping[str, object]) -> dict[str, str]:
     """Return the headers of the encryption of one upload or copy, which all its requests need."""
     key, scope = extra.get("customer_key"), extra.get("encryption_scope")
     if key is not None and scope is not None:
-        raise InvalidOptionError("customer_key and encryption_scope exclude each other")
+        raise InvalidOptionError("customer_key and encryption_scope exclude each other; pass one")
     if isinstance(scope, str):
         return {"x-ms-encryption-scope": ascii_value(scope, "encryption_scope")}
     return key_headers(key, "x-ms-")

@@ -161,7 +161,7 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
             lambda token: self._list_objects(name, ListQuery(), token, 1), f"blobs in {name!r}"
         )
         if any(page.items for page in pages):
-            raise ContainerNotEmptyError("the container still has blobs")
+            raise ContainerNotEmptyError("the container still contains blobs")
         self._delete_full_container(name)
 
     @override

@@ -123,7 +123,7 @@ def check_container_name(name: str) -> None:
         return
     if not (3 <= len(name) <= 63 and _CONTAINER.fullmatch(name)):
         raise InvalidNameError(
-            f"no container in Azure can have the name {name[:80]!r}: use 3 to 63 lower-case"
+            f"invalid container name {name[:80]!r}: use 3 to 63 lower-case"
             " letters, digits and single hyphens between them, or $root or $web"
         )
 
@@ -136,22 +136,19 @@ def check_blob_name(name: str) -> None:
     end of a segment.
     """
     if len(name) > 1024:
-        raise InvalidNameError("a name in Azure has at most 1,024 characters")
+        raise InvalidNameError("a blob name has at most 1,024 characters")
     unfit = _UNFIT.search(name)
     if unfit:
         raise InvalidNameError(
-            f"no blob in Azure can have the name {name[:80]!r}: it contains U+{ord(unfit[0]):04X};"
+            f"invalid blob name {name[:80]!r}: it contains U+{ord(unfit[0]):04X};"
             " remove control characters and backslashes"
         )
     segments = name.split("/")
     if len(segments) > _MAX_SEGMENTS:
-        raise InvalidNameError(
-            f"a name in Azure has at most {_MAX_SEGMENTS} segments between slashes"
-        )
+        raise InvalidNameError(f"a blob name has at most {_MAX_SEGMENTS} segments between slashes")
     if any(segment.endswith(".") for segment in segments):
         raise InvalidNameError(
-            f"no blob in Azure can have the name {name[:80]!r}: no segment between slashes can end"
-            " with a dot"
+            f"invalid blob name {name[:80]!r}: no segment between slashes can end with a dot"
         )
 
 

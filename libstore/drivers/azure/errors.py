@@ -182,7 +182,7 @@ CODES: Mapping[str, Entry] = {
     "InvalidAuthenticationInfo": _authentication_failed,
     "NoAuthenticationInformation": Meaning(
         AuthenticationError,
-        "the service requires credentials: nothing is public here; pass some",
+        "the service requires credentials, because this is not public; pass them",
         renew=True,
     ),
     "AuthorizationFailure": _authorization_failure,

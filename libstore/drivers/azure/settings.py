@@ -62,8 +62,8 @@ class Settings(RestSettings):
     reread: ClassVar[tuple[str, ...]] = credential_options
 
     account: str | None = option(
-        "The name of the storage account. With ``-secondary`` at its end, requests go to its"
-        " second location, which can only be read.",
+        "The name of the storage account. With the suffix ``-secondary``, requests go to the"
+        " read-only secondary location.",
         default=None, variables=["AZURE_STORAGE_ACCOUNT"], kw_only=False
     )  # fmt: skip
     key: str | None = option(
@@ -80,13 +80,13 @@ class Settings(RestSettings):
     )  # fmt: skip
     credential: TokenCredential | None = option(
         "An object with a method ``get_token(scope)``, such as the credentials of azure-identity."
-        " It may contain a secret, so that pickles need ``pickle_secret=True``.",
+        " It may contain a secret, so pickling requires ``pickle_secret=True``.",
         _credential, default=None, secret=True
     )  # fmt: skip
     anonymous: bool = option("Send requests without credentials.", default=False)
     endpoint: str | None = option(
-        "The URL of the account, as ``https://host[:port][/account]``; by default that of the"
-        " account in `endpoint_suffix`.",
+        "The URL of the account, as ``https://host[:port][/account]``; by default, the account's"
+        " URL in the domain `endpoint_suffix`.",
         default=None
     )  # fmt: skip
     endpoint_suffix: str | None = option(
@@ -102,7 +102,9 @@ class Settings(RestSettings):
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with the credentials of the environment added, checked together."""
         if self.customer_key is not None and self.encryption_scope is not None:
-            raise InvalidOptionError("customer_key and encryption_scope exclude each other")
+            raise InvalidOptionError(
+                "customer_key and encryption_scope exclude each other; pass one"
+            )
         if self.given_credentials(anonymous=self.anonymous) or self.anonymous:
             return self
         found, named = self, environ.get("AZURE_STORAGE_ACCOUNT") or None

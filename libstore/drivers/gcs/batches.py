@@ -62,7 +62,7 @@ class Batches:
         }
         numbers = range(1, len(targets) + 1)
         if found.keys() != set(numbers):
-            raise ServiceError("the response to a batch is about requests that were not in it")
+            raise ServiceError("the response to a batch names requests that were not in it")
         results = [found[number] for number in numbers]
         vague = next((error for error in results if isinstance(error, VagueNotFoundError)), None)
         if vague is not None:

@@ -123,7 +123,7 @@ class Copier:
             before = order.progress
             order.progress = (document.get("rewriteToken"), document.get("totalBytesRewritten"))
             if not order.progress[0] or order.progress == before:
-                raise ServiceError("Google has not completed the copy, and does not go on with it")
+                raise ServiceError("Google has stopped making progress with the copy; try again")
             order.options.checkpoint()
 
     def _send(self, order: _Copy) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
     """Return the attributes of an object, from its resource."""
     name = resource.get("name")
     if not isinstance(name, str):
-        raise ServiceError("the response is not the resource of an object: it has no name")
+        raise ServiceError("the response is not an object resource: it has no name")
     generation = _number(resource.get("generation"))
     extra = {label: resource[field] for field, label in _EXTRAS.items() if resource.get(field)}
     customer = resource.get("customerEncryption")
@@ -205,8 +205,7 @@ def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
     generation = _number(given.if_match)
     if generation is None or generation == "0":
         raise ObjectChangedError(
-            "no object has this ETag: ETags of Google Cloud Storage are generations, that is,"
-            " numbers"
+            "no object has this ETag: ETags of Google Cloud Storage are generation numbers"
         )
     return {f"if{prefix}GenerationMatch": generation}
 
@@ -291,7 +290,7 @@ def bucket_info(resource: Mapping[str, Any]) -> ContainerInfo:
     """Return the attributes of a bucket, from its resource."""
     name = resource.get("name")
     if not isinstance(name, str) or not name:
-        raise ServiceError("the response is not the resource of a bucket: it has no name")
+        raise ServiceError("the response is not a bucket resource: it has no name")
     extra = {
         label: resource[field] for field, label in _BUCKET_EXTRAS.items() if field in resource
     }

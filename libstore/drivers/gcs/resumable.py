@@ -156,7 +156,7 @@ class Resumable:
                 ) from None  # fmt: skip
             if info is None:
                 raise ServiceError(
-                    "Google has all bytes of the upload, but does not publish the object",
+                    "Google has received all bytes of the upload but created no object; try again",
                     retryable=True,
                 )
             return info
@@ -262,7 +262,9 @@ class _Sender:
             if info is not None or not content.size:
                 return info
             if session.stored <= before:
-                raise ServiceError("Google takes no more bytes of the upload", retryable=True)
+                raise ServiceError(
+                    "Google accepts no more bytes of the upload; try again", retryable=True
+                )
 
     def _request(
         self, operation: Operation, span: str, content: Content | bytes = b""
@@ -297,7 +299,9 @@ class _Sender:
         last = parse_size(response.headers.get("range", "").rpartition("-")[2])
         session.stored = 0 if last is None else last + 1
         if not self._first <= session.stored <= self.stop:
-            raise ServiceError("Google has lost bytes of the upload, or has other bytes than sent")
+            raise ServiceError(
+                "Google has lost bytes of the upload or received different ones; start it again"
+            )
         if session.stored > self._farthest:
             moved = session.stored - self._farthest
             self.client.retrier.budget().moved(moved, self._seconds, enough=1)

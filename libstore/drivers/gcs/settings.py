@@ -87,15 +87,15 @@ class Settings(RestSettings):
         default=None, secret=True, kw_only=False
     )  # fmt: skip
     project: str | None = option(
-        "The project in which buckets are created and listed; that of the credentials, if neither"
-        " it nor a variable is given.",
+        "The project in which buckets are created and listed; without it and the variables, the"
+        " project of the credentials.",
         text, default=None, variables=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"]
     )  # fmt: skip
     credentials: Any = option(
         "Credentials of google-auth.", _credentials, default=None, secret=True
     )
     token: str | Callable[[], object] | None = option(
-        "An access token, or a function that returns one, or one and the time when it expires.",
+        "An access token, or a function that returns a token or a pair of a token and its expiry.",
         _token, default=None, secret=True
     )  # fmt: skip
     service_account: str | os.PathLike[str] | Mapping[str, str] | None = option(
@@ -117,8 +117,8 @@ class Settings(RestSettings):
     kms_key: str | None = option(options.KMS_KEY, default=None)
     customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
     parallel_uploads: bool | None = option(
-        "Whether large uploads are sent in parallel parts by the XML API; by default they are if"
-        " the endpoint is Google's own. Otherwise they are one resumable stream.",
+        "Whether large uploads are sent in parallel parts through the XML API, or as one resumable"
+        " stream; by default, in parallel if the endpoint is Google's own.",
         default=None
     )  # fmt: skip
 
@@ -126,7 +126,9 @@ class Settings(RestSettings):
         """Return the settings with those of the environment added, checked together."""
         found = self
         if (self.key is None) != (self.secret is None):
-            raise CredentialsNotFoundError("key and secret go together; give both, or neither")
+            raise CredentialsNotFoundError(
+                "key and secret must be passed together; pass both or neither"
+            )
         self.given_credentials(anonymous=self.anonymous)
         if self.customer_key is not None and self.kms_key is not None:
             raise InvalidOptionError("customer_key and kms_key exclude each other; pass one")

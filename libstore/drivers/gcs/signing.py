@@ -32,7 +32,7 @@ def sign_url(
     unsupported = options.response_headers.keys() - _OVERRIDES
     if unsupported:
         raise NotSupportedError(
-            f"a URL of Google cannot set the response header {min(unsupported)}; it can set"
+            f"a presigned URL of Google cannot set the response header {min(unsupported)}, only"
             f" {' and '.join(sorted(_OVERRIDES))}"
         )
     query = {f"response-{name}": value for name, value in options.response_headers.items()}

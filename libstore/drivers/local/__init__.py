@@ -81,7 +81,7 @@ class Settings(DriverOptions):
     )  # fmt: skip
     fsync: bool = option(
         "Write content and names to disk before an operation returns, so that they survive a power"
-        " failure. Without it, they may be lost for some seconds.",
+        " failure. Without it, the writes of the last seconds may be lost.",
         default=True
     )  # fmt: skip
     follow_symlinks: bool = option(

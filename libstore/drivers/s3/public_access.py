@@ -160,7 +160,7 @@ class PublicAccess:
         except ValueError:
             policy = None
         if not isinstance(policy, dict):
-            raise NotSupportedError(f"{self._service.title} has no policies of buckets")
+            raise NotSupportedError(f"{self._service.title} has no bucket policies")
         return policy
 
     def _partition(self, container: str) -> str:
@@ -184,7 +184,7 @@ class PublicAccess:
         except StorageError:  # the response to the write has shown success
             return
         if not public:
-            raise NotSupportedError("the service ignores ACLs of objects")
+            raise NotSupportedError("the service ignores object ACLs")
 
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
@@ -198,7 +198,7 @@ class PublicAccess:
             )
         except ServiceError as error:
             if error.code is None and error.status == 200:
-                raise NotSupportedError("the service has no ACLs of objects") from None
+                raise NotSupportedError("the service has no object ACLs") from None
             raise
         return any(
             row.get("Grantee/URI") == _EVERYONE

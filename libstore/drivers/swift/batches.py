@@ -109,7 +109,7 @@ class Deleter:
         failed = [path for path in paths if path in batch.statuses]
         if not batch.status.startswith("2") and not failed:
             raise ServiceError(
-                f"the service deleted none: {batch.status} {batch.reason}".strip(),
+                f"the service deleted none of the objects: {batch.status} {batch.reason}".strip(),
                 request_id=batch.request_id, retryable=batch.status.startswith("5"),
             )  # fmt: skip
         errors |= {path: batch.error(path) for path in failed}
@@ -147,7 +147,7 @@ class _BatchResponse:
             return None
         number = parse_size(status[:3])
         return ServiceError(
-            f"the service did not delete it: {status}",
+            f"the service did not delete the object: {status}",
             status=number, request_id=self.request_id, retryable=(number or 0) >= 500,
         )  # fmt: skip
 

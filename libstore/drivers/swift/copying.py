@@ -131,7 +131,7 @@ class Copier:
                 if error.status == 409 and conditions.if_absent:  # another write was faster
                     self._objects.require_absent(*target)
                 raise
-            require_digest(expected, etag, "the service copied other content: its MD5")
+            require_digest(expected, etag, "the copy differs from the source: its MD5")
             return ObjectInfo(target[1], size=info.size, etag=etag,
                               checksums=dialect.checksums({}, etag))  # fmt: skip
 

@@ -126,7 +126,7 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         if is_segments_container(name):
             raise InvalidNameError(
-                "containers of this name have the segments of another container's large objects"
+                "this name is reserved for the segments of another container's large objects"
             )
         headers = {}
         if "storage_policy" in extra:
@@ -138,7 +138,9 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
             )
             response.close()
             if response.status == 202:
-                raise ContainerAlreadyExistsError("you have a container of this name", status=202)
+                raise ContainerAlreadyExistsError(
+                    "you already own a container of this name", status=202
+                )
             return ContainerInfo(name)
 
         return self._client.confirmer.create_container(create, lambda: self._head_container(name))

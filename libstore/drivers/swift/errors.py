@@ -106,14 +106,17 @@ def _conflict(response: ErrorResponse) -> Meaning:
 def _too_large(response: ErrorResponse) -> Meaning:
     if b"quota" in response.body.lower():
         return QUOTA
-    return Meaning(ServiceError, "it is larger than the service allows")
+    return Meaning(ServiceError, "the object or request is larger than the service allows")
 
 
 BY_STATUS: Mapping[int, Entry] = {
     301: _redirected,
     400: _bad_request,
     401: _UNAUTHENTICATED,
-    403: Meaning(AccessDeniedError, "this user is not allowed to do this"),
+    403: Meaning(
+        AccessDeniedError,
+        "this user is not allowed to do this; check its roles and the container's ACLs",
+    ),
     404: _not_found,
     405: LACKING,
     408: Meaning(
@@ -152,7 +155,8 @@ def error_mapper(*, anonymous: bool = False) -> ErrorMapper:
 
 
 _ANONYMOUS = Meaning(
-    AuthenticationError, "the service requires a login: nothing is public here; pass credentials"
+    AuthenticationError,
+    "the service requires a login, because this is not public; pass credentials",
 )
 
 

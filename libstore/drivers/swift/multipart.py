@@ -118,13 +118,17 @@ class Uploads:
         )  # fmt: skip
         response.close()
         etag = clean_etag(response.headers.get("etag"))
-        require_digest(digest, etag, f"the service stored another part {number}: its MD5")
+        require_digest(
+            digest, etag, f"the service stored different bytes for part {number}: their MD5"
+        )
         return Part(number, offset, payload.size, digest, {"md5": digest})
 
     def parts(self, upload: Upload) -> Page[Part]:
         """Return the segments of an unfinished upload."""
         if not self._large.is_unfinished(upload):
-            raise ObjectNotFoundError("there is no such upload", status=404)
+            raise ObjectNotFoundError(
+                "the upload does not exist; it was finished or aborted", status=404
+            )
         parts = []
         offset = 0
         prefix = prefix_of(upload.name, upload.id)
@@ -169,7 +173,7 @@ class Uploads:
             info = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
             # The ETag is not sent, because Ceph's gateway would compare it with that of the
             # manifest's text: https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
-            require_digest(etag, info.etag, "the service joined other parts: the ETag")
+            require_digest(etag, info.etag, "the service combined different parts: the ETag")
             return replace(info, checksums={"md5": md5} if md5 else {})
 
         place = (upload.container, upload.name)
@@ -270,7 +274,7 @@ class Uploads:
                     if not is_made_of(entries, one):
                         self._deleter.remove(self._segments(one))
         except StorageError as error:
-            _log.warning("could not check for segments that no object consists of: %s", error)
+            _log.warning("could not check for segments that belong to no object: %s", error)
 
     # ------------------------------------------------------------------ unfinished uploads
 

@@ -106,7 +106,7 @@ class Objects:
             self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF).close()
         except ObjectNotFoundError:
             return
-        raise ObjectAlreadyExistsError("there is an object of this name already")
+        raise ObjectAlreadyExistsError("an object of this name already exists")
 
     # ------------------------------------------------------------------ writing
 

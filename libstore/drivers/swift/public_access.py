@@ -43,7 +43,9 @@ class PublicAccess:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass temp_url_key=")
         key = self._account_key() or self._container_key(container)
         if not name.strip("/"):
-            raise NotSupportedError("Swift accepts no signed URL for a name of slashes alone")
+            raise NotSupportedError(
+                "Swift does not accept presigned URLs for names of slashes only"
+            )
         digest = self._settings.temp_url_digest or self._digest(options.method)
         endpoint = self._client.endpoint
         expires = int(self._client.service_time() + max(1.0, options.expires))
@@ -147,7 +149,7 @@ def _response_parameters(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters of a signed URL that set the header Content-Disposition."""
     if set(headers) - {"content-disposition"}:
         raise NotSupportedError(
-            "Swift's signed URLs can set no response header but Content-Disposition"
+            "Swift's signed URLs can set only the response header Content-Disposition"
         )
     value = headers.get("content-disposition")
     if value is None:

@@ -90,7 +90,7 @@ class Settings(RestSettings):
         variables=["OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME"]
     )  # fmt: skip
     token: str | None = option(
-        "A token to get one for the storage with; with `storage_url`, it is used as it is.",
+        "A token to exchange for one of the project; with `storage_url`, it is used unchanged.",
         _printable, default=None, secret=True, variables=["OS_TOKEN", "OS_AUTH_TOKEN"]
     )  # fmt: skip
     region: str | None = option(
@@ -107,10 +107,10 @@ class Settings(RestSettings):
         default=None, variables=["OS_STORAGE_URL"]
     )  # fmt: skip
     anonymous: bool = option(
-        "Send requests without a token; this needs `storage_url`.", default=False
+        "Send requests without a token; this requires `storage_url`.", default=False
     )
     temp_url_key: str | None = option(
-        "The key that URLs are signed with; by default that of the account or of the container, if"
+        "The key that URLs are signed with; by default, the key of the account or container, if"
         " the user may read it.",
         _printable, default=None, secret=True
     )  # fmt: skip
@@ -166,9 +166,11 @@ class Settings(RestSettings):
     def _check_credentials(self) -> None:
         if self.anonymous:
             if self._has_credentials():
-                raise InvalidOptionError("anonymous=True and credentials exclude each other")
+                raise InvalidOptionError(
+                    "anonymous=True and credentials exclude each other; pass one"
+                )
             if self.storage_url is None:
-                raise InvalidOptionError("anonymous=True needs storage_url=")
+                raise InvalidOptionError("anonymous=True requires storage_url=")
             return
         named = self.user or self.user_id or self.application_credential
         if not self.token and not (named and self.secret):
@@ -178,7 +180,7 @@ class Settings(RestSettings):
                 " anonymous=True sends requests without them"
             )
         if self.token and self.secret:
-            raise InvalidOptionError("token and secret exclude each other")
+            raise InvalidOptionError("token and secret exclude each other; pass one of them")
         if self.auth_url is None and not (self.token and self.storage_url):
             raise CredentialsNotFoundError(
                 "pass auth_url=, the address to log in at, or set OS_AUTH_URL or ST_AUTH; a token"

@@ -1,4 +1,4 @@
-"""What the tests of the local driver share: pictures of a tree, and programs of their own."""
+"""What the tests of the local driver share: snapshots of a tree, and programs of their own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def has_extended_attributes(directory: Path) -> bool:
     return True
 
 
-def picture(top: Path) -> dict[str, str]:
+def snapshot(top: Path) -> dict[str, str]:
     """Return all that can be seen of a tree: kind, mode, content and links, by relative path."""
     seen: dict[str, str] = {}
     for directory, folders, files in os.walk(os.fsencode(top)):

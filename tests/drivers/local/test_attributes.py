@@ -16,7 +16,7 @@ from drivers.local.support import (
     local_driver,
     md5,
     new_container,
-    picture,
+    snapshot,
     run_python,
 )
 
@@ -186,13 +186,13 @@ def test_failed_uploads_leave_no_side_files(tmp_path: Path) -> None:
     """An upload that fails takes back its side files, small or in parts."""
     container = new_container(tmp_path, attributes="file", transfer=_SMALL_PARTS)
     container.upload_object(b"1", "a", **_KEPT)
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     for size in (10, 5000):
         with pytest.raises(FileExistsError):
             container.upload_object(iter([bytes(size)]), "a", if_absent=True)
         with pytest.raises(ZeroDivisionError):
             container.upload_object(_broken(size), "b")
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
 
 
 def _broken(size: int) -> Iterator[bytes]:
@@ -208,7 +208,7 @@ def test_container_is_deleted_with_its_side_files(tmp_path: Path) -> None:
         if not recursive:
             container.delete_object("a")
         container.delete(recursive=recursive)
-        assert {} == picture(tmp_path)
+        assert {} == snapshot(tmp_path)
 
 
 def test_file_system_without_attributes_gets_side_files(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    picture,
+    snapshot,
     python_running,
 )
 
@@ -86,7 +86,7 @@ def test_reader_gets_a_whole_version(tmp_path: Path, kept: Kept) -> None:
     assert len(seen) > 10
     assert [] == list(container.list_uploads())
     assert {"c", "c/d", "c/d/a"} == {
-        path for path in picture(tmp_path / "root") if ".libstore-attributes" not in path
+        path for path in snapshot(tmp_path / "root") if ".libstore-attributes" not in path
     }
 
 
@@ -128,7 +128,7 @@ def test_concurrent_writes_and_deletes_in_one_directory(tmp_path: Path, kept: Ke
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
     assert [] == names(container)
-    assert {"c"} == {path for path in picture(tmp_path) if ".libstore-attributes" not in path}
+    assert {"c"} == {path for path in snapshot(tmp_path) if ".libstore-attributes" not in path}
 
 
 _DELETER = """
@@ -163,7 +163,7 @@ def test_concurrent_processes_in_one_directory(tmp_path: Path, kept: Kept) -> No
             printed, _ = process.communicate(timeout=60)
             assert b"done\n" == printed
             assert 0 == process.returncode
-    assert {"c"} == {path for path in picture(tmp_path) if ".libstore-attributes" not in path}
+    assert {"c"} == {path for path in snapshot(tmp_path) if ".libstore-attributes" not in path}
 
 
 @pytest.mark.parametrize("kept", ["auto", "file"])

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from drivers.local.support import Kept, local_driver, new_container, picture, python_running
+from drivers.local.support import Kept, local_driver, new_container, snapshot, python_running
 
 from libstore import (
     Container,
@@ -177,7 +177,7 @@ def test_if_absent_keeps_a_file_of_another_program(tmp_path: Path, size: int) ->
     container = new_container(tmp_path, transfer=transfer)
     with pytest.raises(ObjectAlreadyExistsError):
         _write_too_late(container, tmp_path / "c" / "a", size)
-    assert {"c", "c/a"} == set(picture(tmp_path))
+    assert {"c", "c/a"} == set(snapshot(tmp_path))
     assert b"theirs" == container.read_object("a")
 
 
@@ -202,7 +202,7 @@ def test_if_absent_keeps_a_file_created_at_the_last_moment(
     with pytest.raises(ObjectAlreadyExistsError):
         container.upload_object(b"ours", "x/a", if_absent=True)
     assert b"theirs" == container.read_object("x/a")
-    assert {"c", "c/x", "c/x/a"} == set(picture(tmp_path))
+    assert {"c", "c/x", "c/x/a"} == set(snapshot(tmp_path))
 
 
 def test_condition_requires_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_condition_requires_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     for attempt in (
         lambda: container.upload_object(b"2", "b", if_absent=True),
         lambda: container.upload_object(b"2", "a", if_match=obj.etag),
@@ -226,7 +226,7 @@ def test_condition_requires_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(ServiceError, match="No locks available") as caught:
             attempt()
         assert "ENOLCK" == caught.value.code
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
     container.upload_object(b"2", "a")
     container.delete_object("a")
     assert [] == list(container.list_objects())
@@ -237,7 +237,7 @@ def test_failed_condition_creates_no_directory(tmp_path: Path) -> None:
     container = new_container(tmp_path)
     with pytest.raises(ObjectChangedError):
         container.upload_object(b"1", "x/y/a", if_match="none")
-    assert {"c"} == set(picture(tmp_path))
+    assert {"c"} == set(snapshot(tmp_path))
     assert [] == list(local_driver(tmp_path).list_objects("c"))
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from drivers.local.support import Kept, local_driver, names, new_container, picture
+from drivers.local.support import Kept, local_driver, names, new_container, snapshot
 
 from libstore import (
     Container,
@@ -52,23 +52,23 @@ def test_container_is_deleted_with_its_content(tmp_path: Path, attributes: Kept)
     writer = container.open("never closed", "wb")
     writer.write(bytes(1000))
     container.delete()
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
     with suppress(StorageError):
         writer.close()
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_full_container_is_kept(tmp_path: Path) -> None:
     """With recursive=False a container with objects is ContainerNotEmptyError, and unchanged."""
     container = new_container(tmp_path)
     container.upload_object(b"1", "d/a")
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     with pytest.raises(ContainerNotEmptyError):
         container.delete(recursive=False)
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
     (tmp_path / "c" / "d" / "a").unlink()
     container.delete(recursive=False)
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_file_is_not_a_container(tmp_path: Path) -> None:
@@ -92,13 +92,13 @@ def test_empty_directories_are_removed_with_the_last_object(tmp_path: Path) -> N
     for name in ("d/e/f/a", "d/e/b", "g/c"):
         container.upload_object(b"1", name)
     container.delete_object("d/e/f/a")
-    assert {"c", "c/d", "c/d/e", "c/d/e/b", "c/g", "c/g/c"} == set(picture(tmp_path))
+    assert {"c", "c/d", "c/d/e", "c/d/e/b", "c/g", "c/g/c"} == set(snapshot(tmp_path))
     container.delete_objects(["d/e/b"])
-    assert {"c", "c/g", "c/g/c"} == set(picture(tmp_path))
+    assert {"c", "c/g", "c/g/c"} == set(snapshot(tmp_path))
     container.get_object("g/c").move(container, "h/c")
-    assert {"c", "c/h", "c/h/c"} == set(picture(tmp_path))
+    assert {"c", "c/h", "c/h/c"} == set(snapshot(tmp_path))
     container.delete_object("h/c")
-    assert {"c"} == set(picture(tmp_path))
+    assert {"c"} == set(snapshot(tmp_path))
 
 
 def test_directory_with_other_files_is_kept(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_directory_with_other_files_is_kept(tmp_path: Path) -> None:
     container.upload_object(b"1", "d/a")
     (tmp_path / "c" / "d" / "link").symlink_to("nowhere")
     container.delete_object("d/a")
-    assert {"c", "c/d", "c/d/link"} == set(picture(tmp_path))
+    assert {"c", "c/d", "c/d/link"} == set(snapshot(tmp_path))
 
 
 def test_special_files_are_not_objects(tmp_path: Path, specials: list[str]) -> None:
@@ -126,7 +126,7 @@ def test_special_files_are_not_objects(tmp_path: Path, specials: list[str]) -> N
         with pytest.raises(ObjectNameConflictError):
             container.upload_object(b"1", name)
         container.delete_object(name)
-    assert {*specials, "d/a", "d"} == {path[2:] for path in picture(tmp_path / "root")} - {""}
+    assert {*specials, "d/a", "d"} == {path[2:] for path in snapshot(tmp_path / "root")} - {""}
 
 
 def test_special_files_are_deleted_with_their_container(
@@ -136,7 +136,7 @@ def test_special_files_are_deleted_with_their_container(
     container = local_driver(tmp_path / "root").get_container("c")
     container.upload_object(b"1", "a")
     container.delete()
-    assert {} == picture(tmp_path / "root")
+    assert {} == snapshot(tmp_path / "root")
 
 
 def test_special_file_is_not_a_leftover(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_missing_container_is_reported(tmp_path: Path) -> None:
             operation()
     [result] = container.delete_objects(["a"])
     assert isinstance(result.error, ContainerNotFoundError)
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_container_deleted_during_an_upload_is_reported(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_container_deleted_during_an_upload_is_reported(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError):
         container.upload_object(chunks(), "d/a")
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_handles_of_one_container_are_equal(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from drivers.local.support import (
     local_driver,
     names,
     new_container,
-    picture,
+    snapshot,
     python_running,
     shown,
 )
@@ -69,10 +69,10 @@ def container(tmp_path: Path) -> Container:
 @pytest.fixture(autouse=True)
 def untouched(tmp_path: Path, container: Container) -> Iterator[None]:
     """Compare what lies outside of the root before and after each test."""
-    before = {path: look for path, look in picture(tmp_path).items() if path[:4] != "root"}
+    before = {path: look for path, look in snapshot(tmp_path).items() if path[:4] != "root"}
     modified = (tmp_path / "outside" / "secret").stat()
     yield
-    after = {path: look for path, look in picture(tmp_path).items() if path[:4] != "root"}
+    after = {path: look for path, look in snapshot(tmp_path).items() if path[:4] != "root"}
     assert before == after
     assert modified.st_mtime_ns == (tmp_path / "outside" / "secret").stat().st_mtime_ns
 
@@ -110,18 +110,18 @@ def test_hostile_name_is_exact_or_rejected(
     container: Container, tmp_path: Path, write: str
 ) -> None:
     """A name is kept as it is, or refused before anything is written."""
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     for name in _NAMES:
         try:
             _WRITES[write](container, name)
         except InvalidNameError:
             container.delete_object("m")
-            assert before == picture(tmp_path), shown(name)
+            assert before == snapshot(tmp_path), shown(name)
             continue
         assert sorted(["ours", name]) == names(container), shown(name)
         assert container.read_object(name) in (b"ours", b"ours" * 9), shown(name)
         container.delete_object(name)
-        assert before == picture(tmp_path), shown(name)
+        assert before == snapshot(tmp_path), shown(name)
 
 
 @pytest.mark.parametrize("read", _READS)
@@ -134,7 +134,7 @@ def test_hostile_name_reads_nothing(container: Container, read: str) -> None:
 
 def test_hostile_container_name_is_exact_or_rejected(container: Container, tmp_path: Path) -> None:
     """A container's name is kept as it is, or refused before anything is made."""
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     driver = container.driver
     for name in _NAMES:
         for operation in (driver.get_container, driver.delete_container):
@@ -143,12 +143,12 @@ def test_hostile_container_name_is_exact_or_rejected(container: Container, tmp_p
         try:
             created = driver.create_container(name)
         except InvalidNameError:
-            assert before == picture(tmp_path), shown(name)
+            assert before == snapshot(tmp_path), shown(name)
             continue
         assert sorted(["c", name]) == [found.name for found in driver.list_containers()]
         assert sorted(["c", name]) == sorted(os.listdir(tmp_path / "root"))
         created.delete()
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["directory", "file"])

@@ -19,7 +19,7 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    picture,
+    snapshot,
     python_running,
 )
 
@@ -179,7 +179,7 @@ def _clean_up(container: Container) -> int:
 
 
 def _files(root: Path) -> set[str]:
-    return {path for path in picture(root) if ".libstore-attributes" not in path}
+    return {path for path in snapshot(root) if ".libstore-attributes" not in path}
 
 
 # ---------------------------------------------------------------------- at each call
@@ -259,7 +259,7 @@ def _check_state(container: Container, root: Path, act: str) -> None:
     assert seen == {obj.name: _seen(obj) for obj in container}
     assert {"c", *(f"c/{name}" for name in seen)} == _files(root) - {"c/d"}
     container.delete()
-    assert {} == picture(root)
+    assert {} == snapshot(root)
 
 
 def _seen(obj: Object) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local.support import local_driver, picture
+from drivers.local.support import local_driver, snapshot
 
 from libstore import (
     ContainerNotFoundError,
@@ -50,7 +50,7 @@ def test_constructing_a_driver_writes_nothing(tmp_path: Path) -> None:
     """The root is made with the first container, not before."""
     driver = local_driver(tmp_path / "a" / "root")
     assert [] == list(driver.list_containers())
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
     driver.create_container("c")
     assert (tmp_path / "a" / "root" / "c").is_dir()
 
@@ -64,7 +64,7 @@ def test_missing_root_has_no_containers(tmp_path: Path) -> None:
         list(driver.list_objects("c"))
     with pytest.raises(ContainerNotFoundError):
         driver.upload_object(b"x", "c", "a")
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_root_that_is_a_file_is_rejected(tmp_path: Path) -> None:

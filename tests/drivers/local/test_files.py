@@ -13,7 +13,7 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    picture,
+    snapshot,
     run_python,
 )
 
@@ -36,7 +36,7 @@ def test_tree_contains_only_the_objects(tmp_path: Path) -> None:
     container = new_container(tmp_path, attributes="xattr", transfer=_SMALL_PARTS)
     container.upload_object(b"1", "small", metadata={"k": "v"})
     container.upload_object(bytes(5000), "deep/large").copy(container, "deep/copy")
-    assert {"c", "c/small", "c/deep", "c/deep/large", "c/deep/copy"} == set(picture(tmp_path))
+    assert {"c", "c/small", "c/deep", "c/deep/large", "c/deep/copy"} == set(snapshot(tmp_path))
 
 
 def test_truncated_parts_are_not_published(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_source_changed_during_a_copy_is_an_error(
     monkeypatch.setattr(os, name, copy_and_change)
     with pytest.raises(ObjectChangedError, match="changed while it was being copied"):
         getattr(obj, verb)(container, "b")
-    assert {"c", "c/a"} == set(picture(tmp_path))
+    assert {"c", "c/a"} == set(snapshot(tmp_path))
 
 
 def test_copy_is_a_separate_file(tmp_path: Path) -> None:

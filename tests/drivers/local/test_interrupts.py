@@ -15,7 +15,7 @@ from drivers.local.support import (
     Kept,
     has_extended_attributes,
     new_container,
-    picture,
+    snapshot,
     python_running,
 )
 
@@ -50,9 +50,9 @@ def container(kept: Kept, tmp_path: Path) -> Container:
 @pytest.fixture(autouse=True)
 def unchanged(tmp_path: Path, container: Container) -> Iterator[None]:
     """Compare the whole tree, side files and modes included, before and after each test."""
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     yield
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
     assert [] == list(container.list_uploads())
 
 

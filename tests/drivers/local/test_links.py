@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local.support import md5, names, new_container, picture
+from drivers.local.support import md5, names, new_container, snapshot
 
 from libstore import Container, ObjectNameConflictError, ObjectNotFoundError
 
@@ -95,10 +95,10 @@ def test_delete_removes_a_link_and_not_its_target(
 ) -> None:
     """Deleting what a link to a file leads to takes the link away, and nothing else."""
     _link(tmp_path, "a", elsewhere / "file")
-    before = picture(elsewhere)
+    before = snapshot(elsewhere)
     following.delete_object("a")
     assert [] == names(following)
-    assert before == picture(elsewhere)
+    assert before == snapshot(elsewhere)
 
 
 def test_listing_of_circular_links_ends(following: Container, tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def test_deleted_container_keeps_the_targets_of_links(
     if not follow:
         _link(tmp_path, "folder", elsewhere)
         _link(tmp_path, "d/up", "..")
-    before = picture(elsewhere)
+    before = snapshot(elsewhere)
     container.delete()
-    assert {} == picture(tmp_path / "root")
-    assert before == picture(elsewhere)
+    assert {} == snapshot(tmp_path / "root")
+    assert before == snapshot(elsewhere)
 
 
 def test_empty_directory_behind_a_link_is_kept(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_empty_directory_behind_a_link_is_kept(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "empty" / "below").mkdir(parents=True)
     (tmp_path / "root" / "c" / "a").symlink_to(elsewhere / "empty")
-    before = picture(elsewhere)
+    before = snapshot(elsewhere)
     with pytest.raises(ObjectNameConflictError):
         following.upload_object(b"1", "a")
-    assert before == picture(elsewhere)
+    assert before == snapshot(elsewhere)

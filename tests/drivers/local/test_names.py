@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local.support import Kept, hostile_names, names, new_container, picture, shown
+from drivers.local.support import Kept, hostile_names, names, new_container, snapshot, shown
 
 from libstore import (
     Container,
@@ -58,7 +58,7 @@ def _check_all(container: Container, root: Path, taken: set[str]) -> None:
     assert expected == names(container)
     for name in taken:
         assert name.encode() == container.read_object(name), shown(name)
-    files = [look for look in picture(root).values() if look.startswith("-")]
+    files = [look for look in snapshot(root).values() if look.startswith("-")]
     assert len(taken) == len(files)
 
 
@@ -85,7 +85,7 @@ def test_naughty_strings_are_different_objects(tmp_path: Path, naughty: list[str
 def test_rejected_name_changes_nothing(tmp_path: Path, naughty: list[str]) -> None:
     """A name that the file system cannot hold is refused before anything is written."""
     container = new_container(tmp_path)
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     refused = 0
     for name in naughty + hostile_names():
         try:
@@ -94,7 +94,7 @@ def test_rejected_name_changes_nothing(tmp_path: Path, naughty: list[str]) -> No
             with pytest.raises(InvalidNameError):
                 container.upload_object(b"x", name)
             refused += 1
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
     assert refused > 80
 
 
@@ -118,7 +118,7 @@ def test_name_below_another_object_is_a_conflict(
     container = new_container(tmp_path, transfer=_SMALL_PARTS, attributes=attributes)
     first = container.upload_object(content, taken)
     other = container.upload_object(content, "other")
-    before = picture(tmp_path)
+    before = snapshot(tmp_path)
     with pytest.raises(ObjectNameConflictError) as caught:
         container.upload_object(content, wanted)
     assert isinstance(caught.value, FileExistsError)
@@ -136,7 +136,7 @@ def test_name_below_another_object_is_a_conflict(
     with pytest.raises(ObjectNotFoundError):
         container.get_object(wanted)
     container.delete_object(wanted)
-    assert before == picture(tmp_path)
+    assert before == snapshot(tmp_path)
 
 
 def test_deleted_name_can_be_reused(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_deleted_name_can_be_reused(tmp_path: Path) -> None:
         container.upload_object(b"1", name)
         assert [name] == names(container)
         container.delete_object(name)
-    assert {"c"} == set(picture(tmp_path))
+    assert {"c"} == set(snapshot(tmp_path))
 
 
 def test_empty_directory_does_not_occupy_a_name(tmp_path: Path) -> None:

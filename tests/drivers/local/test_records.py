@@ -15,7 +15,7 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    picture,
+    snapshot,
 )
 
 from libstore import Container, InvalidOptionError, TransferOptions
@@ -80,7 +80,7 @@ def test_invalid_upload_record_is_listed_and_deleted(
     assert upload.started is not None
     assert upload.started.tzinfo is not None
     assert 1 == len(container.abort_uploads())
-    assert {"c"} == set(picture(tmp_path))
+    assert {"c"} == set(snapshot(tmp_path))
 
 
 def test_file_with_a_reused_inode_has_no_old_attributes(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_planted_side_directory_is_ignored(tmp_path: Path, planted: str) -> None
     container.delete_object("a")
     assert [] == names(container)
     container.delete()
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_upload_record_with_a_naive_time_is_listed_and_deleted(tmp_path: Path) -> None:

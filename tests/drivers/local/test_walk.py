@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers.local.support import Kept, local_driver, names, new_container, picture
+from drivers.local.support import Kept, local_driver, names, new_container, snapshot
 
 from libstore import Container, Object, Prefix
 
@@ -151,7 +151,7 @@ def test_deepest_name_is_listed_and_deleted(tmp_path: Path) -> None:
     assert [name] == names(container)
     assert b"deep" == container.read_object(name)
     container.delete()
-    assert {} == picture(tmp_path)
+    assert {} == snapshot(tmp_path)
 
 
 def test_names_that_are_not_utf_8_are_ignored(tmp_path: Path) -> None:
