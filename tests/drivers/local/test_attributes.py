@@ -16,8 +16,8 @@ from drivers.local.support import (
     local_driver,
     md5,
     new_container,
-    snapshot,
     run_python,
+    snapshot,
 )
 
 from libstore import Object, TransferOptions

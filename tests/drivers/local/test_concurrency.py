@@ -18,8 +18,8 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    snapshot,
     python_running,
+    snapshot,
 )
 
 from libstore import (

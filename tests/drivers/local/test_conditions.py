@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from drivers.local.support import Kept, local_driver, new_container, snapshot, python_running
+from drivers.local.support import Kept, local_driver, new_container, python_running, snapshot
 
 from libstore import (
     Container,

@@ -16,9 +16,9 @@ from drivers.local.support import (
     local_driver,
     names,
     new_container,
-    snapshot,
     python_running,
     shown,
+    snapshot,
 )
 
 from libstore import (

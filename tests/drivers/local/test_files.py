@@ -13,8 +13,8 @@ from drivers.local.support import (
     md5,
     names,
     new_container,
-    snapshot,
     run_python,
+    snapshot,
 )
 
 from libstore import IntegrityError, ObjectChangedError, ObjectNotFoundError, TransferOptions

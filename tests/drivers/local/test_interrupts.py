@@ -15,8 +15,8 @@ from drivers.local.support import (
     Kept,
     has_extended_attributes,
     new_container,
-    snapshot,
     python_running,
+    snapshot,
 )
 
 from libstore import Container, StorageError, StorageFullError, TransferOptions

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from drivers.local.support import Kept, hostile_names, names, new_container, snapshot, shown
+from drivers.local.support import Kept, hostile_names, names, new_container, shown, snapshot
 
 from libstore import (
     Container,
