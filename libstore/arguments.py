@@ -389,7 +389,7 @@ def text_settings(encoding: object, errors: object, newline: object) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt one most likely stands for, if there is one."""
+    """Return the known name that is most similar to a misspelt one, if any is."""
     import difflib  # noqa: PLC0415 - only messages need it
 
     return next(iter(difflib.get_close_matches(str(name).lower(), list(known), n=1)), None)

@@ -1,5 +1,5 @@
 """
-What every driver has: default hooks, the checks of options, `supports`, and sealed operations.
+The base of all drivers: default hooks, the checks of options, `supports`, and sealed operations.
 
 Nothing here knows a handle; `libstore.driver` and `libstore.operations` build on it.
 """
@@ -288,5 +288,5 @@ def _overrides(cls: type[DriverHooks], hook: str) -> bool:
 
 
 def _attribute(cls: type, name: str) -> object:
-    """Return what a class has under a name, as it stands there."""
+    """Return the attribute of a class or its bases, without binding it."""
     return next(vars(ancestor)[name] for ancestor in cls.__mro__ if name in vars(ancestor))

@@ -113,7 +113,7 @@ def _decide(
     targets: Sequence[_Target],
     outcomes: Sequence[DeleteOutcome],
 ) -> list[StorageError | None]:
-    """Delete one by one what a batch has left undecided, several at once; return all outcomes."""
+    """Delete undecided objects of a batch by single concurrent requests; return all outcomes."""
 
     def delete(target: _Target) -> StorageError | None:
         try:
@@ -232,7 +232,7 @@ def _infos(pages: Iterator[Page[ObjectInfo | Prefix]]) -> Iterator[ObjectInfo]:
 
 
 def _children_first(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
-    """Yield what is sorted by name, each object behind those that are below it."""
+    """Reorder objects sorted by name, so that each one follows those below it."""
     waiting: list[ObjectInfo] = []
     for info in infos:
         # Between a name and those below it others may sort, such as a-b between a and a/b.

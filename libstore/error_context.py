@@ -1,4 +1,4 @@
-"""Adding to an error which operation it is about, and on what the operation was called."""
+"""Add to an error the operation, driver, container and object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .redaction import redact
 
 
 class ErrorHooks(Protocol):
-    """What an error context needs of a driver."""
+    """The attributes of a driver that an error context needs."""
 
     name: ClassVar[str]
 
@@ -47,7 +47,7 @@ class ErrorContext:
             self.complete(error)
 
     def complete(self, error: StorageError) -> None:
-        """Fill in what the error does not have yet, and remove secrets from its texts."""
+        """Fill in missing attributes of the error, and remove secrets from its texts."""
         if error.driver is None:
             _redact(error, self._driver._known_secrets())
         container, name = self._names()

@@ -356,4 +356,4 @@ class LocalFilePermissionError(LocalFileError, PermissionError):
 
 
 class TransferCancelledError(StorageError):
-    """The transfer was cancelled; nothing of it was published."""
+    """The transfer was cancelled, and nothing was published."""

@@ -11,7 +11,7 @@ class Forkable(Protocol):
     """An object whose locks may be held by a thread that does not exist in a child process."""
 
     def after_fork(self) -> None:
-        """Make new locks, and drop what belongs to the parent process."""
+        """Create new locks, and drop the parent process's resources."""
 
 
 _objects: weakref.WeakSet[Forkable] = weakref.WeakSet()

@@ -1,5 +1,5 @@
 """
-`Container` and `Object`: what a user holds.
+`Container` and `Object`: the handles that users work with.
 
 Both are thin. A handle has its driver and the attributes that are known so far; every operation is
 one call of the driver, so ``obj.delete()`` and ``driver.delete_object(obj)`` are the same. The

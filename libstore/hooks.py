@@ -289,7 +289,7 @@ class DriverHooks(ABC):
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
         """
-        Return one page of at most `limit` versions, of all objects whose names begin alike.
+        Return one page of at most `limit` versions of the objects with a prefix.
 
         The current versions are among them, and each has its `version`. A marker that the service
         keeps for a deleted object is one of them too, with a true ``extra["delete_marker"]``.

@@ -40,7 +40,7 @@ _WIDTH = 92
 @dataclass(frozen=True, slots=True)
 class Option:
     """
-    What is known of an option; calling it checks a value.
+    The declaration of an option; calling it checks a value.
 
     Attributes:
         doc: What it does, in whole sentences of reStructuredText.
@@ -92,7 +92,7 @@ def texts(value: object, label: str) -> dict[str, str]:
     return dict(value)
 
 
-# What is checked of options that have no check of their own.
+# The checks of options that declare none.
 _CHECKS: Mapping[object, Check] = {
     str: string,
     str | None: string,
@@ -188,7 +188,7 @@ class Options:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def label(self, name: str) -> str:
-        """Return what to call an option in a message: its name, or the variable it comes from."""
+        """Return the label of an option in messages: its name, or its environment variable."""
         return self.sources.get(name, name)
 
     def replaced(self, **changes: Any) -> Self:
@@ -301,7 +301,7 @@ def constructor(
 def _mistake(
     known: Mapping[str, Option], driver: str, args: Sequence[object], given: Mapping[str, object]
 ) -> str:
-    """Return what is wrong with the arguments of a call; it repeats no value."""
+    """Return the error in the arguments of a call, without repeating a value."""
     positional = [name for name, one in known.items() if not one.kw_only]
     if len(args) > len(positional):
         return (

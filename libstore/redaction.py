@@ -206,7 +206,7 @@ def redact(text: str, secrets: Iterable[str | bytes] = ()) -> str:
     return _SIGNATURE.sub(rf"\1{MASK}", text)
 
 
-# What may surround a secret in each form: anything, no word characters, or more base64.
+# The allowed surroundings of a secret in each form: anything, no word characters, or base64.
 _ANYTHING = ("", "")
 _ALONE = (r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\[nrt]))", r"(?!\w)")
 _BASE64 = ("[A-Za-z0-9+/_-]{0,3}", "[A-Za-z0-9+/_-]{0,4}={0,2}")
@@ -214,7 +214,7 @@ _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def _forms(secret: str | bytes) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the forms of a secret, each with the patterns of what may surround it."""
+    """Yield the forms of a secret, each with the patterns of its surroundings."""
     if len(secret) < _SHORTEST:
         return
     if isinstance(secret, str):

@@ -262,7 +262,7 @@ class WriteKeywords(TypedDict, total=False):
 
 
 def no_checkpoint() -> None:
-    """Do nothing: the checkpoint of what cannot be cancelled."""
+    """Do nothing: the checkpoint of operations that cannot be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +356,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The outcome of a batch for an object that is to be deleted by a request of its own."""
+    """The outcome of a batch for an object that must be deleted by a single request."""
 
 
 #: The outcome for one object of a batch: `None` if it is gone, or why it is still there.

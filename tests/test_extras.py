@@ -78,7 +78,7 @@ def test_extra_option_applies_to_file_objects_and_copies_between_services(
 @pytest.mark.parametrize(
     ("extra", "error", "message"),
     [
-        ({"smell": "x"}, InvalidOptionError, "no extra option 'smell'; give one of"),
+        ({"smell": "x"}, InvalidOptionError, "no extra option 'smell'; use one of"),
         ({"colour": 1, "place": 1}, Exception, "must be a str|no extra option"),
         ([("colour", "red")], InvalidTypeError, "extra must be a mapping, not list"),
     ],
@@ -98,7 +98,7 @@ def test_wrong_extra_option_is_refused_before_anything_is_sent(
 
 
 def test_extra_option_is_refused_by_a_service_without_any() -> None:
-    with pytest.raises(InvalidOptionError, match="give none"):
+    with pytest.raises(InvalidOptionError, match="it has none"):
         MemoryDriver().create_container("c", extra={"region": "x"})
 
 
@@ -164,7 +164,7 @@ def test_parts_of_an_unfinished_upload_are_listed() -> None:
 
 
 def test_listing_parts_of_an_unknown_upload_raises() -> None:
-    with pytest.raises(ObjectNotFoundError, match="no unfinished upload"):
+    with pytest.raises(ObjectNotFoundError, match="does not exist"):
         len(MemoryDriver().list_parts(Upload("c", "a", "id")))
 
 

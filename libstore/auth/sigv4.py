@@ -60,7 +60,7 @@ EMPTY_SHA256 = sha256(b"").hexdigest()
 
 PAYLOAD_HEADER = "x-amz-content-sha256"
 
-# What HMAC adds to each byte of a key, for both digests: RFC 2104 section 2.
+# The bytes that HMAC combines with each byte of a key, for both digests: RFC 2104 section 2.
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 

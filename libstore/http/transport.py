@@ -134,7 +134,7 @@ class _Adapter(HTTPAdapter):
 
 class _Origin:
     """
-    A scheme, host and port, and what its requests have in common.
+    A scheme, host and port, and the settings shared by its requests.
 
     Attributes:
         pool: The connections.

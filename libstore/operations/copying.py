@@ -257,7 +257,7 @@ def _shows_two(source: ObjectInfo, target: ObjectInfo | None) -> bool:
 
 
 def _is_same_state(before: ObjectInfo, now: ObjectInfo) -> bool:
-    """Return whether nothing that one driver reports of an object has changed."""
+    """Return whether two records of one driver describe the same state of an object."""
     return (before.size, before.etag, before.version, before.last_modified) == (
         now.size, now.etag, now.version, now.last_modified,
     )  # fmt: skip

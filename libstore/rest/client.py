@@ -183,11 +183,11 @@ class ServiceClient(ABC):
     def follow(
         self, operation: Operation, container: str, location: Location, moved: MovedError
     ) -> bool:
-        """Return whether the request is to be sent once more, to where `locate` says now."""
+        """Return whether to send the request again, to the new location from `locate`."""
         return False
 
     def secrets(self) -> tuple[str | bytes, ...]:
-        """Return what must not be in a message, even if the service repeats it."""
+        """Return the secrets to remove from messages, even if the service repeats them."""
         return ()
 
     # ------------------------------------------------------------------ sending
@@ -384,7 +384,7 @@ class ServiceClient(ABC):
     # ------------------------------------------------------------------ clocks, budgets
 
     def client_at(self, location: Location) -> Client:
-        """Return what signs and sends the requests to a location."""
+        """Return the client that signs and sends requests to a location."""
         client = self._clients.get(location.key)
         if client is None:
             signer = self.signer(location)

@@ -1,5 +1,5 @@
 """
-What became of a request whose response was lost. This is the only place where that is decided.
+Determine the outcome of a request whose response was lost. No other module does so.
 
 How a lost response is judged:
 
@@ -102,13 +102,13 @@ Head: TypeAlias = Callable[[], StoredObject]
 @dataclass(frozen=True, slots=True)
 class Written:
     """
-    What an unconditional write stores, to recognise it after a lost response.
+    The properties of an unconditional write, by which it is recognised after a lost response.
 
     All that is given must match; of the content, the ETag or at least one checksum.
 
     Attributes:
-        content: What was sent; its size and the digests of `algorithms` are only computed when
-            they are needed.
+        content: The content that was sent; its size and the digests of `algorithms` are computed
+            only when they are needed.
     """
 
     size: int | None = None
@@ -120,7 +120,7 @@ class Written:
     algorithms: tuple[str, ...] = ("md5",)
 
     def matches(self, info: ObjectInfo) -> bool:
-        """Return whether an object has what was written."""
+        """Return whether an object has the written properties."""
         if self.metadata is not None and info.metadata != self.metadata:
             return False
         if self.content_type not in {None, info.content_type}:
@@ -165,14 +165,14 @@ class KnownObjects:
         return info
 
     def find(self, container: str, name: str, conditions: Conditions) -> KnownObject | None:
-        """Return what is known of the object that a condition is about, if anything is."""
+        """Return the object of a condition as far as it is known, or `None`."""
         return self._known.get((container, name, conditions.if_match or ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
     """
-    What keeps a conditional request that is sent again from changing another object.
+    The protection of a conditional request that is sent again from changing another object.
 
     Attributes:
         checks_first: The condition alone is not enough, so the object is checked before the
@@ -265,7 +265,7 @@ class Confirmer:
 
         Raises:
             OutcomeUnknownError: The response to a conditional write was lost, and nothing shows
-                what became of it.
+                its outcome.
         """
         if conditions != _UNCONDITIONAL:
             judge = _Judge(self, head, conditions, protection, _UNKNOWN_WRITE, token)
@@ -450,12 +450,12 @@ def is_lost(error: StorageError) -> bool:
 
 
 def is_unproven(error: StorageError) -> bool:
-    """Return whether the error means only that a response of success proves nothing."""
+    """Return whether the error only means that a 2xx response proves nothing."""
     return isinstance(error, ServiceError) and error.unproven
 
 
 def in_success(error: StorageError) -> bool:
-    """Return whether the error was raised for a response whose status means success."""
+    """Return whether the error was raised for a 2xx response."""
     return error.status is not None and error.status < 300
 
 
@@ -470,7 +470,7 @@ def _is_gone(head: Callable[[], object], missing: type[StorageError]) -> bool | 
 
 # ---------------------------------------------------------------------- conditional requests
 
-# What cannot be known, and what the caller can do.
+# The unknown outcome, and advice for the caller.
 _UNKNOWN_WRITE = (
     "whether this write took effect",
     "get the object and compare its content and ETag before writing again",
@@ -483,7 +483,7 @@ _UNKNOWN_DELETE = (
 
 class _Judge:
     """
-    Decides what became of one conditional request.
+    Determines the outcome of one conditional request.
 
     Args:
         unknown: What cannot be known, and what the caller can do, for `OutcomeUnknownError`.

@@ -61,7 +61,7 @@ def changed_info(
     info: ObjectInfo, metadata: Mapping[str, str] | None, content_type: str | None
 ) -> ObjectInfo:
     """
-    Return what is known of an object whose metadata or content type was changed.
+    Return the known fields of an object whose metadata or content type was changed.
 
     Args:
         info: The object before the change.

@@ -35,7 +35,7 @@ CONTENT_HEADERS: Mapping[str, str] = {
     "content_encoding": "content-encoding",
     "content_language": "content-language",
 }
-#: What responses have of them, by header, under the names of `ObjectInfo.extra`.
+#: The names in `ObjectInfo.extra` of these headers of responses, by header.
 CONTENT_EXTRAS: Mapping[str, str] = {
     header: option for option, header in CONTENT_HEADERS.items() if option != "content_type"
 }
@@ -79,7 +79,7 @@ def with_token(
     headers: Mapping[str, str], conditions: Conditions, prefix: str, limit: int = LARGEST
 ) -> dict[str, str]:
     """
-    Return headers with the token of a conditional write, if the metadata leaves room for it.
+    Return headers with the token of a conditional write, if the metadata leaves space for it.
 
     Args:
         prefix: Begins the names of metadata.
@@ -126,7 +126,7 @@ def sorted_page(
 @dataclass(frozen=True, slots=True)
 class HeaderDialect:
     """
-    How one service names what it stores with an object.
+    The header names of one service for an object's metadata and options.
 
     Attributes:
         metadata_prefix: Begins the names of the headers of user metadata, such as
@@ -161,7 +161,7 @@ class HeaderDialect:
 
     def write_headers(self, options: WriteOptions) -> dict[str, str]:
         """
-        Return the headers of what is stored with a new object.
+        Return the headers with the content type, metadata and options of a new object.
 
         Raises:
             InvalidOptionError: An option has characters that a header cannot have.
@@ -194,7 +194,7 @@ class HeaderDialect:
         self, info: ObjectInfo, metadata: Mapping[str, str] | None, content_type: str | None
     ) -> dict[str, str]:
         """
-        Return the headers that store again what is stored with an object.
+        Return the headers that store an object's content headers and metadata again.
 
         Args:
             metadata: Takes the place of the object's own, unless it is `None`.
@@ -266,7 +266,7 @@ class HeaderDialect:
         last_modified: datetime | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> ObjectInfo:
-        """Return what the response to a write has of the new object."""
+        """Return the fields of the new object from the response to a write."""
         return ObjectInfo(
             name,
             etag=etag,

@@ -253,7 +253,7 @@ class ErrorMapper:
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
     ) -> Fault:
-        """Return the error for a response, and what the client can do about it."""
+        """Return the error for a response, and whether to retry, renew or correct the clock."""
         operation = request.kind if isinstance(request, ServiceRequest) else _OTHER
         document = self.parse(headers, body)
         return self.fault(ErrorResponse(operation, request, status, headers, body, document))

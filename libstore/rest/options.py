@@ -38,7 +38,7 @@ def one_of(*allowed: str) -> Callable[[object, str], str]:
 
 
 def text(value: object, label: str) -> str:
-    """Return a text that goes into a header as it is."""
+    """Return a text that is sent unchanged in a header."""
     checked = arguments.header_value(value, label)
     if checked is None or not checked.isascii() or not checked.strip():
         raise InvalidOptionError(f"{label} must be ASCII text that is not blank")

@@ -71,5 +71,5 @@ restored = _Restored()
 
 
 def restore(cls: Callable[..., Restorable], given: dict[str, Any]) -> Restorable:
-    """Return the driver that a pickle stands for."""
+    """Return the driver of a pickle."""
     return restored.shared(cls(**given), given)

@@ -51,7 +51,7 @@ def _timeout(value: object, label: str) -> object:
 
 
 def _proxies(value: object, label: str) -> object:
-    """Return URLs of proxies by scheme, each of which can work."""
+    """Return checked URLs of proxies by scheme."""
     if not isinstance(value, Mapping):
         raise InvalidTypeError(
             f"{label} must be a mapping of schemes to URLs, not {type_name(value)}"
@@ -109,7 +109,7 @@ class RestSettings(DriverOptions):
 
     def transport(self, concurrency: int, url: str) -> Transport:
         """
-        Return what opens connections and sends requests.
+        Return the transport, which opens connections and sends requests.
 
         Args:
             concurrency: How many transfers need a connection at the same time.

@@ -1,5 +1,5 @@
 """
-Starts of uploads whose response was lost, and the uploads that they have left open.
+Find and abort uploads that were left open by starts whose response was lost.
 
 A service keeps an upload that was begun until it is completed or aborted. Where the response to
 the request that begins it is lost, its id is unknown. The request is sent again, and when the

@@ -170,7 +170,7 @@ class S3Client(ServiceClient):
         """
         Note the region of a bucket that is in another one; return whether it was unknown.
 
-        Of what a response says, only the name of a region is used, never a host.
+        Only the name of a region is taken from a response, never a host.
         """
         if operation is operations.CREATE_BUCKET or not isinstance(moved, WrongRegionError):
             return False

@@ -69,7 +69,7 @@ class _Copy:
 
     @property
     def sent(self) -> dict[str, str]:
-        """All headers of what the copy does not have from its source."""
+        """All headers of the copy that replace those of its source."""
         own = {**self.storage_class, **self.settings.writes, **(self.tags or {})}
         return {**(self.headers or {}), **own}
 
@@ -237,7 +237,7 @@ class Copier:
         return self._write(send, copy, matches, once=onto_itself)
 
     def _is_copy(self, info: ObjectInfo, copy: _Copy) -> bool:
-        """Return whether the target has what the copy stores."""
+        """Return whether the target is the object that the copy stores."""
         if copy.headers is not None and not dialect.keeps(info, copy.headers):
             return False
         source = self._objects.head(*copy.source)

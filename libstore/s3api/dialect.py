@@ -184,7 +184,7 @@ def object_info(
 
 
 def written_info(name: str, headers: Mapping[str, str], service: Service) -> ObjectInfo:
-    """Return what the response to a write has of the object."""
+    """Return the fields of the object from the response to a write."""
     etag = clean_etag(headers.get("etag"))
     whole, composite = _digests(headers, etag, service)
     extra = {"composite": composite} if composite else None
@@ -192,7 +192,7 @@ def written_info(name: str, headers: Mapping[str, str], service: Service) -> Obj
 
 
 def result_info(name: str, document: XMLResponse, service: Service) -> ObjectInfo:
-    """Return what the response to Complete or Copy has of the object, in its body and headers."""
+    """Return the fields of the object from the body and headers of a Complete or Copy response."""
     fields = document.fields
     merged = dict(document.headers)
     if fields.get("ETag"):

@@ -1,5 +1,5 @@
 """
-What error codes and statuses of S3 and its relatives mean: the tables `CODES` and `BY_STATUS`.
+The meanings of the error codes and statuses of S3 services: the tables `CODES` and `BY_STATUS`.
 
 The codes are those of
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -301,7 +301,7 @@ class S3ErrorMapper(ErrorMapper):
 
 
 def error_mapper() -> ErrorMapper:
-    """Return what turns error responses of S3 into exceptions."""
+    """Return the mapper of S3's error responses to exceptions."""
     return S3ErrorMapper(
         "S3", _parse, CODES, BY_STATUS,
         genuine=(REQUEST_ID, "etag"), request_id=(REQUEST_ID,),
@@ -325,7 +325,7 @@ def _is_unexpected(response: ErrorResponse) -> bool:
     if status in _REDIRECTS and _region(response) is None and not _is_silent(response):
         return True
     start = response.body[:1024].lstrip()[:14].lower()
-    if not start:  # what a GET would bring; other statuses of HEAD come with HTML from S3 too
+    if not start:  # as for a GET; S3 sends HTML with other statuses of HEAD too
         return is_html(headers) and status == 401 and headers.get("content-length", "0") != "0"
     return is_html(headers) or start.startswith((b"<html", b"<!doctype html"))
 

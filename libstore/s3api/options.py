@@ -1,4 +1,4 @@
-"""How a driver stores and reads objects, and the headers that say so."""
+"""The settings with which a driver stores and reads objects, and their headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OWN = ("acl", "encryption", "kms_key", "customer_key")
 @dataclass(frozen=True)
 class ObjectSettings:
     """
-    How a driver stores and reads objects; a write may have options of its own.
+    The settings with which a driver stores and reads objects; a write can override them.
 
     Attributes:
         encryption: The value of ``x-amz-server-side-encryption``.
@@ -45,7 +45,7 @@ class ObjectSettings:
             raise InvalidOptionError("encryption and customer_key exclude each other; pass one")
 
     def overridden(self, extra: Mapping[str, object]) -> ObjectSettings:
-        """Return the settings for one write, with those of its own options that are given."""
+        """Return the settings of one write, overridden by its own options."""
         given: dict[str, Any] = {name: extra[name] for name in _OWN if name in extra}
         if not given:
             return self

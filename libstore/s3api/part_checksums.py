@@ -1,5 +1,5 @@
 """
-Objects that were uploaded in parts, of which the service stores a digest of the parts' digests.
+Multipart objects for which the service stores a digest of the parts' digests only.
 
 To verify one, the sizes of its parts must be known, which services return for one part at a time.
 Nearly always all parts but the last have one size: if the first and the last part fit that, and

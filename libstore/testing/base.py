@@ -1,4 +1,4 @@
-"""What all topics of the suite share: fixtures and small functions."""
+"""The fixtures and small functions that all topics of the suite share."""
 
 from __future__ import annotations
 

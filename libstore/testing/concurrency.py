@@ -76,7 +76,7 @@ class Concurrency(Topic):
     def test_one_of_many_conditional_creates_succeeds(
         self, driver: StorageDriver, container: Container
     ) -> None:
-        """Of many uploads with if_absent to one name, exactly one succeeds."""
+        """Exactly one of many uploads with if_absent to one name succeeds."""
         if not driver.supports("if_absent"):
             pytest.skip("the service does not support if_absent")
 

@@ -150,10 +150,10 @@ class Handles(Topic):
     ) -> None:
         """A driver refuses handles of an unequal driver."""
         elsewhere = get_driver("memory")()
-        foreign = elsewhere.create_container(container.name)
-        obj = foreign.upload_object(CONTENT, "a")
+        namesake = elsewhere.create_container(container.name)
+        obj = namesake.upload_object(CONTENT, "a")
         with pytest.raises(InvalidOptionError):
-            driver.list_objects(foreign)
+            driver.list_objects(namesake)
         with pytest.raises(InvalidOptionError):
             driver.read_object(obj)
         with pytest.raises(InvalidOptionError):

@@ -216,7 +216,7 @@ class MetadataPairs(Topic):
 
     @pytest.mark.usefixtures("kept")
     def test_a_new_content_type_leaves_the_metadata(self, container: Container) -> None:
-        """Of content type and metadata, the one that is not passed is kept."""
+        """Content type or metadata that is not passed is kept."""
         container.object("a").update_metadata(content_type="text/x-b")
         found = container.get_object("a")
         assert "text/x-b" == found.content_type

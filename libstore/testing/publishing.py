@@ -22,7 +22,7 @@ from libstore import (
 from .base import CONTENT, Topic, fresh_name
 from .names import AWKWARD, has_dots
 
-#: Sends a GET without credentials to a URL and returns the body of the answer.
+#: Sends a GET without credentials to a URL and returns the body of the response.
 _Fetch = Callable[[str], bytes]
 
 
@@ -36,9 +36,9 @@ class Publishing(Topic):
         def get(url: str) -> bytes:
             with requests.Session() as session:
                 session.trust_env = False  # no credentials from a netrc file
-                answer = session.get(url, timeout=60.0)
-            answer.raise_for_status()
-            return answer.content
+                response = session.get(url, timeout=60.0)
+            response.raise_for_status()
+            return response.content
 
         return get
 

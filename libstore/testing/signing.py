@@ -22,7 +22,7 @@ from libstore import (
 from .base import CONTENT, Topic
 from .names import AWKWARD, has_dots
 
-#: Sends a request with a method to a URL and returns the body of the answer.
+#: Sends a request with a method to a URL and returns the body of the response.
 _Redeem = Callable[[str, str], bytes]
 
 
@@ -36,10 +36,10 @@ class Signatures(Topic):
         def send(url: str, method: str) -> bytes:
             with requests.Session() as session:
                 session.trust_env = False  # no credentials from a netrc file
-                answer = session.request(method, url, timeout=60.0)
-            if answer.status_code >= 300:
-                raise PermissionError(f"the answer is {answer.status_code} {answer.reason}")
-            return answer.content
+                response = session.request(method, url, timeout=60.0)
+            if response.status_code >= 300:
+                raise PermissionError(f"the status is {response.status_code} {response.reason}")
+            return response.content
 
         return send
 

@@ -223,7 +223,7 @@ class _PathSource(_FileSource):
             # Pipes, devices and files in /proc report another size than they have.
             if not stat.S_ISREG(status.st_mode) or not status.st_size:
                 return None
-            # So do files in /sys and in some file systems in user space.
+            # This also applies to files in /sys and in some file systems in user space.
             end = os.pread(descriptor, 2, status.st_size - 1)
             changed = os.fstat(descriptor).st_size != status.st_size
         return status.st_size if len(end) == 1 or changed else None

@@ -194,7 +194,7 @@ class Uploader:
         return stored
 
     def abort(self) -> None:
-        """Publish nothing, and delete the parts that were uploaded."""
+        """Delete the uploaded parts, and publish nothing."""
         self._release()
         if self._parts is not None:
             self._parts.abort()

@@ -28,7 +28,7 @@ SIZE = int(os.environ.get("LIBSTORE_LARGE", "100")) * MIB
 PART, CONCURRENCY = 5 * MIB, 4
 SLACK = 40 * MIB
 
-# What is in memory at the end takes the room of the objects; it comes last, when that is known.
+# What is in memory at the end takes the size of the objects; it comes last, when that is known.
 TARGETS = ("local", "s3", "azure", "gcs", "swift", "swift-s3", "memory")
 
 pytestmark = [

@@ -121,7 +121,7 @@ def test_growing_part_sizes_are_whole_mebibytes() -> None:
 
 @pytest.mark.parametrize(("number", "least"), [(10_000, 5 * TiB), (1000, 700 * GiB)])
 def test_part_sizes_of_unknown_length_begin_small_and_suffice(number: int, least: int) -> None:
-    """More than 1 GiB travels in parts of 8 MiB, and there is room for the largest objects."""
+    """More than 1 GiB travels in parts of 8 MiB, and the largest objects fit."""
     sizes = list(part_sizes(None, TransferOptions(), Limits(max_parts=number)))
     step = number // 11
     assert {8 * MiB} == set(sizes[: 2 * step])

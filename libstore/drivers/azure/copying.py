@@ -197,7 +197,7 @@ class Copier:
         return info
 
     def _is_copy(self, info: ObjectInfo, source: Place, options: CopyOptions) -> bool:
-        """Return whether the target has what the copy stores."""
+        """Return whether the target is the object that the copy stores."""
         copied = self._objects.head(*source)
         return is_copy(info, copied, options.metadata or copied.metadata)
 

@@ -107,7 +107,7 @@ HEADERS = HeaderDialect(
 
 def metadata_headers(metadata: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
     """
-    Return the headers of metadata, with the token of a write if there is room for it.
+    Return the headers of metadata, with the token of a write if it fits.
 
     Raises:
         InvalidOptionError: The encoded metadata is larger than Azure allows.

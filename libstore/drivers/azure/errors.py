@@ -1,5 +1,5 @@
 """
-What error codes and statuses of Azure Blob Storage mean: the tables `CODES` and `BY_STATUS`.
+The meanings of Azure Blob Storage's error codes and statuses: the tables `CODES` and `BY_STATUS`.
 
 https://learn.microsoft.com/en-us/rest/api/storageservices/common-rest-api-error-codes
 https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes
@@ -309,7 +309,7 @@ _OF_OPTIONS = (
 
 
 def error_mapper() -> ErrorMapper:
-    """Return what turns error responses of Azure into exceptions."""
+    """Return the mapper of Azure's error responses to exceptions."""
     return ErrorMapper(
         "Azure Blob Storage", _parse, CODES, BY_STATUS,
         genuine=_GENUINE, request_id=(REQUEST_ID,),

@@ -143,7 +143,7 @@ class Copier:
         return document
 
     def _is_copy(self, info: ObjectInfo, order: _Copy) -> bool:
-        """Return whether an object is what the source and the body make of it."""
+        """Return whether an object is the copy of the source that the body requests."""
         resource = {**self._objects.resource(*order.source), **(order.body or {})}
         stored = dialect.object_info(resource)
         return is_copy(info, stored, stored.metadata, stored.content_type)

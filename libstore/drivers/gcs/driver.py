@@ -61,7 +61,7 @@ _LIMITS = Limits(
     max_metadata=dialect.MAX_METADATA,
     max_expires=7 * 86_400.0,
 )
-# Of a resumable upload, which takes 5 TiB in any number of parts.
+# The limits of a resumable upload, which takes 5 TiB in any number of parts.
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
@@ -350,5 +350,5 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
         return self._client.endpoint.url + self._client.endpoint.public(container, name)
 
 
-# So that isinstance() is the same for all kinds of credentials.
+# isinstance() gives the same result for all kinds of credentials.
 GCSDriver.register(HMACDriver)

@@ -1,5 +1,5 @@
 """
-What error codes and statuses of Google Cloud Storage mean: `CODES`, `BY_STATUS` and `BY_TEXT`.
+The meanings of Google's error codes and statuses: the tables `CODES`, `BY_STATUS` and `BY_TEXT`.
 
 https://cloud.google.com/storage/docs/json_api/v1/status-codes
 """
@@ -207,7 +207,7 @@ BY_STATUS: Mapping[int, Entry] = {
 
 
 def error_mapper() -> ErrorMapper:
-    """Return what turns error responses of Google into exceptions."""
+    """Return the mapper of Google's error responses to exceptions."""
     return ErrorMapper(
         "Google Cloud Storage", _parse, CODES, BY_STATUS,
         genuine=("x-goog-", "x-guploader-"), request_id=(REQUEST_ID,),

@@ -69,7 +69,7 @@ class Deleter:
         return Deleted(errors, existing)
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Delete objects that nothing refers to any more; failures are logged."""
+        """Delete unreferenced objects; failures are logged."""
         try:
             listed = list(paths)
             for path, error in zip(listed, self.delete(listed).errors, strict=True):

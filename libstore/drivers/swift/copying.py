@@ -180,7 +180,7 @@ class Copier:
         headers: dict[str, str],
         options: CopyOptions,
     ) -> ObjectInfo:
-        """Copy what is too large for one request, segment by segment."""
+        """Copy an object that is too large for one request, segment by segment."""
         upload = Upload(*target, self._uploads.begin(*target))
         place = segments_container(target[0])
         plain = {"content-type": "application/octet-stream", **_FRESH}

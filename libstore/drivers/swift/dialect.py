@@ -105,7 +105,7 @@ def check_metadata(headers: Mapping[str, str], info: Info = _SWIFT) -> None:
 
 
 def with_token(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
-    """Return headers with the token of a write, if the user's metadata leave room for it."""
+    """Return headers with the token of a write, if the user's metadata leave space for it."""
     return _with_own(headers, TOKEN, token, _SWIFT)
 
 
@@ -113,7 +113,7 @@ def with_whole_md5(
     headers: Mapping[str, str], etag: str | None, md5: str | None, info: Info = _SWIFT
 ) -> dict[str, str]:
     """
-    Return headers with the MD5 of a large object, if the user's metadata leave room for it.
+    Return headers with the MD5 of a large object, if the user's metadata leave space for it.
 
     Without it the object is still verified by its segments.
     """
@@ -137,7 +137,7 @@ def _with_own(
 
 
 def write_headers(options: WriteOptions) -> dict[str, str]:
-    """Return the headers of what is stored with a new object."""
+    """Return the headers with the content type, metadata and options of a new object."""
     headers = HEADERS.write_headers(options) | extra_headers(options.extra)
     _check_own(headers)
     return headers
@@ -242,7 +242,7 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
 
 
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
-    """Return what the response to a write has of an object that is not a large one."""
+    """Return the fields of a plain object from the response to a write."""
     etag = clean_etag(headers.get("etag"))
     return HEADERS.written_info(name, headers, etag=etag, checksums=checksums({}, etag))
 

@@ -1,7 +1,7 @@
 """
-What error responses of Swift mean: the table `BY_STATUS`.
+The meanings of Swift's error responses: the table `BY_STATUS`.
 
-Swift has no error codes: a status means what it does for the kind of request.
+Swift has no error codes: the meaning of a status depends on the kind of request.
 https://docs.openstack.org/api-ref/object-store/
 """
 
@@ -141,7 +141,7 @@ BY_STATUS: Mapping[int, Entry] = {
 
 def error_mapper(*, anonymous: bool = False) -> ErrorMapper:
     """
-    Return what turns error responses of Swift into exceptions.
+    Return the mapper of Swift's error responses to exceptions.
 
     Args:
         anonymous: No request has a token.

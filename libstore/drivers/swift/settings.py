@@ -1,4 +1,4 @@
-"""The arguments of the driver: what they are, how they are checked, and what is made of them."""
+"""The arguments of the driver: declarations, checks, and the values derived from them."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Settings(RestSettings):
 
     @property
     def identity(self) -> Identity:
-        """The credentials of the login, and what they are for."""
+        """The credentials of the login, and their scope."""
         return Identity(
             self.user, self.secret, self.user_id, self.user_domain, self.user_domain_id,
             self.project, self.project_id, self.project_domain, self.project_domain_id,

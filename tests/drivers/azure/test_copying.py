@@ -228,11 +228,11 @@ def test_copy_between_accounts(service: FakeAzure) -> None:
         stack.enter_context(target)
         obj = source.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
         service.seen.clear()
-        copy = obj.copy(target.object("shelf", "any").container, "b")
+        copy = obj.copy(target.object("archive", "any").container, "b")
         assert ["HEAD", "GET"] == [ask.method for ask in service.seen]
         assert "sig" in service.seen[1].query
         assert CONTENT == copy.read()
-        found = target.get_object("shelf", "b")
+        found = target.get_object("archive", "b")
         assert ({"owner": "me"}, obj.object_hash) == (dict(found.metadata), found.object_hash)
 
 
@@ -250,9 +250,9 @@ def test_copy_from_an_unreadable_account_streams_the_content(
         source, target = stack.enter_context(made(service)), made(other_service)
         stack.enter_context(target)
         obj = source.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
-        copy = obj.copy(target.object("shelf", "any").container, "b")
+        copy = obj.copy(target.object("archive", "any").container, "b")
         assert CONTENT == copy.read()
-        assert {"owner": "me"} == dict(target.get_object("shelf", "b").metadata)
+        assert {"owner": "me"} == dict(target.get_object("archive", "b").metadata)
         assert not other_service.blocks
 
 

@@ -236,7 +236,7 @@ def test_session_without_progress_is_an_error(
         return Reply(308)
 
     monkeypatch.setattr(gcs_json, "resume", resume)
-    with pytest.raises(ServiceError, match="takes no more") as caught:
+    with pytest.raises(ServiceError, match="accepts no more") as caught:
         driver.upload_object(noise(SIZE), "box", "big")
     assert caught.value.retryable
     assert 10 > len(asked)

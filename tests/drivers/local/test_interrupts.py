@@ -221,7 +221,7 @@ def test_failed_rename_leaves_nothing(
 def test_object_without_room_for_attributes_is_not_stored(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
 ) -> None:
-    """An object whose attributes find no room is not stored without them."""
+    """An object whose attributes find no space is not stored without them."""
     if not has_extended_attributes(tmp_path):
         pytest.skip("the file system of the temporary directory has no extended attributes")
     monkeypatch.setattr(os, "setxattr", _fail(errno.EDQUOT))

@@ -23,7 +23,7 @@ _RANGE = re.compile(r"range: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
 
 class Drain(Listener):
     """
-    One object of S3, of any size, that takes no room.
+    One object of S3, of any size, that takes no space.
 
     Attributes:
         parts: Bytes of the parts that arrived, by number.

@@ -83,7 +83,7 @@ needs_proc = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a folder with a file that takes no room, and an authority for TLS."""
+    """Return a folder with a file that takes no space, and an authority for TLS."""
     folder = tmp_path_factory.mktemp("large")
     with (folder / "source").open("wb") as file:
         file.truncate(SIZE)
@@ -153,11 +153,11 @@ def test_download_memory_is_limited_to_its_buffers(
 def test_every_service_has_part_sizes_for_large_objects(service: Service) -> None:
     """5 TiB fit into the parts that a service takes, and so do 48.9 GiB of unknown length."""
     limits = service.limits
-    room = limits.max_part * limits.max_parts
-    if room < 5 * 1024 * GIB:
+    largest = limits.max_part * limits.max_parts
+    if largest < 5 * 1024 * GIB:
         with pytest.raises(NotSupportedError):
             part_sizes(5 * 1024 * GIB, TransferOptions(), limits)
-    known = list(part_sizes(min(room, 5 * 1024 * GIB), TransferOptions(), limits))
+    known = list(part_sizes(min(largest, 5 * 1024 * GIB), TransferOptions(), limits))
     assert len(known) <= limits.max_parts
     assert limits.min_part <= known[0] <= limits.max_part
     unknown = list(part_sizes(None, TransferOptions(), limits))
