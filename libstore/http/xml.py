@@ -63,7 +63,8 @@ class Listing:
     A long document with many rows, flattened to dictionaries.
 
     The keys are paths below the root or below the row: ``"Key"``, ``"Owner/ID"``. If a path occurs
-    more than once, the last text counts. Attributes of the elements of a row have keys such as
+    more than once, the last text counts. The text of a row without elements has the key ``""``.
+    Attributes of the elements of a row have keys such as
     ``"Name@Encoded"``.
 
     Attributes:
@@ -166,7 +167,7 @@ class _ListingReader:
             self._opened, self._text = tag, ""
             return
         self._record = HiddenDict()
-        self._opened = ""
+        self._opened = self._text = ""
         self.listing.rows.append((tag, self._record))
         self._parser.StartElementHandler = self._start_in_row
         self._parser.EndElementHandler = self._end_in_row
@@ -198,6 +199,8 @@ class _ListingReader:
         elif self._within:
             self._within.pop()
         else:
+            if self._text and not self._record:  # the row has text in place of elements
+                self._record[""] = self._text
             self._parser.StartElementHandler = self._start
             self._parser.EndElementHandler = self._end
 
@@ -283,6 +286,6 @@ def _write(parts: list[str], opening: str, tag: str, content: Tree) -> None:
     parts.append(f"</{tag}>")
 
 
-def can_write(text: str) -> bool:
+def is_xml_text(text: str) -> bool:
     """Return whether XML 1.0 can represent all characters of a text."""
     return not _UNWRITABLE.search(text)

@@ -14,6 +14,7 @@ from ..http.client import HeaderSigner, Unsigned
 from ..http.encoding import encode, encode_path
 from ..http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
 from ..http.message import Request, Response, Signer
+from ..http.xml import is_xml_text
 from ..options import Option, constructor, option
 from ..redaction import Hidden
 from .checksums import base64_of, hex_digest
@@ -119,6 +120,7 @@ __all__ = [
     "encode",
     "encode_path",
     "hex_digest",
+    "is_xml_text",
     "json_errors",
     "not_found",
     "one_of",

@@ -79,7 +79,8 @@ class XMLResponse:
     Attributes:
         root: The name of the root element.
         fields: The texts outside the rows, by their path below the root.
-        rows: The repeated elements in their order: name, and texts by path.
+        rows: The repeated elements in their order: name, and texts by path below it; the text of
+            an element without children has the path ``""``.
         headers: The headers of the response.
     """
 

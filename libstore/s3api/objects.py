@@ -13,7 +13,7 @@ from ..errors import (
     StorageError,
 )
 from ..http.headers import parse_date
-from ..http.xml import can_write
+from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
 from ..rest.confirming import KnownObjects, Protection, StoredObject, Written
 from ..rest.dialect import condition_headers, with_token
@@ -285,7 +285,7 @@ class Objects:
     ) -> Sequence[DeleteOutcome]:
         """Delete objects, given as name and version, with one request."""
         # XML cannot carry every name: some would arrive as the name of another object.
-        batch = [one for one in targets if self._service.batches and can_write(one[0])]
+        batch = [one for one in targets if self._service.batches and is_xml_text(one[0])]
         try:
             errors = self._send_batch(container, batch) if batch else {}
         except NotSupportedError:  # an endpoint without DeleteObjects
