@@ -244,7 +244,7 @@ class Container:
             ObjectChangedError: The object does not have the ETag `if_match`.
             NotSupportedError: The service does not support an option. Nothing was sent.
             IntegrityError: The content does not have the digest `checksum`, or the service has
-                stored other bytes than were sent.
+                stored different bytes than were sent.
             OutcomeUnknownError: The response to a conditional write was lost, and nothing shows
                 whether the object was written.
             TransferCancelledError: `cancel` was set.

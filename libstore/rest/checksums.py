@@ -43,7 +43,7 @@ def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) ->
 
 def require_digest(expected: str | None, found: str | None, what: str) -> None:
     """
-    Raise `IntegrityError` if the service stored other bytes than it should have.
+    Raise `IntegrityError` if the service stored different bytes than it should have.
 
     Args:
         expected: The digest or the ETag of the right bytes; `None` if it is not known.

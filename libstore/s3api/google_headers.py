@@ -1,7 +1,7 @@
 """
-The S3 API of Google Cloud Storage, which has other names of headers.
+The S3 API of Google Cloud Storage, which has other header names.
 
-Google's XML API is that of S3, with names of its own, and with generations in place of ETags:
+Google's XML API is that of S3 with other header names, and with generations in place of ETags:
 numbers that every write changes, to which conditions and versions refer.
 https://cloud.google.com/storage/docs/xml-api/reference-headers
 """

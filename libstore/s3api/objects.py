@@ -317,7 +317,7 @@ class Objects:
 
 def compare(payload: Payload, info: ObjectInfo, label: str, digests: Collection[str]) -> None:
     """
-    Raise `IntegrityError` if the service has stored something else than was sent.
+    Raise `IntegrityError` if the service stored different content than was sent.
 
     Args:
         label: The name of the sent content in messages.

@@ -329,7 +329,7 @@ def _confirmed(
     """Check the attributes in the service's response, and complete them from the request."""
     if info.size is not None and info.size != size:
         raise IntegrityError(f"{size} bytes were sent, but the service stored {info.size} bytes")
-    compare(checksums, info.checksums, "the service stored other bytes than were sent")
+    compare(checksums, info.checksums, "the service stored different bytes than were sent")
     content_type, metadata = request.options.content_type, request.options.metadata
     if (info.size, info.content_type, info.metadata) == (size, content_type, metadata):
         return info

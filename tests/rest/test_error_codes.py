@@ -142,7 +142,7 @@ ROWS = [
     Row("swift", "", 405, NotSupportedError, "does not support", "upload_object"),
     Row("swift", "", 413, StorageFullError, "quota", "upload_object", "Upload exceeds quota."),
     Row("swift", "", 413, ServiceError, "larger", "upload_object", "Your request is too large."),
-    Row("swift", "", 422, IntegrityError, "other bytes than were sent", "upload_object"),
+    Row("swift", "", 422, IntegrityError, "different bytes than were sent", "upload_object"),
     Row("swift", "", 498, RateLimitedError, "fewer", "upload_object"),
     Row("swift", "", 429, RateLimitedError, "fewer", "upload_object"),
     Row("swift", "", 503, ServiceUnavailableError, "temporarily unavailable", "upload_object"),

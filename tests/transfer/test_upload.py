@@ -584,7 +584,7 @@ def test_invalid_checksum_is_rejected_before_the_source_is_read(driver: FaultyDr
 def test_digest_of_the_service_is_compared(driver: FaultyDriver, hook: str, size: int) -> None:
     """A different digest means that other bytes were stored."""
     tell_digest(driver, hook, md5="0" * 32)
-    with pytest.raises(IntegrityError, match="stored other bytes"):
+    with pytest.raises(IntegrityError, match="stored different bytes"):
         driver.upload_object(_noise(size), "c", "a")
 
 

@@ -1,5 +1,5 @@
 """
-The driver with an HMAC key, which is for Google's XML API: the S3 API with names of its own.
+The driver with an HMAC key, for Google's XML API, which is the S3 API with other header names.
 
 https://cloud.google.com/storage/docs/authentication/hmackeys
 """
