@@ -254,7 +254,7 @@ class Uploads:
 
     def _remove_superseded(self, upload: Upload, rivals: Sequence[Upload]) -> None:
         """
-        Delete the segments of the uploads that lost, if more than one replaced an object at a time.
+        Delete the segments of the uploads that lost, if two or more replaced one object.
 
         Each of them deletes the segments of the object that was there before it wrote, which may
         not be those of another one's object. So each checks once more after its own marker is
