@@ -83,7 +83,7 @@ class Container:
         Fetch all attributes again, and return this handle.
 
         Raises:
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
         """
         self._info = self.driver.get_container(self.name)._info
         return self
@@ -106,12 +106,12 @@ class Container:
 
         Args:
             prefix: List only names that begin with this text.
-            delimiter: Such as ``"/"``. All names that have it behind the prefix are listed up to
-                it, once, as a `Prefix`, like the subdirectories of a directory.
-            start_after: List only names that sort behind this one.
+            delimiter: A text such as ``"/"``. Names that contain it after the prefix are grouped
+                into one `Prefix` for each group, like subdirectories.
+            start_after: List only names that sort after this one.
 
         Raises:
-            ContainerNotFoundError: There is no such container. It is raised when the list is read.
+            ContainerNotFoundError: The container does not exist. It is raised on the first read.
 
         Example:
             >>> [item.name for item in photos.list_objects("2026/", delimiter="/")]
@@ -123,7 +123,7 @@ class Container:
         self, prefix: str = "", *, delimiter: str = "/"
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
         """
-        Walk the tree that a delimiter makes of the names, from the top, as `os.walk` does.
+        Walk the names as a tree from the top, as `os.walk` does; a delimiter separates the levels.
 
         Each step yields a prefix, the prefixes directly below it, and the objects directly below
         it. Remove prefixes from the list to leave them out.
@@ -133,7 +133,7 @@ class Container:
             delimiter: The text that separates the levels.
 
         Raises:
-            ContainerNotFoundError: There is no such container. It is raised at the first step.
+            ContainerNotFoundError: The container does not exist. It is raised at the first step.
             InvalidOptionError: The delimiter is empty.
 
         Example:
@@ -152,8 +152,8 @@ class Container:
             name: The object's name.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
+            ObjectNotFoundError: The object does not exist.
+            ContainerNotFoundError: The container does not exist.
 
         Example:
             >>> photos.get_object("2026/cat.jpg").content_type
@@ -169,7 +169,7 @@ class Container:
             name: The object's name.
 
         Raises:
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
             AccessDeniedError: The credentials do not allow the service to reveal it.
         """
         return self.driver.object_exists(self, name)
@@ -239,7 +239,7 @@ class Container:
             cancel: Stops the upload when set, such as a `threading.Event`.
 
         Raises:
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
             ObjectAlreadyExistsError: `if_absent` was given, and the object exists.
             ObjectChangedError: The object does not have the ETag `if_match`.
             NotSupportedError: The service does not support an option. Nothing was sent.
@@ -314,8 +314,8 @@ class Container:
 
         Args:
             obj: The object, or its name.
-            start: The position of the first byte; past the end there is nothing to read.
-            stop: The position behind the last byte; the end by default, or if it is past the end.
+            start: The position of the first byte; a range beyond the end is empty.
+            stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
         """
         return self.driver.stream_object(
@@ -328,8 +328,8 @@ class Container:
 
         Args:
             obj: The object, or its name.
-            start: The position of the first byte; past the end there is nothing to read.
-            stop: The position behind the last byte; the end by default, or if it is past the end.
+            start: The position of the first byte; a range beyond the end is empty.
+            stop: The position after the last byte; at most, and by default, the end of the object.
         """
         return self.driver.read_object(self._handle("read_object", obj), start=start, stop=stop)
 
@@ -430,7 +430,7 @@ class Container:
         """
         Delete many objects with few requests, and return one result for each.
 
-        An object that cannot be deleted does not keep the others from being deleted.
+        A failed object does not stop the others.
 
         Args:
             objs: The objects, or their names.
@@ -476,15 +476,15 @@ class Container:
         """
         Make all objects public, also future ones, and return the container's public URL.
 
-        The service decides how: by a bucket policy, an access level or an ACL. Where it has
-        nothing of the kind, as on disk and in memory, the driver's option `cdn` is the public URL,
-        and nothing is sent.
+        The service decides how: by a bucket policy, an access level or an ACL. If it has none of
+        these, as on disk and in memory, the driver's option `cdn` is the public URL, and nothing
+        is sent.
 
         Raises:
             NotSupportedError: The service cannot make containers public, and the driver was made
                 without `cdn`; or no URL leads to a container of this name.
             AccessDeniedError: The account forbids public access.
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
         """
         return self.driver.enable_container_cdn(self)
 
@@ -510,7 +510,7 @@ class Container:
                 alone.
 
         Raises:
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
             ContainerNotEmptyError: The container has objects, and `recursive` is false; or other
                 clients add objects faster than they are deleted.
         """
@@ -658,7 +658,7 @@ class Object:
         Fetch all attributes again, and return this handle.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
         """
         self._info = self.container.driver.get_object(self.container, self.name)._info
         return self
@@ -684,7 +684,7 @@ class Object:
             cancel: Stops the download when set, such as a `threading.Event`.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
             ObjectChangedError: The object was replaced during the download, more than once.
             IntegrityError: The bytes do not have the digest that the service keeps, even after a
                 second download.
@@ -709,12 +709,12 @@ class Object:
         raises at its end if the bytes do not have the digest that the service keeps.
 
         Args:
-            start: The position of the first byte; past the end there is nothing to read.
-            stop: The position behind the last byte; the end by default, or if it is past the end.
+            start: The position of the first byte; a range beyond the end is empty.
+            stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
 
         Raises:
-            ObjectNotFoundError: There is no such object. It is raised at the first chunk.
+            ObjectNotFoundError: The object does not exist. It is raised at the first chunk.
             ObjectChangedError: The object was replaced while it was read.
             IntegrityError: The bytes do not have the digest that the service keeps.
 
@@ -731,11 +731,11 @@ class Object:
         Return the object's bytes, or those of a range.
 
         Args:
-            start: The position of the first byte; past the end there is nothing to read.
-            stop: The position behind the last byte; the end by default, or if it is past the end.
+            start: The position of the first byte; a range beyond the end is empty.
+            stop: The position after the last byte; at most, and by default, the end of the object.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
             ObjectChangedError: The object was replaced while it was read, more than once.
             IntegrityError: The bytes of the whole object do not have the digest that the service
                 keeps, even after a second request.
@@ -753,11 +753,11 @@ class Object:
         Ranges that are close together are read with one request.
 
         Args:
-            spans: Pairs of the position of the first byte, and the one behind the last byte or
+            spans: Pairs of the position of the first byte, and the one after the last byte or
                 `None`.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
             ObjectChangedError: The object was replaced between two requests.
 
         Example:
@@ -849,8 +849,8 @@ class Object:
             cancel: Stops the copy when set, such as a `threading.Event`.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
+            ObjectNotFoundError: The object does not exist.
+            ContainerNotFoundError: The container does not exist.
             ObjectAlreadyExistsError: `if_absent` was given, and the target exists.
             IntegrityError: The bytes that were read do not have the object's digest.
             TransferCancelledError: `cancel` was set.
@@ -898,8 +898,8 @@ class Object:
             cancel: Stops the copy when set, such as a `threading.Event`.
 
         Raises:
-            ObjectNotFoundError: There is no such object.
-            ContainerNotFoundError: There is no such container.
+            ObjectNotFoundError: The object does not exist.
+            ContainerNotFoundError: The container does not exist.
             ObjectAlreadyExistsError: `if_absent` was given, and the target exists.
             ObjectChangedError: The object was replaced after it was copied; both exist.
             OutcomeUnknownError: The object was copied, and it is unknown whether the original was
@@ -923,7 +923,7 @@ class Object:
             if_match: Raise `ObjectChangedError` unless the object has this ETag.
 
         Raises:
-            ContainerNotFoundError: There is no such container.
+            ContainerNotFoundError: The container does not exist.
             ObjectChangedError: The object does not have the ETag `if_match`.
             NotSupportedError: The service cannot delete on a condition.
 
@@ -945,13 +945,13 @@ class Object:
         The content stays as it is.
 
         Args:
-            metadata: Takes the place of all pairs; `None` leaves them as they are.
-            content_type: The new content type; `None` leaves it as it is.
+            metadata: Replaces all pairs; `None` keeps them.
+            content_type: The new content type; `None` keeps it.
             if_match: Raise `ObjectChangedError` unless the object has this ETag.
 
         Raises:
             NotSupportedError: The service cannot change metadata.
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
             ObjectChangedError: The object does not have the ETag `if_match`.
 
         Example:
@@ -1012,7 +1012,7 @@ class Object:
             NotSupportedError: The service cannot make single objects public, and the driver was
                 made without `cdn`; or no URL leads to an object of this name.
             AccessDeniedError: The account or the container forbids public access.
-            ObjectNotFoundError: There is no such object.
+            ObjectNotFoundError: The object does not exist.
         """
         return self.container.driver.enable_object_cdn(self)
 
@@ -1021,10 +1021,10 @@ class Object:
         Return the public URL of the object: the service's own, or one below the driver's `cdn`.
 
         With ``cdn="https://cdn.example.com/base"`` the URL is
-        ``https://cdn.example.com/base/<container>/<name>``. If `cdn` has ``{container}`` in it,
-        that is where the container's name goes, and it is not added to the path. ``{name}`` at its
-        end is where the object's name goes: ``"https://{container}.example.com/{name}"``. Nothing
-        is sent.
+        ``https://cdn.example.com/base/<container>/<name>``. ``{container}`` in `cdn` is replaced
+        by the container's name, which is then not added to the path. ``{name}`` at its end is
+        replaced by the object's name: ``"https://{container}.example.com/{name}"``. Nothing is
+        sent.
 
         Raises:
             NotSupportedError: The service has no public URLs, and the driver was made without

@@ -194,7 +194,7 @@ class DriverHooks(ABC):
 
     def _store_id(self) -> str | None:
         """
-        Return a name of the store that all drivers return that reach it, of any class.
+        Return a name of the store that is equal for all drivers, of any class, that reach it.
 
         Two drivers with different names reach different stores. Return `None`, as the default
         does, if the store may have another address: a gateway, a proxy or a mounted directory.
@@ -364,11 +364,10 @@ class DriverHooks(ABC):
         Delete up to ``limits.batch_size`` objects; no name is given twice.
 
         Return for each, in their order, `None` if it is gone, the error that says why it is still
-        there, or `Undecided`. What is undecided the base deletes by `_delete_object`, one
-        by one and several at once, objects before the directories that they are in: names that a
-        batch cannot carry, or all of them if the service does not take the batch. The default
-        leaves all undecided. Raise only what is about all of them, such as
-        `ContainerNotFoundError`.
+        there, or `Undecided`. The library deletes undecided objects by `_delete_object`,
+        concurrently, and objects before their directories. They are names that a batch cannot
+        carry, or all if the service rejects the batch. The default leaves all undecided. Raise
+        only errors about all of them, such as `ContainerNotFoundError`.
         """
         raise NotImplementedError
 

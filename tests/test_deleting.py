@@ -166,7 +166,7 @@ def test_invalid_argument_is_refused_before_anything_is_deleted(driver: FaultyDr
     assert [] == driver.calls
 
 
-def test_what_a_batch_leaves_undecided_is_deleted_one_by_one(driver: FaultyDriver) -> None:
+def test_undecided_objects_of_a_batch_are_deleted_one_by_one(driver: FaultyDriver) -> None:
     container = _filled(driver, 4)
 
     def delete(real: Callable[..., Any], name: str, names: Sequence[str]) -> Any:
@@ -194,7 +194,7 @@ def test_a_batch_has_each_name_once(driver: FaultyDriver) -> None:
     assert [("c", ["0001", "0000"])] == driver.asked("_delete_objects")
 
 
-def test_undecided_directories_are_deleted_after_what_is_in_them() -> None:
+def test_undecided_directories_are_deleted_after_their_objects() -> None:
     driver = _OneByOne()
     container = driver.create_container("c")
     names = ["a", "a/b", "a/b/c", "a/d", "e"]

@@ -139,7 +139,7 @@ def test_no_traceback_shows_a_secret_or_a_misspelt_one() -> None:
     assert SECRET not in str([frame.locals for frame in inside if "test_" not in frame.filename])
 
 
-def test_the_environment_fills_in_what_was_not_given() -> None:
+def test_the_environment_fills_in_missing_arguments() -> None:
     environ = {"OTHER_TOKEN": SECRET, "OWN_TOKEN": "", "OWN_SIZE": "even"}
 
     found = Settings(url="u").with_variables(environ, "token")
@@ -224,6 +224,6 @@ def test_options_of_a_write_are_options_that_a_driver_may_have() -> None:
     assert {*COPY_OPTIONS} <= {item.name for item in fields(CopyOptions)}
 
 
-def test_a_misspelt_option_is_told_the_one_that_it_may_mean() -> None:
+def test_error_of_a_misspelt_option_names_the_most_similar_one() -> None:
     with pytest.raises(InvalidOptionError, match=r"\(did you mean 'storage_class'\?\)"):
         MemoryDriver().supports("storge_class")

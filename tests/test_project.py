@@ -88,7 +88,7 @@ def test_every_supported_python_has_an_environment(
     }
 
 
-def test_source_distribution_has_what_its_tests_need(pyproject: dict[str, Any]) -> None:
+def test_source_distribution_has_all_files_that_its_tests_need(pyproject: dict[str, Any]) -> None:
     """README.md, LICENSE and pyproject.toml are always included."""
     included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
 

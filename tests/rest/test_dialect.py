@@ -100,7 +100,7 @@ def test_written_info_is_not_complete() -> None:
     assert info == ObjectInfo("name", etag="e", checksums={"md5": "00"}, version="2")
 
 
-def test_kept_headers_repeat_what_is_not_replaced() -> None:
+def test_kept_headers_repeat_values_that_are_not_replaced() -> None:
     info = ObjectInfo(
         "name",
         content_type="text/plain",

@@ -53,7 +53,7 @@ def opened(label: str) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["1000", "1 to 7"])
-def test_pages_shorter_than_asked_for_are_not_the_end(opened: Open, sizes: tuple[int]) -> None:
+def test_pages_shorter_than_requested_are_not_the_end(opened: Open, sizes: tuple[int]) -> None:
     names = MANY if len(sizes) == 1 else MANY[:500]
     driver, _ = opened(names, *sizes)
     container = driver.object("bucket", "x").container
@@ -61,7 +61,7 @@ def test_pages_shorter_than_asked_for_are_not_the_end(opened: Open, sizes: tuple
     assert names[201:] == [obj.name for obj in container.list_objects(start_after=names[200])]
 
 
-def test_folded_pages_shorter_than_asked_for_are_not_the_end(opened: Open) -> None:
+def test_folded_pages_shorter_than_requested_are_not_the_end(opened: Open) -> None:
     """A page may end with a prefix, and the next one begins behind all that it stands for."""
     names = sorted([*MANY, *(f"{number:03}-object" for number in range(0, 100, 7))])
     driver, _ = opened(names, 3, 1, 2)

@@ -13,11 +13,11 @@ from libstore.transfer.workers import WorkerPool, map_concurrently
 _PATIENCE = 30
 
 
-def _run(crew: WorkerPool[int], *jobs: Callable[[], int]) -> None:
-    with crew:
+def _run(pool: WorkerPool[int], *jobs: Callable[[], int]) -> None:
+    with pool:
         for job in jobs:
-            crew.submit(job)
-        crew.finish()
+            pool.submit(job)
+        pool.finish()
 
 
 def _crew_threads() -> list[str]:
@@ -42,10 +42,10 @@ def test_number_of_concurrent_jobs_is_limited(size: int) -> None:
         return number
 
     results: list[int] = []
-    with WorkerPool[int](size, results.append) as crew:
+    with WorkerPool[int](size, results.append) as pool:
         for number in range(size * 4):
-            crew.submit(job, number)
-        crew.finish()
+            pool.submit(job, number)
+        pool.finish()
     assert size == most
     assert list(range(size * 4)) == sorted(results)
     assert [] == _crew_threads()
@@ -60,21 +60,21 @@ def test_submit_waits_for_a_free_worker() -> None:
         too_early.append(submitted.wait(0.2))
         return 0
 
-    with WorkerPool[int](1, lambda _: None) as crew:
-        crew.submit(slow)
-        crew.submit(int, 1)
+    with WorkerPool[int](1, lambda _: None) as pool:
+        pool.submit(slow)
+        pool.submit(int, 1)
         submitted.set()
-        crew.finish()
+        pool.finish()
     assert [False] == too_early
 
 
 def test_results_are_passed_in_the_submitting_thread() -> None:
     """What takes the results needs no lock."""
     threads: list[str] = []
-    with WorkerPool[int](3, lambda _: threads.append(threading.current_thread().name)) as crew:
+    with WorkerPool[int](3, lambda _: threads.append(threading.current_thread().name)) as pool:
         for number in range(9):
-            crew.submit(int, number)
-        crew.finish()
+            pool.submit(int, number)
+        pool.finish()
     assert {threading.current_thread().name} == set(threads)
 
 
@@ -100,7 +100,7 @@ def test_failure_stops_jobs_at_a_checkpoint() -> None:
         begun.set()
         try:
             for _ in range(10**9):
-                crew.checkpoint()
+                pool.checkpoint()
         except TransferCancelledError:
             ended.append("early")
             raise
@@ -110,9 +110,9 @@ def test_failure_stops_jobs_at_a_checkpoint() -> None:
         begun.wait(_PATIENCE)
         raise ValueError("broken")
 
-    crew = WorkerPool[int](2, lambda _: None)
+    pool = WorkerPool[int](2, lambda _: None)
     with pytest.raises(ValueError, match="broken"):
-        _run(crew, long_job, broken_job)
+        _run(pool, long_job, broken_job)
     assert ["early"] == ended
 
 
@@ -128,8 +128,8 @@ def test_exception_in_the_block_waits_for_the_jobs() -> None:
         return 1
 
     def interrupted() -> None:
-        with WorkerPool[int](1, lambda _: None) as crew:
-            crew.submit(job)
+        with WorkerPool[int](1, lambda _: None) as pool:
+            pool.submit(job)
             begun.wait(_PATIENCE)
             threading.Timer(0.01, go_on.set).start()
             raise KeyError("x")
@@ -142,30 +142,30 @@ def test_exception_in_the_block_waits_for_the_jobs() -> None:
 def test_flag_cancels_the_jobs() -> None:
     """The flag is looked at before each job, at the end, and at each checkpoint."""
     flag = threading.Event()
-    crew = WorkerPool[int](2, lambda _: None, flag)
-    with crew:
-        crew.submit(int, 1)
-        crew.checkpoint()
+    pool = WorkerPool[int](2, lambda _: None, flag)
+    with pool:
+        pool.submit(int, 1)
+        pool.checkpoint()
         flag.set()
-        for step in (lambda: crew.submit(int, 1), crew.finish, crew.checkpoint):
+        for step in (lambda: pool.submit(int, 1), pool.finish, pool.checkpoint):
             with pytest.raises(TransferCancelledError):
                 step()
 
 
 def test_stopped_pool_rejects_jobs() -> None:
     """stop() may be called again, and is for good."""
-    crew = WorkerPool[int](2, lambda _: None)
-    crew.stop()
-    crew.stop()
+    pool = WorkerPool[int](2, lambda _: None)
+    pool.stop()
+    pool.stop()
     with pytest.raises(TransferCancelledError):
-        crew.submit(int, 1)
+        pool.submit(int, 1)
 
 
 def test_pool_without_jobs_starts_no_thread() -> None:
     """Threads are started with the first job."""
     before = threading.active_count()
-    with WorkerPool[int](8, lambda _: None) as crew:
-        crew.finish()
+    with WorkerPool[int](8, lambda _: None) as pool:
+        pool.finish()
         assert before == threading.active_count()
 
 

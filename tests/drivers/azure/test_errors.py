@@ -166,7 +166,7 @@ def test_wrong_clock_is_corrected_for_a_user_delegation_key(server: Server, ahea
         ("Something else.", "check that the key"),
     ],
 )
-def test_authentication_error_says_what_is_wrong(
+def test_authentication_error_names_the_cause(
     server: Server, driver: AzureDriver, detail: str, said: str
 ) -> None:
     """All that Azure's code says is that something is."""

@@ -96,7 +96,7 @@ for name in ("new", "there"):
 
 @pytest.mark.parametrize("size", [18_000, 90_000], ids=["one request", "ranges"])
 def test_download_to_a_full_disk_is_a_local_file_error(tmp_path: Path, size: int) -> None:
-    """A destination without room is LocalFileError, and what was there stays."""
+    """A full destination is LocalFileError, and an existing file stays."""
     assert ["LocalFileError"] * 2 == run_python(_DOWNLOAD, tmp_path, size).split()
 
 
