@@ -29,7 +29,7 @@ class BatchBody:
 
     Attributes:
         content_type: The header of the request that carries it.
-        content: Hidden from tracebacks, for each request in it may have a signature.
+        content: The body, hidden from tracebacks, because each request in it may have a signature.
     """
 
     content_type: str
@@ -42,7 +42,8 @@ class BatchedResponse:
     The response to one request of a batch.
 
     Attributes:
-        number: Of the request, from its content id; `None` if the response has no content id.
+        number: The number of the request, from its content id; `None` if the response has no
+            content id.
         content: The status line, the headers and the body.
     """
 
@@ -62,8 +63,8 @@ def write_batch(requests: Iterable[tuple[str, str]]) -> BatchBody:
     Return the body of a batch.
 
     Args:
-        requests: The content id of each, which ends with its number, and its text: the request
-            line and the headers, each with the end of its line.
+        requests: Pairs of a content id, which ends with the request's number, and the request's
+            text: the request line and the headers, each with its line end.
     """
     boundary = f"batch_{secrets.token_hex(16)}"
     parts = [
@@ -80,7 +81,7 @@ def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
     Return the responses in the response to a batch; services send them in any order.
 
     Args:
-        limit: The most bytes that the body may have.
+        limit: The maximum size of the body in bytes.
 
     Raises:
         ServiceError: The response is not ``multipart/mixed``.

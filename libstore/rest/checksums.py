@@ -46,9 +46,9 @@ def require_digest(expected: str | None, found: str | None, what: str) -> None:
     Raise `IntegrityError` if the service stored different bytes than it should have.
 
     Args:
-        expected: The digest or the ETag of the right bytes; `None` if it is not known.
-        found: The one in the response.
-        what: What happened, and what the digest is of: the beginning of the message.
+        expected: The digest or ETag of the right bytes; `None` if unknown.
+        found: The digest or ETag in the response.
+        what: The beginning of the message: what happened, and the subject of the digest.
     """
     if expected is not None and found != expected:
         raise IntegrityError(f"{what} should be {expected}, but is {found}")

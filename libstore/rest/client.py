@@ -37,13 +37,13 @@ _MAX_MOVES = 3
 
 class Location(NamedTuple):
     """
-    Where requests for a container or an object go.
+    The destination of requests for a container or an object.
 
     Attributes:
         url: ``scheme://host[:port]``.
         path: The path, percent-encoded.
-        key: What the signature depends on, such as the region. All requests with the same key
-            share a signer and a correction of the clock.
+        key: The value that the signature depends on, such as the region. All requests with the
+            same key share a signer and a correction of the clock.
     """
 
     url: str
@@ -53,7 +53,7 @@ class Location(NamedTuple):
 
 class RequestOptions(TypedDict, total=False):
     """
-    The options that `ServiceClient.send`, `send_xml` and `send_json` have in common.
+    The options of `ServiceClient.send`, `send_xml` and `send_json`.
 
     Attributes:
         query: The query parameters, in the order in which they are sent.
@@ -107,7 +107,8 @@ class ServiceClient(ABC):
     """
     Sends the requests of one driver, from any number of threads.
 
-    A subclass has `locate` and `signer`, and overrides what is different at its service.
+    A subclass implements `locate` and `signer`, and overrides other methods if its service
+    differs.
 
     Attributes:
         used_up: The codes of errors that another attempt cannot change for now; see `Confirmer`.
@@ -174,7 +175,7 @@ class ServiceClient(ABC):
         Return the error of an XML document that has none of the expected root elements.
 
         Args:
-            headers: Those of the request.
+            headers: The headers of the request.
         """
         return ServiceError(
             f"the response should be <{roots[0]}>, but is <{document.tag[:40]}>; check the"
@@ -245,7 +246,7 @@ class ServiceClient(ABC):
         Send an idempotent request; if the response does not prove its effect, check that once.
 
         Args:
-            is_done: Returns whether the request took effect, by a request of its own.
+            is_done: Sends a request, and returns whether the first one took effect.
         """
 
         def send() -> bool:
@@ -297,7 +298,7 @@ class ServiceClient(ABC):
         Return the XML document of a response; see `send_xml`.
 
         Args:
-            headers: Those of the request.
+            headers: The headers of the request.
         """
         roots = (root,) if isinstance(root, str) else root
         try:

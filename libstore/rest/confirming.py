@@ -104,7 +104,7 @@ class Written:
     """
     The properties of an unconditional write, by which it is recognised after a lost response.
 
-    All that is given must match; of the content, the ETag or at least one checksum.
+    All given properties must match; the content matches by its ETag or at least one checksum.
 
     Attributes:
         content: The content that was sent; its size and the digests of `algorithms` are computed
@@ -179,7 +179,7 @@ class Protection:
             request is sent again. Where equal contents have equal ETags, `if_match` may hold for
             an object that another client wrote after the first attempt; and some services ignore
             conditions.
-        known: What is known of the object that `if_match` is about.
+        known: The known attributes of the object of `if_match`.
     """
 
     checks_first: bool = False
@@ -196,13 +196,13 @@ class Confirmer:
     """
     Sends requests until their outcome is known.
 
-    In all methods `send` makes one request that may not be sent again by itself unless the
-    method says so, and `head` and `check` make requests that only read.
+    In all methods `send` makes one request, which nothing else sends again unless the method
+    allows it; `head` and `check` make requests that only read.
 
     Args:
         now: Returns the time in seconds since 1970.
-        used_up: The codes of errors that another attempt cannot change for now. That a write
-            lacks what it is made of, such as an upload's parts, may be an earlier attempt's doing.
+        used_up: The codes of errors that another attempt cannot change for now. For example, the
+            parts of an upload may be missing because an earlier attempt used them.
     """
 
     def __init__(
@@ -235,10 +235,10 @@ class Confirmer:
 
     def once(self, send: Callable[[], T], check: Callable[[], T | None]) -> T:
         """
-        Send a request that must take effect once; it has succeeded if the effect is there.
+        Send a request that must take effect once; it has succeeded if the effect exists.
 
         Args:
-            check: Returns the result if the effect is there, whatever caused it, else `None`.
+            check: Returns the result if the effect exists, whatever caused it; otherwise `None`.
         """
         return self.run(send, partial(self._find_effect, check, True))
 

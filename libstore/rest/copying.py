@@ -38,10 +38,10 @@ def check_copy_onto_itself(info: ObjectInfo, options: CopyOptions) -> bool:
     Return whether a copy of an object onto itself changes its metadata or content type.
 
     Args:
-        info: The object as it is.
+        info: The object before the copy.
 
     Raises:
-        ObjectAlreadyExistsError: The copy is only to be made if there is no such object.
+        ObjectAlreadyExistsError: The copy has `if_absent`, and the object exists.
         ObjectChangedError: The object has another ETag than a condition requires.
     """
     if options.conditions.if_absent:
@@ -65,7 +65,7 @@ def changed_info(
 
     Args:
         info: The object before the change.
-        metadata: `None` leaves it as it was, as it does for `content_type`.
+        metadata: The new metadata; `None` means unchanged, as for `content_type`.
     """
     return replace(
         info,
@@ -88,7 +88,7 @@ def is_copy(
     Return whether an object is what a copy stores; for `Confirmer.write`.
 
     Args:
-        metadata: That of the copy; `None` is not compared, as for `content_type`.
+        metadata: The metadata of the copy; `None` is not compared, as for `content_type`.
     """
     stored = Written(source.size, source.etag, source.checksums, metadata, content_type)
     return stored.matches(info)
@@ -128,7 +128,7 @@ def require_source(etag: str | None, head: Callable[[], ObjectInfo]) -> None:
     when such an error is handled.
 
     Args:
-        etag: The one that the request required; without one no request is sent.
+        etag: The ETag that the request required; without one, no request is sent.
         head: Returns the source as it is now.
     """
     if etag is None:
@@ -156,13 +156,14 @@ def copy_in_parts(
     workers: int = 8,
 ) -> ObjectInfo:
     """
-    Copy an object in parts, several at once; abort the upload if that fails or is cancelled.
+    Copy an object in concurrent parts; abort the upload if that fails or is cancelled.
 
     Args:
         upload: The upload of the copy, which has begun.
         info: The source. Pin each part to its ETag, so that the copy is not of two versions.
-        limits: Of the service, for the number and the size of the parts.
-        checkpoint: That of the copy's options; called before each part and before the end.
+        limits: The limits of the service for the number and the size of parts.
+        checkpoint: The checkpoint of the copy's options, called before each part and before the
+            end.
         copy: Has the service copy one part, given its number from 1 and its bytes; returns what
             `finish` needs of it.
         finish: Publishes the copy, given what `copy` returned for all parts in their order.

@@ -1,8 +1,8 @@
 """
 The headers of objects, and the records that they are made from and read into.
 
-Most services store the same things with an object under other names. `HeaderDialect` has those
-names as data. What only one service does stays in its driver.
+Most services store the same attributes with an object under different header names.
+`HeaderDialect` has these names as data. Behaviour of a single service is in its driver.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def condition_headers(conditions: Conditions, prefix: str = "") -> dict[str, str
     Return the header ``If-None-Match`` or ``If-Match``, or none.
 
     Args:
-        prefix: Begins the name, for services with conditions on a second object.
+        prefix: The beginning of the name, for services with conditions on a second object.
     """
     if conditions.if_absent:
         return {f"{prefix}if-none-match": "*"}
@@ -82,8 +82,8 @@ def with_token(
     Return headers with the token of a conditional write, if the metadata leaves space for it.
 
     Args:
-        prefix: Begins the names of metadata.
-        limit: The most bytes that the service stores of metadata, without that prefix.
+        prefix: The beginning of the names of metadata headers.
+        limit: The maximum size of metadata in bytes, without that prefix.
     """
     found = dict(headers)
     if conditions.token is not None:
@@ -129,7 +129,7 @@ class HeaderDialect:
     The header names of one service for an object's metadata and options.
 
     Attributes:
-        metadata_prefix: Begins the names of the headers of user metadata, such as
+        metadata_prefix: The beginning of the names of user metadata headers, such as
             ``x-amz-meta-``.
         content: The headers of requests that write, by the names of the write options.
         storage_class: The header of the storage class, in requests and responses.
@@ -197,7 +197,7 @@ class HeaderDialect:
         Return the headers that store an object's content headers and metadata again.
 
         Args:
-            metadata: Takes the place of the object's own, unless it is `None`.
+            metadata: Replaces the object's own, unless it is `None`.
             content_type: Likewise.
         """
         kept_type = info.content_type or _DEFAULT_TYPE
@@ -225,11 +225,11 @@ class HeaderDialect:
         extra: Mapping[str, object] | None = None,
     ) -> ObjectInfo:
         """
-        Return all that the response to a GET or HEAD request has of an object.
+        Return the object's attributes from the response to a GET or HEAD request.
 
         Args:
-            last_modified: Where the service has a better one than ``Last-Modified``.
-            extra: What the driver has read of the headers by itself.
+            last_modified: A better time than ``Last-Modified``, if the service has one.
+            extra: Attributes that the driver has read from the headers.
         """
         metadata: dict[str, str] = {}
         more: dict[str, object] = {}

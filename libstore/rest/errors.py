@@ -52,7 +52,7 @@ class Meaning:
 
     Attributes:
         kind: The class of the error.
-        message: What has happened, on what, and what to do.
+        message: What happened, on what, and what to do.
         retry: Another attempt may succeed.
         renew: Fetch new credentials and try once more.
         skewed: The local clock is wrong: correct it by the response's date and try once more.
@@ -189,10 +189,10 @@ def json_errors(
 
 def not_found(response: ErrorResponse) -> Meaning:
     """
-    Return what is missing by the request alone, as an entry for status 404.
+    Return the meaning of status 404 from the request alone: what is missing.
 
-    A request that creates something lacks what contains it, and any other lacks its subject. If a
-    service sends the same response for a missing container, check for the container then.
+    If the request creates its subject, the container of it is missing; otherwise the subject is.
+    If a service sends the same response for a missing container, check for the container then.
     """
     required = response.operation.required
     if required is ACCOUNT:
@@ -222,8 +222,9 @@ class ErrorMapper:
     Attributes:
         service: The name of the service in messages.
         parse: Returns the content of an error response, given its headers and its body.
-        codes: What each error code means.
-        by_status: What each status means in a response without a known code, beside `PASSING`.
+        codes: The meaning of each error code.
+        by_status: The meaning of each status in a response without a known code, in addition to
+            `PASSING`.
         genuine: The beginnings of names of headers that only the service sends.
         strict: Each response of the service has one of these headers.
         request_id: The names of headers that may have the request's id.
@@ -286,7 +287,7 @@ class ErrorMapper:
 
         Args:
             status: The response's status; `None` if the error is about one row of many.
-            headers: The response's.
+            headers: The headers of the response.
             sent: The headers of the request.
         """
         request = Request("", "", "", sent or {})
@@ -415,7 +416,7 @@ def has_html(method: str, headers: Mapping[str, str], size: int | None) -> bool:
     The content type alone is not enough: frameworks send it with empty bodies too.
 
     Args:
-        size: Of the body; `None` if it is not known.
+        size: The size of the body; `None` if unknown.
     """
     if not is_html(headers):
         return False

@@ -62,9 +62,9 @@ class Operation:
     empty body to every request.
 
     Attributes:
-        name: The service's name for it. Retry events, logs and messages show it.
+        name: The service's name of the operation. Retry events, logs and messages show it.
         method: The HTTP method, in upper case.
-        subject: What the request is about.
+        subject: The subject of the request.
         creates: The request creates its subject.
         idempotent: Sending the request twice has the same effect as sending it once. A single
             request can be less than that, such as one with a condition.

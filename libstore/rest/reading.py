@@ -35,7 +35,7 @@ def require_object(response: Response) -> None:
     """
     Raise `ServiceError` if a response does not describe an object, whatever its status is.
 
-    All services send when an object was written or which version it is. A proxy or a captive
+    All services send the time or the version of an object. A proxy or a captive
     portal may respond in their place, and may send 200 or 204 to every request.
     """
     headers = response.headers
@@ -81,7 +81,7 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
     Return the span that the body of a response has, and the size of the whole object.
 
     Args:
-        stored_size: The object's size, where the service sends it in a header of its own.
+        stored_size: The object's size, if the service sends it in a separate header.
 
     Raises:
         ServiceError: The response does not have bytes of an object, or does not say which. Its
@@ -123,10 +123,11 @@ def sent_span(response: Response, stored_size: int | None = None) -> tuple[Span,
 
 def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
     """
-    Return no bytes of an object, for a read that begins after its last byte.
+    Return an empty reading, for a read that begins after the last byte of the object.
 
     Args:
-        info: From a request of its own, since a response with status 416 has little of it.
+        info: The attributes from another request, since a response with status 416 has few of
+            them.
 
     Raises:
         ObjectChangedError: The conditions do not hold.

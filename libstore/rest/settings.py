@@ -69,7 +69,7 @@ class RestSettings(DriverOptions):
     """
     The arguments of a driver of an HTTP service.
 
-    A driver's own arguments are declared in a subclass, and those of all drivers here, once.
+    A subclass declares the driver's own arguments; those of all drivers are declared here.
 
     Attributes:
         credential_options: The options that are credentials, of which one way is given at a time.
@@ -133,7 +133,7 @@ class RestSettings(DriverOptions):
         Return the names of the credential arguments that were given.
 
         Raises:
-            InvalidOptionError: There is more than one.
+            InvalidOptionError: More than one way was given.
         """
         given = [name for name in self.credential_options if getattr(self, name) is not None]
         if len(given) + anonymous > 1:
@@ -148,7 +148,7 @@ class RestSettings(DriverOptions):
 
     def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
         """
-        Return the arguments that make the same driver elsewhere.
+        Return the arguments that create the same driver elsewhere.
 
         Args:
             public: Secret options whose present value is not secret, such as a file's path.
