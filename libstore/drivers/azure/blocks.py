@@ -95,8 +95,9 @@ class Blocks:
 
         Args:
             headers: With the token, if there is one, and without the conditions.
-            md5: Of the whole content, in hexadecimal; the service stores it and does not check it.
-            size: Of the whole content.
+            md5: The MD5 of the whole content, in hexadecimal; the service stores it and does not
+            check it.
+            size: The size of the whole content.
         """
         headers = {
             "content-type": "application/xml", **headers, **condition_headers(conditions),
