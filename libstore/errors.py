@@ -87,7 +87,7 @@ class StorageError(Exception):
     The base class of all errors that this library raises.
 
     Attributes:
-        message: What happened and, where it is known, what to do about it.
+        message: What happened and, if known, what to do.
         operation: The public operation that failed, such as ``"upload_object"``.
         driver: The name of the driver, such as ``"s3"``.
         container: The container's name.

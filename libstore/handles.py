@@ -129,7 +129,7 @@ class Container:
         it. Remove prefixes from the list to leave them out.
 
         Args:
-            prefix: Where to start, such as ``"2026/"``; the whole container by default.
+            prefix: The prefix to start at, such as ``"2026/"``; the whole container by default.
             delimiter: The text that separates the levels.
 
         Raises:
@@ -212,7 +212,7 @@ class Container:
         Store an object, and return it.
 
         The object appears as a whole when its last byte has arrived, or not at all; until then an
-        object that it replaces stays as it is. What the service has stored is verified. A large
+        object that it replaces does not change. What the service has stored is verified. A large
         source is sent in parts, some of them at once; at most ``concurrency + 1`` parts are in
         memory (see `TransferOptions`).
 
@@ -942,7 +942,7 @@ class Object:
         """
         Replace the metadata, the content type or both, and return a new handle.
 
-        The content stays as it is.
+        The content does not change.
 
         Args:
             metadata: Replaces all pairs; `None` keeps them.

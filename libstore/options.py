@@ -43,7 +43,7 @@ class Option:
     The declaration of an option; calling it checks a value.
 
     Attributes:
-        doc: What it does, in whole sentences of reStructuredText.
+        doc: Its documentation, in whole sentences of reStructuredText.
         check: By default the option's type says what is checked: text and switches are.
         variables: The environment variables that it can come from; the first that is set wins.
         hidden: Whether reprs and tracebacks show ``***`` in place of the value.
@@ -158,7 +158,7 @@ class Options:
     options whose default it is. Annotations must be importable where the class is defined.
 
     Attributes:
-        table: What is known of the options, by name.
+        table: The declarations of the options, by name.
         sources: The environment variables that values come from, by option.
     """
 

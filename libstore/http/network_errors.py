@@ -150,7 +150,7 @@ def receiving(error: Exception, peer: Peer, what: str, *, first: bool = False) -
     Convert a failure to receive a response.
 
     Args:
-        what: What was being received, for the message.
+        what: The content that was being received, for the message.
         first: Whether no response has been received on the connection.
     """
     hint = ""

@@ -116,7 +116,7 @@ class ServiceClient(ABC):
         transport: The connections.
         errors: Maps error responses to exceptions.
         confirmer: Finds out what became of requests whose response was lost.
-        retrier: What all retries of the driver share.
+        retrier: The state that all retries of the driver share.
         sleep: Waits for a number of seconds.
     """
 

@@ -486,7 +486,7 @@ class _Judge:
     Determines the outcome of one conditional request.
 
     Args:
-        unknown: What cannot be known, and what the caller can do, for `OutcomeUnknownError`.
+        unknown: The unknown outcome and the advice, for `OutcomeUnknownError`.
         token: The token that a write stores.
     """
 

@@ -39,8 +39,8 @@ class Buckets:
         Create a bucket.
 
         Args:
-            region: Where; `None` is the region of the driver.
-            headers: Those of further options.
+            region: The region of the bucket; `None` is the region of the driver.
+            headers: The headers of further options.
         """
         client, service = self._client, self._service
         region = region or client.region

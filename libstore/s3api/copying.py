@@ -52,9 +52,10 @@ class _Copy:
         storage_class: The copy's header of it.
         tags: The copy's header of them; `None` carries over those of the source.
         match: The ETag that the source must have.
-        conditions: What must hold for the target.
+        conditions: The conditions for the target.
         checkpoint: Raises if the copy was cancelled.
-        headers: Those of the content type and the metadata; `None` carries over the source's.
+        headers: The headers of the content type and the metadata; `None` carries over the
+            source's.
     """
 
     source: tuple[str, str]

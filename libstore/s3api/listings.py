@@ -71,7 +71,7 @@ def list_page(
     Return the objects and prefixes of one page, in the order of their names.
 
     Args:
-        token: The one of this page.
+        token: The token of this page.
     """
     fields, decode = document.fields, _decoder(document)
     items: list[ObjectInfo | Prefix] = [
@@ -158,7 +158,7 @@ def part_page(document: XMLResponse, token: str | None) -> Page[Part]:
     Return one page of the parts of an upload.
 
     Args:
-        token: That of this page: the number of the last part before it, and where it ends.
+        token: The token of this page: the number of the last part before it, and its end.
     """
     before, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []

@@ -46,7 +46,7 @@ class UploadRequests:
 
     Args:
         digests: The names of the digests that are computed of each part.
-        headers: Those of requests without content.
+        headers: The headers of requests without content.
     """
 
     def __init__(
@@ -298,7 +298,7 @@ class Uploads:
         Complete an upload.
 
         Args:
-            checksums: Those of the whole object.
+            checksums: The checksums of the whole object.
         """
         container, name, conditions = upload.container, upload.name, options.conditions
         self._objects.conditions.check(container, name, conditions)

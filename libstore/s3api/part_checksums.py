@@ -38,7 +38,7 @@ def find_composite(
     Return how to verify an object that has a digest of its parts' digests only.
 
     Args:
-        headers: Those of reads.
+        headers: The headers of reads.
         concurrency: How many requests are sent at once.
     """
     digests = info.extra.get("composite")

@@ -42,8 +42,8 @@ class Service:
         md5_etags: The ETag of an object that was uploaded in one request is its MD5.
         composite_etags: The ETag of a multipart upload is a digest of the MD5s of its parts.
         whole_crc32: The service stores the CRC-32 of the whole object of a multipart upload.
-        copy_condition: Begins the names of `If-Match` and `If-None-Match` for the target of a
-            copy; `None` if copies have no conditions.
+        copy_condition: The beginning of the names of `If-Match` and `If-None-Match` for the
+            target of a copy; `None` if copies have no conditions.
         delimiters: The delimiters of listings: any, those of one character, or slashes alone.
         list_version: The version of ListObjects.
         encoded_lists: Listings support ``encoding-type=url``.

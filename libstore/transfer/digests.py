@@ -133,7 +133,7 @@ def compare(expected: Mapping[str, str], computed: Mapping[str, str], what: str)
     Compare the digests of the algorithms that are in both mappings.
 
     Args:
-        what: What was compared, for the error message.
+        what: The compared content, for the error message.
 
     Raises:
         IntegrityError: A digest differs.

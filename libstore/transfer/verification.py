@@ -59,7 +59,7 @@ class Verification(ABC):
         Compare the checksum after the last byte.
 
         Args:
-            what: What the bytes are, for the error message.
+            what: A description of the bytes, for the error message.
 
         Raises:
             IntegrityError: The bytes do not match the checksum.

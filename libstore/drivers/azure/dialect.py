@@ -151,8 +151,8 @@ class Encryption:
     The headers of the encryption that a driver was created with.
 
     Attributes:
-        reads: Those of requests that read or change blobs.
-        writes: Those of new blobs, unless an upload or a copy has its own.
+        reads: The headers of requests that read or change blobs.
+        writes: The headers of new blobs, unless an upload or a copy has its own.
     """
 
     reads: Mapping[str, str]

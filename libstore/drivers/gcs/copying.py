@@ -39,7 +39,7 @@ class _Copy:
         source: The container and the name.
         target: Likewise.
         body: The attributes of the target; `None` if they are those of the source.
-        progress: Of the last response: the token with which to go on, and the bytes copied.
+        progress: The continuation token and the copied bytes of the last response.
     """
 
     source: tuple[str, str]

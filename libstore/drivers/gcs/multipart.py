@@ -41,8 +41,8 @@ class Uploads:
     The uploads in parts of one driver.
 
     Attributes:
-        resumable: The resumable ones.
-        parallel: Those by the XML API; `None` if the server does not have it.
+        resumable: The resumable uploads.
+        parallel: The uploads through the XML API; `None` if the server has none.
     """
 
     def __init__(

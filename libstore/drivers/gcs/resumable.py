@@ -49,7 +49,7 @@ class _Session:
     An upload in progress.
 
     Attributes:
-        headers: Those that all its requests must have, for an encryption key.
+        headers: The headers of an encryption key, which all its requests must have.
         stored: The number of bytes that Google has.
         received: The number of bytes in the parts so far.
         rest: The last of these bytes, which were not sent yet.

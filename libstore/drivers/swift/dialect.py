@@ -316,7 +316,7 @@ def next_marker(rows: Rows, marker: str | None) -> str | None:
     https://docs.openstack.org/swift/latest/api/pagination.html
 
     Args:
-        marker: That of this page.
+        marker: The marker of this page.
 
     Raises:
         ServiceError: The page ends no further than the marker, so the listing would not end.

@@ -160,8 +160,8 @@ class Uploads:
         Write the manifest; then delete the marker, and the segments of the replaced object.
 
         Args:
-            headers: Those of the object.
-            md5: That of the whole content, if it is known.
+            headers: The headers of the object.
+            md5: The MD5 of the whole content, if it is known.
         """
         etag = etag_of(part.token for part in parts)
         tokened = dialect.with_token(headers, conditions.token)
