@@ -192,7 +192,9 @@ class Settings(RestSettings):
     def endpoint(self, name: str) -> Endpoint | None:
         """Return the address in an argument, checked."""
         value = getattr(self, name)
-        return value and parse_endpoint(value, self.label(name), insecure=self.insecure)
+        if value is None:
+            return None
+        return parse_endpoint(value, self.label(name), insecure=self.insecure)
 
     @property
     def identity(self) -> Identity:
