@@ -30,6 +30,7 @@ from libstore.options import (
     constructor,
     option,
 )
+from libstore.testing import conditions
 from libstore.values import WriteKeywords
 
 DRIVERS = ("local", "memory", "s3", "r2", "azure", "gcs", "swift")
@@ -227,3 +228,7 @@ def test_options_of_a_write_are_options_that_a_driver_may_have() -> None:
 def test_error_of_a_misspelt_option_names_the_most_similar_one() -> None:
     with pytest.raises(InvalidOptionError, match=r"\(did you mean 'storage_class'\?\)"):
         MemoryDriver().supports("storge_class")
+
+
+def test_conformance_suite_tries_every_option_that_a_driver_may_lack() -> None:
+    assert WRITE_OPTIONS.keys() <= conditions._OPTIONS.keys() | {"content_type", "metadata"}

@@ -10,7 +10,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from ...errors import ContainerNotEmptyError
-from ...hooks import OPTIONS, DriverHooks
+from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...options import constructor
@@ -62,7 +62,19 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
 
     name: ClassVar[str] = "azure"
     confirms_whole: ClassVar[bool] = False
-    options: ClassVar[frozenset[str]] = OPTIONS - {"sign_headers"}
+    options: ClassVar[frozenset[str]] = frozenset(
+        {
+            "cache_control",
+            "content_disposition",
+            "content_encoding",
+            "content_language",
+            "delete_if_match",
+            "if_absent",
+            "if_match",
+            "sign_response_headers",
+            "storage_class",
+        }
+    )
     upload_extras = UPLOAD
     container_extras = CONTAINER
     # https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 from typing_extensions import Self, override
 
 from ...errors import InvalidOptionError, NotSupportedError
-from ...hooks import OPTIONS
 from ...http.environment import Environment
 from ...options import constructor
 from ...redaction import HiddenDict
@@ -80,7 +79,20 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
     """
 
     name: ClassVar[str] = "gcs"
-    options: ClassVar[frozenset[str]] = OPTIONS
+    options: ClassVar[frozenset[str]] = frozenset(
+        {
+            "cache_control",
+            "content_disposition",
+            "content_encoding",
+            "content_language",
+            "delete_if_match",
+            "if_absent",
+            "if_match",
+            "sign_headers",
+            "sign_response_headers",
+            "storage_class",
+        }
+    )
     upload_extras = UPLOAD
     container_extras = CONTAINER
     limits = _LIMITS

@@ -16,7 +16,6 @@ from typing_extensions import override
 from ...auth.google import HMACSigner
 from ...auth.sigv4 import GOOGLE, Credentials, signing_key
 from ...errors import AccessDeniedError, NotSupportedError, ObjectNotFoundError, StorageError
-from ...hooks import OPTIONS
 from ...http.client import Unsigned
 from ...http.environment import Environment
 from ...http.headers import parse_size, parse_timestamp
@@ -31,7 +30,7 @@ from ...s3api.driver import S3APIDriver
 from ...s3api.endpoints import PathEndpoint
 from ...s3api.google_headers import SERVICE, GoogleClient
 from ...s3api.options import ObjectSettings
-from ...s3api.service import Service
+from ...s3api.service import ALL, Service
 from ...s3api.xml import MAX_PAGE
 from ...transfer.payload import Payload
 from ...values import (
@@ -66,7 +65,7 @@ class HMACDriver(S3APIDriver[Settings]):
     """Google Cloud Storage with an HMAC key; `GCSDriver` creates it if there is one."""
 
     name: ClassVar[str] = "gcs"
-    options: ClassVar[frozenset[str]] = OPTIONS
+    options: ClassVar[frozenset[str]] = ALL
     upload_extras: ClassVar[Mapping[str, Check]] = UPLOAD
     container_extras: ClassVar[Mapping[str, Check]] = CONTAINER
     service: Service = SERVICE
