@@ -66,7 +66,7 @@ ABORT_UPLOAD = Operation("AbortUpload", "DELETE", UPLOAD, response=JSON)
 LIST_UPLOADS = Operation("ListUploads", "GET", CONTAINER, response=JSON)
 LIST_PARTS = Operation("ListParts", "GET", UPLOAD, response=JSON)
 
-CODES = {
+CODES: dict[str, rest.Entry] = {
     "who-are-you": Meaning(AuthenticationError, "the service does not accept the token"),
     "not-allowed": Meaning(AccessDeniedError, "the token does not allow this request"),
     "bucket-exists": Meaning(ContainerAlreadyExistsError, "the bucket already exists"),
