@@ -266,7 +266,7 @@ def test_response_without_an_upload_id_is_a_lost_response(
 ) -> None:
     begun = document("InitiateMultipartUploadResult", "")
     server.steps.extend([begun, listed(("name", "ours", 0)), NO_PARTS, GONE])
-    with pytest.raises(ServiceError, match="no id"):
+    with pytest.raises(ServiceError, match="no upload id"):
         played_s3._start_upload("bucket", "name", WriteOptions())
     assert not server.steps
 
