@@ -235,6 +235,9 @@ def _children_first(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
     """Reorder objects sorted by name, so that each one follows those below it."""
     waiting: list[ObjectInfo] = []
     for info in infos:
+        if waiting and info.name == waiting[-1].name:  # one of maybe many versions
+            yield info
+            continue
         # Between a name and those below it others may sort, such as a-b between a and a/b.
         # "0" is the character that follows the slash.
         while waiting and info.name >= waiting[-1].name + "0":

@@ -286,6 +286,17 @@ def test_all_versions_go_with_a_container(batches: bool) -> None:
     )
 
 
+def test_versions_of_one_name_are_deleted_while_they_are_listed() -> None:
+    """One object may have millions of them."""
+    driver = _Versioned(batches=True)
+    driver.versions = [("a", f"v{number}") for number in range(30)]
+    driver.create_container("c").delete()
+
+    assert [] == driver.versions
+    lists = [place for place, one in enumerate(driver.requests) if one.startswith("list")]
+    assert driver.requests.index("delete") < lists[3]
+
+
 def test_unfinished_uploads_are_deleted_with_the_container(driver: FaultyDriver) -> None:
     """For any number of pages."""
     container = _filled(driver, 1)

@@ -55,6 +55,7 @@ from ..rest.errors import (
     Meaning,
 )
 from ..rest.operation import ACCOUNT, CONTAINER
+from .operations import DELETE_BUCKET
 
 REQUEST_ID = "x-amz-request-id"
 
@@ -74,7 +75,7 @@ def _not_found(response: ErrorResponse) -> Meaning:
         return CHANGED
     if missing not in {ACCOUNT, CONTAINER}:
         return NO_OBJECT
-    if code is None and missing is CONTAINER:
+    if missing is CONTAINER and (code is None or response.operation is DELETE_BUCKET):
         return NO_BUCKET
     return _MISPLACED if code in {None, "NoSuchKey"} else REFUSED
 

@@ -135,7 +135,7 @@ class GCSClient(ServiceClient):
 
     def require_bucket(self, bucket: str) -> None:
         """Raise `ContainerNotFoundError` if a bucket does not exist."""
-        self.send(operations.GET_BUCKET, bucket).close()
+        self.send_json(operations.GET_BUCKET, bucket)
 
     def explain(self, error: VagueNotFoundError, bucket: str) -> StorageError:
         """Return the error for whichever is missing, bucket or object."""
