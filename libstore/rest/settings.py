@@ -72,7 +72,7 @@ class RestSettings(DriverOptions):
     A subclass declares the driver's own arguments; those of all drivers are declared here.
 
     Attributes:
-        credential_options: The options that are credentials, of which one way is given at a time.
+        credential_options: The options that are credentials; only one of them may be given.
         reread: The options that a pickle leaves out if they came from the environment, because
             they are read again where it is loaded.
     """

@@ -48,7 +48,7 @@ class S3Client(ServiceClient):
 
     Args:
         credentials: `None` sends requests without a signature.
-        region: The region of buckets of which no other one is known.
+        region: The region of buckets whose region is not known.
         fixed: Requests for no bucket go to no other region.
     """
 

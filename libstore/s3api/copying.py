@@ -319,7 +319,7 @@ class Copier:
         return tag_headers({row.get("Key", ""): row.get("Value", "") for _, row in document.rows})
 
     def _write_empty(self, copy: _Copy) -> ObjectInfo:
-        """Write an object without content, of which there are no parts to copy."""
+        """Write an object without content, which has no parts to copy."""
         headers = {**copy.sent, **condition_headers(copy.conditions)}
         name = copy.target[1]
         bound = copy.conditions != Conditions()

@@ -8,10 +8,9 @@ from typing import TypeVar
 from typing_extensions import override
 
 from ..errors import NotSupportedError
+from ..rest.composed import ComposedDriver
 from ..rest.copying import require_etag
-from ..rest.driver import RestDriver
 from ..rest.settings import RestSettings
-from ..transfer.payload import Payload
 from ..values import (
     Composite,
     Conditions,
@@ -21,13 +20,10 @@ from ..values import (
     ListQuery,
     ObjectInfo,
     Page,
-    Part,
     Prefix,
     Reading,
     SigningOptions,
     Span,
-    Upload,
-    WriteOptions,
 )
 from . import dialect
 from .buckets import Buckets, can_fold
@@ -42,7 +38,7 @@ from .service import Service
 S = TypeVar("S", bound=RestSettings)
 
 
-class S3APIDriver(RestDriver[S3Client, S]):
+class S3APIDriver(ComposedDriver[S3Client, S, Objects, Uploads]):
     """
     A driver of a service with the S3 API.
 
@@ -122,10 +118,6 @@ class S3APIDriver(RestDriver[S3Client, S]):
     # ------------------------------------------------------------------ objects
 
     @override
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        return self._objects.head(container, name, version)
-
-    @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
@@ -136,12 +128,6 @@ class S3APIDriver(RestDriver[S3Client, S]):
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
         reads, workers = self._object_settings.reads, self.transfer.concurrency
         return find_composite(self._client, container, info, reads, workers)
-
-    @override
-    def _put_object(
-        self, container: str, name: str, payload: Payload, options: WriteOptions
-    ) -> ObjectInfo:
-        return self._objects.put(container, name, payload, options)
 
     @override
     def _delete_object(
@@ -185,35 +171,3 @@ class S3APIDriver(RestDriver[S3Client, S]):
         if self._client.credentials is None:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass credentials")
         return self._client.sign_url(container, name, options, self._object_settings.payer)
-
-    # ------------------------------------------------------------------ multipart uploads
-
-    @override
-    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        return self._uploads.start(container, name, options)
-
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        return self._uploads.put_part(upload, number, offset, payload)
-
-    @override
-    def _finish_upload(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        return self._uploads.finish(upload, parts, options, checksums)
-
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        self._uploads.abort(upload)
-
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._uploads.requests.list(container, token)
-
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        return self._uploads.requests.list_parts(upload, token)

@@ -325,6 +325,14 @@ class Uploads:
         self._open.pop(upload.id, None)
         self.requests.abort(upload)
 
+    def list(self, container: str, token: str | None) -> Page[Upload]:
+        """Return one page of the unfinished uploads."""
+        return self.requests.list(container, token)
+
+    def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
+        """Return one page of the parts of an unfinished upload."""
+        return self.requests.list_parts(upload, token)
+
 
 def _is_ended(error: StorageError) -> bool:
     """Return whether an error says that the upload does not exist any more."""

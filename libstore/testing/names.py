@@ -79,7 +79,7 @@ ORDINARY = (
     "full\uff5ewidth",
 )
 
-#: Names of which clients may change the URL.
+#: Names whose URL clients may change.
 AWKWARD = (
     ".",
     "..",

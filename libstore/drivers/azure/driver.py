@@ -14,8 +14,7 @@ from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...options import constructor
-from ...rest.driver import RestDriver
-from ...transfer.payload import Payload
+from ...rest.composed import ComposedDriver
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -26,13 +25,10 @@ from ...values import (
     MiB,
     ObjectInfo,
     Page,
-    Part,
     Prefix,
     Reading,
     SigningOptions,
     Span,
-    Upload,
-    WriteOptions,
 )
 from . import dialect, operations
 from .batches import delete_batch
@@ -51,7 +47,7 @@ from .signing import URLSigner
 _CONTAINER = {"restype": "container"}
 
 
-class AzureDriver(RestDriver[AzureClient, Settings]):
+class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
     """
     Azure Blob Storage, and emulators of it.
 
@@ -99,7 +95,9 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
         self._client = AzureClient(access, transport, lambda: self.retry)
         self._objects = Objects(self._client, encryption)
         blocks = Blocks(self._client)
-        self._uploads = Uploads(blocks, self._objects, encryption)
+        self._uploads = Uploads(
+            blocks, self._objects, encryption, lambda: self.transfer.concurrency
+        )
         self._metadata = Metadata(self._client, self._objects, encryption)
         self._copier = Copier(self._client, self._objects, blocks, self._metadata, encryption)
         self._signer = URLSigner(self._client)
@@ -215,20 +213,10 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
         return self._objects.list_versions(container, prefix, token, limit)
 
     @override
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        return self._objects.head(container, name, version)
-
-    @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         return self._objects.open(container, name, span, conditions, version)
-
-    @override
-    def _put_object(
-        self, container: str, name: str, payload: Payload, options: WriteOptions
-    ) -> ObjectInfo:
-        return self._objects.put(container, name, payload, options)
 
     @override
     def _set_metadata(
@@ -280,35 +268,3 @@ class AzureDriver(RestDriver[AzureClient, Settings]):
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         return self._client.access.endpoint.url_of(container, name)
-
-    # ------------------------------------------------------------------ uploads in blocks
-
-    @override
-    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        return self._uploads.start(container, name, options)
-
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        return self._uploads.put_part(upload, number, offset, payload)
-
-    @override
-    def _finish_upload(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        return self._uploads.finish(upload, parts, options, checksums)
-
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        self._uploads.abort(upload)
-
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._uploads.list(container, token, self.transfer.concurrency)
-
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        return self._uploads.list_parts(upload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import ServiceError
 from ...http.headers import parse_date
@@ -23,15 +23,25 @@ class Uploads:
     """
     The uploads in parts of one driver.
 
+    Args:
+        concurrency: Returns how many requests are sent at once.
+
     Attributes:
         encrypted: The headers of the encryption of each upload that has its own, by upload id:
             every block needs them.
     """
 
-    def __init__(self, blocks: Blocks, objects: Objects, encryption: Encryption) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        objects: Objects,
+        encryption: Encryption,
+        concurrency: Callable[[], int],
+    ) -> None:
         self._blocks = blocks
         self._objects = objects
         self._encryption = encryption
+        self._concurrency = concurrency
         self.encrypted: dict[str, Mapping[str, str]] = {}
 
     def start(self, container: str, name: str, options: WriteOptions) -> str:
@@ -80,7 +90,7 @@ class Uploads:
             self.encrypted.pop(upload_id, None)
         self._blocks.drop(upload)
 
-    def list(self, container: str, token: str | None, concurrency: int) -> Page[Upload]:
+    def list(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the names that have parts and no blob."""
 
         def fetch(following: str | None) -> Page[tuple[str, Mapping[str, str]]]:
@@ -102,13 +112,13 @@ class Uploads:
                 for _, row in page.items
                 if not row.get("Properties/Etag") or row.get("Properties/Content-Length") == "0"
             ]
-            found = map_concurrently(find, rows, concurrency)
+            found = map_concurrently(find, rows, self._concurrency())
             uploads = [upload for upload in found if upload is not None]
             if uploads:
                 return Page(uploads, page.token)
         return Page([])
 
-    def list_parts(self, upload: Upload) -> Page[Part]:
+    def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return the parts of an upload."""
         return Page(self._blocks.parts(upload))
 

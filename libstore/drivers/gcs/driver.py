@@ -13,8 +13,7 @@ from ...errors import InvalidOptionError, NotSupportedError
 from ...http.environment import Environment
 from ...options import constructor
 from ...redaction import HiddenDict
-from ...rest.driver import RestDriver
-from ...transfer.payload import Payload
+from ...rest.composed import ComposedDriver
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -26,14 +25,11 @@ from ...values import (
     MiB,
     ObjectInfo,
     Page,
-    Part,
     Prefix,
     Reading,
     SigningOptions,
     Span,
     TiB,
-    Upload,
-    WriteOptions,
 )
 from . import dialect, operations, public_access
 from .batches import MAX_BATCH, Batches
@@ -66,7 +62,7 @@ _ORDERED = replace(
 )
 
 
-class GCSDriver(RestDriver[GCSClient, Settings]):
+class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
     """
     Google Cloud Storage.
 
@@ -132,7 +128,7 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
         else:
             self.limits = _ORDERED
         encryption = Encryption(settings.customer_key, settings.kms_key)
-        self._objects = Objects(client, encryption)
+        self._objects = Objects(client, encryption, self.digests)
         self._copier = Copier(client, self._objects, encryption)
         self._uploads = Uploads(client, self._objects, encryption, parallel=parallel)
         self._batches = Batches(client)
@@ -260,20 +256,10 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
     # ------------------------------------------------------------------ single objects
 
     @override
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        return self._objects.head(container, name, version)
-
-    @override
     def _open_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         return self._objects.open(container, name, span, conditions, version)
-
-    @override
-    def _put_object(
-        self, container: str, name: str, payload: Payload, options: WriteOptions
-    ) -> ObjectInfo:
-        return self._objects.put(container, name, payload, options, self.digests)
 
     @override
     def _delete_object(
@@ -297,38 +283,6 @@ class GCSDriver(RestDriver[GCSClient, Settings]):
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
         return self._copier.copy((source_container, source), (container, name), options)
-
-    # ------------------------------------------------------------------ uploads in parts
-
-    @override
-    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        return self._uploads.start(container, name, options)
-
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        return self._uploads.put_part(upload, number, offset, payload)
-
-    @override
-    def _finish_upload(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        return self._uploads.finish(upload, parts, options, checksums)
-
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        self._uploads.abort(upload)
-
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._uploads.list(container, token)
-
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        return self._uploads.list_parts(upload, token)
 
     # ------------------------------------------------------------------ URLs
 

@@ -290,11 +290,11 @@ class HMACDriver(S3APIDriver[Settings]):
         if _is_session(upload):
             self._sessions.abort(upload)
         else:
-            self._uploads.abort(upload)
+            super()._abort_upload(upload)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        page = self._uploads.requests.list(container, token)
+        page = super()._list_uploads(container, token)
         sessions = [] if token else self._sessions.open_sessions(container)
         return replace(page, items=[*sessions, *page.items])
 
@@ -302,7 +302,7 @@ class HMACDriver(S3APIDriver[Settings]):
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         if _is_session(upload):
             return self._sessions.parts(upload)
-        return self._uploads.requests.list_parts(upload, token)
+        return super()._list_parts(upload, token)
 
     # ------------------------------------------------------------------ signed URLs, public access
 

@@ -26,9 +26,10 @@ _ROUNDS = 5
 class Objects:
     """The objects of one driver."""
 
-    def __init__(self, client: GCSClient, encryption: Encryption) -> None:
+    def __init__(self, client: GCSClient, encryption: Encryption, digests: Sequence[str]) -> None:
         self._client = client
         self._encryption = encryption
+        self._digests = digests
 
     def head(self, container: str, name: str, version: str | None = None) -> ObjectInfo:
         """Return all attributes of an object."""
@@ -79,16 +80,11 @@ class Objects:
         return Reading(info, sent, response, response.close)
 
     def put(
-        self,
-        container: str,
-        name: str,
-        payload: Payload,
-        options: WriteOptions,
-        algorithms: Sequence[str],
+        self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         """Write an object with one request; Google refuses content with other digests."""
         resource = dialect.new_object(name, options)
-        digests = {algorithm: payload.digest(algorithm) for algorithm in algorithms}
+        digests = {algorithm: payload.digest(algorithm) for algorithm in self._digests}
         for algorithm, digest in digests.items():
             resource[dialect.DIGESTS[algorithm]] = base64_of(digest)
         content = _Related(resource, payload)

@@ -115,7 +115,7 @@ class _Walk:
         os.close(level.descriptor)
 
     def _leave_folded(self, levels: list[_Level]) -> None:
-        """Leave a folded directory, of which only the first name is needed."""
+        """Leave a folded directory; only its first name is needed."""
         if self._is_folded(levels[-1].folder):  # so are all directories in it
             while self._is_folded(levels[-1].folder):
                 self._leave(levels)

@@ -195,7 +195,7 @@ class Copier:
         return copy_in_parts(
             upload, info, self._client.info.limits(DEFAULTS), options.checkpoint,
             copy=copy,
-            finish=lambda parts: self._uploads.finish(
+            finish=lambda parts: self._uploads.publish(
                 upload, parts, headers, md5, options.conditions
             ),
             abort=self._uploads.abort,

@@ -16,9 +16,8 @@ from ...errors import (
 )
 from ...http.environment import Environment
 from ...options import constructor
-from ...rest.driver import RestDriver
+from ...rest.composed import ComposedDriver
 from ...rest.operation import Operation
-from ...transfer.payload import Payload
 from ...values import (
     Composite,
     Conditions,
@@ -30,13 +29,10 @@ from ...values import (
     MiB,
     ObjectInfo,
     Page,
-    Part,
     Prefix,
     Reading,
     SigningOptions,
     Span,
-    Upload,
-    WriteOptions,
 )
 from . import dialect, operations
 from .batches import Deleter
@@ -55,7 +51,7 @@ from .settings import Settings
 _ROUNDS = 3
 
 
-class SwiftDriver(RestDriver[SwiftClient, Settings]):
+class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
     """
     OpenStack Swift, or a service that speaks its API.
 
@@ -234,10 +230,6 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
     # ------------------------------------------------------------------ objects
 
     @override
-    def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        return self._objects.head(container, name, version)
-
-    @override
     def _head_newest(self, container: str, name: str) -> ObjectInfo:
         return self._objects.head(container, name, newest=True)
 
@@ -250,12 +242,6 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
         return self._large.find_composite(container, name, info)
-
-    @override
-    def _put_object(
-        self, container: str, name: str, payload: Payload, options: WriteOptions
-    ) -> ObjectInfo:
-        return self._objects.put(container, name, payload, options)
 
     @override
     def _set_metadata(
@@ -298,38 +284,6 @@ class SwiftDriver(RestDriver[SwiftClient, Settings]):
     def _learn_limits(self, size: int | None) -> None:
         if size is None or size > min(self.transfer.multipart_threshold, MiB):
             self.limits = self._client.info.limits(self.limits)
-
-    @override
-    def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        return self._uploads.start(container, name, options)
-
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        return self._uploads.put_part(upload, number, offset, payload)
-
-    @override
-    def _finish_upload(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        headers = dialect.write_headers(options)
-        md5 = checksums.get("md5")
-        return self._uploads.finish(upload, parts, headers, md5, options.conditions)
-
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        self._uploads.abort(upload)
-
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        return self._uploads.unfinished(container, token)
-
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        return self._uploads.parts(upload)
 
     # ------------------------------------------------------------------ public access
 

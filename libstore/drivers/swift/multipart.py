@@ -123,7 +123,7 @@ class Uploads:
         )
         return Part(number, offset, payload.size, digest, {"md5": digest})
 
-    def parts(self, upload: Upload) -> Page[Part]:
+    def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return the segments of an unfinished upload."""
         if not self._large.is_unfinished(upload):
             raise ObjectNotFoundError(
@@ -153,6 +153,17 @@ class Uploads:
     # ------------------------------------------------------------------ the end
 
     def finish(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        """Publish the object that consists of the parts."""
+        headers = dialect.write_headers(options)
+        return self.publish(upload, parts, headers, checksums.get("md5"), options.conditions)
+
+    def publish(
         self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str],
         md5: str | None, conditions: Conditions,
     ) -> ObjectInfo:  # fmt: skip
@@ -243,7 +254,7 @@ class Uploads:
     def _rivals(self, upload: Upload) -> list[Upload]:
         """Return the other unfinished uploads of the same object."""
         pages = iterate_pages(
-            lambda token: self.unfinished(upload.container, token),
+            lambda token: self.list(upload.container, token),
             f"uploads in {upload.container!r}",
         )
         try:
@@ -278,7 +289,7 @@ class Uploads:
 
     # ------------------------------------------------------------------ unfinished uploads
 
-    def unfinished(self, container: str, token: str | None) -> Page[Upload]:
+    def list(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that have a marker."""
         try:
             page = self._client.page(segments_container(container), MARKERS, token)
