@@ -272,7 +272,6 @@ class CopyOptions:
 
     Attributes:
         storage_class: The copy's storage class; `None` is the service's default.
-        if_source_match: The ETag that the source must still have.
         extra: Options of this service only, as in `WriteOptions`.
         checkpoint: Call it between the requests of a copy that takes more than one; it raises
             `TransferCancelledError` when the copy was cancelled.
@@ -281,7 +280,6 @@ class CopyOptions:
     content_type: str | None = None
     metadata: Mapping[str, str] | None = None
     storage_class: str | None = None
-    if_source_match: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
     extra: Mapping[str, object] = field(default_factory=dict)
     checkpoint: Callable[[], None] = field(default=no_checkpoint, repr=False, compare=False)

@@ -77,7 +77,6 @@ CODES: dict[str, rest.Entry] = {
     "no-upload": Meaning(ObjectNotFoundError, "the upload does not exist"),
     "exists": rest.EXISTS,
     "changed": rest.CHANGED,
-    "source-changed": rest.CHANGED,
     "bad-digest": rest.DAMAGED,
 }
 ERRORS = rest.ErrorMapper(
@@ -234,8 +233,6 @@ class ExampleDriver(rest.RestDriver[ExampleClient, Settings]):
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
         query = {"from-bucket": source_container, "from": source}
-        if options.if_source_match is not None:
-            query["from-etag"] = options.if_source_match
         try:
             return self._describe(COPY_OBJECT, container, name, query, options)
         except StorageError as error:

@@ -249,7 +249,6 @@ class MemoryDriver(StorageDriver):
     ) -> ObjectInfo:
         with self._lock:
             info, content = self._find(source_container, source)
-            _require_match(info, Conditions(if_match=options.if_source_match))
             kept: dict[str, Any] = {
                 label: value for label in _EXTRAS if (value := info.extra.get(label)) is not None
             }

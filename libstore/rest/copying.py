@@ -46,8 +46,7 @@ def check_copy_onto_itself(info: ObjectInfo, options: CopyOptions) -> bool:
     """
     if options.conditions.if_absent:
         raise ObjectAlreadyExistsError("an object of this name already exists")
-    for etag in (options.if_source_match, options.conditions.if_match):
-        require_etag(info, etag)
+    require_etag(info, options.conditions.if_match)
     return options.metadata is not None or options.content_type is not None
 
 

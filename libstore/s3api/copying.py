@@ -108,7 +108,7 @@ class Copier:
             self._settings.overridden(options.extra),
             dialect.HEADERS.storage_class_headers(options.storage_class),
             None if tags is None else tag_headers(tags),
-            options.if_source_match,
+            None,
             options.conditions,
             options.checkpoint,
         )

@@ -289,8 +289,6 @@ class Handler(BaseHTTPRequestHandler):
         stored = bucket.objects.get(self.query["from"])
         if stored is None:
             raise RefusedError(404, "no-object")
-        if self.query.get("from-etag", stored.etag) != stored.etag:
-            raise RefusedError(412, "source-changed")
         return self.described(stored)
 
     def content_of(self, stored: Stored) -> tuple[int, dict[str, str], bytes]:

@@ -19,12 +19,10 @@ from libstore import (
     Container,
     InvalidNameError,
     InvalidOptionError,
-    ObjectChangedError,
     ObjectNotFoundError,
 )
 from libstore.drivers.memory import MemoryDriver
 from libstore.testing import DriverConformance
-from libstore.values import CopyOptions
 
 _NAUGHTY = (
     Path(__file__).parents[2].parent / "shared" / "vectors" / "naughty-strings" / "blns.json"
@@ -235,11 +233,3 @@ def test_each_write_has_a_new_etag(box: Container) -> None:
     second = box.upload_object(b"content", "a")
     assert first.object_hash == second.object_hash
     assert first.etag != second.etag
-
-
-def test_copy_of_a_replaced_source_is_an_error() -> None:
-    with MemoryDriver() as driver:
-        driver.create_container("c").upload_object(b"1", "a")
-        with pytest.raises(ObjectChangedError):
-            driver._copy_object("c", "a", "c", "b", CopyOptions(if_source_match="other"))
-        assert not driver.object_exists("c", "b")

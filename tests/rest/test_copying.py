@@ -11,7 +11,6 @@ from drivers.service_errors import error_of
 from rest.test_requests import MAKERS, patient, served
 
 from libstore import ObjectAlreadyExistsError, ObjectChangedError, StorageDriver
-from libstore.values import CopyOptions
 
 if TYPE_CHECKING:
     from scripted import Play
@@ -141,29 +140,3 @@ def test_content_type_is_changed_only_if_nothing_changed_since_the_metadata(
         change(driver)
     changed = [ask.query["comp"] for ask in server.asked if ask.method == "PUT"]
     assert ["metadata"] == changed
-
-
-@pytest.mark.parametrize(
-    ("label", "line"),
-    [
-        ("s3", 'PUT /bucket/copy | x-amz-copy-source-if-match: "18"'),
-        ("azure", 'PUT /account/bucket/copy | x-ms-source-if-match: "18"'),
-        ("gcs", f"POST {_OBJECT}/rewriteTo/b/bucket/o/copy?ifSourceGenerationMatch=18"),
-        ("gcs-hmac", "PUT /bucket/copy | x-goog-copy-source-if-generation-match: 18"),
-    ],
-)
-def test_condition_of_the_source_is_sent(
-    server: RichServer, driver: StorageDriver, line: str
-) -> None:
-    options = CopyOptions(if_source_match="18")
-    driver._copy_object("bucket", "name", "bucket", "copy", options)
-    assert [] == missing(server, line), server.asked
-
-
-@pytest.mark.parametrize("label", ["swift"])
-def test_condition_of_the_source_is_checked_before_the_copy(
-    server: RichServer, driver: StorageDriver
-) -> None:
-    with pytest.raises(ObjectChangedError):
-        driver._copy_object("bucket", "name", "bucket", "copy", CopyOptions(if_source_match="18"))
-    assert "PUT" not in {ask.method for ask in server.asked}

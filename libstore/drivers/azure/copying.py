@@ -28,7 +28,6 @@ from ...rest.copying import (
     copy_in_parts,
     find_missing,
     is_copy,
-    require_etag,
 )
 from ...rest.dialect import condition_headers, quoted_etag
 from ...rest.reading import range_of
@@ -155,11 +154,11 @@ class Copier:
 
     def _copy_whole(self, source: Place, target: Place, options: CopyOptions) -> ObjectInfo:
         # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
-        metadata, match = options.metadata, options.if_source_match
+        metadata, match = options.metadata, None
         if metadata is None and options.conditions.token is not None:
             # The service carries over all metadata or none: a token among them needs the others.
             info = self._objects.head(*source)
-            metadata, match = info.metadata, match or info.etag
+            metadata, match = info.metadata, info.etag
         headers = {
             "x-ms-copy-source": Hidden(self._source_url(source, signed=False)),
             **dialect.metadata_headers(metadata or {}, options.conditions),
@@ -252,7 +251,6 @@ class Copier:
     ) -> ObjectInfo:
         """Have the service read a blob in blocks, and publish them with one request."""
         info = other._objects.head(*source)
-        require_etag(info, options.if_source_match)
         encryption = self._encryption.of(options.extra)
         headers = dict(encryption)
         if info.etag is not None:

@@ -86,10 +86,7 @@ class Copier:
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> _Copy:
         extra = options.extra
-        query = {
-            **dialect.conditions(options.conditions),
-            **dialect.conditions(Conditions(if_match=options.if_source_match), "Source"),
-        }
+        query = dialect.conditions(options.conditions)
         body = None
         if (
             options.metadata is not None
@@ -101,7 +98,7 @@ class Copier:
             # Fields that a body does not have are not copied, so it must have all.
             found = self._objects.resource(*source)
             if found.get("generation"):
-                query.setdefault("ifSourceGenerationMatch", str(found["generation"]))
+                query["ifSourceGenerationMatch"] = str(found["generation"])
             body = _changed(found, options)
         key = self._encryption.kms_name(extra)
         if key is not None:

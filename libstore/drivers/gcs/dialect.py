@@ -189,17 +189,11 @@ def hash_header(checksums: Mapping[str, str]) -> str:
     )
 
 
-def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
-    """
-    Return the parameters of conditions.
-
-    https://cloud.google.com/storage/docs/request-preconditions
-
-    Args:
-        prefix: ``"Source"`` for those of a copy's source.
-    """
+def conditions(given: Conditions) -> dict[str, str]:
+    """Return the parameters of conditions."""
+    # https://cloud.google.com/storage/docs/request-preconditions
     if given.if_absent:
-        return {f"if{prefix}GenerationMatch": "0"}
+        return {"ifGenerationMatch": "0"}
     if given.if_match is None:
         return {}
     generation = _number(given.if_match)
@@ -207,7 +201,7 @@ def conditions(given: Conditions, prefix: str = "") -> dict[str, str]:
         raise ObjectChangedError(
             "no object has this ETag: ETags of Google Cloud Storage are generation numbers"
         )
-    return {f"if{prefix}GenerationMatch": generation}
+    return {"ifGenerationMatch": generation}
 
 
 def new_object(name: str, options: WriteOptions) -> dict[str, Any]:

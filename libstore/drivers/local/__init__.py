@@ -326,9 +326,6 @@ class LocalDriver(StorageDriver):
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
         with self._store.opened(source_container, source) as (origin, _, info):
-            wanted = Conditions(if_match=options.if_source_match)
-            if wanted.if_match not in (None, info.etag):
-                raise changed(wanted, info.etag)
             with self._store.container(container) as directory:
                 self._store.require(directory, name, options.conditions)
                 with self._store.temporary_file(directory) as (descriptor, temporary):

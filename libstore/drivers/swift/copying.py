@@ -16,7 +16,6 @@ from ...rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
-    require_etag,
     require_source,
 )
 from ...rest.dialect import condition_headers
@@ -67,7 +66,6 @@ class Copier:
             source: Container and name, as of the target.
         """
         info = self._objects.head(*source)
-        require_etag(info, options.if_source_match)
         if source == target:
             return self._copy_onto_itself(target, info, options)
         if "static_large_object" in info.extra and not self._client.enforces_conditions:

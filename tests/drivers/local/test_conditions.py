@@ -20,7 +20,6 @@ from libstore import (
     ServiceError,
     TransferOptions,
 )
-from libstore.values import CopyOptions
 
 _PROCESSES = 4
 _ROUNDS = 25
@@ -239,12 +238,3 @@ def test_failed_condition_creates_no_directory(tmp_path: Path) -> None:
         container.upload_object(b"1", "x/y/a", if_match="none")
     assert {"c"} == set(snapshot(tmp_path))
     assert [] == list(local_driver(tmp_path).list_objects("c"))
-
-
-def test_copy_of_a_replaced_source_is_an_error(tmp_path: Path) -> None:
-    container = new_container(tmp_path / "root")
-    container.upload_object(b"1", "a")
-    options = CopyOptions(if_source_match="other")
-    with pytest.raises(ObjectChangedError):
-        container.driver._copy_object(container.name, "a", container.name, "b", options)
-    assert ["a"] == [obj.name for obj in container.list_objects()]
