@@ -1,5 +1,5 @@
 """
-The XML of storage services: small documents and long listings.
+The XML of storage services: documents, which may have many rows.
 
 The parser rejects document types and entities, and limits size and depth, so that a response can
 neither expand nor fetch anything. Namespaces are ignored, because services with the same dialect
@@ -9,7 +9,7 @@ use different ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from xml.parsers import expat
@@ -35,37 +35,13 @@ _RETURN = {"\r": "&#13;"}
 
 
 @dataclass(slots=True)
-class Element:
-    """
-    An element of a small document.
-
-    Attributes:
-        tag: The name without its namespace.
-        text: The text directly in the element, concatenated.
-    """
-
-    tag: str
-    attributes: dict[str, str] = field(default_factory=dict)
-    text: str = ""
-    children: list[Element] = field(default_factory=list)
-
-    @override
-    def __repr__(self) -> str:
-        return f"<Element {self.tag} of {len(self.children)} elements>"  # the text may be secret
-
-    def __iter__(self) -> Iterator[Element]:
-        return iter(self.children)
-
-
-@dataclass(slots=True)
 class Listing:
     """
-    A long document with many rows, flattened to dictionaries.
+    A document, which may have many rows, flattened to dictionaries.
 
     The keys are paths below the root or below the row: ``"Key"``, ``"Owner/ID"``. If a path occurs
     more than once, the last text counts. The text of a row without elements has the key ``""``.
-    Attributes of the elements of a row have keys such as
-    ``"Name@Encoded"``.
+    Attributes of the elements of a row have keys such as ``"Name@Encoded"``.
 
     Attributes:
         tag: The name of the root element.
@@ -82,41 +58,9 @@ class Listing:
         return f"<Listing {self.tag} of {len(self.rows)} rows>"
 
 
-def read_document(data: bytes | memoryview) -> Element:
-    """
-    Parse a small document, which is any response but a listing.
-
-    Raises:
-        ServiceError: The document is not valid XML, or uses features that are rejected.
-    """
-    data = memoryview(data)  # its repr in a traceback does not show the content
-    root = Element("")
-    stack = [root]
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        element = Element(_local(name), attributes)
-        stack[-1].children.append(element)
-        _check_depth(len(stack))
-        stack.append(element)
-
-    def end(name: str) -> None:
-        stack.pop()
-
-    def text(data: str) -> None:
-        stack[-1].text += data
-
-    def prepare(parser: expat.XMLParserType) -> None:
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
-        parser.CharacterDataHandler = text
-
-    _parse(data, prepare)
-    return root.children[0]
-
-
 def read_listing(data: bytes | memoryview, rows: Collection[str]) -> Listing:
     """
-    Parse a long document.
+    Parse a document.
 
     Args:
         rows: The tags of its rows, such as ``{"Contents", "CommonPrefixes"}``.

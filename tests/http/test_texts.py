@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
@@ -18,16 +18,6 @@ from libstore.http.json import parse_json
 from libstore.values import Span
 
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
-
-
-def text_at(element: xml.Element, path: str) -> str:
-    """Return the text of the first element at a path, or an empty one."""
-    for tag in path.split("/"):
-        found = next((child for child in element if child.tag == tag), None)
-        if found is None:
-            return ""
-        element = found
-    return element.text
 
 
 @given(st.text())
@@ -196,12 +186,9 @@ def test_invalid_json_is_rejected(data: bytes) -> None:
         'encoding="big5"', 'encoding="x"', 'encoding=""', 'encoding="a b"', 'standalone="maybe"',
     ],
 )  # fmt: skip
-@pytest.mark.parametrize(
-    "read", [xml.read_document, lambda data: xml.read_listing(data, ())], ids=["small", "long"]
-)
-def test_unknown_xml_encoding_is_rejected(declared: str, read: Callable[[bytes], object]) -> None:
+def test_unknown_xml_encoding_is_rejected(declared: str) -> None:
     with pytest.raises(ServiceError):
-        read(f'<?xml version="1.0" {declared}?><a><b>text</b></a>'.encode())
+        xml.read_listing(f'<?xml version="1.0" {declared}?><a><b>text</b></a>'.encode(), ())
 
 
 @pytest.mark.parametrize(
@@ -213,7 +200,7 @@ def test_unknown_xml_encoding_is_rejected(declared: str, read: Callable[[bytes],
 )  # fmt: skip
 def test_known_xml_encoding_is_read(encoding: str, name: str) -> None:
     document = f'<?xml version="1.0" encoding="{name}"?><a><b>text</b></a>'.encode(encoding)
-    assert "text" == text_at(xml.read_document(document), "b")
+    assert xml.read_listing(document, ()).head == {"b": "text"}
 
 
 @pytest.mark.parametrize(
@@ -285,19 +272,11 @@ def test_rows_may_be_nested() -> None:
     assert listing.head == {"N": "x"}
 
 
-def test_listing_and_document_have_the_same_texts() -> None:
-    texts = {
-        child.tag: text_at(child, "Key") or child.text for child in xml.read_document(LISTING)
-    }
-    assert texts["Contents"] == ""  # the last one
-    assert texts["Name"] == "b"
-
-
-def test_document_is_parsed() -> None:
-    root = xml.read_document(b"<a x='1'><b>1</b>t<c><b>2</b></c><b>3</b></a>")
-    assert (root.tag, root.attributes, root.text) == ("a", {"x": "1"}, "t")
-    assert [child.text for child in root if child.tag == "b"] == ["1", "3"]
-    assert text_at(root, "c/b") == "2"
+def test_document_without_rows_is_flattened() -> None:
+    document = xml.read_listing(LISTING, ())
+    assert document.head["Contents/Owner/ID"] == "me"
+    assert document.head["Contents"] == ""  # the last one
+    assert (document.head["Name"], document.rows) == ("b", [])
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]><a>&y;</a>'
@@ -327,19 +306,17 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("data", "why"), HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("read", [xml.read_document, lambda data: xml.read_listing(data, ROWS)])
-def test_hostile_document_is_rejected(
-    data: bytes, why: str, read: Callable[[bytes], object]
-) -> None:
+@pytest.mark.parametrize("rows", [(), ROWS], ids=["small", "long"])
+def test_hostile_document_is_rejected(data: bytes, why: str, rows: Collection[str]) -> None:
     began = time.process_time()
     with pytest.raises(ServiceError, match=why):
-        read(data)
+        xml.read_listing(data, rows)
     assert time.process_time() - began < 1
 
 
 def test_document_of_maximum_depth_is_read() -> None:
     data = b"<a>" * 50 + b"x" + b"</a>" * 50
-    assert xml.read_document(data).tag == "a"
+    assert xml.read_listing(data, ()).tag == "a"
     assert xml.read_listing(data, {"b"}).head == {"/".join("a" * 49): "x"}
     row = b"<R><b>" + b"<a>" * 48 + b"x" + b"</a>" * 48 + b"</b></R>"
     assert xml.read_listing(row, {"b"}).rows == [("b", {"/".join("a" * 48): "x"})]
@@ -352,7 +329,6 @@ def test_written_document_is_read_again(text: str) -> None:
         with pytest.raises(InvalidOptionError, match="XML cannot represent"):
             xml.write("Delete", tree)
         return
-    root = xml.read_document(xml.write("Delete", tree, 'http://x/"&'))
-    assert text_at(root, "Object/Key") == text
-    assert root.attributes == {"xmlns": 'http://x/"&'}
-    assert text_at(root, "Quiet") == "true"
+    document = xml.write("Delete", tree, 'http://x/"&')
+    assert xml.read_listing(document, ()).head == {"Object/Key": text, "Quiet": "true"}
+    assert b"<Delete xmlns='http://x/\"&amp;'>" in document

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ... import rest
 from ...errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -24,28 +25,10 @@ from ...errors import (
     ServiceUnavailableError,
     StorageFullError,
 )
-from ...http.xml import read_document
-from ...rest.errors import (
-    BUSY,
-    CLOCK,
-    DAMAGED,
-    FULL,
-    LACKING,
-    NO_CONTAINER,
-    REFUSED,
-    SLOWER,
-    UNEXPECTED,
-    Entry,
-    ErrorDocument,
-    ErrorMapper,
-    ErrorResponse,
-    Meaning,
-    has_html,
-    has_prefix,
-)
-from ...rest.operation import ACCOUNT, CONTAINER
+from ...http.xml import read_listing
+from ...rest.errors import UNEXPECTED, has_prefix
 
-REQUEST_ID = "x-ms-request-id"
+_REQUEST_ID = "x-ms-request-id"
 # Each response of Azure has its version and the id of the request:
 # https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob#response-headers
 _GENUINE = ("x-ms-",)
@@ -54,59 +37,58 @@ _GENUINE = ("x-ms-",)
 # ---------------------------------------------------------------------- ambiguous codes
 
 
-def _authentication_failed(response: ErrorResponse) -> Meaning:
+def _authentication_failed(response: rest.ErrorResponse) -> rest.Meaning:
     detail = response.document.fields.get("AuthenticationErrorDetail", "")
     return next((meaning for part, meaning in _DETAILS.items() if part in detail), _UNKNOWN)
 
 
-def _authorization_failure(response: ErrorResponse) -> Meaning:
+def _authorization_failure(response: rest.ErrorResponse) -> rest.Meaning:
     # Azurite sends Azure's code for a firewall where a signature does not match.
     if "authenticate" in response.document.message:
         return _authentication_failed(response)
     return _NETWORK
 
 
-def _being_deleted(response: ErrorResponse) -> Meaning:
-    created = response.operation.creates and response.operation.subject is CONTAINER
-    return _BEING_DELETED if created else NO_CONTAINER
+def _being_deleted(response: rest.ErrorResponse) -> rest.Meaning:
+    created = response.operation.creates and response.operation.subject is rest.CONTAINER
+    return _BEING_DELETED if created else rest.NO_CONTAINER
 
 
-def _leased(response: ErrorResponse) -> Meaning:
-    if response.operation.subject is CONTAINER:
-        return Meaning(ContainerError, _LEASED)
-    return Meaning(ObjectError, _LEASED)
+def _leased(response: rest.ErrorResponse) -> rest.Meaning:
+    if response.operation.subject is rest.CONTAINER:
+        return rest.Meaning(ContainerError, _LEASED)
+    return rest.Meaning(ObjectError, _LEASED)
 
 
-def _precondition_failed(response: ErrorResponse) -> Meaning:
+def _precondition_failed(response: rest.ErrorResponse) -> rest.Meaning:
     return _EXISTS if response.request.headers.get("if-none-match") == "*" else _CHANGED
 
 
-def _not_found(response: ErrorResponse) -> Meaning:
-    """Return what is missing where requests without credentials or permissions get no details."""
+def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
+    # Requests without credentials or permissions get no details.
     if response.status != 404:
-        return REFUSED
-    if response.operation.required is ACCOUNT:
-        return Meaning(ServiceError, f"the account does not exist; {_WHERE}")
-    return NO_CONTAINER if response.operation.required is CONTAINER else _NO_BLOB
+        return rest.REFUSED
+    if response.operation.required is rest.ACCOUNT:
+        return rest.Meaning(ServiceError, f"the account does not exist; {_WHERE}")
+    return rest.NO_CONTAINER if response.operation.required is rest.CONTAINER else _NO_BLOB
 
 
-def _invalid_header(response: ErrorResponse) -> Meaning:
-    return _BAD_OPTION if response.document.message.endswith(_OF_OPTIONS) else REFUSED
+def _invalid_header(response: rest.ErrorResponse) -> rest.Meaning:
+    return _BAD_OPTION if response.document.message.endswith(_OF_OPTIONS) else rest.REFUSED
 
 
-def _invalid_node(response: ErrorResponse) -> Meaning:
+def _invalid_node(response: rest.ErrorResponse) -> rest.Meaning:
     # The period of a user delegation key begins or ends at a time that the service does not allow
     # by its clock: https://github.com/Azure/azure-powershell/issues/17183
-    return CLOCK if response.operation.name == "GetUserDelegationKey" else REFUSED
+    return rest.CLOCK if response.operation.name == "GetUserDelegationKey" else rest.REFUSED
 
 
-def _with_code(meaning: Meaning) -> Entry:
-    """Return an entry for a status that Azure sends only with an error code."""
+def _of_azure(meaning: rest.Meaning) -> rest.Entry:
+    """Return an entry for a status that proxies send too, but without Azure's headers or codes."""
 
-    def choose(response: ErrorResponse) -> Meaning:
-        # Permissions for HEAD are refused without one.
-        silent = response.request.method == "HEAD" and response.status == 403
-        return meaning if silent or response.document.code else UNEXPECTED
+    def choose(response: rest.ErrorResponse) -> rest.Meaning:
+        genuine = response.document.code or has_prefix(response.headers, _GENUINE)
+        return meaning if genuine else UNEXPECTED
 
     return choose
 
@@ -116,7 +98,7 @@ def _with_code(meaning: Meaning) -> Entry:
 _WHERE = "check that the endpoint is the account's; emulators have the account in the path"
 _LEASED = "it has an active lease; release or break the lease first"
 
-_UNKNOWN = Meaning(
+_UNKNOWN = rest.Meaning(
     AuthenticationError,
     "the service does not accept the credentials: check that the key belongs to this account, that"
     " a shared access signature or token has not expired, that the clock of this machine is right,"
@@ -128,7 +110,7 @@ _UNKNOWN = Meaning(
 # https://github.com/Azure/azure-sdk-for-js/issues/5433,
 # https://github.com/Azure/azure-sdk-for-java/issues/15008
 _DETAILS = {
-    part: Meaning(AuthenticationError, message, renew=True, skewed=True)
+    part: rest.Meaning(AuthenticationError, message, renew=True, skewed=True)
     for part, message in {
         "date header": "the clock of this machine is wrong; correct it",
         "MAC signature": (
@@ -147,40 +129,47 @@ _DETAILS = {
         "Issuer validation": "the token comes from another tenant than the account's",
     }.items()
 }
-_DENIED = Meaning(
+_DENIED = rest.Meaning(
     AccessDeniedError,
     "these credentials are not allowed to do this; a user needs a data role such as Storage Blob"
     " Data Contributor, a shared access signature the permission",
 )
-_NETWORK = Meaning(
+_NETWORK = rest.Meaning(
     AccessDeniedError,
     "the account does not allow this from here; check its firewall and networks, and what the"
     " shared access signature allows",
 )
-_NO_BLOB = Meaning(ObjectNotFoundError, "the blob does not exist")
-_CHANGED = Meaning(ObjectChangedError, "the blob was changed: its ETag is a different one")
-_EXISTS = Meaning(ObjectAlreadyExistsError, "a blob of this name already exists")
-_BEING_DELETED = Meaning(
+_NO_BLOB = rest.Meaning(ObjectNotFoundError, "the blob does not exist")
+_CHANGED = rest.Meaning(ObjectChangedError, "the blob was changed: its ETag is a different one")
+_EXISTS = rest.Meaning(ObjectAlreadyExistsError, "a blob of this name already exists")
+_BEING_DELETED = rest.Meaning(
     ServiceUnavailableError,
     "a container of this name is still being deleted, which takes at least 30 seconds; try again"
     " later",
 )
-_ARCHIVED = Meaning(
+_ARCHIVED = rest.Meaning(
     ObjectError, "the blob is archived; move it to an online tier before reading it"
 )
-_ENCRYPTED = Meaning(
+_ENCRYPTED = rest.Meaning(
     ObjectError, "the blob has a customer-provided key; create the driver with customer_key="
 )
-_IMMUTABLE = Meaning(AccessDeniedError, "an immutability policy or a legal hold protects the blob")
-_NO_TIER = Meaning(InvalidOptionError, "the account has no such access tier")
-_BAD_OPTION = Meaning(InvalidOptionError, "the service does not accept the value of an option")
-_BAD_NAME = Meaning(InvalidNameError, "the service does not allow this name")
+_METADATA = rest.Meaning(
+    InvalidOptionError, "the metadata is invalid or larger than 8 KiB; change or shorten it"
+)
+_IMMUTABLE = rest.Meaning(
+    AccessDeniedError, "an immutability policy or a legal hold protects the blob"
+)
+_NO_TIER = rest.Meaning(InvalidOptionError, "the account has no such access tier")
+_BAD_OPTION = rest.Meaning(
+    InvalidOptionError, "the service does not accept the value of an option"
+)
+_BAD_NAME = rest.Meaning(InvalidNameError, "the service does not allow this name")
 
-CODES: Mapping[str, Entry] = {
+CODES: Mapping[str, rest.Entry] = {
     # Credentials and permissions.
     "AuthenticationFailed": _authentication_failed,
     "InvalidAuthenticationInfo": _authentication_failed,
-    "NoAuthenticationInformation": Meaning(
+    "NoAuthenticationInformation": rest.Meaning(
         AuthenticationError,
         "the service requires credentials, because this is not public; pass them",
         renew=True,
@@ -192,18 +181,18 @@ CODES: Mapping[str, Entry] = {
     "AuthorizationServiceMismatch": _DENIED,
     "AuthorizationSourceIPMismatch": _NETWORK,
     "InsufficientAccountPermissions": _DENIED,
-    "KeyBasedAuthenticationNotPermitted": Meaning(
+    "KeyBasedAuthenticationNotPermitted": rest.Meaning(
         AccessDeniedError, "the account does not allow the use of its keys; pass credential="
     ),
-    "AccountIsDisabled": Meaning(AccessDeniedError, "the account is disabled"),
-    "PublicAccessNotPermitted": Meaning(
+    "AccountIsDisabled": rest.Meaning(AccessDeniedError, "the account is disabled"),
+    "PublicAccessNotPermitted": rest.Meaning(
         AccessDeniedError,
         "the account forbids public access; set allowBlobPublicAccess in its configuration first",
     ),
     # Containers and blobs.
-    "ContainerNotFound": NO_CONTAINER,
-    "ContainerDisabled": NO_CONTAINER,
-    "ContainerAlreadyExists": Meaning(
+    "ContainerNotFound": rest.NO_CONTAINER,
+    "ContainerDisabled": rest.NO_CONTAINER,
+    "ContainerAlreadyExists": rest.Meaning(
         ContainerAlreadyExistsError, "a container of this name already exists"
     ),
     "ContainerBeingDeleted": _being_deleted,
@@ -212,19 +201,19 @@ CODES: Mapping[str, Entry] = {
     "CannotVerifyCopySource": _not_found,
     "InvalidResourceName": _BAD_NAME,
     "InvalidUri": _BAD_NAME,
-    "OutOfRangeInput": Meaning(
+    "OutOfRangeInput": rest.Meaning(
         InvalidOptionError, f"the service does not accept a value; {_WHERE}"
     ),
-    "InvalidQueryParameterValue": Meaning(
+    "InvalidQueryParameterValue": rest.Meaning(
         ServiceError, f"the service does not accept the request; {_WHERE}"
     ),
     "InvalidHeaderValue": _invalid_header,
     "InvalidXmlNodeValue": _invalid_node,
-    "InvalidMetadata": Meaning(InvalidOptionError, "the service does not accept the metadata"),
-    "MetadataTooLarge": Meaning(InvalidOptionError, "the metadata is larger than 8 KiB"),
+    "InvalidMetadata": _METADATA,
+    "MetadataTooLarge": _METADATA,
     "InvalidBlobTier": _NO_TIER,
     "BlobAccessTierNotSupportedForAccountType": _NO_TIER,
-    "InvalidBlobType": Meaning(
+    "InvalidBlobType": rest.Meaning(
         ObjectError, "it is an append blob or a page blob; delete it before writing this name"
     ),
     "BlobArchived": _ARCHIVED,
@@ -233,70 +222,67 @@ CODES: Mapping[str, Entry] = {
     "BlobImmutableDueToLegalHold": _IMMUTABLE,
     "BlobUsesCustomerSpecifiedEncryption": _ENCRYPTED,
     "BlobCustomerSpecifiedEncryptionMismatch": _ENCRYPTED,
-    "BlobDoesNotUseCustomerSpecifiedEncryption": Meaning(
+    "BlobDoesNotUseCustomerSpecifiedEncryption": rest.Meaning(
         ObjectError, "the blob has no customer-provided key; read it without customer_key="
     ),
-    "DirectoryIsNotEmpty": Meaning(
+    "DirectoryIsNotEmpty": rest.Meaning(
         ObjectError, "it is a directory that is not empty; delete the blobs below it first"
     ),
     "LeaseIdMissing": _leased,
     "LeaseAlreadyPresent": _leased,
     "LeaseIdMismatchWithBlobOperation": _leased,
     "LeaseIdMismatchWithContainerOperation": _leased,
-    "NoPendingCopyOperation": Meaning(ServiceError, "the copy has already ended"),
-    "PendingCopyOperation": Meaning(
+    "PendingCopyOperation": rest.Meaning(
         ServiceUnavailableError, "another copy to this name is in progress", retry=True
     ),
-    "AccountLimitExceeded": Meaning(StorageFullError, "the account is full"),
+    "AccountLimitExceeded": rest.Meaning(StorageFullError, "the account is full"),
     # Uploads in blocks.
-    "InvalidBlockList": Meaning(
+    "InvalidBlockList": rest.Meaning(
         ServiceError,
         "parts are missing: the upload was aborted, or the name was written meanwhile",
     ),
-    "InvalidBlobOrBlock": Meaning(
+    "InvalidBlobOrBlock": rest.Meaning(
         ObjectError,
         "another program uploads blocks to this name with ids of another length, which Azure does"
         " not mix; abort its upload, or wait a week until the service discards it",
     ),
-    "BlockCountExceedsLimit": Meaning(
+    "BlockCountExceedsLimit": rest.Meaning(
         ObjectError,
         "this name has more uncommitted blocks than Azure allows; write it in a single request,"
         " which discards them, or wait a week until the service does",
     ),
     # Conditions.
     "BlobAlreadyExists": _EXISTS,
-    "UnauthorizedBlobOverwrite": Meaning(
-        AccessDeniedError, "these credentials are not allowed to overwrite a blob"
-    ),
+    "UnauthorizedBlobOverwrite": _DENIED,
     "ConditionNotMet": _precondition_failed,
     "TargetConditionNotMet": _precondition_failed,
-    "SourceConditionNotMet": Meaning(
+    "SourceConditionNotMet": rest.Meaning(
         ObjectChangedError, "the source was changed: its ETag is a different one"
     ),
     # Temporary conditions, and data that was damaged in transit.
-    "InternalError": BUSY,
-    "OperationTimedOut": BUSY,
-    "ServerBusy": SLOWER,
-    "Md5Mismatch": DAMAGED,
-    "Crc64Mismatch": DAMAGED,
+    "InternalError": rest.BUSY,
+    "OperationTimedOut": rest.BUSY,
+    "ServerBusy": rest.SLOWER,
+    "Md5Mismatch": rest.DAMAGED,
+    "Crc64Mismatch": rest.DAMAGED,
     # Unsupported operations.
-    "FeatureNotSupported": LACKING,
-    "NotImplemented": LACKING,
-    "UnsupportedHttpVerb": LACKING,
-    "FeatureVersionMismatch": LACKING,
-    "BlobOverwriteNotSupported": LACKING,
-    "BlobOperationNotSupported": LACKING,
-    "OperationNotSupportedOnNamespace": LACKING,
+    "FeatureNotSupported": rest.LACKING,
+    "NotImplemented": rest.LACKING,
+    "UnsupportedHttpVerb": rest.LACKING,
+    "FeatureVersionMismatch": rest.LACKING,
+    "BlobOverwriteNotSupported": rest.LACKING,
+    "BlobOperationNotSupported": rest.LACKING,
+    "OperationNotSupportedOnNamespace": rest.LACKING,
 }
 
 # A 503 without a code does not come from Azure and does not say whether the request took effect.
-BY_STATUS: Mapping[int, Entry] = {
+BY_STATUS: Mapping[int, rest.Entry] = {
     401: _authentication_failed,
-    403: _with_code(_DENIED),
-    405: _with_code(LACKING),
+    403: _of_azure(_DENIED),
+    405: _of_azure(rest.LACKING),
     412: _precondition_failed,
-    501: LACKING,
-    507: FULL,
+    501: rest.LACKING,
+    507: rest.FULL,
 }
 # The headers whose values come from the caller.
 _OF_OPTIONS = (
@@ -308,39 +294,30 @@ _OF_OPTIONS = (
 # ---------------------------------------------------------------------- the mapper
 
 
-def error_mapper() -> ErrorMapper:
+def error_mapper() -> rest.ErrorMapper:
     """Return the mapper of Azure's error responses to exceptions."""
-    return ErrorMapper(
+    return rest.ErrorMapper(
         "Azure Blob Storage", _parse, CODES, BY_STATUS,
-        genuine=_GENUINE, request_id=(REQUEST_ID,),
-        is_unexpected=_is_unexpected, trusted=frozenset({501, 507}),
+        genuine=_GENUINE, request_id=(_REQUEST_ID,), trusted=frozenset({501, 507}),
         unsure=lambda response: response.status == 403,
     )  # fmt: skip
 
 
-def _is_unexpected(response: ErrorResponse) -> bool:
-    headers = response.headers
+def _parse(headers: Mapping[str, str], body: bytes) -> rest.ErrorDocument:
     # Errors of S3 have the same form, and their codes have other meanings.
-    if "x-amz-request-id" in headers and REQUEST_ID not in headers:
-        return response.status < 500
-    page = has_html(response.request.method, headers, len(response.body))
-    return page and not has_prefix(headers, _GENUINE)
-
-
-def _parse(headers: Mapping[str, str], body: bytes) -> ErrorDocument:
+    if "x-amz-request-id" in headers and _REQUEST_ID not in headers:
+        return rest.ErrorDocument()
     fields = _fields(body)
     code = headers.get("x-ms-error-code") or fields.get("Code")
     message = fields.get("Message", "").partition("\nRequestId:")[0]
     # The name of the header that has a wrong value; the value itself may be a secret.
     message = " ".join(filter(None, (message, fields.get("HeaderName"))))
-    return ErrorDocument(code, message, None, fields, code is not None)
+    return rest.ErrorDocument(code, message, None, fields, code is not None)
 
 
 def _fields(body: bytes) -> Mapping[str, str]:
-    if b"<Error>" not in body[:1024]:
-        return {}
     try:
-        document = read_document(body.removeprefix(b"\xef\xbb\xbf"))
+        document = read_listing(body.removeprefix(b"\xef\xbb\xbf"), ())
     except ServiceError:
         return {}
-    return {element.tag: element.text for element in document}
+    return document.head if document.tag == "Error" else {}

@@ -21,6 +21,7 @@ from drivers.azure.support import (
 from scripted import Server, answer, with_token
 
 from libstore import (
+    AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerError,
@@ -60,6 +61,19 @@ def test_error_code_of_a_head_is_read_from_its_header(server: Server, driver: Az
         driver.get_object("box", "name")
     server.default = forbidding("BlobNotFound", 404)
     assert not driver.object_exists("box", "name")
+
+
+def test_refusal_without_a_code_is_azure_s_by_its_headers(
+    server: Server, driver: AzureDriver
+) -> None:
+    server.default = answer(status=403, x_ms_request_id="REQUEST1")
+    with pytest.raises(AccessDeniedError):
+        driver.object("box", "name").read()
+    with pytest.raises(AccessDeniedError):
+        driver.get_object("box", "name")
+    server.default = answer(status=403)
+    with pytest.raises(ServiceError, match="not from Azure"):
+        driver.object("box", "name").read()
 
 
 def test_container_being_deleted_is_reported_as_temporary(
