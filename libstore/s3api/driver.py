@@ -8,7 +8,7 @@ from typing import TypeVar
 from typing_extensions import override
 
 from ..errors import NotSupportedError
-from ..rest.composed import ComposedDriver
+from ..rest.composed import ComposedDriver, SupportsUploads
 from ..rest.copying import require_etag
 from ..rest.settings import RestSettings
 from ..values import (
@@ -38,7 +38,7 @@ from .service import Service
 S = TypeVar("S", bound=RestSettings)
 
 
-class S3APIDriver(ComposedDriver[S3Client, S, Objects, Uploads]):
+class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     """
     A driver of a service with the S3 API.
 
@@ -73,8 +73,8 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, Uploads]):
         self._object_settings = settings
         self._buckets = Buckets(client, service, settings)
         self._objects = Objects(client, service, settings, self.digests, self._buckets)
-        self._uploads = Uploads(client, service, settings, self.digests, self._objects)
-        self._copier = Copier(client, service, settings, self._objects, self._uploads.requests)
+        self._uploads = uploads = Uploads(client, service, settings, self.digests, self._objects)
+        self._copier = Copier(client, service, settings, self._objects, uploads.requests)
 
     @override
     def _is_configured_for(self, operation: str) -> bool:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, cast
 
 from typing_extensions import Self, override
 
-from ...errors import InvalidOptionError, NotSupportedError
+from ...errors import InvalidOptionError
 from ...http.environment import Environment
 from ...options import constructor
 from ...redaction import HiddenDict
-from ...rest.composed import ComposedDriver
+from ...rest.composed import ComposedDriver, SupportsUploads
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -27,22 +27,21 @@ from ...values import (
     Page,
     Prefix,
     Reading,
-    SigningOptions,
     Span,
     TiB,
 )
 from . import dialect, operations, public_access
+from .base import GoogleDriver
 from .batches import MAX_BATCH, Batches
 from .client import GCSClient
 from .copying import Copier
-from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
+from .endpoints import PUBLIC_URL
 from .hmac import HMACDriver
-from .multipart import Uploads
+from .multipart import MixedUploads, ParallelUploads
 from .objects import Objects
-from .options import CONTAINER, UPLOAD, Encryption
-from .resumable import QUANTUM
+from .options import Encryption
+from .resumable import QUANTUM, Resumable
 from .settings import Settings, is_account, multipart_digests
-from .signing import sign_url
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -62,7 +61,9 @@ _ORDERED = replace(
 )
 
 
-class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
+class GCSDriver(
+    GoogleDriver[GCSClient], ComposedDriver[GCSClient, Settings, Objects, SupportsUploads]
+):
     """
     Google Cloud Storage.
 
@@ -74,7 +75,6 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
         InvalidOptionError: An option is invalid, or cannot be combined with another.
     """
 
-    name: ClassVar[str] = "gcs"
     options: ClassVar[frozenset[str]] = frozenset(
         {
             "cache_control",
@@ -89,8 +89,6 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
             "storage_class",
         }
     )
-    upload_extras = UPLOAD
-    container_extras = CONTAINER
     limits = _LIMITS
 
     def __new__(cls, *given: Any, **options: Any) -> Self:
@@ -113,9 +111,10 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(Environment())
         super().__init__(settings)
-        address = settings.address()
+        self._endpoint = address = settings.address()
         transport = settings.transport(self.transfer.concurrency, address.url)
         self._access = access = settings.access(transport)
+        self._url_signer = access.url_signer
         self._client = client = GCSClient(
             address, transport, access.signer, settings.user_project,
             lambda: (*settings.secrets, *access.secrets()), lambda: self.retry,
@@ -128,44 +127,16 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
         else:
             self.limits = _ORDERED
         encryption = Encryption(settings.customer_key, settings.kms_key)
-        self._objects = Objects(client, encryption, self.digests)
-        self._copier = Copier(client, self._objects, encryption)
-        self._uploads = Uploads(client, self._objects, encryption, parallel=parallel)
+        self._objects = objects = Objects(client, encryption, self.digests)
+        self._copier = Copier(client, objects, encryption)
+        self._uploads = resumable = Resumable(client, objects.start_session, objects.head_written)
+        if parallel:
+            uploads = ParallelUploads(client, objects, encryption)
+            self._uploads = MixedUploads(resumable, uploads, uploads.accepts)
         self._batches = Batches(client)
 
     # The signature of __init__, because __new__ accepts anything.
     __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
-
-    @override
-    def __repr__(self) -> str:
-        if not hasattr(self, "_client"):  # its arguments were refused
-            return super().__repr__()
-        endpoint = self._client.endpoint
-        return f"<GCSDriver {endpoint.url}{endpoint.prefix}>"
-
-    # ------------------------------------------------------------------ which store it is
-
-    @override
-    def _identity(self) -> tuple[str | None, ...]:
-        endpoint, settings = self._client.endpoint, self._settings
-        return endpoint.url, endpoint.prefix, settings.project, *settings.account
-
-    @override
-    def _store_id(self) -> str | None:
-        return "google" if self._client.endpoint.url == PUBLIC_URL else None
-
-    @override
-    def _is_configured_for(self, operation: str) -> bool:
-        signer = self._access.url_signer
-        return operation != "sign_url" or (signer is not None and signer.is_ready())
-
-    @override
-    def _check_container_name(self, name: str) -> None:
-        check_bucket_name(name)
-
-    @override
-    def _check_object_name(self, name: str) -> None:
-        check_object_name(name)
 
     # ------------------------------------------------------------------ buckets
 
@@ -284,21 +255,6 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
     ) -> ObjectInfo:
         return self._copier.copy((source_container, source), (container, name), options)
 
-    # ------------------------------------------------------------------ URLs
-
-    @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        signer = self._access.url_signer
-        if signer is None:
-            raise NotSupportedError(
-                "an anonymous driver cannot sign URLs; pass service_account=, or the key and"
-                " secret of an HMAC key"
-            )
-        return sign_url(
-            signer, self._client.endpoint, container, name, options,
-            payer=self._settings.user_project, now=self._client.service_time(),
-        )  # fmt: skip
-
     @override
     def _enable_container_cdn(self, container: str) -> None:
         public_access.publish_bucket(self._client, container)
@@ -306,14 +262,6 @@ class GCSDriver(ComposedDriver[GCSClient, Settings, Objects, Uploads]):
     @override
     def _enable_object_cdn(self, container: str, name: str) -> None:
         public_access.publish_object(self._client, container, name)
-
-    @override
-    def _get_container_cdn_url(self, container: str) -> str:
-        return self._client.endpoint.url + self._client.endpoint.public(container)
-
-    @override
-    def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._client.endpoint.url + self._client.endpoint.public(container, name)
 
 
 # isinstance() gives the same result for all kinds of credentials.

@@ -20,9 +20,9 @@ from ...http.client import Unsigned
 from ...http.environment import Environment
 from ...http.headers import parse_size, parse_timestamp
 from ...listing import iterate_pages
-from ...options import Check, constructor
+from ...options import constructor
 from ...rest.checksums import key_headers
-from ...rest.confirming import Written
+from ...rest.confirming import StoredObject
 from ...rest.dialect import condition_headers, parameters
 from ...s3api.client import S3Client
 from ...s3api.dialect import TOKEN
@@ -42,18 +42,16 @@ from ...values import (
     ObjectInfo,
     Page,
     Part,
-    SigningOptions,
     Undecided,
     Upload,
     WriteOptions,
 )
 from . import operations
+from .base import GoogleDriver
 from .client import GCSClient
-from .endpoints import PUBLIC_URL, check_bucket_name, check_object_name
-from .options import CONTAINER, UPLOAD
-from .resumable import PREFIX, Resumable
+from .multipart import MixedUploads
+from .resumable import Resumable, Started
 from .settings import Settings, multipart_digests
-from .signing import sign_url
 
 _VERSION_LISTS = ("ListBucketResult", "ListVersionsResult")
 _VERSIONS = frozenset({"Contents", "Version"})
@@ -61,13 +59,10 @@ _VERSIONS = frozenset({"Contents", "Version"})
 T = TypeVar("T", WriteOptions, CopyOptions)
 
 
-class HMACDriver(S3APIDriver[Settings]):
+class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
     """Google Cloud Storage with an HMAC key; `GCSDriver` creates it if there is one."""
 
-    name: ClassVar[str] = "gcs"
     options: ClassVar[frozenset[str]] = ALL
-    upload_extras: ClassVar[Mapping[str, Check]] = UPLOAD
-    container_extras: ClassVar[Mapping[str, Check]] = CONTAINER
     service: Service = SERVICE
 
     @constructor(Settings)
@@ -91,7 +86,7 @@ class HMACDriver(S3APIDriver[Settings]):
             customer_key=settings.customer_key,
         )
         self._connect(SERVICE, client, objects, multipart_digests())
-        self._signer = HMACSigner(
+        self._url_signer = HMACSigner(
             key, lambda day: signing_key(secret, day, "auto", "storage", GOOGLE)
         )
         sessions = GCSClient(
@@ -99,36 +94,15 @@ class HMACDriver(S3APIDriver[Settings]):
             lambda: settings.secrets, lambda: self.retry,
         )  # fmt: skip
         sessions.retrier.bucket = client.retrier.bucket
-        self._sessions = Resumable(sessions)
-
-    @override
-    def __repr__(self) -> str:
-        if not hasattr(self, "_client"):  # the constructor has failed
-            return super().__repr__()
-        return f"<GCSDriver {self._endpoint.url}{self._endpoint.prefix}>"
-
-    # ------------------------------------------------------------------ identity and names
-
-    @override
-    def _identity(self) -> tuple[str | None, ...]:
-        settings = self._settings
-        return self._endpoint.url, self._endpoint.prefix, settings.project, *settings.account
-
-    @override
-    def _store_id(self) -> str | None:
-        return "google" if self._endpoint.url == PUBLIC_URL else None
+        self._uploads = MixedUploads(
+            Resumable(sessions, self._start_session, self._head_written),
+            self._uploads,
+            lambda options: options.conditions == Conditions(),
+        )
 
     @override
     def _known_secrets(self) -> tuple[str | bytes, ...]:
         return (*super()._known_secrets(), *self._settings.secrets)
-
-    @override
-    def _check_container_name(self, name: str) -> None:
-        check_bucket_name(name)
-
-    @override
-    def _check_object_name(self, name: str) -> None:
-        check_object_name(name)
 
     # ------------------------------------------------------------------ buckets
 
@@ -229,13 +203,10 @@ class HMACDriver(S3APIDriver[Settings]):
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        options = _renamed(options)
-        if options.conditions != Conditions():
-            return self._start_session(container, name, options)
-        return self._uploads.start(container, name, options)
+        return super()._start_upload(container, name, _renamed(options))
 
-    def _start_session(self, container: str, name: str, options: WriteOptions) -> str:
-        """Start a resumable upload, which unlike a multipart upload has conditions."""
+    def _start_session(self, container: str, name: str, options: WriteOptions) -> Started:
+        """Create the session of a resumable upload, which unlike multipart ones has conditions."""
         # https://cloud.google.com/storage/docs/xml-api/post-object-resumable
         settings = self._object_settings.overridden(options.extra)
         headers = self._objects.write_headers(options, settings)
@@ -245,12 +216,13 @@ class HMACDriver(S3APIDriver[Settings]):
             headers={**headers, "x-goog-resumable": "start"},
         )  # fmt: skip
         key = key_headers(settings.customer_key, "x-goog-")
-        return self._sessions.add(container, name, response, key)
+        return Started(response, key, headers.get(TOKEN))
 
-    @override
-    def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        steps = self._sessions.put if _is_session(upload) else self._uploads.put_part
-        return steps(upload, number, offset, payload)
+    def _head_written(
+        self, container: str, name: str, extra: Mapping[str, object]
+    ) -> StoredObject:
+        reads = self._object_settings.overridden(extra).reads
+        return self._objects.head_stored(container, name, reads)
 
     @override
     def _finish_upload(
@@ -261,57 +233,10 @@ class HMACDriver(S3APIDriver[Settings]):
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
         options = _renamed(options)
-        if _is_session(upload):
-            info = self._finish_session(upload, parts, options, checksums)
-        else:
-            info = self._uploads.finish(upload, parts, options, checksums)
+        info = super()._finish_upload(upload, parts, options, checksums)
         return self._with_generation(upload.container, info, options.extra)
 
-    def _finish_session(
-        self,
-        upload: Upload,
-        parts: Sequence[Part],
-        options: WriteOptions,
-        checksums: Mapping[str, str],
-    ) -> ObjectInfo:
-        settings = self._object_settings.overridden(options.extra)
-        token = self._objects.write_headers(options, settings).get(TOKEN)
-        info = self._objects.write(
-            self._sessions.finisher(upload, options, checksums),
-            upload.container, upload.name, settings,
-            Written(sum(part.size for part in parts), checksums=checksums).matches,
-            options.conditions, token, once=True,
-        )  # fmt: skip
-        self._sessions.forget(upload)
-        return info
-
-    @override
-    def _abort_upload(self, upload: Upload) -> None:
-        if _is_session(upload):
-            self._sessions.abort(upload)
-        else:
-            super()._abort_upload(upload)
-
-    @override
-    def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        page = super()._list_uploads(container, token)
-        sessions = [] if token else self._sessions.open_sessions(container)
-        return replace(page, items=[*sessions, *page.items])
-
-    @override
-    def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        if _is_session(upload):
-            return self._sessions.parts(upload)
-        return super()._list_parts(upload, token)
-
-    # ------------------------------------------------------------------ signed URLs, public access
-
-    @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        return sign_url(
-            self._signer, self._endpoint, container, name, options,
-            payer=self._settings.user_project, now=self._client.service_time(),
-        )  # fmt: skip
+    # ------------------------------------------------------------------ public access
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
@@ -345,18 +270,6 @@ class HMACDriver(S3APIDriver[Settings]):
                 " cannot make anything public: use a service account, or the console",
                 status=error.status, code=error.code, request_id=error.request_id,
             ) from None  # fmt: skip
-
-    @override
-    def _get_container_cdn_url(self, container: str) -> str:
-        return self._endpoint.url + self._endpoint.public(container)
-
-    @override
-    def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._endpoint.url + self._endpoint.public(container, name)
-
-
-def _is_session(upload: Upload) -> bool:
-    return upload.id.startswith(PREFIX)
 
 
 def _renamed(options: T) -> T:

@@ -18,6 +18,7 @@ from ...values import TOKEN_KEY, Conditions, MiB, ObjectInfo, Reading, Span, Wri
 from . import dialect, operations
 from .client import GCSClient
 from .options import Encryption
+from .resumable import Started
 
 # How often metadata is read and changed, if other clients change it meanwhile.
 _ROUNDS = 5
@@ -113,6 +114,26 @@ class Objects:
             Written(payload.size, checksums=digests).matches,
             options.conditions, dialect.token_of(resource),
         )  # fmt: skip
+
+    def start_session(self, container: str, name: str, options: WriteOptions) -> Started:
+        """Create the session of a resumable upload."""
+        resource = dialect.new_object(name, options)
+        key = self._encryption.headers(options.extra)
+        response = self._client.send(
+            operations.START_UPLOAD, path=self._client.endpoint.uploads(container),
+            query={
+                "uploadType": "resumable",
+                **dialect.conditions(options.conditions),
+                **self._encryption.query(options.extra),
+            },
+            headers={
+                **key,
+                "content-type": "application/json; charset=UTF-8",
+                "x-upload-content-type": options.content_type,
+            },
+            content=json.dumps(resource).encode(),
+        )  # fmt: skip
+        return Started(response, key, dialect.token_of(resource))
 
     def delete(
         self, container: str, name: str, conditions: Conditions, version: str | None

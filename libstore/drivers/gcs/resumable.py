@@ -10,15 +10,16 @@ has the URL of a session can write to it, so it is not shown.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ...errors import (
+    AccessDeniedError,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -28,9 +29,10 @@ from ...errors import (
 )
 from ...http.headers import parse_size
 from ...http.message import Content, Response
+from ...rest.confirming import StoredObject, Written
 from ...rest.operation import Operation
 from ...transfer.payload import Payload
-from ...values import KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import Conditions, KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
 from .client import GCSClient
 
@@ -49,7 +51,7 @@ class _Session:
     An upload in progress.
 
     Attributes:
-        headers: The headers of an encryption key, which all its requests must have.
+        headers: See `Started`, as for `token`.
         stored: The number of bytes that Google has.
         received: The number of bytes in the parts so far.
         rest: The last of these bytes, which were not sent yet.
@@ -59,6 +61,7 @@ class _Session:
     path: str
     upload: Upload
     headers: Mapping[str, str]
+    token: str | None
     stored: int = 0
     received: int = 0
     rest: bytes = b""
@@ -67,17 +70,53 @@ class _Session:
     failure: BaseException | None = None
 
 
-class Resumable:
-    """The resumable uploads of one driver."""
+class Started(NamedTuple):
+    """
+    A new session.
 
-    def __init__(self, client: GCSClient) -> None:
+    Attributes:
+        response: The response to the request that created it.
+        headers: The headers of an encryption key, which all its requests must have.
+        token: The write token that the object will have, if any.
+    """
+
+    response: Response
+    headers: Mapping[str, str]
+    token: str | None
+
+
+class Resumable:
+    """
+    The resumable uploads of one driver.
+
+    Args:
+        create: Creates the session of an upload.
+        head: Requests the stored object after a lost response, given the options of the write.
+    """
+
+    def __init__(
+        self,
+        client: GCSClient,
+        create: Callable[[str, str, WriteOptions], Started],
+        head: Callable[[str, str, Mapping[str, object]], StoredObject],
+    ) -> None:
         self._client = client
+        self._create = create
+        self._head = head
         self._sessions: dict[str, _Session] = {}
 
-    def open_sessions(self, bucket: str) -> list[Upload]:
+    def list(self, container: str, token: str | None) -> Page[Upload]:
+        """Return the unfinished uploads of a bucket."""
+        try:
+            self._client.require_bucket(container)
+        except AccessDeniedError:
+            pass  # permission to write objects does not include their bucket
+        return Page(self.sessions_of(container))
+
+    def sessions_of(self, container: str) -> Sequence[Upload]:
         """Return the uploads that this driver has started; Google does not list them."""
         found = [session.upload for session in list(self._sessions.values())]
-        return [upload for upload in found if upload.container == bucket]
+        return [upload for upload in found if upload.container == container]
 
     def _session(self, upload: Upload) -> _Session:
         session = self._sessions.get(upload.id)
@@ -87,7 +126,7 @@ class Resumable:
             )
         return session
 
-    def parts(self, upload: Upload) -> Page[Part]:
+    def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return the parts of an upload."""
         session = self._sessions.get(upload.id)
         if session is None:
@@ -98,29 +137,9 @@ class Resumable:
 
     # ------------------------------------------------------------------ start and end
 
-    def start(
-        self,
-        bucket: str,
-        name: str,
-        options: WriteOptions,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-    ) -> str:
-        """Start an upload with the JSON API, and return its id."""
-        response = self._client.send(
-            operations.START_UPLOAD, path=self._client.endpoint.uploads(bucket),
-            query={"uploadType": "resumable", **query},
-            headers={
-                **headers,
-                "content-type": "application/json; charset=UTF-8",
-                "x-upload-content-type": options.content_type,
-            },
-            content=json.dumps(dialect.new_object(name, options)).encode(),
-        )  # fmt: skip
-        return self.add(bucket, name, response, headers)
-
-    def add(self, bucket: str, name: str, response: Response, headers: Mapping[str, str]) -> str:
-        """Return the id of an upload, given the response to the request that started it."""
+    def start(self, container: str, name: str, options: WriteOptions) -> str:
+        """Start an upload, and return its id."""
+        response, headers, token = self._create(container, name, options)
         response.close()
         try:
             location = urlsplit(response.headers.get("location", ""))
@@ -130,42 +149,34 @@ class Resumable:
             raise ServiceError("the response has no URL of the upload; check any proxy")
         # Only the path is used, because credentials must not be sent to another host.
         path = location.path + (f"?{location.query}" if location.query else "")
-        upload_id = PREFIX + secrets.token_hex(16)
-        upload = Upload(bucket, name, upload_id, datetime.now(timezone.utc))
-        self._sessions[upload_id] = _Session(path, upload, headers)
-        return upload_id
+        upload = Upload(
+            container, name, PREFIX + secrets.token_hex(16), datetime.now(timezone.utc)
+        )
+        self._sessions[upload.id] = _Session(path, upload, headers, token)
+        return upload.id
 
-    def finisher(
-        self, upload: Upload, options: WriteOptions, checksums: Mapping[str, str]
-    ) -> Callable[[], ObjectInfo]:
-        """Return a function that sends the rest and publishes the object; it may be repeated."""
+    def finish(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        options: WriteOptions,
+        checksums: Mapping[str, str],
+    ) -> ObjectInfo:
+        """Send the rest of the bytes, which publishes the object."""
         session = self._session(upload)
         total = session.received
         hashes = dialect.hash_header(checksums)
         sender = _Sender(self._client, session, total, total=total, hashes=hashes)
-
-        def finish() -> ObjectInfo:
-            try:
-                info = sender.send()
-            except ObjectChangedError as error:
-                if not options.conditions.if_absent:
-                    raise
-                raise ObjectAlreadyExistsError(
-                    "an object of this name already exists",
-                    status=error.status, code=error.code, request_id=error.request_id,
-                ) from None  # fmt: skip
-            if info is None:
-                raise ServiceError(
-                    "Google has received all bytes of the upload but created no object; try again",
-                    retryable=True,
-                )
-            return info
-
-        return finish
-
-    def forget(self, upload: Upload) -> None:
-        """Remove an upload that was published."""
+        # The session knows whether the object was published. If the session is gone, the object
+        # itself is checked.
+        info = self._client.confirmer.write(
+            lambda: _publish(sender, options.conditions),
+            lambda: self._head(upload.container, upload.name, options.extra),
+            Written(total, checksums=checksums).matches,
+            options.conditions, session.token, once=True,
+        )  # fmt: skip
         self._sessions.pop(upload.id, None)
+        return info
 
     def abort(self, upload: Upload) -> None:
         """Abort an upload; a missing one is not an error."""
@@ -179,7 +190,7 @@ class Resumable:
 
     # ------------------------------------------------------------------ parts
 
-    def put(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
+    def put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         """Send a part after all parts before it."""
         session = self._session(upload)
         with session.turn:
@@ -209,6 +220,24 @@ class Resumable:
         rest = _Bytes(session.rest, payload, sendable, available)
         session.rest = b"".join(bytes(block) for block in rest.blocks())
         session.received += payload.size
+
+
+def _publish(sender: _Sender, conditions: Conditions) -> ObjectInfo:
+    try:
+        info = sender.send()
+    except ObjectChangedError as error:
+        if not conditions.if_absent:
+            raise
+        raise ObjectAlreadyExistsError(
+            "an object of this name already exists",
+            status=error.status, code=error.code, request_id=error.request_id,
+        ) from None  # fmt: skip
+    if info is None:
+        raise ServiceError(
+            "Google has received all bytes of the upload but created no object; try again",
+            retryable=True,
+        )
+    return info
 
 
 @dataclass
