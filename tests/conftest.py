@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["servers.fixtures"]
+
 PROJECT = Path(__file__).parents[1]
 
 # A background job of a shell ignores SIGINT, and so do the processes that it starts; Python then

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3.boto_client import client_of, server_among
 
 from libstore import Container, TransferOptions, get_driver
-from servers.s3 import S3Server
+from servers.s3 import S3Server, client_of, server_among
 
 PART = 5 * 1024 * 1024
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"

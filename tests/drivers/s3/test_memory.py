@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 import trustme
-from drivers.s3.blackhole import MIB, Drain
 
 from libstore import NotSupportedError, TransferOptions, get_driver
 from libstore.drivers.s3.services import AWS, OTHER, SERVICES, Service
 from libstore.transfer.part_sizes import part_sizes
+from servers.s3_blackhole import MIB, Drain
 
 SIZE = int(os.environ.get("LIBSTORE_LARGE", "144")) * MIB
 PART, CONCURRENCY = 8 * MIB, 8

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-from drivers.s3.boto_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (
@@ -23,7 +22,7 @@ from libstore import (
 )
 from libstore.drivers.s3 import S3Driver
 from libstore.s3api import operations
-from servers.s3 import S3Server
+from servers.s3 import S3Server, client_of, server_among
 
 CONTENT = b"content"
 NAME = "a b/ü+%&=?#"

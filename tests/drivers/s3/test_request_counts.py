@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from calls import count_calls
-from drivers.s3.blackhole import MIB, Drain
-from drivers.s3.proxy import Relay
-from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import Container, Object, TransferOptions, get_driver
 from libstore.drivers.s3 import S3Driver
+from servers.relay import Relay
+from servers.s3_blackhole import MIB, Drain
+from servers.s3_recorder import CONTENT, Recorder
 
 PART = 5 * MIB
 

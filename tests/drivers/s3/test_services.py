@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import pytest
-from drivers.s3.recorder import CONTENT, Recorder
 from scripted import Play, Server, answer
 
 from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver
 from libstore.drivers.s3.services import EXTRAS, OTHER, SERVICES
+from servers.s3_recorder import CONTENT, Recorder
 
 ACCOUNT, REGION = "0123456789abcdef", "eu-west-1"
 OPTIONS: dict[str, object] = {"acl": "private", "customer_key": bytes(32), "tags": {"a": "b"}}

@@ -15,13 +15,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from drivers.s3.blackhole import MIB, Drain
-from drivers.s3.boto_client import server_among
-from drivers.s3.proxy import Relay
 
 from libstore import Container, ObjectNotFoundError, TransferOptions, get_driver
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.relay import Relay
+from servers.s3 import S3Server, server_among
+from servers.s3_blackhole import MIB, Drain
 
 THREADS, OPERATIONS, CONNECTIONS = 16, 2_000, 16
 PART = 5 * MIB

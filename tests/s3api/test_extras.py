@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.s3.boto_client import client_of, server_among
-from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import (
     AccessDeniedError,
@@ -21,7 +19,8 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.s3 import S3Server, client_of, server_among
+from servers.s3_recorder import CONTENT, Recorder
 
 PART = 5 * 1024 * 1024
 KEY = bytes(range(32))

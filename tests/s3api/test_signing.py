@@ -10,13 +10,12 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
-from drivers.s3.boto_client import server_among
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from libstore import Container, InvalidOptionError, NotSupportedError, get_driver
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.s3 import S3Server, server_among
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a/token+="
 CONTENT = b"content"

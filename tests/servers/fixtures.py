@@ -1,4 +1,8 @@
-"""The servers that drivers are tested on, each started once, when the first test asks for it."""
+"""
+The fixtures of all servers: real ones, started when a test first needs them, and scripted ones.
+
+`tests/conftest.py` loads this module.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from drivers.s3.recorder import Recorder, recording
-from drivers.swift.support import let_sign
 from scripted import Server, answer
 
-from libstore import get_driver
-from libstore.drivers.swift import SwiftDriver
 from servers.azurite import AzureServer, azurite
 from servers.gcs import GCSServer, fake_gcs, gcs_emulator
 from servers.keystone import KeystoneServer, keystone
@@ -19,6 +19,7 @@ from servers.moto import moto
 from servers.openstack import SwiftServer, swift
 from servers.rclone import rclone
 from servers.s3 import S3Server
+from servers.s3_recorder import Recorder, recording
 from servers.seaweedfs import seaweedfs
 
 # The groups of tests that take longest come first, so that no process is left with one at the end.
@@ -98,7 +99,7 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
 
 @pytest.fixture
 def played() -> Iterator[Server]:
-    """Run a server that plays the steps of a test, and fails the test unless all were used."""
+    """Run a server that fails the test unless every one of its steps was used."""
     with contextlib.closing(Server(default=answer(b"", status=500))) as server:
         yield server
         assert [] == [step.data[:80] for step in server.steps], "these were not requested"
@@ -112,19 +113,9 @@ def server(played: Server) -> Server:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """Run a server that keeps nothing but what it was asked."""
+    """Run a server that records its requests and stores nothing."""
     with recording() as recorder:
         yield recorder
-
-
-@pytest.fixture(scope="session")
-def swift_driver(swift_server: SwiftServer) -> Iterator[SwiftDriver]:
-    """Return a driver of Swift that a token of its own lets in, and whose account signs URLs."""
-    with get_driver("swift")(
-        swift_server.key, swift_server.secret, auth_url=swift_server.auth_url
-    ) as driver:
-        let_sign(driver)
-        yield driver
 
 
 @pytest.fixture(scope="session")

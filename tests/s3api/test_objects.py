@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 import pytest
-from drivers.s3.recorder import CONTENT, Recorder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libstore import Container, NotSupportedError, StorageDriver, TransferOptions, get_driver
 from libstore.http.xml import read_listing
 from libstore.testing.names import has_dots
+from servers.s3_recorder import CONTENT, Recorder
 
 PART = 5 * 1024 * 1024
 

@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from drivers.s3.recorder import CONTENT, Recorder
 
 from libstore import Container, NotSupportedError, get_driver
 from libstore.drivers.s3 import S3Driver
 from libstore.testing.names import DIFFICULT, ORDINARY, PAIRS, has_dots
 from servers.s3 import S3Server
+from servers.s3_recorder import CONTENT, Recorder
 
 CONTROLS = tuple(f"a{chr(number)}b" for number in (*range(0x20), *range(0x7F, 0xA0)))
 MARKUP = (

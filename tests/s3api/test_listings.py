@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from drivers.s3.boto_client import client_of, server_among
 from scripted import Server, answer
 
 from libstore import (
@@ -22,7 +21,7 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.s3 import S3Server, client_of, server_among
 
 MIB = 1024 * 1024
 

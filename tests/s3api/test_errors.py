@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 
 import pytest
 import trustme
-from drivers.s3.boto_client import server_among
 from scripted import OpenTunnel, Play, Server, Tunnel, answer
 
 from libstore import (
@@ -37,7 +36,7 @@ from libstore import (
     TransportTimeoutError,
 )
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.s3 import S3Server, server_among
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "a-secret/that+nobody=sees", "a-token-that-nobody-sees"
 CUSTOMER_KEY = bytes(range(100, 132))

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from drivers.s3.boto_client import client_of, server_among
-from drivers.s3.proxy import Relay
 
 from libstore import (
     AccessDeniedError,
@@ -27,7 +25,8 @@ from libstore import (
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
-from servers.s3 import S3Server
+from servers.relay import Relay
+from servers.s3 import S3Server, client_of, server_among
 
 PART = 5 * 1024 * 1024
 BLOCK = bytes(range(256)) * 4096
