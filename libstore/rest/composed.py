@@ -8,7 +8,16 @@ from typing import Generic, Protocol, TypeVar
 from typing_extensions import override
 
 from ..transfer.payload import Payload
-from ..values import ObjectInfo, Page, Part, Upload, WriteOptions
+from ..values import (
+    Conditions,
+    ObjectInfo,
+    Page,
+    Part,
+    Reading,
+    Span,
+    Upload,
+    WriteOptions,
+)
 from .driver import C, RestDriver, S
 
 
@@ -17,9 +26,17 @@ class SupportsObjects(Protocol):
 
     def head(self, container: str, name: str, version: str | None, /) -> ObjectInfo: ...
 
+    def open(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None, /
+    ) -> Reading: ...
+
     def put(
         self, container: str, name: str, payload: Payload, options: WriteOptions, /
     ) -> ObjectInfo: ...
+
+    def delete(
+        self, container: str, name: str, conditions: Conditions, version: str | None, /
+    ) -> None: ...
 
 
 class SupportsUploads(Protocol):
@@ -60,10 +77,22 @@ class ComposedDriver(RestDriver[C, S], Generic[C, S, ObjectsT, UploadsT]):
         return self._objects.head(container, name, version)
 
     @override
+    def _open_object(
+        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+    ) -> Reading:
+        return self._objects.open(container, name, span, conditions, version)
+
+    @override
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         return self._objects.put(container, name, payload, options)
+
+    @override
+    def _delete_object(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
+        self._objects.delete(container, name, conditions, version)
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:

@@ -130,12 +130,6 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         return find_composite(self._client, container, info, reads, workers)
 
     @override
-    def _delete_object(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> None:
-        self._objects.delete(container, name, conditions, version)
-
-    @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
         return self._objects.delete_batch(container, [(name, None) for name in names])
 

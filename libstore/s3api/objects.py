@@ -20,6 +20,7 @@ from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
 from ..transfer.payload import Payload
 from ..values import (
+    LARGEST,
     Conditions,
     DeleteOutcome,
     MiB,
@@ -147,7 +148,7 @@ class Objects:
         span: Span,
         conditions: Conditions,
         version: str | None,
-        threshold: int,
+        threshold: int = LARGEST,
     ) -> Reading:
         """
         Open an object for reading.

@@ -26,9 +26,7 @@ from ...values import (
     ObjectInfo,
     Page,
     Prefix,
-    Reading,
     SigningOptions,
-    Span,
 )
 from . import dialect, operations
 from .batches import delete_batch
@@ -213,12 +211,6 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         return self._objects.list_versions(container, prefix, token, limit)
 
     @override
-    def _open_object(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return self._objects.open(container, name, span, conditions, version)
-
-    @override
     def _set_metadata(
         self,
         container: str,
@@ -250,12 +242,6 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
             return None
         place, target = (source_container, source), (container, name)
         return self._copier.copy_across(source_driver._copier, place, target, options)
-
-    @override
-    def _delete_object(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> None:
-        self._objects.delete(container, name, conditions, version)
 
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:

@@ -26,8 +26,6 @@ from ...values import (
     ObjectInfo,
     Page,
     Prefix,
-    Reading,
-    Span,
     TiB,
 )
 from . import dialect, operations, public_access
@@ -225,18 +223,6 @@ class GCSDriver(
         return self._batches.delete(container, [(info.name, info.version) for info in versions])
 
     # ------------------------------------------------------------------ single objects
-
-    @override
-    def _open_object(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return self._objects.open(container, name, span, conditions, version)
-
-    @override
-    def _delete_object(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> None:
-        self._objects.delete(container, name, conditions, version)
 
     @override
     def _set_metadata(

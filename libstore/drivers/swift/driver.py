@@ -30,9 +30,7 @@ from ...values import (
     ObjectInfo,
     Page,
     Prefix,
-    Reading,
     SigningOptions,
-    Span,
 )
 from . import dialect, operations
 from .batches import Deleter
@@ -234,12 +232,6 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
         return self._objects.head(container, name, newest=True)
 
     @override
-    def _open_object(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
-    ) -> Reading:
-        return self._objects.open(container, name, span, conditions, version)
-
-    @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
         return self._large.find_composite(container, name, info)
 
@@ -261,12 +253,6 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
         return self._copier.copy(
             (source_container, source), (container, name), options, self.limits
         )
-
-    @override
-    def _delete_object(
-        self, container: str, name: str, conditions: Conditions, version: str | None
-    ) -> None:
-        self._objects.delete(container, name, version)
 
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:

@@ -220,7 +220,9 @@ class Objects:
 
     # ------------------------------------------------------------------ deleting
 
-    def delete(self, container: str, name: str, version: str | None) -> None:
+    def delete(
+        self, container: str, name: str, conditions: Conditions, version: str | None
+    ) -> None:
         """Delete an object with its segments, or one version of it; it need not exist."""
         segments = [] if version else self._large.segments(container, name)
         if segments is None:
