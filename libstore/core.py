@@ -58,7 +58,8 @@ class DriverCore(DriverHooks):
             missing = [name for name in hooks if not _overrides(cls, name)]
             if missing and len(missing) < len(hooks):
                 raise TypeError(f"{cls.__name__} {what}, but lacks {', '.join(sorted(missing))}")
-        document(cls)
+        if "__init__" in vars(cls):
+            document(cls)
         unknown = ", ".join(sorted(cls.options - OPTIONS))
         if unknown:
             raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")

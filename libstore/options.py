@@ -349,15 +349,20 @@ def _signature(known: Mapping[str, Option]) -> Signature:
     return Signature([itself, *parameters], return_annotation=None)
 
 
-def document(cls: type) -> None:
-    """Add the section ``Args`` to the docstring of a class whose ``__init__`` has options."""
-    options = getattr(vars(cls).get("__init__"), "options", None)
+def document(cls: type, *, environment: bool = True) -> None:
+    """
+    Add the section ``Args`` to the docstring of a class whose ``__init__`` has options.
+
+    Args:
+        environment: Name the variables that options can come from.
+    """
+    options = getattr(getattr(cls, "__init__", None), "options", None)
     if options is None or cls.__doc__ is None:
         return
     lines = ["Args:"]
     for name, known in options.table.items():
         lines += textwrap.wrap(
-            f"{name}: {described(known)}",
+            f"{name}: {described(known) if environment else known.doc}",
             _WIDTH,
             initial_indent=" " * 4,
             subsequent_indent=" " * 8,
@@ -387,15 +392,27 @@ _WRITE_CHECKS: Mapping[object, Check] = {
 }
 
 
-def _write_options() -> Mapping[str, Check]:
-    types = get_type_hints(WriteOptions)
-    optional = (item.name for item in fields(WriteOptions) if item.default is None)
+def write_checks(kind: type) -> Mapping[str, Check]:
+    """
+    Return the checks of the optional fields of `WriteOptions`.
+
+    Raises:
+        TypeError: A field has a type without a check.
+    """
+    types = get_type_hints(kind)
+    optional = [item.name for item in fields(kind) if item.default is None]
+    for name in optional:
+        if types[name] not in _WRITE_CHECKS:
+            raise TypeError(
+                f"{kind.__name__}.{name} has the type {types[name]}, which has no check; add one"
+                f" to _WRITE_CHECKS in {__name__}"
+            )
     return {name: _WRITE_CHECKS[types[name]] for name in optional}
 
 
 #: The options of a write that not every service supports, with their checks. They are the fields
 #: of `WriteOptions` whose default is `None`.
-WRITE_OPTIONS = _write_options()
+WRITE_OPTIONS = write_checks(WriteOptions)
 
 #: Those that can be given for a copy. The others are carried over from the source.
 COPY_OPTIONS = tuple(item.name for item in fields(CopyOptions) if item.name in WRITE_OPTIONS)

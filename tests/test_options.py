@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from dataclasses import fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -29,8 +29,10 @@ from libstore.options import (
     Options,
     constructor,
     option,
+    texts,
+    write_checks,
 )
-from libstore.testing import conditions
+from libstore.testing import conditions, metadata
 from libstore.values import WriteKeywords
 
 DRIVERS = ("local", "memory", "s3", "r2", "azure", "gcs", "swift")
@@ -102,6 +104,16 @@ def test_the_docstring_describes_every_argument() -> None:
         "    token: The token. By default, the environment's ``OWN_TOKEN`` or ``OTHER_TOKEN``."
     )
     assert start < lines.index("Raises:")
+
+
+@pytest.mark.parametrize("name", ["r2", "gcs-s3"])
+def test_driver_of_an_s3_service_describes_its_arguments(name: str) -> None:
+    lines = (get_driver(name).__doc__ or "").splitlines()
+
+    named = [line.partition(":")[0].strip() for line in lines if line.startswith("    ")]
+    assert "Args:" in lines
+    assert {*inspect.signature(get_driver(name)).parameters} <= {*named}
+    assert not any("AWS_" in line for line in lines)  # it does not read the environment
 
 
 @pytest.mark.parametrize(
@@ -225,10 +237,33 @@ def test_options_of_a_write_are_options_that_a_driver_may_have() -> None:
     assert {*COPY_OPTIONS} <= {item.name for item in fields(CopyOptions)}
 
 
+def test_field_of_a_type_without_a_check_is_refused_by_name() -> None:
+    @dataclass
+    class Wrong:
+        ttl: int | None = None
+
+    with pytest.raises(TypeError, match=r"Wrong\.ttl has the type int \| None, .* _WRITE_CHECKS"):
+        write_checks(Wrong)
+
+
+def test_copy_between_drivers_keeps_options_that_are_not_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(cast("dict[str, Any]", WRITE_OPTIONS), "cache_control", texts)
+    given: Any = {"max-age": "60"}
+    source = MemoryDriver().create_container("c")
+    obj = source.upload_object(b"content", "a", cache_control=given)
+
+    copy = obj.copy(MemoryDriver().create_container("c"))
+
+    assert given == copy.extra["cache_control"]
+
+
 def test_error_of_a_misspelt_option_names_the_most_similar_one() -> None:
     with pytest.raises(InvalidOptionError, match=r"\(did you mean 'storage_class'\?\)"):
         MemoryDriver().supports("storge_class")
 
 
 def test_conformance_suite_tries_every_option_that_a_driver_may_lack() -> None:
-    assert WRITE_OPTIONS.keys() <= conditions._OPTIONS.keys() | {"content_type", "metadata"}
+    assert WRITE_OPTIONS.keys() <= conditions._OPTIONS.keys()
+    assert WRITE_OPTIONS.keys() <= metadata._HEADERS.keys() | {"storage_class"}

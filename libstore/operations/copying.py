@@ -134,7 +134,7 @@ def _copy_through(
         for label in WRITE_OPTIONS
         if label not in COPY_OPTIONS
         and label in target.options
-        and isinstance(value := info.extra.get(label), str)
+        and (value := info.extra.get(label)) is not None
     }
     try:
         write = target._write_options(

@@ -177,16 +177,33 @@ class MetadataPairs(Topic):
             container.upload_object(CONTENT, "a", content_type=given)
         assert not container.object_exists("a")
 
-    @pytest.mark.parametrize("option", _HEADERS)
-    def test_supported_headers_are_in_extra(
-        self, driver: StorageDriver, container: Container, option: str
+    # ------------------------------------------------------------------ options
+
+    @pytest.fixture
+    def storage_class(self) -> str | None:
+        """Return a storage class other than the default one; override it if there are any."""
+        return None
+
+    @pytest.mark.parametrize("parts", [0.1, 2.5], ids=["small", "in parts"])
+    @pytest.mark.parametrize("option", ["storage_class", *_HEADERS])
+    def test_supported_option_is_stored(
+        self,
+        container: Container,
+        part_size: int,
+        storage_class: str | None,
+        option: str,
+        parts: float,
     ) -> None:
-        """They are cache_control and the like."""
-        if not driver.supports(option):
+        """An option that the driver names in `options` is among the attributes or in extra."""
+        if not container.driver.supports(option):
             pytest.skip(f"the service does not support {option}")
-        arguments: dict[str, Any] = {option: _HEADERS[option]}
-        container.upload_object(CONTENT, "a", **arguments)
-        assert _HEADERS[option] == container.get_object("a").extra[option]
+        value = storage_class if option == "storage_class" else _HEADERS[option]
+        if value is None:
+            pytest.skip("no storage class is known; override the fixture storage_class")
+        arguments: dict[str, Any] = {option: value}
+        container.upload_object(noise(int(parts * part_size)), "a", **arguments)
+        found = container.get_object("a")
+        assert value == (found.extra.get(option) or getattr(found, option, None))
 
     # ------------------------------------------------------------------ update_metadata
 

@@ -39,6 +39,12 @@ class TestMemory(DriverConformance):
 
     @pytest.fixture
     @override
+    def storage_class(self) -> str:
+        """Return a class; it may have any name."""
+        return "COLD"
+
+    @pytest.fixture
+    @override
     def redeem(self, driver: MemoryDriver) -> Callable[[str, str], bytes]:
         """Redeem signed URLs, which are not HTTP."""
         return lambda url, method: driver.redeem_url(url, method=method)

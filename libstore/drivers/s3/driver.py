@@ -11,7 +11,7 @@ from typing_extensions import override
 from ...driver import StorageDriver
 from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
-from ...options import Check, constructor
+from ...options import Check, constructor, document
 from ...s3api.client import S3Client
 from ...s3api.driver import S3APIDriver
 from ...s3api.google_headers import GoogleClient
@@ -129,7 +129,7 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
     label = name or "".join(map(str.capitalize, service.name.split("-"))) + "Driver"
     members: dict[str, Any] = {
         "__module__": __package__,
-        "__doc__": f"\n    {service.title}.\n\n    The arguments are those of `S3Driver`.\n    ",
+        "__doc__": f"{service.title}, with the arguments of `S3Driver`.",
         "name": service.name,
         "options": service.options,
         "upload_extras": _among(UPLOAD, service.extras),
@@ -137,7 +137,9 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
         "service": service,
         **{hook: getattr(StorageDriver, hook) for hook in lacking},
     }
-    return type(label, (S3Driver,), members)
+    cls = type(label, (S3Driver,), members)
+    document(cls, environment=False)  # only the driver of Amazon S3 reads it
+    return cls
 
 
 def _among(known: Mapping[str, Check], names: Collection[str]) -> dict[str, Check]:

@@ -46,3 +46,8 @@ class TestAzurite(Faulty, DriverConformance):
     def driver(self, shared_driver: AzureDriver) -> AzureDriver:
         """Return the driver that all tests share."""
         return shared_driver
+
+    @pytest.fixture
+    def storage_class(self) -> str:
+        """Return a class that is not the default one."""
+        return "Cool"

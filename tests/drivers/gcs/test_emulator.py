@@ -153,6 +153,11 @@ class TestEmulator(Faulty, DriverConformance):
         """Return the driver that all tests share."""
         return shared_driver
 
+    @pytest.fixture
+    def storage_class(self) -> str:
+        """Return a class that is not the default one."""
+        return "NEARLINE"
+
 
 class _Damaged(BufferPayload):
     """A payload that arrives as something else than it was when its digest was computed."""

@@ -43,6 +43,9 @@ class TestFakeGCS(Faulty, DriverConformance):
         "test_if_match_with_an_outdated_etag_raises[in parts]": _CONDITIONS,
         "test_if_match_is_checked_at_the_end_of_an_upload[in parts]": _CONDITIONS,
         "test_delete_with_an_outdated_etag_raises": _CONDITIONS,
+        "test_supported_option_is_stored[storage_class-in parts]": (
+            "fake-gcs-server ignores the storage class of resumable uploads"
+        ),
         "test_copy_with_empty_metadata_has_none": "fake-gcs-server copies the metadata",
         "test_new_metadata_replaces_all_pairs": _PATCH,
         "test_empty_metadata_removes_all_pairs": _PATCH,
@@ -67,3 +70,8 @@ class TestFakeGCS(Faulty, DriverConformance):
     def driver(self, shared_driver: GCSDriver) -> GCSDriver:
         """Return the driver that all tests share."""
         return shared_driver
+
+    @pytest.fixture
+    def storage_class(self) -> str:
+        """Return a class that is not the default one."""
+        return "NEARLINE"

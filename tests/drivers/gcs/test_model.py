@@ -52,6 +52,10 @@ class _Shared(Faulty, DriverConformance):
     }
     raising: ClassVar[Mapping[str, Raised]] = {_LINE_FEED: InvalidNameError}
 
+    @pytest.fixture
+    def storage_class(self) -> str:
+        return "NEARLINE"
+
 
 @pytest.fixture(scope="module")
 def resumable_driver(model: Model) -> Iterator[GCSDriver]:
@@ -89,6 +93,10 @@ class TestParallel(
     @pytest.fixture
     def driver(self, parallel_driver: GCSDriver) -> GCSDriver:
         return parallel_driver
+
+    @pytest.fixture
+    def storage_class(self) -> str:
+        return "NEARLINE"
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,11 @@ class TestMoto(Faulty, DriverConformance):
         """Return the driver that all tests share."""
         return shared_driver
 
+    @pytest.fixture
+    def storage_class(self) -> str:
+        """Return a class that is not the default one."""
+        return "STANDARD_IA"
+
 
 def test_the_quickstart_needs_nothing_but_the_environment(
     moto_server: S3Server, project: Path, tmp_path: Path

@@ -101,6 +101,11 @@ class TestSeaweedFS(Faulty, DriverConformance):
         return shared_driver
 
     @pytest.fixture
+    def storage_class(self) -> str:
+        """Return a class that is not the default one."""
+        return "STANDARD_IA"
+
+    @pytest.fixture
     def container_pool(self, request: pytest.FixtureRequest, driver: S3Driver) -> ContainerPool:
         """Return where buckets come from; the first write into a new one takes 0.2 seconds."""
         return container_pool_of(request, driver, _ServerPool)
