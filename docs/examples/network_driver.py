@@ -282,26 +282,24 @@ class ExampleDriver(rest.RestDriver[ExampleClient, Settings]):
         written: rest.Written,
         **options: Unpack[rest.RequestOptions],
     ) -> ObjectInfo:
-        """Send a write; one with a condition is sent once, since a second would meet the first."""
+        """Send a write with the headers of its conditions, until its outcome is known."""
         headers = {**(options.get("headers") or {}), **rest.condition_headers(conditions)}
         options["headers"] = rest.with_token(headers, conditions, HEADERS.metadata_prefix)
-        options["idempotent"] = conditions == Conditions()
-        return self._client.confirmer.write(
-            lambda: object_info(self._client.send_json(operation, container, name, **options)),
-            lambda: rest.StoredObject(self._head_object(container, name, None)),
-            written.matches, conditions, conditions.token, once=not operation.idempotent,
+        return self._client.write(
+            operation, container, name,
+            lambda response: object_info(self._client.read_json(operation, response)),
+            lambda: self._head_object(container, name, None),
+            written.matches, conditions, conditions.token, **options,
         )  # fmt: skip
 
     @override
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        headers, once = rest.condition_headers(conditions), conditions != Conditions()
-        self._client.confirmer.delete(
-            lambda: self._client.send(
-                DELETE_OBJECT, container, name, headers=headers, idempotent=not once
-            ).close(),
-            lambda: rest.StoredObject(self._head_object(container, name, None)), conditions,
+        self._client.delete(
+            DELETE_OBJECT, container, name,
+            lambda: self._head_object(container, name, None),
+            conditions, headers=rest.condition_headers(conditions),
         )  # fmt: skip
 
     @override

@@ -99,16 +99,19 @@ class Client:
         """Return the service's time: the local clock, corrected if the service rejected it."""
         return self.clock() + self.skew
 
-    def now_there(self) -> float:
+    def now_there(self, tolerance: float = _MIN_SKEW) -> float:
         """
         Return the service's time according to its last response.
 
         It is for presigned URLs, whose clock cannot be corrected by a retry.
+
+        Args:
+            tolerance: Ignore a difference from the corrected clock of fewer seconds than this.
         """
         headers, received = self._last
         when = None if "age" in headers else header_rules.parse_date(headers.get("date"))
         ahead = self.skew if when is None else when.timestamp() - received
-        return self.clock() + (self.skew if abs(ahead - self.skew) < _MIN_SKEW else ahead)
+        return self.clock() + (self.skew if abs(ahead - self.skew) < tolerance else ahead)
 
     def request(self, request: Request) -> Response:
         """

@@ -19,7 +19,7 @@ from ..options import Option, constructor, option
 from ..redaction import Hidden
 from .checksums import base64_of, hex_digest
 from .client import Location, RequestOptions, ServiceClient, XMLResponse
-from .confirming import Confirmer, Protection, StoredObject, Written
+from .confirming import Confirmer, Protection, Written
 from .dialect import HeaderDialect, condition_headers, sorted_page, with_token
 from .driver import RestDriver
 from .errors import (
@@ -107,7 +107,6 @@ __all__ = [
     "RestSettings",
     "ServiceClient",
     "Signer",
-    "StoredObject",
     "Subject",
     "TokenCache",
     "TokenCredential",

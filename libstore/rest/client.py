@@ -21,8 +21,8 @@ from ..http.transport import Transport
 from ..http.xml import Listing, read_listing
 from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
-from ..values import MiB
-from .confirming import Confirmer
+from ..values import Conditions, MiB, ObjectInfo
+from .confirming import UNCONDITIONAL, UNPROTECTED, Confirmer, Head, Protection
 from .errors import ErrorMapper
 from .operation import Operation, ServiceRequest
 
@@ -255,6 +255,57 @@ class ServiceClient(ABC):
 
         self.confirmer.prove(send, lambda: is_done() or None)
 
+    def write(
+        self,
+        operation: Operation,
+        container: str,
+        name: str,
+        read: Callable[[Response], ObjectInfo],
+        head: Head,
+        matches: Callable[[ObjectInfo], bool],
+        conditions: Conditions = UNCONDITIONAL,
+        token: str | None = None,
+        protection: Protection = UNPROTECTED,
+        **options: Unpack[RequestOptions],
+    ) -> ObjectInfo:
+        """
+        Send a request that writes an object, until its outcome is known; see `Confirmer.write`.
+
+        Args:
+            read: Returns what the response says about the new object.
+            options: Among them the headers or the query of the conditions, and the token.
+        """
+        # A second request with a condition would meet the effect of the first one.
+        idempotent = options.setdefault("idempotent", conditions == UNCONDITIONAL)
+
+        def send() -> ObjectInfo:
+            response = self.send(operation, container, name, **options)
+            info = read(response)
+            response.close()
+            return info
+
+        return self.confirmer.write(
+            send, head, matches, conditions, token, protection,
+            once=not (idempotent and operation.idempotent),
+        )  # fmt: skip
+
+    def delete(
+        self,
+        operation: Operation,
+        container: str,
+        name: str,
+        head: Head,
+        conditions: Conditions = UNCONDITIONAL,
+        protection: Protection = UNPROTECTED,
+        **options: Unpack[RequestOptions],
+    ) -> None:
+        """Delete an object, with the same arguments as `write`; see `Confirmer.delete`."""
+        options["idempotent"] = conditions.if_match is None
+        self.confirmer.delete(
+            lambda: self.send(operation, container, name, **options).close(),
+            head, conditions, protection,
+        )  # fmt: skip
+
     def send_xml(
         self,
         operation: Operation,
@@ -364,7 +415,7 @@ class ServiceClient(ABC):
 
     def _repeat(self, operation: Operation, send: Callable[[], T], options: RequestOptions) -> T:
         if operation.idempotent and options.get("idempotent", True):
-            return self.confirmer.repeat(send)
+            return self.confirmer.run(send, once=False)
         return send()
 
     def unread(

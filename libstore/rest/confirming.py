@@ -1,28 +1,11 @@
 """
 Determine the outcome of a request whose response was lost. No other module does so.
 
-How a lost response is judged:
-
 - A refused request had no effect. An error status with a clear meaning, a response that limits the
   rate of requests and a connection that could not be made are refusals: their error is raised, and
   nothing is checked.
 - A response is lost if the connection broke after the request was sent, if the response makes no
   sense, or if its status is 408 or 5xx without a clear meaning. The request may have taken effect.
-- A write without a condition is sent again, since it stores the same object each time. If a 2xx
-  response proves nothing, the object is requested once: the write has succeeded if the object is
-  what was written (`Written`).
-- A request that must take effect once, such as completing an upload, is sent again as well. It has
-  succeeded if its effect is there, whatever caused it.
-- A conditional write is sent again too, and may then be refused because of its own effect. After
-  the last attempt the object is requested. If the object has this write's token in its metadata,
-  the write has succeeded; otherwise another client has changed the object first, which is the
-  conflict that is raised. Equal content proves nothing, because another client may have written
-  the same bytes. Without a token to compare, or if the object cannot be read, the error is
-  `OutcomeUnknownError`.
-- A conditional delete leaves nothing to recognise it by. If the object is still there, unchanged,
-  the last error is raised; otherwise `OutcomeUnknownError`.
-- A container was created by this request if it has the request's token or, where the service
-  stores none, if it is new.
 """
 
 from __future__ import annotations
@@ -51,8 +34,6 @@ from ..values import Conditions, ContainerInfo, ObjectInfo, is_successor
 from .checksums import is_same
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ..transfer.payload import Payload
 
 T = TypeVar("T")
@@ -66,37 +47,19 @@ CONFLICTS = (
 )
 # Not implemented, HTTP version not supported, storage full, bandwidth exceeded: nothing was done.
 _REFUSED = frozenset({501, 505, 507, 509})
-# How many objects are remembered.
-_MAX_KNOWN = 4_096
-# Timestamps in headers have whole seconds, and the machines of a service differ a little.
-_CLOCK_TOLERANCE = 2.0
 # A container that was created at most so many seconds before the request, by the service's clock,
 # may be the one that the request created.
 _NEW = 60.0
-_UNCONDITIONAL = Conditions()
+UNCONDITIONAL = Conditions()
 _UNTOKENED = "the request stored no write token by which the object could be recognized"
 
 
 # ---------------------------------------------------------------------- what is stored
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """
-    An object as the service describes it after a response was lost.
-
-    Attributes:
-        age: The seconds since it was last written, by the service's clock; only needed where
-            equal contents have equal ETags.
-    """
-
-    info: ObjectInfo
-    age: float | None = None
-
-
 #: Requests the object's attributes. Raises `ObjectNotFoundError` or `ContainerNotFoundError` if it
 #: does not exist.
-Head: TypeAlias = Callable[[], StoredObject]
+Head: TypeAlias = Callable[[], ObjectInfo]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,39 +100,6 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownObject:
-    """An object that a response has described: its token, if any, and when it was written."""
-
-    token: str | None
-    last_modified: datetime | None = None
-
-
-class KnownObjects:
-    """
-    The tokens of the objects that one driver has seen last, by name and ETag.
-
-    Where equal contents have equal ETags, they show whether an object is still the one that the
-    caller knows.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], KnownObject] = {}
-
-    def note(self, container: str, info: ObjectInfo) -> ObjectInfo:
-        """Remember an object that a response describes, and return it."""
-        if info.etag is not None:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            known = KnownObject(info.write_token, info.last_modified)
-            self._known[container, info.name, info.etag] = known
-        return info
-
-    def find(self, container: str, name: str, conditions: Conditions) -> KnownObject | None:
-        """Return the object of a condition as far as it is known, or `None`."""
-        return self._known.get((container, name, conditions.if_match or ""))
-
-
-@dataclass(frozen=True, slots=True)
 class Protection:
     """
     The protection of a conditional request that is sent again from changing another object.
@@ -179,14 +109,15 @@ class Protection:
             request is sent again. Where equal contents have equal ETags, `if_match` may hold for
             an object that another client wrote after the first attempt; and some services ignore
             conditions.
-        known: The known attributes of the object of `if_match`.
+        may_be_another: Returns whether an object with the ETag of `if_match` may be one that
+            another client has written since; only called if `checks_first` is true.
     """
 
     checks_first: bool = False
-    known: KnownObject | None = None
+    may_be_another: Callable[[ObjectInfo], bool] | None = None
 
 
-_PLAIN = Protection()
+UNPROTECTED = Protection()
 
 
 # ---------------------------------------------------------------------- sending
@@ -212,49 +143,50 @@ class Confirmer:
         self._retrier = retrier
         self._used_up = used_up
 
-    def repeat(self, send: Callable[[], T]) -> T:
+    def prove(
+        self, send: Callable[[], T], check: Callable[[], T | None], *, once: bool = False
+    ) -> T:
         """
-        Send an idempotent request again where the document of a 2xx response is cut off.
-
-        All other faults were retried when the request was sent.
-        """
-        return self.run(send, once=False)
-
-    def prove(self, send: Callable[[], T], check: Callable[[], T | None]) -> T:
-        """
-        Send an idempotent request; check its effect once if a 2xx response does not prove it.
+        Send a request; it has also succeeded if a check shows its effect, whatever caused it.
 
         Args:
-            check: Returns the result if the request took effect; `None` if it did not or if that
+            check: Returns the result if the effect exists; `None` if it does not or if that
                 cannot be known.
-
-        Raises:
-            ServiceError: The response proves nothing, and the check does not either.
+            once: The request must take effect once, so it is checked after any lost response;
+                otherwise only if a 2xx response does not prove its effect.
         """
-        return self.run(send, partial(self._find_effect, check, False), once=False)
 
-    def once(self, send: Callable[[], T], check: Callable[[], T | None]) -> T:
-        """
-        Send a request that must take effect once; it has succeeded if the effect exists.
+        def find(error: StorageError) -> T | None:
+            if not once and not is_unproven(error):
+                return None
+            try:
+                if once:
+                    self.require_capacity()
+                return check()
+            except StorageError as failure:
+                if isinstance(failure, CONFLICTS) and not once:
+                    raise
+                return None  # a failed check is not the error to raise
 
-        Args:
-            check: Returns the result if the effect exists, whatever caused it; otherwise `None`.
-        """
-        return self.run(send, partial(self._find_effect, check, True))
+        return self.run(send, find, once=once)
 
     def write(
         self,
         send: Callable[[], ObjectInfo],
         head: Head,
         matches: Callable[[ObjectInfo], bool],
-        conditions: Conditions = _UNCONDITIONAL,
+        conditions: Conditions = UNCONDITIONAL,
         token: str | None = None,
-        protection: Protection = _PLAIN,
+        protection: Protection = UNPROTECTED,
         *,
         once: bool = False,
     ) -> ObjectInfo:
         """
         Send a write of an object.
+
+        A write without a condition has succeeded if the stored object is what was written. One
+        with a condition has succeeded if the object has its token: equal content proves nothing,
+        because another client may have written the same bytes.
 
         Args:
             send: May be sent again by itself if there is no condition, and `once` is false.
@@ -267,22 +199,22 @@ class Confirmer:
             OutcomeUnknownError: The response to a conditional write was lost, and nothing shows
                 its outcome.
         """
-        if conditions != _UNCONDITIONAL:
+        if conditions != UNCONDITIONAL:
             judge = _Judge(self, head, conditions, protection, _UNKNOWN_WRITE, token)
             return self.run(send, judge.find_write, checks_first=protection.checks_first)
 
         def check() -> ObjectInfo | None:
-            info = head().info
+            info = head()
             return info if matches(info) else None
 
-        return self.run(send, partial(self._find_effect, check, once), once=once)
+        return self.prove(send, check, once=once)
 
     def delete(
         self,
         send: Callable[[], object],
         head: Head,
-        conditions: Conditions = _UNCONDITIONAL,
-        protection: Protection = _PLAIN,
+        conditions: Conditions = UNCONDITIONAL,
+        protection: Protection = UNPROTECTED,
     ) -> None:
         """
         Delete an object; without a condition it need not exist.
@@ -311,8 +243,6 @@ class Confirmer:
         if not bound:
             self.prove(delete, is_gone)
             return
-        if conditions.token is not None:
-            protection = Protection(protection.checks_first, KnownObject(conditions.token))
         judge = _Judge(self, head, conditions, protection, _UNKNOWN_DELETE)
         self.run(delete, judge.find_delete, checks_first=protection.checks_first)
 
@@ -363,7 +293,7 @@ class Confirmer:
             send()
             return True
 
-        self.once(delete, partial(_is_gone, head, ContainerNotFoundError))
+        self.prove(delete, partial(_is_gone, head, ContainerNotFoundError), once=True)
 
     def run(
         self,
@@ -407,21 +337,6 @@ class Confirmer:
         # Others were retried when they were sent: idempotent requests, and throttled ones.
         mine = in_success(error) or (once and not isinstance(error, RateLimitedError))
         return mine and error.code not in self._used_up
-
-    def _find_effect(
-        self, check: Callable[[], T | None], once: bool, error: StorageError
-    ) -> T | None:
-        """Return the result if the effect is there, whatever caused it."""
-        if not once and not is_unproven(error):
-            return None
-        try:
-            if once:
-                self.require_capacity()
-            return check()
-        except StorageError as failure:
-            if isinstance(failure, CONFLICTS) and not once:
-                raise
-            return None  # a failed check is not the error to raise
 
     def require_capacity(self) -> None:
         """
@@ -481,50 +396,41 @@ _UNKNOWN_DELETE = (
 )
 
 
+@dataclass(frozen=True)
 class _Judge:
     """
     Determines the outcome of one conditional request.
 
-    Args:
+    Attributes:
         unknown: The unknown outcome and the advice, for `OutcomeUnknownError`.
         token: The token that a write stores.
     """
 
-    def __init__(
-        self,
-        confirmer: Confirmer,
-        head: Head,
-        conditions: Conditions,
-        protection: Protection,
-        unknown: tuple[str, str],
-        token: str | None = None,
-    ) -> None:
-        self._confirmer = confirmer
-        self._head = head
-        self._conditions = conditions
-        self._protection = protection
-        self._unknown = unknown
-        self._token = token
-        self._began = confirmer.now()
+    confirmer: Confirmer
+    head: Head
+    conditions: Conditions
+    protection: Protection
+    unknown: tuple[str, str]
+    token: str | None = None
 
     def find_write(self, error: StorageError) -> ObjectInfo | None:
         """Return the object if this write stored it, `None` if no write did; else raise."""
-        token, wanted = self._token, self._conditions.if_match
+        token, wanted = self.token, self.conditions.if_match
         if token is None and isinstance(error, CONFLICTS):
             self._raise_unknown(error, _UNTOKENED)
         found = self._find(error)
-        if found is not None and token is not None and found.info.write_token == token:
-            return found.info
+        if found is not None and token is not None and found.write_token == token:
+            return found
         if self._is_unchanged(found, error):
             return None
         if token is None:
             self._raise_unknown(error, _UNTOKENED)
-        if found and wanted and is_successor(found.info.write_token, wanted) is False:
+        if found and wanted and is_successor(found.write_token, wanted) is False:
             # The object that another client replaced may have been this write's.
             self._raise_unknown(error, "the object was replaced more than once since then")
         if isinstance(error, CONFLICTS):
             raise error
-        if self._conditions.if_absent:
+        if self.conditions.if_absent:
             message = "another write stored an object of this name first"
             raise ObjectAlreadyExistsError(message) from error
         raise ObjectChangedError("another write changed the object first") from error
@@ -539,41 +445,34 @@ class _Judge:
         if not self._is_unchanged(found, error):
             self._raise_unknown(error, "another object replaced it")
 
-    def _find(self, error: StorageError) -> StoredObject | None:
+    def _find(self, error: StorageError) -> ObjectInfo | None:
         """Return the object, or `None` if there is none."""
         try:
-            self._confirmer.require_capacity()
-            return self._head()
+            self.confirmer.require_capacity()
+            return self.head()
         except (ObjectNotFoundError, ContainerNotFoundError):
             return None
         except StorageError as failure:
             self._raise_unknown(error, f"checking the object failed too ({failure.message})")
 
-    def _is_unchanged(self, found: StoredObject | None, error: StorageError) -> bool:
+    def _is_unchanged(self, found: ObjectInfo | None, error: StorageError) -> bool:
         """Return whether the condition still holds, as before the request."""
-        wanted = self._conditions.if_match
+        wanted = self.conditions.if_match
         if found is None or wanted is None:
             return found is None and wanted is None
-        if found.info.etag != wanted:
+        if found.etag != wanted:
             return False
-        if self._protection.checks_first and self._may_be_another(found):
+        protection = self.protection
+        if (
+            protection.checks_first
+            and protection.may_be_another is not None
+            and protection.may_be_another(found)
+        ):
             self._raise_unknown(error, "another object with the same ETag may have replaced it")
         return True
 
-    def _may_be_another(self, found: StoredObject) -> bool:
-        token = found.info.write_token
-        known, written = self._protection.known, found.info.last_modified
-        if known is not None:
-            dates = {written, known.last_modified} - {None}
-            return token != known.token or len(dates) > 1
-        # Clients that write on conditions leave tokens. An object that was written before the
-        # first attempt is the one that the caller knows.
-        elapsed = self._confirmer.now() - self._began
-        young = found.age is not None and found.age <= elapsed + _CLOCK_TOLERANCE
-        return token is not None and young
-
     def _raise_unknown(self, error: StorageError, why: str) -> NoReturn:
-        question, advice = self._unknown
+        question, advice = self.unknown
         found = OutcomeUnknownError(
             f"the response was lost, and it is not known {question}: {why} (the last error was:"
             f" {error.message}); {advice}",

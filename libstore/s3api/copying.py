@@ -265,7 +265,7 @@ class Copier:
 
     def _source(self, copy: _Copy) -> ObjectInfo:
         """Return the source as it is now."""
-        return self._objects.head_stored(*copy.source, self._settings.reads).info
+        return self._objects.head_stored(*copy.source, self._settings.reads)
 
     def _head_bucket(self, name: str) -> None:
         self._client.send(operations.HEAD_BUCKET, name).close()

@@ -12,10 +12,9 @@ from ..errors import (
     ServiceError,
     StorageError,
 )
-from ..http.headers import parse_date
 from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
-from ..rest.confirming import KnownObjects, Protection, StoredObject, Written
+from ..rest.confirming import Protection, Written
 from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
 from ..transfer.payload import Payload
@@ -34,6 +33,7 @@ from . import dialect, operations
 from .buckets import Buckets
 from .client import S3Client
 from .errors import error_document
+from .known_objects import KnownObject, KnownObjects, is_young
 from .options import ObjectSettings, tag_headers
 from .service import Service
 from .unverified_conditions import UnverifiedConditions
@@ -120,26 +120,18 @@ class Objects:
     ) -> ObjectInfo:
         """Send one HEAD request, without checking whether the bucket exists."""
         reads = self._reads if reads is None else reads
-        return self.known.note(container, self._send_head(container, name, version, reads)[0])
+        info = self.head_stored(container, name, reads, version)
+        return self.known.note(container, info)
 
-    def head_stored(self, container: str, name: str, reads: Mapping[str, str]) -> StoredObject:
-        """Return the object that is stored after a lost response; see `head` for `reads`."""
-        info, date = self._send_head(container, name, None, reads)
-        now, written = parse_date(date), info.last_modified
-        age = None if now is None or written is None else (now - written).total_seconds()
-        return StoredObject(info, age)
-
-    def _send_head(
-        self, container: str, name: str, version: str | None, reads: Mapping[str, str]
-    ) -> tuple[ObjectInfo, str | None]:
-        """Return an object, and the date of the response."""
+    def head_stored(
+        self, container: str, name: str, reads: Mapping[str, str], version: str | None = None
+    ) -> ObjectInfo:
+        """Return the object as it is now, without remembering it; see `head` for `reads`."""
         response = self._client.send(
             operations.HEAD_OBJECT, container, name,
             query={"versionId": version} if version else None, headers=reads,
         )  # fmt: skip
-        headers = response.headers
-        info = dialect.object_info(name, headers, size_of_head(response), self._service)
-        return info, headers.get("date")
+        return dialect.object_info(name, response.headers, size_of_head(response), self._service)
 
     def open(
         self,
@@ -235,12 +227,28 @@ class Objects:
         limit = self._service.limits.max_metadata
         return with_token(headers, options.conditions, dialect.META, limit)
 
-    def protection(self, container: str, name: str, conditions: Conditions) -> Protection:
-        """Return the protection of a conditional request from changing another object."""
-        return Protection(
-            self.conditions.must_check_before_retry(conditions),
-            self.known.find(container, name, conditions),
-        )
+    def protection(
+        self, container: str, name: str, conditions: Conditions, known_token: str | None = None
+    ) -> Protection:
+        """
+        Return the protection of a conditional request from changing another object.
+
+        Args:
+            known_token: The token of the object of `if_match`, if the caller knows it.
+        """
+        client = self._client
+        known = self.known.find(container, name, conditions)
+        if known_token is not None:
+            known = KnownObject(known_token)
+        began = client.now()
+
+        def may_be_another(info: ObjectInfo) -> bool:
+            if known is not None:
+                return not known.may_be(info)
+            there = client.client_at(client.locate(container, "")).now_there(0.0)
+            return is_young(info, there - (client.now() - began))
+
+        return Protection(self.conditions.must_check_before_retry(conditions), may_be_another)
 
     def write(
         self,
@@ -271,14 +279,11 @@ class Objects:
         self.conditions.check(container, name, conditions)
         query = {"versionId": version} if version else None
         headers = {**self._settings.payer, **condition_headers(conditions)}
-        self._client.confirmer.delete(
-            lambda: self._client.send(
-                operations.DELETE_OBJECT, container, name,
-                query=query, headers=headers, idempotent=conditions.if_match is None,
-            ).close(),
+        self._client.delete(
+            operations.DELETE_OBJECT, container, name,
             lambda: self.head_stored(container, name, self._reads),
-            conditions,
-            self.protection(container, name, conditions),
+            conditions, self.protection(container, name, conditions, conditions.token),
+            query=query, headers=headers,
         )  # fmt: skip
 
     def delete_batch(

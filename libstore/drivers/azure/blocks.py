@@ -107,19 +107,13 @@ class Blocks:
         # Not "Uncommitted": the first attempt may have committed them already.
         content = write("BlockList", [("Latest", block_id) for block_id in ids])
 
-        def commit() -> ObjectInfo:
-            response = self._client.send(
-                operations.PUT_BLOCK_LIST, upload.container, upload.name,
-                query={"comp": "blocklist"}, headers=headers, content=content,
-            )  # fmt: skip
-            response.close()
-            return dialect.written_info(upload.name, response.headers, md5)
-
-        return self._client.confirmer.write(
-            commit,
+        return self._client.write(
+            operations.PUT_BLOCK_LIST, upload.container, upload.name,
+            lambda response: dialect.written_info(upload.name, response.headers, md5),
             head,
             Written(size, checksums={} if md5 is None else {"md5": md5}).matches,
-            conditions, headers.get(dialect.TOKEN), once=True,
+            conditions, headers.get(dialect.TOKEN),
+            query={"comp": "blocklist"}, headers=headers, content=content,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ listing

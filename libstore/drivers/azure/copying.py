@@ -22,7 +22,6 @@ from ...errors import (
     StorageError,
 )
 from ...redaction import Hidden
-from ...rest.confirming import StoredObject
 from ...rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
@@ -187,7 +186,7 @@ class Copier:
 
         info = self._client.confirmer.write(
             send,
-            lambda: StoredObject(self._objects.head(*target)),
+            lambda: self._objects.head(*target),
             lambda info: self._is_copy(info, source, options),
             options.conditions, headers.get(dialect.TOKEN),
         )  # fmt: skip
@@ -262,7 +261,7 @@ class Copier:
             return self._blocks.commit(
                 upload, ids, {**kept, **encryption},
                 info.checksums.get("md5"), info.size or 0, options.conditions,
-                lambda: StoredObject(self._objects.head(*target)),
+                lambda: self._objects.head(*target),
             )  # fmt: skip
 
         return copy_in_parts(

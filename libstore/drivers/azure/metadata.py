@@ -7,9 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from ...errors import ObjectError, StorageError
-from ...http.headers import clean_etag
 from ...rest.checksums import base64_of
-from ...rest.confirming import StoredObject, Written
+from ...rest.confirming import Written
 from ...rest.copying import changed_info, require_etag
 from ...rest.dialect import ascii_value, condition_headers
 from ...rest.operation import Operation
@@ -148,19 +147,12 @@ class Metadata:
         headers: Mapping[str, str],
     ) -> str | None:
         required = conditions if pin is None else Conditions(if_match=pin)
-        bound = required != Conditions()
         headers = {**headers, **condition_headers(required)}
 
-        def send() -> ObjectInfo:
-            response = self._client.send(
-                operation, *place,
-                query={"comp": component}, headers=headers, idempotent=not bound,
-            )  # fmt: skip
-            response.close()
-            return ObjectInfo(place[1], etag=clean_etag(response.headers.get("etag")))
-
-        return self._client.confirmer.write(
-            send,
-            lambda: StoredObject(self._objects.head(*place)),
-            written.matches, conditions, headers.get(dialect.TOKEN), once=bound,
+        return self._client.write(
+            operation, *place,
+            lambda response: dialect.written_info(place[1], response.headers),
+            lambda: self._objects.head(*place),
+            written.matches, conditions, headers.get(dialect.TOKEN),
+            query={"comp": component}, headers=headers, idempotent=required == Conditions(),
         ).etag  # fmt: skip

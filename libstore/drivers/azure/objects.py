@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from ...http.message import Response
 from ...listing import iterate_pages
 from ...rest.checksums import base64_of, hex_digest
-from ...rest.confirming import StoredObject, Written
+from ...rest.confirming import Written
 from ...rest.dialect import condition_headers, parameters, sorted_page
 from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
@@ -35,9 +36,7 @@ class Objects:
         """Return the attributes of a blob."""
         return self._head(container, name, version, self._encryption.reads)
 
-    def head_written(
-        self, container: str, name: str, encryption: Mapping[str, str]
-    ) -> StoredObject:
+    def head_written(self, container: str, name: str, encryption: Mapping[str, str]) -> ObjectInfo:
         """
         Return the blob that is stored after a write.
 
@@ -46,7 +45,7 @@ class Objects:
         """
         # Reading needs no scope, and is refused with a key that is not the blob's.
         reads = encryption if "x-ms-encryption-key" in encryption else {}
-        return StoredObject(self._head(container, name, None, reads))
+        return self._head(container, name, None, reads)
 
     def _head(
         self, container: str, name: str, version: str | None, reads: Mapping[str, str]
@@ -86,22 +85,16 @@ class Objects:
             **encryption,
             **condition_headers(conditions),
         }
-        idempotent = conditions == Conditions()
 
-        def put() -> ObjectInfo:
-            response = self._client.send(
-                operations.PUT_BLOB, container, name,
-                headers=headers, content=payload, idempotent=idempotent,
-            )  # fmt: skip
-            response.close()
+        def read(response: Response) -> ObjectInfo:
             md5 = hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, md5)
 
-        return self._client.confirmer.write(
-            put,
+        return self._client.write(
+            operations.PUT_BLOB, container, name, read,
             lambda: self.head_written(container, name, encryption),
             Written(content=payload).matches,
-            conditions, headers.get(dialect.TOKEN),
+            conditions, headers.get(dialect.TOKEN), headers=headers, content=payload,
         )  # fmt: skip
 
     def delete(
@@ -113,14 +106,10 @@ class Objects:
             # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: a blob that
             # has snapshots is deleted together with them, or not at all.
             headers["x-ms-delete-snapshots"] = "include"
-        self._client.confirmer.delete(
-            lambda: self._client.send(
-                operations.DELETE_BLOB, container, name,
-                query=_version_query(version), headers=headers,
-                idempotent=conditions.if_match is None,
-            ).close(),
-            lambda: StoredObject(self.head(container, name)),
-            conditions,
+        self._client.delete(
+            operations.DELETE_BLOB, container, name,
+            lambda: self.head(container, name), conditions,
+            query=_version_query(version), headers=headers,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ listing

@@ -39,7 +39,7 @@ class Batches:
         if not self._supported or len(targets) < 2:
             return [Undecided()] * len(targets)
         try:
-            errors = self._client.confirmer.repeat(lambda: self._send(bucket, targets))
+            errors = self._client.confirmer.run(lambda: self._send(bucket, targets), once=False)
         except (ObjectNotFoundError, NotSupportedError):
             self._supported = False  # an emulator, or a gateway
             return [Undecided()] * len(targets)

@@ -22,7 +22,6 @@ from ...http.headers import parse_size, parse_timestamp
 from ...listing import iterate_pages
 from ...options import constructor
 from ...rest.checksums import key_headers
-from ...rest.confirming import StoredObject
 from ...rest.dialect import condition_headers, parameters
 from ...s3api.client import S3Client
 from ...s3api.dialect import TOKEN
@@ -218,9 +217,7 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
         key = key_headers(settings.customer_key, "x-goog-")
         return Started(response, key, headers.get(TOKEN))
 
-    def _head_written(
-        self, container: str, name: str, extra: Mapping[str, object]
-    ) -> StoredObject:
+    def _head_written(self, container: str, name: str, extra: Mapping[str, object]) -> ObjectInfo:
         reads = self._object_settings.overridden(extra).reads
         return self._objects.head_stored(container, name, reads)
 

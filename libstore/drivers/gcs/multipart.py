@@ -165,7 +165,9 @@ class ParallelUploads:
 
         info = self._requests.complete(
             upload, complete_body(parts), self._encryption.headers({}),
-            lambda send: self._client.confirmer.once(lambda: complete(send), check),
+            lambda send: self._client.confirmer.prove(
+                lambda: complete(send), check, once=True
+            ),
         )  # fmt: skip
         if info is None:  # the response has neither generation nor CRC-32C
             try:

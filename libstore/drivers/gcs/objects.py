@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ObjectChangedError
+from ...http.message import Response
 from ...rest.checksums import base64_of
-from ...rest.confirming import StoredObject, Written
+from ...rest.confirming import Written
 from ...rest.copying import require_etag
 from ...rest.reading import range_header, require_stored_form
 from ...transfer.payload import Payload
@@ -36,10 +37,10 @@ class Objects:
         """Return all attributes of an object."""
         return dialect.object_info(self.resource(container, name, version))
 
-    def head_written(self, container: str, name: str, extra: Mapping[str, object]) -> StoredObject:
+    def head_written(self, container: str, name: str, extra: Mapping[str, object]) -> ObjectInfo:
         """Return the object that is stored after a write with these options."""
         # Google sends checksums only to clients that send the key.
-        return StoredObject(dialect.object_info(self.resource(container, name, None, extra)))
+        return dialect.object_info(self.resource(container, name, None, extra))
 
     def resource(
         self,
@@ -97,22 +98,18 @@ class Objects:
         }
         headers = {**self._encryption.headers(extra), "content-type": content.content_type}
 
-        def send() -> ObjectInfo:
-            response = self._client.send(
-                operations.INSERT_OBJECT, container,
-                path=self._client.endpoint.uploads(container),
-                query=query, headers=headers, content=content,
-                idempotent=options.conditions == Conditions(),
-            )  # fmt: skip
+        def read(response: Response) -> ObjectInfo:
             document = self._client.read_json(operations.INSERT_OBJECT, response)
             dialect.require_name(document, name)
             return dialect.object_info(document)
 
-        return self._client.confirmer.write(
-            send,
+        return self._client.write(
+            operations.INSERT_OBJECT, container, "", read,
             lambda: self.head_written(container, name, extra),
             Written(payload.size, checksums=digests).matches,
             options.conditions, dialect.token_of(resource),
+            path=self._client.endpoint.uploads(container),
+            query=query, headers=headers, content=content,
         )  # fmt: skip
 
     def start_session(self, container: str, name: str, options: WriteOptions) -> Started:
@@ -142,13 +139,9 @@ class Objects:
         query = dialect.conditions(conditions)
         if version:
             query["generation"] = version
-        self._client.confirmer.delete(
-            lambda: self._client.send(
-                operations.DELETE_OBJECT, container, name,
-                query=query, idempotent=conditions.if_match is None,
-            ).close(),
-            lambda: StoredObject(self.head(container, name)),
-            conditions,
+        self._client.delete(
+            operations.DELETE_OBJECT, container, name,
+            lambda: self.head(container, name), conditions, query=query,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ metadata
@@ -200,7 +193,7 @@ class Objects:
 
         return self._client.confirmer.write(
             send,
-            lambda: StoredObject(self.head(container, name)),
+            lambda: self.head(container, name),
             written.matches,
             once=True,
         )

@@ -29,7 +29,7 @@ from ...errors import (
 )
 from ...http.headers import parse_size
 from ...http.message import Content, Response
-from ...rest.confirming import StoredObject, Written
+from ...rest.confirming import Written
 from ...rest.operation import Operation
 from ...transfer.payload import Payload
 from ...values import Conditions, KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
@@ -98,7 +98,7 @@ class Resumable:
         self,
         client: GCSClient,
         create: Callable[[str, str, WriteOptions], Started],
-        head: Callable[[str, str, Mapping[str, object]], StoredObject],
+        head: Callable[[str, str, Mapping[str, object]], ObjectInfo],
     ) -> None:
         self._client = client
         self._create = create

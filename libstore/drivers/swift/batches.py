@@ -104,7 +104,7 @@ class Deleter:
             request_id = self._client.request_id(response.headers)
             return self._client.read_json(operations.BULK_DELETE, response), request_id
 
-        batch = _parse(*self._client.confirmer.repeat(send))
+        batch = _parse(*self._client.confirmer.run(send, once=False))
         errors: dict[str, StorageError | None] = dict.fromkeys(paths)
         failed = [path for path in paths if path in batch.statuses]
         if not batch.status.startswith("2") and not failed:

@@ -17,7 +17,7 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.message import Response
-from ...rest.confirming import Protection, StoredObject, Written
+from ...rest.confirming import Protection, Written
 from ...rest.copying import changed_info
 from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
@@ -167,12 +167,12 @@ class Objects:
             lambda: put(*given), lambda: self.head_written(container, name), written.matches
         )
 
-    def head_written(self, container: str, name: str) -> StoredObject:
+    def head_written(self, container: str, name: str) -> ObjectInfo:
         """Return the object that is stored after a write, from its newest copy."""
         response = self._client.send(
             operations.HEAD_OBJECT, container, name, headers=dialect.NEWEST
         )
-        return StoredObject(dialect.object_info(name, response.headers, size_of_head(response)))
+        return dialect.object_info(name, response.headers, size_of_head(response))
 
     def checked(self, headers: dict[str, str]) -> dict[str, str]:
         """Return headers if the cluster can store their metadata; see `dialect.check_metadata`."""
