@@ -1,4 +1,4 @@
-"""What the tests of the local driver share: snapshots of a tree, and programs of their own."""
+"""Snapshots of a tree, and programs that tests of the local driver run."""
 
 from __future__ import annotations
 

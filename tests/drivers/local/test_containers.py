@@ -1,4 +1,4 @@
-"""Containers of the local driver: what goes with them, what stays, and what never blocks."""
+"""Containers of the local driver: creation, deletion, and files that are not objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local driver's digest is computed once per content, and never that of another content."""
+"""A digest is computed once for each content, and never belongs to another content."""
 
 from __future__ import annotations
 

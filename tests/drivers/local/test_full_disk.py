@@ -1,4 +1,4 @@
-"""A full disk is a typed error, and leaves the old object and no leftovers."""
+"""A full disk raises StorageFullError, and leaves the old object and no temporary files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stops an upload half-way leaves the local driver's tree as it was, byte for byte."""
+"""A failed or interrupted upload leaves the tree unchanged, byte for byte."""
 
 from __future__ import annotations
 

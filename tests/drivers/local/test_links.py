@@ -1,4 +1,4 @@
-"""Links on the local driver: not there by default, followed where that is asked for."""
+"""Symbolic links on the local driver: ignored by default, followed on request."""
 
 from __future__ import annotations
 

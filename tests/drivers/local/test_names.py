@@ -1,4 +1,4 @@
-"""Names on the local driver: each one is a file of its own, and none is changed on the way."""
+"""Each name is a file of its own, and no name is changed."""
 
 from __future__ import annotations
 
