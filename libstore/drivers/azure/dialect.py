@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
 from ...errors import InvalidOptionError
@@ -21,11 +22,15 @@ from ...values import (
     TOKEN_KEY,
     Conditions,
     ContainerInfo,
+    CopyOptions,
     ObjectInfo,
     Page,
     Prefix,
     WriteOptions,
 )
+
+#: A row of a listing: the name of the element, and its texts by path.
+Row: TypeAlias = "tuple[str, Mapping[str, str]]"
 
 META = "x-ms-meta-"
 TOKEN = META + TOKEN_KEY
@@ -130,6 +135,13 @@ def write_headers(options: WriteOptions) -> dict[str, str]:
     return headers | extra_headers(options.storage_class, options.extra)
 
 
+def copy_headers(info: ObjectInfo, options: CopyOptions) -> dict[str, str]:
+    """Do the same for a copy of a blob, which keeps what the options do not replace."""
+    headers = HEADERS.kept_headers(info, options.metadata, options.content_type)
+    headers = _with_token(headers, options.conditions)
+    return headers | extra_headers(options.storage_class, options.extra)
+
+
 def extra_headers(storage_class: str | None, extra: Mapping[str, object]) -> dict[str, str]:
     """Return the headers of the access tier and the tags."""
     headers = {}
@@ -222,9 +234,9 @@ def blob_name(row: Mapping[str, str]) -> str:
     return unquote(name) if row.get("Name@Encoded", "").lower() == "true" else name
 
 
-def list_items(rows: Sequence[tuple[str, Mapping[str, str]]]) -> list[ObjectInfo | Prefix]:
+def list_items(rows: Sequence[Row]) -> list[ObjectInfo | Prefix]:
     """Return the blobs and prefixes in rows."""
-    return [Prefix(blob_name(row)) if tag == "BlobPrefix" else _row_info(row) for tag, row in rows]
+    return [Prefix(blob_name(row)) if tag == "BlobPrefix" else row_info(row) for tag, row in rows]
 
 
 _LISTED_EXTRAS = {
@@ -239,7 +251,8 @@ _LISTED_EXTRAS = {
 }
 
 
-def _row_info(row: Mapping[str, str]) -> ObjectInfo:
+def row_info(row: Mapping[str, str]) -> ObjectInfo:
+    """Return the blob in a row."""
     return ObjectInfo(
         name=blob_name(row),
         size=parse_size(row.get("Properties/Content-Length")),

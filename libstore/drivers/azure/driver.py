@@ -30,11 +30,9 @@ from ...values import (
 )
 from . import dialect, operations
 from .batches import delete_batch
-from .blocks import Blocks
 from .client import MAX_PAGE, PAGE_SIZE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
-from .metadata import Metadata
 from .multipart import Uploads
 from .objects import Objects
 from .options import CONTAINER, UPLOAD
@@ -92,12 +90,10 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         transport = settings.transport(self.transfer.concurrency, access.endpoint.url)
         self._client = AzureClient(access, transport, lambda: self.retry)
         self._objects = Objects(self._client, encryption)
-        blocks = Blocks(self._client)
         self._uploads = Uploads(
-            blocks, self._objects, encryption, lambda: self.transfer.concurrency
+            self._client, self._objects, encryption, lambda: self.transfer.concurrency
         )
-        self._metadata = Metadata(self._client, self._objects, encryption)
-        self._copier = Copier(self._client, self._objects, blocks, self._metadata, encryption)
+        self._copier = Copier(self._client, self._objects, self._uploads, encryption)
         self._signer = URLSigner(self._client)
         if access.tokens is not None:
             self.limits = self._signer.limited(self.limits)
@@ -220,7 +216,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         conditions: Conditions,
     ) -> ObjectInfo:
         place, info = (container, name), ObjectInfo(name)
-        return self._metadata.replace(place, info, metadata, content_type, conditions)
+        return self._objects.change(place, info, metadata, content_type, conditions)
 
     @override
     def _copy_object(

@@ -1,26 +1,21 @@
-"""Blobs: how they are read, written, deleted and listed."""
+"""Blobs: how they are read, written, changed, deleted and listed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
-from ...http.message import Response
+from ... import rest
+from ...errors import ObjectError, StorageError
 from ...listing import iterate_pages
-from ...rest.checksums import base64_of, hex_digest
-from ...rest.confirming import Written
-from ...rest.dialect import condition_headers, parameters, sorted_page
-from ...rest.reading import read_headers, sent_span, size_of_head
+from ...rest.copying import changed_info, require_etag
+from ...rest.dialect import parameters
 from ...transfer.payload import Payload
 from ...values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span, WriteOptions
 from . import dialect, operations
 from .client import MAX_PAGE, PAGE_SIZE, AzureClient
-from .dialect import Encryption
+from .dialect import Encryption, Row
 from .endpoints import check_root_name
-
-#: The rows of a listing: the name of each element, and its texts by path.
-Rows: TypeAlias = "Sequence[tuple[str, Mapping[str, str]]]"
 
 
 class Objects:
@@ -54,7 +49,7 @@ class Objects:
             operations.GET_BLOB_PROPERTIES, container, name,
             query=_version_query(version), headers=reads,
         )  # fmt: skip
-        return dialect.object_info(name, response.headers, size_of_head(response))
+        return dialect.object_info(name, response.headers, rest.size_of_head(response))
 
     def open(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
@@ -63,9 +58,9 @@ class Objects:
         response = self._client.send(
             operations.GET_BLOB, container, name,
             query=_version_query(version),
-            headers={**self._encryption.reads, **read_headers(span, conditions)},
+            headers={**self._encryption.reads, **rest.read_headers(span, conditions)},
         )  # fmt: skip
-        sent, size = sent_span(response)
+        sent, size = rest.sent_span(response)
         info = dialect.object_info(name, response.headers, size)
         return Reading(info, sent, response, response.close)
 
@@ -80,20 +75,20 @@ class Objects:
         encryption = self._encryption.of(options.extra)
         headers = {
             "x-ms-blob-type": "BlockBlob",
-            "content-md5": base64_of(payload.digest("md5")),
+            "content-md5": rest.base64_of(payload.digest("md5")),
             **dialect.write_headers(options),
             **encryption,
-            **condition_headers(conditions),
+            **rest.condition_headers(conditions),
         }
 
-        def read(response: Response) -> ObjectInfo:
-            md5 = hex_digest("md5", response.headers.get("content-md5"))
+        def read(response: rest.Response) -> ObjectInfo:
+            md5 = rest.hex_digest("md5", response.headers.get("content-md5"))
             return dialect.written_info(name, response.headers, md5)
 
         return self._client.write(
             operations.PUT_BLOB, container, name, read,
             lambda: self.head_written(container, name, encryption),
-            Written(content=payload).matches,
+            rest.Written(content=payload).matches,
             conditions, headers.get(dialect.TOKEN), headers=headers, content=payload,
         )  # fmt: skip
 
@@ -101,7 +96,7 @@ class Objects:
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
         """Delete a blob or one of its versions."""
-        headers = condition_headers(conditions)
+        headers = rest.condition_headers(conditions)
         if version is None:
             # https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob: a blob that
             # has snapshots is deleted together with them, or not at all.
@@ -112,12 +107,115 @@ class Objects:
             query=_version_query(version), headers=headers,
         )  # fmt: skip
 
+    # ------------------------------------------------------------------ changing
+
+    def change(
+        self,
+        place: tuple[str, str],
+        info: ObjectInfo,
+        metadata: Mapping[str, str] | None,
+        content_type: str | None,
+        conditions: Conditions,
+        pin: str | None = None,
+    ) -> ObjectInfo:
+        """
+        Replace metadata and content type of a blob; `None` leaves either as it is.
+
+        Args:
+            place: Container and name.
+            info: Known attributes, for the result if the changed blob cannot be read.
+            conditions: The user's.
+            pin: The ETag that the blob must have, for a change that is part of another one.
+        """
+        if metadata is None and content_type is None:
+            return info
+        if metadata is not None:
+            etag = self._set_metadata(place, metadata, conditions, pin)
+            info = replace(info, etag=etag, last_modified=None)
+            conditions, pin = Conditions(), etag
+        if content_type is not None:
+            info = self._set_content_type(place, content_type, conditions, pin)
+        try:
+            return self.head(*place)
+        except StorageError:
+            return changed_info(info, metadata, content_type)
+
+    def _set_metadata(
+        self,
+        place: tuple[str, str],
+        metadata: Mapping[str, str],
+        conditions: Conditions,
+        pin: str | None,
+    ) -> str | None:
+        headers = {
+            **dialect.metadata_headers(metadata, conditions), **self._encryption.writes,
+        }  # fmt: skip
+        written = rest.Written(metadata=metadata)
+        try:
+            return self._send_change("metadata", place, headers, conditions, pin, written)
+        except ObjectError as error:
+            if "CustomerSpecifiedEncryption" not in (error.code or ""):
+                raise
+            # Reading needs no scope, but a change of metadata needs the one of the blob:
+            # https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/storage/
+            # azure-storage-blob/tests/test_cpk_n.py
+            scope = self.head(*place).extra.get("encryption_scope")
+            if scope in {None, headers.get("x-ms-encryption-scope")}:
+                raise
+        headers["x-ms-encryption-scope"] = str(scope)
+        return self._send_change("metadata", place, headers, conditions, pin, written)
+
+    def _set_content_type(
+        self, place: tuple[str, str], content_type: str, conditions: Conditions, pin: str | None
+    ) -> ObjectInfo:
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-properties: what the
+        # request does not name is removed.
+        info = self.head(*place)
+        for etag in (conditions.if_match, pin):
+            require_etag(info, etag)
+        headers = {
+            **dialect.HEADERS.kept_headers(info, {}, content_type), **self._encryption.reads,
+        }  # fmt: skip
+        md5 = info.extra.get("content_md5")  # not trusted as a checksum, but kept
+        if "md5" in info.checksums:
+            md5 = rest.base64_of(info.checksums["md5"])
+        if md5 is not None:
+            headers["x-ms-blob-content-md5"] = str(md5)
+        written = rest.Written(content_type=content_type)
+        etag = self._send_change("properties", place, headers, conditions, info.etag, written)
+        return replace(info, etag=etag, last_modified=None)
+
+    def _send_change(
+        self,
+        component: str,
+        place: tuple[str, str],
+        headers: Mapping[str, str],
+        conditions: Conditions,
+        pin: str | None,
+        written: rest.Written,
+    ) -> str | None:
+        """Send a change, and return the new ETag."""
+        required = conditions if pin is None else Conditions(if_match=pin)
+        headers = {**headers, **rest.condition_headers(required)}
+        return self._client.write(
+            operations.CHANGES[component], *place,
+            lambda response: dialect.written_info(place[1], response.headers),
+            lambda: self.head(*place),
+            written.matches, conditions, headers.get(dialect.TOKEN),
+            query={"comp": component}, headers=headers, idempotent=required == Conditions(),
+        ).etag  # fmt: skip
+
     # ------------------------------------------------------------------ listing
 
     def rows(
-        self, container: str, query: ListQuery, token: str | None, limit: int, include: str = ""
-    ) -> tuple[Rows, str | None]:
-        """Return the rows of one page, and the token of the next one."""
+        self,
+        container: str,
+        query: ListQuery,
+        token: str | None,
+        limit: int = PAGE_SIZE,
+        include: str = "",
+    ) -> Page[Row]:
+        """Return the rows of one page."""
         # https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs
         fields = {
             "comp": "list",
@@ -133,15 +231,14 @@ class Objects:
             root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
             query=parameters(fields),
         )  # fmt: skip
-        return page.rows, page.fields.get("NextMarker") or None
+        return Page(page.rows, page.fields.get("NextMarker") or None)
 
     def list_versions(
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
         """Return one page of all versions of blobs."""
-        rows, following = self.rows(container, ListQuery(prefix), token, limit, "versions")
-        found = dialect.list_items(rows)
-        return Page([item for item in found if isinstance(item, ObjectInfo)], following)
+        page = self.rows(container, ListQuery(prefix), token, limit, "versions")
+        return Page([dialect.row_info(row) for _, row in page.items], page.token)
 
     def list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
@@ -153,18 +250,17 @@ class Objects:
         is read again for the items that did not fit: a token is Azure's own and the last name.
         """
         if not query.start_after:
-            rows, following = self.rows(container, query, token, limit)
-            return sorted_page(dialect.list_items(rows), query, following)
+            rows = self.rows(container, query, token, limit)
+            return rest.sorted_page(dialect.list_items(rows.items), query, rows.token)
         marker, _, last = (token or "").partition("\n")
         after = replace(query, start_after=max(query.start_after, last))
 
-        def fetch(token: str | None) -> Page[ObjectInfo | Prefix]:
-            rows, following = self.rows(container, query, token or marker, PAGE_SIZE)
-            return Page(dialect.list_items(rows), following)
+        def fetch(token: str | None) -> Page[Row]:
+            return self.rows(container, query, token or marker)
 
-        items: list[ObjectInfo | Prefix] = []
+        items: Sequence[ObjectInfo | Prefix] = []
         for page in iterate_pages(fetch, f"blobs in {container!r}"):
-            items = list(sorted_page(list(page.items), after).items)
+            items = rest.sorted_page(dialect.list_items(page.items), after).items
             if len(items) > limit:
                 return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
             if items and page.token is not None:

@@ -34,8 +34,11 @@ PUT_BLOB = Operation("PutBlob", "PUT", OBJECT, creates=True, success=(201,), pro
 COPY_BLOB = Operation("CopyBlob", "PUT", OBJECT, success=(202,), proof=("x-ms-copy-",))
 ABORT_COPY_BLOB = Operation("AbortCopyBlob", "PUT", OBJECT, success=(204,))
 DELETE_BLOB = Operation("DeleteBlob", "DELETE", OBJECT, success=(202,), proof=_GENUINE)
-SET_BLOB_METADATA = Operation("SetBlobMetadata", "PUT", OBJECT, proof=("etag",))
-SET_BLOB_PROPERTIES = Operation("SetBlobProperties", "PUT", OBJECT, proof=("etag",))
+#: The changes of a blob, by the part that they replace.
+CHANGES = {
+    "metadata": Operation("SetBlobMetadata", "PUT", OBJECT, proof=("etag",)),
+    "properties": Operation("SetBlobProperties", "PUT", OBJECT, proof=("etag",)),
+}
 LEASE_BLOB = Operation("LeaseBlob", "PUT", OBJECT, success=(200, 201), proof=_GENUINE)
 PUT_BLOCK = Operation("PutBlock", "PUT", UPLOAD, success=(201,), proof=("content-md5", *_GENUINE))
 PUT_BLOCK_FROM_URL = Operation(

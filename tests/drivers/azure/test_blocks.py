@@ -140,6 +140,34 @@ def test_blocks_are_not_deleted_with_anything_else(
     assert not any(line.startswith(("DELETE", "PUT")) for line in requests(server))
 
 
+def test_blocks_of_two_aborted_uploads_to_one_name_are_deleted(
+    server: Server, driver: AzureDriver
+) -> None:
+    """The first one leaves its blocks because of the second one's."""
+    first, first_block = begun(server, driver)
+    second, second_block = begun(server, driver)
+    absent, both = forbidding("BlobNotFound", 404), waiting(first_block, second_block)
+    server.steps.extend([absent, both])
+    driver.abort_upload(first)
+    assert requests(server) == ["HEAD", "GET blocklist"]
+    server.seen.clear()
+    server.steps.extend([absent, both, stored(), absent, both, stored(status=202)])
+    driver.abort_upload(second)
+    assert requests(server)[-1] == "DELETE"
+
+
+def test_aborted_upload_is_not_listed(server: Server, driver: AzureDriver) -> None:
+    """The service may still have its blocks, as here where another upload has some."""
+    aborted, aborted_block = begun(server, driver)
+    other, block = begun(server, driver)
+    absent, both = forbidding("BlobNotFound", 404), waiting(aborted_block, block)
+    server.steps.extend([absent, both])
+    driver.abort_upload(aborted)
+    listing = document("<Blobs><Blob><Name>name</Name></Blob></Blobs><NextMarker/>")
+    server.steps.extend([listing, absent, both])
+    assert [other.id] == [found.id for found in driver.list_uploads("box")]
+
+
 def test_aborted_upload_cannot_be_completed_later(server: Server, driver: AzureDriver) -> None:
     from libstore.values import Part, WriteOptions
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from libstore import Container, InvalidNameError, TransferOptions, get_driver
 from libstore.drivers.azure import dialect
-from libstore.drivers.azure.blocks import UNCOMMITTED, upload_of
+from libstore.drivers.azure.multipart import UNCOMMITTED, upload_of
 
 KEY = base64.b64encode(b"a key that nobody knows").decode()
 CONTENT = b"content"
