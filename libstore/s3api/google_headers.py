@@ -71,7 +71,11 @@ _RESPONSE_NAMES = {
     "x-guploader-uploadid": "x-amz-request-id",
     "x-goog-generation": "etag",
 }
-_QUERY = {"versionId": "generation"}
+# https://cloud.google.com/storage/docs/xml-api/get-bucket-list
+_QUERY = {
+    "versionId": "generation", "key-marker": "marker", "version-id-marker": "generation-marker",
+}  # fmt: skip
+_FIELDS = {"NextMarker": "NextKeyMarker", "NextGenerationMarker": "NextVersionIdMarker"}
 _OF_PROJECTS = frozenset({"CreateBucket", "ListBuckets"})
 
 
@@ -100,8 +104,8 @@ class GoogleClient(S3Client):
 
     @override
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
-        if query and "versionId" in query:
-            query = {_QUERY.get(name, name): value for name, value in query.items()}
+        if query and not query.keys().isdisjoint({"versionId", "versions"}):
+            query = dict(sorted((_QUERY.get(name, name), query[name]) for name in query))
         return super().target(path, query)
 
     @override
@@ -115,7 +119,9 @@ class GoogleClient(S3Client):
         self, operation: Operation, container: str = "", name: str = "", **options: Any
     ) -> XMLResponse:
         document = super().send_xml(operation, container, name, **options)
-        return replace(document, rows=[(tag, _row(fields)) for tag, fields in document.rows])
+        markers = {new: document.fields.get(old, "") for old, new in _FIELDS.items()}
+        rows = [(tag, _row(fields)) for tag, fields in document.rows]
+        return replace(document, fields={**markers, **document.fields}, rows=rows)
 
 
 class GoogleSigner(HeaderSigner):
@@ -220,5 +226,7 @@ def response_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _row(fields: Mapping[str, str]) -> Mapping[str, str]:
-    """Return a row of a listing, with the generation as the ETag."""
-    return {**fields, "ETag": fields["Generation"]} if "Generation" in fields else fields
+    """Return a row of a listing, with the generation as the ETag and the version."""
+    if "Generation" not in fields:
+        return fields
+    return {**fields, "ETag": fields["Generation"], "VersionId": fields["Generation"]}

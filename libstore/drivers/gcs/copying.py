@@ -7,7 +7,6 @@ https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import (
@@ -30,27 +29,6 @@ from .options import Encryption, acl
 _KEPT = (*dialect.KEPT, "contentType", "metadata", "customTime")
 
 
-@dataclass
-class _Copy:
-    """
-    One copy.
-
-    Attributes:
-        source: The container and the name.
-        target: Likewise.
-        body: The attributes of the target; `None` if they are those of the source.
-        progress: The continuation token and the copied bytes of the last response.
-    """
-
-    source: tuple[str, str]
-    target: tuple[str, str]
-    options: CopyOptions
-    query: dict[str, str]
-    body: dict[str, Any] | None = None
-    progress: tuple[object, object] = (None, None)
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 class Copier:
     """The copies of one driver."""
 
@@ -63,13 +41,13 @@ class Copier:
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
     ) -> ObjectInfo:
         """Copy an object; source and target are each a container and a name."""
-        order = self._order(source, target, options)
+        query, body = self._attributes(source, options)
         try:
             return self._client.confirmer.write(
-                lambda: self._rewrite(order),
+                lambda: self._rewrite(source, target, options, query, body),
                 lambda: self._objects.head_written(*target, options.extra),
-                lambda info: self._is_copy(info, order),
-                options.conditions, dialect.token_of(order.body),
+                lambda info: self._is_copy(info, source, body),
+                options.conditions, dialect.token_of(body),
             )  # fmt: skip
         except (ObjectNotFoundError, ContainerNotFoundError) as error:
             missing = find_missing((source[0], target[0]), self._client.require_bucket)
@@ -78,70 +56,77 @@ class Copier:
             error.container, error.object = source
             raise
         except ObjectAlreadyExistsError:
-            required = order.query.get("ifSourceGenerationMatch")
+            required = query.get("ifSourceGenerationMatch")
             require_source(required, lambda: self._objects.head(*source))
             raise
 
-    def _order(
-        self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
-    ) -> _Copy:
+    def _attributes(
+        self, source: tuple[str, str], options: CopyOptions
+    ) -> tuple[dict[str, str], dict[str, Any] | None]:
+        """Return the parameters of a copy and its resource; `None` if it is that of the source."""
         extra = options.extra
-        query = dialect.conditions(options.conditions)
-        body = None
-        if (
-            options.metadata is not None
-            or options.content_type is not None
-            or options.storage_class is not None
-            or "custom_time" in extra
-            or options.conditions.token is not None
-        ):
-            # Fields that a body does not have are not copied, so it must have all.
-            found = self._objects.resource(*source)
-            if found.get("generation"):
-                query["ifSourceGenerationMatch"] = str(found["generation"])
-            body = _changed(found, options)
+        query = {
+            **dialect.conditions(options.conditions),
+            **acl(extra, "destinationPredefinedAcl"),
+        }
         key = self._encryption.kms_name(extra)
         if key is not None:
             query["destinationKmsKeyName"] = key
-        query |= acl(extra, "destinationPredefinedAcl")
+        if (
+            options.metadata is None
+            and options.content_type is None
+            and options.storage_class is None
+            and "custom_time" not in extra
+            and options.conditions.token is None
+        ):
+            return query, None
+        # Fields that a body does not have are not copied, so it must have all.
+        found = self._objects.resource(*source)
+        if found.get("generation"):
+            query["ifSourceGenerationMatch"] = str(found["generation"])
+        return query, _changed(found, options)
+
+    def _rewrite(
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        options: CopyOptions,
+        query: dict[str, str],
+        body: dict[str, Any] | None,
+    ) -> ObjectInfo:
+        """Send requests until the copy is complete; `query` has the token of the last response."""
+        bucket, name = target
+        path = (
+            f"{self._client.endpoint.path(*source)}/rewriteTo/b/{encode(bucket)}/o/{encode(name)}"
+        )
         headers = {
             **key_headers(self._encryption.customer_key, "x-goog-copy-source-"),
-            **self._encryption.headers(extra),
+            **self._encryption.headers(options.extra),
         }
-        return _Copy(source, target, options, query, body, headers=headers)
-
-    def _rewrite(self, order: _Copy) -> ObjectInfo:
-        """Send requests until the copy is complete."""
+        progress = None
         while True:
-            document = self._send(order)
+            document: dict[str, Any] = self._client.send_json(
+                operations.REWRITE_OBJECT, path=path, body=body, query=query, headers=headers,
+                # A request without a response may have made the copy.
+                idempotent=options.conditions == Conditions(),
+            )  # fmt: skip
+            token, before = document.get("rewriteToken"), progress
+            if document.get("done") or not token:
+                dialect.require_name(document.get("resource") or {}, name)
             if document.get("done"):
-                return dialect.object_info(document.get("resource") or {})
+                return dialect.object_info(document["resource"])
             # The token may stay the same while the copy goes on.
-            before = order.progress
-            order.progress = (document.get("rewriteToken"), document.get("totalBytesRewritten"))
-            if not order.progress[0] or order.progress == before:
+            progress = (token, document.get("totalBytesRewritten"))
+            if not token or progress == before:
                 raise ServiceError("Google has stopped making progress with the copy; try again")
-            order.options.checkpoint()
+            query["rewriteToken"] = str(token)
+            options.checkpoint()
 
-    def _send(self, order: _Copy) -> dict[str, Any]:
-        (bucket, name), endpoint = order.target, self._client.endpoint
-        token = order.progress[0]
-        document: dict[str, Any] = self._client.send_json(
-            operations.REWRITE_OBJECT,
-            path=f"{endpoint.path(*order.source)}/rewriteTo/b/{encode(bucket)}/o/{encode(name)}",
-            body=order.body,
-            query={**order.query, "rewriteToken": str(token)} if token else order.query,
-            headers=order.headers,
-            # A request without a response may have made the copy.
-            idempotent=order.options.conditions == Conditions(),
-        )
-        if document.get("done") or not document.get("rewriteToken"):
-            dialect.require_name(document.get("resource") or {}, name)
-        return document
-
-    def _is_copy(self, info: ObjectInfo, order: _Copy) -> bool:
+    def _is_copy(
+        self, info: ObjectInfo, source: tuple[str, str], body: dict[str, Any] | None
+    ) -> bool:
         """Return whether an object is the copy of the source that the body requests."""
-        resource = {**self._objects.resource(*order.source), **(order.body or {})}
+        resource = {**self._objects.resource(*source), **(body or {})}
         stored = dialect.object_info(resource)
         return is_copy(info, stored, stored.metadata, stored.content_type)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, TypeVar
-from urllib.parse import unquote
 
 from typing_extensions import override
 
@@ -18,11 +17,10 @@ from ...auth.sigv4 import GOOGLE, Credentials, signing_key
 from ...errors import AccessDeniedError, NotSupportedError, ObjectNotFoundError, StorageError
 from ...http.client import Unsigned
 from ...http.environment import Environment
-from ...http.headers import parse_size, parse_timestamp
 from ...listing import iterate_pages
 from ...options import constructor
 from ...rest.checksums import key_headers
-from ...rest.dialect import condition_headers, parameters
+from ...rest.dialect import condition_headers
 from ...s3api.client import S3Client
 from ...s3api.dialect import TOKEN
 from ...s3api.driver import S3APIDriver
@@ -30,7 +28,6 @@ from ...s3api.endpoints import PathEndpoint
 from ...s3api.google_headers import SERVICE, GoogleClient
 from ...s3api.options import ObjectSettings
 from ...s3api.service import ALL, Service
-from ...s3api.xml import MAX_PAGE
 from ...transfer.payload import Payload
 from ...values import (
     Conditions,
@@ -39,7 +36,6 @@ from ...values import (
     DeleteOutcome,
     ListQuery,
     ObjectInfo,
-    Page,
     Part,
     Undecided,
     Upload,
@@ -51,9 +47,6 @@ from .client import GCSClient
 from .multipart import MixedUploads
 from .resumable import Resumable, Started
 from .settings import Settings, multipart_digests
-
-_VERSION_LISTS = ("ListBucketResult", "ListVersionsResult")
-_VERSIONS = frozenset({"Contents", "Version"})
 
 T = TypeVar("T", WriteOptions, CopyOptions)
 
@@ -119,31 +112,6 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
     @override
     def _head_container(self, name: str) -> ContainerInfo:
         return replace(self._buckets.head(name), extra={})
-
-    @override
-    def _list_versions(
-        self, container: str, prefix: str, token: str | None, limit: int
-    ) -> Page[ObjectInfo]:
-        # https://cloud.google.com/storage/docs/xml-api/get-bucket-list
-        generation, _, marker = (token or "").partition("\n")
-        query = parameters(
-            {
-                "encoding-type": "url",
-                "generation-marker": generation,
-                "marker": marker,
-                "max-keys": str(limit),
-                "prefix": prefix,
-            }
-        )
-        document = self._client.send_xml(
-            operations.LIST_VERSIONS, container,
-            root=_VERSION_LISTS, rows=_VERSIONS, limit=MAX_PAGE, query={**query, "versions": ""},
-        )  # fmt: skip
-        found = [_version(row) for _, row in document.rows]
-        if document.fields.get("IsTruncated", "").lower() != "true" or not found:
-            return Page(found)
-        marker = _decoded(document.fields.get("NextMarker", "")) or found[-1].name
-        return Page(found, f"{document.fields.get('NextGenerationMarker', '')}\n{marker}")
 
     @override
     def _delete_versions(
@@ -277,18 +245,3 @@ def _renamed(options: T) -> T:
     if "kms_key" in extra:
         extra["encryption"] = "aws:kms"
     return replace(options, extra=extra)
-
-
-def _version(row: Mapping[str, str]) -> ObjectInfo:
-    """Return one generation of an object, from a row of a listing."""
-    return ObjectInfo(
-        _decoded(row.get("Key", "")),
-        size=parse_size(row.get("Size")),
-        etag=row.get("Generation"),
-        last_modified=parse_timestamp(row.get("LastModified")),
-        version=row.get("Generation"),
-    )
-
-
-def _decoded(text: str) -> str:
-    return unquote(text.replace("+", " "))

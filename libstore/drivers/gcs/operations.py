@@ -6,7 +6,7 @@ https://cloud.google.com/storage/docs/json_api/v1/status-codes
 
 from __future__ import annotations
 
-from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, JSON, OBJECT, UPLOAD, XML, Operation
+from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, JSON, OBJECT, UPLOAD, Operation
 
 LIST_BUCKETS = Operation("ListBuckets", "GET", ACCOUNT, response=JSON)
 CREATE_BUCKET = Operation(
@@ -17,7 +17,6 @@ DELETE_BUCKET = Operation("DeleteBucket", "DELETE", CONTAINER, idempotent=False,
 GET_POLICY = Operation("GetPolicy", "GET", CONTAINER, response=JSON)
 SET_POLICY = Operation("SetPolicy", "PUT", CONTAINER, response=JSON)
 LIST_OBJECTS = Operation("ListObjects", "GET", CONTAINER, response=JSON)
-LIST_VERSIONS = Operation("ListVersions", "GET", CONTAINER, response=XML)
 PUT_ACL = Operation("PutACL", "PUT", OBJECT, proof=("x-amz", "x-goog-"))
 DELETE_BATCH = Operation("DeleteBatch", "POST", ACCOUNT, response=CONTENT)
 GET_OBJECT = Operation("GetObject", "GET", OBJECT, response=JSON)

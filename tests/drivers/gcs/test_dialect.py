@@ -127,8 +127,7 @@ def test_hash_header_has_the_digests_that_google_knows() -> None:
 def test_conditions_are_generations() -> None:
     assert {} == dialect.conditions(Conditions())
     assert {"ifGenerationMatch": "0"} == dialect.conditions(Conditions(if_absent=True))
-    source = dialect.conditions(Conditions(if_match="12"), "Source")
-    assert {"ifSourceGenerationMatch": "12"} == source
+    assert {"ifGenerationMatch": "12"} == dialect.conditions(Conditions(if_match="12"))
     for etag in ("0", "CAE=", "-1", "²", ""):
         with pytest.raises(ObjectChangedError):
             dialect.conditions(Conditions(if_match=etag))
