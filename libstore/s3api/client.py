@@ -100,8 +100,13 @@ class S3Client(ServiceClient):
     ) -> Mapping[str, str]:
         if self._secure:
             digest = UNSIGNED
+        elif content is None:
+            digest = EMPTY_SHA256
+        elif isinstance(content, bytes):
+            digest = hashlib.sha256(content).hexdigest()
         else:
-            digest = EMPTY_SHA256 if content is None else _sha256(content)
+            assert isinstance(content, Payload)
+            digest = content.digest("sha256")
         return {**(headers or {}), PAYLOAD_HEADER: digest}
 
     @override
@@ -238,10 +243,3 @@ class S3Client(ServiceClient):
         host = host_header(place.url)
         signed = sigv4.sign_query(options.method, host, target, headers, expires, now)
         return Hidden(place.url + signed)
-
-
-def _sha256(content: bytes | Content) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    assert isinstance(content, Payload)
-    return content.digest("sha256")

@@ -7,7 +7,7 @@ copies do not take, goes in parts that the service copies by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import (
@@ -16,7 +16,6 @@ from ..errors import (
     ObjectAlreadyExistsError,
     StorageError,
 )
-from ..rest.confirming import Written
 from ..rest.copying import (
     changed_info,
     check_copy_onto_itself,
@@ -26,14 +25,12 @@ from ..rest.copying import (
     require_source,
 )
 from ..rest.dialect import condition_headers, with_token
-from ..values import Conditions, CopyOptions, ObjectInfo, Part, Upload
+from ..transfer.payload import BufferPayload
+from ..values import Conditions, CopyOptions, ObjectInfo, Upload
 from . import dialect, operations
-from .client import S3Client
-from .multipart import UploadRequests
+from .multipart import Uploads
 from .objects import Objects
 from .options import ObjectSettings, tag_headers
-from .service import Service
-from .xml import complete_body
 
 _ENCRYPTION = frozenset(
     {"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"}
@@ -49,24 +46,24 @@ class _Copy:
         source: Bucket and name.
         target: Bucket and name.
         settings: How the copy is stored.
-        storage_class: The copy's header of it.
         tags: The copy's header of them; `None` carries over those of the source.
         match: The ETag that the source must have.
-        conditions: The conditions for the target.
-        checkpoint: Raises if the copy was cancelled.
         headers: The headers of the content type and the metadata; `None` carries over the
             source's.
     """
 
     source: tuple[str, str]
     target: tuple[str, str]
+    options: CopyOptions
     settings: ObjectSettings
-    storage_class: Mapping[str, str]
     tags: Mapping[str, str] | None
-    match: str | None
-    conditions: Conditions
-    checkpoint: Callable[[], None] = CopyOptions().checkpoint
+    match: str | None = None
     headers: Mapping[str, str] | None = None
+
+    @property
+    def storage_class(self) -> dict[str, str]:
+        """The header of the storage class, if the copy has one of its own."""
+        return dialect.HEADERS.storage_class_headers(self.options.storage_class)
 
     @property
     def sent(self) -> dict[str, str]:
@@ -74,28 +71,16 @@ class _Copy:
         own = {**self.storage_class, **self.settings.writes, **(self.tags or {})}
         return {**(self.headers or {}), **own}
 
-    @property
-    def changes(self) -> bool:
-        """Whether a copy onto itself changes anything but metadata and content type."""
-        return bool(self.storage_class) or self.tags is not None
-
 
 class Copier:
     """Copies the objects of one driver."""
 
-    def __init__(
-        self,
-        client: S3Client,
-        service: Service,
-        settings: ObjectSettings,
-        objects: Objects,
-        requests: UploadRequests,
-    ) -> None:
-        self._client = client
-        self._service = service
-        self._settings = settings
+    def __init__(self, objects: Objects, uploads: Uploads) -> None:
         self._objects = objects
-        self._requests = requests
+        self._uploads = uploads
+        self._client = objects.client
+        self._service = objects.service
+        self._settings = objects.settings
 
     def copy(
         self, source: tuple[str, str], target: tuple[str, str], options: CopyOptions
@@ -105,15 +90,13 @@ class Copier:
         copy = _Copy(
             source,
             target,
+            options,
             self._settings.overridden(options.extra),
-            dialect.HEADERS.storage_class_headers(options.storage_class),
             None if tags is None else tag_headers(tags),
-            None,
-            options.conditions,
-            options.checkpoint,
         )
         if source == target:
-            return self._copy_onto_itself(copy, options)
+            return self._copy_onto_itself(copy)
+        self._objects.check_conditions(*target, options.conditions)
         info: ObjectInfo | None = None
         conditional = options.conditions != Conditions()
         in_parts = conditional and self._service.copy_condition is None
@@ -122,77 +105,51 @@ class Copier:
         replaced = any(one is not None for one in given)
         if in_parts or replaced:
             info = self._objects.head(*source)
-            copy = replace(copy, match=copy.match or info.etag)
-            if replaced:
-                headers = self._kept(info, options.metadata, options.content_type, copy.conditions)
-                copy = replace(copy, headers=headers)
+            headers = self._kept(info, options, options.conditions) if replaced else None
+            copy = replace(copy, match=info.etag, headers=headers)
         if not in_parts and (info is None or self._fits(info)):
             try:
                 return self._copy_whole(copy)
             except StorageError as error:
                 if not _is_too_large(error):
                     raise
-                info = info or self._objects.head(*source)
-        assert info is not None
+        info = info or self._objects.head(*source)
         if copy.headers is None:
             copy = replace(copy, headers=dialect.HEADERS.kept_headers(info, None, None))
-        return self._copy_parts(replace(copy, match=copy.match or info.etag), info)
+        return self._copy_parts(replace(copy, match=info.etag), info)
 
-    def _copy_onto_itself(self, copy: _Copy, options: CopyOptions) -> ObjectInfo:
+    def _copy_onto_itself(self, copy: _Copy) -> ObjectInfo:
         """Change the object where it is; S3 refuses a copy onto itself that changes nothing."""
-        info = self._objects.head(*copy.source)
-        changes = check_copy_onto_itself(info, options)
-        if not (changes or copy.changes or copy.settings is not self._settings):
+        info, options = self._objects.head(*copy.source), copy.options
+        other_changes = (
+            bool(copy.storage_class)
+            or copy.tags is not None
+            or copy.settings is not self._settings
+        )
+        if not (check_copy_onto_itself(info, options) or other_changes):
             return info
-        return self._replace(copy, info, options.metadata, options.content_type)
-
-    def replace_metadata(
-        self,
-        container: str,
-        info: ObjectInfo,
-        metadata: Mapping[str, str] | None,
-        content_type: str | None,
-        conditions: Conditions,
-    ) -> ObjectInfo:
-        """Replace the metadata of an object by copying it onto itself."""
-        place = (container, info.name)
-        copy = _Copy(place, place, self._settings, {}, None, info.etag, conditions)
-        return self._replace(copy, info, metadata, content_type)
-
-    def _replace(
-        self,
-        copy: _Copy,
-        info: ObjectInfo,
-        metadata: Mapping[str, str] | None,
-        content_type: str | None,
-    ) -> ObjectInfo:
-        token = copy.conditions.token or info.write_token
-        conditions = replace(copy.conditions, token=token)
-        headers = dialect.carried_headers(info)
+        token = options.conditions.token or info.write_token
+        carried = dialect.carried_headers(info)
         if copy.settings.customer_key is not None or copy.settings.encryption is not None:
-            headers = {name: text for name, text in headers.items() if name not in _ENCRYPTION}
-        headers = self._kept(info, metadata, content_type, conditions) | headers
+            carried = {name: text for name, text in carried.items() if name not in _ENCRYPTION}
+        headers = self._kept(info, options, replace(options.conditions, token=token)) | carried
         copy = replace(copy, match=info.etag, headers=headers)
         done = self._copy_whole(copy) if self._fits(info) else self._copy_parts(copy, info)
         return replace(
-            changed_info(info, metadata, content_type),
+            changed_info(info, options.metadata, options.content_type),
             etag=done.etag or info.etag,
             checksums=done.checksums or info.checksums,
             last_modified=done.last_modified or info.last_modified,
             version=done.version,
-            storage_class=copy.storage_class.get("x-amz-storage-class") or info.storage_class,
-            complete=not copy.changes and copy.settings is self._settings,
+            storage_class=options.storage_class or info.storage_class,
+            complete=not other_changes,
         )
 
     def _kept(
-        self,
-        info: ObjectInfo,
-        metadata: Mapping[str, str] | None,
-        content_type: str | None,
-        conditions: Conditions,
+        self, info: ObjectInfo, options: CopyOptions, conditions: Conditions
     ) -> dict[str, str]:
         """Return the headers of all that is stored with a copy, with the token of a condition."""
-        headers = dialect.HEADERS.kept_headers(info, metadata, content_type)
+        headers = dialect.HEADERS.kept_headers(info, options.metadata, options.content_type)
         return with_token(headers, conditions, dialect.META, self._service.limits.max_metadata)
 
     def _fits(self, info: ObjectInfo) -> bool:
@@ -212,8 +169,9 @@ class Copier:
         # such as Google's, have another ETag.
         onto_itself = copy.source == copy.target
         if not onto_itself:
-            headers |= condition_headers(copy.conditions, self._service.copy_condition or "")
-        once = onto_itself or copy.conditions != Conditions()
+            prefix = self._service.copy_condition or ""
+            headers |= condition_headers(copy.options.conditions, prefix)
+        once = onto_itself or copy.options.conditions != Conditions()
 
         def send() -> ObjectInfo:
             try:
@@ -226,7 +184,10 @@ class Copier:
                 error.container = copy.source[0] if missing is None else missing.container
                 raise
             except ObjectAlreadyExistsError:
-                require_source(copy.match, lambda: self._source(copy))
+                require_source(
+                    copy.match,
+                    lambda: self._objects.head_stored(*copy.source, self._settings.reads),
+                )
                 raise
             return dialect.result_info(copy.target[1], document, self._service)
 
@@ -235,7 +196,10 @@ class Copier:
                 return dialect.keeps(info, copy.headers or {})
             return self._is_copy(info, copy)
 
-        return self._write(send, copy, matches, once=onto_itself)
+        return self._objects.write(
+            send, *copy.target, copy.settings, matches, copy.options.conditions,
+            (copy.headers or {}).get(dialect.TOKEN), once=onto_itself,
+        )  # fmt: skip
 
     def _is_copy(self, info: ObjectInfo, copy: _Copy) -> bool:
         """Return whether the target is the object that the copy stores."""
@@ -249,37 +213,20 @@ class Copier:
             return False
         return is_copy(info, source)
 
-    def _write(
-        self,
-        send: Callable[[], ObjectInfo],
-        copy: _Copy,
-        matches: Callable[[ObjectInfo], bool],
-        *,
-        once: bool,
-    ) -> ObjectInfo:
-        """Send the last request of a copy until its outcome is known."""
-        token = (copy.headers or {}).get(dialect.TOKEN)
-        return self._objects.write(
-            send, *copy.target, copy.settings, matches, copy.conditions, token, once=once
-        )
-
-    def _source(self, copy: _Copy) -> ObjectInfo:
-        """Return the source as it is now."""
-        return self._objects.head_stored(*copy.source, self._settings.reads)
-
-    def _head_bucket(self, name: str) -> None:
-        self._client.send(operations.HEAD_BUCKET, name).close()
-
     def _source_headers(self, copy: _Copy) -> dict[str, str]:
         headers = {"x-amz-copy-source": dialect.copy_source(*copy.source)}
         if copy.match is not None:
             headers["x-amz-copy-source-if-match"] = f'"{copy.match}"'
         return headers | self._settings.copy_source
 
+    def _head_bucket(self, name: str) -> None:
+        self._client.send(operations.HEAD_BUCKET, name).close()
+
     # ------------------------------------------------------------------ many requests
 
     def _copy_parts(self, copy: _Copy, info: ObjectInfo) -> ObjectInfo:
-        service, settings = self._service, copy.settings
+        service, requests, settings = self._service, self._uploads.requests, copy.settings
+        conditions = copy.options.conditions
         if info.size and not service.part_copies:
             raise NotSupportedError(
                 f"{service.title} cannot copy an object of {info.size} bytes, or with a condition"
@@ -287,24 +234,21 @@ class Copier:
         if copy.tags is None:
             copy = replace(copy, tags=self._tags_of(copy.source, info))
         if not info.size:
-            return self._write_empty(copy)
-        upload = Upload(*copy.target, self._requests.create(*copy.target, copy.sent))
+            # There are no parts to copy.
+            done = self._objects.put_content(
+                *copy.target, BufferPayload(()), copy.sent, settings, conditions
+            )
+            return replace(done, size=0)
+        upload = Upload(*copy.target, requests.create(*copy.target, copy.sent))
         headers = {**self._source_headers(copy), **settings.access}
-
-        def finish(parts: list[Part]) -> ObjectInfo:
-            etag = dialect.composite_etag([part.token for part in parts])
-            matches = Written(info.size, etag).matches
-            return self._requests.complete(
-                upload, complete_body(parts),
-                {**settings.access, **condition_headers(copy.conditions)},
-                lambda send: self._write(send, copy, matches, once=True),
-                lambda: self._objects.head(*copy.target, reads=settings.reads),
-            )  # fmt: skip
-
+        token = (copy.headers or {}).get(dialect.TOKEN)
         return copy_in_parts(
-            upload, info, service.limits, copy.checkpoint,
-            copy=lambda number, span: self._requests.copy_part(upload, number, span, headers),
-            finish=finish, abort=self._requests.abort,
+            upload, info, service.limits, copy.options.checkpoint,
+            copy=lambda number, span: requests.copy_part(upload, number, span, headers),
+            finish=lambda parts: self._uploads.complete(
+                upload, parts, {}, settings, conditions, token
+            ),
+            abort=requests.abort,
         )  # fmt: skip
 
     def _tags_of(self, place: tuple[str, str], info: ObjectInfo) -> Mapping[str, str]:
@@ -317,25 +261,6 @@ class Copier:
             query={"tagging": ""}, headers=self._settings.payer,
         )  # fmt: skip
         return tag_headers({row.get("Key", ""): row.get("Value", "") for _, row in document.rows})
-
-    def _write_empty(self, copy: _Copy) -> ObjectInfo:
-        """Write an object without content, which has no parts to copy."""
-        headers = {**copy.sent, **condition_headers(copy.conditions)}
-        name = copy.target[1]
-        bound = copy.conditions != Conditions()
-
-        def send() -> ObjectInfo:
-            response = self._client.send(
-                operations.PUT_OBJECT, *copy.target,
-                headers=headers, content=b"", idempotent=not bound,
-            )  # fmt: skip
-            response.close()
-            return replace(dialect.written_info(name, response.headers, self._service), size=0)
-
-        def matches(info: ObjectInfo) -> bool:
-            return info.size == 0 and dialect.keeps(info, copy.headers or {})
-
-        return self._write(send, copy, matches, once=False)
 
 
 def _is_too_large(error: StorageError) -> bool:

@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from ..errors import NotSupportedError
 from ..rest.composed import ComposedDriver, SupportsUploads
-from ..rest.copying import require_etag
 from ..rest.settings import RestSettings
 from ..values import (
     Composite,
@@ -73,8 +72,8 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         self._object_settings = settings
         self._buckets = Buckets(client, service, settings)
         self._objects = Objects(client, service, settings, self.digests, self._buckets)
-        self._uploads = uploads = Uploads(client, service, settings, self.digests, self._objects)
-        self._copier = Copier(client, service, settings, self._objects, uploads.requests)
+        self._uploads = uploads = Uploads(self._objects)
+        self._copier = Copier(self._objects, uploads)
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
@@ -144,7 +143,6 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        self._objects.conditions.check(container, name, options.conditions)
         return self._copier.copy((source_container, source), (container, name), options)
 
     @override
@@ -156,9 +154,9 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        info = self._objects.head(container, name)
-        require_etag(info, conditions.if_match)
-        return self._copier.replace_metadata(container, info, metadata, content_type, conditions)
+        place = (container, name)
+        options = CopyOptions(content_type, metadata, conditions=conditions)
+        return self._copier.copy(place, place, options)
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:

@@ -55,7 +55,7 @@ from ..rest.errors import (
     Meaning,
 )
 from ..rest.operation import ACCOUNT, CONTAINER
-from .operations import DELETE_BUCKET
+from .operations import DELETE_BUCKET, LIST_PARTS
 
 REQUEST_ID = "x-amz-request-id"
 
@@ -78,6 +78,11 @@ def _not_found(response: ErrorResponse) -> Meaning:
     if missing is CONTAINER and (code is None or response.operation is DELETE_BUCKET):
         return NO_BUCKET
     return _MISPLACED if code in {None, "NoSuchKey"} else REFUSED
+
+
+def _no_upload(response: ErrorResponse) -> Meaning:
+    kind = ObjectNotFoundError if response.operation is LIST_PARTS else ServiceError
+    return Meaning(kind, "the multipart upload does not exist: it was completed or aborted")
 
 
 def _bad_request(response: ErrorResponse) -> Meaning:
@@ -150,9 +155,7 @@ CODES: Mapping[str, Entry] = {
     "NoSuchBucket": NO_BUCKET,
     "NoSuchKey": _not_found,
     "NoSuchVersion": Meaning(ObjectNotFoundError, "the object has no such version"),
-    "NoSuchUpload": Meaning(
-        ServiceError, "the multipart upload does not exist: it was completed or aborted"
-    ),
+    "NoSuchUpload": _no_upload,
     "BucketAlreadyExists": Meaning(ContainerAlreadyExistsError, _TAKEN),
     # Google's codes: https://cloud.google.com/storage/docs/xml-api/reference-status
     "BucketNameUnavailable": Meaning(ContainerAlreadyExistsError, _TAKEN),

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from ..errors import (
-    IntegrityError,
-    NotSupportedError,
-    ObjectNotFoundError,
-    ServiceError,
-    StorageError,
-)
+from ..errors import NotSupportedError, ObjectNotFoundError, ServiceError, StorageError
 from ..http.headers import clean_etag
 from ..rest.checksums import require_digest
 from ..rest.client import ServiceClient, XMLResponse
@@ -21,7 +16,7 @@ from ..rest.dialect import condition_headers
 from ..rest.reading import range_of
 from ..rest.upload_starts import Starts
 from ..transfer.payload import Payload
-from ..values import ObjectInfo, Page, Part, Span, Upload, WriteOptions
+from ..values import Conditions, ObjectInfo, Page, Part, Span, Upload, WriteOptions
 from . import dialect, listings, operations
 from .objects import Objects, compare
 from .options import ObjectSettings
@@ -34,8 +29,6 @@ T = TypeVar("T")
 _STARTED = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
 # The second one is sent by moto.
 _PARTS = ("ListPartsResult", "ListPartsResponse")
-# The second one is sent by servers that ignore ?uploads.
-_UPLOADS = ("ListMultipartUploadsResult", "ListBucketResult")
 # Digests of parts' digests that hashlib makes.
 _COMBINED = frozenset({"md5", "sha1", "sha256"})
 
@@ -123,7 +116,6 @@ class UploadRequests:
         body: bytes,
         headers: Mapping[str, str],
         write: Callable[[Callable[[], ObjectInfo]], T],
-        head: Callable[[], ObjectInfo] | None = None,
     ) -> T:
         """
         Complete an upload, and abort others that lost requests to start it have left.
@@ -131,7 +123,6 @@ class UploadRequests:
         Args:
             body: The parts.
             write: Sends the request by the function that it gets, until its outcome is known.
-            head: Requests the object, for services whose response has no ETag.
         """
 
         def send() -> ObjectInfo:
@@ -141,10 +132,7 @@ class UploadRequests:
                 query={"uploadId": upload.id},
                 headers={"content-type": "application/xml", **headers}, content=body,
             )  # fmt: skip
-            info = dialect.result_info(upload.name, document, self._service)
-            # Some releases of Ceph return no ETag, though the object has one:
-            # https://github.com/ceph/ceph/pull/68364
-            return info if info.etag is not None or head is None else _with_etag(info, head)
+            return dialect.result_info(upload.name, document, self._service)
 
         info = write(send)
         self._starts.end(upload)
@@ -171,11 +159,7 @@ class UploadRequests:
 
     def _is_gone(self, upload: Upload) -> bool:
         try:
-            self._client.send_xml(
-                operations.LIST_PARTS, upload.container, upload.name,
-                root=_PARTS, query={"max-parts": "1", "uploadId": upload.id},
-                headers=self._headers,
-            )  # fmt: skip
+            self.list_parts(upload, None)
         except StorageError as error:
             return _is_ended(error)
         return False
@@ -210,14 +194,15 @@ class UploadRequests:
             if error.code != "NoSuchUpload":  # gofakes3 sends it if there are none
                 raise
             return None
-        if document.root != _UPLOADS[0]:
+        if document.root == "ListBucketResult":  # the query was ignored
             raise NotSupportedError(f"{self._service.title} does not list unfinished uploads")
         return document
 
     def _send_list(self, container: str, query: Mapping[str, str]) -> XMLResponse:
         return self._client.send_xml(
             operations.LIST_MULTIPART_UPLOADS, container,
-            root=_UPLOADS, rows=("Upload",), limit=MAX_PAGE,
+            root=("ListMultipartUploadsResult", "ListBucketResult"), rows=("Upload",),
+            limit=MAX_PAGE,
             query=dict(sorted(query.items())), headers=self._headers,
         )  # fmt: skip
 
@@ -232,19 +217,11 @@ class UploadRequests:
         query = {"max-parts": "1000", "uploadId": upload.id}
         if token is not None:
             query["part-number-marker"] = token.partition(" ")[0]
-        try:
-            document = self._client.send_xml(
-                operations.LIST_PARTS, upload.container, upload.name,
-                root=_PARTS, rows=("Part",), limit=MAX_PAGE,
-                query=dict(sorted(query.items())), headers=self._headers,
-            )  # fmt: skip
-        except StorageError as error:
-            if error.code != "NoSuchUpload":
-                raise
-            raise ObjectNotFoundError(
-                f"the upload {upload.id} does not exist; it was finished or aborted",
-                status=error.status, code=error.code, request_id=error.request_id,
-            ) from None  # fmt: skip
+        document = self._client.send_xml(
+            operations.LIST_PARTS, upload.container, upload.name,
+            root=_PARTS, rows=("Part",), limit=MAX_PAGE,
+            query=dict(sorted(query.items())), headers=self._headers,
+        )  # fmt: skip
         return listings.part_page(document, token)
 
 
@@ -256,19 +233,13 @@ class Uploads:
         requests: Sends the requests.
     """
 
-    def __init__(
-        self,
-        client: ServiceClient,
-        service: Service,
-        settings: ObjectSettings,
-        digests: Sequence[str],
-        objects: Objects,
-    ) -> None:
-        self.requests = UploadRequests(client, service, digests, settings.payer)
-        self._service = service
-        self._settings = settings
-        self._digests = digests
+    def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        self._service = objects.service
+        self._settings = objects.settings
+        self.requests = UploadRequests(
+            objects.client, objects.service, objects.digests, objects.settings.payer
+        )
         # The settings of uploads that have options of their own, which their parts need, by id.
         self._open: dict[str, ObjectSettings] = {}
 
@@ -300,25 +271,46 @@ class Uploads:
         Args:
             checksums: The checksums of the whole object.
         """
-        container, name, conditions = upload.container, upload.name, options.conditions
-        self._objects.conditions.check(container, name, conditions)
+        objects, conditions = self._objects, options.conditions
+        objects.check_conditions(upload.container, upload.name, conditions)
         settings = self._settings.overridden(options.extra)
-        token = self._objects.write_headers(options, settings).get(dialect.TOKEN)
-        checksum = dialect.finished_headers(self._service, checksums[self._digests[0]])
+        token = objects.write_headers(options, settings).get(dialect.TOKEN)
+        info = self.complete(upload, parts, checksums, settings, conditions, token)
+        self._open.pop(upload.id, None)
+        _compare_composite(info, parts)
+        return objects.known.note(upload.container, replace(info, write_token=token))
+
+    def complete(
+        self,
+        upload: Upload,
+        parts: Sequence[Part],
+        checksums: Mapping[str, str],
+        settings: ObjectSettings,
+        conditions: Conditions,
+        token: str | None,
+    ) -> ObjectInfo:
+        """Send the last request of an upload; the service copied parts without checksums."""
+        objects, place = self._objects, (upload.container, upload.name)
+        whole, algorithm = {}, ""
+        if checksums:
+            whole = dialect.finished_headers(self._service, checksums[objects.digests[0]])
+            algorithm = dialect.part_checksum(self._service)
         etag = dialect.composite_etag([part.token for part in parts])
         matches = Written(sum(part.size for part in parts), etag, checksums).matches
         info = self.requests.complete(
             upload,
-            complete_body(parts, dialect.part_checksum(self._service)),
-            {**settings.access, **condition_headers(conditions), **checksum},
-            lambda send: self._objects.write(
-                send, container, name, settings, matches, conditions, token, once=True
+            complete_body(parts, algorithm),
+            {**settings.access, **condition_headers(conditions), **whole},
+            lambda send: objects.write(
+                send, *place, settings, matches, conditions, token, once=True
             ),
-            lambda: self._objects.head(container, name, reads=settings.reads),
         )
-        self._open.pop(upload.id, None)
-        _compare_composite(info, parts)
-        return self._objects.known.note(container, replace(info, write_token=token))
+        if info.etag is None:
+            # Some releases of Ceph return none, though the object has one:
+            # https://github.com/ceph/ceph/pull/68364
+            with suppress(StorageError):  # the upload is complete all the same
+                info = objects.head(*place, reads=settings.reads)
+        return info
 
     def abort(self, upload: Upload) -> None:
         """Abort an upload; a missing one is not an error."""
@@ -344,16 +336,6 @@ def _is_ambiguous(document: XMLResponse) -> bool:
     return "EncodingType" not in document.fields and any(
         "%" in row.get("Key", "") for _, row in document.rows
     )
-
-
-def _with_etag(info: ObjectInfo, head: Callable[[], ObjectInfo]) -> ObjectInfo:
-    try:
-        found = head()
-    except StorageError:  # the upload is complete all the same
-        return info
-    if found.etag is None:
-        raise IntegrityError("the response has no ETag of the completed object")
-    return found
 
 
 def _compare_composite(info: ObjectInfo, parts: Sequence[Part]) -> None:

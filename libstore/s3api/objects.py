@@ -6,15 +6,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import (
-    ContainerNotFoundError,
     NotSupportedError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
     ObjectNotFoundError,
     ServiceError,
     StorageError,
 )
+from ..http.message import Response
 from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
 from ..rest.confirming import Protection, Written
+from ..rest.copying import find_missing, require_etag
 from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
 from ..transfer.payload import Payload
@@ -36,7 +39,6 @@ from .errors import error_document
 from .known_objects import KnownObject, KnownObjects, is_young
 from .options import ObjectSettings, tag_headers
 from .service import Service
-from .unverified_conditions import UnverifiedConditions
 from .xml import delete_body
 
 # Up to this size any digest is cheap.
@@ -50,11 +52,8 @@ class Objects:
     """
     The objects of one driver.
 
-    Args:
-        digests: The names of the digests that the driver computes of what it sends.
-
     Attributes:
-        conditions: Checks conditions where the service may ignore them.
+        digests: The names of the digests that the driver computes of what it sends.
         known: The objects that responses have described.
     """
 
@@ -66,16 +65,13 @@ class Objects:
         digests: Sequence[str],
         buckets: Buckets,
     ) -> None:
-        self._client = client
-        self._service = service
-        self._settings = settings
-        self._digests = digests
+        self.client = client
+        self.service = service
+        self.settings = settings
+        self.digests = digests
+        self.known = KnownObjects()
         self._buckets = buckets
         self._reads = settings.reads
-        self.known = KnownObjects()
-        self.conditions = UnverifiedConditions(
-            service.guarded, self._head_once, unique_etags=service.google
-        )
 
     # ------------------------------------------------------------------ reading
 
@@ -96,42 +92,26 @@ class Objects:
             ObjectNotFoundError: The object does not exist.
             ContainerNotFoundError: The bucket does not exist.
         """
+        reads = self._reads if reads is None else reads
         try:
-            return self._head_once(container, name, version, reads)
+            info = self.head_stored(container, name, reads, version)
         except ObjectNotFoundError as error:
             if error.code is None:  # the response to HEAD does not say what is missing
-                self._require_container(container)
+                missing = find_missing([container], self._buckets.head)
+                if missing is not None:
+                    raise missing from None
             raise
-
-    def _require_container(self, container: str) -> None:
-        try:
-            self._buckets.head(container)
-        except ContainerNotFoundError:
-            raise
-        except StorageError:  # permission to read objects does not include the bucket
-            pass
-
-    def _head_once(
-        self,
-        container: str,
-        name: str,
-        version: str | None = None,
-        reads: Mapping[str, str] | None = None,
-    ) -> ObjectInfo:
-        """Send one HEAD request, without checking whether the bucket exists."""
-        reads = self._reads if reads is None else reads
-        info = self.head_stored(container, name, reads, version)
         return self.known.note(container, info)
 
     def head_stored(
         self, container: str, name: str, reads: Mapping[str, str], version: str | None = None
     ) -> ObjectInfo:
-        """Return the object as it is now, without remembering it; see `head` for `reads`."""
-        response = self._client.send(
+        """Do the same as `head`, without checking whether the bucket exists."""
+        response = self.client.send(
             operations.HEAD_OBJECT, container, name,
             query={"versionId": version} if version else None, headers=reads,
         )  # fmt: skip
-        return dialect.object_info(name, response.headers, size_of_head(response), self._service)
+        return dialect.object_info(name, response.headers, size_of_head(response), self.service)
 
     def open(
         self,
@@ -151,17 +131,17 @@ class Objects:
         headers = self._reads
         if conditions.if_match is not None or span != _WHOLE:
             headers = {**headers, **read_headers(span, conditions)}
-        response = self._client.send(
+        response = self.client.send(
             operations.GET_OBJECT, container, name,
             query={"versionId": version} if version else None, headers=headers,
         )  # fmt: skip
         sent, size = sent_span(response)
-        info = dialect.object_info(name, response.headers, size, self._service)
+        info = dialect.object_info(name, response.headers, size, self.service)
         self.known.note(container, info)
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: the response with a
         # range does not have the checksum of the whole object, which a large download needs.
         if (
-            self._service.whole_crc32
+            self.service.whole_crc32
             and not info.checksums
             and conditions.if_match is None
             and (info.size or 0) > threshold
@@ -185,36 +165,41 @@ class Objects:
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         """Write an object with one request."""
-        service, conditions = self._service, options.conditions
-        settings = self._settings.overridden(options.extra) if options.extra else self._settings
+        settings = self.settings.overridden(options.extra) if options.extra else self.settings
         headers = self.write_headers(options, settings)
-        headers |= dialect.checksum_headers(service, payload.digest(service.digest))
-        conditional = conditions != _NONE
-        protection = _UNPROTECTED
-        if conditional:
-            self.conditions.check_before_put(container, name, conditions)
-            headers |= condition_headers(conditions)
-            protection = self.protection(container, name, conditions)
-        token = headers.get(dialect.TOKEN)
+        if options.conditions != _NONE:
+            self.check_conditions(container, name, options.conditions)
+        return self.put_content(container, name, payload, headers, settings, options.conditions)
 
-        def send() -> ObjectInfo:
-            response = self._client.send(
-                operations.PUT_OBJECT, container, name,
-                headers=headers, content=payload, idempotent=not conditional,
-            )  # fmt: skip
-            response.close()
+    def put_content(
+        self,
+        container: str,
+        name: str,
+        payload: Payload,
+        headers: Mapping[str, str],
+        settings: ObjectSettings,
+        conditions: Conditions,
+    ) -> ObjectInfo:
+        """Write an object whose attributes are in the headers."""
+        service, token = self.service, headers.get(dialect.TOKEN)
+        checksum = dialect.checksum_headers(service, payload.digest(service.digest))
+        sent = {**headers, **checksum}
+        protection = _UNPROTECTED
+        if conditions != _NONE:
+            sent |= condition_headers(conditions)
+            protection = self._protection(container, name, conditions)
+
+        def read(response: Response) -> ObjectInfo:
             info = dialect.written_info(name, response.headers, service)
             return info if token is None else replace(info, write_token=token)
 
-        info = self._client.confirmer.write(
-            send,
+        info = self.client.write(
+            operations.PUT_OBJECT, container, name, read,
             lambda: self.head_stored(container, name, settings.reads),
             Written(content=payload, algorithms=("md5", "crc32")).matches,
-            conditions, token, protection,
+            conditions, token, protection, headers=sent, content=payload,
         )  # fmt: skip
-        if conditional and payload.size <= _SMALL:
-            info = self.conditions.probe(send, info, conditions)
-        compare(payload, info, "content", self._digests)
+        compare(payload, info, "content", self.digests)
         return self.known.note(container, info)
 
     def write_headers(self, options: WriteOptions, settings: ObjectSettings) -> dict[str, str]:
@@ -224,10 +209,28 @@ class Objects:
             headers |= tag_headers(options.extra.get("tags"))
         if options.conditions.token is None:
             return headers
-        limit = self._service.limits.max_metadata
+        limit = self.service.limits.max_metadata
         return with_token(headers, options.conditions, dialect.META, limit)
 
-    def protection(
+    def check_conditions(self, container: str, name: str, conditions: Conditions) -> None:
+        """
+        Raise the error of a condition that does not hold, if the service may ignore conditions.
+
+        Such a service would replace an object where it should refuse the write.
+        """
+        if not self.service.guarded or conditions == _NONE:
+            return
+        try:
+            info = self.known.note(container, self.head_stored(container, name, self._reads))
+        except ObjectNotFoundError:
+            if conditions.if_match is not None:
+                raise ObjectChangedError("the object does not exist") from None
+            return
+        if conditions.if_absent:
+            raise ObjectAlreadyExistsError("an object of this name already exists")
+        require_etag(info, conditions.if_match)
+
+    def _protection(
         self, container: str, name: str, conditions: Conditions, known_token: str | None = None
     ) -> Protection:
         """
@@ -236,7 +239,7 @@ class Objects:
         Args:
             known_token: The token of the object of `if_match`, if the caller knows it.
         """
-        client = self._client
+        client = self.client
         known = self.known.find(container, name, conditions)
         if known_token is not None:
             known = KnownObject(known_token)
@@ -248,7 +251,10 @@ class Objects:
             there = client.client_at(client.locate(container, "")).now_there(0.0)
             return is_young(info, there - (client.now() - began))
 
-        return Protection(self.conditions.must_check_before_retry(conditions), may_be_another)
+        # Equal contents have equal ETags, except Google's generations:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        ambiguous = conditions.if_match is not None and not self.service.google
+        return Protection(ambiguous or self.service.guarded, may_be_another)
 
     def write(
         self,
@@ -263,10 +269,10 @@ class Objects:
         once: bool,
     ) -> ObjectInfo:
         """Send the last request of a write until its outcome is known; see `Confirmer.write`."""
-        return self._client.confirmer.write(
+        return self.client.confirmer.write(
             send,
             lambda: self.head_stored(container, name, settings.reads),
-            matches, conditions, token, self.protection(container, name, conditions),
+            matches, conditions, token, self._protection(container, name, conditions),
             once=once,
         )  # fmt: skip
 
@@ -276,13 +282,13 @@ class Objects:
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
         """Delete an object, or one version of it."""
-        self.conditions.check(container, name, conditions)
+        self.check_conditions(container, name, conditions)
         query = {"versionId": version} if version else None
-        headers = {**self._settings.payer, **condition_headers(conditions)}
-        self._client.delete(
+        headers = {**self.settings.payer, **condition_headers(conditions)}
+        self.client.delete(
             operations.DELETE_OBJECT, container, name,
             lambda: self.head_stored(container, name, self._reads),
-            conditions, self.protection(container, name, conditions, conditions.token),
+            conditions, self._protection(container, name, conditions, conditions.token),
             query=query, headers=headers,
         )  # fmt: skip
 
@@ -291,7 +297,7 @@ class Objects:
     ) -> Sequence[DeleteOutcome]:
         """Delete objects, given as name and version, with one request."""
         # XML cannot carry every name: some would arrive as the name of another object.
-        batch = [one for one in targets if self._service.batches and is_xml_text(one[0])]
+        batch = [one for one in targets if self.service.batches and is_xml_text(one[0])]
         try:
             errors = self._send_batch(container, batch) if batch else {}
         except NotSupportedError:  # an endpoint without DeleteObjects
@@ -304,14 +310,14 @@ class Objects:
     ) -> dict[str, StorageError]:
         """Return the errors of the names that were not deleted."""
         body = delete_body(targets)
-        document = self._client.send_xml(
+        document = self.client.send_xml(
             operations.DELETE_OBJECTS, container,
             root="DeleteResult", rows=("Error",), query={"delete": ""},
-            headers={**self._settings.payer, **dialect.body_headers(body)}, content=body,
+            headers={**self.settings.payer, **dialect.body_headers(body)}, content=body,
         )  # fmt: skip
         found: dict[str, StorageError] = {}
         for _, row in document.rows:
-            error = self._client.errors.embedded(error_document(row), None, document.headers)
+            error = self.client.errors.embedded(error_document(row), None, document.headers)
             if not isinstance(error, ObjectNotFoundError):
                 found[row.get("Key", "")] = error
         if found.keys() - {name for name, _ in targets}:

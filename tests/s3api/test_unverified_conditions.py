@@ -51,57 +51,32 @@ def heedless(rclone_server: S3Server) -> Iterator[tuple[Container, list[str]]]:
     yield from watched(rclone_server)
 
 
-def test_enforced_conditions_are_detected(
-    keeping: tuple[Container, list[str]],
-) -> None:
-    """The second write with a condition is sent once more; from the third on one request does."""
-    container, asked = keeping
-    for name, expected in (("a", ["HEAD", "PUT"]), ("b", ["HEAD", "PUT", "PUT"]), ("c", ["PUT"])):
-        container.upload_object(name.encode(), name, if_absent=True)
-        assert expected == asked
-        asked.clear()
-    with pytest.raises(ObjectAlreadyExistsError):
-        container.upload_object(b"other", "c", if_absent=True)
-    assert ["PUT"] == asked
-    asked.clear()
-    obj = container.get_object("a")
-    for content, expected in ((b"1", 2), (b"2", 3), (b"3", 1)):
-        asked.clear()
-        obj = container.upload_object(content, "a", if_match=obj.etag)
-        assert expected == len(asked)
-    with pytest.raises(ObjectChangedError):
-        container.upload_object(b"other", "a", if_match="other")
-    assert [b"3", b"b", b"c"] == [container.read_object(name) for name in "abc"]
+@pytest.fixture(params=["keeping", "heedless"])
+def watched_container(request: pytest.FixtureRequest) -> tuple[Container, list[str]]:
+    found: tuple[Container, list[str]] = request.getfixturevalue(request.param)
+    return found
 
 
-def test_unenforced_conditions_are_always_checked(
-    heedless: tuple[Container, list[str]],
+def test_conditions_are_checked_before_each_write(
+    watched_container: tuple[Container, list[str]],
 ) -> None:
-    container, asked = heedless
-    for name in "abcd":
-        asked.clear()
+    container, asked = watched_container
+    for name in "ab":
         container.upload_object(name.encode(), name, if_absent=True)
-        assert asked[0] == "HEAD"
+        assert ["HEAD", "PUT"] == asked
+        asked.clear()
         with pytest.raises(ObjectAlreadyExistsError):
             container.upload_object(b"other", name, if_absent=True)
-    assert list(b"abcd") == [container.read_object(name)[0] for name in "abcd"]
-
-
-def test_inconclusive_check_of_conditions_is_repeated(played: Server, playing: S3Driver) -> None:
-    missing, busy = answer(status=404), answer(status=503)
-    stored = answer(ETag="x")
-    for steps in ([missing, stored], [missing, stored, busy], [missing, stored]):
-        played.steps.extend(steps)
-        playing.upload_object(b"x", "bucket", "a", if_absent=True)
-        assert not played.steps
-
-
-def test_equal_content_proves_no_condition(played: Server, playing: S3Driver) -> None:
-    """Its ETag is the same, so the condition would still hold."""
-    for _ in range(3):
-        played.steps.extend([answer(ETag='"same"'), answer(ETag='"same"')])
-        playing.upload_object(b"x", "bucket", "a", if_match="same")
-    assert 6 == len(played.seen)
+        assert ["HEAD"] == asked
+        asked.clear()
+    etag = container.get_object("a").etag
+    asked.clear()
+    container.upload_object(b"1", "a", if_match=etag)
+    assert ["HEAD", "PUT"] == asked
+    for other in (etag, "other"):
+        with pytest.raises(ObjectChangedError):
+            container.upload_object(b"other", "a", if_match=other)
+    assert [b"1", b"b"] == [container.read_object(name) for name in "ab"]
 
 
 # ---------------------------------------------------------------------- waiting
