@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from logging import getLogger
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from ... import rest
 from ...errors import ObjectNotFoundError, ServiceError, StorageError
-from ...http.headers import parse_size
-from ...rest.errors import rejects_malformed
 from ...transfer.workers import map_concurrently
 from . import operations
 from .client import ITSELF, SwiftClient
 from .endpoints import path_of
 
-_log = getLogger("libstore")
+_log = logging.getLogger("libstore")
 _WORKERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """
-    The outcome of deletes.
-
-    Attributes:
-        errors: For each object why it still exists, or `None`.
-        existing: How many of the objects existed.
-    """
+class Deleted(NamedTuple):
+    """For each object why it still exists, or `None`; and how many of the objects existed."""
 
     errors: list[StorageError | None]
     existing: int
@@ -44,16 +35,10 @@ class Deleter:
     def delete_one(self, container: str, name: str, version: str | None = None) -> None:
         """Delete one object with one request; raise `ObjectNotFoundError` if there is none."""
         query = {"version-id": version} if version else {}
-
-        def is_gone() -> bool:
-            head = query or ITSELF
-            try:
-                self._client.send(operations.HEAD_OBJECT, container, name, query=head).close()
-            except ObjectNotFoundError:
-                return True
-            return False
-
-        self._client.send_proved(is_gone, operations.DELETE_OBJECT, container, name, query=query)
+        self._client.send_proved(
+            lambda: not self._client.has_object(container, name, query or ITSELF),
+            operations.DELETE_OBJECT, container, name, query=query,
+        )  # fmt: skip
 
     def delete(self, paths: Sequence[str]) -> Deleted:
         """Delete objects, in batches if the cluster has them."""
@@ -104,64 +89,46 @@ class Deleter:
             request_id = self._client.request_id(response.headers)
             return self._client.read_json(operations.BULK_DELETE, response), request_id
 
-        batch = _parse(*self._client.confirmer.run(send, once=False))
-        errors: dict[str, StorageError | None] = dict.fromkeys(paths)
-        failed = [path for path in paths if path in batch.statuses]
-        if not batch.status.startswith("2") and not failed:
+        document, request_id = self._client.confirmer.run(send, once=False)
+        statuses, deleted, missing, status = _parse(document)
+        failed = [path for path in paths if path in statuses]
+        if not status.startswith("2") and not failed:
             raise ServiceError(
-                f"the service deleted none of the objects: {batch.status} {batch.reason}".strip(),
-                request_id=batch.request_id, retryable=batch.status.startswith("5"),
+                f"the service deleted none of the objects: {status}",
+                request_id=request_id, retryable=status.startswith("5"),
             )  # fmt: skip
-        errors |= {path: batch.error(path) for path in failed}
+        errors: dict[str, StorageError | None] = dict.fromkeys(paths)
+        errors |= {path: _error(statuses[path], request_id) for path in failed}
         # Temporary failures and expired tokens are retried as single requests are.
-        again = [path for path in failed if batch.statuses[path].startswith(("401", "5"))]
-        if batch.deleted + batch.missing + len(failed) < len(paths):
+        again = [path for path in failed if statuses[path].startswith(("401", "5"))]
+        if deleted + missing + len(failed) < len(paths):
             # The service gave up before the end, and does not say where.
-            again += [path for path in paths if path not in batch.statuses]
+            again += [path for path in paths if path not in statuses]
         errors |= dict(zip(again, self._delete_singly(again).errors, strict=True))
-        found = [errors[path] for path in paths]
-        return Deleted(found, batch.deleted + len(failed) + len(again))
+        return Deleted([errors[path] for path in paths], deleted + len(failed) + len(again))
 
 
-@dataclass(frozen=True, slots=True)
-class _BatchResponse:
-    """
-    The response to a batch.
-
-    Attributes:
-        statuses: Why objects were not deleted, by their paths.
-        status: The status of the whole.
-    """
-
-    statuses: Mapping[str, str]
-    deleted: int
-    missing: int
-    status: str
-    reason: object
-    request_id: str | None
-
-    def error(self, path: str) -> StorageError | None:
-        """Return why an object still exists; a missing one is no error."""
-        status = self.statuses[path]
-        if status.startswith("404"):
-            return None
-        number = parse_size(status[:3])
-        return ServiceError(
-            f"the service did not delete the object: {status}",
-            status=number, request_id=self.request_id, retryable=(number or 0) >= 500,
-        )  # fmt: skip
-
-
-@rejects_malformed
-def _parse(document: Any, request_id: str | None) -> _BatchResponse:
-    return _BatchResponse(
+@rest.rejects_malformed
+def _parse(document: Any) -> tuple[Mapping[str, str], int, int, str]:
+    """Return the statuses of failures by path, two counts, and the status of the whole."""
+    status, reason = document.get("Response Status", "200"), document.get("Response Body", "")
+    return (
         {unquote(str(path)): str(status) for path, status in document["Errors"]},
         int(document.get("Number Deleted", 0)),
         int(document.get("Number Not Found", 0)),
-        str(document.get("Response Status", "200")),
-        document.get("Response Body", ""),
-        request_id,
+        f"{status} {reason}".strip(),
     )
+
+
+def _error(status: str, request_id: str | None) -> StorageError | None:
+    """Return why an object still exists; a missing one is no error."""
+    if status.startswith("404"):
+        return None
+    number = rest.parse_size(status[:3])
+    return ServiceError(
+        f"the service did not delete the object: {status}",
+        status=number, request_id=request_id, retryable=(number or 0) >= 500,
+    )  # fmt: skip
 
 
 def split_path(path: str) -> tuple[str, str]:

@@ -1,9 +1,4 @@
-"""
-Requests to one account: addressed, with a token, and sent.
-
-The address of the account comes from the login, unless the caller passed it. The features of the
-cluster come from ``/info``, which is requested once, when something first depends on it.
-"""
+"""Requests to one account, whose address comes from the login unless the caller passed it."""
 
 from __future__ import annotations
 
@@ -28,12 +23,11 @@ from ...http.message import Response, Signer
 from ...listing import iterate_pages
 from ...rest.client import Location, RequestOptions, ServiceClient
 from ...rest.copying import find_missing
-from ...rest.dialect import parameters
 from ...rest.operation import Operation, ServiceRequest
 from ...retry import RetryPolicy
-from ...values import Page
+from ...values import ListQuery, Page
 from . import operations
-from .dialect import Row, next_marker, rows_of
+from .dialect import Row, next_marker, page_query, rows_of
 from .endpoints import Endpoint, parse_endpoint, path_of
 from .errors import error_mapper
 from .info import Info, parse_info
@@ -67,7 +61,6 @@ class SwiftClient(ServiceClient):
             self._login = Login(client, login.url, login.path, version, settings.identity)
             self._tokens = TokenCache(self._login, "", self.now)
         self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
-        self._found: tuple[str, Endpoint] | None = None
         self._info: Info | None = None
         self.after_fork()
         renew_after_fork(self)
@@ -91,13 +84,8 @@ class SwiftClient(ServiceClient):
         assert self._tokens is not None
         assert self._login is not None
         self._tokens.get()
-        url = self._login.storage_url()
-        found = self._found
-        if found is None or found[0] != url:
-            insecure = self._settings.insecure
-            found = url, parse_endpoint(url, "the storage's address", insecure=insecure)
-            self._found = found
-        return found[1]
+        url, insecure = self._login.storage_url(), self._settings.insecure
+        return parse_endpoint(url, "the storage's address", insecure=insecure)
 
     @property
     def enforces_conditions(self) -> bool:
@@ -109,7 +97,7 @@ class SwiftClient(ServiceClient):
 
     @property
     def info(self) -> Info:
-        """The features of the cluster."""
+        """The features of the cluster, which are requested when something first needs them."""
         if self._info is None:
             with self._lock:
                 if self._info is None:
@@ -153,6 +141,16 @@ class SwiftClient(ServiceClient):
             self.require_container(container)
             raise
 
+    def has_object(
+        self, container: str, name: str, query: Mapping[str, str] | None = None
+    ) -> bool:
+        """Return whether one request shows that an object exists."""
+        try:
+            self.send(operations.HEAD_OBJECT, container, name, query=query).close()
+        except ObjectNotFoundError:
+            return False
+        return True
+
     def head_container(self, container: str) -> Mapping[str, str]:
         """Return the headers of a container."""
         return self.send(operations.HEAD_CONTAINER, container).headers
@@ -165,19 +163,15 @@ class SwiftClient(ServiceClient):
 
     def rows(self, container: str, prefix: str = "", delimiter: str = "") -> Iterator[Row]:
         """Yield the rows of all objects whose names begin with a prefix."""
+        query = ListQuery(prefix, delimiter=delimiter)
         pages = iterate_pages(
-            lambda token: self.page(container, prefix, token, delimiter),
-            f"objects in {container!r}",
+            lambda token: self.page(container, query, token), f"objects in {container!r}"
         )
         for page in pages:
             yield from page.items
 
-    def page(
-        self, container: str, prefix: str, marker: str | None, delimiter: str = ""
-    ) -> Page[Row]:
+    def page(self, container: str, query: ListQuery, marker: str | None) -> Page[Row]:
         """Return one page of rows, of the size that the cluster chooses."""
-        query = parameters(
-            {"delimiter": delimiter, "format": "json", "marker": marker, "prefix": prefix}
-        )
-        rows = rows_of(self.send_json(operations.LIST_CONTAINER, container, query=query))
+        sent = page_query(query, marker)
+        rows = rows_of(self.send_json(operations.LIST_CONTAINER, container, query=sent))
         return Page(rows, next_marker(rows, marker))

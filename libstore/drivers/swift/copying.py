@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ... import rest
 from ...errors import (
     NotSupportedError,
     ObjectChangedError,
     ObjectNotFoundError,
     ServiceUnavailableError,
 )
-from ...http.encoding import encode_path
-from ...http.headers import clean_etag
 from ...rest.checksums import require_digest
-from ...rest.confirming import Protection
 from ...rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
     require_source,
 )
-from ...rest.dialect import condition_headers
-from ...rest.reading import range_of
-from ...values import Conditions, CopyOptions, GiB, Limits, ObjectInfo, Part, Span, Upload
+from ...rest.reading import read_headers
+from ...values import (
+    Conditions,
+    CopyOptions,
+    GiB,
+    Limits,
+    ObjectInfo,
+    Part,
+    Span,
+    Upload,
+    WriteOptions,
+)
 from . import dialect, operations
 from .batches import Deleter
 from .client import SwiftClient
@@ -33,6 +42,17 @@ from .objects import Objects
 _MAX_WHOLE = GiB
 _PARTS_AT_ONCE = 4
 _FRESH = {"x-fresh-metadata": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A copy to make; source and target are container and name, the headers the target's."""
+
+    source: tuple[str, str]
+    info: ObjectInfo
+    target: tuple[str, str]
+    headers: dict[str, str]
+    options: CopyOptions
 
 
 class Copier:
@@ -59,12 +79,7 @@ class Copier:
         options: CopyOptions,
         limits: Limits,
     ) -> ObjectInfo | None:
-        """
-        Copy an object; `None` if the service cannot pin the copy to the source's ETag.
-
-        Args:
-            source: Container and name, as of the target.
-        """
+        """Copy an object; `None` if the service cannot pin the copy to the source's ETag."""
         info = self._objects.head(*source)
         if source == target:
             return self._copy_onto_itself(target, info, options)
@@ -73,21 +88,19 @@ class Copier:
             raise NotSupportedError(
                 "Ceph's gateway cannot copy large objects; download and upload it"
             )
+        in_parts = (info.size or 0) > min(_MAX_WHOLE, limits.max_put)
         segments: list[str] | None = None
         if options.conditions.if_absent:  # Swift would compare If-None-Match with the source
             self._objects.require_absent(*target)
-        else:
+        elif not in_parts:
             segments = self._large.segments(*target)
         headers = dialect.kept_headers(info, options.metadata, options.content_type)
         headers |= dialect.extra_headers(options.extra)
         if "delete_after" in options.extra:
             headers.pop("x-delete-at", None)
-        headers = self._objects.checked(headers)
-        copy = self._copy_whole
-        if (info.size or 0) > min(_MAX_WHOLE, limits.max_put):
-            copy = self._copy_parts
+        copy = _Copy(source, info, target, self._objects.checked(headers), options)
         try:
-            copied = copy(source, info, target, headers, options)
+            copied = self._copy_parts(copy) if in_parts else self._copy_whole(copy)
         except ObjectChangedError as error:
             if error.status != 412:
                 raise
@@ -108,93 +121,77 @@ class Copier:
             return info
         return self._objects.set_metadata(*target, options.metadata, options.content_type)
 
-    def _copy_whole(
-        self,
-        source: tuple[str, str],
-        info: ObjectInfo,
-        target: tuple[str, str],
-        headers: dict[str, str],
-        options: CopyOptions,
-    ) -> ObjectInfo:
-        conditions = options.conditions
+    def _copy_whole(self, copy: _Copy) -> ObjectInfo:
+        info, conditions = copy.info, copy.options.conditions
         expected = info.checksums.get("md5")
-        sent = dialect.with_token({**headers, **_FRESH}, conditions.token)
+        sent = dialect.with_own({**copy.headers, **_FRESH}, dialect.TOKEN, conditions.token)
 
-        def copy() -> ObjectInfo:
+        def send() -> ObjectInfo:
             try:
                 etag = self._copy_content(
-                    source, info, target, sent, idempotent=not conditions.if_absent
+                    copy, copy.target, sent, Span(), idempotent=not conditions.if_absent
                 )
             except ServiceUnavailableError as error:
                 if error.status == 409 and conditions.if_absent:  # another write was faster
-                    self._objects.require_absent(*target)
+                    self._objects.require_absent(*copy.target)
                 raise
             require_digest(expected, etag, "the copy differs from the source: its MD5")
-            return ObjectInfo(target[1], size=info.size, etag=etag,
+            return ObjectInfo(copy.target[1], size=info.size, etag=etag,
                               checksums=dialect.checksums({}, etag))  # fmt: skip
 
         def matches(found: ObjectInfo) -> bool:
             same = found.size == info.size and expected is not None and found.etag == expected
-            kept = dialect.kept_headers(found, None, None).items() <= headers.items()
+            kept = dialect.kept_headers(found, None, None).items() <= copy.headers.items()
             return same and kept
 
         # No request protects an object that another client wrote after the check.
         return self._client.confirmer.write(
-            copy, lambda: self._objects.head_written(*target), matches,
-            conditions, sent.get(dialect.TOKEN), Protection(checks_first=True),
+            send, lambda: self._objects.head_written(*copy.target), matches,
+            conditions, sent.get(dialect.TOKEN), rest.Protection(checks_first=True),
         )  # fmt: skip
 
     def _copy_content(
         self,
-        source: tuple[str, str],
-        info: ObjectInfo,
+        copy: _Copy,
         target: tuple[str, str],
         headers: dict[str, str],
-        span: Span | None = None,
+        span: Span,
         *,
         idempotent: bool = True,
     ) -> str | None:
-        """Have the service copy an object, or a span of it, and return the copy's ETag."""
+        """Have the service copy a span of the source, and return the ETag of what it stored."""
         # https://docs.openstack.org/swift/latest/middleware.html#module-swift.common.middleware.copy
-        sent = {"x-copy-from": f"/{encode_path(source[0])}/{encode_path(source[1])}", **headers}
-        sent |= condition_headers(Conditions(if_match=info.etag))
-        if span is not None:
-            sent["range"] = range_of(span)
+        container, name = copy.source
+        sent = {"x-copy-from": f"/{rest.encode_path(container)}/{rest.encode_path(name)}"}
+        sent |= {**headers, **read_headers(span, Conditions(if_match=copy.info.etag))}
         try:
             response = self._client.send(
                 operations.COPY_OBJECT, *target, headers=sent, idempotent=idempotent
             )
         except ObjectNotFoundError as error:
-            containers = (target[0], source[0])
+            containers = (target[0], container)
             raise find_missing(containers, self._client.head_container) or error from None
         response.close()
-        return clean_etag(response.headers.get("etag"))
+        return rest.clean_etag(response.headers.get("etag"))
 
-    def _copy_parts(
-        self,
-        source: tuple[str, str],
-        info: ObjectInfo,
-        target: tuple[str, str],
-        headers: dict[str, str],
-        options: CopyOptions,
-    ) -> ObjectInfo:
+    def _copy_parts(self, copy: _Copy) -> ObjectInfo:
         """Copy an object that is too large for one request, segment by segment."""
-        upload = Upload(*target, self._uploads.begin(*target))
-        place = segments_container(target[0])
+        upload = Upload(*copy.target, self._uploads.begin(*copy.target))
+        place = segments_container(upload.container)
         plain = {"content-type": "application/octet-stream", **_FRESH}
 
-        def copy(number: int, span: Span) -> Part:
+        def copy_part(number: int, span: Span) -> Part:
             assert span.stop is not None
             segment = (place, segment_name(upload, number))
-            etag = self._copy_content(source, info, segment, plain, span)
+            etag = self._copy_content(copy, segment, plain, span)
             return Part(number, span.start, span.stop - span.start, etag or "")
 
-        md5 = info.checksums.get("md5")
+        options = WriteOptions(conditions=copy.options.conditions)
         return copy_in_parts(
-            upload, info, self._client.info.limits(DEFAULTS), options.checkpoint,
-            copy=copy,
-            finish=lambda parts: self._uploads.publish(
-                upload, parts, headers, md5, options.conditions
+            upload, copy.info, self._client.info.limits(DEFAULTS), copy.options.checkpoint,
+            copy=copy_part,
+            finish=lambda parts: self._uploads.finish(
+                upload, parts, options, copy.info.checksums, copy.headers
             ),
             abort=self._uploads.abort,
             workers=_PARTS_AT_ONCE,

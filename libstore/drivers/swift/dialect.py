@@ -1,8 +1,4 @@
-"""
-Swift's names of headers and fields, and the records that they are made from and read into.
-
-Pure functions, without requests.
-"""
+"""Swift's headers and rows of listings, and the records that they are made from and read into."""
 
 from __future__ import annotations
 
@@ -13,11 +9,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
+from ... import rest
 from ...arguments import shorten
-from ...errors import InvalidOptionError, ServiceError
-from ...http.headers import clean_etag, parse_epoch, parse_size, parse_timestamp
-from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, parameters, sorted_page
-from ...rest.errors import rejects_malformed
+from ...errors import ServiceError
+from ...rest.dialect import CONTENT_EXTRAS, parameters
 from ...rest.header_text import encode_text, text_of
 from ...values import TOKEN_KEY, ContainerInfo, ListQuery, ObjectInfo, Page, Prefix, WriteOptions
 from .info import Info
@@ -32,6 +27,15 @@ _SWIFT = Info()
 _NOTHING = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of no bytes
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/versioned_writes/object_versioning.py
 _DELETE_MARKER = "application/x-deleted;swift_versions_deleted"
+# The names in `ContainerInfo.extra` of headers.
+_CONTAINER_EXTRAS: Mapping[str, str] = {
+    "x-storage-policy": "storage_policy",
+    "x-container-read": "read_acl",
+    "x-container-write": "write_acl",
+    "x-versions-enabled": "versions",
+    "x-versions-location": "versions_location",
+    "x-history-location": "history_location",
+}
 
 #: One object, prefix or container in a listing, or one entry of a manifest.
 Row: TypeAlias = Mapping[str, Any]
@@ -43,12 +47,8 @@ NEWEST: Mapping[str, str] = {"x-newest": "true"}
 
 
 def encode_key(key: str) -> str:
-    """
-    Return a metadata key as it can be part of a header's name.
-
-    Swift drops headers with an underscore, and proxies may drop others. Everything but letters,
-    digits, dots and hyphens is percent-encoded, as python-swiftclient decodes it.
-    """
+    """Return a metadata key as part of a header's name, which python-swiftclient decodes."""
+    # Swift drops headers with an underscore, and proxies may drop others.
     return quote(key, safe="").replace("_", "%5F").replace("~", "%7E")
 
 
@@ -59,19 +59,15 @@ def decode_key(key: str) -> str:
 
 
 def encode_value(value: str) -> str:
-    """
-    Return a metadata value as it can be the value of a header.
-
-    Swift allows UTF-8. It would lose an empty value, and one that begins or ends with what
-    Python's `str.strip` removes: those are sent as encoded words of RFC 2047.
-    """
-    bytes_as_text = value.encode().decode("latin-1")  # as Swift's own code has it
+    """Return a metadata value as the value of a header: UTF-8, or encoded words of RFC 2047."""
+    # Swift loses an empty value, and what `str.strip` removes from what it reads as Latin-1.
+    bytes_as_text = value.encode().decode("latin-1")
     if value.isascii() or value.startswith("=?") or bytes_as_text != bytes_as_text.strip():
         return encode_text(value)
     return value
 
 
-HEADERS = HeaderDialect(
+HEADERS = rest.HeaderDialect(
     META,
     version="x-object-version-id",
     extra={**CONTENT_EXTRAS, "expires": "expires", "x-robots-tag": "x_robots_tag"},
@@ -82,55 +78,36 @@ HEADERS = HeaderDialect(
 )
 
 
-def check_metadata(headers: Mapping[str, str], info: Info = _SWIFT) -> None:
-    """Raise `InvalidOptionError` for metadata that exceed the limits of Swift or of a cluster."""
+def metadata_fault(headers: Mapping[str, str], info: Info = _SWIFT) -> str:
+    """Return how metadata exceed the limits of Swift or of a cluster; empty if they do not."""
     own = {name: value for name, value in headers.items() if name.startswith(META)}
     if len(own) > info.max_meta_count:
-        raise InvalidOptionError(
+        return (
             f"{len(own)} pairs of metadata are too many; the service stores {info.max_meta_count}"
         )
     for name, value in own.items():
-        key = decode_key(name[len(META) :])
-        size = len(value.encode())
-        if size > info.max_meta_value:
-            raise InvalidOptionError(
-                f"the metadata value of {key!r} takes {size} bytes; the service stores at most"
-                f" {info.max_meta_value}"
+        key = name.removeprefix(META)
+        if len(key) > info.max_meta_name or len(value.encode()) > info.max_meta_value:
+            return (
+                f"the metadata {shorten(decode_key(key))} is too long; the service stores keys of"
+                f" at most {info.max_meta_name} bytes and values of {info.max_meta_value}"
             )
-        if len(name) - len(META) > info.max_meta_name:
-            raise InvalidOptionError(
-                f"the metadata key {key!r} is longer than the {info.max_meta_name} bytes that the"
-                " service allows"
-            )
+    return ""
 
 
-def with_token(headers: Mapping[str, str], token: str | None) -> dict[str, str]:
-    """Return headers with the token of a write, if the user's metadata leave space for it."""
-    return _with_own(headers, TOKEN, token, _SWIFT)
+def with_own(
+    headers: Mapping[str, str], name: str, value: str | None, info: Info = _SWIFT
+) -> dict[str, str]:
+    """Return headers with one of this library, if the user's metadata leave space for it."""
+    found = dict(headers) if value is None else {**headers, name: value}
+    return dict(headers) if metadata_fault(found, info) else found
 
 
 def with_whole_md5(
     headers: Mapping[str, str], etag: str | None, md5: str | None, info: Info = _SWIFT
 ) -> dict[str, str]:
-    """
-    Return headers with the MD5 of a large object, if the user's metadata leave space for it.
-
-    Without it the object is still verified by its segments.
-    """
-    return _with_own(headers, WHOLE_MD5, None if md5 is None else f"{etag}:{md5}", info)
-
-
-def _with_own(
-    headers: Mapping[str, str], name: str, value: str | None, info: Info
-) -> dict[str, str]:
-    if value is None:
-        return dict(headers)
-    found = {**headers, name: value}
-    try:
-        check_metadata(found, info)
-    except InvalidOptionError:
-        return dict(headers)
-    return found
+    """Return headers with the MD5 of a large object, if the user's metadata leave space for it."""
+    return with_own(headers, WHOLE_MD5, f"{etag}:{md5}" if md5 else None, info)
 
 
 # ---------------------------------------------------------------------- requests
@@ -138,9 +115,7 @@ def _with_own(
 
 def write_headers(options: WriteOptions) -> dict[str, str]:
     """Return the headers with the content type, metadata and options of a new object."""
-    headers = HEADERS.write_headers(options) | extra_headers(options.extra)
-    _check_own(headers)
-    return headers
+    return HEADERS.write_headers(options) | extra_headers(options.extra)
 
 
 def kept_headers(
@@ -148,43 +123,41 @@ def kept_headers(
 ) -> dict[str, str]:
     """Return the headers that store again what is stored with an object; see `HeaderDialect`."""
     headers = HEADERS.kept_headers(info, metadata, content_type)
-    _check_own(headers)
     expires = info.extra.get("delete_at")
     if isinstance(expires, datetime):
         headers["x-delete-at"] = str(int(expires.timestamp()))
     return headers
 
 
-def _check_own(headers: Mapping[str, str]) -> None:
-    if WHOLE_MD5 in headers:
-        raise InvalidOptionError("the metadata key 'libstore-md5' is reserved for this library")
-
-
 def extra_headers(extra: Mapping[str, object]) -> dict[str, str]:
     """Return the headers of options that only Swift has."""
     # https://docs.openstack.org/swift/latest/overview_expiring_objects.html
-    headers = {}
-    if "delete_at" in extra:
-        headers["x-delete-at"] = str(extra["delete_at"])
-    if "delete_after" in extra:
-        headers["x-delete-after"] = str(extra["delete_after"])
-    return headers
+    names = {"delete_at": "x-delete-at", "delete_after": "x-delete-after"}
+    return {header: str(extra[name]) for name, header in names.items() if name in extra}
 
 
-def list_query(query: ListQuery, marker: str | None, limit: int) -> dict[str, str]:
-    """Return the parameters of one page."""
+def page_query(query: ListQuery, marker: str | None, limit: int | None = None) -> dict[str, str]:
+    """Return the parameters of one page; without a limit the cluster chooses its size."""
     if marker is None:
         # No name has a NUL: names that sort behind "a\0b" are those that sort behind "a".
         marker = query.start_after.partition("\0")[0]
     return parameters(
         {
             "format": "json",
-            "limit": str(limit),
+            "limit": str(limit or ""),
             "prefix": query.prefix,
             "delimiter": query.delimiter,
             "marker": marker,
         }
     )
+
+
+def version_query(prefix: str, token: str | None, limit: int) -> dict[str, str]:
+    """Return the parameters of one page of versions."""
+    # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
+    version, _, marker = (token or "").partition("\n")
+    place = parameters({"version_marker": version})
+    return {**page_query(ListQuery(prefix), marker, limit), **place, "versions": ""}
 
 
 # ---------------------------------------------------------------------- responses
@@ -208,11 +181,11 @@ def has_unknown_size(headers: Mapping[str, str]) -> bool:
 
 def object_info(name: str, headers: Mapping[str, str], size: int | None) -> ObjectInfo:
     """Return all that the response to a GET or HEAD request has of an object."""
-    etag = clean_etag(headers.get("etag"))
+    etag = rest.clean_etag(headers.get("etag"))
     digests = checksums(headers, etag)
     large = is_large(headers)
     extra: dict[str, object] = {}
-    expires = parse_epoch(headers.get("x-delete-at"))
+    expires = rest.parse_epoch(headers.get("x-delete-at"))
     if expires is not None:
         extra["delete_at"] = expires
     if large:
@@ -236,14 +209,14 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
         etag=etag,
         checksums=digests,
         # The header Last-Modified is this one, rounded up to a second.
-        last_modified=parse_epoch(headers.get("x-timestamp")),
+        last_modified=rest.parse_epoch(headers.get("x-timestamp")),
         extra=extra,
     )
 
 
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
     """Return the fields of a plain object from the response to a write."""
-    etag = clean_etag(headers.get("etag"))
+    etag = rest.clean_etag(headers.get("etag"))
     return HEADERS.written_info(name, headers, etag=etag, checksums=checksums({}, etag))
 
 
@@ -260,23 +233,16 @@ def checksums(headers: Mapping[str, str], etag: str | None) -> dict[str, str]:
 
 def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
     """Return all that the response to a HEAD request has of a container."""
-    extra: dict[str, object] = {}
-    for header, label in (
-        ("x-storage-policy", "storage_policy"),
-        ("x-container-read", "read_acl"),
-        ("x-container-write", "write_acl"),
-        ("x-versions-enabled", "versions"),
-        ("x-versions-location", "versions_location"),
-        ("x-history-location", "history_location"),
-    ):
-        if headers.get(header):
-            extra[label] = headers[header]
     return ContainerInfo(
         name,
-        object_count=parse_size(headers.get("x-container-object-count")),
-        size=parse_size(headers.get("x-container-bytes-used")),
-        created=parse_epoch(headers.get("x-timestamp")),
-        extra=extra,
+        object_count=rest.parse_size(headers.get("x-container-object-count")),
+        size=rest.parse_size(headers.get("x-container-bytes-used")),
+        created=rest.parse_epoch(headers.get("x-timestamp")),
+        extra={
+            label: headers[header]
+            for header, label in _CONTAINER_EXTRAS.items()
+            if headers.get(header)
+        },
         complete=True,
     )
 
@@ -285,28 +251,26 @@ def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
 
 
 def rows_of(document: object) -> Rows:
-    """Return the rows of a listing; a response without a body has none."""
+    """Return the rows of a listing or a manifest; a response without a body has none."""
     if document is None:
         return ()
     if not isinstance(document, list) or not all(map(_is_row, document)):
-        raise ServiceError("the response is not a listing")
+        raise ServiceError("the response is not a listing: it has rows without a name")
     return document
 
 
-def name_of(row: Mapping[str, Any]) -> str:
-    """Return the name in a row."""
-    name = row.get("name")
-    if not isinstance(name, str):
-        raise ServiceError("a row of the service's listing has no name")
-    return name
-
-
 def _is_row(row: object) -> bool:
-    """Return whether this can be a row of a listing, or of a manifest, which may have data."""
-    return isinstance(row, dict) and ("name" in row or "subdir" in row or "data" in row)
+    if not isinstance(row, dict):
+        return False
+    # An entry of a manifest may have data in place of a name.
+    return "data" in row or isinstance(row.get("subdir", row.get("name")), str)
 
 
-@rejects_malformed
+def name_of(row: Row) -> str:
+    """Return the name of an object or a container, or the prefix, in a row."""
+    return str(row.get("subdir", row.get("name", "")))
+
+
 def next_marker(rows: Rows, marker: str | None) -> str | None:
     """
     Return the marker of the page that follows; `None` if this one, being empty, is the last.
@@ -315,15 +279,12 @@ def next_marker(rows: Rows, marker: str | None) -> str | None:
     rows a page whatever the limit is, and its ``/info`` says 10,000.
     https://docs.openstack.org/swift/latest/api/pagination.html
 
-    Args:
-        marker: The marker of this page.
-
     Raises:
-        ServiceError: The page ends no further than the marker, so the listing would not end.
+        ServiceError: The page ends no further than its marker, so the listing would not end.
     """
     if not rows:
         return None
-    last = row_name(rows[-1])
+    last = name_of(rows[-1])
     if marker is not None and last <= marker:
         raise ServiceError(
             f"the service's listing does not advance: the page behind {shorten(marker)} ends with"
@@ -332,36 +293,20 @@ def next_marker(rows: Rows, marker: str | None) -> str | None:
     return last
 
 
-def row_name(row: Mapping[str, Any]) -> str:
-    """Return the name of an object, or the prefix, in a row of a listing."""
-    return str(row["subdir"]) if "subdir" in row else name_of(row)
-
-
-@rejects_malformed
+@rest.rejects_malformed
 def list_page(rows: Rows, query: ListQuery, marker: str | None) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page."""
     items: list[ObjectInfo | Prefix] = [
-        Prefix(row_name(row)) if "subdir" in row else _row_info(row)
+        Prefix(name_of(row)) if "subdir" in row else _row_info(row)
         for row in rows
-        if row_name(row) != marker
+        if name_of(row) != marker
     ]
-    return sorted_page(items, query, next_marker(rows, marker))
+    return rest.sorted_page(items, query, next_marker(rows, marker))
 
 
-def version_query(prefix: str, token: str | None, limit: int) -> dict[str, str]:
-    """Return the parameters of one page of versions."""
-    # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
-    version, _, marker = (token or "").partition("\n")
-    query = {"marker": marker, "prefix": prefix, "version_marker": version}
-    return parameters({"format": "json", "limit": str(limit), **query}) | {"versions": ""}
-
-
+@rest.rejects_malformed
 def version_page(rows: Rows, token: str | None) -> Page[ObjectInfo]:
-    """
-    Return the versions of one page.
-
-    A cluster that keeps no versions lists objects, without a version.
-    """
+    """Return the versions of one page; without versions the objects, which have no version."""
     found = []
     for row in rows:
         version = text_of(row.get("version_id"))
@@ -378,10 +323,10 @@ def version_page(rows: Rows, token: str | None) -> Page[ObjectInfo]:
     return Page(found, f"{version}\n{name_of(rows[-1])}")
 
 
-def _row_info(row: Mapping[str, Any]) -> ObjectInfo:
+def _row_info(row: Row) -> ObjectInfo:
     digest, large = text_of(row.get("hash")), text_of(row.get("slo_etag"))
-    size = parse_size(row.get("bytes"))
-    etag = clean_etag(large) if large else digest
+    size = rest.parse_size(row.get("bytes"))
+    etag = rest.clean_etag(large) if large else digest
     checksums = {"md5": digest} if digest and not large and _MD5.fullmatch(digest) else {}
     if row.get("symlink_path") or (size == 0 and digest == _NOTHING):
         # Dynamic large objects and symlinks are listed as empty objects.
@@ -391,15 +336,7 @@ def _row_info(row: Mapping[str, Any]) -> ObjectInfo:
         size=size,
         etag=etag,
         checksums=checksums,
-        last_modified=parse_timestamp(row.get("last_modified")),
+        last_modified=rest.parse_timestamp(row.get("last_modified")),
         content_type=text_of(row.get("content_type")),
         extra={"static_large_object": True} if large else {},
     )
-
-
-@rejects_malformed
-def container_rows(rows: Rows) -> list[ContainerInfo]:
-    """Return the containers of a listing."""
-    # The counts of objects and bytes in it are updated by a daemon from time to time:
-    # https://docs.openstack.org/swift/latest/overview_architecture.html#updaters
-    return [ContainerInfo(name_of(row)) for row in rows]

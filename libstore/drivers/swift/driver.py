@@ -36,17 +36,14 @@ from . import dialect, operations
 from .batches import Deleter
 from .client import SwiftClient
 from .copying import Copier
-from .endpoints import check_container_name, check_object_name
+from .endpoints import MAX_CONTAINER_NAME
 from .info import DEFAULTS
-from .large_objects import LargeObjects, is_segments_container
+from .large_objects import SUFFIX, LargeObjects
 from .multipart import Uploads
 from .objects import Objects
 from .options import CONTAINER, UPLOAD
 from .public_access import PublicAccess
 from .settings import Settings
-
-# How often a container is emptied before giving up, where other clients keep filling it.
-_ROUNDS = 3
 
 
 class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
@@ -108,23 +105,27 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
 
     @override
     def _check_container_name(self, name: str) -> None:
-        check_container_name(name)
+        self._check_object_name(name)
+        if len(name.encode()) > MAX_CONTAINER_NAME:
+            raise InvalidNameError(
+                f"Swift allows container names of at most {MAX_CONTAINER_NAME} bytes"
+            )
 
     @override
     def _check_object_name(self, name: str) -> None:
-        check_object_name(name)
+        if "\0" in name:
+            raise InvalidNameError(f"Swift cannot store the name {name[:80]!r}: it has a NUL")
 
     # ------------------------------------------------------------------ containers
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        if is_segments_container(name):
+        if name.endswith(SUFFIX):
             raise InvalidNameError(
                 "this name is reserved for the segments of another container's large objects"
             )
-        headers = {}
-        if "storage_policy" in extra:
-            headers["x-storage-policy"] = str(extra["storage_policy"])
+        policy = extra.get("storage_policy")
+        headers = {} if policy is None else {"x-storage-policy": str(policy)}
 
         def create() -> ContainerInfo:
             response = self._client.send(
@@ -155,44 +156,34 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
             lambda: self._client.send(operations.DELETE_CONTAINER, name, idempotent=False).close(),
             lambda: self._head_container(name),
         )
-        if not is_segments_container(name):
+        if not name.endswith(SUFFIX):
             self._large.delete_segments_container(name)
 
     @override
     def _delete_full_container(self, name: str) -> None:
-        for attempt in range(_ROUNDS):
-            self._empty_container(name)
-            try:
-                self._delete_container(name)
-            except ContainerNotEmptyError:
-                if attempt == _ROUNDS - 1:
-                    raise
-                self._end_versions(name)
-            else:
-                return
-
-    def _end_versions(self, name: str) -> None:
-        """Have a container keep no versions in another container, which others may use too."""
-        # https://docs.openstack.org/swift/latest/middleware.html#object-versioning: a delete would
-        # bring back the last version from there.
-        headers = self._client.head_container(name)
-        if headers.get("x-versions-location") or headers.get("x-history-location"):
-            change = {"x-remove-versions-location": "true", "x-remove-history-location": "true"}
-            self._client.send(operations.POST_CONTAINER, name, headers=change).close()
+        self._empty_container(name)
+        try:
+            self._delete_container(name)
+        except ContainerNotEmptyError:
+            # Each delete brings back the last version if another container keeps the versions:
+            # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
+            headers = self._client.head_container(name)
+            if headers.get("x-versions-location") or headers.get("x-history-location"):
+                names = ("x-remove-versions-location", "x-remove-history-location")
+                change = dict.fromkeys(names, "true")
+                self._client.send(operations.POST_CONTAINER, name, headers=change).close()
+            super()._delete_full_container(name)
 
     # ------------------------------------------------------------------ listings
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        query = {"format": "json", "limit": str(self.limits.page_size)}
-        if token is not None:
-            query["marker"] = token
+        query = dialect.page_query(ListQuery(), token, self.limits.page_size)
         rows = self._rows(operations.LIST_ACCOUNT, "", query)
-        found = dialect.container_rows(rows)
-        return Page(
-            [info for info in found if not is_segments_container(info.name)],
-            dialect.next_marker(rows, token),
-        )
+        names = [name for row in rows if not (name := dialect.name_of(row)).endswith(SUFFIX)]
+        # The counts of objects and bytes in it are updated by a daemon from time to time:
+        # https://docs.openstack.org/swift/latest/overview_architecture.html#updaters
+        return Page(list(map(ContainerInfo, names)), dialect.next_marker(rows, token))
 
     @override
     def _list_page(
@@ -201,7 +192,7 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
         if "\0" in query.prefix:  # no name has one
             self._client.require_container(container)
             return Page([])
-        parameters = dialect.list_query(query, token, min(limit, self.limits.page_size))
+        parameters = dialect.page_query(query, token, min(limit, self.limits.page_size))
         rows = self._rows(operations.LIST_CONTAINER, container, parameters)
         return dialect.list_page(rows, query, token)
 

@@ -16,7 +16,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 
+from ... import rest
 from ...errors import (
     AccessDeniedError,
     ContainerNotEmptyError,
@@ -25,20 +27,18 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import parse_size
 from ...http.json import parse_json
-from ...rest.errors import rejects_malformed
 from ...values import Composite, ObjectInfo, Part, Upload
 from . import operations
-from .batches import Deleter
+from .batches import Deleter, split_path
 from .client import ITSELF, SwiftClient
 from .dialect import NEWEST, Rows, is_large, name_of, rows_of
+from .endpoints import MAX_CONTAINER_NAME
 
 _log = logging.getLogger("libstore")
 
-#: The end of the name of a container of segments.
+#: The end of the name of a container with the segments of this library's large objects.
 SUFFIX = "_libstore_segments"
-_MAX_NAME = 256
 #: The beginning of the names of markers.
 MARKERS = "uploads/"
 _SEGMENTS = "segments/"
@@ -50,14 +50,9 @@ _SEGMENTS = "segments/"
 def segments_container(container: str) -> str:
     """Return the container that has the segments of a container's large objects."""
     name = container + SUFFIX
-    if len(name.encode()) <= _MAX_NAME:
+    if len(name.encode()) <= MAX_CONTAINER_NAME:
         return name
     return hashlib.sha256(container.encode()).hexdigest() + SUFFIX
-
-
-def is_segments_container(name: str) -> bool:
-    """Return whether a container has the segments of this library's large objects."""
-    return name.endswith(SUFFIX)
 
 
 def prefix_of(name: str, upload_id: str = "") -> str:
@@ -73,15 +68,11 @@ def segment_name(upload: Upload, number: int) -> str:
 
 
 def belongs_to(container: str, name: str, path: str) -> bool:
-    """
-    Return whether a segment was written for this object and no other, by its path.
-
-    Segments of python-swiftclient and of Swift's S3 API are below the object's name, in a
-    container that is named after the object's.
-    """
-    place, _, segment = path.removeprefix("/").partition("/")
+    """Return whether a segment was written for this object and no other, by its path."""
+    place, segment = split_path(path)
     if place == segments_container(container):
         return segment.startswith(prefix_of(name))
+    # Those of python-swiftclient and of Swift's S3 API are below the object's name.
     return place in {f"{container}_segments", f"{container}+segments"} and segment.startswith(
         f"{name}/"
     )
@@ -119,18 +110,18 @@ def _paths(entries: Rows | None) -> list[str]:
     return [str(row.get("name", "")) for row in entries or ()]
 
 
-@rejects_malformed
+@rest.rejects_malformed
 def _composite_of(entries: Rows | None) -> Composite | None:
     """Return the digests in a manifest; `None` if it names not only segments."""
-    if not entries or any(
-        row.get("range") or row.get("sub_slo") or "data" in row for row in entries
-    ):
-        return None
-    digests = [str(row.get("hash", "")) for row in entries]
-    if not all(len(digest) == 32 for digest in digests):
-        return None
-    sizes = [size for row in entries if (size := parse_size(row.get("bytes"))) is not None]
-    return Composite("md5", sizes, digests) if len(sizes) == len(digests) else None
+    sizes, digests = [], []
+    for row in entries or ():
+        size, digest = rest.parse_size(row.get("bytes")), str(row.get("hash", ""))
+        whole = not (row.get("range") or row.get("sub_slo") or "data" in row)
+        if size is None or len(digest) != 32 or not whole:
+            return None
+        sizes.append(size)
+        digests.append(digest)
+    return Composite("md5", sizes, digests) if sizes else None
 
 
 # ---------------------------------------------------------------------- requests
@@ -150,9 +141,7 @@ class LargeObjects:
         Ceph's gateway returns no entries of a manifest, for which this returns `None`:
         https://github.com/ceph/ceph/pull/70699
         """
-        query = {"multipart-manifest": "get"}
-        if version is not None:
-            query["version-id"] = version
+        query = {"multipart-manifest": "get", **({"version-id": version} if version else {})}
         # Segments are deleted by it, so that an older one of another server must not be used.
         try:
             response = self._client.send(
@@ -160,20 +149,19 @@ class LargeObjects:
             )
         except ObjectNotFoundError:
             return ()
-        try:
+        with closing(response):
             if not is_large(response.headers):
                 return ()
             body = response.read(self._client.max_document)
+        try:
             return rows_of(parse_json(body)) if body.strip() else None
         except ValueError:
             raise ServiceError("the manifest of a large object is not JSON") from None
-        finally:
-            response.close()
 
     def find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:
         """Return the digests of an object's segments, if its manifest is still the same."""
         found = _composite_of(self.manifest(container, name, info.version))
-        return found if found is not None and etag_of(found.digests) == info.etag else None
+        return found if found and etag_of(found.digests) == info.etag else None
 
     # ------------------------------------------------------------------ segments
 
@@ -204,28 +192,22 @@ class LargeObjects:
 
     def _finished(self, container: str, name: str) -> list[str]:
         """Return the paths of the segments of all finished uploads of an object."""
-        segments = segments_container(container)
-        unfinished: dict[str, bool] = {}
-        found = []
-        for row in self._client.rows(segments, prefix_of(name)):
-            pieces = name_of(row).split("/")
-            if len(pieces) < 3:  # another program's
-                continue
-            upload_id = pieces[2]
-            if upload_id not in unfinished:
-                unfinished[upload_id] = self.is_unfinished(Upload(container, name, upload_id))
-            if not unfinished[upload_id]:
-                found.append(f"/{segments}/{name_of(row)}")
-        return found
+        place = segments_container(container)
+        names = [name_of(row) for row in self._client.rows(place, prefix_of(name))]
+        ids = {segment: segment.split("/")[2] for segment in names if segment.count("/") > 1}
+        unfinished = {
+            upload_id: self.is_unfinished(Upload(container, name, upload_id))
+            for upload_id in dict.fromkeys(ids.values())
+        }
+        return [
+            f"/{place}/{segment}"
+            for segment, upload_id in ids.items()
+            if not unfinished[upload_id]
+        ]
 
     def is_unfinished(self, upload: Upload) -> bool:
         """Return whether an upload has a marker."""
-        place = segments_container(upload.container)
-        try:
-            self._client.send(operations.HEAD_OBJECT, place, MARKERS + upload.id).close()
-        except ObjectNotFoundError:
-            return False
-        return True
+        return self._client.has_object(segments_container(upload.container), MARKERS + upload.id)
 
     def segments_elsewhere(self, container: str, info: ObjectInfo) -> list[str]:
         """Return the segments of an object that are not in the container of segments."""
@@ -239,13 +221,9 @@ class LargeObjects:
     def keeps_versions(self, container: str) -> bool:
         """Return whether a container has or may have versions of its objects."""
         headers = self._client.head_container(container)
-        # After versioning is disabled, the header x-versions-enabled is still there, and so are
-        # the versions.
-        return bool(
-            headers.get("x-versions-location")
-            or headers.get("x-history-location")
-            or "x-versions-enabled" in headers
-        )
+        # After versioning is disabled, the header x-versions-enabled and the versions stay.
+        others = headers.get("x-versions-location") or headers.get("x-history-location")
+        return bool(others) or "x-versions-enabled" in headers
 
     def prefixes(self, container: str) -> set[str]:
         """Return `prefix_of` of all objects that have segments in the container of segments."""

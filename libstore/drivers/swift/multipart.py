@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
+from ... import rest
 from ...errors import (
     AccessDeniedError,
     ContainerNotFoundError,
@@ -16,13 +18,12 @@ from ...errors import (
     ServiceError,
     StorageError,
 )
-from ...http.headers import clean_etag, parse_size, parse_timestamp
 from ...listing import iterate_pages
 from ...rest.checksums import require_digest
-from ...rest.confirming import Written, is_lost
+from ...rest.confirming import is_lost
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
-from ...values import Conditions, ObjectInfo, Page, Part, Upload, WriteOptions
+from ...values import ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
 from .batches import Deleter
 from .client import SwiftClient
@@ -36,7 +37,7 @@ from .large_objects import (
     segment_name,
     segments_container,
 )
-from .objects import Objects, Put, require_written
+from .objects import Objects
 
 _log = logging.getLogger("libstore")
 
@@ -117,7 +118,7 @@ class Uploads:
             content=payload,
         )  # fmt: skip
         response.close()
-        etag = clean_etag(response.headers.get("etag"))
+        etag = rest.clean_etag(response.headers.get("etag"))
         require_digest(
             digest, etag, f"the service stored different bytes for part {number}: their MD5"
         )
@@ -131,24 +132,24 @@ class Uploads:
             )
         parts = []
         offset = 0
-        prefix = prefix_of(upload.name, upload.id)
-        for row in self._client.rows(segments_container(upload.container), prefix):
-            digest, size = str(row.get("hash", "")), parse_size(row.get("bytes"))
-            number = parse_size(dialect.name_of(row).removeprefix(prefix))
+        for row in self._rows(upload):
+            name, digest = dialect.name_of(row), str(row.get("hash", ""))
+            size = rest.parse_size(row.get("bytes"))
+            number = rest.parse_size(name.rpartition("/")[2])
             if number is None or size is None:
-                raise ServiceError(
-                    f"{dialect.name_of(row)!r}, among the segments of an upload, has no number or"
-                    " no size"
-                )
+                raise ServiceError(f"the segment {name!r} of an upload has no number or no size")
             parts.append(Part(number, offset, size, digest, {"md5": digest}))
             offset += size
         return Page(parts)
 
     def _segments(self, upload: Upload) -> Iterator[str]:
-        """Yield the paths of the segments of an upload."""
+        """Return the paths of the segments of an upload."""
         place = segments_container(upload.container)
-        for row in self._client.rows(place, prefix_of(upload.name, upload.id)):
-            yield f"/{place}/{dialect.name_of(row)}"
+        return (f"/{place}/{dialect.name_of(row)}" for row in self._rows(upload))
+
+    def _rows(self, upload: Upload) -> Iterator[dialect.Row]:
+        prefix = prefix_of(upload.name, upload.id)
+        return self._client.rows(segments_container(upload.container), prefix)
 
     # ------------------------------------------------------------------ the end
 
@@ -158,26 +159,19 @@ class Uploads:
         parts: Sequence[Part],
         options: WriteOptions,
         checksums: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
-        """Publish the object that consists of the parts."""
-        headers = dialect.write_headers(options)
-        return self.publish(upload, parts, headers, checksums.get("md5"), options.conditions)
-
-    def publish(
-        self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str],
-        md5: str | None, conditions: Conditions,
-    ) -> ObjectInfo:  # fmt: skip
         """
         Write the manifest; then delete the marker, and the segments of the replaced object.
 
         Args:
-            headers: The headers of the object.
-            md5: The MD5 of the whole content, if it is known.
+            headers: The headers of the object, if they are not those of the options.
         """
-        etag = etag_of(part.token for part in parts)
-        tokened = dialect.with_token(headers, conditions.token)
+        given = dialect.write_headers(options) if headers is None else headers
+        etag, md5 = etag_of(part.token for part in parts), checksums.get("md5")
+        tokened = dialect.with_own(given, dialect.TOKEN, options.conditions.token)
         sent = dialect.with_whole_md5(tokened, etag, md5, self._client.info)
-        self._expire_segments(upload, parts, headers)
+        self._expire_segments(upload, parts, given)
         body = manifest_body(segments_container(upload.container), upload, parts)
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
@@ -187,16 +181,14 @@ class Uploads:
             require_digest(etag, info.etag, "the service combined different parts: the ETag")
             return replace(info, checksums={"md5": md5} if md5 else {})
 
-        place = (upload.container, upload.name)
-        write = self._objects.confirmed(*place, put, Written(etag=etag))
-        if conditions.if_absent:
-            token = tokened.get(dialect.TOKEN)
-            info: ObjectInfo | None = self._objects.write_new(*place, put, conditions, token)
-        else:
-            info = self._objects.try_new(write)
-        if info is None:
-            return self._replace(upload, write)
+        rivals: list[Upload] = []
+        info = self._objects.write(
+            upload.container, upload.name, put, rest.Written(etag=etag), options.conditions,
+            tokened.get(dialect.TOKEN), own=prefix_of(upload.name, upload.id),
+            before_replacing=lambda: rivals.extend(self._rivals(upload)),
+        )  # fmt: skip
         self._unmark(upload)
+        self._remove_superseded(upload, rivals)
         return info
 
     def _put_manifest(
@@ -213,21 +205,7 @@ class Uploads:
                 self._client.require_container(upload.container)
             raise
         response.close()
-        if not idempotent:
-            require_written(response)
         return dialect.written_info(upload.name, response.headers)
-
-    def _replace(self, upload: Upload, put: Put) -> ObjectInfo:
-        """Write a manifest in place of an object, and delete the segments of that object."""
-        rivals = self._rivals(upload)
-        # The manifest may have been written already, by an attempt whose response was lost.
-        own = prefix_of(upload.name, upload.id)
-        segments = self._large.segments(upload.container, upload.name) or ()
-        info = put({}, True)
-        self._unmark(upload)
-        self._deleter.remove(path for path in segments if own not in path)
-        self._remove_superseded(upload, rivals)
-        return info
 
     def _expire_segments(
         self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]
@@ -237,7 +215,7 @@ class Uploads:
         expiry = {
             name: str(seconds + _EXPIRY_MARGIN)
             for name in ("x-delete-at", "x-delete-after")
-            if (seconds := parse_size(headers.get(name))) is not None
+            if (seconds := rest.parse_size(headers.get(name))) is not None
         }
         if not expiry:
             return
@@ -254,8 +232,7 @@ class Uploads:
     def _rivals(self, upload: Upload) -> list[Upload]:
         """Return the other unfinished uploads of the same object."""
         pages = iterate_pages(
-            lambda token: self.list(upload.container, token),
-            f"uploads in {upload.container!r}",
+            lambda token: self.list(upload.container, token), f"uploads in {upload.container!r}"
         )
         try:
             found = [one for page in pages for one in page.items]
@@ -264,17 +241,10 @@ class Uploads:
         return [one for one in found if one.name == upload.name and one.id != upload.id]
 
     def _remove_superseded(self, upload: Upload, rivals: Sequence[Upload]) -> None:
-        """
-        Delete the segments of the uploads that lost, if two or more replaced one object.
-
-        Each of them deletes the segments of the object that was there before it wrote, which may
-        not be those of another one's object. So each checks once more after its own marker is
-        deleted: the last one to do so knows which uploads have ended, and whose segments the
-        object consists of.
-
-        Args:
-            rivals: Unfinished shortly before this upload was finished.
-        """
+        """Delete the segments of the uploads that lost, if two or more replaced one object."""
+        # Each of them deletes the segments of the object that it found, which may not be those of
+        # another one's object. So each checks once more after its own marker is deleted: the last
+        # one to do so knows which uploads have ended, and which segments the object has.
         try:
             if not rivals or self._large.keeps_versions(upload.container):
                 return
@@ -292,7 +262,7 @@ class Uploads:
     def list(self, container: str, token: str | None) -> Page[Upload]:
         """Return one page of the uploads that have a marker."""
         try:
-            page = self._client.page(segments_container(container), MARKERS, token)
+            page = self._client.page(segments_container(container), ListQuery(MARKERS), token)
         except ContainerNotFoundError:
             self._client.require_container(container)
             return Page([])
@@ -301,7 +271,7 @@ class Uploads:
                 container,
                 unquote(str(row.get("content_type", "")).rpartition(_NAME)[2]),
                 dialect.name_of(row).removeprefix(MARKERS),
-                parse_timestamp(str(row.get("last_modified"))),
+                rest.parse_timestamp(str(row.get("last_modified"))),
             )
             for row in page.items
         ]
@@ -309,6 +279,7 @@ class Uploads:
 
     def abort(self, upload: Upload) -> None:
         """Delete the marker of an upload, and its segments unless the object consists of them."""
+        place = segments_container(upload.container)
         try:
             paths = list(self._segments(upload))
         except ContainerNotFoundError:
@@ -320,15 +291,8 @@ class Uploads:
                     if error is not None:
                         raise error
         self._unmark(upload)
-        self._delete_if_orphaned(upload.container)
-
-    def _delete_if_orphaned(self, container: str) -> None:
-        """Delete a container of segments if it is empty and the objects' container is deleted."""
         try:
-            self._client.require_container(container)
-        except ContainerNotFoundError:
-            place = segments_container(container)
-            try:
+            self._client.require_container(upload.container)
+        except ContainerNotFoundError:  # its container of segments may have been created since
+            with suppress(StorageError):  # it is in use, or deleted
                 self._client.send(operations.DELETE_CONTAINER, place).close()
-            except StorageError:  # it is in use, or deleted
-                pass

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
+from ... import rest
 from ...errors import (
     InvalidOptionError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ObjectNotFoundError,
-    ServiceError,
     StorageError,
 )
-from ...http.encoding import encode_path
-from ...http.message import Response
-from ...rest.confirming import Protection, Written
 from ...rest.copying import changed_info
-from ...rest.reading import read_headers, sent_span, size_of_head
 from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import (
@@ -46,14 +43,6 @@ _MANIFESTS_AT_ONCE = 4
 _IF_ABSENT = {"if-none-match": "*"}
 
 
-def require_written(response: Response) -> None:
-    """Raise `ServiceError` if the object that is stored is the newer one of another write."""
-    # The proxy sends 202 where a server of objects has one with a later time:
-    # https://github.com/openstack/swift/blob/master/swift/proxy/controllers/obj.py
-    if response.status == 202:
-        raise ServiceError("the service has a newer object of this name", status=202)
-
-
 class Objects:
     """The objects of one account."""
 
@@ -67,19 +56,14 @@ class Objects:
     def head(
         self, container: str, name: str, version: str | None = None, *, newest: bool = False
     ) -> ObjectInfo:
-        """
-        Return all attributes of an object.
-
-        Args:
-            newest: Request all copies of the object, and return the newest one.
-        """
+        """Return all attributes of an object, on demand by comparing all of its copies."""
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         response = self._client.send_to_object(
             operations.HEAD_OBJECT, container, name,
             query={"version-id": version} if version else None,
             headers=dialect.NEWEST if newest else None,
         )  # fmt: skip
-        return dialect.object_info(name, response.headers, size_of_head(response))
+        return dialect.object_info(name, response.headers, rest.size_of_head(response))
 
     def open(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
@@ -88,7 +72,7 @@ class Objects:
         response = self._client.send_to_object(
             operations.GET_OBJECT, container, name,
             query={"version-id": version} if version else None,
-            headers=read_headers(span, conditions),
+            headers=rest.read_headers(span, conditions),
         )  # fmt: skip
         if dialect.has_unknown_size(response.headers):
             response.close()
@@ -96,17 +80,14 @@ class Objects:
                 "a dynamic large object of more segments than the cluster lists on one page cannot"
                 f" be read; read the segments, {response.headers['x-object-manifest']}*"
             )
-        sent, size = sent_span(response)
+        sent, size = rest.sent_span(response)
         info = dialect.object_info(name, response.headers, size)
         return Reading(info, sent, response, response.close)
 
     def require_absent(self, container: str, name: str) -> None:
         """Raise `ObjectAlreadyExistsError` if there is an object of this name."""
-        try:  # also if it is a symlink without a target
-            self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF).close()
-        except ObjectNotFoundError:
-            return
-        raise ObjectAlreadyExistsError("an object of this name already exists")
+        if self._client.has_object(container, name, ITSELF):  # even a symlink without a target
+            raise ObjectAlreadyExistsError("an object of this name already exists")
 
     # ------------------------------------------------------------------ writing
 
@@ -114,9 +95,8 @@ class Objects:
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
         """Write an object with one request; delete the segments of the one that it replaces."""
-        conditions = options.conditions
         headers = self.checked(dialect.write_headers(options))
-        headers = dialect.with_token(headers, conditions.token)
+        headers = dialect.with_own(headers, dialect.TOKEN, options.conditions.token)
         md5 = headers["etag"] = payload.digest("md5")
 
         def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
@@ -125,61 +105,67 @@ class Objects:
                 headers={**headers, **condition}, content=payload, idempotent=idempotent,
             )  # fmt: skip
             response.close()
-            if not idempotent:
-                require_written(response)
             return dialect.written_info(name, response.headers)
 
-        if conditions.if_absent:
-            token = headers.get(dialect.TOKEN)
-            return self.write_new(container, name, put, conditions, token)
-        write = self.confirmed(container, name, put, Written(payload.size, md5))
-        info = self.try_new(write) if payload.size <= _OPTIMISTIC else None
-        if info is None:
-            segments = self._large.segments(container, name)
-            info = write({}, True)
-            self._deleter.remove(segments or ())
-        return info
-
-    def write_new(
-        self, container: str, name: str, put: Put, conditions: Conditions, token: str | None
-    ) -> ObjectInfo:
-        """Write where no object may exist."""
-        enforced = self._client.enforces_conditions
-        if not enforced:
-            self.require_absent(container, name)
-        return self._client.confirmer.write(
-            lambda: put(_IF_ABSENT, False), lambda: self.head_written(container, name),
-            Written().matches, conditions, token, Protection(checks_first=not enforced),
+        return self.write(
+            container, name, put, rest.Written(payload.size, md5), options.conditions,
+            headers.get(dialect.TOKEN), optimistic=payload.size <= _OPTIMISTIC,
         )  # fmt: skip
 
-    def try_new(self, put: Put) -> ObjectInfo | None:
-        """Write if no object exists; otherwise, or if conditions do not work, return `None`."""
-        if not self._client.enforces_conditions:
-            return None
-        try:
-            return put(_IF_ABSENT, True)
-        except ObjectAlreadyExistsError:  # perhaps by an earlier attempt, which does not matter
-            return None
+    def write(
+        self, container: str, name: str, put: Put, written: rest.Written, conditions: Conditions,
+        token: str | None, *, optimistic: bool = True, own: str | None = None,
+        before_replacing: Callable[[], object] | None = None,
+    ) -> ObjectInfo:  # fmt: skip
+        """
+        Write an object, and delete the segments of the one that it replaces.
 
-    def confirmed(self, container: str, name: str, put: Put, written: Written) -> Put:
-        """Return a write that is checked once if its response does not prove it."""
-        return lambda *given: self._client.confirmer.write(
-            lambda: put(*given), lambda: self.head_written(container, name), written.matches
-        )
+        Args:
+            token: The token that the write stores.
+            optimistic: Try first to write where no object exists.
+            own: The beginning of the names of segments to keep, since the object to replace may
+                have been written by an attempt whose response was lost.
+            before_replacing: Called if an object may have to be replaced.
+        """
+        confirmer, enforced = self._client.confirmer, self._client.enforces_conditions
+        head = partial(self.head_written, container, name)
+        if conditions.if_absent:
+            if not enforced:
+                self.require_absent(container, name)
+            return confirmer.write(
+                lambda: put(_IF_ABSENT, False), head, written.matches, conditions, token,
+                rest.Protection(checks_first=not enforced),
+            )  # fmt: skip
+        if enforced and optimistic:
+            try:
+                return confirmer.write(lambda: put(_IF_ABSENT, True), head, written.matches)
+            except ObjectAlreadyExistsError:  # perhaps by an earlier attempt of this write
+                pass
+        if before_replacing is not None:
+            before_replacing()
+        segments = self._large.segments(container, name) or ()
+        info = confirmer.write(lambda: put({}, True), head, written.matches)
+        self._deleter.remove(path for path in segments if own is None or own not in path)
+        return info
 
     def head_written(self, container: str, name: str) -> ObjectInfo:
         """Return the object that is stored after a write, from its newest copy."""
         response = self._client.send(
             operations.HEAD_OBJECT, container, name, headers=dialect.NEWEST
         )
-        return dialect.object_info(name, response.headers, size_of_head(response))
+        return dialect.object_info(name, response.headers, rest.size_of_head(response))
 
     def checked(self, headers: dict[str, str]) -> dict[str, str]:
-        """Return headers if the cluster can store their metadata; see `dialect.check_metadata`."""
-        try:
-            dialect.check_metadata(headers)
-        except InvalidOptionError:  # unless this cluster allows more
-            dialect.check_metadata(headers, self._client.info)
+        """Return headers if the cluster can store their metadata."""
+        if dialect.WHOLE_MD5 in headers:
+            raise InvalidOptionError(
+                "the metadata key 'libstore-md5' is reserved for this library"
+            )
+        # A cluster may allow more than Swift by default.
+        if dialect.metadata_fault(headers):
+            fault = dialect.metadata_fault(headers, self._client.info)
+            if fault:
+                raise InvalidOptionError(fault)
         return headers
 
     def set_metadata(
@@ -199,13 +185,12 @@ class Objects:
                 f" {info.extra['symlink_target']}"
             )
         headers = self.checked(dialect.kept_headers(info, metadata, content_type))
-        headers = dialect.with_token(headers, info.write_token)
+        headers = dialect.with_own(headers, dialect.TOKEN, info.write_token)
         if info.extra.get("static_large_object"):
             headers = dialect.with_whole_md5(headers, info.etag, info.checksums.get("md5"))
         manifest = info.extra.get("dynamic_large_object")
         if isinstance(manifest, str):
-            headers["x-object-manifest"] = encode_path(manifest)
-
+            headers["x-object-manifest"] = rest.encode_path(manifest)
         changed = changed_info(info, metadata, content_type)
 
         def is_changed() -> bool:
@@ -249,16 +234,13 @@ class Objects:
     def delete_versions(
         self, container: str, versions: Sequence[ObjectInfo]
     ) -> Sequence[DeleteOutcome]:
-        """
-        Delete the objects of a container that is about to be deleted, and leave their versions.
-
-        Segments of other programs are deleted here, and this library's with their container.
-        """
-        large = [info for info in versions if info.extra.get("static_large_object")]
+        """Delete the objects of a container that is about to be deleted; leave their versions."""
+        # Segments of other programs are deleted here, and this library's with their container.
         segments = map_concurrently(
             lambda info: self._large.segments_elsewhere(container, info),
-            large, _MANIFESTS_AT_ONCE,
-        )  # fmt: skip
+            [info for info in versions if info.extra.get("static_large_object")],
+            _MANIFESTS_AT_ONCE,
+        )
         names = [info.name for info in versions if info.version is None]
         found = self._deleter.delete([f"/{container}/{name}" for name in names]).errors
         errors = dict(zip(names, found, strict=True))

@@ -234,13 +234,13 @@ def test_large_object_without_a_manifest_on_ceph(server: Server, ceph: SwiftDriv
     prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
     rows = [{"name": f"{prefix}/{upload}/00000001"} for upload in ("old", "new")]
     server.steps.extend(
-        [said(200, **large), said(200, **large), said(200, json.dumps(rows).encode()), said(404),
-         said(200), said(200, b"[]"), said(204), said(204), said(204)]
+        [said(200, **large), said(200, **large), said(200, json.dumps(rows).encode()),
+         said(200, b"[]"), said(404), said(200), said(204), said(204), said(204)]
     )  # fmt: skip
     ceph.delete_object(ceph.object("c", "a"))
     asked = lines(server)
-    assert asked[3].endswith("/uploads/old")
-    assert asked[4].endswith("/uploads/new")
+    assert asked[4].endswith("/uploads/old")
+    assert asked[5].endswith("/uploads/new")
     assert f"DELETE /swift/v1/c_libstore_segments/{prefix}/old/00000001" == asked[-1]
     assert 9 == len(asked)
 

@@ -366,7 +366,7 @@ def test_a_copy_in_parts_that_fails_leaves_no_segment(
 ) -> None:
     source = container.upload_object(LARGE, "a")
     before = segments_of(container)
-    monkeypatch.setattr(Uploads, "publish", _refuse)
+    monkeypatch.setattr(Uploads, "finish", _refuse)
     with pytest.raises(IntegrityError):
         source.copy(container, "b")
     assert before == segments_of(container)
