@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
+from ... import rest
 from ...errors import InvalidOptionError
-from ...http.headers import clean_etag, parse_date, parse_size
-from ...rest.checksums import hex_digest, key_headers
-from ...rest.client import XMLResponse
-from ...rest.dialect import CONTENT_EXTRAS, HeaderDialect, ascii_value, metadata_size, with_token
+from ...rest.checksums import key_headers
+from ...rest.dialect import CONTENT_EXTRAS, ascii_value, metadata_size
 from ...rest.header_text import EMPTY, encode_text
 from ...values import (
     TOKEN_KEY,
@@ -73,7 +72,7 @@ def _encode_value(value: str) -> str:
     return encode_text(value) if value else EMPTY
 
 
-HEADERS = HeaderDialect(
+HEADERS = rest.HeaderDialect(
     META,
     content={
         "content_type": "x-ms-blob-content-type",
@@ -126,7 +125,7 @@ def _with_token(headers: Mapping[str, str], conditions: Conditions) -> dict[str,
         raise InvalidOptionError(
             f"the metadata has {size} bytes when encoded as ASCII; Azure allows {_MAX_METADATA}"
         )
-    return with_token(headers, conditions, META, _MAX_METADATA)
+    return rest.with_token(headers, conditions, META, _MAX_METADATA)
 
 
 def write_headers(options: WriteOptions) -> dict[str, str]:
@@ -202,7 +201,7 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
         name,
         headers,
         size,
-        etag=clean_etag(headers.get("etag")),
+        etag=rest.clean_etag(headers.get("etag")),
         checksums=_checksums(md5, blob_type),
         extra={"content_md5": md5} if md5 and blob_type not in _DIGEST_TYPES else None,
     )
@@ -213,15 +212,15 @@ def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) 
     return HEADERS.written_info(
         name,
         headers,
-        etag=clean_etag(headers.get("etag")),
+        etag=rest.clean_etag(headers.get("etag")),
         checksums={"md5": md5} if md5 else {},
-        last_modified=parse_date(headers.get("last-modified")),
+        last_modified=rest.parse_date(headers.get("last-modified")),
     )
 
 
 def _checksums(md5: str | None, blob_type: str | None) -> dict[str, str]:
     """Return the MD5 of a blob; that of other types does not change with the content."""
-    digest = hex_digest("md5", md5) if blob_type in _DIGEST_TYPES else None
+    digest = rest.hex_digest("md5", md5) if blob_type in _DIGEST_TYPES else None
     return {"md5": digest} if digest else {}
 
 
@@ -255,10 +254,10 @@ def row_info(row: Mapping[str, str]) -> ObjectInfo:
     """Return the blob in a row."""
     return ObjectInfo(
         name=blob_name(row),
-        size=parse_size(row.get("Properties/Content-Length")),
-        etag=clean_etag(row.get("Properties/Etag")),
+        size=rest.parse_size(row.get("Properties/Content-Length")),
+        etag=rest.clean_etag(row.get("Properties/Etag")),
         checksums=_checksums(row.get("Properties/Content-MD5"), row.get("Properties/BlobType")),
-        last_modified=parse_date(row.get("Properties/Last-Modified")),
+        last_modified=rest.parse_date(row.get("Properties/Last-Modified")),
         content_type=row.get("Properties/Content-Type") or None,
         version=row.get("VersionId") or None,
         storage_class=row.get("Properties/AccessTier") or None,
@@ -266,14 +265,13 @@ def row_info(row: Mapping[str, str]) -> ObjectInfo:
     )
 
 
-def container_page(page: XMLResponse) -> Page[ContainerInfo]:
+def container_page(page: rest.XMLResponse) -> Page[ContainerInfo]:
     """Return the containers of a page, sorted by name."""
     found = [
-        ContainerInfo(
+        container_info(
             row.get("Name", ""),
-            extra=_container_extra(
-                row.get("Properties/PublicAccess"), row.get("Properties/Last-Modified")
-            ),
+            row.get("Properties/PublicAccess"),
+            row.get("Properties/Last-Modified"),
         )
         for _, row in page.rows
     ]
@@ -281,15 +279,10 @@ def container_page(page: XMLResponse) -> Page[ContainerInfo]:
     return Page(sorted(found, key=lambda info: info.name), token)
 
 
-def container_info(name: str, headers: Mapping[str, str]) -> ContainerInfo:
-    """Return the container that a response describes."""
-    extra = _container_extra(headers.get("x-ms-blob-public-access"), headers.get("last-modified"))
-    return ContainerInfo(name, extra=extra, complete=True)
-
-
-def _container_extra(public: str | None, modified: str | None) -> dict[str, object]:
+def container_info(name: str, public: str | None, modified: str | None) -> ContainerInfo:
+    """Return a container, given who can read it and the date of its last change."""
     extra: dict[str, object] = {"public_access": public or None}
-    when = parse_date(modified)
+    when = rest.parse_date(modified)
     if when is not None:
         extra["last_modified"] = when
-    return extra
+    return ContainerInfo(name, extra=extra)

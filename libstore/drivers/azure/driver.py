@@ -38,7 +38,7 @@ from .objects import Objects
 from .options import CONTAINER, UPLOAD
 from .public_access import make_public
 from .settings import Settings
-from .signing import URLSigner
+from .signing import MAX_EXPIRES, URLSigner
 
 _CONTAINER = {"restype": "container"}
 
@@ -96,7 +96,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         self._copier = Copier(self._client, self._objects, self._uploads, encryption)
         self._signer = URLSigner(self._client)
         if access.tokens is not None:
-            self.limits = self._signer.limited(self.limits)
+            self.limits = replace(self.limits, max_expires=MAX_EXPIRES)
 
     @override
     def __repr__(self) -> str:
@@ -156,7 +156,9 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        return dialect.container_info(name, self._client.head_container(name))
+        headers = self._client.head_container(name)
+        public, modified = headers.get("x-ms-blob-public-access"), headers.get("last-modified")
+        return replace(dialect.container_info(name, public, modified), complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ... import rest
 from ...errors import InvalidNameError, InvalidOptionError
-from ...http.encoding import encode_path
-from ...rest.settings import split_endpoint
 
 #: The suffix of Azure's public cloud; China's is ``core.chinacloudapi.cn``, that of the US
 #: government ``core.usgovcloudapi.net``.
@@ -66,7 +65,11 @@ class Endpoint:
 
     def path(self, container: str = "", name: str = "") -> str:
         """Return the path of a container, of a blob in it, or of the account."""
-        return f"{self.prefix}{container}/{encode_path(name)}" if name else self.prefix + container
+        return (
+            f"{self.prefix}{container}/{rest.encode_path(name)}"
+            if name
+            else self.prefix + container
+        )
 
     def url_of(self, container: str, name: str = "") -> str:
         """Return the URL of a container or of a blob in it."""
@@ -74,12 +77,7 @@ class Endpoint:
 
 
 def find_endpoint(
-    account: str | None,
-    endpoint: str | None,
-    suffix: str | None,
-    label: str = "endpoint",
-    *,
-    insecure: bool,
+    account: str | None, endpoint: str | None, suffix: str | None, label: str, *, insecure: bool
 ) -> Endpoint:
     """
     Return the URL of an account.
@@ -91,7 +89,7 @@ def find_endpoint(
         InvalidOptionError: There is no valid URL, or it uses plain http without `insecure`.
     """
     if endpoint is not None:
-        url, path = split_endpoint(endpoint, label, insecure=insecure)
+        url, path = rest.split_endpoint(endpoint, label, insecure=insecure)
         if path and ".blob." in url:
             raise InvalidOptionError(
                 f"endpoint must be the URL of the account, {url}, and not of a container in it"

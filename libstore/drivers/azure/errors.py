@@ -159,6 +159,11 @@ _METADATA = rest.Meaning(
 _IMMUTABLE = rest.Meaning(
     AccessDeniedError, "an immutability policy or a legal hold protects the blob"
 )
+_OTHER_BLOCKS = rest.Meaning(
+    ObjectError,
+    "other uploads to this name have left too many blocks, or blocks with ids of another length;"
+    " abort them, or wait a week until the service discards them",
+)
 _NO_TIER = rest.Meaning(InvalidOptionError, "the account has no such access tier")
 _BAD_OPTION = rest.Meaning(
     InvalidOptionError, "the service does not accept the value of an option"
@@ -241,16 +246,8 @@ CODES: Mapping[str, rest.Entry] = {
         ServiceError,
         "parts are missing: the upload was aborted, or the name was written meanwhile",
     ),
-    "InvalidBlobOrBlock": rest.Meaning(
-        ObjectError,
-        "another program uploads blocks to this name with ids of another length, which Azure does"
-        " not mix; abort its upload, or wait a week until the service discards it",
-    ),
-    "BlockCountExceedsLimit": rest.Meaning(
-        ObjectError,
-        "this name has more uncommitted blocks than Azure allows; write it in a single request,"
-        " which discards them, or wait a week until the service does",
-    ),
+    "InvalidBlobOrBlock": _OTHER_BLOCKS,
+    "BlockCountExceedsLimit": _OTHER_BLOCKS,
     # Conditions.
     "BlobAlreadyExists": _EXISTS,
     "UnauthorizedBlobOverwrite": _DENIED,

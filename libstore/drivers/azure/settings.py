@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
-from ... import arguments
-from ...auth.bearer import BearerSigner, TokenCache, TokenCredential
+from ... import arguments, rest
 from ...auth.sharedkey import SharedKey, SharedKeySigner
 from ...errors import CredentialsNotFoundError, InvalidOptionError
-from ...http.client import Unsigned
-from ...http.message import Signer
-from ...options import option
 from ...redaction import Hidden, HiddenBytes, HiddenDict
 from ...rest.checksums import key_headers
-from ...rest.settings import RestSettings
 from . import options
 from .dialect import Encryption
 from .endpoints import Endpoint, account_at, find_endpoint
@@ -35,10 +30,8 @@ _EMULATOR = {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
 }
-# The fields of a connection string that are not secret.
-_SHOWN = ("accountname", "blobendpoint", "defaultendpointsprotocol", "endpointsuffix",
-          "usedevelopmentstorage", "developmentstorageproxyuri", "")  # fmt: skip
 _EMULATOR_PORT = 10_000
+_CREDENTIALS = ("key", "sas_token", "credential", "connection_string")
 
 
 def _credential(value: object, label: str) -> object:
@@ -50,52 +43,47 @@ def _credential(value: object, label: str) -> object:
 
 
 # https://learn.microsoft.com/en-us/azure/storage/blobs/authorize-data-operations-cli
-class Settings(RestSettings):
+class Settings(rest.RestSettings):
     """The arguments of `AzureDriver`; without any credentials, the environment is read."""
 
-    credential_options: ClassVar[tuple[str, ...]] = (
-        "key",
-        "sas_token",
-        "credential",
-        "connection_string",
-    )
-    reread: ClassVar[tuple[str, ...]] = credential_options
+    credential_options: ClassVar[tuple[str, ...]] = _CREDENTIALS
+    reread: ClassVar[tuple[str, ...]] = _CREDENTIALS
 
-    account: str | None = option(
+    account: str | None = rest.option(
         "The name of the storage account. With the suffix ``-secondary``, requests go to the"
         " read-only secondary location.",
         default=None, variables=["AZURE_STORAGE_ACCOUNT"], kw_only=False
     )  # fmt: skip
-    key: str | None = option(
+    key: str | None = rest.option(
         "One of the account's keys in base64, as the portal shows it.",
         default=None, variables=["AZURE_STORAGE_KEY"], secret=True, kw_only=False
     )  # fmt: skip
-    sas_token: str | None = option(
+    sas_token: str | None = rest.option(
         "A shared access signature of the account or of a container.",
         default=None, variables=["AZURE_STORAGE_SAS_TOKEN"], secret=True
     )  # fmt: skip
-    connection_string: str | None = option(
+    connection_string: str | None = rest.option(
         "The account, its URL and its credentials in one text, as the portal shows it.",
         default=None, variables=["AZURE_STORAGE_CONNECTION_STRING"], secret=True
     )  # fmt: skip
-    credential: TokenCredential | None = option(
+    credential: rest.TokenCredential | None = rest.option(
         "An object with a method ``get_token(scope)``, such as the credentials of azure-identity."
         " It may contain a secret, so pickling requires ``pickle_secret=True``.",
         _credential, default=None, secret=True
     )  # fmt: skip
-    anonymous: bool = option("Send requests without credentials.", default=False)
-    endpoint: str | None = option(
+    anonymous: bool = rest.option("Send requests without credentials.", default=False)
+    endpoint: str | None = rest.option(
         "The URL of the account, as ``https://host[:port][/account]``; by default, the account's"
         " URL in the domain `endpoint_suffix`.",
         default=None
     )  # fmt: skip
-    endpoint_suffix: str | None = option(
+    endpoint_suffix: str | None = rest.option(
         "The domain of another cloud, such as ``core.chinacloudapi.cn``; ``core.windows.net`` by"
         " default.",
         default=None
     )  # fmt: skip
-    customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
-    encryption_scope: str | None = option(options.ENCRYPTION_SCOPE, default=None)
+    customer_key: bytes | None = rest.option(options.CUSTOMER_KEY, default=None)
+    encryption_scope: str | None = rest.option(options.ENCRYPTION_SCOPE, default=None)
 
     # ------------------------------------------------------------------ from the arguments
 
@@ -133,46 +121,36 @@ class Settings(RestSettings):
 
     def access(self) -> Access:
         """Return the URL of the account, and how its requests are signed."""
-        account, endpoint, suffix = self.account, self.endpoint, self.endpoint_suffix
-        key, token = self.key, self.sas_token
-        if self.connection_string is not None:
-            fields = _read_connection_string(self.connection_string)
-            account = account or fields.get("accountname")
-            endpoint = endpoint or fields.get("blobendpoint")
-            suffix = suffix or fields.get("endpointsuffix")
-            key, token = fields.get("accountkey"), fields.get("sharedaccesssignature")
-            if endpoint is None and fields.get("defaultendpointsprotocol", "https") != "https":
-                raise InvalidOptionError(
-                    "DefaultEndpointsProtocol in the connection string is http; pass endpoint= and"
-                    " insecure=True to allow plain http"
-                )
-            if token is None and key is None:
-                raise InvalidOptionError(
-                    "the connection string has neither AccountKey nor SharedAccessSignature"
-                )
+        fields = _read_connection_string(self.connection_string)
+        key = fields.get("accountkey", self.key)
+        token = fields.get("sharedaccesssignature", self.sas_token)
+        if self.connection_string is not None and key is None and token is None:
+            raise InvalidOptionError(
+                "the connection string has neither AccountKey nor SharedAccessSignature"
+            )
+        account = self.account or fields.get("accountname")
+        endpoint = self.endpoint or fields.get("blobendpoint")
+        suffix = self.endpoint_suffix or fields.get("endpointsuffix")
         label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
         found = find_endpoint(account, endpoint, suffix, label, insecure=self.insecure)
         # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: the
         # signature contains the name of the account, also for its second location.
         account = (account or account_at(found)).removesuffix("-secondary")
         if key is not None:
-            decoded = _decoded_key(key, self.label("key"))
-            return Access(
-                found, account, SharedKeySigner(SharedKey(account, decoded)), key=decoded
-            )
+            secret = _decoded_key(key, self.label("key"))
+            return Access(found, account, SharedKeySigner(SharedKey(account, secret)), key=secret)
         if token is not None:
-            return Access(
-                found, account, Unsigned(), sas=_checked_sas(token, self.label("sas_token"))
-            )
+            sas = _checked_sas(token, self.label("sas_token"))
+            return Access(found, account, rest.Unsigned(), sas=sas)
         if self.credential is not None:
             if not found.secure and not self.insecure:
                 raise InvalidOptionError(
                     "credential= requires https://, because its token is a secret; pass"
                     " insecure=True to allow plain http"
                 )
-            tokens = TokenCache(self.credential, SCOPE)
-            return Access(found, account, BearerSigner(tokens), tokens=tokens)
-        return Access(found, account, Unsigned())
+            tokens = rest.TokenCache(self.credential, SCOPE)
+            return Access(found, account, rest.BearerSigner(tokens), tokens=tokens)
+        return Access(found, account, rest.Unsigned())
 
 
 @dataclass(frozen=True)
@@ -188,10 +166,10 @@ class Access:
 
     endpoint: Endpoint
     account: str
-    signer: Signer
+    signer: rest.Signer
     key: bytes | None = field(default=None, repr=False)
     sas: str = field(default="", repr=False)
-    tokens: TokenCache | None = None
+    tokens: rest.TokenCache | None = None
 
     @property
     def way(self) -> str:
@@ -210,10 +188,10 @@ class Access:
         return tuple(found)
 
 
-def _read_connection_string(text: str) -> Mapping[str, str]:
-    """Return the fields of a connection string by lower-case name; their case is ignored."""
+def _read_connection_string(text: str | None) -> Mapping[str, str]:
+    """Return the fields of a connection string by lower-case name; none without a string."""
     # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
-    pieces = text.strip().split(";")
+    pieces = (text or "").strip().split(";")
     if not all("=" in piece for piece in pieces if piece):
         pieces.clear()
         raise InvalidOptionError(
@@ -230,10 +208,9 @@ def _read_connection_string(text: str) -> Mapping[str, str]:
     return {**_EMULATOR, "blobendpoint": f"{origin}/{_EMULATOR['accountname']}"}
 
 
-def _read_piece(piece: str) -> tuple[str, str]:
+def _read_piece(piece: str) -> tuple[str, Hidden]:
     name, _, value = piece.partition("=")
-    secret = name.strip().lower() not in _SHOWN
-    return name.strip().lower(), Hidden(value.strip()) if secret else value.strip()
+    return name.strip().lower(), Hidden(value.strip())
 
 
 def _decoded_key(key: object, label: str) -> bytes:

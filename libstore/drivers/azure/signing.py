@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timezone
-
 from ...auth.sas import (
+    OVERRIDES,
     DelegationKey,
     Grant,
     delegation_key,
@@ -13,9 +11,9 @@ from ...auth.sas import (
     service_sas,
     timestamp,
 )
-from ...errors import AuthenticationError, NotSupportedError, ServiceError
+from ...errors import NotSupportedError, ServiceError
 from ...http.xml import write
-from ...values import Limits, SigningOptions
+from ...values import SigningOptions
 from . import operations
 from .client import VERSION, AzureClient
 
@@ -27,6 +25,8 @@ _MAX_KEY_LIFE = 7 * 86_400.0
 _KEY_LIFE = 86_400.0
 # The clocks of different machines may differ by so many seconds.
 _TOLERANCE = 300.0
+#: A URL that is signed with a user delegation key is valid for at most so many seconds.
+MAX_EXPIRES = _MAX_KEY_LIFE - _TOLERANCE
 
 
 class URLSigner:
@@ -36,30 +36,10 @@ class URLSigner:
         self._client = client
         self._key: tuple[float, DelegationKey] | None = None
 
-    def limited(self, limits: Limits) -> Limits:
-        """Return the limits for a user delegation key, which is valid for 7 days at most."""
-        return replace(limits, max_expires=_MAX_KEY_LIFE - _TOLERANCE)
-
     def url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows requests with one method for one blob."""
-        skew = self._client.skew()
-        try:
-            return self._url(container, name, options)
-        except AuthenticationError:
-            if self._client.skew() == skew:
-                raise
-        # The refusal has corrected the clock, which all times in the URL depend on.
-        return self._url(container, name, options)
-
-    def _url(self, container: str, name: str, options: SigningOptions) -> str:
         access = self._client.access
-        unknown = options.response_headers.keys() - {
-            "cache-control",
-            "content-disposition",
-            "content-encoding",
-            "content-language",
-            "content-type",
-        }
+        unknown = options.response_headers.keys() - set(OVERRIDES.values())
         if unknown:
             raise NotSupportedError(
                 f"a presigned URL of Azure cannot set the response header {min(unknown)}"
@@ -106,13 +86,5 @@ class URLSigner:
             raise ServiceError(
                 f"the response does not contain a user delegation key: {error!r}"
             ) from None
-        self._key = (_moment(key.expiry, end), key)
+        self._key = (end, key)
         return key
-
-
-def _moment(text: str, default: float) -> float:
-    try:
-        when = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return default
-    return when.timestamp()

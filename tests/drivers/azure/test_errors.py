@@ -156,12 +156,10 @@ def test_wrong_clock_is_corrected_for_a_user_delegation_key(server: Server, ahea
     endpoint, retry = f"{server.url}/account", RetryPolicy(3, base=0.0)
     with AzureDriver(credential=Issuer(), endpoint=endpoint, insecure=True, retry=retry) as driver:
         driver._client.clock = lambda: now
+        with pytest.raises(AuthenticationError, match="clock"):
+            driver.object("box", "a").sign_url(expires=60.0)
         url = driver.object("box", "a").sign_url(expires=60.0)
         assert parse_qs(urlsplit(url).query)["se"] == [timestamp(now - ahead + 60)]
-        server.steps.extend([error("InvalidXmlNodeValue", 400)])
-        driver._signer._key = None
-        with pytest.raises(AuthenticationError, match="clock"):
-            driver.object("box", "a").sign_url()
 
 
 @pytest.mark.parametrize(

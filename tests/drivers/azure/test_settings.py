@@ -115,10 +115,6 @@ def test_endpoint_of_an_account(options: dict[str, Any], expected: tuple[str, st
         {"account": "mine", "timeout": 0},
         {"key": None, "connection_string": "AccountName=mine"},
         {"key": None, "connection_string": "no string"},
-        {
-            "key": None,
-            "connection_string": f"AccountName=m12;AccountKey={KEY};DefaultEndpointsProtocol=http",
-        },
     ],
     ids=str,
 )
