@@ -188,7 +188,7 @@ _KILLS = 40  # for each kind of attributes
 # until then. Starting an interpreter for each victim would take all the time.
 _LENDER = """
 import os, sys
-from drivers.local import test_crashes as victims
+from drivers.local import test_durability as victims
 for line in iter(sys.stdin.readline, ""):
     victim = os.fork()
     if not victim:
