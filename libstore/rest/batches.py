@@ -23,27 +23,12 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
-class BatchBody:
-    """
-    The body of a batch.
-
-    Attributes:
-        content_type: The header of the request that carries it.
-        content: The body, hidden from tracebacks, because each request in it may have a signature.
-    """
-
-    content_type: str
-    content: HiddenBytes
-
-
-@dataclass(frozen=True, slots=True)
 class BatchedResponse:
     """
     The response to one request of a batch.
 
     Attributes:
-        number: The number of the request, from its content id; `None` if the response has no
-            content id.
+        number: The number of the request, from its content id; `None` if there is none.
         content: The status line, the headers and the body.
     """
 
@@ -58,9 +43,9 @@ class BatchedResponse:
         return self.content[start:] if start >= 0 else b""
 
 
-def write_batch(requests: Iterable[tuple[str, str]]) -> BatchBody:
+def write_batch(requests: Iterable[tuple[str, str]]) -> tuple[dict[str, str], HiddenBytes]:
     """
-    Return the body of a batch.
+    Return the headers and the body of a batch; each request in it may have a signature.
 
     Args:
         requests: Pairs of a content id, which ends with the request's number, and the request's
@@ -73,7 +58,7 @@ def write_batch(requests: Iterable[tuple[str, str]]) -> BatchBody:
         for content_id, request in requests
     ]
     content = HiddenBytes("".join([*parts, f"--{boundary}--\r\n"]).encode("ascii"))
-    return BatchBody(f"multipart/mixed; boundary={boundary}", content)
+    return {"content-type": f"multipart/mixed; boundary={boundary}"}, content
 
 
 def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
@@ -96,11 +81,8 @@ def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
         raise ServiceError("the response to a batch is not multipart/mixed")
     found = []
     for part in content.split(b"--" + boundary[1].encode("latin-1"))[1:]:
-        status, number = _STATUS.search(part), _CONTENT_ID.search(part)
+        status, content_id = _STATUS.search(part), _CONTENT_ID.search(part)
+        number = int(content_id[1]) if content_id else None
         if status is not None:
-            found.append(
-                BatchedResponse(
-                    int(number[1]) if number else None, int(status[1]), part[status.start() :]
-                )
-            )
+            found.append(BatchedResponse(number, int(status[1]), part[status.start() :]))
     return found

@@ -82,6 +82,16 @@ class Written:
     content: Payload | None = None
     algorithms: tuple[str, ...] = ("md5",)
 
+    @classmethod
+    def copy_of(
+        cls,
+        source: ObjectInfo,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+    ) -> Written:
+        """Return the properties of a copy; `None` is not compared."""
+        return cls(source.size, source.etag, source.checksums, metadata, content_type)
+
     def matches(self, info: ObjectInfo) -> bool:
         """Return whether an object has the written properties."""
         if self.metadata is not None and info.metadata != self.metadata:

@@ -2,8 +2,8 @@
 Copies within a service: the steps that do not depend on its protocol.
 
 A driver's `_copy_object` sends the requests. It calls `check_copy_onto_itself` where source and
-target are one object, `is_copy` after a lost response, `find_missing` and `require_source` to
-explain a refusal, and `copy_in_parts` where one request cannot make the copy.
+target are one object, `find_missing` and `require_source` to explain a refusal, and
+`copy_in_parts` where one request cannot make the copy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from ..transfer.aborting import abort_after_error
 from ..transfer.part_sizes import ranges
 from ..transfer.workers import map_concurrently
 from ..values import CopyOptions, Limits, MiB, ObjectInfo, Span, Upload
-from .confirming import Written
 
 #: The smallest size of a part that a service copies: one takes seconds, well below a timeout.
 PART_SIZE = 256 * MiB
@@ -72,25 +71,6 @@ def changed_info(
         content_type=content_type or info.content_type,
         complete=False,
     )
-
-
-# ---------------------------------------------------------------------- lost responses
-
-
-def is_copy(
-    info: ObjectInfo,
-    source: ObjectInfo,
-    metadata: Mapping[str, str] | None = None,
-    content_type: str | None = None,
-) -> bool:
-    """
-    Return whether an object is what a copy stores; for `Confirmer.write`.
-
-    Args:
-        metadata: The metadata of the copy; `None` is not compared, as for `content_type`.
-    """
-    stored = Written(source.size, source.etag, source.checksums, metadata, content_type)
-    return stored.matches(info)
 
 
 # ---------------------------------------------------------------------- refusals

@@ -21,9 +21,7 @@ then; if the operation fails at its start, or is interrupted there, they are lis
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import TypeAlias
 
 from ..errors import ServiceError, StorageError
@@ -36,13 +34,13 @@ _log = logging.getLogger("libstore")
 
 #: Lists the open uploads of a container and a name; also returns the headers of the response.
 Find: TypeAlias = "Callable[[str, str], tuple[Sequence[Upload], Mapping[str, str]]]"
+#: When requests were sent whose response was lost, and when that showed.
+Lost: TypeAlias = "list[tuple[float, float]]"
 
 # The timestamps of a service may be rounded to seconds.
 _TOLERANCE = 2.0
 # A request whose connection broke may still be on its way through the service.
 _DELAYS = (0.0, 0.3, 1.0)
-# The test server moto reports this time as the start of all uploads.
-_ANY_TIME = datetime(2010, 11, 10, 20, 48, 33, tzinfo=timezone.utc)
 
 
 class Starts:
@@ -66,9 +64,9 @@ class Starts:
         self._find = find
         self._has_parts = has_parts
         self._abort = abort
-        # Ids of uploads that go on, with the spans of time in which their starts were lost.
-        self._open: dict[str, list[tuple[float, float]]] = {}
-        self._starting: Counter[tuple[str, str]] = Counter()
+        # Ids of uploads that go on.
+        self._open: dict[str, Lost] = {}
+        self._starting: list[tuple[str, str]] = []
 
     def begin(self, container: str, name: str, send: Callable[[], str]) -> str:
         """
@@ -78,27 +76,32 @@ class Starts:
             send: Sends a request that nothing else sends again.
         """
         place = (container, name)
-        start = _Start(self._client.now, send)
-        self._starting[place] += 1
+        lost: Lost = []
         try:
-            upload_id = self._client.confirmer.run(start.send)
-            self._open[upload_id] = start.lost
+            return self._begin(place, send, lost)
         except BaseException as error:
-            if not isinstance(error, StorageError):  # interrupted while or after it was sent
-                start.note_lost()
-            if start.lost:
+            if lost:
                 # A request without a response may be carried out a little later.
                 delays = _DELAYS[:1] if isinstance(error, ServiceError) else _DELAYS
-                self._starting[place] -= 1
-                try:
-                    self._clean_up(place, start.lost, delays)
-                finally:
-                    self._starting[place] += 1
+                self._clean_up(place, lost, delays)
             raise
+
+    def _begin(self, place: tuple[str, str], send: Callable[[], str], lost: Lost) -> str:
+        def send_once() -> str:
+            sent = self._client.now()
+            try:
+                return send()
+            except BaseException as error:
+                if not isinstance(error, StorageError) or is_lost(error):
+                    lost.append((sent, self._client.now()))
+                raise
+
+        self._starting.append(place)
+        try:
+            upload_id = self._client.confirmer.run(send_once)
+            self._open[upload_id] = lost
         finally:
-            self._starting[place] -= 1
-            if not self._starting[place]:
-                del self._starting[place]
+            self._starting.remove(place)
         return upload_id
 
     def end(self, upload: Upload) -> None:
@@ -107,12 +110,7 @@ class Starts:
         if lost:
             self._clean_up((upload.container, upload.name), lost, _DELAYS[:1])
 
-    def _clean_up(
-        self,
-        place: tuple[str, str],
-        lost: Sequence[tuple[float, float]],
-        delays: Sequence[float],
-    ) -> None:
+    def _clean_up(self, place: tuple[str, str], lost: Lost, delays: Sequence[float]) -> None:
         """Abort the uploads that lost starts have begun; failures are logged."""
         found: list[Upload] = []
         try:
@@ -123,13 +121,13 @@ class Starts:
                     found = self._begun(place, lost)
                     if len(found) >= len(lost):
                         break
-                if len(found) > len(lost) or self._starting.get(place):
+                if len(found) > len(lost) or place in self._starting:
                     _log.warning(
                         "uploads of %r in %r may have been left open by requests whose response"
                         " was lost, or belong to other clients: %s",
                         place[1], place[0], ", ".join(upload.id for upload in found),
                     )  # fmt: skip
-                    found = []
+                    return
                 for upload in found:
                     if not self._has_parts(upload):
                         self._abort(upload)
@@ -139,52 +137,18 @@ class Starts:
                 " lost; list_uploads() shows it: %s", place[1], place[0], error,
             )  # fmt: skip
 
-    def _begun(self, place: tuple[str, str], lost: Sequence[tuple[float, float]]) -> list[Upload]:
+    def _begun(self, place: tuple[str, str], lost: Lost) -> list[Upload]:
         """Return the uploads that the service has begun while a request was lost."""
         uploads, headers = self._find(*place)
         # By the service's clock, which may differ from this machine's.
         date = parse_date(headers.get("date"))
         ahead = date.timestamp() - self._client.now() if date is not None else 0.0
-
-        def fits(started: datetime | None) -> bool:
-            if started is None or started == _ANY_TIME:
-                return started is not None
-            moment = started.timestamp() - ahead
-            return any(sent - _TOLERANCE <= moment <= broke + _TOLERANCE for sent, broke in lost)
-
+        spans = [(sent + ahead - _TOLERANCE, broke + ahead + _TOLERANCE) for sent, broke in lost]
         return [
             upload
             for upload in uploads
-            if upload.name == place[1] and upload.id not in self._open and fits(upload.started)
+            if upload.name == place[1]
+            and upload.id not in self._open
+            and upload.started is not None
+            and any(sent <= upload.started.timestamp() <= broke for sent, broke in spans)
         ]
-
-
-class _Start:
-    """
-    One start of an upload.
-
-    Attributes:
-        lost: The spans of time of the requests that may have begun an upload.
-    """
-
-    def __init__(self, now: Callable[[], float], send: Callable[[], str]) -> None:
-        self.lost: list[tuple[float, float]] = []
-        self._now = now
-        self._send = send
-        self._sent: float | None = None
-
-    def send(self) -> str:
-        """Send the request."""
-        self._sent = self._now()
-        try:
-            return self._send()
-        except StorageError as error:
-            if is_lost(error):
-                self.note_lost()
-            self._sent = None
-            raise
-
-    def note_lost(self) -> None:
-        """Note that the request that was sent last may have begun an upload."""
-        if self._sent is not None:
-            self.lost.append((self._sent, self._now()))

@@ -21,7 +21,6 @@ from ..rest.copying import (
     check_copy_onto_itself,
     copy_in_parts,
     find_missing,
-    is_copy,
     require_source,
 )
 from ..rest.dialect import condition_headers, with_token
@@ -211,7 +210,7 @@ class Copier:
             kept_headers(info, None, None) != kept_headers(source, None, None)
         ):
             return False
-        return is_copy(info, source)
+        return Written.copy_of(source).matches(info)
 
     def _source_headers(self, copy: _Copy) -> dict[str, str]:
         headers = {"x-amz-copy-source": dialect.copy_source(*copy.source)}

@@ -8,7 +8,7 @@ from typing import TypeVar
 from typing_extensions import override
 
 from ..errors import NotSupportedError
-from ..rest.composed import ComposedDriver, SupportsUploads
+from ..rest.driver import ComposedDriver, SupportsUploads
 from ..rest.settings import RestSettings
 from ..values import (
     Composite,

@@ -47,8 +47,7 @@ OPTIONS = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=
 def _of_s3(name: str) -> Callable[[pytest.FixtureRequest], Iterator[StorageDriver]]:
     def driver(request: pytest.FixtureRequest) -> Iterator[StorageDriver]:
         server = request.getfixturevalue(f"{name.partition('-')[0]}_server")
-        way = {"moto": "s3", "swift-s3": "swift-s3"}.get(name, name)
-        with get_driver(way)(server.key, server.secret, endpoint=server.endpoint) as made:
+        with get_driver(name)(server.key, server.secret, endpoint=server.endpoint) as made:
             yield made
 
     return driver
@@ -75,7 +74,6 @@ def _hmac(request: pytest.FixtureRequest) -> Iterator[StorageDriver]:
 
 SERVICES = {
     "seaweedfs": _of_s3("seaweedfs"),
-    "moto": _of_s3("moto"),
     "swift-s3": _of_s3("swift-s3"),
     "swift": _swift,
     "gcs": _gcs,

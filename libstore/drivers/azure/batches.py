@@ -41,14 +41,13 @@ def delete_batch(
 
 def _delete(client: AzureClient, container: str, names: Sequence[str]) -> set[int | None]:
     """Send a batch, and return the numbers of the blobs that are deleted."""
-    batch = write_batch(
+    headers, content = write_batch(
         (str(number), _request(client, container, name)) for number, name in enumerate(names)
     )
     response = client.send(
         operations.DELETE_BATCH, container,
         query={"comp": "batch", "restype": "container"},
-        headers={"content-type": batch.content_type},
-        content=batch.content,
+        headers=headers, content=content,
     )  # fmt: skip
     return {
         one.number

@@ -23,7 +23,7 @@ from ...errors import (
     ServiceUnavailableError,
     StorageError,
 )
-from ...rest.copying import check_copy_onto_itself, copy_in_parts, find_missing, is_copy
+from ...rest.copying import check_copy_onto_itself, copy_in_parts, find_missing
 from ...rest.dialect import quoted_etag
 from ...rest.reading import range_of
 from ...values import Conditions, CopyOptions, Limits, ObjectInfo, Span, Upload
@@ -143,7 +143,7 @@ class Copier:
 
         def matches(info: ObjectInfo) -> bool:
             copied = self._objects.head(*source)
-            return is_copy(info, copied, options.metadata or copied.metadata)
+            return rest.Written.copy_of(copied, options.metadata or copied.metadata).matches(info)
 
         try:
             info = self._client.write(

@@ -14,7 +14,7 @@ from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...options import constructor
-from ...rest.composed import ComposedDriver
+from ...rest.driver import ComposedDriver
 from ...values import (
     Conditions,
     ContainerInfo,

@@ -48,13 +48,13 @@ class Batches:
     def _send(
         self, bucket: str, targets: Sequence[tuple[str, str | None]]
     ) -> list[StorageError | None]:
-        batch = write_batch(
+        headers, content = write_batch(
             (f"<{number}>", self._request(bucket, *target))
             for number, target in enumerate(targets, 1)
         )
         response = self._client.send(
             operations.DELETE_BATCH, path=self._client.endpoint.batch(),
-            headers={"content-type": batch.content_type}, content=batch.content,
+            headers=headers, content=content,
         )  # fmt: skip
         found = {
             position if one.number is None else one.number: self._error(one)

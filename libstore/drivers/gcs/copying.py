@@ -17,7 +17,8 @@ from ...errors import (
 )
 from ...http.encoding import encode
 from ...rest.checksums import key_headers
-from ...rest.copying import find_missing, is_copy, require_source
+from ...rest.confirming import Written
+from ...rest.copying import find_missing, require_source
 from ...rest.dialect import with_token
 from ...values import TOKEN_KEY, Conditions, CopyOptions, ObjectInfo
 from . import dialect, operations
@@ -128,7 +129,7 @@ class Copier:
         """Return whether an object is the copy of the source that the body requests."""
         resource = {**self._objects.resource(*source), **(body or {})}
         stored = dialect.object_info(resource)
-        return is_copy(info, stored, stored.metadata, stored.content_type)
+        return Written.copy_of(stored, stored.metadata, stored.content_type).matches(info)
 
 
 def _changed(found: Mapping[str, Any], options: CopyOptions) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ...errors import InvalidOptionError
 from ...http.environment import Environment
 from ...options import constructor
 from ...redaction import HiddenDict
-from ...rest.composed import ComposedDriver, SupportsUploads
+from ...rest.driver import ComposedDriver, SupportsUploads
 from ...values import (
     Conditions,
     ContainerInfo,

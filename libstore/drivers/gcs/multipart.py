@@ -18,8 +18,8 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ...rest.composed import SupportsUploads
 from ...rest.dialect import HeaderDialect
+from ...rest.driver import SupportsUploads
 from ...rest.header_text import encode_text
 from ...s3api.google_headers import SERVICE
 from ...s3api.multipart import UploadRequests

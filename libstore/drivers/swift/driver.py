@@ -16,7 +16,7 @@ from ...errors import (
 )
 from ...http.environment import Environment
 from ...options import constructor
-from ...rest.composed import ComposedDriver
+from ...rest.driver import ComposedDriver
 from ...rest.operation import Operation
 from ...values import (
     Composite,
