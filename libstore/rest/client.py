@@ -426,13 +426,9 @@ class ServiceClient(ABC):
             error = self.errors.page(operation, response) or error
             error.unproven = True
         error.status = error.status or response.status
-        error.request_id = error.request_id or self.request_id(response.headers)
+        error.request_id = error.request_id or self.errors.id_of(response.headers)
         error.retry_after = error.retry_after or retry_after(response.headers, self.clock())
         return error
-
-    def request_id(self, headers: Mapping[str, str]) -> str | None:
-        """Return the service's id of a request, for its support."""
-        return next(filter(None, map(headers.get, self.errors.request_id)), None)
 
     # ------------------------------------------------------------------ clocks, budgets
 

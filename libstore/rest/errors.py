@@ -1,11 +1,4 @@
-"""
-How the error responses of a service become exceptions.
-
-A driver describes the errors of its service as data for one `ErrorMapper`: the meaning of each
-error code, the meaning of each HTTP status, and a function that parses an error response. The
-mapper does everything else: it recognizes responses of proxies and login pages, decides what may
-be retried, and removes secrets from the service's messages.
-"""
+"""How the error responses of a service become exceptions."""
 
 from __future__ import annotations
 
@@ -104,7 +97,7 @@ NO_OBJECT = Meaning(ObjectNotFoundError, "the object does not exist")
 NO_BUCKET = Meaning(ContainerNotFoundError, "the bucket does not exist")
 #: `ContainerNotFoundError`.
 NO_CONTAINER = Meaning(ContainerNotFoundError, "the container does not exist")
-#: The response did not come from the service; the mapper replaces this by a full message.
+#: The response did not come from the service; the mapper adds the message.
 UNEXPECTED = Meaning(ServiceError)
 #: Statuses that mean by themselves that another attempt may succeed. Load balancers and proxies
 #: send them too, with any body or none. Each `ErrorMapper` has them.
@@ -217,7 +210,8 @@ class ErrorMapper:
     """
     Maps the error responses of one service to exceptions.
 
-    An instance is what `libstore.http.client.Client` takes as its ``read_error``.
+    It recognizes responses of proxies and login pages, decides what may be retried, and removes
+    secrets from the service's messages.
 
     Attributes:
         service: The name of the service in messages.
@@ -319,24 +313,19 @@ class ErrorMapper:
         self, operation: Operation, response: Response, size: int | None = None
     ) -> ServiceError | None:
         """Return the error of a 2xx response that is a web page, as of a proxy or a login."""
-        headers = response.headers
+        status, headers = response.status, response.headers
         size = response.size if size is None else size
-        if has_prefix(headers, self.genuine) or not (
-            self.strict or has_html(operation.method, headers, size)
-        ):
+        if has_prefix(headers, self.genuine):
             return None
-        status = response.status
-        text = unexpected_message(status, headers, self.service, self.settings)
-        return unproven(status, text)
+        if not (self.strict or has_html(operation.method, headers, size)):
+            return None
+        return unproven(status, self._unexpected_message(status, headers))
+
+    def id_of(self, headers: Mapping[str, str]) -> str | None:
+        """Return the service's id of a request, for its support."""
+        return next(filter(None, map(headers.get, self.request_id)), None)
 
     # ------------------------------------------------------------------ details
-
-    def _is_html(self, response: ErrorResponse) -> bool:
-        return (
-            not response.document.recognized
-            and not has_prefix(response.headers, self.genuine)
-            and has_html(response.request.method, response.headers, len(response.body))
-        )
 
     def _read(self, response: ErrorResponse) -> tuple[Meaning, StorageError]:
         document, status, headers = response.document, response.status, response.headers
@@ -350,8 +339,7 @@ class ErrorMapper:
         shown = " ".join(redact(message, secrets).split())[:_MAX_MESSAGE]
         if shown:
             text += f" (the service says: {shown})"
-        found = (headers[name] for name in self.request_id if name in headers)
-        request_id = next(found, document.request_id)
+        request_id = self.id_of(headers) or document.request_id
         error = meaning.kind(
             text,
             status=status,
@@ -361,29 +349,36 @@ class ErrorMapper:
         )
         return meaning, error
 
+    def _is_html(self, response: ErrorResponse) -> bool:
+        known = response.document.recognized or has_prefix(response.headers, self.genuine)
+        size = len(response.body)
+        return not known and has_html(response.request.method, response.headers, size)
+
     def _meaning(self, response: ErrorResponse) -> Meaning:
         status, document = response.status, response.document
         entry = self.codes.get(document.code or "") or self._by_status(status)
         if entry is None:
-            if status >= 500 or status < 300:
-                return BUSY
             known = document.recognized or has_prefix(response.headers, self.genuine)
             return REFUSED if known else UNEXPECTED
         return entry if isinstance(entry, Meaning) else entry(response)
 
     def _by_status(self, status: int) -> Entry | None:
-        return self.by_status.get(status) or PASSING.get(status)
+        known = self.by_status.get(status) or PASSING.get(status)
+        return known or (BUSY if status >= 500 or status < 300 else None)
 
     def _unexpected(self, status: int, headers: Mapping[str, str]) -> Meaning:
         if status == 407:
             return _PROXY
-        known = self._by_status(status) or (BUSY if status >= 500 else UNEXPECTED)
-        text = unexpected_message(status, headers, self.service, self.settings)
+        text = self._unexpected_message(status, headers)
+        known = self._by_status(status)
         if isinstance(known, Meaning) and (
             status in self.trusted or (known.retry and (status >= 500 or status in PASSING))
         ):
             return replace(known, message=text, renew=False)
         return Meaning(ServiceError, text)
+
+    def _unexpected_message(self, status: int, headers: Mapping[str, str]) -> str:
+        return unexpected_message(status, headers, self.service, self.settings)
 
 
 # ---------------------------------------------------------------------- proof

@@ -16,6 +16,7 @@ from ..errors import (
     ObjectAlreadyExistsError,
     StorageError,
 )
+from ..rest.confirming import Written
 from ..rest.copying import (
     changed_info,
     check_copy_onto_itself,

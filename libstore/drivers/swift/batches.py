@@ -86,7 +86,7 @@ class Deleter:
                 operations.BULK_DELETE, query={"bulk-delete": "true"}, headers=headers,
                 content=lines.encode(),
             )  # fmt: skip
-            request_id = self._client.request_id(response.headers)
+            request_id = self._client.errors.id_of(response.headers)
             return self._client.read_json(operations.BULK_DELETE, response), request_id
 
         document, request_id = self._client.confirmer.run(send, once=False)
