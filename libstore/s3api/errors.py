@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from typing_extensions import override
 
+from .. import rest
 from ..errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -34,243 +35,174 @@ from ..http.headers import is_html
 from ..http.message import Fault
 from ..http.xml import read_listing
 from ..rest.client import MovedError
-from ..rest.errors import (
-    BUSY,
-    CHANGED,
-    CLOCK,
-    DAMAGED,
-    EXISTS,
-    FULL,
-    LACKING,
-    NO_BUCKET,
-    NO_OBJECT,
-    QUOTA,
-    REFUSED,
-    SLOWER,
-    UNEXPECTED,
-    Entry,
-    ErrorDocument,
-    ErrorMapper,
-    ErrorResponse,
-    Meaning,
-)
-from ..rest.operation import ACCOUNT, CONTAINER
+from ..rest.errors import UNEXPECTED
 from .operations import DELETE_BUCKET, LIST_PARTS
 
 REQUEST_ID = "x-amz-request-id"
 
 
-def _precondition_failed(response: ErrorResponse) -> Meaning:
+def _precondition_failed(response: rest.ErrorResponse) -> rest.Meaning:
     if any(name.endswith("if-none-match") for name in response.request.headers):
-        return EXISTS
-    return CHANGED
+        return rest.EXISTS
+    return rest.CHANGED
 
 
-def _not_found(response: ErrorResponse) -> Meaning:
+def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
     # If-Match fails with 404 where the object does not exist:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html#conditional-error-response
     request, missing = response.request, response.operation.required
     code = response.document.code
     if request.method in {"PUT", "POST"} and "if-match" in request.headers:
-        return CHANGED
-    if missing not in {ACCOUNT, CONTAINER}:
-        return NO_OBJECT
-    if missing is CONTAINER and (code is None or response.operation is DELETE_BUCKET):
-        return NO_BUCKET
-    return _MISPLACED if code in {None, "NoSuchKey"} else REFUSED
+        return rest.CHANGED
+    if missing not in {rest.ACCOUNT, rest.CONTAINER}:
+        return rest.NO_OBJECT
+    if missing is rest.CONTAINER and (code is None or response.operation is DELETE_BUCKET):
+        return rest.NO_BUCKET
+    return _MISPLACED if code in {None, "NoSuchKey"} else rest.REFUSED
 
 
-def _no_upload(response: ErrorResponse) -> Meaning:
+def _no_upload(response: rest.ErrorResponse) -> rest.Meaning:
     kind = ObjectNotFoundError if response.operation is LIST_PARTS else ServiceError
-    return Meaning(kind, "the multipart upload does not exist: it was completed or aborted")
+    return rest.Meaning(kind, "the multipart upload does not exist: it was completed or aborted")
 
 
-def _bad_request(response: ErrorResponse) -> Meaning:
+def _bad_request(response: rest.ErrorResponse) -> rest.Meaning:
     known = response.document.code or REQUEST_ID in response.headers
     # A response to HEAD has no body by which the service could be recognized.
-    return REFUSED if known or response.request.method == "HEAD" else UNEXPECTED
+    return rest.REFUSED if known or response.request.method == "HEAD" else UNEXPECTED
 
 
 _REGION = "the service expects another region; pass it as region="
-_KEY = Meaning(
-    AuthenticationError,
-    "the service does not know this access key; check that it is complete and for this service",
-)
-_MISMATCH = Meaning(
-    AuthenticationError,
-    "the secret does not match the access key, or a proxy changes requests; check the secret and"
-    " any proxy",
-)
-_EXPIRED = Meaning(
+_EXPIRED = rest.Meaning(
     AuthenticationError,
     "the session token has expired or does not belong to this key; get new temporary credentials",
     renew=True,
 )
-_UNKNOWN = Meaning(
+_UNKNOWN = rest.Meaning(
     AuthenticationError,
     "the service does not accept these credentials; check key, secret and token",
     renew=True,
 )
-_UNSIGNED = Meaning(AuthenticationError, "the service requires signed requests; pass credentials")
-_DENIED = Meaning(AccessDeniedError, "these credentials are not allowed to do this")
-_TAKEN = "the name is taken: all accounts share the names of buckets; choose another one"
-_NAME = Meaning(InvalidNameError, "the service does not allow this name")
-_MISPLACED = Meaning(
+_UNSIGNED = rest.Meaning(
+    AuthenticationError, "the service requires signed requests; pass credentials"
+)
+_DENIED = rest.Meaning(AccessDeniedError, "these credentials are not allowed to do this")
+_TAKEN = rest.Meaning(
+    ContainerAlreadyExistsError,
+    "the name is taken: all accounts share the names of buckets; choose another one",
+)
+_NAME = rest.Meaning(InvalidNameError, "the service does not allow this name")
+_CONFLICT = rest.Meaning(
+    ObjectNameConflictError, "the service has a directory of this name, or an object in its path"
+)
+_OPTION = rest.Meaning(InvalidOptionError, "the service does not accept an option of the request")
+_MISPLACED = rest.Meaning(
     ServiceError,
     "the service takes the bucket for an object; check that the endpoint has no extra path",
 )
-_MOVED = Meaning(ServiceError, _REGION)
+_MOVED = rest.Meaning(ServiceError, _REGION)
 
-CODES: Mapping[str, Entry] = {
+CODES: Mapping[str, rest.Entry] = {
     # Credentials and permissions.
-    "InvalidAccessKeyId": _KEY,
-    "SignatureDoesNotMatch": _MISMATCH,
-    "AuthorizationHeaderMalformed": Meaning(AuthenticationError, _REGION),
-    "AuthorizationQueryParametersError": Meaning(
-        AuthenticationError, "the signature is malformed"
+    "InvalidAccessKeyId": rest.Meaning(
+        AuthenticationError,
+        "the service does not know this access key; check that it is complete and for this"
+        " service",
     ),
-    "InvalidSecurity": Meaning(AuthenticationError, "the credentials are not valid"),
-    "CredentialsNotSupported": Meaning(
-        AuthenticationError, "the service does not support credentials of this kind"
+    "SignatureDoesNotMatch": rest.Meaning(
+        AuthenticationError,
+        "the secret does not match the access key, or a proxy changes requests; check the secret"
+        " and any proxy",
     ),
-    "MissingSecurityHeader": _UNSIGNED,
-    "UnsupportedAlgorithm": _UNSIGNED,
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "InvalidToken": _EXPIRED,
-    "TokenRefreshRequired": _EXPIRED,
-    "RequestTimeTooSkewed": CLOCK,
-    "RequestExpired": CLOCK,
-    "AccessDenied": _DENIED,
-    "AllAccessDisabled": _DENIED,
-    "AccountProblem": Meaning(
-        AccessDeniedError, "there is a problem with the account; contact the service's support"
+    "AuthorizationHeaderMalformed": rest.Meaning(AuthenticationError, _REGION),
+    **dict.fromkeys(("InvalidSecurity", "CredentialsNotSupported"), _UNKNOWN),
+    **dict.fromkeys(("MissingSecurityHeader", "UnsupportedAlgorithm"), _UNSIGNED),
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"), _EXPIRED
     ),
-    "NotSignedUp": Meaning(AccessDeniedError, "the account is not signed up for the service"),
-    "InvalidPayer": _DENIED,
-    "InvalidObjectState": Meaning(
+    **dict.fromkeys(("RequestTimeTooSkewed", "RequestExpired"), rest.CLOCK),
+    # The second one is Google's: https://cloud.google.com/storage/docs/xml-api/reference-status
+    **dict.fromkeys(("AccessDenied", "OrgPolicyConstraintFailed"), _DENIED),
+    "UserProjectMissing": rest.Meaning(
+        AccessDeniedError, "this is a requester-pays bucket; pass user_project= to the driver gcs"
+    ),
+    "InvalidObjectState": rest.Meaning(
         ObjectError, "the object is archived; restore it before reading it"
     ),
     # Buckets, objects and uploads.
-    "NoSuchBucket": NO_BUCKET,
+    "NoSuchBucket": rest.NO_BUCKET,
     "NoSuchKey": _not_found,
-    "NoSuchVersion": Meaning(ObjectNotFoundError, "the object has no such version"),
+    "NoSuchVersion": rest.Meaning(ObjectNotFoundError, "the object has no such version"),
     "NoSuchUpload": _no_upload,
-    "BucketAlreadyExists": Meaning(ContainerAlreadyExistsError, _TAKEN),
-    # Google's codes: https://cloud.google.com/storage/docs/xml-api/reference-status
-    "BucketNameUnavailable": Meaning(ContainerAlreadyExistsError, _TAKEN),
-    "OrgPolicyConstraintFailed": Meaning(
-        AccessDeniedError, "a policy of the organisation does not allow this"
-    ),
-    "UserProjectMissing": Meaning(
-        AccessDeniedError, "this is a requester-pays bucket; pass user_project= to the driver gcs"
-    ),
-    "BucketAlreadyOwnedByYou": Meaning(
+    **dict.fromkeys(("BucketAlreadyExists", "BucketNameUnavailable"), _TAKEN),
+    "BucketAlreadyOwnedByYou": rest.Meaning(
         ContainerAlreadyExistsError, "you already own a bucket of this name"
     ),
-    "BucketNotEmpty": Meaning(
+    "BucketNotEmpty": rest.Meaning(
         ContainerNotEmptyError, "the bucket still contains objects or versions"
     ),
-    "InvalidBucketName": _NAME,
-    "KeyTooLongError": Meaning(InvalidNameError, "the name is too long for the service"),
-    "InvalidURI": Meaning(InvalidNameError, "the service cannot parse the name"),
-    "XMinioInvalidObjectName": _NAME,
-    "InvalidObjectName": _NAME,
-    "XMinioInvalidResourceName": _NAME,
-    "XMinioObjectExistsAsDirectory": Meaning(
-        ObjectNameConflictError, "the service has a directory of this name"
+    **dict.fromkeys(
+        ("InvalidBucketName", "InvalidObjectName", "InvalidURI", "KeyTooLongError",
+         "XMinioInvalidObjectName", "XMinioInvalidResourceName"), _NAME,
     ),
-    "XMinioParentIsObject": Meaning(
-        ObjectNameConflictError, "a parent directory in the name is an object on the service"
+    **dict.fromkeys(("XMinioObjectExistsAsDirectory", "XMinioParentIsObject"), _CONFLICT),
+    **dict.fromkeys(
+        ("InvalidBucketAclWithObjectOwnership", "InvalidStorageClass", "InvalidTag",
+         "MetadataTooLarge"), _OPTION,
     ),
-    "TooManyBuckets": Meaning(
-        ServiceError,
-        "the account has its maximum number of buckets; delete one or raise the quota",
-    ),
-    "EntityTooLarge": Meaning(ServiceError, "the object is larger than the service allows"),
-    "EntityTooSmall": Meaning(ServiceError, "a part is smaller than the service allows"),
-    "InvalidLocationConstraint": Meaning(
+    "InvalidLocationConstraint": rest.Meaning(
         InvalidOptionError, "the service does not create buckets in this region; pass another one"
     ),
-    "InvalidStorageClass": Meaning(InvalidOptionError, "the service has no such storage class"),
-    "MetadataTooLarge": Meaning(
-        InvalidOptionError, "the metadata is larger than the service allows"
-    ),
-    "QuotaExceeded": QUOTA,
-    "ServiceQuotaExceededException": QUOTA,
-    "XMinioStorageFull": FULL,
-    "InsufficientCapacity": FULL,
-    "AccessControlListNotSupported": Meaning(
+    **dict.fromkeys(("QuotaExceeded", "ServiceQuotaExceededException"), rest.QUOTA),
+    **dict.fromkeys(("XMinioStorageFull", "InsufficientCapacity"), rest.FULL),
+    "AccessControlListNotSupported": rest.Meaning(
         NotSupportedError, "the bucket has ACLs disabled: its owner owns all objects in it"
     ),
-    "InvalidBucketAclWithObjectOwnership": Meaning(
-        InvalidOptionError, "the bucket's owner owns all objects, which allows only acl='private'"
-    ),
-    "InvalidTag": Meaning(InvalidOptionError, "the service does not accept the tags"),
-    "MethodNotAllowed": LACKING,
-    "NotImplemented": LACKING,
+    **dict.fromkeys(("MethodNotAllowed", "NotImplemented"), rest.LACKING),
     # Conditions.
     "PreconditionFailed": _precondition_failed,
-    "ConditionalRequestConflict": Meaning(
+    "ConditionalRequestConflict": rest.Meaning(
         ServiceUnavailableError, "another write of this object was in progress", retry=True
     ),
     # Temporary conditions.
-    "InternalError": BUSY,
-    "ServiceUnavailable": BUSY,
-    "ServerBusy": BUSY,
-    "OperationAborted": BUSY,
-    "RequestTimeout": Meaning(
-        ServiceUnavailableError, "the service waited too long for the request", retry=True
+    **dict.fromkeys(
+        ("InternalError", "OperationAborted", "RequestTimeout", "RequestTimeoutException",
+         "ServerBusy", "ServiceUnavailable"), rest.BUSY,
     ),
-    "RequestTimeoutException": BUSY,
-    "SlowDown": SLOWER,
-    "SlowDownRead": SLOWER,
-    "SlowDownWrite": SLOWER,
-    "Throttling": SLOWER,
-    "ThrottlingException": SLOWER,
-    "RequestThrottled": SLOWER,
-    "RequestLimitExceeded": SLOWER,
-    "BandwidthLimitExceeded": SLOWER,
-    "TooManyRequests": SLOWER,
-    "TooManyRequestsException": SLOWER,
-    "QpsLimitExceeded": SLOWER,
+    **dict.fromkeys(
+        ("BandwidthLimitExceeded", "QpsLimitExceeded", "RequestLimitExceeded", "RequestThrottled",
+         "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException",
+         "TooManyRequests", "TooManyRequestsException"), rest.SLOWER,
+    ),
     # Data that was damaged in transit.
-    "BadDigest": DAMAGED,
-    "CrcMismatch": DAMAGED,
-    "IncompleteBody": DAMAGED,
-    "XAmzContentSHA256Mismatch": DAMAGED,
-    "XAmzContentChecksumMismatch": DAMAGED,
-    "InvalidDigest": Meaning(IntegrityError, "the service does not accept the digest"),
-    "InvalidPart": Meaning(IntegrityError, "a part is missing, or differs from what was sent"),
-}
+    **dict.fromkeys(
+        ("BadDigest", "CrcMismatch", "IncompleteBody", "XAmzContentChecksumMismatch",
+         "XAmzContentSHA256Mismatch"), rest.DAMAGED,
+    ),
+    "InvalidDigest": rest.Meaning(IntegrityError, "the service does not accept the digest"),
+    "InvalidPart": rest.Meaning(
+        IntegrityError, "a part is missing, or differs from what was sent"
+    ),
+}  # fmt: skip
 
-BY_STATUS: Mapping[int, Entry] = {
-    301: _MOVED,
-    307: _MOVED,
-    308: _MOVED,
+_REDIRECTS = frozenset({301, 307, 308})
+BY_STATUS: Mapping[int, rest.Entry] = {
+    **dict.fromkeys(_REDIRECTS, _MOVED),
     400: _bad_request,
     401: _UNKNOWN,
     403: _DENIED,
     404: _not_found,
-    405: LACKING,
+    **dict.fromkeys((405, 501), rest.LACKING),
     412: _precondition_failed,
-    501: LACKING,
-    507: FULL,
-    509: SLOWER,
+    507: rest.FULL,
+    509: rest.SLOWER,
 }
 
-#: The region is wrong, and the response may name the right one.
+# The region is wrong, and the response may name the right one.
 _WRONG_REGION = frozenset(
-    {
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "Redirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-        "IncorrectEndpoint",
-    }
-)
-_REDIRECTS = frozenset({301, 307, 308})
+    {"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
+     "IllegalLocationConstraintException", "IncorrectEndpoint"}
+)  # fmt: skip
 
 
 class WrongRegionError(MovedError):
@@ -286,11 +218,11 @@ class WrongRegionError(MovedError):
         self.hint = hint
 
 
-class S3ErrorMapper(ErrorMapper):
+class S3ErrorMapper(rest.ErrorMapper):
     """The errors of S3; those that may be due to the region become a `WrongRegionError`."""
 
     @override
-    def fault(self, response: ErrorResponse) -> Fault:
+    def fault(self, response: rest.ErrorResponse) -> Fault:
         fault = super().fault(response)
         status, code = response.status, response.document.code
         silent = _is_silent(response)
@@ -304,7 +236,7 @@ class S3ErrorMapper(ErrorMapper):
         return replace(fault, unsure=unsure)
 
 
-def error_mapper() -> ErrorMapper:
+def error_mapper() -> rest.ErrorMapper:
     """Return the mapper of S3's error responses to exceptions."""
     return S3ErrorMapper(
         "S3", _parse, CODES, BY_STATUS,
@@ -313,15 +245,15 @@ def error_mapper() -> ErrorMapper:
     )  # fmt: skip
 
 
-def _is_silent(response: ErrorResponse) -> bool:
+def _is_silent(response: rest.ErrorResponse) -> bool:
     return response.request.method == "HEAD" and not response.body
 
 
-def _region(response: ErrorResponse) -> str | None:
+def _region(response: rest.ErrorResponse) -> str | None:
     return response.headers.get("x-amz-bucket-region") or response.document.fields.get("Region")
 
 
-def _is_unexpected(response: ErrorResponse) -> bool:
+def _is_unexpected(response: rest.ErrorResponse) -> bool:
     """Return whether an error is a web page, or a redirect that names no region."""
     status, headers = response.status, response.headers
     if response.document.code is not None:
@@ -337,18 +269,18 @@ def _is_unexpected(response: ErrorResponse) -> bool:
 _ERROR_ROOT = re.compile(rb"<(\w+:)?Error[\s>]")
 
 
-def _parse(headers: Mapping[str, str], body: bytes) -> ErrorDocument:
+def _parse(headers: Mapping[str, str], body: bytes) -> rest.ErrorDocument:
     if not _ERROR_ROOT.search(body[:1024]):
-        return ErrorDocument()
+        return rest.ErrorDocument()
     try:
         return error_document(read_listing(body.lstrip(), ()).head)
     except ServiceError:
-        return ErrorDocument()
+        return rest.ErrorDocument()
 
 
-def error_document(fields: Mapping[str, str]) -> ErrorDocument:
+def error_document(fields: Mapping[str, str]) -> rest.ErrorDocument:
     """Return the content of an element ``<Error>``."""
     code = fields.get("Code")
-    return ErrorDocument(
+    return rest.ErrorDocument(
         code, fields.get("Message", ""), fields.get("RequestId"), fields, code is not None
     )
