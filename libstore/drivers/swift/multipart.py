@@ -167,45 +167,35 @@ class Uploads:
         Args:
             headers: The headers of the object, if they are not those of the options.
         """
-        given = dialect.write_headers(options) if headers is None else headers
+        headers = dialect.write_headers(options) if headers is None else headers
         etag, md5 = etag_of(part.token for part in parts), checksums.get("md5")
-        tokened = dialect.with_own(given, dialect.TOKEN, options.conditions.token)
-        sent = dialect.with_whole_md5(tokened, etag, md5, self._client.info)
-        self._expire_segments(upload, parts, given)
+        headers = dialect.with_own(headers, dialect.TOKEN, options.conditions.token)
+        headers = dialect.with_whole_md5(headers, etag, md5, self._client.info)
+        self._expire_segments(upload, parts, headers)
         body = manifest_body(segments_container(upload.container), upload, parts)
 
-        def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            info = self._put_manifest(upload, {**sent, **condition}, body, idempotent)
+        def read(response: rest.Response) -> ObjectInfo:
+            info = dialect.written_info(upload.name, response.headers)
             # The ETag is not sent, because Ceph's gateway would compare it with that of the
             # manifest's text: https://github.com/ceph/ceph/blob/main/src/rgw/rgw_op.cc
             require_digest(etag, info.etag, "the service combined different parts: the ETag")
             return replace(info, checksums={"md5": md5} if md5 else {})
 
         rivals: list[Upload] = []
-        info = self._objects.write(
-            upload.container, upload.name, put, rest.Written(etag=etag), options.conditions,
-            tokened.get(dialect.TOKEN), own=prefix_of(upload.name, upload.id),
-            before_replacing=lambda: rivals.extend(self._rivals(upload)),
-        )  # fmt: skip
-        self._unmark(upload)
-        self._remove_superseded(upload, rivals)
-        return info
-
-    def _put_manifest(
-        self, upload: Upload, headers: Mapping[str, str], body: bytes, idempotent: bool
-    ) -> ObjectInfo:
         try:
-            response = self._client.send(
-                operations.PUT_OBJECT, upload.container, upload.name,
-                query={"multipart-manifest": "put"}, headers=headers, content=body,
-                idempotent=idempotent,
+            info = self._objects.write(
+                upload.container, upload.name, body, headers, options.conditions,
+                read, rest.Written(etag=etag), query={"multipart-manifest": "put"},
+                own=prefix_of(upload.name, upload.id),
+                before_replacing=lambda: rivals.extend(self._rivals(upload)),
             )  # fmt: skip
         except ServiceError as error:
             if error.status == 400:  # segments are missing if the container was deleted meanwhile
                 self._client.require_container(upload.container)
             raise
-        response.close()
-        return dialect.written_info(upload.name, response.headers)
+        self._unmark(upload)
+        self._remove_superseded(upload, rivals)
+        return info
 
     def _expire_segments(
         self, upload: Upload, parts: Sequence[Part], headers: Mapping[str, str]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TypeAlias
 
 from ... import rest
 from ...errors import (
@@ -34,13 +33,9 @@ from .batches import Deleter
 from .client import ITSELF, SwiftClient
 from .large_objects import LargeObjects, prefix_of
 
-#: Writes once, given the header of a condition and whether the request may be sent twice.
-Put: TypeAlias = Callable[[Mapping[str, str], bool], ObjectInfo]
-
 # Larger objects are not sent before it is known whether they replace one.
 _OPTIMISTIC = MiB
 _MANIFESTS_AT_ONCE = 4
-_IF_ABSENT = {"if-none-match": "*"}
 
 
 class Objects:
@@ -99,52 +94,49 @@ class Objects:
         headers = dialect.with_own(headers, dialect.TOKEN, options.conditions.token)
         md5 = headers["etag"] = payload.digest("md5")
 
-        def put(condition: Mapping[str, str], idempotent: bool) -> ObjectInfo:
-            response = self._client.send(
-                operations.PUT_OBJECT, container, name,
-                headers={**headers, **condition}, content=payload, idempotent=idempotent,
-            )  # fmt: skip
-            response.close()
-            return dialect.written_info(name, response.headers)
-
         return self.write(
-            container, name, put, rest.Written(payload.size, md5), options.conditions,
-            headers.get(dialect.TOKEN), optimistic=payload.size <= _OPTIMISTIC,
+            container, name, payload, headers, options.conditions,
+            lambda response: dialect.written_info(name, response.headers),
+            rest.Written(payload.size, md5), optimistic=payload.size <= _OPTIMISTIC,
         )  # fmt: skip
 
     def write(
-        self, container: str, name: str, put: Put, written: rest.Written, conditions: Conditions,
-        token: str | None, *, optimistic: bool = True, own: str | None = None,
+        self, container: str, name: str, content: bytes | Payload, headers: Mapping[str, str],
+        conditions: Conditions, read: Callable[[rest.Response], ObjectInfo],
+        written: rest.Written, *, query: Mapping[str, str] | None = None,
+        optimistic: bool = True, own: str | None = None,
         before_replacing: Callable[[], object] | None = None,
     ) -> ObjectInfo:  # fmt: skip
         """
         Write an object, and delete the segments of the one that it replaces.
 
         Args:
-            token: The token that the write stores.
             optimistic: Try first to write where no object exists.
             own: The beginning of the names of segments to keep, since the object to replace may
                 have been written by an attempt whose response was lost.
             before_replacing: Called if an object may have to be replaced.
         """
-        confirmer, enforced = self._client.confirmer, self._client.enforces_conditions
-        head = partial(self.head_written, container, name)
+        enforced = self._client.enforces_conditions
+        write = partial(
+            self._client.write, operations.PUT_OBJECT, container, name, read,
+            partial(self.head_written, container, name), written.matches,
+            content=content, query=query,
+        )  # fmt: skip
+        new = {**headers, "if-none-match": "*"}
         if conditions.if_absent:
             if not enforced:
                 self.require_absent(container, name)
-            return confirmer.write(
-                lambda: put(_IF_ABSENT, False), head, written.matches, conditions, token,
-                rest.Protection(checks_first=not enforced),
-            )  # fmt: skip
+            protection = rest.Protection(checks_first=not enforced)
+            return write(conditions, headers.get(dialect.TOKEN), protection, headers=new)
         if enforced and optimistic:
             try:
-                return confirmer.write(lambda: put(_IF_ABSENT, True), head, written.matches)
+                return write(headers=new)
             except ObjectAlreadyExistsError:  # perhaps by an earlier attempt of this write
                 pass
         if before_replacing is not None:
             before_replacing()
         segments = self._large.segments(container, name) or ()
-        info = confirmer.write(lambda: put({}, True), head, written.matches)
+        info = write(headers=headers)
         self._deleter.remove(path for path in segments if own is None or own not in path)
         return info
 
