@@ -7,7 +7,12 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from ..errors import NotSupportedError
+from ..errors import (
+    ContainerAlreadyExistsError,
+    ContainerNotFoundError,
+    NotSupportedError,
+    StorageError,
+)
 from ..rest.driver import ComposedDriver, SupportsUploads
 from ..rest.settings import RestSettings
 from ..values import (
@@ -24,8 +29,7 @@ from ..values import (
     SigningOptions,
     Span,
 )
-from . import dialect
-from .buckets import Buckets, can_fold
+from . import dialect, listings, operations
 from .client import S3Client
 from .copying import Copier
 from .multipart import Uploads
@@ -33,6 +37,11 @@ from .objects import Objects
 from .options import ObjectSettings
 from .part_checksums import find_composite
 from .service import Service
+from .xml import MAX_PAGE, location_body
+
+_DEFAULT_REGION = "us-east-1"
+# The second one is Ceph's; the third one is sent by servers that ignore ?versions.
+_VERSION_LISTS = ("ListVersionsResult", "ListVersionResult", "ListBucketResult")
 
 S = TypeVar("S", bound=RestSettings)
 
@@ -70,8 +79,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         self.digests = digests or (service.digest,)
         self._client = client
         self._object_settings = settings
-        self._buckets = Buckets(client, service, settings)
-        self._objects = Objects(client, service, settings, self.digests, self._buckets)
+        self._objects = Objects(client, service, settings, self.digests, self._head_container)
         self._uploads = uploads = Uploads(self._objects)
         self._copier = Copier(self._objects, uploads)
 
@@ -86,33 +94,130 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
 
     # ------------------------------------------------------------------ buckets
 
+    def _create_bucket(
+        self, name: str, region: str | None, headers: Mapping[str, str]
+    ) -> ContainerInfo:
+        """
+        Create a bucket.
+
+        Args:
+            region: The region of the bucket; `None` is the region of the driver.
+            headers: The headers of further options.
+        """
+        client, service = self._client, self.service
+        region = region or client.region
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 the
+        # request succeeds for a bucket that the account has already, and resets its ACLs.
+        checked = service.recreates or region == _DEFAULT_REGION
+        if checked and self._has_container(name):
+            raise ContainerAlreadyExistsError("you already own a bucket of this name")
+        # Where all regions have one host, only the body names the region.
+        here = region if client.endpoint.regional else client.region
+        client.note_region(name, here)
+        named = region != _DEFAULT_REGION and (service.location or region != here)
+
+        def send() -> ContainerInfo:
+            try:
+                self._send_create(name, region if named else "", headers)
+            except StorageError as error:
+                refused = error.code == "IllegalLocationConstraintException"
+                if not refused or named or region == _DEFAULT_REGION:
+                    raise
+                # Some services require the region in the body; most do not.
+                self._send_create(name, region, headers)
+            return ContainerInfo(name, extra={"region": region})
+
+        try:
+            return client.confirmer.create_container(
+                send, lambda: self._head_container(name), was_absent=checked
+            )
+        except StorageError:
+            client.forget(name)
+            raise
+
+    def _send_create(self, name: str, location: str, headers: Mapping[str, str]) -> None:
+        content = None
+        if location:
+            content = location_body(location)
+            headers = {"content-type": "application/xml", **headers}
+        self._client.send(operations.CREATE_BUCKET, name, headers=headers, content=content).close()
+
+    def _has_container(self, name: str) -> bool:
+        try:
+            self._head_container(name)
+        except ContainerNotFoundError:
+            return False
+        return True
+
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        return self._buckets.head(name)
+        client = self._client
+
+        def send() -> ContainerInfo:
+            response = client.send(operations.HEAD_BUCKET, name)
+            response.close()
+            region = response.headers.get("x-amz-bucket-region", client.known_region(name))
+            return ContainerInfo(name, extra={"region": region}, complete=True)
+
+        def check() -> ContainerInfo:
+            self._list_page(name, ListQuery(), None, 1)
+            return ContainerInfo(name, extra={"region": client.known_region(name)})
+
+        return client.confirmer.prove(send, check)
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._buckets.delete(name)
+        client = self._client
+        client.confirmer.delete_container(
+            lambda: client.send(operations.DELETE_BUCKET, name).close(),
+            lambda: self._head_container(name),
+        )
+        client.forget(name)
+
+    # ------------------------------------------------------------------ listings
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        return self._buckets.list(token)
+        document = self._client.send_xml(
+            operations.LIST_BUCKETS,
+            root="ListAllMyBucketsResult", rows=("Bucket",), limit=MAX_PAGE,
+            query=listings.bucket_query(token), headers=self._object_settings.payer,
+        )  # fmt: skip
+        return listings.bucket_page(document)
 
     @override
     def _can_fold(self, delimiter: str) -> bool:
-        return can_fold(self.service, delimiter)
+        kind = self.service.delimiters
+        return kind == "any" or delimiter == "/" or (kind == "characters" and len(delimiter) == 1)
 
     @override
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        return self._buckets.list_objects(container, query, token, limit)
+        v2 = self.service.list_version == 2
+        document = self._client.send_xml(
+            operations.LIST_OBJECTS_V2 if v2 else operations.LIST_OBJECTS, container,
+            root="ListBucketResult", rows=("Contents", "CommonPrefixes"), limit=MAX_PAGE,
+            query=listings.list_query(query, token, limit, self.service),
+            headers=self._object_settings.payer,
+        )  # fmt: skip
+        return listings.list_page(document, query, token)
 
     @override
     def _list_versions(
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
-        return self._buckets.list_versions(container, prefix, token, limit)
+        if not self.service.versions:
+            raise NotSupportedError(f"{self.service.title} has no versions of objects")
+        document = self._client.send_xml(
+            operations.LIST_OBJECT_VERSIONS, container,
+            root=_VERSION_LISTS, rows=("Version", "DeleteMarker"), limit=MAX_PAGE,
+            query=listings.version_query(prefix, token, limit, self.service),
+            headers=self._object_settings.payer,
+        )  # fmt: skip
+        if "Contents/Key" in document.fields:  # a listing of objects: the query was ignored
+            raise NotSupportedError("the endpoint does not list versions of objects")
+        return listings.version_page(document)
 
     # ------------------------------------------------------------------ objects
 

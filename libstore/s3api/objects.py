@@ -33,7 +33,6 @@ from ..values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .buckets import Buckets
 from .client import S3Client
 from .errors import error_document
 from .known_objects import KnownObject, KnownObjects, is_young
@@ -63,14 +62,14 @@ class Objects:
         service: Service,
         settings: ObjectSettings,
         digests: Sequence[str],
-        buckets: Buckets,
+        head_container: Callable[[str], object],
     ) -> None:
         self.client = client
         self.service = service
         self.settings = settings
         self.digests = digests
         self.known = KnownObjects()
-        self._buckets = buckets
+        self._head_container = head_container
         self._reads = settings.reads
 
     # ------------------------------------------------------------------ reading
@@ -97,7 +96,7 @@ class Objects:
             info = self.head_stored(container, name, reads, version)
         except ObjectNotFoundError as error:
             if error.code is None:  # the response to HEAD does not say what is missing
-                missing = find_missing([container], self._buckets.head)
+                missing = find_missing([container], self._head_container)
                 if missing is not None:
                     raise missing from None
             raise

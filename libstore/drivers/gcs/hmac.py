@@ -107,11 +107,11 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
                 " account"
             )
         location = extra.get("location")
-        return self._buckets.create(name, str(location).lower() if location else None, {})
+        return self._create_bucket(name, str(location).lower() if location else None, {})
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        return replace(self._buckets.head(name), extra={})
+        return replace(super()._head_container(name), extra={})
 
     @override
     def _delete_versions(

@@ -88,7 +88,7 @@ class S3Driver(S3APIDriver[Settings]):
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
         check_new_bucket_name(name)
         region = extra.get("region")
-        return self._buckets.create(
+        return self._create_bucket(
             name, region if isinstance(region, str) else None, bucket_headers(extra)
         )
 
