@@ -14,6 +14,7 @@ from ...rest.client import Location, ServiceClient
 from ...retry import RetryPolicy
 from ...values import MiB
 from . import operations
+from .dialect import Encryption
 from .errors import error_mapper
 from .settings import Access
 
@@ -28,21 +29,24 @@ VERSION = "2021-12-02"
 PAGE_SIZE = 5_000
 #: The size of such a page in bytes, with names of 1,024 characters.
 MAX_PAGE = 32 * MiB
-#: The size of all other documents in bytes; a list of 50,000 blocks is the largest.
-MAX_DOCUMENT = 16 * MiB
 
 
 class AzureClient(ServiceClient):
     """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
-    max_document: ClassVar[int] = MAX_DOCUMENT
+    max_document: ClassVar[int] = 16 * MiB  # a list of 50,000 blocks is the largest
 
     def __init__(
-        self, access: Access, transport: Transport, retry: Callable[[], RetryPolicy]
+        self,
+        access: Access,
+        encryption: Encryption,
+        transport: Transport,
+        retry: Callable[[], RetryPolicy],
     ) -> None:
         super().__init__(transport, error_mapper(), retry)
         self.access = access
+        self.encryption = encryption
 
     def head_container(self, name: str) -> Mapping[str, str]:
         """Return the headers that describe a container."""

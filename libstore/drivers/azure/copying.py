@@ -29,7 +29,6 @@ from ...rest.reading import range_of
 from ...values import Conditions, CopyOptions, Limits, ObjectInfo, Span, Upload
 from . import dialect, operations
 from .client import VERSION, AzureClient
-from .dialect import Encryption
 from .endpoints import check_root_name
 from .multipart import Uploads
 from .objects import Objects
@@ -48,13 +47,10 @@ _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Copier:
     """Copies blobs to one account."""
 
-    def __init__(
-        self, client: AzureClient, objects: Objects, uploads: Uploads, encryption: Encryption
-    ) -> None:
+    def __init__(self, client: AzureClient, objects: Objects, uploads: Uploads) -> None:
         self._client = client
         self._objects = objects
         self._uploads = uploads
-        self._encryption = encryption
         # Emulators have no operations that read from a URL.
         self._reads_urls = True
 
@@ -76,7 +72,7 @@ class Copier:
             options = self._keep_scope(info, options)
         if self._has_long_url(source):
             return None
-        scoped = bool(self._encryption.of(options.extra))
+        scoped = bool(self._client.encryption.of(options.extra))
         # Copy Blob cannot leave all metadata behind, nor change a content type, and takes no scope
         # of encryption: https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
         if options.metadata != {} and options.content_type is None and not scoped:
@@ -97,7 +93,7 @@ class Copier:
         return self._copy_by_url(other, source, target, options)
 
     def _has_customer_key(self, options: CopyOptions) -> bool:
-        headers = {**self._encryption.reads, **dialect.encryption_headers(options.extra)}
+        headers = {**self._client.encryption.reads, **dialect.encryption_headers(options.extra)}
         return "x-ms-encryption-key" in headers
 
     def _has_long_url(self, source: Place) -> bool:
@@ -106,7 +102,7 @@ class Copier:
     def _keep_scope(self, info: ObjectInfo, options: CopyOptions) -> CopyOptions:
         """Return the options of a copy that has the encryption scope of its source."""
         scope = info.extra.get("encryption_scope")
-        if scope is None or self._encryption.of(options.extra):
+        if scope is None or self._client.encryption.of(options.extra):
             return options
         return replace(options, extra={**options.extra, "encryption_scope": scope})
 
@@ -217,7 +213,7 @@ class Copier:
     ) -> ObjectInfo:
         """Have the service read a blob in blocks, and publish them with one request."""
         info = other._objects.head(*source)
-        encryption = self._encryption.of(options.extra)
+        encryption = self._client.encryption.of(options.extra)
         headers = dict(encryption)
         if info.etag is not None:
             headers["x-ms-source-if-match"] = quoted_etag(info.etag)

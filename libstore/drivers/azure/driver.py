@@ -29,18 +29,18 @@ from ...values import (
     SigningOptions,
 )
 from . import dialect, operations
-from .batches import delete_batch
 from .client import MAX_PAGE, PAGE_SIZE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
 from .multipart import Uploads
 from .objects import Objects
 from .options import CONTAINER, UPLOAD
-from .public_access import make_public
 from .settings import Settings
 from .signing import MAX_EXPIRES, URLSigner
 
 _CONTAINER = {"restype": "container"}
+_ACL = {"comp": "acl", "restype": "container"}
+_PUBLIC = frozenset({"blob", "container"})
 
 
 class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
@@ -86,14 +86,12 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(Environment())
         super().__init__(settings)
-        access, encryption = settings.access(), settings.encryption()
+        access = settings.access()
         transport = settings.transport(self.transfer.concurrency, access.endpoint.url)
-        self._client = AzureClient(access, transport, lambda: self.retry)
-        self._objects = Objects(self._client, encryption)
-        self._uploads = Uploads(
-            self._client, self._objects, encryption, lambda: self.transfer.concurrency
-        )
-        self._copier = Copier(self._client, self._objects, self._uploads, encryption)
+        self._client = AzureClient(access, settings.encryption(), transport, lambda: self.retry)
+        self._objects = Objects(self._client)
+        self._uploads = Uploads(self._client, self._objects, lambda: self.transfer.concurrency)
+        self._copier = Copier(self._client, self._objects, self._uploads)
         self._signer = URLSigner(self._client)
         if access.tokens is not None:
             self.limits = replace(self.limits, max_expires=MAX_EXPIRES)
@@ -188,7 +186,21 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
 
     @override
     def _enable_container_cdn(self, container: str) -> None:
-        make_public(self._client, container)
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/set-container-acl: the access
+        # policies of a container are removed unless the request repeats them.
+        policies, public = self._public_access(container)
+        if public not in _PUBLIC:
+            self._client.send_proved(
+                lambda: self._public_access(container)[1] in _PUBLIC,
+                operations.SET_CONTAINER_ACL, container, query=_ACL, content=policies,
+                headers={"content-type": "application/xml", "x-ms-blob-public-access": "blob"},
+            )  # fmt: skip
+
+    def _public_access(self, container: str) -> tuple[bytes, str | None]:
+        """Return the access policies of a container, and what everyone can read."""
+        response = self._client.send(operations.GET_CONTAINER_ACL, container, query=_ACL)
+        policies = response.read(self._client.max_document)
+        return policies, response.headers.get("x-ms-blob-public-access")
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
@@ -243,7 +255,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
 
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
-        return delete_batch(self._client, container, names)
+        return self._objects.delete_many(container, names)
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:

@@ -29,7 +29,7 @@ from ...transfer.workers import map_concurrently
 from ...values import Conditions, ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
 from .client import AzureClient
-from .dialect import Encryption, Row
+from .dialect import Row
 from .endpoints import check_root_name
 from .objects import Objects
 
@@ -59,15 +59,10 @@ class Uploads:
     """
 
     def __init__(
-        self,
-        client: AzureClient,
-        objects: Objects,
-        encryption: Encryption,
-        concurrency: Callable[[], int],
+        self, client: AzureClient, objects: Objects, concurrency: Callable[[], int]
     ) -> None:
         self._client = client
         self._objects = objects
-        self._encryption = encryption
         self._concurrency = concurrency
         self.encrypted: dict[str, Mapping[str, str]] = {}
         self.dropped: deque[str] = deque(maxlen=_MAX_DROPPED)
@@ -100,12 +95,7 @@ class Uploads:
         headers: Mapping[str, str],
         content: Content | None = None,
     ) -> str:
-        """
-        Send one block, and return its id.
-
-        Args:
-            content: Without it the service reads the block from the URL in the headers.
-        """
+        """Send one block and return its id; the headers have the URL if there is no content."""
         operation = operations.PUT_BLOCK if content is not None else operations.PUT_BLOCK_FROM_URL
         block_id = base64.b64encode(f"{upload.id}-{number:05}".encode()).decode()
         self._client.send(
@@ -144,13 +134,7 @@ class Uploads:
         conditions: Conditions,
         written: rest.Written,
     ) -> ObjectInfo:
-        """
-        Make a blob of blocks.
-
-        Args:
-            headers: With the token, if there is one, and without the conditions.
-            written: The whole content; the service stores its MD5 and does not check it.
-        """
+        """Make a blob of blocks; the service stores the MD5 and does not check it."""
         md5 = written.checksums.get("md5")
         headers = {
             "content-type": "application/xml", **headers, **encryption,
@@ -170,7 +154,7 @@ class Uploads:
         )  # fmt: skip
 
     def _encryption_of(self, upload: Upload) -> Mapping[str, str]:
-        return self.encrypted.get(upload.id, self._encryption.writes)
+        return self.encrypted.get(upload.id, self._client.encryption.writes)
 
     # ------------------------------------------------------------------ listing
 

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ... import rest
-from ...errors import ObjectError, StorageError
+from ...errors import AuthenticationError, ContainerNotFoundError, ObjectError, StorageError
 from ...listing import iterate_pages
+from ...rest.batches import read_batch, write_batch
 from ...rest.copying import changed_info, require_etag
 from ...rest.dialect import parameters
 from ...transfer.payload import Payload
-from ...values import Conditions, ListQuery, ObjectInfo, Page, Prefix, Reading, Span, WriteOptions
+from ...values import (
+    Conditions,
+    DeleteOutcome,
+    ListQuery,
+    ObjectInfo,
+    Page,
+    Prefix,
+    Reading,
+    Span,
+    Undecided,
+    WriteOptions,
+)
 from . import dialect, operations
 from .client import MAX_PAGE, PAGE_SIZE, AzureClient
-from .dialect import Encryption, Row
+from .dialect import Row
 from .endpoints import check_root_name
+
+_log = logging.getLogger(__name__)
 
 
 class Objects:
     """The blobs of one account."""
 
-    def __init__(self, client: AzureClient, encryption: Encryption) -> None:
+    def __init__(self, client: AzureClient) -> None:
         self._client = client
-        self._encryption = encryption
 
     # ------------------------------------------------------------------ reading
 
     def head(self, container: str, name: str, version: str | None = None) -> ObjectInfo:
         """Return the attributes of a blob."""
-        return self._head(container, name, version, self._encryption.reads)
+        return self._head(container, name, version, self._client.encryption.reads)
 
     def head_written(self, container: str, name: str, encryption: Mapping[str, str]) -> ObjectInfo:
-        """
-        Return the blob that is stored after a write.
-
-        Args:
-            encryption: The headers of the write's encryption.
-        """
+        """Return the blob that is stored after a write with these headers of its encryption."""
         # Reading needs no scope, and is refused with a key that is not the blob's.
         reads = encryption if "x-ms-encryption-key" in encryption else {}
         return self._head(container, name, None, reads)
@@ -58,7 +67,7 @@ class Objects:
         response = self._client.send(
             operations.GET_BLOB, container, name,
             query=_version_query(version),
-            headers={**self._encryption.reads, **rest.read_headers(span, conditions)},
+            headers={**self._client.encryption.reads, **rest.read_headers(span, conditions)},
         )  # fmt: skip
         sent, size = rest.sent_span(response)
         info = dialect.object_info(name, response.headers, size)
@@ -72,7 +81,7 @@ class Objects:
         """Write a blob with one request."""
         check_root_name(container, name)
         conditions = options.conditions
-        encryption = self._encryption.of(options.extra)
+        encryption = self._client.encryption.of(options.extra)
         headers = {
             "x-ms-blob-type": "BlockBlob",
             "content-md5": rest.base64_of(payload.digest("md5")),
@@ -107,6 +116,51 @@ class Objects:
             query=_version_query(version), headers=headers,
         )  # fmt: skip
 
+    def delete_many(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
+        """Delete blobs with one request; those that are not known to be deleted are undecided."""
+        deleted: set[int | None] = set()
+        if len(names) > 1:
+            try:
+                # A blob that was not deleted is deleted by itself, which also shows the reason.
+                # With a hierarchical namespace it may be a directory that was not empty yet, since
+                # a batch deletes in any order:
+                # https://learn.microsoft.com/en-us/azure/storage/blobs/data-lake-storage-known-issues
+                deleted = self._delete_batch(container, names)
+            except (ContainerNotFoundError, AuthenticationError):
+                raise
+            except StorageError as error:
+                # Some accounts, signatures and emulators do not support batches.
+                _log.debug("the batch failed, so blobs are deleted one by one: %s", error)
+        return [None if number in deleted else Undecided() for number in range(len(names))]
+
+    def _delete_batch(self, container: str, names: Sequence[str]) -> set[int | None]:
+        """Send a batch, and return the numbers of the blobs that are deleted."""
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch
+        headers, content = write_batch(
+            (str(number), self._batched_delete(container, name))
+            for number, name in enumerate(names)
+        )
+        response = self._client.send(
+            operations.DELETE_BATCH, container,
+            query={"comp": "batch", "restype": "container"},
+            headers=headers, content=content,
+        )  # fmt: skip
+        return {
+            one.number
+            for one in read_batch(response, self._client.max_document)
+            if one.status == 202 or (one.status == 404 and b"BlobNotFound" in one.content)
+        }
+
+    def _batched_delete(self, container: str, name: str) -> str:
+        """Return one request of a batch, which has a signature of its own."""
+        access = self._client.access
+        target = self._client.target(access.endpoint.path(container, name), None)
+        headers = {"x-ms-delete-snapshots": "include"}
+        request = rest.Request("DELETE", access.endpoint.url, target, headers)
+        signed = access.signer.sign(request, self._client.signing_time())
+        lines = [f"{name}: {value}\r\n" for name, value in signed.items()]
+        return f"DELETE {target} HTTP/1.1\r\n{''.join(lines)}content-length: 0\r\n"
+
     # ------------------------------------------------------------------ changing
 
     def change(
@@ -122,9 +176,7 @@ class Objects:
         Replace metadata and content type of a blob; `None` leaves either as it is.
 
         Args:
-            place: Container and name.
             info: Known attributes, for the result if the changed blob cannot be read.
-            conditions: The user's.
             pin: The ETag that the blob must have, for a change that is part of another one.
         """
         if metadata is None and content_type is None:
@@ -147,9 +199,8 @@ class Objects:
         conditions: Conditions,
         pin: str | None,
     ) -> str | None:
-        headers = {
-            **dialect.metadata_headers(metadata, conditions), **self._encryption.writes,
-        }  # fmt: skip
+        headers = dialect.metadata_headers(metadata, conditions)
+        headers.update(self._client.encryption.writes)
         written = rest.Written(metadata=metadata)
         try:
             return self._send_change("metadata", place, headers, conditions, pin, written)
@@ -173,9 +224,8 @@ class Objects:
         info = self.head(*place)
         for etag in (conditions.if_match, pin):
             require_etag(info, etag)
-        headers = {
-            **dialect.HEADERS.kept_headers(info, {}, content_type), **self._encryption.reads,
-        }  # fmt: skip
+        headers = dialect.HEADERS.kept_headers(info, {}, content_type)
+        headers.update(self._client.encryption.reads)
         md5 = info.extra.get("content_md5")  # not trusted as a checksum, but kept
         if "md5" in info.checksums:
             md5 = rest.base64_of(info.checksums["md5"])
