@@ -242,7 +242,8 @@ class Echo(Server):
         names = ("x-amz-request-id", "x-ms-request-id", "x-trans-id", "x-guploader-uploadid",
                  "x-ms-error-code", "etag")  # fmt: skip
         lines = [f"HTTP/1.1 {self.status} {short}", f"Content-Length: {len(body)}",
-                 f"Content-Type: {kind}", *(f"{name}: {short}" for name in names)]  # fmt: skip
+                 "Connection: close", f"Content-Type: {kind}",
+                 *(f"{name}: {short}" for name in names)]  # fmt: skip
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 

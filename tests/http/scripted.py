@@ -71,8 +71,10 @@ def answer(
     early: bool = False,
     **headers: str,
 ) -> Play:
-    """Return a valid response."""
+    """Return a valid response, with `Connection: close` if the connection is closed after it."""
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
+    if then == "close":  # otherwise the client may send another request on it
+        lines.append("Connection: close")
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Play("\r\n".join([*lines, "", ""]).encode("latin-1") + body, then, early)
 
@@ -221,6 +223,8 @@ class Server(Listener):
         if step.then == "reset":
             # An end without lingering is sent as RST.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if step.then == "close" and not step.early:
+            end(peer)
         return step.then == "keep"
 
     def _note(self, head: bytes, body: bytes, number: int) -> None:
@@ -298,6 +302,19 @@ def length_of(head: bytes) -> int:
 def hang_up(peer: socket.socket) -> None:
     with contextlib.suppress(OSError):
         peer.shutdown(socket.SHUT_RDWR)
+
+
+def end(peer: socket.socket) -> None:
+    """
+    Stop sending, and discard input until the client closes the connection, for a few seconds.
+
+    Closing a connection that has unread input resets it, and the client may lose the response.
+    """
+    with contextlib.suppress(OSError):
+        peer.shutdown(socket.SHUT_WR)
+        peer.settimeout(5)
+        while peer.recv(65536):
+            pass
 
 
 #: What the fixtures of these names are.
