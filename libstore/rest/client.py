@@ -112,7 +112,7 @@ class ServiceClient(ABC):
 
     Attributes:
         used_up: The codes of errors that another attempt cannot change for now; see `Confirmer`.
-        max_document: The largest document that is read, in bytes, unless a request says otherwise.
+        max_document: The largest document that is read, in bytes.
         transport: The connections.
         errors: Maps error responses to exceptions.
         confirmer: Finds out what became of requests whose response was lost.
@@ -155,12 +155,7 @@ class ServiceClient(ABC):
         return headers or {}
 
     def check(self, operation: Operation, response: Response) -> Response:
-        """
-        Return a response if the service has sent it, and it proves that the operation succeeded.
-
-        Raises:
-            ServiceError: It does not; the response is closed.
-        """
+        """Return a response that proves success; otherwise raise `ServiceError`."""
         self.errors.check_genuine(operation, response)
         return response
 
@@ -314,7 +309,6 @@ class ServiceClient(ABC):
         *,
         root: str | tuple[str, ...],
         rows: Collection[str] = (),
-        limit: int | None = None,
         **options: Unpack[RequestOptions],
     ) -> XMLResponse:
         """
@@ -325,46 +319,26 @@ class ServiceClient(ABC):
         Args:
             root: The name of the root element, or the names that it may have.
             rows: The names of the elements that are repeated.
-            limit: The maximum size of the document in bytes; by default `max_document`.
-        """
-        return self._repeat(
-            operation,
-            lambda: self.read_xml(
-                operation, self.send(operation, container, name, **options), root, rows, limit,
-                options.get("headers"),
-            ),
-            options,
-        )  # fmt: skip
-
-    def read_xml(
-        self,
-        operation: Operation,
-        response: Response,
-        root: str | tuple[str, ...],
-        rows: Collection[str] = (),
-        limit: int | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> XMLResponse:
-        """
-        Return the XML document of a response; see `send_xml`.
-
-        Args:
-            headers: The headers of the request.
         """
         roots = (root,) if isinstance(root, str) else root
-        try:
-            # Some services send blanks ahead of the document, to keep the connection, and some a
-            # byte order mark.
-            body = response.read(limit or self.max_document)
-            body = HiddenBytes(body.removeprefix(b"\xef\xbb\xbf").lstrip())
-            if body and b"<" not in body[:4]:  # an empty body may have been cut off
-                raise ServiceError("the response is not XML; check the endpoint and any proxy")
-            document = read_listing(body, rows)
-            if document.tag not in roots:
-                raise self.unexpected(document, roots, response, headers)
-        except StorageError as error:
-            raise self.unread(error, operation, response) from None
-        return XMLResponse(document.tag, document.head, document.rows, response.headers)
+
+        def send() -> XMLResponse:
+            response = self.send(operation, container, name, **options)
+            try:
+                # Some services send blanks ahead of the document, to keep the connection, and some
+                # a byte order mark.
+                body = response.read(self.max_document)
+                body = HiddenBytes(body.removeprefix(b"\xef\xbb\xbf").lstrip())
+                if body and b"<" not in body[:4]:  # an empty body may have been cut off
+                    raise ServiceError("the response is not XML; check the endpoint and any proxy")
+                document = read_listing(body, rows)
+                if document.tag not in roots:
+                    raise self.unexpected(document, roots, response, options.get("headers"))
+            except StorageError as error:
+                raise self.unread(error, operation, response) from None
+            return XMLResponse(document.tag, document.head, document.rows, response.headers)
+
+        return self._repeat(operation, send, options)
 
     def send_json(
         self,
@@ -454,17 +428,13 @@ class ServiceClient(ABC):
         for client in self._clients.values():
             client.clock = clock
 
-    def now(self) -> float:
-        """Return the time in seconds since 1970, by this machine's clock."""
-        return self._clock()
-
     def wait(self, seconds: float) -> None:
         """Wait, as before another attempt."""
         self.sleep(seconds)
 
-    def skew(self) -> float:
-        """Return the seconds by which the service's clock is ahead, as requests are signed."""
-        return self.client_at(self.locate("", "")).skew
+    def now(self) -> float:
+        """Return the time in seconds since 1970, by this machine's clock."""
+        return self._clock()
 
     def signing_time(self) -> float:
         """Return the service's time as the next request is signed with it."""

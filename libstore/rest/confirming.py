@@ -57,8 +57,7 @@ _UNTOKENED = "the request stored no write token by which the object could be rec
 # ---------------------------------------------------------------------- what is stored
 
 
-#: Requests the object's attributes. Raises `ObjectNotFoundError` or `ContainerNotFoundError` if it
-#: does not exist.
+#: Requests the object's attributes.
 Head: TypeAlias = Callable[[], ObjectInfo]
 
 
@@ -138,7 +137,8 @@ class Confirmer:
     Sends requests until their outcome is known.
 
     In all methods `send` makes one request, which nothing else sends again unless the method
-    allows it; `head` and `check` make requests that only read.
+    allows it. `head` and `check` make requests that only read; `head` raises
+    `ObjectNotFoundError` or `ContainerNotFoundError` if there is nothing.
 
     Args:
         now: Returns the time in seconds since 1970.
@@ -268,10 +268,10 @@ class Confirmer:
         Create a container; after a lost response an existing one may be the one it created.
 
         Args:
-            head: Returns the container, with the time of its creation if that is known.
-            has_token: Returns whether the container has the token that `send` has sent. Without
-                it a container counts as the one that was created if it is new, so that two
-                clients at the same moment may both succeed.
+            head: Returns the container, with the time of its creation if that is known. A new
+                one counts as the one that was created, so that two clients at the same moment
+                may both succeed.
+            has_token: Returns, instead of that, whether the container has the token of `send`.
             was_absent: The container did not exist before.
         """
         began = self.now()
@@ -292,12 +292,7 @@ class Confirmer:
         return self.run(send, find)
 
     def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
-        """
-        Delete a container; if it is gone after a lost response, this request has deleted it.
-
-        Args:
-            head: Raises `ContainerNotFoundError` if the container does not exist.
-        """
+        """Delete a container; if it is gone after a lost response, this request has deleted it."""
 
         def delete() -> bool:
             send()
@@ -349,11 +344,8 @@ class Confirmer:
         return mine and error.code not in self._used_up
 
     def require_capacity(self) -> None:
-        """
-        Raise `ServiceUnavailableError` if most requests of the driver fail.
-
-        Under an outage each check would double the requests of its operation, and fail too.
-        """
+        """Raise `ServiceUnavailableError` if most requests of the driver fail."""
+        # Under an outage each check would double the requests of its operation, and fail too.
         if not self._retrier.bucket.take(1):
             raise ServiceUnavailableError(
                 "most requests of this driver fail, so none is sent to check the outcome"
@@ -385,7 +377,6 @@ def in_success(error: StorageError) -> bool:
 
 
 def _is_gone(head: Callable[[], object], missing: type[StorageError]) -> bool | None:
-    """Return true if a request shows that an object or a container does not exist, else `None`."""
     try:
         head()
     except missing:

@@ -31,7 +31,6 @@ from ..values import SigningOptions
 from . import dialect, operations
 from .endpoints import Endpoint, Place, is_region
 from .errors import REQUEST_ID, WrongRegionError, error_document, error_mapper
-from .xml import MAX_DOCUMENT
 
 # The response of Swift's S3 API if a newer write has replaced the object in the meantime:
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
@@ -53,7 +52,6 @@ class S3Client(ServiceClient):
     """
 
     used_up: ClassVar[frozenset[str]] = frozenset({"NoSuchUpload"})
-    max_document: ClassVar[int] = MAX_DOCUMENT
 
     def __init__(
         self,
@@ -127,7 +125,7 @@ class S3Client(ServiceClient):
     def _read_body(self, response: Response) -> bytes:
         """Read the body of a response without a document; raise the error that it may be."""
         try:
-            body = response.read(MAX_DOCUMENT)
+            body = response.read(self.max_document)
             if b"<Error" in body[:1024]:
                 document = read_listing(body.lstrip(), ())
                 raise self.unexpected(document, ("Error",), response, None)

@@ -37,7 +37,7 @@ from .objects import Objects
 from .options import ObjectSettings
 from .part_checksums import find_composite
 from .service import Service
-from .xml import MAX_PAGE, location_body
+from .xml import location_body
 
 _DEFAULT_REGION = "us-east-1"
 # The second one is Ceph's; the third one is sent by servers that ignore ?versions.
@@ -180,7 +180,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
         document = self._client.send_xml(
             operations.LIST_BUCKETS,
-            root="ListAllMyBucketsResult", rows=("Bucket",), limit=MAX_PAGE,
+            root="ListAllMyBucketsResult", rows=("Bucket",),
             query=listings.bucket_query(token), headers=self._object_settings.payer,
         )  # fmt: skip
         return listings.bucket_page(document)
@@ -197,7 +197,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         v2 = self.service.list_version == 2
         document = self._client.send_xml(
             operations.LIST_OBJECTS_V2 if v2 else operations.LIST_OBJECTS, container,
-            root="ListBucketResult", rows=("Contents", "CommonPrefixes"), limit=MAX_PAGE,
+            root="ListBucketResult", rows=("Contents", "CommonPrefixes"),
             query=listings.list_query(query, token, limit, self.service),
             headers=self._object_settings.payer,
         )  # fmt: skip
@@ -211,7 +211,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
             raise NotSupportedError(f"{self.service.title} has no versions of objects")
         document = self._client.send_xml(
             operations.LIST_OBJECT_VERSIONS, container,
-            root=_VERSION_LISTS, rows=("Version", "DeleteMarker"), limit=MAX_PAGE,
+            root=_VERSION_LISTS, rows=("Version", "DeleteMarker"),
             query=listings.version_query(prefix, token, limit, self.service),
             headers=self._object_settings.payer,
         )  # fmt: skip

@@ -14,14 +14,14 @@ from ..rest.client import ServiceClient, XMLResponse
 from ..rest.confirming import Written
 from ..rest.dialect import condition_headers
 from ..rest.reading import range_of
-from ..rest.upload_starts import Starts
 from ..transfer.payload import Payload
 from ..values import Conditions, ObjectInfo, Page, Part, Span, Upload, WriteOptions
 from . import dialect, listings, operations
 from .objects import Objects, compare
 from .options import ObjectSettings
 from .service import Service
-from .xml import MAX_PAGE, complete_body
+from .upload_starts import Starts
+from .xml import complete_body
 
 T = TypeVar("T")
 
@@ -202,7 +202,6 @@ class UploadRequests:
         return self._client.send_xml(
             operations.LIST_MULTIPART_UPLOADS, container,
             root=("ListMultipartUploadsResult", "ListBucketResult"), rows=("Upload",),
-            limit=MAX_PAGE,
             query=dict(sorted(query.items())), headers=self._headers,
         )  # fmt: skip
 
@@ -219,7 +218,7 @@ class UploadRequests:
             query["part-number-marker"] = token.partition(" ")[0]
         document = self._client.send_xml(
             operations.LIST_PARTS, upload.container, upload.name,
-            root=_PARTS, rows=("Part",), limit=MAX_PAGE,
+            root=_PARTS, rows=("Part",),
             query=dict(sorted(query.items())), headers=self._headers,
         )  # fmt: skip
         return listings.part_page(document, token)

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..http.xml import write
 from ..rest.checksums import base64_of
-from ..values import MiB, Part
-
-#: The largest page of a listing: 1,000 names of 1,024 bytes, each byte encoded with three, and the
-#: elements around them.
-MAX_PAGE = 16 * MiB
-#: The largest other document.
-MAX_DOCUMENT = MiB
+from ..values import Part
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 

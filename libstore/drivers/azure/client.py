@@ -12,7 +12,6 @@ from ...http.transport import Transport
 from ...redaction import Hidden
 from ...rest.client import Location, ServiceClient
 from ...retry import RetryPolicy
-from ...values import MiB
 from . import operations
 from .dialect import Encryption
 from .errors import error_mapper
@@ -27,15 +26,12 @@ VERSION = "2021-12-02"
 
 #: The rows of a page of a listing.
 PAGE_SIZE = 5_000
-#: The size of such a page in bytes, with names of 1,024 characters.
-MAX_PAGE = 32 * MiB
 
 
 class AzureClient(ServiceClient):
     """Sends requests to one account."""
 
     used_up: ClassVar[frozenset[str]] = frozenset({"InvalidBlockList", "ContainerBeingDeleted"})
-    max_document: ClassVar[int] = 16 * MiB  # a list of 50,000 blocks is the largest
 
     def __init__(
         self,

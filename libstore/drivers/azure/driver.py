@@ -29,7 +29,7 @@ from ...values import (
     SigningOptions,
 )
 from . import dialect, operations
-from .client import MAX_PAGE, PAGE_SIZE, AzureClient
+from .client import PAGE_SIZE, AzureClient
 from .copying import Copier
 from .endpoints import check_blob_name, check_container_name
 from .multipart import Uploads
@@ -180,7 +180,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         query = {"comp": "list", "marker": token} if token else {"comp": "list"}
         page = self._client.send_xml(
             operations.LIST_CONTAINERS,
-            root="EnumerationResults", rows=("Container",), limit=MAX_PAGE, query=query,
+            root="EnumerationResults", rows=("Container",), query=query,
         )  # fmt: skip
         return dialect.container_page(page)
 

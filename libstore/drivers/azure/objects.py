@@ -26,7 +26,7 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .client import MAX_PAGE, PAGE_SIZE, AzureClient
+from .client import PAGE_SIZE, AzureClient
 from .dialect import Row
 from .endpoints import check_root_name
 
@@ -278,7 +278,7 @@ class Objects:
         }
         page = self._client.send_xml(
             operations.LIST_BLOBS, container,
-            root="EnumerationResults", rows=("Blob", "BlobPrefix"), limit=MAX_PAGE,
+            root="EnumerationResults", rows=("Blob", "BlobPrefix"),
             query=parameters(fields),
         )  # fmt: skip
         return Page(page.rows, page.fields.get("NextMarker") or None)

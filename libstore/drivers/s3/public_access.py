@@ -19,7 +19,7 @@ from ...rest.operation import Operation
 from ...s3api import dialect, operations
 from ...s3api.client import S3Client
 from ...s3api.service import Service
-from ...s3api.xml import MAX_DOCUMENT, public_access_body
+from ...s3api.xml import public_access_body
 
 _PUBLIC_READ = {"x-amz-acl": "public-read"}
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#specifying-grantee
@@ -152,7 +152,7 @@ class PublicAccess:
             response = self._client.send(
                 operations.GET_BUCKET_POLICY, container, query={"policy": ""}
             )
-            policy = parse_json(response.read(MAX_DOCUMENT))
+            policy = parse_json(response.read(self._client.max_document))
         except StorageError as error:
             if error.code != "NoSuchBucketPolicy":
                 raise
@@ -188,14 +188,12 @@ class PublicAccess:
 
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
-            # A service that ignores the query sends the object, so the request is not repeated.
-            response = self._client.send(
+            # A service that ignores the query sends the object.
+            document = self._client.send_xml(
                 operations.GET_OBJECT_ACL, container, name,
+                root="AccessControlPolicy", rows=("Grant",),
                 query={"acl": ""}, headers=self._payer,
             )  # fmt: skip
-            document = self._client.read_xml(
-                operations.GET_OBJECT_ACL, response, "AccessControlPolicy", ("Grant",)
-            )
         except ServiceError as error:
             if error.code is None and error.status == 200:
                 raise NotSupportedError("the service has no object ACLs") from None

@@ -26,9 +26,9 @@ from typing import TypeAlias
 
 from ..errors import ServiceError, StorageError
 from ..http.headers import parse_date
+from ..rest.client import ServiceClient
+from ..rest.confirming import is_lost
 from ..values import Upload
-from .client import ServiceClient
-from .confirming import is_lost
 
 _log = logging.getLogger("libstore")
 
