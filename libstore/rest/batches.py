@@ -1,7 +1,6 @@
 """
-Batches: many requests in the body of one request, and their responses in the body of its response.
+Many requests in the body of one request, as Azure and Google define them.
 
-Azure and Google define them in the same way, as ``multipart/mixed``:
 https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch and
 https://cloud.google.com/storage/docs/batch
 """
@@ -62,15 +61,7 @@ def write_batch(requests: Iterable[tuple[str, str]]) -> tuple[dict[str, str], Hi
 
 
 def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
-    """
-    Return the responses in the response to a batch; services send them in any order.
-
-    Args:
-        limit: The maximum size of the body in bytes.
-
-    Raises:
-        ServiceError: The response is not ``multipart/mixed``.
-    """
+    """Return the responses in the response to a batch, which may be in another order."""
     boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
     try:
         content = response.read(limit)

@@ -43,11 +43,9 @@ def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) ->
 
 def require_digest(expected: str | None, found: str | None, what: str) -> None:
     """
-    Raise `IntegrityError` if the service stored different bytes than it should have.
+    Raise `IntegrityError` if a digest or ETag is not the expected one; `None` stands for any.
 
     Args:
-        expected: The digest or ETag of the right bytes; `None` if unknown.
-        found: The digest or ETag in the response.
         what: The beginning of the message: what happened, and the subject of the digest.
     """
     if expected is not None and found != expected:
@@ -55,13 +53,10 @@ def require_digest(expected: str | None, found: str | None, what: str) -> None:
 
 
 def key_headers(key: object, prefix: str) -> dict[str, str]:
-    """
-    Return the headers of a customer-provided encryption key; none without a key.
-
-    Azure and Google use different prefixes and the same names:
-    https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys and
-    https://cloud.google.com/storage/docs/encryption/customer-supplied-keys
-    """
+    """Return the headers of a customer-provided encryption key; none without a key."""
+    # Azure and Google use different prefixes and the same names:
+    # https://learn.microsoft.com/en-us/azure/storage/blobs/encryption-customer-provided-keys and
+    # https://cloud.google.com/storage/docs/encryption/customer-supplied-keys
     if not isinstance(key, (bytes, bytearray, memoryview)):
         return {}
     return {

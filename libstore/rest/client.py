@@ -207,8 +207,8 @@ class ServiceClient(ABC):
         Its body must be read or closed. See `RequestOptions` for the options.
 
         Raises:
-            ServiceError: A 2xx response does not prove that the request was carried out.
-            StorageError: The request failed, after all retries that may help.
+            StorageError: The request failed, after all retries that may help, or a response of
+                success does not prove that it was carried out.
         """
         headers = self.complete_headers(headers, content)
         moves = 0
@@ -368,12 +368,7 @@ class ServiceClient(ABC):
         )
 
     def read_json(self, operation: Operation, response: Response) -> Any:
-        """
-        Return the JSON document of a response; `None` if its status is 204.
-
-        Raises:
-            ServiceError: The body is not JSON.
-        """
+        """Return the JSON document of a response; `None` if its status is 204."""
         data = b""
         try:
             data = response.read(self.max_document)

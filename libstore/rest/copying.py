@@ -1,10 +1,4 @@
-"""
-Copies within a service: the steps that do not depend on its protocol.
-
-A driver's `_copy_object` sends the requests. It calls `check_copy_onto_itself` where source and
-target are one object, `find_missing` and `require_source` to explain a refusal, and
-`copy_in_parts` where one request cannot make the copy.
-"""
+"""Copies within a service: the steps that do not depend on its protocol."""
 
 from __future__ import annotations
 
@@ -36,11 +30,8 @@ def check_copy_onto_itself(info: ObjectInfo, options: CopyOptions) -> bool:
     """
     Return whether a copy of an object onto itself changes its metadata or content type.
 
-    Args:
-        info: The object before the copy.
-
     Raises:
-        ObjectAlreadyExistsError: The copy has `if_absent`, and the object exists.
+        ObjectAlreadyExistsError: The copy has `if_absent`.
         ObjectChangedError: The object has another ETag than a condition requires.
     """
     if options.conditions.if_absent:
@@ -63,7 +54,7 @@ def changed_info(
 
     Args:
         info: The object before the change.
-        metadata: The new metadata; `None` means unchanged, as for `content_type`.
+        metadata: `None` means unchanged, as for `content_type`.
     """
     return replace(
         info,
@@ -83,10 +74,8 @@ def find_missing(
     Return the error for the first container that does not exist, or `None` if all may exist.
 
     Args:
-        containers: The containers to check, with one request each until one is missing.
-        head: Sends the request, and raises `ContainerNotFoundError` if there is no such
-            container. Its other errors prove nothing: credentials for objects need not be
-            allowed to read their container.
+        head: Requests a container. Errors other than `ContainerNotFoundError` prove nothing:
+            credentials for objects need not be allowed to read their container.
     """
     for container in containers:
         try:
@@ -103,8 +92,7 @@ def require_source(etag: str | None, head: Callable[[], ObjectInfo]) -> None:
     """
     Raise `ObjectChangedError` if a copy was refused because its source was replaced.
 
-    Services do not distinguish the condition of the source from that of the target. Call this
-    when such an error is handled.
+    Services do not distinguish the condition of the source from that of the target.
 
     Args:
         etag: The ETag that the request required; without one, no request is sent.
@@ -138,15 +126,10 @@ def copy_in_parts(
     Copy an object in concurrent parts; abort the upload if that fails or is cancelled.
 
     Args:
-        upload: The upload of the copy, which has begun.
         info: The source. Pin each part to its ETag, so that the copy is not of two versions.
-        limits: The limits of the service for the number and the size of parts.
-        checkpoint: The checkpoint of the copy's options, called before each part and before the
-            end.
-        copy: Has the service copy one part, given its number from 1 and its bytes; returns what
-            `finish` needs of it.
+        checkpoint: Called before each part and before the end.
+        copy: Has the service copy one part, given its number from 1 and its bytes.
         finish: Publishes the copy, given what `copy` returned for all parts in their order.
-        abort: Drops the upload.
         workers: How many parts are copied at once.
     """
     size = info.size or 0

@@ -1,9 +1,4 @@
-"""
-The headers of objects, and the records that they are made from and read into.
-
-Most services store the same attributes with an object under different header names.
-`HeaderDialect` has these names as data. Behaviour of a single service is in its driver.
-"""
+"""The headers of objects, and the records that they are made from and read into."""
 
 from __future__ import annotations
 
@@ -42,12 +37,7 @@ CONTENT_EXTRAS: Mapping[str, str] = {
 
 
 def ascii_value(value: str, option: str) -> str:
-    """
-    Return the value of a header that services read as ASCII.
-
-    Raises:
-        InvalidOptionError: It has other characters; the message names the option.
-    """
+    """Return the value of a header that services read as ASCII; refuse other characters."""
     if not value.isascii():
         raise InvalidOptionError(
             f"{option} must be ASCII, because it is sent in a header; write a file name with other"
@@ -160,12 +150,7 @@ class HeaderDialect:
     # ------------------------------------------------------------------ requests
 
     def write_headers(self, options: WriteOptions) -> dict[str, str]:
-        """
-        Return the headers with the content type, metadata and options of a new object.
-
-        Raises:
-            InvalidOptionError: An option has characters that a header cannot have.
-        """
+        """Return the headers with the content type, metadata and options of a new object."""
         headers = {}
         for option, header in self.content.items():
             value: str | None = getattr(options, option)
@@ -197,8 +182,7 @@ class HeaderDialect:
         Return the headers that store an object's content headers and metadata again.
 
         Args:
-            metadata: Replaces the object's own, unless it is `None`.
-            content_type: Likewise.
+            metadata: Replaces the object's own, unless it is `None`; so does `content_type`.
         """
         kept_type = info.content_type or _DEFAULT_TYPE
         if content_type:
@@ -254,26 +238,6 @@ class HeaderDialect:
             storage_class=headers.get(self.storage_class, self.default_class),
             extra=more,
             complete=True,
-        )
-
-    def written_info(
-        self,
-        name: str,
-        headers: Mapping[str, str],
-        *,
-        etag: str | None,
-        checksums: Mapping[str, str],
-        last_modified: datetime | None = None,
-        extra: Mapping[str, object] | None = None,
-    ) -> ObjectInfo:
-        """Return the fields of the new object from the response to a write."""
-        return ObjectInfo(
-            name,
-            etag=etag,
-            checksums=checksums,
-            last_modified=last_modified,
-            version=self.version_of(headers),
-            extra=extra or {},
         )
 
     def version_of(self, headers: Mapping[str, str]) -> str | None:

@@ -134,13 +134,7 @@ class ErrorDocument:
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """
-    An error response, and the request that it is for.
-
-    Attributes:
-        operation: The kind of the request.
-        document: The parsed content.
-    """
+    """An error response, and the request that it is for."""
 
     operation: Operation
     request: Request
@@ -162,7 +156,7 @@ def json_errors(
 
     Args:
         code: The name of the member that has the error code.
-        message: The name of the member that has a message for people, if there is one.
+        message: That of the member with a message for people.
     """
 
     def parse(_headers: Mapping[str, str], body: bytes) -> ErrorDocument:
@@ -420,11 +414,7 @@ def has_html(method: str, headers: Mapping[str, str], size: int | None) -> bool:
 
 
 def rejects_malformed(parse: Callable[P, T]) -> Callable[P, T]:
-    """
-    Have a function that parses a response raise `ServiceError` if the structure is another one.
-
-    JSON may have anything anywhere, such as a number in the place of a name.
-    """
+    """Have a function that parses JSON raise `ServiceError` if the structure is another one."""
 
     @wraps(parse)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,9 +1,4 @@
-"""
-The operations of a service, as data.
-
-A driver declares each request that its service defines once, in a table of constants. The client
-sends by it, the errors are read by it, and a response counts as success by it alone.
-"""
+"""The operations of a service, as data."""
 
 from __future__ import annotations
 
@@ -56,7 +51,7 @@ CONTENT = ResponseKind.CONTENT
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    One kind of request to a service.
+    One kind of request to a service, which each driver declares once as a constant.
 
     A 2xx status alone does not prove success: a proxy or a login page may send status 200 with an
     empty body to every request.
@@ -110,12 +105,7 @@ class Operation:
 
 
 def unproven(status: int | None, message: str = "") -> ServiceError:
-    """
-    Return the error for a response that does not prove that its request was carried out.
-
-    Args:
-        message: The reason, if the driver knows it.
-    """
+    """Return the error for a response that does not prove that its request was carried out."""
     error = ServiceError(
         message
         or f"the response (HTTP {status}) does not prove that the service carried out the request;"
@@ -128,11 +118,6 @@ def unproven(status: int | None, message: str = "") -> ServiceError:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest(Request):
-    """
-    A request of a driver.
-
-    Attributes:
-        kind: The operation that it is a request for.
-    """
+    """A request of a driver, of one kind."""
 
     kind: Operation = Operation("", "GET", ACCOUNT)

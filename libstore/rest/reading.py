@@ -32,12 +32,9 @@ def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
 
 
 def require_object(response: Response) -> None:
-    """
-    Raise `ServiceError` if a response does not describe an object, whatever its status is.
-
-    All services send the time or the version of an object. A proxy or a captive
-    portal may respond in their place, and may send 200 or 204 to every request.
-    """
+    """Raise `ServiceError` if a response does not describe an object, whatever its status is."""
+    # All services send the time or the version of an object. A proxy or a captive portal may
+    # respond in their place, and may send 200 or 204 to every request.
     headers = response.headers
     if "etag" in headers or "last-modified" in headers:
         return
@@ -65,12 +62,7 @@ def require_stored_form(response: Response) -> None:
 
 
 def size_of_head(response: Response) -> int | None:
-    """
-    Close the response to a HEAD request and return the object's size, if it is valid.
-
-    Raises:
-        ServiceError: The response does not describe an object.
-    """
+    """Close the response to a HEAD request of an object; return the object's size if known."""
     require_object(response)
     response.close()
     return parse_size(response.headers.get("content-length"))
@@ -125,10 +117,6 @@ def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
     """
     Return an empty reading, for a read that begins after the last byte of the object.
 
-    Args:
-        info: The attributes from another request, since a response with status 416 has few of
-            them.
-
     Raises:
         ObjectChangedError: The conditions do not hold.
     """
@@ -139,7 +127,5 @@ def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
 
 
 class _EmptyBody:
-    """A body without bytes."""
-
     def readinto(self, buffer: memoryview, /) -> int:
         return 0

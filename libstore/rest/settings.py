@@ -129,12 +129,7 @@ class RestSettings(DriverOptions):
         return transport
 
     def given_credentials(self, *, anonymous: bool) -> list[str]:
-        """
-        Return the names of the credential arguments that were given.
-
-        Raises:
-            InvalidOptionError: More than one way was given.
-        """
+        """Return the names of the credential arguments that were given; refuse two ways."""
         given = [name for name in self.credential_options if getattr(self, name) is not None]
         if len(given) + anonymous > 1:
             names = " and ".join([*given, "anonymous"] if anonymous else given)
@@ -183,9 +178,6 @@ def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]
 
     Args:
         label: The argument or the variable that contains the URL.
-
-    Raises:
-        InvalidOptionError: The URL is invalid, or uses plain http without `insecure`.
     """
     found = arguments.address(value, label)
     check_secure(found.scheme, found.host, label, insecure=insecure)

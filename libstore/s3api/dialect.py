@@ -187,8 +187,9 @@ def written_info(name: str, headers: Mapping[str, str], service: Service) -> Obj
     """Return the fields of the object from the response to a write."""
     etag = clean_etag(headers.get("etag"))
     whole, composite = _digests(headers, etag, service)
-    extra = {"composite": composite} if composite else None
-    return HEADERS.written_info(name, headers, etag=etag, checksums=whole, extra=extra)
+    extra = {"composite": composite} if composite else {}
+    version = HEADERS.version_of(headers)
+    return ObjectInfo(name, etag=etag, checksums=whole, version=version, extra=extra)
 
 
 def result_info(name: str, document: XMLResponse, service: Service) -> ObjectInfo:

@@ -95,9 +95,10 @@ def test_object_info_without_headers_has_defaults() -> None:
     assert info == ObjectInfo("name", metadata={}, storage_class="HOT", complete=True)
 
 
-def test_written_info_is_not_complete() -> None:
-    info = DIALECT.written_info("name", {"x-version": "2"}, etag="e", checksums={"md5": "00"})
-    assert info == ObjectInfo("name", etag="e", checksums={"md5": "00"}, version="2")
+def test_version_null_is_none() -> None:
+    assert "2" == DIALECT.version_of({"x-version": "2"})
+    assert DIALECT.version_of({"x-version": "null"}) is None
+    assert DIALECT.version_of({}) is None
 
 
 def test_kept_headers_repeat_values_that_are_not_replaced() -> None:

@@ -209,12 +209,12 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
 
 def written_info(name: str, headers: Mapping[str, str], md5: str | None = None) -> ObjectInfo:
     """Return the blob that the response to a write describes; `md5` is hexadecimal."""
-    return HEADERS.written_info(
+    return ObjectInfo(
         name,
-        headers,
         etag=rest.clean_etag(headers.get("etag")),
         checksums={"md5": md5} if md5 else {},
         last_modified=rest.parse_date(headers.get("last-modified")),
+        version=HEADERS.version_of(headers),
     )
 
 

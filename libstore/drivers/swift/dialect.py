@@ -217,7 +217,8 @@ def object_info(name: str, headers: Mapping[str, str], size: int | None) -> Obje
 def written_info(name: str, headers: Mapping[str, str]) -> ObjectInfo:
     """Return the fields of a plain object from the response to a write."""
     etag = rest.clean_etag(headers.get("etag"))
-    return HEADERS.written_info(name, headers, etag=etag, checksums=checksums({}, etag))
+    version = HEADERS.version_of(headers)
+    return ObjectInfo(name, etag=etag, checksums=checksums({}, etag), version=version)
 
 
 def checksums(headers: Mapping[str, str], etag: str | None) -> dict[str, str]:
