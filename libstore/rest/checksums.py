@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
 
 from ..errors import IntegrityError
 from ..redaction import Hidden
-from ..values import ObjectInfo
 
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8}
 
@@ -32,13 +30,6 @@ def hex_digest(algorithm: str, text: object) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return digest.hex() if len(digest) == _SIZES[algorithm] else None
-
-
-def is_same(info: ObjectInfo, size: int | None, checksums: Mapping[str, str]) -> bool:
-    """Return whether an object has this size and these digests; at least one must be known."""
-    known = info.checksums.keys() & checksums.keys()
-    same = all(info.checksums[algorithm] == checksums[algorithm] for algorithm in known)
-    return bool(known) and same and info.size == size
 
 
 def require_digest(expected: str | None, found: str | None, what: str) -> None:

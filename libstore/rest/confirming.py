@@ -31,7 +31,6 @@ from ..errors import (
 )
 from ..retry import Retrier, current_budget
 from ..values import Conditions, ContainerInfo, ObjectInfo, is_successor
-from .checksums import is_same
 
 if TYPE_CHECKING:
     from ..transfer.payload import Payload
@@ -105,7 +104,9 @@ class Written:
             return True
         if self.etag is not None and self.etag == info.etag:
             return size in {None, info.size}
-        return is_same(info, size, checksums)
+        known = info.checksums.keys() & checksums.keys()
+        same = all(info.checksums[algorithm] == checksums[algorithm] for algorithm in known)
+        return bool(known) and same and info.size == size
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,12 +464,8 @@ class _Judge:
             return found is None and wanted is None
         if found.etag != wanted:
             return False
-        protection = self.protection
-        if (
-            protection.checks_first
-            and protection.may_be_another is not None
-            and protection.may_be_another(found)
-        ):
+        is_another = self.protection.may_be_another if self.protection.checks_first else None
+        if is_another is not None and is_another(found):
             self._raise_unknown(error, "another object with the same ETag may have replaced it")
         return True
 

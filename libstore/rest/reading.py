@@ -18,11 +18,6 @@ def range_of(span: Span) -> str:
     return f"bytes={span.start}-{last}"
 
 
-def range_header(span: Span) -> dict[str, str]:
-    """Return the header ``Range``; none for a whole object."""
-    return {} if span == _WHOLE else {"range": range_of(span)}
-
-
 def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
     """Return the headers ``Range`` and ``If-Match`` of a read, as far as they are needed."""
     headers = {} if conditions.if_match is None else condition_headers(conditions)

@@ -180,17 +180,12 @@ def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]
         label: The argument or the variable that contains the URL.
     """
     found = arguments.address(value, label)
-    check_secure(found.scheme, found.host, label, insecure=insecure)
-    return found.origin, found.path
-
-
-def check_secure(scheme: str, host: str, label: str, *, insecure: bool) -> None:
-    """Raise `InvalidOptionError` for plain http to another machine without `insecure`."""
-    if scheme == "http" and not insecure and not is_loopback(host):
+    if found.scheme == "http" and not insecure and not is_loopback(found.host):
         raise InvalidOptionError(
             f"{label} is http://, so anyone on the network path can read and change what is sent;"
             " use https://, or pass insecure=True"
         )
+    return found.origin, found.path
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from ...http.message import Response
 from ...rest.checksums import base64_of
 from ...rest.confirming import Written
 from ...rest.copying import require_etag
-from ...rest.reading import range_header, require_stored_form
+from ...rest.reading import read_headers, require_stored_form
 from ...transfer.payload import Payload
 from ...values import TOKEN_KEY, Conditions, MiB, ObjectInfo, Reading, Span, WriteOptions
 from . import dialect, operations
@@ -69,7 +69,8 @@ class Objects:
         # Without Accept-Encoding Google decompresses what is stored compressed, and hash and size
         # are not those of the bytes: https://cloud.google.com/storage/docs/transcoding
         headers = {
-            **self._encryption.headers({}), **range_header(span), "accept-encoding": "gzip",
+            **self._encryption.headers({}), **read_headers(span, Conditions()),
+            "accept-encoding": "gzip",
         }  # fmt: skip
         query = {"alt": "media", **dialect.conditions(conditions)}
         if version:
