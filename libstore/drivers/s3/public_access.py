@@ -188,11 +188,11 @@ class PublicAccess:
 
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
-            # A service that ignores the query sends the object.
+            # A service that ignores the query sends the object, so the request is not repeated.
             document = self._client.send_xml(
                 operations.GET_OBJECT_ACL, container, name,
                 root="AccessControlPolicy", rows=("Grant",),
-                query={"acl": ""}, headers=self._payer,
+                query={"acl": ""}, headers=self._payer, idempotent=False,
             )  # fmt: skip
         except ServiceError as error:
             if error.code is None and error.status == 200:
