@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from typing_extensions import Unpack, override
 
-from ...auth.bearer import TokenCache
+from ... import rest
 from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
 from ...errors import (
     AccessDeniedError,
@@ -17,13 +17,11 @@ from ...errors import (
     ServiceError,
 )
 from ...forks import renew_after_fork
-from ...http.client import Client, Unsigned
+from ...http.client import Client
 from ...http.json import parse_json
-from ...http.message import Response, Signer
 from ...listing import iterate_pages
-from ...rest.client import Location, RequestOptions, ServiceClient
 from ...rest.copying import find_missing
-from ...rest.operation import Operation, ServiceRequest
+from ...rest.operation import ServiceRequest
 from ...retry import RetryPolicy
 from ...values import ListQuery, Page
 from . import operations
@@ -39,7 +37,7 @@ from .settings import Settings
 ITSELF: Mapping[str, str] = {"symlink": "get", "multipart-manifest": "get"}
 
 
-class SwiftClient(ServiceClient):
+class SwiftClient(rest.ServiceClient):
     """Sends requests to one account, whose address and tokens come from a login."""
 
     def __init__(
@@ -52,15 +50,17 @@ class SwiftClient(ServiceClient):
         super().__init__(settings.transport(concurrency, first.url), errors, retry)
         self._settings = settings
         self._login: Login | None = None
-        self._tokens: TokenCache | None = None
+        self._tokens: rest.TokenCache | None = None
         if settings.token is not None and self._given is not None:
-            self._tokens = TokenCache(GivenToken(settings.token), "", self.now)
+            self._tokens = rest.TokenCache(GivenToken(settings.token), "", self.now)
         elif login is not None and not settings.anonymous:
-            client = Client(self.transport, Unsigned(), read_auth_error, self.retrier, self.now)
+            client = Client(
+                self.transport, rest.Unsigned(), read_auth_error, self.retrier, self.now
+            )
             version = auth_version(login.path)
             self._login = Login(client, login.url, login.path, version, settings.identity)
-            self._tokens = TokenCache(self._login, "", self.now)
-        self._signer: Signer = TokenSigner(self._tokens) if self._tokens else Unsigned()
+            self._tokens = rest.TokenCache(self._login, "", self.now)
+        self._signer: rest.Signer = TokenSigner(self._tokens) if self._tokens else rest.Unsigned()
         self._info: Info | None = None
         self.after_fork()
         renew_after_fork(self)
@@ -106,7 +106,7 @@ class SwiftClient(ServiceClient):
 
     def _fetch_info(self) -> Info:
         endpoint = self.endpoint
-        client = Client(self.transport, Unsigned(), self.errors, self.retrier, self.now)
+        client = Client(self.transport, rest.Unsigned(), self.errors, self.retrier, self.now)
         kind = operations.GET_INFO
         request = ServiceRequest(
             kind.method, endpoint.url, f"{endpoint.parent}/info",
@@ -123,17 +123,21 @@ class SwiftClient(ServiceClient):
     # ------------------------------------------------------------------ requests
 
     @override
-    def locate(self, container: str, name: str) -> Location:
+    def locate(self, container: str, name: str) -> rest.Location:
         endpoint = self.endpoint
-        return Location(endpoint.url, endpoint.path + path_of(container, name))
+        return rest.Location(endpoint.url, endpoint.path + path_of(container, name))
 
     @override
-    def signer(self, location: Location) -> Signer:
+    def signer(self, location: rest.Location) -> rest.Signer:
         return self._signer
 
     def send_to_object(
-        self, operation: Operation, container: str, name: str, **options: Unpack[RequestOptions]
-    ) -> Response:
+        self,
+        operation: rest.Operation,
+        container: str,
+        name: str,
+        **options: Unpack[rest.RequestOptions],
+    ) -> rest.Response:
         """Send a request about an object; if it is missing, check whether the container is."""
         try:
             return self.send(operation, container, name, **options)

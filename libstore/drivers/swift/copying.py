@@ -31,7 +31,6 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .batches import Deleter
 from .client import SwiftClient
 from .info import DEFAULTS
 from .large_objects import LargeObjects, segment_name, segments_container
@@ -59,15 +58,9 @@ class Copier:
     """Copies the objects of one account."""
 
     def __init__(
-        self,
-        client: SwiftClient,
-        deleter: Deleter,
-        large: LargeObjects,
-        objects: Objects,
-        uploads: Uploads,
+        self, client: SwiftClient, large: LargeObjects, objects: Objects, uploads: Uploads
     ) -> None:
         self._client = client
-        self._deleter = deleter
         self._large = large
         self._objects = objects
         self._uploads = uploads
@@ -82,7 +75,14 @@ class Copier:
         """Copy an object; `None` if the service cannot pin the copy to the source's ETag."""
         info = self._objects.head(*source)
         if source == target:
-            return self._copy_onto_itself(target, info, options)
+            changes = check_copy_onto_itself(info, options)
+            if options.extra:
+                raise NotSupportedError(
+                    "the expiry of an existing object cannot be changed; copy it to another name"
+                )
+            if not changes:
+                return info
+            return self._objects.set_metadata(*target, options.metadata, options.content_type)
         if "static_large_object" in info.extra and not self._client.enforces_conditions:
             # It would copy the manifest, and both objects would consist of the same segments.
             raise NotSupportedError(
@@ -106,20 +106,8 @@ class Copier:
                 raise
             require_source(info.etag, lambda: self._objects.head(*source))
             return None  # the service rejects its own ETag
-        self._deleter.remove(segments or ())
+        self._large.deleter.remove(segments or ())
         return copied
-
-    def _copy_onto_itself(
-        self, target: tuple[str, str], info: ObjectInfo, options: CopyOptions
-    ) -> ObjectInfo:
-        changes = check_copy_onto_itself(info, options)
-        if options.extra:
-            raise NotSupportedError(
-                "the expiry of an existing object cannot be changed; copy it to another name"
-            )
-        if not changes:
-            return info
-        return self._objects.set_metadata(*target, options.metadata, options.content_type)
 
     def _copy_whole(self, copy: _Copy) -> ObjectInfo:
         info, conditions = copy.info, copy.options.conditions

@@ -33,7 +33,6 @@ from ...values import (
     SigningOptions,
 )
 from . import dialect, operations
-from .batches import Deleter
 from .client import SwiftClient
 from .copying import Copier
 from .endpoints import MAX_CONTAINER_NAME
@@ -79,11 +78,10 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
         super().__init__(settings.completed(Environment()))
         client = SwiftClient(self._settings, self.transfer.concurrency, lambda: self.retry)
         self._client = client
-        self._deleter = Deleter(client)
-        self._large = LargeObjects(client, self._deleter)
-        self._objects = Objects(client, self._deleter, self._large)
-        self._uploads = Uploads(client, self._deleter, self._large, self._objects)
-        self._copier = Copier(client, self._deleter, self._large, self._objects, self._uploads)
+        self._large = LargeObjects(client)
+        self._objects = Objects(client, self._large)
+        self._uploads = Uploads(client, self._large, self._objects)
+        self._copier = Copier(client, self._large, self._objects, self._uploads)
         self._public = PublicAccess(client, self._settings)
 
     @override

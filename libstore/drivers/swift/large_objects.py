@@ -130,9 +130,9 @@ def _composite_of(entries: Rows | None) -> Composite | None:
 class LargeObjects:
     """Reads the manifests of one account, and deletes the segments that they name."""
 
-    def __init__(self, client: SwiftClient, deleter: Deleter) -> None:
+    def __init__(self, client: SwiftClient) -> None:
         self._client = client
-        self._deleter = deleter
+        self.deleter = Deleter(client)
 
     def manifest(self, container: str, name: str, version: str | None = None) -> Rows | None:
         """
@@ -209,15 +209,6 @@ class LargeObjects:
         """Return whether an upload has a marker."""
         return self._client.has_object(segments_container(upload.container), MARKERS + upload.id)
 
-    def segments_elsewhere(self, container: str, info: ObjectInfo) -> list[str]:
-        """Return the segments of an object that are not in the container of segments."""
-        own = f"/{segments_container(container)}/"
-        return [
-            path
-            for path in _paths(self.manifest(container, info.name, info.version))
-            if belongs_to(container, info.name, path) and not path.startswith(own)
-        ]
-
     def keeps_versions(self, container: str) -> bool:
         """Return whether a container has or may have versions of its objects."""
         headers = self._client.head_container(container)
@@ -242,7 +233,7 @@ class LargeObjects:
                     self._client.send(operations.DELETE_CONTAINER, place).close()
                 except ContainerNotEmptyError:
                     rows = self._client.rows(place)
-                    self._deleter.remove(f"/{place}/{name_of(row)}" for row in rows)
+                    self.deleter.remove(f"/{place}/{name_of(row)}" for row in rows)
                 else:
                     return
         except ContainerNotFoundError:

@@ -25,7 +25,6 @@ from ...transfer.payload import Payload
 from ...transfer.workers import map_concurrently
 from ...values import ListQuery, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
-from .batches import Deleter
 from .client import SwiftClient
 from .large_objects import (
     MARKERS,
@@ -52,11 +51,8 @@ _EXPIRING_AT_ONCE = 8
 class Uploads:
     """The uploads in parts of one account."""
 
-    def __init__(
-        self, client: SwiftClient, deleter: Deleter, large: LargeObjects, objects: Objects
-    ) -> None:
+    def __init__(self, client: SwiftClient, large: LargeObjects, objects: Objects) -> None:
         self._client = client
-        self._deleter = deleter
         self._large = large
         self._objects = objects
 
@@ -105,7 +101,9 @@ class Uploads:
 
     def _unmark(self, upload: Upload) -> None:
         """Delete the marker of an upload that has ended; log a failure."""
-        self._deleter.remove([f"/{segments_container(upload.container)}/{MARKERS}{upload.id}"])
+        self._large.deleter.remove(
+            [f"/{segments_container(upload.container)}/{MARKERS}{upload.id}"]
+        )
 
     # ------------------------------------------------------------------ parts
 
@@ -243,7 +241,7 @@ class Uploads:
             if entries is not None:
                 for one in ended:
                     if not is_made_of(entries, one):
-                        self._deleter.remove(self._segments(one))
+                        self._large.deleter.remove(self._segments(one))
         except StorageError as error:
             _log.warning("could not check for segments that belong to no object: %s", error)
 
@@ -277,7 +275,7 @@ class Uploads:
         if paths:
             entries = self._large.manifest(upload.container, upload.name)
             if entries is not None and not is_made_of(entries, upload):
-                for error in self._deleter.delete(paths).errors:
+                for error in self._large.deleter.delete(paths).errors:
                     if error is not None:
                         raise error
         self._unmark(upload)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 
 from ... import rest
 from ...errors import (
@@ -17,7 +16,6 @@ from ...errors import (
 )
 from ...rest.copying import changed_info
 from ...transfer.payload import Payload
-from ...transfer.workers import map_concurrently
 from ...values import (
     Conditions,
     DeleteOutcome,
@@ -29,21 +27,18 @@ from ...values import (
     WriteOptions,
 )
 from . import dialect, operations
-from .batches import Deleter
 from .client import ITSELF, SwiftClient
 from .large_objects import LargeObjects, prefix_of
 
 # Larger objects are not sent before it is known whether they replace one.
 _OPTIMISTIC = MiB
-_MANIFESTS_AT_ONCE = 4
 
 
 class Objects:
     """The objects of one account."""
 
-    def __init__(self, client: SwiftClient, deleter: Deleter, large: LargeObjects) -> None:
+    def __init__(self, client: SwiftClient, large: LargeObjects) -> None:
         self._client = client
-        self._deleter = deleter
         self._large = large
 
     # ------------------------------------------------------------------ reading
@@ -137,7 +132,7 @@ class Objects:
             before_replacing()
         segments = self._large.segments(container, name) or ()
         info = write(headers=headers)
-        self._deleter.remove(path for path in segments if own is None or own not in path)
+        self._large.deleter.remove(path for path in segments if own is None or own not in path)
         return info
 
     def head_written(self, container: str, name: str) -> ObjectInfo:
@@ -206,10 +201,10 @@ class Objects:
             self._client.require_container(container)
             return
         try:
-            self._deleter.delete_one(container, name, version)
+            self._large.deleter.delete_one(container, name, version)
         except ObjectNotFoundError:
             return
-        self._deleter.remove(segments)
+        self._large.deleter.remove(segments)
 
     def delete_many(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
         """Delete objects; those that have segments are left to be deleted one by one."""
@@ -217,7 +212,7 @@ class Objects:
         batch = [name for name in names if prefix_of(name) not in large]
         errors: dict[str, StorageError | None] = {}
         if batch:
-            deleted = self._deleter.delete([f"/{container}/{name}" for name in batch])
+            deleted = self._large.deleter.delete([f"/{container}/{name}" for name in batch])
             if not deleted.existing:
                 self._client.require_container(container)
             errors = dict(zip(batch, deleted.errors, strict=True))
@@ -226,15 +221,8 @@ class Objects:
     def delete_versions(
         self, container: str, versions: Sequence[ObjectInfo]
     ) -> Sequence[DeleteOutcome]:
-        """Delete the objects of a container that is about to be deleted; leave their versions."""
-        # Segments of other programs are deleted here, and this library's with their container.
-        segments = map_concurrently(
-            lambda info: self._large.segments_elsewhere(container, info),
-            [info for info in versions if info.extra.get("static_large_object")],
-            _MANIFESTS_AT_ONCE,
-        )
+        """Delete objects in batches, large ones without their segments; leave the versions."""
         names = [info.name for info in versions if info.version is None]
-        found = self._deleter.delete([f"/{container}/{name}" for name in names]).errors
+        found = self._large.deleter.delete([f"/{container}/{name}" for name in names]).errors
         errors = dict(zip(names, found, strict=True))
-        self._deleter.remove(chain.from_iterable(segments))
         return [errors[info.name] if info.version is None else Undecided() for info in versions]

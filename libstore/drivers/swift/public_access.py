@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from email.message import Message
 
 from ...auth.tempurl import sign_path
@@ -41,7 +42,14 @@ class PublicAccess:
         extra = _response_parameters(options.response_headers)
         if self._settings.anonymous and self._settings.temp_url_key is None:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass temp_url_key=")
-        key = self._account_key() or self._container_key(container)
+        key = self._account_key() or self._first(
+            _CONTAINER_KEYS, operations.HEAD_CONTAINER, container
+        )
+        if key is None:
+            raise NotSupportedError(
+                "neither the account nor the container has a key for signed URLs that this user"
+                " can read; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
+            )
         if not name.strip("/"):
             raise NotSupportedError(
                 "Swift does not accept presigned URLs for names of slashes only"
@@ -70,15 +78,6 @@ class PublicAccess:
             self._found_key = self._first(_KEYS, operations.HEAD_ACCOUNT)
         return self._found_key
 
-    def _container_key(self, container: str) -> str:
-        key = self._first(_CONTAINER_KEYS, operations.HEAD_CONTAINER, container)
-        if key is None:
-            raise NotSupportedError(
-                "neither the account nor the container has a key for signed URLs that this user"
-                " can read; set X-Account-Meta-Temp-URL-Key, or pass temp_url_key="
-            )
-        return key
-
     def _first(
         self, names: tuple[str, ...], operation: Operation, container: str = ""
     ) -> str | None:
@@ -104,7 +103,9 @@ class PublicAccess:
     def enable(self, container: str) -> None:
         """Allow anonymous reads and listings of a container."""
         before = self._client.head_container(container)
-        headers = {"x-container-read": _with_anyone(before.get("x-container-read", ""))}
+        rules = [rule.strip() for rule in before.get("x-container-read", "").split(",")]
+        allowed = dict.fromkeys([*filter(None, rules), _ANYONE, _LISTINGS])
+        headers = {"x-container-read": ",".join(allowed)}
         # https://docs.openstack.org/swift/latest/middleware.html#staticweb
         if self._client.info.has("staticweb") and not before.get("x-container-meta-web-index"):
             headers["x-container-meta-web-index"] = "index.html"
@@ -116,33 +117,20 @@ class PublicAccess:
             self._client.send_proved(
                 is_public, operations.POST_CONTAINER, container, headers=headers
             )
-            self._enable_segments(container)
+            # The segments of large objects are read with the access rights of their container.
+            with suppress(ContainerNotFoundError):
+                place, headers = segments_container(container), {"x-container-read": _ANYONE}
+                self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
         except AccessDeniedError as error:
             raise AccessDeniedError(
                 "this user may not make the container public; only the account's owner may",
                 status=error.status, request_id=error.request_id,
             ) from None  # fmt: skip
 
-    def _enable_segments(self, container: str) -> None:
-        """Allow anonymous reads of the segments of large objects."""
-        place = segments_container(container)
-        headers = {"x-container-read": _ANYONE}
-        try:
-            self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
-        except ContainerNotFoundError:
-            pass
-
     def url(self, container: str, name: str = "") -> str:
         """Return the public URL of a container or an object."""
         endpoint = self._client.endpoint
         return endpoint.url + endpoint.path + path_of(container, name)
-
-
-def _with_anyone(acl: str) -> str:
-    """Return an ACL that also allows anonymous reads and listings."""
-    items = [item.strip() for item in acl.split(",") if item.strip()]
-    items += [item for item in (_ANYONE, _LISTINGS) if item not in items]
-    return ",".join(items)
 
 
 def _response_parameters(headers: Mapping[str, str]) -> dict[str, str]:
@@ -151,18 +139,12 @@ def _response_parameters(headers: Mapping[str, str]) -> dict[str, str]:
         raise NotSupportedError(
             "Swift's signed URLs can set only the response header Content-Disposition"
         )
-    value = headers.get("content-disposition")
-    if value is None:
+    if not headers:
         return {}
     message = Message()
-    message["content-disposition"] = value
-    parameters = {}
-    filename = message.get_filename()
-    if filename:
-        parameters["filename"] = filename
-    kind = message.get_content_disposition()
-    if kind == "inline":
-        parameters["inline"] = ""
-    elif kind != "attachment":
+    message["content-disposition"] = headers["content-disposition"]
+    kind, filename = message.get_content_disposition(), message.get_filename()
+    if kind not in {"inline", "attachment"}:
         raise NotSupportedError("Content-Disposition must begin with 'inline' or 'attachment'")
-    return parameters
+    parameters = {"filename": filename} if filename else {}
+    return {**parameters, "inline": ""} if kind == "inline" else parameters

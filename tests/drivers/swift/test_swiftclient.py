@@ -140,21 +140,6 @@ def test_large_objects_of_swiftclient_are_read(
         beside.delete()
 
 
-def test_large_object_of_swiftclient_is_deleted_with_its_container(
-    swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container, tmp_path: Any
-) -> None:
-    path = tmp_path / "large"
-    path.write_bytes(LARGE)
-    upload_by_service(swift_server, container.name, str(path), use_slo=True)
-    beside = swift_driver.get_container(f"{container.name}_segments")
-    try:
-        container.delete()
-        assert [] == list(beside.list_objects())
-        swift_driver.create_container(container.name)
-    finally:
-        beside.delete()
-
-
 def test_swiftclient_reads_the_expiry(container: Container, client: Any) -> None:
     container.upload_object(CONTENT, "a", extra={"delete_after": 3600})
     told = client.head_object(container.name, "a")
