@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -9,13 +10,7 @@ from typing_extensions import Unpack, override
 
 from ... import rest
 from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
-from ...errors import (
-    AccessDeniedError,
-    AuthenticationError,
-    NotSupportedError,
-    ObjectNotFoundError,
-    ServiceError,
-)
+from ...errors import ObjectNotFoundError, StorageError
 from ...forks import renew_after_fork
 from ...http.client import Client
 from ...http.json import parse_json
@@ -26,7 +21,7 @@ from ...retry import RetryPolicy
 from ...values import ListQuery, Page
 from . import operations
 from .dialect import Row, next_marker, page_query, rows_of
-from .endpoints import Endpoint, parse_endpoint, path_of
+from .endpoints import parse_endpoint, path_of
 from .errors import error_mapper
 from .info import Info, parse_info
 from .settings import Settings
@@ -35,6 +30,10 @@ from .settings import Settings
 #: missing: https://docs.openstack.org/swift/latest/middleware.html#symlink
 #: https://docs.openstack.org/swift/latest/middleware.html#dynamic-large-objects
 ITSELF: Mapping[str, str] = {"symlink": "get", "multipart-manifest": "get"}
+
+
+# The path above the API's version, where /info is.
+_VERSION = re.compile(r"(.*?)/v\d[\d.]*(?:/|$)", re.ASCII)
 
 
 class SwiftClient(rest.ServiceClient):
@@ -74,10 +73,8 @@ class SwiftClient(rest.ServiceClient):
         access = self._login.access if self._login else None
         return (*self._settings.given_secrets(), *([access.token] if access else []))
 
-    # ------------------------------------------------------------------ the account, the cluster
-
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> rest.Location:
         """The address of the account, from the login unless it was given."""
         if self._given is not None:
             return self._given
@@ -105,27 +102,25 @@ class SwiftClient(rest.ServiceClient):
         return self._info
 
     def _fetch_info(self) -> Info:
-        endpoint = self.endpoint
+        url, path, _ = self.endpoint
+        above = _VERSION.match(path)
         client = Client(self.transport, rest.Unsigned(), self.errors, self.retrier, self.now)
         kind = operations.GET_INFO
         request = ServiceRequest(
-            kind.method, endpoint.url, f"{endpoint.parent}/info",
+            kind.method, url, f"{above[1] if above else ''}/info",
             expected=frozenset(kind.success), operation=kind.name, kind=kind,
         )  # fmt: skip
         try:
             return parse_info(parse_json(client.request(request).read(self.max_document)))
-        except (ValueError, ServiceError, AuthenticationError, AccessDeniedError,
-                NotSupportedError) as error:  # fmt: skip
-            if isinstance(error, ServiceError) and error.retryable:
+        except (ValueError, StorageError) as error:
+            if isinstance(error, StorageError) and error.retryable:
                 raise  # an outage says nothing about the cluster, and must not be remembered
             return Info()  # a cluster may hide it: its response is an error, or a page
 
-    # ------------------------------------------------------------------ requests
-
     @override
     def locate(self, container: str, name: str) -> rest.Location:
-        endpoint = self.endpoint
-        return rest.Location(endpoint.url, endpoint.path + path_of(container, name))
+        url, path, _ = self.endpoint
+        return rest.Location(url, path + path_of(container, name))
 
     @override
     def signer(self, location: rest.Location) -> rest.Signer:

@@ -169,12 +169,9 @@ def is_large(headers: Mapping[str, str]) -> bool:
 
 
 def has_unknown_size(headers: Mapping[str, str]) -> bool:
-    """
-    Return whether an object is a dynamic large object with more segments than a listing page.
-
-    Swift then sends the ETag of the manifest, without quotes, and no size or that of one page:
-    https://github.com/openstack/swift/blob/master/swift/common/middleware/dlo.py
-    """
+    """Return whether an object is a dynamic large object of more segments than a page lists."""
+    # Swift then sends the ETag of the manifest, without quotes, and no size or that of one page:
+    # https://github.com/openstack/swift/blob/master/swift/common/middleware/dlo.py
     manifest = headers.get("x-object-manifest")
     return bool(manifest) and not headers.get("etag", "").startswith('"')
 
@@ -273,16 +270,10 @@ def name_of(row: Row) -> str:
 
 
 def next_marker(rows: Rows, marker: str | None) -> str | None:
-    """
-    Return the marker of the page that follows; `None` if this one, being empty, is the last.
-
-    A page that is shorter than the limit may have a successor: Ceph's gateway sends at most 1,000
-    rows a page whatever the limit is, and its ``/info`` says 10,000.
-    https://docs.openstack.org/swift/latest/api/pagination.html
-
-    Raises:
-        ServiceError: The page ends no further than its marker, so the listing would not end.
-    """
+    """Return the marker of the page that follows; `None` if this one, being empty, is the last."""
+    # A page that is shorter than the limit may have a successor: Ceph's gateway sends at most
+    # 1,000 rows a page whatever the limit is, and its /info says 10,000.
+    # https://docs.openstack.org/swift/latest/api/pagination.html
     if not rows:
         return None
     last = name_of(rows[-1])

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from ... import rest
 from ...errors import (
     AccessDeniedError,
     ContainerAlreadyExistsError,
@@ -17,7 +18,6 @@ from ...errors import (
 from ...http.environment import Environment
 from ...options import constructor
 from ...rest.driver import ComposedDriver
-from ...rest.operation import Operation
 from ...values import (
     Composite,
     Conditions,
@@ -201,7 +201,9 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
         query = dialect.version_query(prefix, token, min(limit, self.limits.page_size))
         return dialect.version_page(self._rows(operations.LIST_CONTAINER, container, query), token)
 
-    def _rows(self, operation: Operation, container: str, query: dict[str, str]) -> dialect.Rows:
+    def _rows(
+        self, operation: rest.Operation, container: str, query: dict[str, str]
+    ) -> dialect.Rows:
         """Return the rows of a page, which is smaller if the cluster does not accept its limit."""
         try:
             return dialect.rows_of(self._client.send_json(operation, container, query=query))
@@ -253,8 +255,6 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
     ) -> Sequence[DeleteOutcome]:
         return self._objects.delete_versions(container, versions)
 
-    # ------------------------------------------------------------------ uploads in parts
-
     @override
     def _learn_limits(self, size: int | None) -> None:
         if size is None or size > min(self.transfer.multipart_threshold, MiB):
@@ -272,8 +272,9 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
 
     @override
     def _get_container_cdn_url(self, container: str) -> str:
-        return self._public.url(container)
+        return self._get_object_cdn_url(container, "")
 
     @override
     def _get_object_cdn_url(self, container: str, name: str) -> str:
-        return self._public.url(container, name)
+        url, path, _ = self._client.locate(container, name)
+        return url + path

@@ -39,9 +39,6 @@ _OF_SEGMENT = re.compile(r", (401|5\d\d) ")
 _TAGS = re.compile(r"<[^>]*>")
 
 
-# ---------------------------------------------------------------------- ambiguous statuses
-
-
 def _redirected(response: rest.ErrorResponse) -> rest.Meaning:
     # Requests without a token are redirected to the index pages of static web sites:
     # https://docs.openstack.org/swift/latest/middleware.html#staticweb
@@ -115,9 +112,6 @@ BY_STATUS: Mapping[int, rest.Entry] = {
     501: rest.LACKING,
     507: replace(rest.FULL, retry=True),
 }
-
-
-# ---------------------------------------------------------------------- the mapper
 
 
 def error_mapper(*, anonymous: bool) -> rest.ErrorMapper:

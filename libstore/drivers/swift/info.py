@@ -29,23 +29,10 @@ _NUMBERS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """
-    The features and limits of a cluster; what it does not report is as in Swift by default.
+    """The features and limits of a cluster; those that it does not report are Swift's defaults."""
 
-    https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html and
-    https://docs.openstack.org/swift/latest/api/large_objects.html have the defaults.
-
-    Attributes:
-        features: The names of the features; `None` if they are not reported.
-        page_size: The most items on one page of a listing.
-        bulk_delete: The most objects that one request can delete.
-        max_file: The most bytes that one request can write.
-        max_meta_count: The most pairs of metadata.
-        max_meta_name: The most bytes of a metadata key, and `max_meta_value` of a value.
-        max_segments: The most segments of a large object.
-        min_segment: The fewest bytes of a segment.
-    """
-
+    # https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html and
+    # https://docs.openstack.org/swift/latest/api/large_objects.html have the defaults.
     features: Collection[str] | None = None
     page_size: int = 10_000
     bulk_delete: int = 1_000

@@ -78,21 +78,18 @@ def belongs_to(container: str, name: str, path: str) -> bool:
     )
 
 
-# ---------------------------------------------------------------------- manifests
-
-
-def manifest_body(container: str, upload: Upload, parts: Sequence[Part]) -> bytes:
-    """Return a manifest of all parts of an upload, whose segments are in a container."""
-    return json.dumps(
-        [
-            {
-                "path": f"/{container}/{segment_name(upload, part.number)}",
-                "etag": part.token,
-                "size_bytes": part.size,
-            }
-            for part in parts
-        ]
-    ).encode()
+def manifest_body(upload: Upload, parts: Sequence[Part]) -> bytes:
+    """Return the manifest of all parts of an upload."""
+    place = f"/{segments_container(upload.container)}"
+    rows = [
+        {
+            "path": f"{place}/{segment_name(upload, part.number)}",
+            "etag": part.token,
+            "size_bytes": part.size,
+        }
+        for part in parts
+    ]
+    return json.dumps(rows).encode()
 
 
 def etag_of(digests: Iterable[str]) -> str:
@@ -135,12 +132,8 @@ class LargeObjects:
         self.deleter = Deleter(client)
 
     def manifest(self, container: str, name: str, version: str | None = None) -> Rows | None:
-        """
-        Return the entries of a manifest; none if the object or its manifest does not exist.
-
-        Ceph's gateway returns no entries of a manifest, for which this returns `None`:
-        https://github.com/ceph/ceph/pull/70699
-        """
+        """Return the entries of a manifest; none if it does not exist, `None` if unknown."""
+        # Ceph's gateway does not return the entries: https://github.com/ceph/ceph/pull/70699
         query = {"multipart-manifest": "get", **({"version-id": version} if version else {})}
         # Segments are deleted by it, so that an older one of another server must not be used.
         try:
@@ -163,18 +156,10 @@ class LargeObjects:
         found = _composite_of(self.manifest(container, name, info.version))
         return found if found and etag_of(found.digests) == info.etag else None
 
-    # ------------------------------------------------------------------ segments
-
     def segments(self, container: str, name: str) -> list[str] | None:
-        """
-        Return the paths of the segments to delete once an object is deleted or replaced.
-
-        They belong to this object alone. There are none where older versions are kept, of which
-        one may consist of the same segments, and without the right to read the object.
-
-        Returns:
-            `None` if the object does not exist.
-        """
+        """Return the paths of the segments to delete with an object; `None` if it is missing."""
+        # None are deleted where older versions are kept, of which one may consist of the same
+        # segments, and without the right to read the object.
         try:
             response = self._client.send(operations.HEAD_OBJECT, container, name, query=ITSELF)
         except ObjectNotFoundError:

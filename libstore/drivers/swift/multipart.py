@@ -170,7 +170,6 @@ class Uploads:
         headers = dialect.with_own(headers, dialect.TOKEN, options.conditions.token)
         headers = dialect.with_whole_md5(headers, etag, md5, self._client.info)
         self._expire_segments(upload, parts, headers)
-        body = manifest_body(segments_container(upload.container), upload, parts)
 
         def read(response: rest.Response) -> ObjectInfo:
             info = dialect.written_info(upload.name, response.headers)
@@ -182,9 +181,9 @@ class Uploads:
         rivals: list[Upload] = []
         try:
             info = self._objects.write(
-                upload.container, upload.name, body, headers, options.conditions,
-                read, rest.Written(etag=etag), query={"multipart-manifest": "put"},
-                own=prefix_of(upload.name, upload.id),
+                upload.container, upload.name, manifest_body(upload, parts), headers,
+                options.conditions, read, rest.Written(etag=etag),
+                query={"multipart-manifest": "put"}, own=prefix_of(upload.name, upload.id),
                 before_replacing=lambda: rivals.extend(self._rivals(upload)),
             )  # fmt: skip
         except ServiceError as error:

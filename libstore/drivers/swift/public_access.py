@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message
 
+from ... import rest
 from ...auth.tempurl import sign_path
 from ...errors import AccessDeniedError, ContainerNotFoundError, NotSupportedError, StorageError
 from ...redaction import Hidden, hide
-from ...rest.operation import Operation
 from ...values import SigningOptions
 from . import operations
 from .client import SwiftClient
-from .endpoints import path_of
 from .info import TEMP_URL_DIGESTS
 from .large_objects import segments_container
 from .settings import Settings
@@ -32,8 +31,6 @@ class PublicAccess:
         self._client = client
         self._settings = settings
         self._found_key: str | None = None
-
-    # ------------------------------------------------------------------ signed URLs
 
     def sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows one kind of request for one object."""
@@ -55,13 +52,12 @@ class PublicAccess:
                 "Swift does not accept presigned URLs for names of slashes only"
             )
         digest = self._settings.temp_url_digest or self._digest(options.method)
-        endpoint = self._client.endpoint
+        url, root, _ = self._client.endpoint
         expires = int(self._client.service_time() + max(1.0, options.expires))
         path = sign_path(
-            endpoint.path, f"{container}/{name}", options.method, key, expires,
-            digest=digest, extra=extra,
-        )  # fmt: skip
-        return Hidden(endpoint.url + path)
+            root, f"{container}/{name}", options.method, key, expires, digest=digest, extra=extra
+        )
+        return Hidden(url + path)
 
     def has_key(self) -> bool:
         """Return whether there is a key for all containers that this driver can read."""
@@ -79,7 +75,7 @@ class PublicAccess:
         return self._found_key
 
     def _first(
-        self, names: tuple[str, ...], operation: Operation, container: str = ""
+        self, names: tuple[str, ...], operation: rest.Operation, container: str = ""
     ) -> str | None:
         """Return the value of the first header that the account or a container has."""
         try:
@@ -98,8 +94,6 @@ class PublicAccess:
             raise NotSupportedError(f"this cluster accepts no signed URLs for {method}")
         return digest
 
-    # ------------------------------------------------------------------ public reading
-
     def enable(self, container: str) -> None:
         """Allow anonymous reads and listings of a container."""
         before = self._client.head_container(container)
@@ -113,24 +107,11 @@ class PublicAccess:
         def is_public() -> bool:
             return _ANYONE in self._client.head_container(container).get("x-container-read", "")
 
-        try:
-            self._client.send_proved(
-                is_public, operations.POST_CONTAINER, container, headers=headers
-            )
-            # The segments of large objects are read with the access rights of their container.
-            with suppress(ContainerNotFoundError):
-                place, headers = segments_container(container), {"x-container-read": _ANYONE}
-                self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
-        except AccessDeniedError as error:
-            raise AccessDeniedError(
-                "this user may not make the container public; only the account's owner may",
-                status=error.status, request_id=error.request_id,
-            ) from None  # fmt: skip
-
-    def url(self, container: str, name: str = "") -> str:
-        """Return the public URL of a container or an object."""
-        endpoint = self._client.endpoint
-        return endpoint.url + endpoint.path + path_of(container, name)
+        self._client.send_proved(is_public, operations.POST_CONTAINER, container, headers=headers)
+        # The segments of large objects are read with the access rights of their container.
+        with suppress(ContainerNotFoundError):
+            place, headers = segments_container(container), {"x-container-read": _ANYONE}
+            self._client.send(operations.POST_CONTAINER, place, headers=headers).close()
 
 
 def _response_parameters(headers: Mapping[str, str]) -> dict[str, str]:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
-from ...auth.keystone import Identity, auth_version
+from ... import rest
+from ...auth.keystone import Identity
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option, string
-from ...rest.options import one_of
-from ...rest.settings import RestSettings
-from .endpoints import Endpoint, parse_endpoint
+from .endpoints import parse_endpoint
 from .info import TEMP_URL_DIGESTS
 
 
@@ -25,12 +24,14 @@ def _printable(value: object, label: str) -> str:
 
 def _interface(value: object, label: str) -> str:
     """Return the kind of address that is used; older tools call it ``publicURL``."""
-    return one_of("public", "internal", "admin")(string(value, label).removesuffix("URL"), label)
+    return rest.one_of("public", "internal", "admin")(
+        string(value, label).removesuffix("URL"), label
+    )
 
 
 # https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html, and the older
 # variables of python-swiftclient.
-class Settings(RestSettings):
+class Settings(rest.RestSettings):
     """The arguments of `SwiftDriver`; without any credentials, the environment is read."""
 
     credential_options: ClassVar[tuple[str, ...]] = (
@@ -117,22 +118,11 @@ class Settings(RestSettings):
     temp_url_digest: str | None = option(
         'The digest of signed URLs: ``"sha256"``, ``"sha512"`` or ``"sha1"``; by default the'
         " first of these that the cluster accepts.",
-        one_of(*TEMP_URL_DIGESTS), default=None
+        rest.one_of(*TEMP_URL_DIGESTS), default=None
     )  # fmt: skip
-
-    # ------------------------------------------------------------------ from the arguments
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with those of the environment added, checked together."""
-        found = self._with_environment(environ)
-        found._check_credentials()
-        found.endpoint("storage_url")
-        login = found.endpoint("auth_url")
-        if login is not None:
-            auth_version(login.path)
-        return found
-
-    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
         found = self
         if not self.anonymous and not self._has_credentials():
             found = self._with_identity(environ)
@@ -141,6 +131,7 @@ class Settings(RestSettings):
             found = found.with_variables(environ, "auth_url", "storage_url")
             if found.verify is True and environ.get("OS_CACERT"):
                 found = found.replaced(verify=environ["OS_CACERT"])
+        found._check_credentials()
         return found
 
     def _has_credentials(self) -> bool:
@@ -187,14 +178,10 @@ class Settings(RestSettings):
                 " does not need it if storage_url= is passed too"
             )
 
-    # ------------------------------------------------------------------ for requests
-
-    def endpoint(self, name: str) -> Endpoint | None:
+    def endpoint(self, name: str) -> rest.Location | None:
         """Return the address in an argument, checked."""
-        value = getattr(self, name)
-        if value is None:
-            return None
-        return parse_endpoint(value, self.label(name), insecure=self.insecure)
+        value, label = getattr(self, name), self.label(name)
+        return None if value is None else parse_endpoint(value, label, insecure=self.insecure)
 
     @property
     def identity(self) -> Identity:
