@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .retry import RetryEvent, RetryPolicy
     from .transfer.options import TransferOptions
     from .transfer.payload import Payload
+    from .urls import driver_from_url, open_url
     from .values import (
         Composite,
         Conditions,
@@ -126,6 +127,7 @@ _NAMES = {
     "retry": ("RetryEvent", "RetryPolicy"),
     "transfer.options": ("TransferOptions",),
     "transfer.payload": ("Payload",),
+    "urls": ("driver_from_url", "open_url"),
     "values": (
         "Composite",
         "Conditions",
@@ -210,9 +212,11 @@ __all__ = [
     "UnknownDriverError",
     "Upload",
     "WriteOptions",
+    "driver_from_url",
     "fold_page",
     "get_driver",
     "list_drivers",
+    "open_url",
     "register_driver",
 ]
 

@@ -22,7 +22,7 @@ from .errors import (
 )
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .listing import iterate_pages
-from .options import WRITE_OPTIONS, Check, document
+from .options import WRITE_OPTIONS, Check, Options, document
 from .retry import Retrier, TokenBucket
 from .values import (
     Conditions,
@@ -135,6 +135,11 @@ class DriverCore(DriverHooks):
         # Not made in __init__, which a driver need not call.
         tokens = vars(self).setdefault("_retry_tokens", TokenBucket())
         return Retrier(lambda: self.retry, tokens)
+
+    @override
+    def _url_options(self) -> Mapping[str, str]:
+        settings = vars(self).get("_settings")
+        return settings.texts() if isinstance(settings, Options) else {}
 
     @override
     def _is_same_object(

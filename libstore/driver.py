@@ -48,6 +48,7 @@ from .operations.signing import SignedURL
 from .operations.walking import walk
 from .options import DriverOptions, constructor
 from .redaction import hide_keys
+from .storage_url import StorageURL
 from .transfer import reading
 from .transfer.digests import parse_checksum
 from .transfer.download import DownloadRequest, checked_destination, download
@@ -143,6 +144,19 @@ class StorageDriver(DriverCore):
         """
         with ErrorContext(self, "get_container", name):
             return Container(self, self._head_container(self._container_name(name)))
+
+    @final
+    def container(self, name: str) -> Container:
+        """
+        Return a container's handle without sending a request.
+
+        The container need not exist. Its attributes are fetched on first access.
+
+        Args:
+            name: The container's name.
+        """
+        with ErrorContext(self, "container", name):
+            return Container(self, ContainerInfo(self._container_name(name)))
 
     @final
     def list_containers(self) -> LazyList[Container]:
@@ -715,6 +729,14 @@ class StorageDriver(DriverCore):
             return replace(obj._info, checksums=self._compute_checksums(*self._target(obj)))
 
     # ------------------------------------------------------------------ the driver itself
+
+    @property
+    def url(self) -> str:
+        """The URL of the driver, without credentials; see `libstore.open_url`."""
+        return self._url()
+
+    def _url(self, container: str = "", name: str = "") -> str:
+        return str(StorageURL(self.name, container, name, self._url_options()))
 
     def close(self) -> None:
         """Close all connections; the driver can still be used, and closed again."""

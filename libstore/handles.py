@@ -59,6 +59,16 @@ class Container:
         self._info = info
 
     @property
+    def url(self) -> str:
+        """
+        The container's URL, without credentials; `libstore.open_url` returns the handle again.
+
+        It has the driver's arguments that name the store, such as the endpoint. The address that
+        browsers use is `get_cdn_url`.
+        """
+        return self.driver._url(self.name)
+
+    @property
     def object_count(self) -> int | None:
         """The number of objects; `None` if the service does not count them."""
         return cast("int | None", self._attribute("object_count"))
@@ -578,6 +588,20 @@ class Object:
     def driver(self) -> StorageDriver:
         """The driver that carries out every operation."""
         return self.container.driver
+
+    @property
+    def url(self) -> str:
+        """
+        The object's URL, without credentials; `libstore.open_url` returns the handle again.
+
+        It has the driver's arguments that name the store, such as the endpoint. The addresses that
+        browsers use are those of `sign_url` and `get_cdn_url`.
+
+        Example:
+            >>> cat.url
+            'memory://photos/2026/cat.jpg?store=…'
+        """
+        return self.driver._url(self.container.name, self.name)
 
     @property
     def size(self) -> int:

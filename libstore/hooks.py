@@ -201,6 +201,15 @@ class DriverHooks(ABC):
         """
         return None
 
+    def _url_options(self) -> Mapping[str, str]:
+        """
+        Return the constructor's arguments that name the store, as text and without secrets.
+
+        They are the query of the driver's URL. The default returns the options of the attribute
+        ``_settings``, if it is a `libstore.options.Options`, and otherwise none.
+        """
+        raise NotImplementedError
+
     def _is_same_object(
         self,
         container: str,

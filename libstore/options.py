@@ -10,18 +10,33 @@ environment variables that are read, and what may go into a pickle.
 from __future__ import annotations
 
 import inspect
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import wraps
 from inspect import Parameter, Signature
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, get_type_hints
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from typing_extensions import Self, dataclass_transform, override
 
 from . import arguments
-from .errors import InvalidTypeError
-from .redaction import hide, hide_address, type_name
+from .errors import InvalidOptionError, InvalidTypeError
+from .redaction import Hidden, hide, hide_address, type_name
 from .retry import RetryPolicy
 from .transfer.options import TransferOptions
 from .values import CopyOptions, WriteOptions
@@ -35,6 +50,8 @@ P = ParamSpec("P")
 S = TypeVar("S", bound="Options")
 
 _WIDTH = 92
+_UNIONS = {Union, UnionType}
+_SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,35 @@ class Option:
     def hide(self, value: object) -> object:
         """Return a value whose `repr` shows no secret."""
         return hide(value) if self.hidden or self.secret else hide_address(value)
+
+    @property
+    def kinds(self) -> frozenset[object]:
+        """The types that the option accepts, without `None`."""
+        members = get_args(self.type) if get_origin(self.type) in _UNIONS else (self.type,)
+        return frozenset(
+            str if get_origin(member) is Literal else get_origin(member) or member
+            for member in members
+        ) - {NoneType}
+
+    def from_text(self, text: str, label: str) -> object:
+        """
+        Return the value that a text stands for, such as in a URL: a str, a number or a switch.
+
+        Raises:
+            InvalidOptionError: The option is neither, or the text is not such a value.
+        """
+        kinds = self.kinds
+        if bool in kinds and text.lower() in _SWITCHES:
+            return _SWITCHES[text.lower()]
+        if not kinds.isdisjoint({int, float}):
+            try:
+                return int(text) if text.isdecimal() else float(text)
+            except ValueError:
+                raise InvalidOptionError(f"{label} must be a number") from None
+        if not kinds.isdisjoint({str, os.PathLike}):
+            return hide(text) if self.hidden or self.secret else str(text)
+        what = "must be true or false" if bool in kinds else "must be passed as an argument"
+        raise InvalidOptionError(f"{label} {what}")
 
 
 def string(value: object, label: str) -> str:
@@ -191,6 +237,21 @@ class Options:
         """Return the label of an option in messages: its name, or its environment variable."""
         return self.sources.get(name, name)
 
+    def texts(self, *left_out: str) -> dict[str, str]:
+        """
+        Return the options that were given as text, as far as `Option.from_text` reads them.
+
+        Secrets are left out, and the options that are named.
+        """
+        found = {
+            name: _text(value)
+            for name, known in self.table.items()
+            if name not in left_out
+            and not (known.hidden or known.secret)
+            and (value := getattr(self, name)) != known.default
+        }
+        return {name: text for name, text in found.items() if text is not None}
+
     def replaced(self, **changes: Any) -> Self:
         """Return these options with some of them changed."""
         found: Self = replace(cast("Any", self), **changes)
@@ -222,6 +283,17 @@ class Options:
         found = self.replaced(**values)
         object.__setattr__(found, "sources", {**found.sources, **sources})
         return found
+
+
+def _text(value: object) -> str | None:
+    """Return an option's value as text; `None` if it has none, or if it is a secret."""
+    if isinstance(value, Hidden):
+        return None
+    if isinstance(value, (str, os.PathLike)):
+        return os.fsdecode(value)
+    if isinstance(value, (bool, int, float)):
+        return str(value).lower()
+    return None
 
 
 class DriverOptions(Options):

@@ -194,6 +194,7 @@ def assigned(cls: type) -> set[str]:
 OF_DRIVERS = {
     "abort_upload",
     "close",
+    "container",
     "create_container",
     "get_container",
     "list_containers",

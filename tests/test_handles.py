@@ -120,6 +120,7 @@ def test_operations_without_a_handle_are_those_of_the_driver() -> None:
     handled = {_pair(cls, method) for cls in (Container, Object) for method in _methods(cls)}
     assert set(_operations()) - handled == {
         "abort_upload",
+        "container",
         "create_container",
         "list_containers",
         "list_parts",

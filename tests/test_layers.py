@@ -37,6 +37,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         "error_context": "errors redaction",
     },
     {
+        "storage_url": "errors redaction",
         "arguments": "values errors",
         "buffers": "values",
     },
@@ -67,8 +68,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         "handles": "readonly values redaction error_context listing transfer files operations",
     },
     {
-        "driver": "values errors error_context redaction arguments options retry listing transfer"
-        " files handles core deleting operations",
+        "driver": "values errors error_context redaction arguments storage_url options retry"
+        " listing transfer files handles core deleting operations",
     },
     {
         "rest": "values errors arguments forks options redaction retry listing hooks driver http"
@@ -88,8 +89,11 @@ LAYERS: tuple[dict[str, str], ...] = (
         "registry": "arguments errors driver drivers",
     },
     {
+        "urls": "errors options redaction storage_url driver handles registry",
+    },
+    {
         "libstore": "version driver operations errors files handles listing registry retry"
-        " transfer values",
+        " transfer urls values",
     },
     {
         "testing": "libstore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -130,3 +131,24 @@ def test_driver_name_that_is_not_a_str_is_refused() -> None:
     """The error is one of the library's, rather than a bare `TypeError`."""
     with pytest.raises((InvalidOptionError, LookupError)):
         get_driver(["local"])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("file", "Use 'local'"),
+        ("aws", "Use 's3'"),
+        ("google_storage", "Use 'gcs'"),
+        ("Azure-Blobs", "Use 'azure'"),
+        ("S3_US_WEST", "Use 's3' with region='us-west-1'"),
+        ("s3_eu_central", "Use 's3' with region='eu-central-1'"),
+    ],
+)
+def test_name_of_another_library_is_translated(name: str, hint: str) -> None:
+    with pytest.raises(UnknownDriverError, match=re.escape(hint)):
+        get_driver(name)
+
+
+def test_translated_names_are_of_drivers() -> None:
+    assert set(registry._OTHER_NAMES.values()) <= set(list_drivers())
+    assert not registry._OTHER_NAMES.keys() & set(list_drivers())

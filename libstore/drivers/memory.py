@@ -1,8 +1,9 @@
 """
 Store objects in memory. This driver is the reference for the meaning of each operation.
 
-Each ``MemoryDriver()`` has its own store, which lives as long as the driver. Unpickling a driver
-in the same process returns the same driver; in another process it raises an error.
+Each ``MemoryDriver()`` has its own store, which lives as long as the driver; a store with a name
+lives as long as the process. Unpickling a driver in the same process returns the same driver; in
+another process it raises an error.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import itertools
 import secrets
 import threading
 import time
-import weakref
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import accumulate
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from weakref import WeakValueDictionary
 
 from typing_extensions import override
 
@@ -39,7 +40,7 @@ from ..errors import (
     StorageError,
 )
 from ..listing import fold_page
-from ..options import DriverOptions, constructor
+from ..options import DriverOptions, constructor, option
 from ..transfer.payload import Payload
 from ..values import (
     Conditions,
@@ -86,6 +87,56 @@ class _Pending:
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
+class _Store:
+    """The state that the drivers of one store share."""
+
+    name: str
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    buckets: dict[str, _Bucket] = field(default_factory=dict)
+    uploads: dict[str, _Pending] = field(default_factory=dict)
+    versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+
+# The stores in use, the named ones for good, and the drivers in use by their ids.
+_stores: WeakValueDictionary[str, _Store] = WeakValueDictionary()
+_named: dict[str, _Store] = {}
+_drivers: WeakValueDictionary[str, MemoryDriver] = WeakValueDictionary()
+_lock = threading.Lock()
+_UNNAMED = "unnamed-"
+#: The store of URLs that name none.
+DEFAULT_STORE = "default"
+
+
+def _open_store(name: str | None) -> _Store:
+    """Return the store of a name; without a name, a new one."""
+    with _lock:
+        store = None if name is None else _stores.get(name)
+        if store is None:
+            if name is not None and name.startswith(_UNNAMED):
+                raise InvalidOptionError(
+                    f"the store {name!r} belongs to a driver of another process, or one that was"
+                    " deleted; give the store a name, such as store='test'"
+                )
+            store = _Store(name or f"{_UNNAMED}{secrets.token_hex(8)}")
+            _stores[store.name] = store
+            if name is not None:
+                _named[name] = store
+        return store
+
+
+class Settings(DriverOptions):
+    """The arguments of `MemoryDriver`."""
+
+    store: str | None = option(
+        "The name of a store that all drivers of this process with the same name share, until the"
+        " process ends. By default the driver has a store of its own. URLs without it stand for"
+        " the store ``default``.",
+        default=None
+    )  # fmt: skip
+
+
 class MemoryDriver(StorageDriver):
     """
     Store objects in memory, for tests and experiments.
@@ -98,28 +149,28 @@ class MemoryDriver(StorageDriver):
         {"if_absent", "if_match", "delete_if_match", "storage_class", *_EXTRAS}
     )
 
-    @constructor(DriverOptions)
-    def __init__(self, options: DriverOptions) -> None:
-        self._set_options(options)
-        self._lock = threading.RLock()
-        self._buckets: dict[str, _Bucket] = {}
-        self._uploads: dict[str, _Pending] = {}
-        self._versions = itertools.count(1)
-        self._secret = secrets.token_bytes(32)
+    @constructor(Settings)
+    def __init__(self, settings: Settings) -> None:
+        self._set_options(settings)
+        self._store = _open_store(settings.store)
         self._id = secrets.token_hex(8)
-        _stores[self._id] = self
+        _drivers[self._id] = self
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (self._id,)
+        return _unpickled, (self._id,)
 
     @override
     def _identity(self) -> str:
-        return self._id
+        return self._store.name
 
     @override
     def _store_id(self) -> str:
-        return f"memory:{self._id}"
+        return f"memory:{self._store.name}"
+
+    @override
+    def _url_options(self) -> Mapping[str, str]:
+        return {} if self._store.name == DEFAULT_STORE else {"store": self._store.name}
 
     def redeem_url(self, url: str, *, method: str = "GET", content: bytes = b"") -> bytes:
         """
@@ -140,7 +191,7 @@ class MemoryDriver(StorageDriver):
         with ErrorContext(self, "redeem_url", container, name):
             expires = query.get("expires", "")
             expected = self._signature(container, name, method, expires)
-            signed = parts.netloc == self._id and query.get("method") == method
+            signed = parts.netloc == self._store.name and query.get("method") == method
             if not signed or not hmac.compare_digest(query.get("signature", ""), expected):
                 raise AccessDeniedError("the signature of the URL does not match this request")
             if time.time() > float(expires):
@@ -162,30 +213,30 @@ class MemoryDriver(StorageDriver):
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        with self._lock:
-            if name in self._buckets:
+        with self._store.lock:
+            if name in self._store.buckets:
                 raise ContainerAlreadyExistsError("the container already exists")
-            self._buckets[name] = _Bucket(_now())
+            self._store.buckets[name] = _Bucket(_now())
             return self._head_container(name)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        with self._lock:
+        with self._store.lock:
             bucket = self._bucket(name)
             size = sum(len(content) for _, content in bucket.objects.values())
             return ContainerInfo(name, len(bucket.objects), size, bucket.created, complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:
-        with self._lock:
+        with self._store.lock:
             if self._bucket(name).objects:
                 raise ContainerNotEmptyError("the container is not empty; empty it first")
-            del self._buckets[name]
+            del self._store.buckets[name]
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        with self._lock:
-            names = sorted(name for name in self._buckets if token is None or name > token)
+        with self._store.lock:
+            names = sorted(name for name in self._store.buckets if token is None or name > token)
             page = names[: self.limits.page_size]
             more = page[-1] if len(names) > len(page) else None
             return Page([self._head_container(name) for name in page], more)
@@ -196,7 +247,7 @@ class MemoryDriver(StorageDriver):
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        with self._lock:
+        with self._store.lock:
             bucket = self._bucket(container)
             first = bisect_left(bucket.names, max(query.prefix, query.start_after, token or ""))
             infos = (
@@ -222,13 +273,13 @@ class MemoryDriver(StorageDriver):
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
-        return self._store(container, name, payload.read(), options)
+        return self._write(container, name, payload.read(), options)
 
     @override
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        with self._lock:
+        with self._store.lock:
             bucket = self._bucket(container)
             _require_match(bucket.objects.get(name, (None, b""))[0], conditions)
             bucket.remove(name)
@@ -237,7 +288,7 @@ class MemoryDriver(StorageDriver):
     def _delete_objects(
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:
-        with self._lock:
+        with self._store.lock:
             bucket = self._bucket(container)
             for name in names:
                 bucket.remove(name)
@@ -247,7 +298,7 @@ class MemoryDriver(StorageDriver):
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        with self._lock:
+        with self._store.lock:
             info, content = self._find(source_container, source)
             kept: dict[str, Any] = {
                 label: value for label in _EXTRAS if (value := info.extra.get(label)) is not None
@@ -259,7 +310,7 @@ class MemoryDriver(StorageDriver):
                 conditions=options.conditions,
                 **kept,
             )
-            return self._store(container, name, content, write)
+            return self._write(container, name, content, write)
 
     @override
     def _set_metadata(
@@ -270,7 +321,7 @@ class MemoryDriver(StorageDriver):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        with self._lock:
+        with self._store.lock:
             info, content = self._find(container, name)
             _require_match(info, conditions)
             info = replace(
@@ -293,22 +344,22 @@ class MemoryDriver(StorageDriver):
                 "signature": self._signature(container, name, method, until),
             }
         )
-        return f"memory://{self._id}/{quote(container, safe='')}/{quote(name)}?{query}"
+        return f"memory://{self._store.name}/{quote(container, safe='')}/{quote(name)}?{query}"
 
     # ------------------------------------------------------------------ uploads in parts
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        with self._lock:
+        with self._store.lock:
             self._require(container, name, options.conditions)
             upload = Upload(container, name, secrets.token_hex(8), _now())
-            self._uploads[upload.id] = _Pending(upload)
+            self._store.uploads[upload.id] = _Pending(upload)
             return upload.id
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
         content = payload.read()
-        with self._lock:
+        with self._store.lock:
             self._pending(upload).parts[number] = content
         return Part(number, offset, len(content))
 
@@ -320,30 +371,30 @@ class MemoryDriver(StorageDriver):
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        with self._lock:
+        with self._store.lock:
             kept = self._pending(upload).parts
             content = b"".join(kept[part.number] for part in parts)
-            info = self._store(upload.container, upload.name, content, options)
-            del self._uploads[upload.id]
+            info = self._write(upload.container, upload.name, content, options)
+            del self._store.uploads[upload.id]
             return info
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
-        with self._lock:
-            self._uploads.pop(upload.id, None)
+        with self._store.lock:
+            self._store.uploads.pop(upload.id, None)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        with self._lock:
+        with self._store.lock:
             self._bucket(container)
-            uploads = [pending.upload for pending in self._uploads.values()]
+            uploads = [pending.upload for pending in self._store.uploads.values()]
         mine = [upload for upload in uploads if upload.container == container]
         return Page(sorted(mine, key=lambda upload: (upload.name, upload.id)))
 
     @override
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
-        with self._lock:
-            pending = self._uploads.get(upload.id)
+        with self._store.lock:
+            pending = self._store.uploads.get(upload.id)
             kept = sorted(pending.parts.items()) if pending is not None else []
         if pending is None:
             raise ObjectNotFoundError(
@@ -360,20 +411,20 @@ class MemoryDriver(StorageDriver):
     # ------------------------------------------------------------------ private
 
     def _bucket(self, name: str) -> _Bucket:
-        bucket = self._buckets.get(name)
+        bucket = self._store.buckets.get(name)
         if bucket is None:
             raise ContainerNotFoundError("the container does not exist", container=name)
         return bucket
 
     def _find(self, container: str, name: str) -> tuple[ObjectInfo, bytes]:
-        with self._lock:
+        with self._store.lock:
             found = self._bucket(container).objects.get(name)
         if found is None:
             raise ObjectNotFoundError("the object does not exist")
         return found
 
     def _pending(self, upload: Upload) -> _Pending:
-        pending = self._uploads.get(upload.id)
+        pending = self._store.uploads.get(upload.id)
         if pending is None:
             raise InvalidOptionError(
                 f"the upload {upload.id} does not exist; it was finished or aborted"
@@ -386,17 +437,17 @@ class MemoryDriver(StorageDriver):
             raise ObjectAlreadyExistsError("the object already exists")
         _require_match(found[0] if found else None, conditions)
 
-    def _store(
+    def _write(
         self, container: str, name: str, content: bytes, options: WriteOptions
     ) -> ObjectInfo:
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        with self._lock:
+        with self._store.lock:
             self._require(container, name, options.conditions)
             extra = {label: getattr(options, label) for label in _EXTRAS}
             info = ObjectInfo(
                 name=name,
                 size=len(content),
-                etag=f"{digest}-{next(self._versions)}",
+                etag=f"{digest}-{next(self._store.versions)}",
                 checksums={"md5": digest},
                 last_modified=_now(),
                 content_type=options.content_type,
@@ -410,7 +461,7 @@ class MemoryDriver(StorageDriver):
 
     def _signature(self, container: str, name: str, method: str, expires: str) -> str:
         message = "\n".join((method, quote(container, safe=""), quote(name, safe=""), expires))
-        return hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._store.secret, message.encode(), hashlib.sha256).hexdigest()
 
 
 def _require_match(info: ObjectInfo | None, conditions: Conditions) -> None:
@@ -424,11 +475,8 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-_stores: weakref.WeakValueDictionary[str, MemoryDriver] = weakref.WeakValueDictionary()
-
-
-def _attach(store: str) -> MemoryDriver:
-    driver = _stores.get(store)
+def _unpickled(driver_id: str) -> MemoryDriver:
+    driver = _drivers.get(driver_id)
     if driver is None:
         raise InvalidOptionError(
             "cannot unpickle a MemoryDriver of another process, or one that was deleted; use"

@@ -114,6 +114,7 @@ class LocalDriver(StorageDriver):
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         self._set_options(settings)
+        self._settings = settings
         self.root = os.path.abspath(settings.root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; pass a directory")
@@ -131,6 +132,10 @@ class LocalDriver(StorageDriver):
     @override
     def _identity(self) -> str:
         return self.root
+
+    @override
+    def _url_options(self) -> Mapping[str, str]:
+        return {**super()._url_options(), "root": self.root}
 
     @override
     def _is_same_object(
