@@ -326,7 +326,7 @@ def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int |
         reading = real(*arguments)
         if number == answers:
             container, name, *_ = arguments
-            driver._store(container, name, content, _plain_options())
+            driver._write(container, name, content, _plain_options())
         if cut is None or number > answers:
             return reading
         return replace(reading, body=_Body(reading, cut, TransportError("reset")))
@@ -340,7 +340,7 @@ def replace_always(driver: FaultyDriver, content: bytes) -> None:
     def get(real: Around, *arguments: Any) -> Reading:
         reading = real(*arguments)
         container, name, *_ = arguments
-        driver._store(container, name, content, _plain_options())
+        driver._write(container, name, content, _plain_options())
         return reading
 
     driver.around("_get_object", get)

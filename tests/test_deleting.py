@@ -312,7 +312,7 @@ def test_unfinished_uploads_are_deleted_with_the_container(driver: FaultyDriver)
     driver.around("_list_uploads", paged)
     container.delete()
     assert not driver.list_containers()
-    assert {} == driver._uploads
+    assert {} == driver._store.uploads
     for writer in writers:
         writer.abort()
 

@@ -53,7 +53,7 @@ def full_driver() -> FaultyDriver:
     driver = FaultyDriver()
     container = driver.create_container("c")
     for number in range(_MANY):
-        driver._store(container.name, f"{number:06}", b"", WriteOptions())
+        driver._write(container.name, f"{number:06}", b"", WriteOptions())
     return driver
 
 
@@ -215,7 +215,7 @@ from libstore.drivers.memory import MemoryDriver
 driver = MemoryDriver()
 container = driver.create_container("c")
 for number in range({count}):
-    driver._store("c", f"{{number:06}}", b"", WriteOptions())
+    driver._write("c", f"{{number:06}}", b"", WriteOptions())
 tracemalloc.start()
 seen = sum(1 for _ in container.list_objects())
 assert {count} == seen

@@ -50,7 +50,7 @@ class Address(MemoryDriver):
         super().__init__()
         self.now = [1_000_000.0]
         if other is not None:
-            self._buckets, self._lock, self.now = other._buckets, other._lock, other.now
+            self._store, self.now = other._store, other.now
         self.asked: list[str] = []
         self.waited: list[float] = []
         self.copied: Callable[[], object] = lambda: None
@@ -82,10 +82,10 @@ class Address(MemoryDriver):
         super()._delete_object(container, name, conditions, version)
 
     @override
-    def _store(
+    def _write(
         self, container: str, name: str, content: bytes, options: WriteOptions
     ) -> ObjectInfo:
-        info = super()._store(container, name, content, options)
+        info = super()._write(container, name, content, options)
         when = datetime.fromtimestamp(int(self.now[0]), timezone.utc)
         etag = info.etag if self.unique else info.checksums["md5"]
         info = replace(info, etag=etag, last_modified=when)
@@ -199,7 +199,7 @@ def test_source_replaced_during_a_move_is_kept() -> None:
 def test_source_deleted_during_a_move_counts_as_moved() -> None:
     here, there = two_stores()
     obj = stored(here)
-    there.copied = lambda: here._buckets["bucket"].remove("name")
+    there.copied = lambda: here._store.buckets["bucket"].remove("name")
 
     assert CONTENT == obj.move(bucket(there)).read()
     assert "delete" not in here.asked

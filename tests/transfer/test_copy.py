@@ -306,7 +306,7 @@ def test_copy_across_hook_is_tried_first() -> None:
             if not isinstance(source_driver, Fetching):
                 return None
             source_driver._copy_object(source_container, source, source_container, name, options)
-            return self._store(container, name, b"fetched", WriteOptions())
+            return self._write(container, name, b"fetched", WriteOptions())
 
     home, away, stranger = Fetching(), Fetching(), FaultyDriver()
     box = home.create_container("box")

@@ -356,7 +356,7 @@ def test_object_deleted_during_a_read_is_not_found(driver: FaultyDriver, obj: Ob
 
     def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
         reading = cut(real, *arguments)
-        driver._buckets["c"].remove("a")
+        driver._store.buckets["c"].remove("a")
         return reading
 
     driver.around("_get_object", get)
