@@ -17,10 +17,8 @@ from ...errors import (
     ContainerError,
     InvalidNameError,
     InvalidOptionError,
-    ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectError,
-    ObjectNotFoundError,
     ServiceError,
     ServiceUnavailableError,
     StorageFullError,
@@ -61,7 +59,7 @@ def _leased(response: rest.ErrorResponse) -> rest.Meaning:
 
 
 def _precondition_failed(response: rest.ErrorResponse) -> rest.Meaning:
-    return _EXISTS if response.request.headers.get("if-none-match") == "*" else _CHANGED
+    return rest.EXISTS if response.request.headers.get("if-none-match") == "*" else rest.CHANGED
 
 
 def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
@@ -70,7 +68,7 @@ def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
         return rest.REFUSED
     if response.operation.required is rest.ACCOUNT:
         return rest.Meaning(ServiceError, f"the account does not exist; {_WHERE}")
-    return rest.NO_CONTAINER if response.operation.required is rest.CONTAINER else _NO_BLOB
+    return rest.not_found(response)
 
 
 def _invalid_header(response: rest.ErrorResponse) -> rest.Meaning:
@@ -139,9 +137,6 @@ _NETWORK = rest.Meaning(
     "the account does not allow this from here; check its firewall and networks, and what the"
     " shared access signature allows",
 )
-_NO_BLOB = rest.Meaning(ObjectNotFoundError, "the blob does not exist")
-_CHANGED = rest.Meaning(ObjectChangedError, "the blob was changed: its ETag is a different one")
-_EXISTS = rest.Meaning(ObjectAlreadyExistsError, "a blob of this name already exists")
 _BEING_DELETED = rest.Meaning(
     ServiceUnavailableError,
     "a container of this name is still being deleted, which takes at least 30 seconds; try again"
@@ -201,7 +196,7 @@ CODES: Mapping[str, rest.Entry] = {
         ContainerAlreadyExistsError, "a container of this name already exists"
     ),
     "ContainerBeingDeleted": _being_deleted,
-    "BlobNotFound": _NO_BLOB,
+    "BlobNotFound": rest.NO_OBJECT,
     "ResourceNotFound": _not_found,
     "CannotVerifyCopySource": _not_found,
     "InvalidResourceName": _BAD_NAME,
@@ -249,7 +244,7 @@ CODES: Mapping[str, rest.Entry] = {
     "InvalidBlobOrBlock": _OTHER_BLOCKS,
     "BlockCountExceedsLimit": _OTHER_BLOCKS,
     # Conditions.
-    "BlobAlreadyExists": _EXISTS,
+    "BlobAlreadyExists": rest.EXISTS,
     "UnauthorizedBlobOverwrite": _DENIED,
     "ConditionNotMet": _precondition_failed,
     "TargetConditionNotMet": _precondition_failed,

@@ -35,7 +35,6 @@ from .objects import Objects
 
 # The time of the start and a random text. With a number, all ids have 32 characters: those of one
 # blob must have the same length.
-_UPLOAD = re.compile(r"ls[0-9a-f]{24}", re.ASCII)
 _BLOCK = re.compile(r"(ls[0-9a-f]{24})-(\d{5})", re.ASCII)
 #: The upload id of all blocks that other programs have sent.
 UNCOMMITTED = "uncommitted"
@@ -159,7 +158,7 @@ class Uploads:
     # ------------------------------------------------------------------ listing
 
     def list(self, container: str, token: str | None) -> Page[Upload]:
-        """Return one page of the names that have parts and no blob."""
+        """Return one page of the uploads to names that have no blob."""
 
         def fetch(following: str | None) -> Page[Row]:
             return self._objects.rows(
@@ -177,33 +176,27 @@ class Uploads:
             found = map_concurrently(
                 lambda row: self._unfinished(container, row), rows, self._concurrency()
             )
-            uploads = [upload for upload in found if upload is not None]
+            uploads = [upload for uploads in found for upload in uploads]
             if uploads:
                 return Page(uploads, page.token)
         return Page([])
 
-    def _unfinished(self, container: str, row: Mapping[str, str]) -> Upload | None:
-        """Return the uploads of a name, as one, if it has blocks and no blob."""
+    def _unfinished(self, container: str, row: Mapping[str, str]) -> Sequence[Upload]:
+        """Return the uploads of a name if it has blocks and no blob."""
         name = dialect.blob_name(row)
+        created = rest.parse_date(row.get("Properties/Creation-Time"))
         blocks = self._without_blob(container, name)
-        found = sorted({upload_of(block_id)[0] for block_id in blocks} - set(self.dropped))
-        if not found:
-            return None
-        started = rest.parse_date(row.get("Properties/Creation-Time"))
-        # The ids begin with the time.
-        newest = max((one for one in found if _UPLOAD.fullmatch(one)), default=None)
-        if newest is not None:
-            started = datetime.fromtimestamp(int(newest[2:10], 16), timezone.utc)
-        return Upload(container, name, ",".join(found), started)
+        found = {upload_of(block_id)[0] for block_id in blocks} - set(self.dropped)
+        # Blocks of other programs come last: when they are aborted, the others are dropped.
+        return [Upload(container, name, one, _started(one) or created) for one in sorted(found)]
 
     def list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """Return the parts of an upload, sorted by number."""
-        own = set(upload.id.split(","))
         numbered = sorted(
             (number, block_id, size)
             for block_id, size in self._uncommitted(upload.container, upload.name).items()
             for found, number in [upload_of(block_id)]
-            if found in own
+            if found == upload.id
         )
         if not numbered:
             raise ObjectNotFoundError("the upload does not exist; it was finished or aborted")
@@ -245,10 +238,9 @@ class Uploads:
         AzCopy does. A lease, which is possible without a blob, prevents that a blob is created
         meanwhile and deleted too: https://github.com/Azure/azure-sdk-for-java/issues/12030
         """
-        ids = upload.id.split(",")
-        for upload_id in ids:
-            self.encrypted.pop(upload_id, None)
-        self.dropped += [one for one in ids if one != UNCOMMITTED]
+        self.encrypted.pop(upload.id, None)
+        if upload.id != UNCOMMITTED:
+            self.dropped.append(upload.id)
         with suppress(ObjectNotFoundError, ContainerNotFoundError):
             if self._is_alone(upload):
                 self._delete_under_lease(upload)
@@ -275,8 +267,14 @@ class Uploads:
     def _is_alone(self, upload: Upload) -> bool:
         """Return whether a name has nothing but blocks of this upload, or of dropped ones."""
         blocks = self._without_blob(upload.container, upload.name)
-        own = {*upload.id.split(","), *self.dropped}
+        own = {upload.id, *self.dropped}
         return bool(blocks) and all(upload_of(block_id)[0] in own for block_id in blocks)
+
+
+def _started(upload_id: str) -> datetime | None:
+    if upload_id == UNCOMMITTED:
+        return None
+    return datetime.fromtimestamp(int(upload_id[2:10], 16), timezone.utc)
 
 
 def upload_of(block_id: str) -> tuple[str, int]:
