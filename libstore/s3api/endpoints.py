@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-
-from typing_extensions import override
+from typing import NamedTuple
 
 #: A label of a host name, which regions and accounts are.
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """
     Where requests for a bucket go.
 
@@ -31,42 +27,34 @@ class Place:
     top: str
 
 
-class Endpoint(ABC):
+class Endpoint:
     """
-    The address of a service.
+    The address of a service, whose URLs have the bucket in the path.
+
+    Args:
+        url: ``scheme://host[:port]``.
+        path: The beginning of all paths; it does not end with a slash.
 
     Attributes:
         secure: Requests are sent by https.
         regional: Each region has a host of its own.
     """
 
-    secure: bool
-    regional: bool = False
-
-    @abstractmethod
-    def place(self, bucket: str | None, region: str) -> Place:
-        """Return where requests for a bucket go, or those for none."""
-
-
-class PathEndpoint(Endpoint):
-    """
-    An address whose URLs have the bucket in the path.
-
-    Args:
-        url: ``scheme://host[:port]``.
-        path: The beginning of all paths; it does not end with a slash.
-    """
+    regional = False
 
     def __init__(self, url: str, path: str = "") -> None:
-        self._url = url
-        self._path = path
+        self.url = url
+        self.path = path
         self.secure = not url.startswith("http:")
 
-    @override
     def place(self, bucket: str | None, region: str) -> Place:
-        prefix = self._path if bucket is None else f"{self._path}/{bucket}"
-        top = f"{prefix}/" if bucket is None else prefix
-        return Place(self._url, f"{prefix}/", region, top)
+        """Return where requests for a bucket go, or those for none."""
+        return self.place_in_path(self.url, bucket, region)
+
+    def place_in_path(self, url: str, bucket: str | None, region: str) -> Place:
+        """Return where requests for a bucket in the path go."""
+        top = f"{self.path}/{bucket or ''}"
+        return Place(url, f"{top}/" if bucket else top, region, top)
 
 
 def is_region(text: str | None) -> bool:

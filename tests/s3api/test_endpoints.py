@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from libstore.s3api.endpoints import PathEndpoint, Place, is_region
+from libstore.s3api.endpoints import Endpoint, Place, is_region
 
 
 def test_bucket_is_in_the_path() -> None:
-    endpoint = PathEndpoint("https://host", "/base")
+    endpoint = Endpoint("https://host", "/base")
     bucket = Place("https://host", "/base/bucket/", "auto", "/base/bucket")
 
     assert bucket == endpoint.place("bucket", "auto")
@@ -17,7 +17,7 @@ def test_bucket_is_in_the_path() -> None:
 
 @pytest.mark.parametrize(("url", "secure"), [("https://host", True), ("http://host:1", False)])
 def test_only_https_is_secure(url: str, secure: bool) -> None:
-    endpoint = PathEndpoint(url)
+    endpoint = Endpoint(url)
 
     assert secure == endpoint.secure
     assert not endpoint.regional

@@ -24,7 +24,7 @@ from ...rest.dialect import condition_headers
 from ...s3api.client import S3Client
 from ...s3api.dialect import TOKEN
 from ...s3api.driver import S3APIDriver
-from ...s3api.endpoints import PathEndpoint
+from ...s3api.endpoints import Endpoint
 from ...s3api.google_headers import SERVICE, GoogleClient
 from ...s3api.options import ObjectSettings
 from ...s3api.service import ALL, Service
@@ -67,7 +67,7 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
         self._endpoint = endpoint = settings.address()
         transport = settings.transport(self.transfer.concurrency, endpoint.url)
         client: S3Client = GoogleClient(
-            PathEndpoint(endpoint.url, endpoint.prefix), transport,
+            Endpoint(endpoint.url, endpoint.prefix), transport,
             Credentials(key, secret), SERVICE.region,
             fixed=False, retry=lambda: self.retry,
             project=settings.project, payer=settings.user_project,

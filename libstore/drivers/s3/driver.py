@@ -43,9 +43,8 @@ class S3Driver(S3APIDriver[Settings]):
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(self.service, Environment())
         super().__init__(settings)
-        service = settings.service_of(self.service)
-        region = settings.first_region(service)
-        self._endpoint = endpoint = settings.endpoint_of(service)
+        service, endpoint, region = settings.address(self.service)
+        self._endpoint = endpoint
         url = endpoint.place(None, region).url
         make = partial(GoogleClient, project=settings.account) if service.google else S3Client
         client = make(

@@ -7,10 +7,10 @@ else. Of a response, only the name of a region goes into a host.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from typing_extensions import override
 
@@ -28,6 +28,7 @@ _AMAZON_HOST = re.compile(
     r"s3(?:-fips)?(?:[.-]dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?\.amazonaws\.(?:com|com\.cn|eu)",
     re.ASCII,
 )
+_ADDRESS = re.compile(r"(?:[0-9]+\.){3}[0-9]+")
 _GOOGLE_HOST = "storage.googleapis.com"
 # The domains of regions outside the public cloud, which botocore's endpoints.json lists as
 # "partitions".
@@ -48,10 +49,6 @@ class Variants:
     dualstack: bool = False
     fips: bool = False
     accelerate: bool = False
-
-    def any(self) -> bool:
-        """Return whether one is selected."""
-        return self.dualstack or self.fips or self.accelerate
 
 
 class ServiceEndpoint(Endpoint):
@@ -77,25 +74,25 @@ class ServiceEndpoint(Endpoint):
         self._account = _account(service, given, account)
         self._variants = variants
         self._path_style = path_style
-        self._origin, self._path = ("", "")
+        url, path = "", ""
         if given is not None:
-            self._origin, self._path = split_endpoint(given, "endpoint", insecure=insecure)
+            url, path = split_endpoint(given, "endpoint", insecure=insecure)
         elif not service.endpoint:
             raise InvalidOptionError(
                 f"each installation of {service.title} has its own address; pass it as"
                 " endpoint='https://…'"
             )
-        if self._origin.endswith("://s3-accelerate.amazonaws.com"):
+        super().__init__(url, path)
+        if url.endswith("://s3-accelerate.amazonaws.com"):
             raise InvalidOptionError(
                 "this endpoint is for accelerated transfers; pass accelerate=True in place of it"
             )
-        if variants.any() and (given is not None or service.name != "s3"):
+        if variants != Variants() and (given is not None or service.name != "s3"):
             raise InvalidOptionError(
                 "dualstack, fips and accelerate select one of Amazon's own endpoints; they cannot"
                 " be combined with another endpoint"
             )
-        self.secure = not self._origin.startswith("http:")
-        self.regional = not self._origin and "{region}" in service.endpoint
+        self.regional = not url and "{region}" in service.endpoint
 
     def store_id(self, region: str) -> str | None:
         """
@@ -105,7 +102,7 @@ class ServiceEndpoint(Endpoint):
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingBucket.html. Any other host may
         be a gateway to another store.
         """
-        host = split_origin(self._origin or self._template(region))[1]
+        host = split_origin(self.url or self._template(region))[1]
         if host == _GOOGLE_HOST:
             return "google"
         if _AMAZON_HOST.fullmatch(host) is None:
@@ -114,10 +111,10 @@ class ServiceEndpoint(Endpoint):
 
     @override
     def place(self, bucket: str | None, region: str) -> Place:
-        origin = self._origin or self._template(region)
-        path = self._path
+        origin = self.url or self._template(region)
+        path = self.path
         if bucket is None:
-            return Place(origin, f"{path}/", region, f"{path}/")
+            return self.place_in_path(origin, None, region)
         if self._path_style is None and path.rpartition("/")[2] == bucket:
             # Consoles of services show such addresses; the bucket would be in the path twice.
             raise InvalidOptionError(
@@ -129,7 +126,7 @@ class ServiceEndpoint(Endpoint):
             dual = ".dualstack" if self._variants.dualstack else ""
             origin = f"https://s3-accelerate{dual}.amazonaws.com"
         if self._in_path(bucket, origin):
-            return Place(origin, f"{path}/{bucket}/", region, f"{path}/{bucket}")
+            return self.place_in_path(origin, bucket, region)
         scheme, _, host = origin.partition("://")
         return Place(f"{scheme}://{bucket}.{host}", f"{path}/", region, f"{path}/")
 
@@ -142,7 +139,7 @@ class ServiceEndpoint(Endpoint):
             return True  # the wildcard of a certificate matches one label
         if self._path_style is not None:
             return self._path_style
-        return bool(self._origin) or self._service.path_style
+        return bool(self.url) or self._service.path_style
 
     def _template(self, region: str) -> str:
         if self._service.name == "s3":
@@ -171,15 +168,8 @@ def amazon_region(endpoint: str) -> str | None:
     return "us-east-1" if region == "external-1" else region  # its old name
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """
-    The service that an endpoint belongs to.
-
-    Attributes:
-        region: The region in the endpoint; empty if there is none.
-        account: The account in the endpoint; empty if there is none.
-    """
+class Known(NamedTuple):
+    """The service that an endpoint belongs to, with the region and the account in it, if any."""
 
     service: Service
     region: str
@@ -244,7 +234,7 @@ def check_bucket_name(name: str) -> None:
 
 def check_new_bucket_name(name: str) -> None:
     """Raise `InvalidNameError` for a name that Amazon S3 does not allow for a new bucket."""
-    if not _DNS_BUCKET.fullmatch(name) or ".." in name or _is_address(name):
+    if not _DNS_BUCKET.fullmatch(name) or ".." in name or _ADDRESS.fullmatch(name):
         raise InvalidNameError(
             f"a new bucket cannot have the name {name[:80]!r}: a name has 3 to 63 lower-case"
             " letters, digits, dots and hyphens, begins and ends with a letter or a digit, and is"
@@ -262,11 +252,3 @@ def _account(service: Service, given: str | None, account: str | None) -> str | 
             f"{service.title} has an endpoint for each account; pass account= or endpoint="
         )
     return account
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

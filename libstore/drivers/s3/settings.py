@@ -118,19 +118,36 @@ class Settings(RestSettings):
 
     # ------------------------------------------------------------------ the service
 
-    def service_of(self, service: Service) -> Service:
+    def access_key(self) -> Credentials | None:
+        """Return the credentials that requests are signed with; `None` for anonymous ones."""
+        if self.key is None or self.secret is None:
+            return None
+        return Credentials(self.key, self.secret, self.token)
+
+    def address(self, service: Service) -> tuple[Service, ServiceEndpoint, str]:
         """
-        Return the record of the service that requests go to.
+        Return the record of the service that requests go to, its endpoint and the first region.
 
         The driver ``"s3"`` declares what Amazon S3 supports, so conditions are also checked here
         at every other endpoint.
         """
-        if service.name != "s3" or self.endpoint is None:
-            return service
-        if amazon_region(self.endpoint) is not None:
-            return service
+        given, account = self.endpoint, self.account
         known = self._known(service)
-        return OTHER if known is None else replace(known.service, guarded=True)
+        amazon = None if given is None else amazon_region(given)
+        if given is not None and known is None and amazon is None:
+            check_no_bucket(given, SERVICES.values())
+        if service.name == "s3" and given is not None and amazon is None:
+            service = OTHER if known is None else replace(known.service, guarded=True)
+        region = self.region or amazon or (known.region if known else "") or service.region
+        if not region:
+            raise InvalidOptionError(f"{service.title} has no default region; pass region=")
+        if known is not None:  # the template says where the bucket goes
+            given, account = None, known.account or None
+        variants = Variants(self.dualstack, self.fips, self.accelerate)
+        endpoint = ServiceEndpoint(
+            service, given, account, variants, self.path_style, self.insecure
+        )
+        return service, endpoint, region
 
     def _known(self, service: Service) -> Known | None:
         """Return the known service that the endpoint belongs to, if any."""
@@ -142,29 +159,3 @@ class Settings(RestSettings):
         if known is not None and known.region and self.region not in {None, known.region}:
             return None
         return known
-
-    def access_key(self) -> Credentials | None:
-        """Return the credentials that requests are signed with; `None` for anonymous ones."""
-        if self.key is None or self.secret is None:
-            return None
-        return Credentials(self.key, self.secret, self.token)
-
-    def first_region(self, service: Service) -> str:
-        """Return the region that buckets are expected in."""
-        named = amazon_region(self.endpoint) if self.endpoint is not None else None
-        known = self._known(service)
-        region = self.region or named or (known.region if known else "") or service.region
-        if not region:
-            raise InvalidOptionError(f"{service.title} has no default region; pass region=")
-        return region
-
-    def endpoint_of(self, service: Service) -> ServiceEndpoint:
-        """Return the endpoint of the service."""
-        variants = Variants(self.dualstack, self.fips, self.accelerate)
-        given, account = self.endpoint, self.account
-        known = self._known(service)
-        if given is not None and known is None and amazon_region(given) is None:
-            check_no_bucket(given, SERVICES.values())
-        if known is not None:  # the template says where the bucket goes
-            given, account = None, known.account or None
-        return ServiceEndpoint(service, given, account, variants, self.path_style, self.insecure)
