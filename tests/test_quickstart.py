@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from network_driver import ExampleDriver
+
+from libstore import registry
 
 PROJECT = Path(__file__).parents[1]
-# These pages show Python that cannot run: the body of a docstring, parts of a driver.
-NOT_RUN = {"docs/contributing.md", "docs/writing-a-driver.md"}
+# This page shows Python that cannot run: the body of a docstring.
+NOT_RUN = {"docs/contributing.md"}
 PAGES = [
     page
     for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -119,6 +123,8 @@ def test_examples_of_a_page_run(
 ) -> None:
     """The blocks run in order, in a directory that contains only `cat.jpg`."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setitem(sys.modules, "my_package", SimpleNamespace(MyDriver=ExampleDriver))
     Path("cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
     blocks = re.findall(
         r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE

@@ -7,11 +7,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
-from ..errors import ServiceError, StorageError
+from ..errors import ContainerNotFoundError, ServiceError, StorageError
 from ..http.client import Client
 from ..http.encoding import encode_query
 from ..http.headers import retry_after
@@ -22,7 +23,14 @@ from ..http.xml import Listing, read_listing
 from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import Conditions, MiB, ObjectInfo
-from .confirming import UNCONDITIONAL, UNPROTECTED, Confirmer, Head, Protection
+from .confirming import (
+    UNCONDITIONAL,
+    UNPROTECTED,
+    Confirmer,
+    Head,
+    Protection,
+    is_gone,
+)
 from .errors import ErrorMapper
 from .operation import Operation, ServiceRequest
 
@@ -300,6 +308,27 @@ class ServiceClient(ABC):
             lambda: self.send(operation, container, name, **options).close(),
             head, conditions, protection,
         )  # fmt: skip
+
+    def delete_container(
+        self,
+        operation: Operation,
+        container: str,
+        head: Callable[[], object],
+        **options: Unpack[RequestOptions],
+    ) -> None:
+        """
+        Delete a container; if it is gone after a lost response, this request has deleted it.
+
+        Args:
+            head: Raises `ContainerNotFoundError` if the container does not exist.
+        """
+        options["idempotent"] = False
+
+        def send() -> bool:
+            self.send(operation, container, **options).close()
+            return True
+
+        self.confirmer.prove(send, partial(is_gone, head, ContainerNotFoundError), once=True)
 
     def send_xml(
         self,

@@ -238,7 +238,7 @@ class Confirmer:
                 does not exist any more.
         """
         bound = conditions.if_match is not None
-        is_gone = partial(_is_gone, head, ObjectNotFoundError)
+        gone = partial(is_gone, head, ObjectNotFoundError)
 
         def delete() -> bool:
             try:
@@ -247,12 +247,12 @@ class Confirmer:
                 if bound:
                     raise ObjectChangedError("the object does not exist") from None
             except ServiceError as error:
-                if not (bound and error.likely and is_gone()):
+                if not (bound and error.likely and gone()):
                     raise
             return True
 
         if not bound:
-            self.prove(delete, is_gone)
+            self.prove(delete, gone)
             return
         judge = _Judge(self, head, conditions, protection, _UNKNOWN_DELETE)
         self.run(delete, judge.find_delete, checks_first=protection.checks_first)
@@ -291,15 +291,6 @@ class Confirmer:
             return info if was_absent or is_unproven(error) else None
 
         return self.run(send, find)
-
-    def delete_container(self, send: Callable[[], object], head: Callable[[], object]) -> None:
-        """Delete a container; if it is gone after a lost response, this request has deleted it."""
-
-        def delete() -> bool:
-            send()
-            return True
-
-        self.prove(delete, partial(_is_gone, head, ContainerNotFoundError), once=True)
 
     def run(
         self,
@@ -377,7 +368,8 @@ def in_success(error: StorageError) -> bool:
     return error.status is not None and error.status < 300
 
 
-def _is_gone(head: Callable[[], object], missing: type[StorageError]) -> bool | None:
+def is_gone(head: Callable[[], object], missing: type[StorageError]) -> bool | None:
+    """Return true if a request shows that an object or a container does not exist, else `None`."""
     try:
         head()
     except missing:

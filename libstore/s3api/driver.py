@@ -168,10 +168,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     @override
     def _delete_container(self, name: str) -> None:
         client = self._client
-        client.confirmer.delete_container(
-            lambda: client.send(operations.DELETE_BUCKET, name).close(),
-            lambda: self._head_container(name),
-        )
+        client.delete_container(operations.DELETE_BUCKET, name, lambda: self._head_container(name))
         client.forget(name)
 
     # ------------------------------------------------------------------ listings

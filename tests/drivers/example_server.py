@@ -1,4 +1,4 @@
-"""The service of docs/examples/network_driver.py: a small REST store in memory."""
+"""The service of the network drivers in docs/examples: a small REST store in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl, quote, unquote
 from typing_extensions import override
 
 TOKEN = "the token of the example service"
-SIGNING_KEY = b"the signing key of the example service"
 
 
 class RefusedError(Exception):
@@ -146,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise RefusedError(401, "who-are-you")
             return
         text = "\n".join((bucket, name, *self.query.values()))
-        expected = hmac.new(SIGNING_KEY, text.encode(), "sha256").hexdigest()
+        expected = hmac.new(TOKEN.encode(), text.encode(), "sha256").hexdigest()
         fresh = float(self.query["expires"]) > time.time()
         if signature != expected or self.query["method"] != self.command or not fresh:
             raise RefusedError(403, "not-allowed")

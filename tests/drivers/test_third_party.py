@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from drivers.example_server import SIGNING_KEY, TOKEN, ExampleServer, example_server
+from drivers.example_server import TOKEN, ExampleServer, example_server
+from network_driver import ExampleDriver
+from network_features import FullDriver
+from third_party_driver import SQLiteDriver
 
 from libstore import RetryPolicy, StorageDriver, TransferOptions
 from libstore.hooks import OPTIONS, DriverHooks
+from libstore.rest import RestDriver
 from libstore.testing import Downloads, DriverConformance
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _EXAMPLES = _DOCS / "examples"
-
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"worked_{name}", _EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that its drivers pickle
-    spec.loader.exec_module(module)
-    return module
-
-
-SQLiteDriver = _load("third_party_driver").SQLiteDriver
-ExampleDriver = _load("network_driver").ExampleDriver
+_PARTS = TransferOptions(multipart_threshold=64 * 1024, part_size=64 * 1024)
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +62,33 @@ def server() -> Iterator[ExampleServer]:
 @pytest.fixture(scope="module")
 def network_driver(server: ExampleServer) -> Iterator[StorageDriver]:
     """Return a driver of the made-up service."""
-    with ExampleDriver(server.url, TOKEN, signing_key=SIGNING_KEY, pickle_secret=True) as driver:
+    with ExampleDriver(server.url, TOKEN, pickle_secret=True) as driver:
         yield driver
 
 
 class TestNetworkDriver(DriverConformance):
-    """The suite, over HTTP and with nearly all hooks."""
+    """The suite, over HTTP and with the required hooks."""
 
     @pytest.fixture
     def driver(self, network_driver: StorageDriver) -> StorageDriver:
         """Return the driver that all tests share."""
         return network_driver
+
+
+@pytest.fixture(scope="module")
+def full_driver(server: ExampleServer) -> Iterator[StorageDriver]:
+    """Return a driver of the made-up service with all of its features."""
+    with FullDriver(server.url, TOKEN, pickle_secret=True) as driver:
+        yield driver
+
+
+class TestNetworkFeatures(DriverConformance):
+    """The suite, over HTTP and with nearly all hooks."""
+
+    @pytest.fixture
+    def driver(self, full_driver: StorageDriver) -> StorageDriver:
+        """Return the driver that all tests share."""
+        return full_driver
 
 
 def test_writes_with_lost_responses_take_effect_once(server: ExampleServer) -> None:
@@ -95,19 +101,25 @@ def test_writes_with_lost_responses_take_effect_once(server: ExampleServer) -> N
         etag = first.etag
         server.lose = ["PUT"]
         second = box.upload_object(b"content", "a", if_match=etag)
-        server.lose = ["PATCH"]
-        third = second.update_metadata({"owner": "me"}, if_match=second.etag)
         second.delete()
         server.lose = ["DELETE"]
         box.delete(recursive=False)
 
     assert [] == server.lose
-    assert {"owner": "me"} == dict(third.metadata)
+
+
+def test_change_of_metadata_with_a_lost_response_takes_effect_once(server: ExampleServer) -> None:
+    with FullDriver(server.url, TOKEN, retry=RetryPolicy(base=0)) as driver:
+        obj = driver.create_container("changed").upload_object(b"content", "a")
+        server.lose = ["PATCH"]
+        changed = obj.update_metadata({"owner": "me"}, if_match=obj.etag)
+
+    assert [] == server.lose
+    assert {"owner": "me"} == dict(changed.metadata)
 
 
 def test_lost_response_to_the_end_of_an_upload_is_confirmed(server: ExampleServer) -> None:
-    transfer = TransferOptions(multipart_threshold=64 * 1024, part_size=64 * 1024)
-    with ExampleDriver(server.url, TOKEN, transfer=transfer, retry=RetryPolicy(base=0)) as driver:
+    with FullDriver(server.url, TOKEN, transfer=_PARTS, retry=RetryPolicy(base=0)) as driver:
         box = driver.create_container("finished")
         for condition in ({}, {"if_absent": True}):
             server.lose = ["POST upload"]
@@ -118,12 +130,33 @@ def test_lost_response_to_the_end_of_an_upload_is_confirmed(server: ExampleServe
             assert content == obj.read()
 
 
+def test_lost_response_to_the_start_of_an_upload_leaves_one_to_abort(
+    server: ExampleServer,
+) -> None:
+    with FullDriver(server.url, TOKEN, transfer=_PARTS, retry=RetryPolicy(base=0)) as driver:
+        box = driver.create_container("started")
+        server.lose = ["POST begin"]
+        content = os.urandom(100_000)
+
+        assert content == box.upload_object(content, "a").read()
+        assert [] == server.lose
+        assert ["a"] == [upload.name for upload in box.abort_uploads()]
+        assert [] == list(box.list_uploads())
+
+
 def test_example_driver_has_the_required_hooks_only() -> None:
     """The worked example shows what is enough."""
     given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
     attributes = {"options", "limits", "digests", "_identity"}
     dunders = {name for name in given if name.startswith(("__", "_abc"))}
     assert DriverHooks.__abstractmethods__ | attributes == given - dunders
+
+
+def test_network_example_has_the_required_hooks_only() -> None:
+    given = {name for name in vars(ExampleDriver) if hasattr(RestDriver, name)}
+    optional = {name for name in given if not name.startswith(("__", "_abc"))}
+    optional -= RestDriver.__abstractmethods__
+    assert {"options", "limits", "_identity", "_head_container"} == optional
 
 
 def test_documentation_describes_every_hook() -> None:
@@ -140,6 +173,13 @@ def test_documentation_describes_every_hook() -> None:
     ]
     named = {*inspect.get_annotations(DriverHooks), *OPTIONS}
     assert [] == [name for name in named if f"`{name}`" not in page]
+
+
+def test_documentation_overrides_a_test_of_the_suite() -> None:
+    page = (_DOCS / "writing-a-driver.md").read_text("utf-8")
+    overridden = re.findall(r"def (test_\w+)", page)
+    assert overridden
+    assert [] == [name for name in overridden if not hasattr(DriverConformance, name)]
 
 
 def test_objects_outlive_the_driver(tmp_path: Path) -> None:

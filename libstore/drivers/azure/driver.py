@@ -170,9 +170,8 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
 
     @override
     def _delete_full_container(self, name: str) -> None:
-        self._client.confirmer.delete_container(
-            lambda: self._client.send(operations.DELETE_CONTAINER, name, query=_CONTAINER).close(),
-            lambda: self._head_container(name),
+        self._client.delete_container(
+            operations.DELETE_CONTAINER, name, lambda: self._head_container(name), query=_CONTAINER
         )
 
     @override

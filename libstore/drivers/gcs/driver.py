@@ -157,9 +157,8 @@ class GCSDriver(
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._client.confirmer.delete_container(
-            lambda: self._client.send(operations.DELETE_BUCKET, name).close(),
-            lambda: self._head_container(name),
+        self._client.delete_container(
+            operations.DELETE_BUCKET, name, lambda: self._head_container(name)
         )
 
     @override

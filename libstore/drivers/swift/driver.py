@@ -150,9 +150,8 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
 
     @override
     def _delete_container(self, name: str) -> None:
-        self._client.confirmer.delete_container(
-            lambda: self._client.send(operations.DELETE_CONTAINER, name, idempotent=False).close(),
-            lambda: self._head_container(name),
+        self._client.delete_container(
+            operations.DELETE_CONTAINER, name, lambda: self._head_container(name)
         )
         if not name.endswith(SUFFIX):
             self._large.delete_segments_container(name)
