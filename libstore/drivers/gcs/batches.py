@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...errors import (
-    AuthenticationError,
-    NotSupportedError,
-    ObjectNotFoundError,
-    ServiceError,
-    StorageError,
-)
+from ...errors import AuthenticationError, NotSupportedError, ObjectNotFoundError
 from ...rest.batches import BatchedResponse, read_batch, write_batch
 from ...values import DeleteOutcome, Undecided
 from . import operations
@@ -39,15 +33,14 @@ class Batches:
         if not self._supported or len(targets) < 2:
             return [Undecided()] * len(targets)
         try:
-            errors = self._client.confirmer.run(lambda: self._send(bucket, targets), once=False)
+            return self._client.confirmer.run(lambda: self._send(bucket, targets), once=False)
         except (ObjectNotFoundError, NotSupportedError):
             self._supported = False  # an emulator, or a gateway
             return [Undecided()] * len(targets)
-        return [Undecided() if _is_worth_repeating(error) else error for error in errors]
 
     def _send(
         self, bucket: str, targets: Sequence[tuple[str, str | None]]
-    ) -> list[StorageError | None]:
+    ) -> Sequence[DeleteOutcome]:
         headers, content = write_batch(
             (f"<{number}>", self._request(bucket, *target))
             for number, target in enumerate(targets, 1)
@@ -57,32 +50,23 @@ class Batches:
             headers=headers, content=content,
         )  # fmt: skip
         found = {
-            position if one.number is None else one.number: self._error(one)
+            position if one.number is None else one.number: self._outcome(one)
             for position, one in enumerate(read_batch(response, self._client.max_document), 1)
         }
-        numbers = range(1, len(targets) + 1)
-        if found.keys() != set(numbers):
-            raise ServiceError("the response to a batch names requests that were not in it")
-        results = [found[number] for number in numbers]
-        vague = next((error for error in results if isinstance(error, VagueNotFoundError)), None)
-        if vague is not None:
-            explained = self._client.explain(vague, bucket)
-            if not isinstance(explained, ObjectNotFoundError):
-                raise explained
-        return [None if isinstance(error, ObjectNotFoundError) else error for error in results]
+        return [found.get(number, Undecided()) for number in range(1, len(targets) + 1)]
 
     def _request(self, bucket: str, name: str, version: str | None) -> str:
         path = self._client.endpoint.path(bucket, name)
         target = self._client.target(path, {"generation": version} if version else None)
         return f"DELETE {target} HTTP/1.1\r\nContent-Length: 0\r\n"
 
-    def _error(self, response: BatchedResponse) -> StorageError | None:
-        status = response.status
-        if status in {200, 204}:
+    def _outcome(self, response: BatchedResponse) -> DeleteOutcome:
+        if response.status in {200, 204}:
             return None
-        return self._client.errors.error(operations.DELETE_OBJECT, status, {}, response.body)
-
-
-def _is_worth_repeating(error: StorageError | None) -> bool:
-    """Return whether a request of its own may delete what a batch did not delete."""
-    return error is not None and (error.retryable or isinstance(error, AuthenticationError))
+        error = self._client.errors.error(
+            operations.DELETE_OBJECT, response.status, {}, response.body
+        )
+        # A request of its own shows what is missing, and may succeed where this one did not.
+        if error.retryable or isinstance(error, (AuthenticationError, VagueNotFoundError)):
+            return Undecided()
+        return None if isinstance(error, ObjectNotFoundError) else error

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from ...auth.google import HMACSigner
 from ...auth.sigv4 import GOOGLE, Credentials, signing_key
-from ...errors import AccessDeniedError, NotSupportedError, ObjectNotFoundError, StorageError
+from ...errors import AccessDeniedError, NotSupportedError, StorageError
 from ...http.client import Unsigned
 from ...http.environment import Environment
 from ...listing import iterate_pages
@@ -91,10 +91,6 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
             self._uploads,
             lambda options: options.conditions == Conditions(),
         )
-
-    @override
-    def _known_secrets(self) -> tuple[str | bytes, ...]:
-        return (*super()._known_secrets(), *self._settings.secrets)
 
     # ------------------------------------------------------------------ buckets
 
@@ -225,8 +221,6 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
                 operations.PUT_ACL, container, name,
                 query={setting: ""}, headers={"x-amz-acl": "public-read"},
             ).close()  # fmt: skip
-        except ObjectNotFoundError:
-            raise
         except StorageError as error:
             if error.status not in {400, 403, 412}:
                 raise

@@ -133,7 +133,7 @@ class Resumable:
             raise ObjectNotFoundError(
                 "the upload does not exist, or another driver has started it"
             )
-        return Page(sorted(session.parts, key=lambda part: part.number))
+        return Page([*session.parts])
 
     # ------------------------------------------------------------------ start and end
 

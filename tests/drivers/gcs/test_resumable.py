@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,15 +17,18 @@ from drivers.gcs.support import (
     made,
     noise,
 )
+from scripted import Server, answer
 
 from libstore import (
     AccessDeniedError,
     IntegrityError,
     ServiceError,
+    TransferCancelledError,
     TransferOptions,
 )
 from libstore.drivers.gcs import GCSDriver
-from libstore.values import WriteOptions
+from libstore.transfer.payload import BufferPayload
+from libstore.values import Upload, WriteOptions
 from servers import gcs_json
 from servers.gcs_model import Model, RefusedError, Reply, Request
 
@@ -61,14 +64,14 @@ def test_stored_bytes_are_not_sent_again(model: Model, driver: GCSDriver) -> Non
     assert len(ranges) == len(set(ranges))
 
 
-@pytest.mark.parametrize("kept", [0, PART])
-def test_session_that_lost_bytes_is_an_error(model: Model, driver: GCSDriver, kept: int) -> None:
+@pytest.mark.parametrize("kept", [0, PART, 9 * PART])
+def test_session_with_other_bytes_is_an_error(model: Model, driver: GCSDriver, kept: int) -> None:
     """What was sent with an earlier request is not there to be sent again."""
 
     def lose(request: Request) -> None:
         if "bytes 786432-" in request.headers.get("content-range", ""):
             (session,) = model.sessions.values()
-            del session.data[kept:]
+            session.data[:] = bytes(kept)
             raise BUSY
 
     model.before = lose
@@ -135,14 +138,9 @@ def test_aborted_upload_cancels_its_session(model: Model, driver: GCSDriver) -> 
     assert any(line.startswith("DELETE /upload") for line in model.seen)
 
 
-def _options() -> Any:
-
-    return WriteOptions()
-
-
 def test_active_upload_is_not_aborted_as_old(driver: GCSDriver) -> None:
     """Google tells of no session when it was begun; the driver knows."""
-    upload_id = driver._start_upload("box", "big", _options())
+    upload_id = driver._start_upload("box", "big", WriteOptions())
     (upload,) = driver.list_uploads("box")
     assert upload.started is not None
     assert [] == driver.abort_uploads("box", older_than=3600.0)
@@ -150,14 +148,11 @@ def test_active_upload_is_not_aborted_as_old(driver: GCSDriver) -> None:
 
 
 def test_completion_with_a_wrong_digest_is_refused(model: Model, driver: GCSDriver) -> None:
-    upload = driver._start_upload("box", "big", _options())
-    from libstore.transfer.payload import BufferPayload
-    from libstore.values import Upload
-
+    upload = driver._start_upload("box", "big", WriteOptions())
     record = Upload("box", "big", upload)
     part = driver._put_part(record, 1, 0, BufferPayload([memoryview(noise(PART))]))
     with pytest.raises(IntegrityError):
-        driver._finish_upload(record, [part], _options(), {"md5": "0" * 32})
+        driver._finish_upload(record, [part], WriteOptions(), {"md5": "0" * 32})
     assert not model.buckets["box"].live
 
 
@@ -187,7 +182,11 @@ def test_missing_session_is_reported(
     assert not list(driver.list_uploads("box"))
 
 
-def test_completed_session_that_is_gone_is_checked(model: Model, driver: GCSDriver) -> None:
+@pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
+@pytest.mark.parametrize("key", [None, bytes(32)], ids=["no key", "own key"])
+def test_completed_session_that_is_gone_is_checked(
+    model: Model, way: Mapping[str, Any], key: bytes | None
+) -> None:
     lost, gone = Once(rf"PUT .*-\d+/{SIZE}$"), RefusedError(410, "gone", "Gone")
     after = Once(rf"PUT .*bytes \*/{SIZE}$", gone, times=9)
 
@@ -195,10 +194,18 @@ def test_completed_session_that_is_gone_is_checked(model: Model, driver: GCSDriv
         after(request)
         return lost(request)
 
-    model.before = before
-    obj = driver.upload_object(noise(SIZE), "box", "big", if_absent=True)
-    assert obj.etag == str(model.buckets["box"].live["big"].generation)
-    assert not list(driver.list_uploads("box"))
+    with made(model, **way) as driver:
+        driver.create_container("box")
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=PART)
+        model.before = before
+        extra = {} if key is None else {"customer_key": key}
+        obj = driver.upload_object(noise(SIZE), "box", "big", if_absent=True, extra=extra)
+        assert obj.etag == str(model.buckets["box"].live["big"].generation)
+        model.before = None
+        assert not list(driver.list_uploads("box"))
+    if key is not None:
+        checks = [one for one in model.headers if one.get("x-goog-encryption-key")]
+        assert checks
 
 
 @pytest.mark.parametrize("if_absent", [False, True], ids=["unconditional", "conditional"])
@@ -283,3 +290,22 @@ def test_last_request_of_a_session_has_content(model: Model, driver: GCSDriver) 
     ranges = [one["content-range"] for one in model.headers if "content-range" in one]
     assert f"bytes {2 * PART}-{3 * PART - 1}/{3 * PART}" == ranges[-1]
     assert noise(3 * PART) == model.buckets["box"].live["big"].data
+
+
+@pytest.mark.parametrize("location", ["", "sessions", "http://[", "https://example.com"])
+def test_session_without_a_path_is_an_error(location: str) -> None:
+    server = Server(default=answer(b"", Location=location, x_goog_generation="1"))
+    with made(server) as driver, pytest.raises(ServiceError, match="proxy"):
+        driver.upload_object(noise(SIZE), "box", "big")
+    server.close()
+
+
+def test_waiting_part_fails_when_its_upload_is_aborted(model: Model, driver: GCSDriver) -> None:
+    upload = Upload("box", "big", driver._start_upload("box", "big", WriteOptions()))
+    sessions = driver._uploads._sessions
+    session = sessions[upload.id]
+    driver._abort_upload(upload)
+    assert isinstance(session.failure, TransferCancelledError)
+    sessions[upload.id] = session  # as a part has it that has begun
+    with pytest.raises(TransferCancelledError, match="abort"):
+        driver._put_part(upload, 2, PART, BufferPayload([memoryview(noise(PART))]))
