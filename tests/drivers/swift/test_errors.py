@@ -24,13 +24,13 @@ from drivers.swift.support import (
 from scripted import Play, Server, answer
 
 from libstore import (
+    AccessDeniedError,
     AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     ContainerNotFoundError,
     IntegrityError,
     ObjectAlreadyExistsError,
-    ObjectNotFoundError,
     ServiceError,
     ServiceUnavailableError,
     StorageError,
@@ -42,6 +42,7 @@ from libstore.auth.keystone import Identity, read_v3
 from libstore.drivers.swift import SwiftDriver
 
 CONTENT = b"content of an object"
+
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
@@ -49,9 +50,6 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 def driver(server: Server) -> Iterator[SwiftDriver]:
     with made(server) as driver:
         yield driver
-
-
-# ---------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
@@ -152,9 +150,6 @@ def test_nothing_secret_is_logged(
         assert secret not in caplog.text
 
 
-# ---------------------------------------------------------------------- tokens
-
-
 def test_refused_token_is_renewed_once(server: Server, driver: SwiftDriver) -> None:
     play(server, said(401), login(server, "another"), said(401))
     with pytest.raises(AuthenticationError):
@@ -186,9 +181,6 @@ def test_manifest_is_retried_when_its_segments_could_not_be_checked(
     driver.upload_object(bytes(PART + 1), "c", "a")
     assert 8 + len(again) == len(server.seen)
     assert "multipart-manifest=put" in lines(server)[-2]
-
-
-# ---------------------------------------------------------------------- writes
 
 
 def test_put_with_lost_response_is_retried(server: Server, driver: SwiftDriver) -> None:
@@ -259,9 +251,6 @@ def test_aborted_upload_keeps_segments_of_the_published_object(
     assert [*([] if published else [f"{place}/{own}"]), f"{place}/uploads/id"] == deleted
 
 
-# ---------------------------------------------------------------------- batches, listings
-
-
 def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -> None:
     errors = [["/c/b%20b", "409 Conflict"], ["/c/d", "403 Forbidden"]]
     play(
@@ -321,34 +310,6 @@ def test_existing_and_full_containers_are_reported(server: Server, driver: Swift
         driver.delete_container("c", recursive=False)
 
 
-# ---------------------------------------------------------------------- reads
-
-
-def test_interrupted_read_is_resumed(server: Server, driver: SwiftDriver) -> None:
-    begun = said(200, CONTENT, etag=MD5)
-    rest = said(206, CONTENT[5:], etag=MD5, content_range=f"bytes 5-19/{len(CONTENT)}")
-    play(server, Play(begun.data[:-15], "close"), rest)
-    assert CONTENT == driver.object("c", "a").read()
-    headers = dict(server.seen[-1].headers)
-    assert (f'"{MD5}"', "bytes=5-19") == (headers["if-match"], headers["range"])
-
-
-def test_range_without_content_range_is_an_error(server: Server, driver: SwiftDriver) -> None:
-    play(server, said(206, CONTENT, etag=MD5))
-    with pytest.raises(ServiceError, match="which"):
-        driver.object("c", "a").read(start=1, stop=5)
-
-
-def test_missing_object_or_container_is_determined(server: Server, driver: SwiftDriver) -> None:
-    play(server, said(404), said(204), said(404), said(404), said(404), said(403))
-    with pytest.raises(ObjectNotFoundError):
-        driver.object("c", "a").read()
-    with pytest.raises(ContainerNotFoundError):
-        driver.object("c", "a").read()
-    with pytest.raises(ObjectNotFoundError):
-        driver.object("c", "a").read()
-
-
 def test_stored_md5_is_used_only_with_its_manifest(server: Server, driver: SwiftDriver) -> None:
     """Who copies a manifest and its headers does not make another content ours."""
     whole, etag = "1" * 32, "2" * 32
@@ -379,3 +340,24 @@ def test_large_object_of_another_client_is_verified_by_its_manifest(
         return
     with pytest.raises(IntegrityError):
         driver.object("c", "a").read()
+
+
+def test_missing_token_is_reported(server: Server) -> None:
+    server.steps.append(said(401))
+    with (
+        SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver,
+        pytest.raises(AuthenticationError, match="not public"),
+    ):
+        driver.get_container("c")
+
+
+def test_static_website_container_is_readable_but_not_listed(server: Server) -> None:
+    """Who has no token is sent on to its pages, also from the name of a folder."""
+    server.default = said(301, location="/v1/a/c/")
+    with SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver:
+        container = driver.get_container("c")
+        assert container.object_count is None
+        assert not container.object_exists("folder")
+        with pytest.raises(AccessDeniedError, match="web site") as caught:
+            list(container.list_objects())
+    assert 301 == caught.value.status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -28,16 +27,14 @@ from libstore import (
     NotSupportedError,
     ObjectAlreadyExistsError,
     StorageError,
-    TransferCancelledError,
     TransferOptions,
 )
-from libstore.drivers.swift import SwiftDriver, copying, operations
-from libstore.drivers.swift.copying import Copier
+from libstore.drivers.swift import SwiftDriver, operations
 from libstore.drivers.swift.large_objects import segments_container
-from libstore.drivers.swift.multipart import Uploads
 from libstore.values import Conditions, Span, Upload
 
 MD5 = hashlib.md5(LARGE).hexdigest()
+
 OTHER = LARGE[::-1]
 
 
@@ -72,9 +69,6 @@ def put_manifest(container: Container, name: str, entries: list[dict[str, Any]])
     driver._client.send(operations.PUT_OBJECT, container.name, name,
         query={"multipart-manifest": "put"}, content=json.dumps(entries).encode(),
     ).close()  # fmt: skip
-
-
-# ---------------------------------------------------------------------- what is written
 
 
 def test_a_large_object_has_the_hash_of_its_content(container: Container) -> None:
@@ -305,9 +299,6 @@ def test_versions_keep_their_segments_when_no_more_are_kept(
     reading.close()
 
 
-# ---------------------------------------------------------------------- metadata
-
-
 def test_new_metadata_leaves_a_large_object_as_it_is(container: Container) -> None:
     container.upload_object(
         LARGE, "a", content_encoding="identity", content_disposition="inline",
@@ -321,82 +312,6 @@ def test_new_metadata_leaves_a_large_object_as_it_is(container: Container) -> No
     assert before.extra == found.extra
     assert (MD5, before.etag) == (found.object_hash, found.etag)
     assert LARGE == found.read()
-
-
-# ---------------------------------------------------------------------- copies
-
-
-def test_a_copy_shares_no_segment(container: Container) -> None:
-    """A copy lives on when its source goes."""
-    source = container.upload_object(
-        LARGE, "a", metadata={"owner": "me"}, cache_control="no-store"
-    )
-    copied = source.copy(container, "b")
-    assert MD5 == copied.object_hash
-    source.delete()
-    found = container.get_object("b")
-    assert LARGE == found.read()
-    assert ({"owner": "me"}, "no-store") == (dict(found.metadata), found.extra["cache_control"])
-
-
-@pytest.fixture
-def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have copies go in parts that would be small enough for one request."""
-    monkeypatch.setattr(copying, "_MAX_WHOLE", PART)
-    monkeypatch.setattr("libstore.rest.copying.PART_SIZE", 5 * PART)
-
-
-@pytest.mark.usefixtures("small_copies")
-def test_a_copy_that_is_too_large_for_one_request_goes_in_parts(container: Container) -> None:
-    source = container.upload_object(LARGE, "a", metadata={"owner": "me"}, content_type="text/x-a")
-    copied = source.copy(container, "b", content_type="text/x-b")
-    source.delete()
-    found = container.get_object("b")
-    assert MD5 == copied.object_hash == found.object_hash
-    assert ("text/x-b", {"owner": "me"}) == (found.content_type, dict(found.metadata))
-    assert LARGE == found.read()
-    assert [] == list(container.list_uploads())
-    found.delete()
-    assert [] == segments_of(container)
-
-
-@pytest.mark.usefixtures("small_copies")
-def test_a_copy_in_parts_that_fails_leaves_no_segment(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = container.upload_object(LARGE, "a")
-    before = segments_of(container)
-    monkeypatch.setattr(Uploads, "finish", _refuse)
-    with pytest.raises(IntegrityError):
-        source.copy(container, "b")
-    assert before == segments_of(container)
-
-
-@pytest.mark.usefixtures("small_copies")
-def test_a_copy_in_parts_that_is_cancelled_leaves_no_segment(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = container.upload_object(LARGE, "a")
-    before = segments_of(container)
-    cancel = threading.Event()
-    copy_content = Copier._copy_content
-
-    def last(*arguments: Any) -> str | None:
-        cancel.set()
-        return copy_content(*arguments)
-
-    monkeypatch.setattr(Copier, "_copy_content", last)
-    with pytest.raises(TransferCancelledError):
-        container.driver.copy_object(source, container, "b", cancel=cancel)
-    assert before == segments_of(container)
-    assert not container.object_exists("b")
-
-
-def _refuse(*arguments: object, **options: object) -> None:
-    raise IntegrityError("refused")
-
-
-# ---------------------------------------------------------------------- what others wrote
 
 
 def test_large_object_of_another_client_is_verified_by_its_segments(container: Container) -> None:

@@ -12,8 +12,6 @@ from drivers.swift.support import HTML, PART, TOKEN, batch, lines, made, play, s
 from scripted import Play, Server, answer
 
 from libstore import (
-    AccessDeniedError,
-    AuthenticationError,
     ContainerNotFoundError,
     NotSupportedError,
     ObjectAlreadyExistsError,
@@ -302,27 +300,3 @@ def test_info_url_is_above_the_version(server: Server) -> None:
     assert ["GET", "GET", "POST"] == [line.split()[0] for line in lines(server)]
     assert "GET /swift/info" == lines(server)[1]
     assert "POST /swift/v1?bulk-delete=true" == lines(server)[2]
-
-
-# ---------------------------------------------------------------------- without a token
-
-
-def test_missing_token_is_reported(server: Server) -> None:
-    server.steps.append(said(401))
-    with (
-        SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver,
-        pytest.raises(AuthenticationError, match="not public"),
-    ):
-        driver.get_container("c")
-
-
-def test_static_website_container_is_readable_but_not_listed(server: Server) -> None:
-    """Who has no token is sent on to its pages, also from the name of a folder."""
-    server.default = said(301, location="/v1/a/c/")
-    with SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver:
-        container = driver.get_container("c")
-        assert container.object_count is None
-        assert not container.object_exists("folder")
-        with pytest.raises(AccessDeniedError, match="web site") as caught:
-            list(container.list_objects())
-    assert 301 == caught.value.status
