@@ -61,21 +61,22 @@ class PublicAccess:
             else:
                 self._allow_reading(container)
         except AccessDeniedError as error:
-            raise _explained(error, _NO_POLICY) from None
+            error.message = f"{_NO_POLICY}: {error.message}"
+            raise
 
     def publish_object(self, container: str, name: str) -> None:
         """Make one object public."""
         # The ACL is requested first, because a server without ACLs takes PutObjectAcl for a write
-        # of the object, which would become empty; and afterwards, because others ignore it.
+        # of the object, which would become empty.
         try:
             if not self._is_public(container, name):
                 self._put(
                     container, operations.PUT_OBJECT_ACL, "acl", _PUBLIC_READ, name=name,
                     check=lambda: self._is_public(container, name),
                 )  # fmt: skip
-                self._require_public(container, name)
         except (AccessDeniedError, NotSupportedError) as error:
-            raise _explained(error, _NO_ACL) from None
+            error.message = f"{_NO_ACL}: {error.message}"
+            raise
 
     def url(self, container: str, name: str = "") -> str:
         """Return the address of a bucket or an object."""
@@ -88,29 +89,19 @@ class PublicAccess:
     def _allow_reading(self, container: str) -> None:
         """Add a statement to the bucket's policy that makes its objects public."""
         self._unblock(container)
-        policy, statements = self._statements(container)
+        policy = self._policy_of(container)
         arn = f"{self._partition(container)}:s3:::{container}/*"
-        if any(_allows_reading(statement, arn) for statement in statements):
+        if _allows_reading(policy, arn):
             return
         allowed = {
-            "Effect": "Allow",
-            "Principal": "*",
-            "Action": ["s3:GetObject"],
-            "Resource": [arn],
-        }
-        text = json.dumps({**policy, "Statement": [*statements, allowed]}).encode()
-        headers = dialect.body_headers(text, "application/json")
-
-        def check() -> bool:
-            return any(_allows_reading(one, arn) for one in self._statements(container)[1])
-
-        self._put(container, operations.PUT_BUCKET_POLICY, "policy", headers, text, check=check)
-
-    def _statements(self, container: str) -> tuple[Mapping[str, Any], list[Any]]:
-        """Return the policy of a bucket, and its statements."""
-        policy = self._policy_of(container)
-        found = policy.get("Statement", [])
-        return policy, found if isinstance(found, list) else [found]
+            "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"], "Resource": [arn]
+        }  # fmt: skip
+        text = json.dumps({**policy, "Statement": [*_statements(policy), allowed]}).encode()
+        self._put(
+            container, operations.PUT_BUCKET_POLICY, "policy",
+            dialect.body_headers(text, "application/json"), text,
+            check=lambda: _allows_reading(self._policy_of(container), arn),
+        )  # fmt: skip
 
     def _unblock(self, container: str) -> None:
         """
@@ -175,17 +166,6 @@ class PublicAccess:
 
     # ------------------------------------------------------------------ ACLs
 
-    def _require_public(self, container: str, name: str) -> None:
-        """Raise `NotSupportedError` if an ACL that was set has no effect."""
-        try:
-            public = self._is_public(container, name)
-        except NotSupportedError:
-            raise
-        except StorageError:  # the response to the write has shown success
-            return
-        if not public:
-            raise NotSupportedError("the service ignores object ACLs")
-
     def _is_public(self, container: str, name: str = "") -> bool:
         try:
             # A service that ignores the query sends the object, so the request is not repeated.
@@ -232,8 +212,17 @@ def _blocks_policies(blocked: Mapping[str, bool]) -> bool:
     return blocked["BlockPublicPolicy"] or blocked["RestrictPublicBuckets"]
 
 
-def _allows_reading(statement: object, arn: str) -> bool:
-    """Return whether a statement of a policy makes all objects public."""
+def _statements(policy: Mapping[str, Any]) -> list[Any]:
+    found = policy.get("Statement", [])
+    return found if isinstance(found, list) else [found]
+
+
+def _allows_reading(policy: Mapping[str, Any], arn: str) -> bool:
+    """Return whether a policy makes all objects public."""
+    return any(_is_for_everyone(statement, arn) for statement in _statements(policy))
+
+
+def _is_for_everyone(statement: object, arn: str) -> bool:
     if not isinstance(statement, dict) or "Condition" in statement:
         return False
     principal = statement.get("Principal")
@@ -251,13 +240,3 @@ def _texts(value: object) -> list[str]:
     """Return the items of a policy's field, which is a string or a list of strings."""
     items = value if isinstance(value, list) else [value]
     return [item for item in items if isinstance(item, str)]
-
-
-def _explained(error: StorageError, advice: str) -> StorageError:
-    """Return an error with advice before its message."""
-    return type(error)(
-        f"{advice}: {error.message}",
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-    )
