@@ -1,8 +1,4 @@
-"""
-The headers of requests from records, and records from headers and rows of listings.
-
-All functions are pure: they send no requests.
-"""
+"""The headers of requests from records, and records from headers and rows of listings."""
 
 from __future__ import annotations
 
@@ -39,6 +35,8 @@ _MAX_METADATA = 8_192
 
 # Names are identifiers of C#: letters, digits and underscores, not starting with a digit.
 # https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+# A key that is not an identifier gets the prefix libstore_, and each of its characters that is
+# neither a letter nor a digit becomes an underscore and its code: libstore_with_2ddash.
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 _MARK = "libstore_"
 _ENCODED = re.compile(r"libstore_(?:[a-z0-9]|_[0-9a-f]{2})+", re.ASCII)
@@ -47,12 +45,7 @@ _PIECE = re.compile(r"_([0-9a-f]{2})", re.ASCII)
 
 
 def encode_key(key: str) -> str:
-    """
-    Return the name under which Azure stores a metadata key.
-
-    A key that is not an identifier gets the prefix ``libstore_``, and each of its characters that
-    is neither a letter nor a digit becomes an underscore and its code: ``libstore_with_2ddash``.
-    """
+    """Return the name under which Azure stores a metadata key."""
     if _IDENTIFIER.fullmatch(key) and not key.startswith(_MARK):
         return key
     return _MARK + "".join(
@@ -110,12 +103,7 @@ HEADERS = rest.HeaderDialect(
 
 
 def metadata_headers(metadata: Mapping[str, str], conditions: Conditions) -> dict[str, str]:
-    """
-    Return the headers of metadata, with the token of a write if it fits.
-
-    Raises:
-        InvalidOptionError: The encoded metadata is larger than Azure allows.
-    """
+    """Return the headers of metadata, with the token of a write if it fits."""
     return _with_token(HEADERS.metadata_headers(metadata), conditions)
 
 

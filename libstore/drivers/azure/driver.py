@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from ... import rest
 from ...errors import ContainerNotEmptyError
 from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
-from ...options import constructor
 from ...rest.driver import ComposedDriver
 from ...values import (
     Conditions,
@@ -82,7 +82,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         max_expires=3_650 * 86_400.0,
     )
 
-    @constructor(Settings)
+    @rest.constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(Environment())
         super().__init__(settings)
@@ -211,13 +211,37 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        return self._objects.list_page(container, query, token, limit)
+        """
+        Return one page of blobs and prefixes, sorted by name.
+
+        Azure cannot start after a name, so pages are read up to that name. The page that has it
+        is read again for the items that did not fit: a token is Azure's own and the last name.
+        """
+        if not query.start_after:
+            rows = self._objects.rows(container, query, token, limit)
+            return rest.sorted_page(dialect.list_items(rows.items), query, rows.token)
+        marker, _, last = (token or "").partition("\n")
+        after = replace(query, start_after=max(query.start_after, last))
+
+        def fetch(token: str | None) -> Page[dialect.Row]:
+            return self._objects.rows(container, query, token or marker)
+
+        items: Sequence[ObjectInfo | Prefix] = []
+        for page in iterate_pages(fetch, f"blobs in {container!r}"):
+            items = rest.sorted_page(dialect.list_items(page.items), after).items
+            if len(items) > limit:
+                return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
+            if items and page.token is not None:
+                return Page(items, f"{page.token}\n")
+            marker = page.token or marker
+        return Page(items)
 
     @override
     def _list_versions(
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
-        return self._objects.list_versions(container, prefix, token, limit)
+        page = self._objects.rows(container, ListQuery(prefix), token, limit, "versions")
+        return Page([dialect.row_info(row) for _, row in page.items], page.token)
 
     @override
     def _set_metadata(

@@ -79,15 +79,7 @@ class Endpoint:
 def find_endpoint(
     account: str | None, endpoint: str | None, suffix: str | None, label: str, *, insecure: bool
 ) -> Endpoint:
-    """
-    Return the URL of an account.
-
-    Args:
-        label: The argument or field that the endpoint comes from.
-
-    Raises:
-        InvalidOptionError: There is no valid URL, or it uses plain http without `insecure`.
-    """
+    """Return the URL of an account; the label names the argument or field that it comes from."""
     if endpoint is not None:
         url, path = rest.split_endpoint(endpoint, label, insecure=insecure)
         if path and ".blob." in url:
@@ -127,12 +119,7 @@ def check_container_name(name: str) -> None:
 
 
 def check_blob_name(name: str) -> None:
-    """
-    Raise `InvalidNameError` for a name that Azure refuses or changes.
-
-    Clients and the service resolve segments of dots like those of a path, and drop a dot at the
-    end of a segment.
-    """
+    """Raise `InvalidNameError` for a name that Azure refuses or changes."""
     if len(name) > 1024:
         raise InvalidNameError("a blob name has at most 1,024 characters")
     unfit = _UNFIT.search(name)
@@ -144,6 +131,7 @@ def check_blob_name(name: str) -> None:
     segments = name.split("/")
     if len(segments) > _MAX_SEGMENTS:
         raise InvalidNameError(f"a blob name has at most {_MAX_SEGMENTS} segments between slashes")
+    # Clients and the service resolve segments of dots, and drop a dot at the end of a segment.
     if any(segment.endswith(".") for segment in segments):
         raise InvalidNameError(
             f"invalid blob name {name[:80]!r}: no segment between slashes can end with a dot"

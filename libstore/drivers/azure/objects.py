@@ -1,4 +1,4 @@
-"""Blobs: how they are read, written, changed, deleted and listed."""
+"""Blobs: how they are read, written, changed and deleted, and the rows of their listings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from ... import rest
 from ...errors import AuthenticationError, ContainerNotFoundError, ObjectError, StorageError
-from ...listing import iterate_pages
 from ...rest.batches import read_batch, write_batch
 from ...rest.copying import changed_info, require_etag
 from ...rest.dialect import parameters
@@ -19,7 +18,6 @@ from ...values import (
     ListQuery,
     ObjectInfo,
     Page,
-    Prefix,
     Reading,
     Span,
     Undecided,
@@ -282,41 +280,6 @@ class Objects:
             query=parameters(fields),
         )  # fmt: skip
         return Page(page.rows, page.fields.get("NextMarker") or None)
-
-    def list_versions(
-        self, container: str, prefix: str, token: str | None, limit: int
-    ) -> Page[ObjectInfo]:
-        """Return one page of all versions of blobs."""
-        page = self.rows(container, ListQuery(prefix), token, limit, "versions")
-        return Page([dialect.row_info(row) for _, row in page.items], page.token)
-
-    def list_page(
-        self, container: str, query: ListQuery, token: str | None, limit: int
-    ) -> Page[ObjectInfo | Prefix]:
-        """
-        Return one page of blobs and prefixes, sorted by name.
-
-        Azure cannot start after a name, so pages are read up to that name. The page that has it
-        is read again for the items that did not fit: a token is Azure's own and the last name.
-        """
-        if not query.start_after:
-            rows = self.rows(container, query, token, limit)
-            return rest.sorted_page(dialect.list_items(rows.items), query, rows.token)
-        marker, _, last = (token or "").partition("\n")
-        after = replace(query, start_after=max(query.start_after, last))
-
-        def fetch(token: str | None) -> Page[Row]:
-            return self.rows(container, query, token or marker)
-
-        items: Sequence[ObjectInfo | Prefix] = []
-        for page in iterate_pages(fetch, f"blobs in {container!r}"):
-            items = rest.sorted_page(dialect.list_items(page.items), after).items
-            if len(items) > limit:
-                return Page(items[:limit], f"{marker}\n{items[limit - 1].name}")
-            if items and page.token is not None:
-                return Page(items, f"{page.token}\n")
-            marker = page.token or marker
-        return Page(items)
 
 
 def _version_query(version: str | None) -> dict[str, str] | None:

@@ -1,12 +1,10 @@
-"""
-The operations of Azure Blob Storage.
-
-https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
-"""
+"""The operations of Azure Blob Storage."""
 
 from __future__ import annotations
 
 from ...rest.operation import ACCOUNT, CONTAINER, CONTENT, OBJECT, UPLOAD, XML, Operation
+
+# https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
 
 # Headers that only Azure sends; and those of its responses about blobs and containers.
 _GENUINE = ("x-ms-",)

@@ -161,9 +161,11 @@ def test_aborted_upload_is_not_listed(server: Server, driver: AzureDriver) -> No
     aborted, aborted_block = begun(server, driver)
     other, block = begun(server, driver)
     absent, both = forbidding("BlobNotFound", 404), waiting(aborted_block, block)
+    listing = document("<Blobs><Blob><Name>name</Name></Blob></Blobs><NextMarker/>")
+    server.steps.extend([listing, absent, both])
+    assert {aborted.id, other.id} == {found.id for found in driver.list_uploads("box")}
     server.steps.extend([absent, both])
     driver.abort_upload(aborted)
-    listing = document("<Blobs><Blob><Name>name</Name></Blob></Blobs><NextMarker/>")
     server.steps.extend([listing, absent, both])
     assert [other.id] == [found.id for found in driver.list_uploads("box")]
 
