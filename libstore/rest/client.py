@@ -19,7 +19,7 @@ from ..http.headers import retry_after
 from ..http.json import parse_json
 from ..http.message import Content, Response, Signer
 from ..http.transport import Transport
-from ..http.xml import Listing, read_listing
+from ..http.xml import read_listing
 from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
 from ..values import Conditions, MiB, ObjectInfo
@@ -166,24 +166,6 @@ class ServiceClient(ABC):
         """Return a response that proves success; otherwise raise `ServiceError`."""
         self.errors.check_genuine(operation, response)
         return response
-
-    def unexpected(
-        self,
-        document: Listing,
-        roots: Sequence[str],
-        response: Response,
-        headers: Mapping[str, str] | None,
-    ) -> StorageError:
-        """
-        Return the error of an XML document that has none of the expected root elements.
-
-        Args:
-            headers: The headers of the request.
-        """
-        return ServiceError(
-            f"the response should be <{roots[0]}>, but is <{document.tag[:40]}>; check the"
-            " endpoint and any proxy"
-        )
 
     def follow(
         self, operation: Operation, container: str, location: Location, moved: MovedError
@@ -362,7 +344,12 @@ class ServiceClient(ABC):
                     raise ServiceError("the response is not XML; check the endpoint and any proxy")
                 document = read_listing(body, rows)
                 if document.tag not in roots:
-                    raise self.unexpected(document, roots, response, options.get("headers"))
+                    raise self.errors.error_in(body, response, options.get("headers")) or (
+                        ServiceError(
+                            f"the response should be <{roots[0]}>, but is <{document.tag[:40]}>;"
+                            " check the endpoint and any proxy"
+                        )
+                    )
             except StorageError as error:
                 raise self.unread(error, operation, response) from None
             return XMLResponse(document.tag, document.head, document.rows, response.headers)

@@ -283,6 +283,15 @@ class ErrorMapper:
         error.status = status
         return error
 
+    def error_in(
+        self, body: bytes, response: Response, sent: Mapping[str, str] | None = None
+    ) -> StorageError | None:
+        """Return the error that a 2xx response has as its body, if it is one; see `embedded`."""
+        document = self.parse(response.headers, body)
+        if not document.recognized:
+            return None
+        return self.embedded(document, response.status, response.headers, sent)
+
     def check_genuine(
         self, operation: Operation, response: Response, size: int | None = None
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from typing_extensions import override
@@ -21,7 +21,6 @@ from ..http.client import Client, Unsigned
 from ..http.encoding import encode_path, encode_query, host_header
 from ..http.message import Content, Response, Signer
 from ..http.transport import Transport
-from ..http.xml import Listing, read_listing
 from ..redaction import Hidden
 from ..rest.client import Location, MovedError, ServiceClient
 from ..rest.operation import NONE, Operation, ServiceRequest
@@ -30,7 +29,7 @@ from ..transfer.payload import Payload
 from ..values import SigningOptions
 from . import dialect, operations
 from .endpoints import Endpoint, Place, is_region
-from .errors import REQUEST_ID, WrongRegionError, error_document, error_mapper
+from .errors import REQUEST_ID, WrongRegionError, error_mapper
 
 # The response of Swift's S3 API if a newer write has replaced the object in the meantime:
 # https://github.com/openstack/swift/blob/master/swift/common/middleware/s3api/s3response.py
@@ -126,27 +125,13 @@ class S3Client(ServiceClient):
         """Read the body of a response without a document; raise the error that it may be."""
         try:
             body = response.read(self.max_document)
-            if b"<Error" in body[:1024]:
-                document = read_listing(body.lstrip(), ())
-                raise self.unexpected(document, ("Error",), response, None)
         except StorageError as error:
             error.status = error.status or response.status
             raise
+        found = self.errors.error_in(body, response)
+        if found is not None:
+            raise found
         return body
-
-    @override
-    def unexpected(
-        self,
-        document: Listing,
-        roots: Sequence[str],
-        response: Response,
-        headers: Mapping[str, str] | None,
-    ) -> StorageError:
-        if document.tag == "Error":  # status 200 may be an error
-            return self.errors.embedded(
-                error_document(document.head), response.status, response.headers, headers
-            )
-        return super().unexpected(document, roots, response, headers)
 
     # ------------------------------------------------------------------ regions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from typing_extensions import Unpack, override
@@ -10,7 +10,6 @@ from typing_extensions import Unpack, override
 from ...errors import ContainerNotFoundError, ObjectNotFoundError, StorageError
 from ...http.message import Response, Signer
 from ...http.transport import Transport
-from ...http.xml import Listing
 from ...redaction import HiddenBytes
 from ...rest.client import Location, RequestOptions, ServiceClient
 from ...rest.operation import UPLOAD, XML, Operation, unproven
@@ -117,21 +116,6 @@ class GCSClient(ServiceClient):
         if document and "kind" in document:
             self._server = response.headers.get("server")
         return document or {}
-
-    @override
-    def unexpected(
-        self,
-        document: Listing,
-        roots: Sequence[str],
-        response: Response,
-        headers: Mapping[str, str] | None,
-    ) -> StorageError:
-        error = super().unexpected(document, roots, response, headers)
-        code = document.head.get("Code")
-        if code is not None:
-            error.message += f": {code[:80]}"
-            error.retryable = code in {"InternalError", "SlowDown"}
-        return error
 
     def require_bucket(self, bucket: str) -> None:
         """Raise `ContainerNotFoundError` if a bucket does not exist."""
