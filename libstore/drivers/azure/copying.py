@@ -41,7 +41,8 @@ _URL_LIFE = 86_400.0
 # https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob#request-headers: the URL of
 # a source has at most 2 KiB, encoded.
 _MAX_URL = 2_048
-_POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+# So many seconds pass between two checks of a copy that is not complete, at first and at most.
+_FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 
 
 class Copier:
@@ -156,8 +157,7 @@ class Copier:
 
     def _wait(self, target: Place, copy_id: str, checkpoint: Callable[[], None]) -> ObjectInfo:
         """Wait for a copy that the service makes in the background, and return it."""
-        polls = iter(_POLLS)
-        delay = next(polls)
+        delay = _FIRST_DELAY
         try:
             while True:
                 info = self._objects.head(*target)
@@ -170,7 +170,7 @@ class Copier:
                     why = info.extra.get("copy_status_description", "no reason given")
                     raise ServiceError(f"the service did not complete the copy ({status}): {why}")
                 self._client.sleep(delay)
-                delay = next(polls, delay)
+                delay = min(2 * delay, _LONGEST_DELAY)
                 checkpoint()
         except BaseException:
             self._discard(target, copy_id)

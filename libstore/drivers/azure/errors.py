@@ -8,6 +8,7 @@ https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ... import rest
 from ...errors import (
@@ -299,17 +300,12 @@ def _parse(headers: Mapping[str, str], body: bytes) -> rest.ErrorDocument:
     # Errors of S3 have the same form, and their codes have other meanings.
     if "x-amz-request-id" in headers and _REQUEST_ID not in headers:
         return rest.ErrorDocument()
-    fields = _fields(body)
+    fields: Mapping[str, str] = {}
+    with suppress(ServiceError):  # the body is not XML
+        document = read_listing(body.removeprefix(b"\xef\xbb\xbf"), ())
+        fields = document.head if document.tag == "Error" else {}
     code = headers.get("x-ms-error-code") or fields.get("Code")
     message = fields.get("Message", "").partition("\nRequestId:")[0]
     # The name of the header that has a wrong value; the value itself may be a secret.
     message = " ".join(filter(None, (message, fields.get("HeaderName"))))
     return rest.ErrorDocument(code, message, None, fields, code is not None)
-
-
-def _fields(body: bytes) -> Mapping[str, str]:
-    try:
-        document = read_listing(body.removeprefix(b"\xef\xbb\xbf"), ())
-    except ServiceError:
-        return {}
-    return document.head if document.tag == "Error" else {}
