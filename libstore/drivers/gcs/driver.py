@@ -186,30 +186,21 @@ class GCSDriver(
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        return dialect.list_page(self._list(container, query, token, limit), query)
+        document = self._list(container, dialect.list_query(query, token, limit))
+        return dialect.list_page(document, query)
 
     @override
     def _list_versions(
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
-        document = self._list(container, ListQuery(prefix), token, limit, {"versions": "true"})
+        query = dialect.list_query(ListQuery(prefix), token, limit)
+        document = self._list(container, {**query, "versions": "true"})
         found = [dialect.object_info(one) for one in dialect.listed(document, "items")]
         return Page(found, dialect.next_token(document))
 
-    def _list(
-        self,
-        container: str,
-        query: ListQuery,
-        token: str | None,
-        limit: int,
-        fields: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        document: dict[str, Any] = self._client.send_json(
-            operations.LIST_OBJECTS, container,
-            path=f"{self._client.endpoint.path(container)}/o",
-            query={**dialect.list_query(query, token, limit), **(fields or {})},
-        )  # fmt: skip
-        return document
+    def _list(self, container: str, query: Mapping[str, str]) -> Any:
+        path = f"{self._client.endpoint.path(container)}/o"
+        return self._client.send_json(operations.LIST_OBJECTS, container, path=path, query=query)
 
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:

@@ -68,6 +68,9 @@ _KEY = rest.Meaning(
 _VAGUE = replace(rest.NO_OBJECT, kind=VagueNotFoundError)
 # https://cloud.google.com/storage/docs/resumable-uploads: sessions expire after a week.
 _GONE = rest.Meaning(ServiceError, "Google no longer knows this upload or copy; start it again")
+_NO_UPLOAD = rest.Meaning(
+    ObjectNotFoundError, "the upload does not exist: it was completed or aborted"
+)
 _CONSTRAINT = rest.Meaning(
     AccessDeniedError,
     "a policy of the organisation does not allow this bucket; change the options in extra",
@@ -125,8 +128,8 @@ BY_TEXT = (
 def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
     operation, document = response.operation, response.document
     text = document.message
-    if operation.subject is rest.UPLOAD and operation.response is rest.JSON:
-        return _GONE
+    if operation.required is rest.UPLOAD:
+        return _NO_UPLOAD if operation.method == "GET" else _GONE
     if operation.required is rest.ACCOUNT and operation.response is rest.JSON:
         return rest.REFUSED if document.recognized else UNEXPECTED
     if operation.required is rest.CONTAINER and operation.response is not rest.XML:
@@ -136,13 +139,13 @@ def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
     # The name of an object may contain anything, also the message about a bucket.
     if _NO_BUCKET.search(text) and not text.lower().startswith("no such object"):
         return rest.NO_BUCKET
-    sure = document.code in {"NoSuchKey", "NoSuchUpload"} or _NO_OBJECT.search(text)
+    sure = document.code == "NoSuchKey" or _NO_OBJECT.search(text)
     return rest.NO_OBJECT if sure else _VAGUE
 
 
 _NOT_FOUND = re.compile(r"(?i)\bbucket\b|^not found\.?$")
 _NO_BUCKET = re.compile(r"(?i)bucket .{0,80}(does not|doesn't|not) (exist|found)|no such bucket")
-_NO_OBJECT = re.compile(r"(?i)no such object|no such upload|object .{0,1100}not found")
+_NO_OBJECT = re.compile(r"(?i)no such object|object .{0,1100}not found")
 
 
 def _conflict(response: rest.ErrorResponse) -> rest.Meaning:

@@ -14,11 +14,10 @@ from dataclasses import replace
 
 from ...errors import (
     IntegrityError,
-    ObjectChangedError,
     ObjectNotFoundError,
     StorageError,
 )
-from ...rest.dialect import HeaderDialect
+from ...rest.dialect import CONTENT_HEADERS, HeaderDialect
 from ...rest.driver import SupportsUploads
 from ...rest.header_text import encode_text
 from ...s3api.google_headers import SERVICE
@@ -106,16 +105,9 @@ class ParallelUploads:
         """Return whether a multipart upload can have these options."""
         extra = options.extra
         own_key = "customer_key" in extra or (self._encryption.customer_key and "kms_key" in extra)
-        texts = (
-            options.content_type,
-            options.cache_control or "-",
-            options.content_disposition or "-",
-            options.content_encoding or "-",
-            options.content_language or "-",
-            *options.metadata.values(),
-        )
-        is_ascii = all(text and encode_text(text) == text for text in texts)
-        return options.conditions == Conditions() and not own_key and is_ascii
+        texts = [getattr(options, name) for name in CONTENT_HEADERS] + [*options.metadata.values()]
+        is_plain = all(text is None or (text and encode_text(text) == text) for text in texts)
+        return options.conditions == Conditions() and not own_key and is_plain
 
     def start(self, container: str, name: str, options: WriteOptions) -> str:
         """Start an upload, and return its id."""
@@ -146,17 +138,6 @@ class ParallelUploads:
         """Publish the object that consists of the parts."""
         size = sum(part.size for part in parts)
 
-        def complete(send: Callable[[], ObjectInfo]) -> ObjectInfo | None:
-            try:
-                send()
-            except ObjectNotFoundError as error:
-                # An earlier request, whose response was lost, may have published the object.
-                raise ObjectChangedError(
-                    "the upload does not exist any more: it was finished or aborted",
-                    status=error.status, code=error.code, request_id=error.request_id,
-                ) from None  # fmt: skip
-            return None
-
         def check() -> ObjectInfo | None:
             info = self._objects.head(upload.container, upload.name)
             crc = checksums.get("crc32c")
@@ -165,11 +146,9 @@ class ParallelUploads:
 
         info = self._requests.complete(
             upload, complete_body(parts), self._encryption.headers({}),
-            lambda send: self._client.confirmer.prove(
-                lambda: complete(send), check, once=True
-            ),
+            lambda send: self._client.confirmer.prove(send, check, once=True),
         )  # fmt: skip
-        if info is None:  # the response has neither generation nor CRC-32C
+        if info.size is None:  # the response to the completion has no generation either
             try:
                 info = self._objects.head(upload.container, upload.name)
             except StorageError:

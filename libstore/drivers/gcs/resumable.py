@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ from ...http.headers import parse_size
 from ...http.message import Content, Response
 from ...rest.confirming import Written
 from ...rest.operation import Operation
-from ...transfer.payload import Payload
+from ...transfer.payload import BufferPayload, Payload
 from ...values import Conditions, KiB, MiB, ObjectInfo, Page, Part, Upload, WriteOptions
 from . import dialect, operations
 from .client import GCSClient
@@ -40,6 +41,7 @@ from .client import GCSClient
 QUANTUM = 256 * KiB
 PREFIX = "resumable-"
 
+_EMPTY = BufferPayload([])
 _INCOMPLETE = 308
 # The seconds after which a waiting part checks whether the upload was aborted.
 _POLL = 0.2
@@ -254,7 +256,7 @@ class _Sender:
     client: GCSClient
     session: _Session
     stop: int
-    payload: Payload | None = None
+    payload: Payload = _EMPTY
     total: int | None = None
     hashes: str = ""
 
@@ -341,7 +343,7 @@ class _Sender:
 class _Bytes:
     """Some of the bytes of a rest and the payload behind it; a `libstore.http.message.Content`."""
 
-    def __init__(self, rest: bytes, payload: Payload | None, start: int, stop: int) -> None:
+    def __init__(self, rest: bytes, payload: Payload, start: int, stop: int) -> None:
         self._rest = rest
         self._payload = payload
         self._start = start
@@ -351,16 +353,10 @@ class _Bytes:
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
         """Yield the bytes in blocks."""
         position = 0
-        for block in self._all(block_size):
+        for block in chain([memoryview(self._rest)], self._payload.blocks(block_size)):
             first, last = max(self._start - position, 0), min(self._stop - position, block.nbytes)
             position += block.nbytes
             if first < last:
                 yield block[first:last]
             if position >= self._stop:
                 return
-
-    def _all(self, block_size: int) -> Iterator[memoryview]:
-        if self._rest:
-            yield memoryview(self._rest)
-        if self._payload is not None:
-            yield from self._payload.blocks(block_size)
