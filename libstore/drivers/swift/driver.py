@@ -166,8 +166,8 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
             # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
             headers = self._client.head_container(name)
             if headers.get("x-versions-location") or headers.get("x-history-location"):
-                names = ("x-remove-versions-location", "x-remove-history-location")
-                change = dict.fromkeys(names, "true")
+                names = ("versions", "history")
+                change = {f"x-remove-{name}-location": "true" for name in names}
                 self._client.send(operations.POST_CONTAINER, name, headers=change).close()
             super()._delete_full_container(name)
 

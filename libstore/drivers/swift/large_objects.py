@@ -135,8 +135,7 @@ class LargeObjects:
         """Return the entries of a manifest; none if it does not exist, `None` if unknown."""
         # Ceph's gateway does not return the entries: https://github.com/ceph/ceph/pull/70699
         query = {"multipart-manifest": "get", **({"version-id": version} if version else {})}
-        # Segments are deleted by it, so that an older one of another server must not be used.
-        try:
+        try:  # segments are deleted by it, so an older one of another server must not be used
             response = self._client.send(
                 operations.GET_OBJECT, container, name, query=query, headers=NEWEST
             )
@@ -180,15 +179,9 @@ class LargeObjects:
         place = segments_container(container)
         names = [name_of(row) for row in self._client.rows(place, prefix_of(name))]
         ids = {segment: segment.split("/")[2] for segment in names if segment.count("/") > 1}
-        unfinished = {
-            upload_id: self.is_unfinished(Upload(container, name, upload_id))
-            for upload_id in dict.fromkeys(ids.values())
-        }
-        return [
-            f"/{place}/{segment}"
-            for segment, upload_id in ids.items()
-            if not unfinished[upload_id]
-        ]
+        uploads = [Upload(container, name, upload_id) for upload_id in dict.fromkeys(ids.values())]
+        finished = {upload.id for upload in uploads if not self.is_unfinished(upload)}
+        return [f"/{place}/{segment}" for segment, found in ids.items() if found in finished]
 
     def is_unfinished(self, upload: Upload) -> bool:
         """Return whether an upload has a marker."""

@@ -133,6 +133,6 @@ def lines(server: Server) -> list[str]:
     return [f"{seen.line.split(' ')[0]} {seen.target}" for seen in server.seen]
 
 
-def batch(**told: object) -> Play:
+def batch(**fields: object) -> Play:
     body = {"Number Deleted": 1, "Number Not Found": 0, "Errors": [], "Response Status": "200 OK"}
-    return said(200, b"   \r\n" + json.dumps({**body, **told}).encode())
+    return said(200, b"   \r\n" + json.dumps({**body, **fields}).encode())

@@ -107,9 +107,9 @@ def test_invalid_response_of_keystone_becomes_an_error(
 def test_lifetime_of_a_token_is_counted_by_the_local_clock(server: Server, hours: int) -> None:
     """Keystone says by its own clock when it ends, and when it began."""
     body = {"issued_at": "2026-01-01T00:00:00.0Z", "expires_at": "2026-01-01T01:00:00.0Z"}
-    told = json.dumps({"token": body}).encode()
+    document = json.dumps({"token": body}).encode()
     now = datetime(2026, 1, 1, tzinfo=timezone.utc).timestamp() + hours * 3600
-    access = read_v3({"x-subject-token": "t"}, told, Identity(), now)
+    access = read_v3({"x-subject-token": "t"}, document, Identity(), now)
     assert now + 3600 == access.expires_on
 
 
@@ -118,16 +118,16 @@ def test_user_and_key_may_have_any_letters(server: Server) -> None:
     server.default = said(200, b"[]")
     with get_driver("swift")("日本", "クé", auth_url=f"{server.url}/auth/v1.0") as driver:
         assert [] == list(driver.list_containers())
-    told = dict(server.seen[0].headers)
+    sent = dict(server.seen[0].headers)
     assert ("日本", "クé") == tuple(
-        told[name].encode("latin-1").decode() for name in ("x-auth-user", "x-auth-key")
+        sent[name].encode("latin-1").decode() for name in ("x-auth-user", "x-auth-key")
     )
 
 
 def test_environment_of_another_cloud_is_ignored(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a login is asked for by hand, no token of it goes elsewhere."""
+    """A token of the login that was given as an argument is sent nowhere else."""
     monkeypatch.setenv("OS_STORAGE_URL", "http://127.0.0.1:1/v1/AUTH_other")
     server.steps.append(login(server))
     server.default = said(200, b"[]")
@@ -184,7 +184,7 @@ def test_manifest_is_retried_when_its_segments_could_not_be_checked(
 
 
 def test_put_with_lost_response_is_retried(server: Server, driver: SwiftDriver) -> None:
-    """The second try finds the first one's object, and replaces it."""
+    """The second attempt finds the object of the first one, and replaces it."""
     play(server, Play(then="close"), said(412), said(200, etag=MD5), said(201, etag=MD5))
     assert MD5 == driver.upload_object(CONTENT, "c", "a").object_hash
     assert ["PUT", "PUT", "HEAD", "PUT"] == [line.split()[0] for line in lines(server)[1:]]
@@ -213,7 +213,7 @@ def test_conditional_copy_is_not_retried_after_a_conflict(
 def test_segments_that_cannot_be_removed_are_logged(
     server: Server, driver: SwiftDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The object is written; the caller need not think otherwise."""
+    """The object is written all the same."""
     prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}/1/"
     rows = [
         {"name": f"/c_libstore_segments/{prefix}1", "bytes": 1, "hash": MD5},
@@ -235,7 +235,7 @@ def test_segments_that_cannot_be_removed_are_logged(
 def test_aborted_upload_keeps_segments_of_the_published_object(
     server: Server, driver: SwiftDriver, published: bool
 ) -> None:
-    """Its end may have been lost on the way, and the manifest be there all the same."""
+    """The response to its end may have been lost, so that the manifest exists."""
     prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
     own, other = f"{prefix}/id/00000001", f"{prefix}/other/00000001"
     made_of = [{"name": f"/c_libstore_segments/{own if published else other}", "hash": MD5}]
@@ -265,9 +265,9 @@ def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
-        # So it answers where it has given up: there is no word of what it has not come to.
+        # The response of a service that gave up: it does not name the remaining objects.
         {"Errors": [["/c/b", "409 Conflict"]], "Response Status": "400 Bad Request"},
         {"Errors": [["/c/d", "503 Service Unavailable"]], "Number Deleted": 2},
         {"Errors": [["/c/d", "401 Unauthorized"]], "Number Deleted": 2},
@@ -275,14 +275,14 @@ def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -
     ids=str,
 )
 def test_objects_omitted_by_a_batch_are_deleted_one_by_one(
-    server: Server, driver: SwiftDriver, told: dict[str, object]
+    server: Server, driver: SwiftDriver, fields: dict[str, object]
 ) -> None:
-    play(server, said(404), answer(b"{}"), batch(**told))
+    play(server, said(404), answer(b"{}"), batch(**fields))
     server.default = said(204)
     results = driver.object("c", "a").container.delete_objects(["a", "b", "d"])
-    assert ["/c/b" not in str(told), True] == [results[1].ok, results[2].ok]
+    assert ["/c/b" not in str(fields), True] == [results[1].ok, results[2].ok]
     rest = {line.rpartition("/c/")[2] for line in lines(server)[4:]}
-    assert rest == ({"a", "d"} if "/c/b" in str(told) else {"d"})
+    assert rest == ({"a", "d"} if "/c/b" in str(fields) else {"d"})
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_existing_and_full_containers_are_reported(server: Server, driver: Swift
 
 
 def test_stored_md5_is_used_only_with_its_manifest(server: Server, driver: SwiftDriver) -> None:
-    """Who copies a manifest and its headers does not make another content ours."""
+    """The header may have been copied to another manifest."""
     whole, etag = "1" * 32, "2" * 32
     large = {"x_static_large_object": "True", "x_object_meta_libstore_md5": f"{etag}:{whole}"}
     play(server, said(200, etag=f'"{etag}"', **large), said(200, etag=f'"{MD5}"', **large))
@@ -352,7 +352,7 @@ def test_missing_token_is_reported(server: Server) -> None:
 
 
 def test_static_website_container_is_readable_but_not_listed(server: Server) -> None:
-    """Who has no token is sent on to its pages, also from the name of a folder."""
+    """Requests without a token are redirected to its pages, also for the name of a folder."""
     server.default = said(301, location="/v1/a/c/")
     with SwiftDriver(anonymous=True, storage_url=f"{server.url}/v1/a") as driver:
         container = driver.get_container("c")

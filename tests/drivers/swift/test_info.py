@@ -34,12 +34,12 @@ def driver(server: Server) -> Iterator[SwiftDriver]:
 
 
 def info(**sections: dict[str, object]) -> Play:
-    """Return what a cluster says that it can do."""
+    """Return the response with the features of a cluster."""
     return answer(json.dumps({"swift": {}, **sections}).encode())
 
 
 def test_part_sizes_follow_the_limits_of_the_cluster(server: Server, driver: SwiftDriver) -> None:
-    """The first one too, though all that it would be planned by is asked for only then."""
+    """Even that of the first part, before which the limits are requested."""
     md5 = hashlib.md5(bytes(PART + 1)).hexdigest()
     play(server, info(slo={"max_manifest_segments": 1}), *[said(201, etag=md5)] * 2)
     server.default = said(500)
@@ -51,18 +51,18 @@ def test_part_sizes_follow_the_limits_of_the_cluster(server: Server, driver: Swi
 
 def test_access_to_a_container_includes_its_segments(server: Server, driver: SwiftDriver) -> None:
     """As it is when the first large object is written."""
-    told = {
+    rights = {
         "x-container-read": "them:*",
         "x-container-write": "them:writer",
         "x-storage-policy": "gold",
     }
-    play(server, info(slo={}), said(404), said(204, **told), said(201, etag=MD5))
+    play(server, info(slo={}), said(404), said(204, **rights), said(201, etag=MD5))
     server.default = said(500)
     with pytest.raises(StorageError):
         driver.upload_object(bytes(PART + 1), "c", "a")
     assert "PUT /v1/AUTH_test/c_libstore_segments" == lines(server)[4]
     sent = {label.lower(): value for label, value in server.seen[4].headers}
-    assert told.items() <= sent.items()
+    assert rights.items() <= sent.items()
 
 
 def test_metadata_at_the_limit_leaves_no_space_for_a_token(
@@ -98,7 +98,7 @@ def test_a_dynamic_large_object_of_many_segments(server: Server, driver: SwiftDr
 def test_container_deleted_during_an_upload_is_reported(
     server: Server, driver: SwiftDriver
 ) -> None:
-    """And no container of segments stays that has been made meanwhile."""
+    """And no container of segments remains that was created meanwhile."""
     content = bytes(PART + 1)
     digests = [hashlib.md5(piece).hexdigest() for piece in (content[:PART], content[PART:])]
     stored = [said(201, etag=MD5), *[said(201, etag=digest) for digest in digests]]
@@ -111,7 +111,7 @@ def test_container_deleted_during_an_upload_is_reported(
 
 
 def test_a_manifest_that_leads_nowhere_is_deleted(server: Server, driver: SwiftDriver) -> None:
-    """Without asking for the segments, for want of which Swift says that there is no object."""
+    """The segments are not requested, since Swift reports a missing object without them."""
     play(server, said(200, x_object_manifest="gone/a/"), said(204))
     driver.delete_object(driver.object("c", "a"))
     asked, deleted = lines(server)[1:]
@@ -208,7 +208,7 @@ def ceph(server: Server) -> Iterator[SwiftDriver]:
 def test_conditional_write_on_ceph_is_preceded_by_a_head(
     server: Server, ceph: SwiftDriver
 ) -> None:
-    """It does not look at a condition."""
+    """The gateway ignores the condition."""
     server.steps.append(said(200, etag=MD5))
     with pytest.raises(ObjectAlreadyExistsError):
         ceph.upload_object(CONTENT, "c", "a", if_absent=True)
@@ -227,7 +227,7 @@ def test_ceph_copies_no_large_object(server: Server, ceph: SwiftDriver) -> None:
 
 
 def test_large_object_without_a_manifest_on_ceph(server: Server, ceph: SwiftDriver) -> None:
-    """So all segments of its uploads go that do not go on."""
+    """All segments of its uploads are deleted, except those of unfinished ones."""
     large = {"x_static_large_object": "True", "etag": MD5}
     prefix = f"segments/{hashlib.sha256(b'a').hexdigest()[:32]}"
     rows = [{"name": f"{prefix}/{upload}/00000001"} for upload in ("old", "new")]

@@ -113,7 +113,7 @@ def test_the_address_may_lack_its_version(
 def test_token_authenticates(
     keystone_server: KeystoneServer, keystone_driver: SwiftDriver
 ) -> None:
-    """With the storage's address it is used as it is; else another one is got for it."""
+    """With the storage's address it is used unchanged; otherwise it is exchanged."""
     server = keystone_server
     token = keystone_driver._client._tokens.get()
     place = keystone_driver._client.endpoint
@@ -178,7 +178,7 @@ def test_environment_authenticates(
     keystone_driver: SwiftDriver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As all of OpenStack's tools do; and a pickle looks there again."""
+    """As in all of OpenStack's tools; a pickle reads it again."""
     server = keystone_server
     for name, value in {
         "OS_AUTH_URL": server.auth_url, "OS_USERNAME": server.user, "OS_PASSWORD": server.secret,

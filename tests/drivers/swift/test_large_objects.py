@@ -72,7 +72,7 @@ def put_manifest(container: Container, name: str, entries: list[dict[str, Any]])
 
 
 def test_a_large_object_has_the_hash_of_its_content(container: Container) -> None:
-    """Its MD5 is kept with the manifest, out of sight of the user's metadata."""
+    """Its MD5 is kept with the manifest, hidden from the user's metadata."""
     uploaded = container.upload_object(LARGE, "a", metadata={"owner": "me"})
     found = container.get_object("a")
     assert MD5 == uploaded.object_hash == found.object_hash
@@ -213,7 +213,7 @@ def test_the_parts_of_an_upload_are_listed(driver: SwiftDriver, container: Conta
 def test_segments_expire_after_their_object(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever our clock says."""
+    """Whatever the local clock says."""
     monkeypatch.setattr(driver._client, "clock", lambda: time.time() - 86_400.0)
     obj = container.upload_object(LARGE, "a", extra={"delete_after": 7200})
     ends = container.get_object("a").extra["delete_at"]
@@ -229,7 +229,7 @@ def test_segments_expire_after_their_object(
 def test_manifest_with_lost_response_keeps_its_segments(
     container: Container, before: bytes | None
 ) -> None:
-    """What the second try finds is our own, and is not replaced by itself."""
+    """The second attempt finds the object of the first one, and does not replace it by itself."""
     if before is not None:
         container.upload_object(before, "a")
     with losing(container.driver, "multipart-manifest=put"):
@@ -241,7 +241,7 @@ def test_manifest_with_lost_response_keeps_its_segments(
 def test_only_the_last_of_two_uploads_keeps_segments(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is published after the other has looked what it replaces, and before it writes."""
+    """One is published after the other has found what it replaces, and before it writes."""
     container.upload_object(CONTENT, "a")
     other = container.open("a", "wb")
     other.write(OTHER)
@@ -263,7 +263,7 @@ def test_only_the_last_of_two_uploads_keeps_segments(
 def test_first_of_two_uploads_removes_unused_segments(
     driver: SwiftDriver, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is published while the other is, which has no mark any more when it looks again."""
+    """One is published while the other is, which has no marker any more at its second check."""
     container.upload_object(CONTENT, "a")
     other = container.open("a", "wb")
     other.write(OTHER)

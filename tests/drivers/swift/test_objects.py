@@ -58,7 +58,7 @@ def test_operations_send_no_extra_requests(
 
 
 def test_a_batch_is_two_requests(swift_driver: SwiftDriver, container: Container) -> None:
-    """One of them looks which of the objects have segments."""
+    """One of them finds the objects that have segments."""
     assert swift_driver._client.info.bulk_delete
     names = [f"name {number}/ä+%" for number in range(100)]
     for name in names[:3]:
@@ -123,7 +123,7 @@ def test_any_object_name_survives_encoding(container: Container, name: str) -> N
 
 
 def test_too_many_pairs_are_refused(container: Container) -> None:
-    """Nothing is sent of what the cluster says that it does not keep."""
+    """Nothing is sent that exceeds the limits of the cluster."""
     for pairs in ({"k" * 129: "v"}, {"k": "v" * 257}, {f"k{n}": "v" for n in range(91)}):
         with pytest.raises(InvalidOptionError):
             container.upload_object(CONTENT, "a", metadata=pairs)
@@ -179,7 +179,7 @@ def test_change_of_one_header_keeps_the_others(container: Container) -> None:
 def test_writer_without_the_right_to_read_can_replace_and_delete(
     swift_server: SwiftServer, swift_driver: SwiftDriver, container: Container
 ) -> None:
-    """Without a look at what was there."""
+    """The replaced object is not requested."""
     headers = {"x-container-write": "test:tester3"}
     swift_driver._client.send(operations.POST_CONTAINER, container.name, headers=headers).close()
     container.upload_object(CONTENT, "a")

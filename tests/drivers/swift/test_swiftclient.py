@@ -54,12 +54,12 @@ def test_swiftclient_reads_objects_of_libstore(
     obj = container.upload_object(
         CONTENT, name, content_type="text/x-fox", metadata=pairs, cache_control="no-cache"
     )
-    told, content = client.get_object(container.name, name)
+    headers, content = client.get_object(container.name, name)
     assert CONTENT == content
-    assert ("text/x-fox", "no-cache") == (told["content-type"], told["cache-control"])
-    assert obj.object_hash == told["etag"]
-    assert ("me", "grüße 日本") == (told["x-object-meta-owner"], told["x-object-meta-note"])
-    assert "1 2" == told["x-object-meta-under_score"]
+    assert ("text/x-fox", "no-cache") == (headers["content-type"], headers["cache-control"])
+    assert obj.object_hash == headers["etag"]
+    assert ("me", "grüße 日本") == (headers["x-object-meta-owner"], headers["x-object-meta-note"])
+    assert "1 2" == headers["x-object-meta-under_score"]
     _, listed = client.get_container(container.name)
     assert [(name, len(CONTENT))] == [(item["name"], item["bytes"]) for item in listed]
 
@@ -86,10 +86,10 @@ def test_objects_of_swiftclient_are_read(container: Container, client: Any, name
 
 def test_swiftclient_reads_large_objects_of_libstore(container: Container, client: Any) -> None:
     container.upload_object(LARGE, "a", metadata={"owner": "me"}, content_type="text/x-a")
-    told, content = client.get_object(container.name, "a")
+    headers, content = client.get_object(container.name, "a")
     assert LARGE == content
     assert ("true", "me") == (
-        told["x-static-large-object"].lower(), told["x-object-meta-owner"],
+        headers["x-static-large-object"].lower(), headers["x-object-meta-owner"],
     )  # fmt: skip
     manifest = json.loads(
         client.get_object(container.name, "a", query_string="multipart-manifest=get")[1]
@@ -142,5 +142,5 @@ def test_large_objects_of_swiftclient_are_read(
 
 def test_swiftclient_reads_the_expiry(container: Container, client: Any) -> None:
     container.upload_object(CONTENT, "a", extra={"delete_after": 3600})
-    told = client.head_object(container.name, "a")
-    assert int(told["x-delete-at"]) == container.get_object("a").extra["delete_at"].timestamp()
+    headers = client.head_object(container.name, "a")
+    assert int(headers["x-delete-at"]) == container.get_object("a").extra["delete_at"].timestamp()

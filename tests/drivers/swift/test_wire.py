@@ -56,14 +56,14 @@ def manifest(*rows: dict[str, Any]) -> bytes:
 
 def be_large(server: RichServer, entries: bytes, **headers: str) -> None:
     """Have every object of the container be a large one of these segments."""
-    told = {**LARGE, **headers}
+    sent = {**LARGE, **headers}
 
     def before(ask: Ask) -> Play | None:
         if not ask.path.startswith(f"{BOX}/") or ask.method not in {"GET", "HEAD"}:
             return None
         if ask.query.get("multipart-manifest") == "get" and ask.method == "GET":
-            return play(200, told, entries)
-        found = play(200, told, CONTENT)
+            return play(200, sent, entries)
+        found = play(200, sent, CONTENT)
         if ask.method == "HEAD":
             found.data = found.data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         return found
@@ -85,7 +85,7 @@ def test_each_segment_is_sent_with_its_digest(server: RichServer, driver: Storag
 def test_segments_expire_an_hour_after_their_object(
     server: RichServer, driver: StorageDriver
 ) -> None:
-    """They are made to before the manifest names them."""
+    """They get their expiry before the manifest names them."""
     for extra, header in (
         ({"delete_after": 60}, "x-delete-after: 3660"),
         ({"delete_at": 1_900_000_000}, "x-delete-at: 1900003600"),
@@ -99,7 +99,7 @@ def test_segments_expire_an_hour_after_their_object(
 def test_digest_of_another_manifest_is_not_compared(
     server: RichServer, driver: StorageDriver
 ) -> None:
-    """The object may be replaced between the look at its bytes and the one at its manifest."""
+    """The object may be replaced between the requests for its bytes and its manifest."""
     be_large(server, manifest({"name": "/x/y", "hash": "0" * 32}))
     assert CONTENT == driver.object("bucket", "name").read()
     be_large(server, manifest())
@@ -126,7 +126,7 @@ def test_metadata_change_keeps_a_large_object(server: RichServer, driver: Storag
 def test_segments_go_with_their_object_unless_versions_are_kept(
     server: RichServer, driver: StorageDriver, versions: str
 ) -> None:
-    """Those that it names and that were written for it; asked of the newest manifest."""
+    """Those that its newest manifest names and that were written for it."""
     names = [
         f"bucket_libstore_segments/{OWN}",
         f"other_libstore_segments/{OWN}",
