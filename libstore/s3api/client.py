@@ -45,7 +45,6 @@ class S3Client(ServiceClient):
     Sends requests to one service, and follows buckets to their regions.
 
     Args:
-        credentials: `None` sends requests without a signature.
         region: The region of buckets whose region is not known.
         fixed: Requests for no bucket go to no other region.
     """
@@ -209,12 +208,7 @@ class S3Client(ServiceClient):
     def sign_url(
         self, bucket: str, name: str, options: SigningOptions, payer: Mapping[str, str]
     ) -> str:
-        """
-        Return a URL that works without credentials.
-
-        Args:
-            payer: The parameters of requests to requester-pays buckets.
-        """
+        """Return a URL that works without credentials."""
         assert self.credentials is not None
         place = self.endpoint.place(bucket, self.known_region(bucket))
         query = {**payer, **dialect.response_query(options.response_headers)}

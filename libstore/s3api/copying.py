@@ -40,16 +40,12 @@ _ENCRYPTION = frozenset(
 @dataclass(frozen=True, slots=True)
 class _Copy:
     """
-    One copy.
+    One copy; `tags` and `headers` that are `None` carry over those of the source.
 
     Attributes:
-        source: Bucket and name.
-        target: Bucket and name.
         settings: How the copy is stored.
-        tags: The copy's header of them; `None` carries over those of the source.
         match: The ETag that the source must have.
-        headers: The headers of the content type and the metadata; `None` carries over the
-            source's.
+        headers: The headers of the content type and the metadata.
     """
 
     source: tuple[str, str]

@@ -1,8 +1,4 @@
-"""
-S3's names of headers and elements, and the records that they are made from and read into.
-
-Pure functions, without requests.
-"""
+"""S3's names of headers and elements, and the records that they are made from and read into."""
 
 from __future__ import annotations
 
@@ -212,11 +208,7 @@ def result_info(name: str, document: XMLResponse, service: Service) -> ObjectInf
 def _digests(
     headers: Mapping[str, str], etag: str | None, service: Service
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """
-    Return the digests of an object, and the digests of its parts' digests.
-
-    Each of the latter is followed by a dash and the number of parts.
-    """
+    """Return the digests of an object, and those of its parts' digests, as ``digest-parts``."""
     whole: dict[str, str] = {}
     combined: dict[str, str] = {}
     multipart = etag is not None and "-" in etag and is_composite(etag)

@@ -70,7 +70,6 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         Create the parts of the driver.
 
         Args:
-            settings: How objects are stored and read.
             digests: The names of the digests that are computed of what is sent; the first one is
                 that of multipart uploads. By default, only that with which the service verifies.
         """
@@ -97,13 +96,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     def _create_bucket(
         self, name: str, region: str | None, headers: Mapping[str, str]
     ) -> ContainerInfo:
-        """
-        Create a bucket.
-
-        Args:
-            region: The region of the bucket; `None` is the region of the driver.
-            headers: The headers of further options.
-        """
+        """Create a bucket in a region; `None` is the region of the driver."""
         client, service = self._client, self.service
         region = region or client.region
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html: in us-east-1 the

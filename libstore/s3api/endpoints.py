@@ -14,7 +14,6 @@ class Place(NamedTuple):
     Where requests for a bucket go.
 
     Attributes:
-        url: ``scheme://host[:port]``.
         prefix: The path before an object's name.
         region: The region that requests are signed for.
         top: The path of requests for the bucket itself. It does not end with a slash if the
@@ -32,11 +31,9 @@ class Endpoint:
     The address of a service, whose URLs have the bucket in the path.
 
     Args:
-        url: ``scheme://host[:port]``.
         path: The beginning of all paths; it does not end with a slash.
 
     Attributes:
-        secure: Requests are sent by https.
         regional: Each region has a host of its own.
     """
 

@@ -206,12 +206,7 @@ _WRONG_REGION = frozenset(
 
 
 class WrongRegionError(MovedError):
-    """
-    The bucket may be in another region; a response to HEAD cannot say what is wrong.
-
-    Attributes:
-        hint: The region that the service names, unchecked.
-    """
+    """The bucket may be in another region: in that of `hint`, if the service names one."""
 
     def __init__(self, error: StorageError, hint: str | None) -> None:
         super().__init__(error)

@@ -1,9 +1,8 @@
 """
-The S3 API of Google Cloud Storage, which has other header names.
+The XML API of Google Cloud Storage: the S3 API with other names of headers.
 
-Google's XML API is that of S3 with other header names, and with generations in place of ETags:
-numbers that every write changes, to which conditions and versions refer.
-https://cloud.google.com/storage/docs/xml-api/reference-headers
+In place of ETags it has generations: numbers that every write changes, to which conditions and
+versions refer. https://cloud.google.com/storage/docs/xml-api/reference-headers
 """
 
 from __future__ import annotations

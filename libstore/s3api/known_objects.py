@@ -48,13 +48,10 @@ class KnownObjects:
 
 def is_young(info: ObjectInfo, began: float) -> bool:
     """
-    Return whether a client may have written an object since a request began, on a condition.
+    Return whether a client may have written an object on a condition since a request began.
 
     Clients that write on conditions leave tokens. An object that was written before is the one
-    that the caller knows.
-
-    Args:
-        began: When the first attempt was sent, by the service's clock.
+    that the caller knows. The time is by the service's clock.
     """
     written = info.last_modified
     if info.write_token is None or written is None:

@@ -67,12 +67,7 @@ def version_query(prefix: str, token: str | None, limit: int, service: Service) 
 def list_page(
     document: XMLResponse, query: ListQuery, token: str | None = None
 ) -> Page[ObjectInfo | Prefix]:
-    """
-    Return the objects and prefixes of one page, in the order of their names.
-
-    Args:
-        token: The token of this page.
-    """
+    """Return the objects and prefixes of the page with a token, in the order of their names."""
     fields, decode = document.fields, _decoder(document)
     items: list[ObjectInfo | Prefix] = [
         Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _object(row, decode)
@@ -154,12 +149,7 @@ def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
 
 
 def part_page(document: XMLResponse, token: str | None) -> Page[Part]:
-    """
-    Return one page of the parts of an upload.
-
-    Args:
-        token: The token of this page: the number of the last part before it, and its end.
-    """
+    """Return one page of parts; its token is the number of the last one before it, and its end."""
     before, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []
     for _, row in document.rows:
@@ -189,7 +179,6 @@ def _following(document: XMLResponse, id_marker: str, last: tuple[str, str]) -> 
     Return the token of the next page, made of an id and a name; `None` on the last page.
 
     Args:
-        id_marker: The name of the element with the id.
         last: The name and the id in the last row, for services without markers.
     """
     fields = document.fields

@@ -38,7 +38,6 @@ class UploadRequests:
     The requests of multipart uploads.
 
     Args:
-        digests: The names of the digests that are computed of each part.
         headers: The headers of requests without content.
     """
 
@@ -121,7 +120,6 @@ class UploadRequests:
         Complete an upload, and abort others that lost requests to start it have left.
 
         Args:
-            body: The parts.
             write: Sends the request by the function that it gets, until its outcome is known.
         """
 
@@ -225,12 +223,7 @@ class UploadRequests:
 
 
 class Uploads:
-    """
-    The multipart uploads of one driver.
-
-    Attributes:
-        requests: Sends the requests.
-    """
+    """The multipart uploads of one driver."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -264,12 +257,7 @@ class Uploads:
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        """
-        Complete an upload.
-
-        Args:
-            checksums: The checksums of the whole object.
-        """
+        """Complete an upload."""
         objects, conditions = self._objects, options.conditions
         objects.check_conditions(upload.container, upload.name, conditions)
         settings = self._settings.overridden(options.extra)

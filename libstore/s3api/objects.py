@@ -86,10 +86,6 @@ class Objects:
 
         Args:
             reads: The headers of reads; a write with a key of its own is read with that key.
-
-        Raises:
-            ObjectNotFoundError: The object does not exist.
-            ContainerNotFoundError: The bucket does not exist.
         """
         reads = self._reads if reads is None else reads
         try:
@@ -331,7 +327,6 @@ def compare(payload: Payload, info: ObjectInfo, label: str, digests: Collection[
     Raise `IntegrityError` if the service stored different content than was sent.
 
     Args:
-        label: The name of the sent content in messages.
         digests: The digests to compare of a large payload, with CRC-32, which is fast.
     """
     for algorithm, stored in info.checksums.items():

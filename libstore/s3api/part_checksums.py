@@ -34,13 +34,7 @@ def find_composite(
     headers: Mapping[str, str],
     concurrency: int,
 ) -> Composite | None:
-    """
-    Return how to verify an object that has a digest of its parts' digests only.
-
-    Args:
-        headers: The headers of reads.
-        concurrency: How many requests are sent at once.
-    """
+    """Return how to verify an object that has a digest of its parts' digests only."""
     digests = info.extra.get("composite")
     if not isinstance(digests, dict):
         return None

@@ -32,12 +32,7 @@ def public_access_body(blocked: Mapping[str, bool]) -> bytes:
 
 
 def complete_body(parts: Sequence[Part], algorithm: str = "") -> bytes:
-    """
-    Return the body of CompleteMultipartUpload.
-
-    Args:
-        algorithm: The checksum of each part that the body names; empty names none.
-    """
+    """Return the body of CompleteMultipartUpload, with the checksums of its parts if named."""
     content = []
     for part in parts:
         fields = [("PartNumber", str(part.number)), ("ETag", f'"{part.token}"')]

@@ -1,8 +1,7 @@
 """
 The addresses of Amazon S3 and of other services, and the names of buckets.
 
-Hosts come from an endpoint that the caller has passed or from a service's template, and nowhere
-else. Of a response, only the name of a region goes into a host.
+Of a response, only the name of a region goes into a host.
 """
 
 from __future__ import annotations
@@ -58,7 +57,6 @@ class ServiceEndpoint(Endpoint):
     Args:
         given: The endpoint that the caller has passed, in place of the service's own.
         path_style: Whether buckets are in the path; `None` decides by bucket and host.
-        insecure: Whether plain http is allowed to hosts other than this machine.
     """
 
     def __init__(

@@ -195,12 +195,7 @@ class PublicAccess:
         *,
         check: Callable[[], bool],
     ) -> None:
-        """
-        Change a setting.
-
-        Args:
-            check: Returns whether the change took effect, if the response does not show it.
-        """
+        """Change a setting; `check` is called if the response does not show that."""
         self._client.send_proved(
             check, operation, container, name,
             query={setting: ""}, headers={**self._payer, **headers}, content=content,

@@ -1,12 +1,8 @@
 """
 The services with the S3 API, as data.
 
-Where a service differs from Amazon S3, its record says so, with the page that documents it. The
-driver reads the records and knows no names of services. An option that a record does not name is
-not supported; everything else is as on Amazon S3.
-
-`OTHER` is an unknown endpoint. It is expected to support what nearly all servers do. Its
-conditions are checked by the driver too, since a server may ignore them.
+Where a service differs from Amazon S3, its record says so, with the page that documents it. An
+option that a record does not name is not supported; everything else is as on Amazon S3.
 """
 
 from __future__ import annotations
@@ -37,6 +33,7 @@ AWS = Service(
     recreates=False,
 )
 
+# An unknown endpoint, which is expected to support what nearly all servers do.
 OTHER = replace(
     AWS,
     title="an S3-compatible service",

@@ -106,12 +106,7 @@ class Settings(RestSettings):
             )
 
     def object_settings(self) -> ObjectSettings:
-        """
-        Return how objects are stored and read.
-
-        Raises:
-            InvalidOptionError: The options of the encryption exclude each other.
-        """
+        """Return how objects are stored and read."""
         return ObjectSettings(
             self.encryption, self.kms_key, self.customer_key, self.acl, self.requester_pays
         )
