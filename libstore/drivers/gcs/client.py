@@ -30,7 +30,6 @@ class GCSClient(ServiceClient):
 
     Args:
         payer: The project that pays for requests to requester-pays buckets.
-        secrets: Returns the texts that must not be in a message.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class GCSClient(ServiceClient):
         transport: Transport,
         signer: Signer,
         payer: str | None,
-        secrets: Callable[[], tuple[str, ...]],
+        secrets: Callable[[], tuple[str | bytes, ...]],
         retry: Callable[[], RetryPolicy],
     ) -> None:
         super().__init__(transport, error_mapper(), retry)
@@ -87,7 +86,7 @@ class GCSClient(ServiceClient):
         try:
             return super().send(operation, container, name, **options)
         except VagueNotFoundError as error:
-            raise self.explain(error, container) from None
+            raise self._explain(error, container) from None
 
     @override
     def check(self, operation: Operation, response: Response) -> Response:
@@ -121,7 +120,7 @@ class GCSClient(ServiceClient):
         """Raise `ContainerNotFoundError` if a bucket does not exist."""
         self.send_json(operations.GET_BUCKET, bucket)
 
-    def explain(self, error: VagueNotFoundError, bucket: str) -> StorageError:
+    def _explain(self, error: VagueNotFoundError, bucket: str) -> StorageError:
         """Return the error for whichever is missing, bucket or object."""
         try:
             if bucket:

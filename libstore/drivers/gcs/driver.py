@@ -115,7 +115,7 @@ class GCSDriver(
         self._url_signer = access.url_signer
         self._client = client = GCSClient(
             address, transport, access.signer, settings.user_project,
-            lambda: (*settings.secrets, *access.secrets()), lambda: self.retry,
+            lambda: (*settings.given_secrets(), *access.secrets()), lambda: self.retry,
         )  # fmt: skip
         parallel = settings.parallel_uploads
         if parallel is None:

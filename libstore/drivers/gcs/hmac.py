@@ -83,7 +83,7 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
         )
         sessions = GCSClient(
             endpoint, transport, Unsigned(), settings.user_project,
-            lambda: settings.secrets, lambda: self.retry,
+            settings.given_secrets, lambda: self.retry,
         )  # fmt: skip
         sessions.retrier.bucket = client.retrier.bucket
         self._uploads = MixedUploads(
@@ -146,12 +146,7 @@ class HMACDriver(GoogleDriver[S3Client], S3APIDriver[Settings]):
     def _with_generation(
         self, container: str, info: ObjectInfo, extra: Mapping[str, object] | None = None
     ) -> ObjectInfo:
-        """
-        Return an object with its generation, which not every response of the XML API has.
-
-        Args:
-            extra: The options of the write, which may have had a key of its own.
-        """
+        """Return a written object with its generation, which not every response has."""
         if info.etag is not None and info.etag.isdigit():
             return info
         reads = self._object_settings.overridden(extra or {}).reads

@@ -49,12 +49,7 @@ class Objects:
         version: str | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
-        """
-        Return an object as Google describes it.
-
-        Args:
-            extra: The options of the write that stored it, which may have had its own key.
-        """
+        """Return an object as Google describes it; `extra` has the options of its write."""
         resource: dict[str, Any] = self._client.send_json(
             operations.GET_OBJECT, container, name,
             query={"generation": version} if version else None,

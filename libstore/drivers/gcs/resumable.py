@@ -53,7 +53,8 @@ class _Session:
     An upload in progress.
 
     Attributes:
-        headers: See `Started`, as for `token`.
+        headers: The headers of an encryption key, which all its requests must have.
+        token: The write token that the object will have, if any.
         stored: The number of bytes that Google has.
         received: The number of bytes in the parts so far.
         rest: The last of these bytes, which were not sent yet.
@@ -73,14 +74,7 @@ class _Session:
 
 
 class Started(NamedTuple):
-    """
-    A new session.
-
-    Attributes:
-        response: The response to the request that created it.
-        headers: The headers of an encryption key, which all its requests must have.
-        token: The write token that the object will have, if any.
-    """
+    """The response to the request that created a session, and what `_Session` has of it."""
 
     response: Response
     headers: Mapping[str, str]

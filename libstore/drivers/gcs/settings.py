@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -63,12 +62,7 @@ def _credentials(value: object, label: str) -> object:
 
 # https://cloud.google.com/docs/authentication/client-libraries and the variables of gcloud
 class Settings(RestSettings):
-    """
-    The arguments of `GCSDriver`.
-
-    Without any credentials, Application Default Credentials are used, which are those of Google's
-    own programs.
-    """
+    """The arguments of `GCSDriver`."""
 
     credential_options: ClassVar[tuple[str, ...]] = (
         "key",
@@ -147,12 +141,7 @@ class Settings(RestSettings):
         return "endpoint" in self.sources
 
     def address(self) -> Endpoint:
-        """
-        Return the address of the service.
-
-        Raises:
-            InvalidOptionError: `endpoint` is invalid, or uses plain http without `insecure`.
-        """
+        """Return the address of the service, checked."""
         if self.endpoint is None:
             return Endpoint()
         insecure = self.insecure or self.emulated
@@ -175,14 +164,6 @@ class Settings(RestSettings):
             return f"{kind.__module__}.{kind.__qualname__}", email
         return "token" if self.token is not None else "default" if not self.anonymous else "", None
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secrets that no message may contain."""
-        found = [self.secret, self.token if isinstance(self.token, str) else None]
-        if self.customer_key is not None:
-            found.append(base64.b64encode(self.customer_key).decode())
-        return tuple(secret for secret in found if secret is not None)
-
     @override
     def pickled(self, public: Collection[str] = ()) -> dict[str, Any]:
         literal = isinstance(self.service_account, Mapping)
@@ -191,12 +172,7 @@ class Settings(RestSettings):
     # ------------------------------------------------------------------ access
 
     def access(self, transport: Transport) -> Access:
-        """
-        Return how requests are signed.
-
-        Raises:
-            InvalidOptionError: A token would be sent over plain http to another machine.
-        """
+        """Return how requests are signed, if that sends no token over plain http."""
         found = self._tokens(transport)
         if found is None:
             return Access(Unsigned(), lambda: self.project)
@@ -251,8 +227,6 @@ class Access:
 
     Attributes:
         project: Returns the project of new buckets and of listings, if it is known.
-        tokens: The source of bearer tokens.
-        url_signer: Signs URLs.
     """
 
     signer: Signer
