@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from typing_extensions import Unpack, override
@@ -11,7 +10,6 @@ from typing_extensions import Unpack, override
 from ... import rest
 from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
 from ...errors import ObjectNotFoundError, StorageError
-from ...forks import renew_after_fork
 from ...http.client import Client
 from ...http.json import parse_json
 from ...listing import iterate_pages
@@ -61,12 +59,6 @@ class SwiftClient(rest.ServiceClient):
             self._tokens = rest.TokenCache(self._login, "", self.now)
         self._signer: rest.Signer = TokenSigner(self._tokens) if self._tokens else rest.Unsigned()
         self._info: Info | None = None
-        self.after_fork()
-        renew_after_fork(self)
-
-    def after_fork(self) -> None:
-        """Replace the lock, which a thread of the parent process may have held."""
-        self._lock = threading.Lock()
 
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
@@ -95,10 +87,8 @@ class SwiftClient(rest.ServiceClient):
     @property
     def info(self) -> Info:
         """The features of the cluster, which are requested when something first needs them."""
-        if self._info is None:
-            with self._lock:
-                if self._info is None:
-                    self._info = self._fetch_info()
+        if self._info is None:  # it does no harm if two threads request it
+            self._info = self._fetch_info()
         return self._info
 
     def _fetch_info(self) -> Info:

@@ -222,10 +222,10 @@ class Uploads:
             lambda token: self.list(upload.container, token), f"uploads in {upload.container!r}"
         )
         try:
-            found = [one for page in pages for one in page.items]
+            found = [one for page in pages for one in page.items if one.name == upload.name]
         except AccessDeniedError:
             return []
-        return [one for one in found if one.name == upload.name and one.id != upload.id]
+        return [one for one in found if one.id != upload.id]
 
     def _remove_superseded(self, upload: Upload, rivals: Sequence[Upload]) -> None:
         """Delete the segments of the uploads that lost, if two or more replaced one object."""
@@ -266,7 +266,6 @@ class Uploads:
 
     def abort(self, upload: Upload) -> None:
         """Delete the marker of an upload, and its segments unless the object consists of them."""
-        place = segments_container(upload.container)
         try:
             paths = list(self._segments(upload))
         except ContainerNotFoundError:
@@ -282,4 +281,5 @@ class Uploads:
             self._client.require_container(upload.container)
         except ContainerNotFoundError:  # its container of segments may have been created since
             with suppress(StorageError):  # it is in use, or deleted
+                place = segments_container(upload.container)
                 self._client.send(operations.DELETE_CONTAINER, place).close()
