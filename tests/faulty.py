@@ -136,13 +136,13 @@ class FaultyDriver(MemoryDriver):
         """Return the names of the hooks that were called, in order."""
         return [call.hook for call in self.calls]
 
-    def asked(self, hook: str) -> list[tuple[Any, ...]]:
+    def requested(self, hook: str) -> list[tuple[Any, ...]]:
         """Return the arguments of all calls of one hook."""
         return [call.arguments for call in self.calls if call.hook == hook]
 
     def spans(self) -> list[tuple[int, int | None]]:
         """Return the spans that `_get_object` was called with."""
-        return [(span.start, span.stop) for _, _, span, *_ in self.asked("_get_object")]
+        return [(span.start, span.stop) for _, _, span, *_ in self.requested("_get_object")]
 
 
 class PublicDriver(FaultyDriver):
@@ -317,17 +317,17 @@ def flip_bit(driver: FaultyDriver, position: int, times: int = 1_000_000) -> Non
     driver.around("_get_object", get)
 
 
-def replace_after(driver: FaultyDriver, answers: int, content: bytes, cut: int | None) -> None:
+def replace_after(driver: FaultyDriver, responses: int, content: bytes, cut: int | None) -> None:
     """Replace the object after a number of responses, whose bodies break off at `cut`."""
     counted = iter(range(1, 1_000_000))
 
     def get(real: Around, *arguments: Any) -> Reading:
         number = next(counted)
         reading = real(*arguments)
-        if number == answers:
+        if number == responses:
             container, name, *_ = arguments
             driver._write(container, name, content, _plain_options())
-        if cut is None or number > answers:
+        if cut is None or number > responses:
             return reading
         return replace(reading, body=_Body(reading, cut, TransportError("reset")))
 
@@ -372,16 +372,16 @@ def without_etag(driver: FaultyDriver) -> None:
     driver.around("_get_object", get)
 
 
-def tell_digest(driver: FaultyDriver, hook: str, **checksums: str) -> None:
+def set_digest(driver: FaultyDriver, hook: str, **checksums: str) -> None:
     """Return these checksums, which may be wrong, from a hook."""
 
-    def answer(real: Around, *arguments: Any) -> Any:
+    def respond(real: Around, *arguments: Any) -> Any:
         found = real(*arguments)
         if isinstance(found, Reading):
             return replace(found, info=replace(found.info, checksums=checksums))
         return replace(found, checksums=checksums)
 
-    driver.around(hook, answer)
+    driver.around(hook, respond)
 
 
 def fail(driver: FaultyDriver, hook: str, error: BaseException, after: int = 0) -> None:

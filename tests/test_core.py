@@ -369,7 +369,7 @@ def test_invalid_container_is_refused_by_every_operation(
 ) -> None:
     """The check is before any request."""
     given: dict[str, Any] = {"name": "a", "source": b"", "obj": driver.object("c", "a")}
-    looked_at = 0
+    checked = 0
     for operation in _SEALED:
         signature = inspect.signature(getattr(StorageDriver, operation))
         parameters = list(signature.parameters)
@@ -386,8 +386,8 @@ def test_invalid_container_is_refused_by_every_operation(
         with pytest.raises(error) as caught:
             getattr(driver, operation)(**{**arguments, where: wrong})
         assert operation == caught.value.operation
-        looked_at += 1
-    assert looked_at >= 12
+        checked += 1
+    assert checked >= 12
     assert [] == [hook for hook in driver.hooks() if hook != "_head_object"]
 
 

@@ -59,7 +59,7 @@ def test_batches_have_the_maximum_size(driver: FaultyDriver) -> None:
     results = container.delete_objects(names)
     assert names == [result.name for result in results]
     assert {("c", True, None)} == {(r.container, r.ok, r.error) for r in results}
-    assert [5, 5, 2] == [len(names) for _, names in driver.asked("_delete_objects")]
+    assert [5, 5, 2] == [len(names) for _, names in driver.requested("_delete_objects")]
     assert not container.list_objects()
 
 
@@ -151,7 +151,7 @@ def test_service_without_batches_deletes_one_by_one() -> None:
     results = container.delete_objects([f"{number:04}" for number in range(20)])
     assert {"0003", "0017"} == {result.name for result in results if not result.ok}
     assert {"0003", "0017"} == {obj.name for obj in container.list_objects()}
-    assert 20 == len(driver.asked("_delete_object"))
+    assert 20 == len(driver.requested("_delete_object"))
 
 
 def test_invalid_argument_is_refused_before_anything_is_deleted(driver: FaultyDriver) -> None:
@@ -184,14 +184,14 @@ def test_undecided_objects_of_a_batch_are_deleted_one_by_one(driver: FaultyDrive
     results = container.delete_objects([f"{number:04}" for number in range(4)])
     assert [True, True, True, False] == [result.ok for result in results]
     assert isinstance(results[3].error, AccessDeniedError)
-    assert {"0002", "0003"} == {call[1] for call in driver.asked("_delete_object")}
+    assert {"0002", "0003"} == {call[1] for call in driver.requested("_delete_object")}
     assert ["0003"] == [obj.name for obj in container.list_objects()]
 
 
 def test_a_batch_has_each_name_once(driver: FaultyDriver) -> None:
     container = _filled(driver, 2)
     assert 4 == len(container.delete_objects(["0001", "0000", "0001", "0000"]))
-    assert [("c", ["0001", "0000"])] == driver.asked("_delete_objects")
+    assert [("c", ["0001", "0000"])] == driver.requested("_delete_objects")
 
 
 def test_undecided_directories_are_deleted_after_their_objects() -> None:
@@ -221,7 +221,7 @@ def test_container_is_deleted_with_its_objects(driver: FaultyDriver, count: int)
     container.delete()
     assert ["kept"] == [found.name for found in driver.list_containers()]
     assert 1 == len(kept.list_objects())
-    pages = [call for call in driver.asked("_list_objects") if call[0] == "c"]
+    pages = [call for call in driver.requested("_list_objects") if call[0] == "c"]
     assert len(pages) <= count // 7 + 1
 
 
@@ -233,7 +233,7 @@ def test_container_is_deleted_without_batches(count: int) -> None:
     container = _filled(driver, count)
     container.delete()
     assert not driver.list_containers()
-    assert count == len(driver.asked("_delete_object"))
+    assert count == len(driver.requested("_delete_object"))
 
 
 class _Versioned(FaultyDriver):
@@ -357,7 +357,7 @@ def test_delete_gives_up_if_objects_are_always_added(driver: FaultyDriver) -> No
     with pytest.raises(ContainerNotEmptyError):
         container.delete()
     assert ["again"] == [obj.name for obj in container.list_objects()]
-    assert len(driver.asked("_delete_container")) <= 5
+    assert len(driver.requested("_delete_container")) <= 5
 
 
 @pytest.mark.parametrize("hook", ["_list_objects", "_delete_objects", "_delete_container"])

@@ -29,7 +29,7 @@ def driver() -> PublicDriver:
 
 
 def _given(driver: PublicDriver, hook: str, position: int) -> Any:
-    (arguments,) = driver.asked(hook)
+    (arguments,) = driver.requested(hook)
     return arguments[position].extra
 
 
@@ -42,10 +42,10 @@ def test_extra_option_reaches_every_hook_that_writes(driver: PublicDriver) -> No
     driver.transfer = small_parts()
     container.upload_object(iter([bytes(100_000)]), "large", extra=extra)
 
-    assert {"place": "here"} == driver.asked("_create_container")[0][1]
+    assert {"place": "here"} == driver.requested("_create_container")[0][1]
     assert extra == _given(driver, "_put_object", 3)
     assert extra == _given(driver, "_copy_object", 4)
-    assert "COLD" == driver.asked("_copy_object")[0][4].storage_class
+    assert "COLD" == driver.requested("_copy_object")[0][4].storage_class
     assert extra == _given(driver, "_start_upload", 2)
 
 
@@ -115,7 +115,7 @@ def test_signed_headers_reach_the_driver_in_lower_case(driver: PublicDriver) -> 
     assert [
         SigningOptions("PUT", 5.0, {"content-type": "a/b"}, {}),
         SigningOptions("GET", 3600.0, {}, {"content-disposition": "attachment"}),
-    ] == [arguments[2] for arguments in driver.asked("_sign_url")]
+    ] == [arguments[2] for arguments in driver.requested("_sign_url")]
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_parts_of_an_unfinished_upload_are_listed() -> None:
     driver.create_container("c")
     seen: list[Part] = []
 
-    def look(finish: Callable[..., Any], upload: Upload, *arguments: Any) -> Any:
+    def check(finish: Callable[..., Any], upload: Upload, *arguments: Any) -> Any:
         seen.extend(driver.list_parts(upload))
         return finish(upload, *arguments)
 
-    driver.around("_finish_upload", look)
+    driver.around("_finish_upload", check)
     driver.upload_object(bytes(25), "c", "a")
 
     assert [(1, 0, 10), (2, 10, 10), (3, 20, 5)] == [
@@ -179,4 +179,4 @@ def test_parts_are_sent_in_order_if_the_service_requires_it() -> None:
     driver.limits = driver.limits.__class__(ordered_parts=True)
     driver.create_container("c").upload_object(iter([bytes(200)]), "a")
 
-    assert list(range(1, 21)) == [arguments[1] for arguments in driver.asked("_put_part")]
+    assert list(range(1, 21)) == [arguments[1] for arguments in driver.requested("_put_part")]

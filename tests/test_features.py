@@ -38,11 +38,11 @@ def test_tables_match_the_drivers(project: Path) -> None:
 
 def test_drivers_support_what_their_services_support(project: Path) -> None:
     program = runpy.run_path(str(project / "docs/features.py"))
-    told = {
+    found = {
         name: {one for one in (*CAPABILITIES, *OPTIONS) if not driver.supports(one)}
         for name, driver in program["made_drivers"]().items()
     }
-    assert told == LACKING
+    assert found == LACKING
 
 
 def test_every_driver_is_in_the_tables(project: Path) -> None:

@@ -206,39 +206,39 @@ def test_reader_behaves_as_bytesio(
     try:
         raw = container.open("a") if not known else container.get_object("a").as_file()
         assert isinstance(raw, io.BufferedReader)
-        ours, real = io.BufferedReader(raw.detach(), 16), io.BufferedReader(io.BytesIO(content))
+        own, real = io.BufferedReader(raw.detach(), 16), io.BufferedReader(io.BytesIO(content))
         for step, number in steps:
-            _compare(step, number, ours, real)
+            _compare(step, number, own, real)
     finally:
         files._FIRST_BLOCK = first
 
 
-def _compare(step: str, number: int, ours: Any, real: Any) -> None:
+def _compare(step: str, number: int, own: Any, real: Any) -> None:
     if step == "read":
-        assert real.read(number) == ours.read(number)
+        assert real.read(number) == own.read(number)
     elif step == "read1":
-        ours.seek(real.tell())
-        data = ours.read1(number)
+        own.seek(real.tell())
+        data = own.read1(number)
         assert real.read(len(data)) == data
         assert bool(data) == bool(number and data) or not real.peek()
     elif step == "seek":
-        assert real.seek(number) == ours.seek(number)
+        assert real.seek(number) == own.seek(number)
     elif step == "end" and real.seek(0, 2) + number >= 0:
-        assert real.seek(number, 2) == ours.seek(number, 2)
+        assert real.seek(number, 2) == own.seek(number, 2)
     elif step == "skip" and real.tell() + number >= 0:
-        assert real.seek(number, 1) == ours.seek(number, 1)
+        assert real.seek(number, 1) == own.seek(number, 1)
     elif step == "line":
-        assert real.readline() == ours.readline()
+        assert real.readline() == own.readline()
     elif step == "peek":
-        assert bool(real.peek()) == bool(ours.peek())
+        assert bool(real.peek()) == bool(own.peek())
     elif step == "into":
         left, right = bytearray(number), bytearray(number)
-        assert real.readinto(left) == ours.readinto(right)
+        assert real.readinto(left) == own.readinto(right)
         assert left == right
     if step != "end":
-        assert real.tell() == ours.tell()
+        assert real.tell() == own.tell()
     else:
-        ours.seek(real.tell())
+        own.seek(real.tell())
 
 
 def test_reader_can_be_wrapped_as_a_raw_file(obj: Object) -> None:
@@ -532,7 +532,7 @@ def test_writer_publishes_at_the_end_of_the_block(
     assert isinstance(file.object, Object)
     assert file.object.size == len(range(0, 5 * PART, 999)) * 999
     assert CONTENT[: file.object.size] == container.read_object("b")
-    assert driver.asked("_put_part")
+    assert driver.requested("_put_part")
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART, 20 * PART + 7])
@@ -548,7 +548,9 @@ def test_writer_sends_the_requests_of_an_upload(
     if size <= PART:
         assert ["_put_object"] == driver.hooks()[:-1]
     else:
-        sizes = [size for *_, size in sorted(driver.asked("_put_part"), key=lambda call: call[1])]
+        sizes = [
+            size for *_, size in sorted(driver.requested("_put_part"), key=lambda call: call[1])
+        ]
         assert {PART} == set(sizes[:-1])
         assert 2 + len(sizes) == len(driver.hooks()) - 1
 

@@ -131,18 +131,18 @@ def test_operations_without_a_handle_are_those_of_the_driver() -> None:
 @pytest.mark.parametrize(("cls", "method", "operation"), _PAIRS)
 def test_signatures_are_equal(cls: type, method: str, operation: str) -> None:
     """Apart from the handle, parameters, kinds, defaults and order are equal."""
-    ours = _parameters(getattr(cls, method))
+    own = _parameters(getattr(cls, method))
     theirs = _parameters(_operations()[operation])
     if method in {"refresh", "as_file"}:
-        assert {} == ours
+        assert {} == own
         return
     container_given = cls is Container or operation == "open_object"
     if container_given:
         theirs.pop("container", None)
     if cls is Object:
         theirs.pop("obj" if "obj" in theirs else "name")
-    assert list(theirs) == list(ours)
-    for name, parameter in ours.items():
+    assert list(theirs) == list(own)
+    for name, parameter in own.items():
         assert theirs[name].kind == parameter.kind, name
         assert theirs[name].default == parameter.default, name
         if not (cls is Container and name in {"obj", "objs"}):
@@ -412,16 +412,16 @@ def test_object_of_another_driver_is_refused() -> None:
     """Only the target of a copy may belong to another driver."""
     driver, stranger = FaultyDriver(), MemoryDriver()
     container = stored(driver, b"x")
-    foreign = stored(stranger, b"y").object("a")
+    other = stored(stranger, b"y").object("a")
     for name, function in _operations().items():
         parameters = _parameters(function)
         if "obj" in parameters:
-            given: dict[str, Any] = {"obj": foreign}
+            given: dict[str, Any] = {"obj": other}
             given |= {"container": "c"} if "container" in parameters else {}
             given |= {"destination": "x"} if "destination" in parameters else {}
             given |= {"spans": []} if "spans" in parameters else {}
         elif "container" in parameters:
-            given = {"container": foreign.container}
+            given = {"container": other.container}
             given |= {"name": "a"} if "name" in parameters else {}
             given |= {"source": b""} if "source" in parameters else {}
         else:
@@ -429,9 +429,9 @@ def test_object_of_another_driver_is_refused() -> None:
         with pytest.raises(InvalidOptionError, match="belongs to another driver"):
             getattr(driver, name)(**given)
     with pytest.raises(InvalidOptionError, match="belongs to another driver"):
-        driver.delete_objects([container.object("a"), foreign])
+        driver.delete_objects([container.object("a"), other])
     assert [] == driver.calls
-    assert b"x" == container.object("a").copy(foreign.container, "copy").read()
+    assert b"x" == container.object("a").copy(other.container, "copy").read()
 
 
 # ---------------------------------------------------------------------- attributes
@@ -490,7 +490,7 @@ def test_container_fetches_attributes_on_access() -> None:
     assert container.created is not None
     assert driver.hooks() in ([], ["_head_container"])
     assert container is container.refresh()
-    assert [] == driver.asked("_list_objects")
+    assert [] == driver.requested("_list_objects")
 
 
 def test_attribute_of_a_missing_container_raises() -> None:

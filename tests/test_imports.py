@@ -31,12 +31,12 @@ def test_driver_without_a_network_imports_no_http() -> None:
 def test_importing_the_library_imports_no_submodules() -> None:
     loaded = modules_after("import libstore")
 
-    ours = {name for name in loaded if name.startswith("libstore")}
-    assert {"libstore", "libstore.version"} == ours
+    own = {name for name in loaded if name.startswith("libstore")}
+    assert {"libstore", "libstore.version"} == own
 
 
 def test_values_and_errors_import_only_readonly() -> None:
     loaded = modules_after("import libstore.values, libstore.errors")
 
-    ours = {name.partition("libstore.")[2] for name in loaded if name.startswith("libstore.")}
-    assert {"version", "values", "errors", "readonly"} == ours
+    own = {name.partition("libstore.")[2] for name in loaded if name.startswith("libstore.")}
+    assert {"version", "values", "errors", "readonly"} == own

@@ -67,7 +67,7 @@ def full(full_driver: FaultyDriver) -> Container:
 def _limits(container: Container) -> list[int]:
     driver = container.driver
     assert isinstance(driver, FaultyDriver)
-    return [arguments[3] for arguments in driver.asked("_list_objects")]
+    return [arguments[3] for arguments in driver.requested("_list_objects")]
 
 
 # ---------------------------------------------------------------------- requests

@@ -51,7 +51,7 @@ class Address(MemoryDriver):
         self.now = [1_000_000.0]
         if other is not None:
             self._store, self.now = other._store, other.now
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.waited: list[float] = []
         self.copied: Callable[[], object] = lambda: None
 
@@ -70,7 +70,7 @@ class Address(MemoryDriver):
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        self.asked.append("head")
+        self.requested.append("head")
         info = super()._head_object(container, name, version)
         return info if self.timed else replace(info, last_modified=None)
 
@@ -78,7 +78,7 @@ class Address(MemoryDriver):
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        self.asked.append("delete")
+        self.requested.append("delete")
         super()._delete_object(container, name, conditions, version)
 
     @override
@@ -119,7 +119,7 @@ def two_stores(kind: type[Address] = Address) -> tuple[Address, Address]:
 
 def stored(driver: Any, content: bytes = CONTENT) -> Object:
     obj: Object = driver.upload_object(content, "bucket", "name", metadata={"a": "b"})
-    driver.asked.clear()
+    driver.requested.clear()
     return obj
 
 
@@ -140,7 +140,7 @@ def test_move_onto_itself_at_another_address_deletes_nothing(
     assert moved.driver is there
     assert CONTENT == moved.read() == obj.read()
     assert {"a": "b"} == obj.refresh().metadata
-    assert "delete" not in here.asked
+    assert "delete" not in here.requested
 
 
 @pytest.mark.parametrize("kind", [Address, UniqueETags])
@@ -202,15 +202,15 @@ def test_source_deleted_during_a_move_counts_as_moved() -> None:
     there.copied = lambda: here._store.buckets["bucket"].remove("name")
 
     assert CONTENT == obj.move(bucket(there)).read()
-    assert "delete" not in here.asked
+    assert "delete" not in here.requested
 
 
 def test_move_to_other_names_sends_no_extra_requests() -> None:
     here, there = two_stores()
     stored(here).move(bucket(there), "another name")
 
-    assert ["head", "delete"] == here.asked
-    assert [] == there.asked
+    assert ["head", "delete"] == here.requested
+    assert [] == there.requested
 
 
 # ---------------------------------------------------------------------- directories

@@ -187,11 +187,11 @@ def test_bucket_works_after_fork_and_pickle() -> None:
 
 def test_retry_after_beyond_total_stops_retries(clock: Clock) -> None:
     shared = retrier(clock, total=100.0)
-    asked = RateLimitedError("slow down")
-    asked.retry_after = 60.0
+    requested = RateLimitedError("slow down")
+    requested.retry_after = 60.0
     with shared.budget() as budget:
-        assert budget.retry(asked)
-        assert not budget.retry(asked)
+        assert budget.retry(requested)
+        assert not budget.retry(requested)
     assert clock.slept == [60.0]
 
 

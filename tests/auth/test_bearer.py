@@ -1,4 +1,4 @@
-"""Tokens: asked for once, renewed in time, and once when they are refused."""
+"""Tokens: requested once, renewed in time, and once more when they are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Issuer:
     def __init__(self, life: float = 3600.0) -> None:
         self.now = 1_800_000_000.0
         self.life = life
-        self.asked: list[tuple[str, ...]] = []
+        self.requested: list[tuple[str, ...]] = []
         self.fault: Exception | None = None
         self.before: Callable[[], object] = lambda: None
 
@@ -37,17 +37,17 @@ class Issuer:
 
     def get_token(self, *scopes: str) -> Token:
         self.before()
-        self.asked.append(scopes)
+        self.requested.append(scopes)
         if self.fault is not None:
             raise self.fault
-        return Token(f"token-{len(self.asked)}", int(self.now + self.life))
+        return Token(f"token-{len(self.requested)}", int(self.now + self.life))
 
 
 def test_token_is_requested_once() -> None:
     issuer = Issuer()
     cache = TokenCache(issuer, "scope", issuer.clock)
     assert ["token-1"] * 3 == [cache.get() for _ in range(3)]
-    assert [("scope",)] == issuer.asked
+    assert [("scope",)] == issuer.requested
 
 
 @pytest.mark.parametrize(("life", "early"), [(3600.0, 299.0), (60.0, 5.0)])
@@ -98,7 +98,7 @@ def test_rejected_token_is_replaced_once_for_all_threads() -> None:
     for thread in threads:
         thread.join()
     assert ["Bearer token-2"] * 8 == seen
-    assert len(issuer.asked) == 2
+    assert len(issuer.requested) == 2
 
 
 def test_same_token_again_is_not_a_renewal() -> None:
@@ -115,7 +115,7 @@ def test_forked_process_gets_a_new_lock() -> None:
     """Another thread may hold the lock during the fork."""
     issuer = Issuer()
     cache = TokenCache(issuer, "scope", issuer.clock)
-    issuer.before = cache.after_fork  # as in the child, while the parent asks
+    issuer.before = cache.after_fork  # as in the child, while the parent requests a token
     assert cache.get() == "token-1"
     assert cache.replace("token-1")
 

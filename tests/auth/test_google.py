@@ -1,4 +1,4 @@
-"""Google's V4 signatures, and where tokens come from."""
+"""Google's V4 signatures, and the sources of tokens."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def canonical_of(case: dict[str, Any]) -> tuple[str, str]:
 @pytest.mark.skipif(not SHOWN.exists(), reason="the vectors are not beside the project")
 @pytest.mark.parametrize("case", vectors(), ids=lambda case: case["description"])
 def test_signature_equals_published_vector(case: dict[str, Any]) -> None:
-    ours, theirs = canonical_of(case)
-    assert theirs == ours
+    own, theirs = canonical_of(case)
+    assert theirs == own
 
 
 _names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)
@@ -114,22 +114,22 @@ def test_signed_url_equals_that_of_google_cloud_storage(
     transport = Transport()
     signer = AccountSigner(lambda: made, None, TokenCache(TokenFunction("t"), SCOPE), transport)
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
-    ours = signed_target(
+    own = signed_target(
         signer, method, "storage.googleapis.com", f"/box/{encode_path(name)}", query, headers,
         expires, when,
     )  # fmt: skip
     transport.close()
     parts = urlsplit(theirs)
-    assert f"{parts.path}?{parts.query}" == ours
+    assert f"{parts.path}?{parts.query}" == own
 
 
 def test_hmac_key_signs_urls_and_requests() -> None:
     signer = HMACSigner("KEY", lambda day: signing_key("s", day, "auto", "storage", GOOGLE))
     target = signed_target(signer, "GET", "h", "/b/o", {}, {}, 60, 0)
-    told = dict(parse_qsl(target.partition("?")[2]))
-    assert "KEY/19700101/auto/storage/goog4_request" == told["X-Goog-Credential"]
-    assert "GOOG4-HMAC-SHA256" == told["X-Goog-Algorithm"]
-    assert re.fullmatch("[0-9a-f]{64}", told["X-Goog-Signature"])
+    found = dict(parse_qsl(target.partition("?")[2]))
+    assert "KEY/19700101/auto/storage/goog4_request" == found["X-Goog-Credential"]
+    assert "GOOG4-HMAC-SHA256" == found["X-Goog-Algorithm"]
+    assert re.fullmatch("[0-9a-f]{64}", found["X-Goog-Signature"])
     headers = SigV4(Credentials("KEY", "s"), "auto", "storage", GOOGLE).sign_headers(
         "GET", "h", "/b/o", {"x-goog-content-sha256": "UNSIGNED-PAYLOAD"}, 0
     )
@@ -141,11 +141,11 @@ def test_hmac_key_signs_urls_and_requests() -> None:
 
 
 def test_threads_share_one_token_request() -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
     def token() -> tuple[str, datetime]:
-        asked.append(1)
-        return f"t{len(asked)}", datetime.now(timezone.utc) + timedelta(hours=1)
+        requested.append(1)
+        return f"t{len(requested)}", datetime.now(timezone.utc) + timedelta(hours=1)
 
     cache = TokenCache(TokenFunction(token), SCOPE)
     threads = [threading.Thread(target=cache.get) for _ in range(16)]
@@ -153,9 +153,9 @@ def test_threads_share_one_token_request() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 1 == len(asked)
+    assert 1 == len(requested)
     assert all(cache.replace("t1") for _ in range(16))
-    assert 2 == len(asked)
+    assert 2 == len(requested)
 
 
 def test_fixed_token_cannot_be_renewed() -> None:
@@ -164,10 +164,10 @@ def test_fixed_token_cannot_be_renewed() -> None:
     assert not cache.replace("fixed")
 
 
-@pytest.mark.parametrize("told", [5, None, "line\nfeed", ("t", "soon"), b"t"], ids=ascii)
-def test_invalid_token_is_rejected(told: Any) -> None:
+@pytest.mark.parametrize("found", [5, None, "line\nfeed", ("t", "soon"), b"t"], ids=ascii)
+def test_invalid_token_is_rejected(found: Any) -> None:
     with pytest.raises(AuthenticationError):
-        TokenFunction(lambda: told).get_token()
+        TokenFunction(lambda: found).get_token()
 
 
 class _Duck:
@@ -191,9 +191,9 @@ class _Duck:
 def test_expired_credentials_are_refreshed(transport: Transport) -> None:
     duck = _Duck()
     source = GoogleCredential(lambda: duck, transport)
-    told = source.get_token()
-    assert ("t1", datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp()) == told
-    # To ask once more is to say that the last one is no good.
+    found = source.get_token()
+    assert ("t1", datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp()) == found
+    # A second request means that the last token was refused.
     assert "t2" == source.get_token().token
     duck.fails = RuntimeError("secret-in-a-message")
     with pytest.raises(AuthenticationError) as caught:
@@ -209,11 +209,11 @@ def test_token_expiry_is_in_utc_in_any_time_zone(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        told = GoogleCredential(_Duck, transport).get_token()
+        found = GoogleCredential(_Duck, transport).get_token()
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp() == told.expires_on
+    assert datetime(2030, 1, 1, tzinfo=timezone.utc).timestamp() == found.expires_on
 
 
 def test_valid_credentials_are_not_refreshed(transport: Transport) -> None:

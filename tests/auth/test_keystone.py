@@ -145,8 +145,8 @@ def body(*endpoints: tuple[str, str, str]) -> bytes:
         {"type": "compute", "endpoints": [{"interface": "public", "url": "wrong"}]},
         {"type": "object-store", "endpoints": found},
     ]
-    told = {"expires_at": "1970-01-01T01:00:00.000000Z", "catalog": catalog}
-    return json.dumps({"token": told}).encode()
+    document = {"expires_at": "1970-01-01T01:00:00.000000Z", "catalog": catalog}
+    return json.dumps({"token": document}).encode()
 
 
 TWO = body(("internal", "one", "a"), ("public", "one", "b"), ("public", "two", "c"))

@@ -27,7 +27,7 @@ from libstore.auth.sas import (
 ACCOUNT = "someaccount"
 KEY = base64.b64encode(b"a key that nobody knows, of some length").decode()
 RAW = base64.b64decode(KEY)
-TOLD = {
+KEY_FIELDS = {
     "SignedOid": "11111111-2222-3333-4444-555555555555",
     "SignedTid": "66666666-7777-8888-9999-000000000000",
     "SignedStart": "2026-01-01T00:00:00Z",
@@ -61,21 +61,21 @@ def test_signatures_equal_the_vectors(shared_vectors: Path) -> None:
     cases = [case for case in data["cases"] if case["kind"] in {"blob", "container"}]
     assert len(cases) >= 40
     for case in cases:
-        told = pairs(case["token"])
+        fields = pairs(case["token"])
         grant = Grant(
             data["account"],
             case["container"],
             case.get("blob"),
             case["permission"],
             seconds(case["expiry"]),
-            told["sv"][0],
+            fields["sv"][0],
             seconds(case["start"]),
-            told.get("spr", [""])[0],
-            {header: told[name][0] for name, header in OVERRIDES.items() if name in told},
+            fields.get("spr", [""])[0],
+            {header: fields[name][0] for name, header in OVERRIDES.items() if name in fields},
         )
-        if "sip" in told:
+        if "sip" in fields:
             continue  # a range of addresses, which this library does not offer
-        assert told == pairs(service_sas(grant, base64.b64decode(data["key"]))), case
+        assert fields == pairs(service_sas(grant, base64.b64decode(data["key"]))), case
 
 
 def their_token(grant: Grant, key: Any) -> str:
@@ -130,25 +130,25 @@ def test_signature_of_any_grant_equals_that_of_azure_storage_blob(grant: Grant) 
 def test_user_delegation_signature_equals_that_of_azure_storage_blob(grant: Grant) -> None:
     """Microsoft's client has only the newest version; Azurite needs that of requests."""
     theirs = SimpleNamespace(
-        signed_oid=TOLD["SignedOid"],
-        signed_tid=TOLD["SignedTid"],
-        signed_start=TOLD["SignedStart"],
-        signed_expiry=TOLD["SignedExpiry"],
-        signed_service=TOLD["SignedService"],
-        signed_version=TOLD["SignedVersion"],
+        signed_oid=KEY_FIELDS["SignedOid"],
+        signed_tid=KEY_FIELDS["SignedTid"],
+        signed_start=KEY_FIELDS["SignedStart"],
+        signed_expiry=KEY_FIELDS["SignedExpiry"],
+        signed_service=KEY_FIELDS["SignedService"],
+        signed_version=KEY_FIELDS["SignedVersion"],
         signed_delegated_user_tid=None,
         value=KEY,
     )
-    ours = delegation_sas(grant, delegation_key(TOLD))
-    assert pairs(their_token(grant, theirs)) == pairs(ours)
+    own = delegation_sas(grant, delegation_key(KEY_FIELDS))
+    assert pairs(their_token(grant, theirs)) == pairs(own)
 
 
 def test_older_version_signs_fewer_lines() -> None:
     """Lines of later versions are not signed in an earlier one."""
     signatures = {
-        pairs(delegation_sas(Grant(ACCOUNT, "c", "b", "r", 0.0, version), delegation_key(TOLD)))[
-            "sig"
-        ][0]
+        pairs(
+            delegation_sas(Grant(ACCOUNT, "c", "b", "r", 0.0, version), delegation_key(KEY_FIELDS))
+        )["sig"][0]
         for version in ("2021-12-02", "2025-07-05", "2026-04-06")
     }
     assert len(signatures) == 3
@@ -156,6 +156,6 @@ def test_older_version_signs_fewer_lines() -> None:
 
 def test_incomplete_delegation_key_is_rejected() -> None:
     with pytest.raises(KeyError):
-        delegation_key({**{name: TOLD[name] for name in list(TOLD)[:3]}})
-    assert KEY not in repr(delegation_key(TOLD))
+        delegation_key({**{name: KEY_FIELDS[name] for name in list(KEY_FIELDS)[:3]}})
+    assert KEY not in repr(delegation_key(KEY_FIELDS))
     assert "value" not in repr(DelegationKey("a", "b", "c", "d", "e", "f", RAW))

@@ -38,7 +38,7 @@ def theirs(method: str, target: str, headers: dict[str, str]) -> str:
     return str(http_request.headers["Authorization"])
 
 
-def ours(method: str, target: str, headers: dict[str, str]) -> str:
+def signature_of(method: str, target: str, headers: dict[str, str]) -> str:
     return SHARED.authorization(method, target, headers)
 
 
@@ -96,7 +96,7 @@ def test_signature_of_any_request_equals_that_of_azure_storage_blob(
     if query:
         target += f"?{encode_query(query)}"
     headers = {**own, **standard, "content-length": str(size)}
-    assert theirs(method, target, headers) == ours(method, target, headers)
+    assert theirs(method, target, headers) == signature_of(method, target, headers)
 
 
 def test_signed_request_has_date_and_length() -> None:
@@ -105,7 +105,7 @@ def test_signed_request_has_date_and_length() -> None:
     assert headers["x-ms-date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
     signed = {name: value for name, value in headers.items() if name != "authorization"}
     signed["content-length"] = "5"
-    assert headers["authorization"] == ours("PUT", "/c/b", signed)
+    assert headers["authorization"] == signature_of("PUT", "/c/b", signed)
     assert "content-length" not in headers
 
 

@@ -92,11 +92,11 @@ def test_signatures_equal_recorded_ones_of_botocore(shared_vectors: Path) -> Non
             )
             assert _split(expected["url"]) == _split(f"https://{case['host']}{signed}"), case
         else:
-            told = {name.lower(): value for name, value in expected["headers"].items()}
-            assert sha256(base64.b64decode(case["body_b64"])) == told[PAYLOAD_HEADER]
-            headers[PAYLOAD_HEADER] = told[PAYLOAD_HEADER]
+            given = {name.lower(): value for name, value in expected["headers"].items()}
+            assert sha256(base64.b64decode(case["body_b64"])) == given[PAYLOAD_HEADER]
+            headers[PAYLOAD_HEADER] = given[PAYLOAD_HEADER]
             result = sigv4.sign_headers(case["method"], case["host"], target, headers, now)
-            assert told["authorization"] == result["authorization"], case
+            assert given["authorization"] == result["authorization"], case
 
 
 def _renamed(credentials: dict[str, str]) -> dict[str, str]:
@@ -128,8 +128,10 @@ _NO_SUITE = pytest.param(
 def test_signatures_equal_the_suite_of_aws(case: Path) -> None:
     """Canonical requests and signatures of AWS's suite, in headers and in the query."""
     context = json.loads((case / "context.json").read_text())
-    told = context["credentials"]
-    credentials = Credentials(told["access_key_id"], told["secret_access_key"], told.get("token"))
+    given = context["credentials"]
+    credentials = Credentials(
+        given["access_key_id"], given["secret_access_key"], given.get("token")
+    )
     method, target, headers, body = _parse((case / "request.txt").read_text())
     stamp = context["timestamp"].replace("-", "").replace(":", "")
     now = seconds(stamp)
@@ -230,8 +232,8 @@ def test_signature_of_any_request_equals_that_of_botocore(
     request.context["payload_signing_enabled"] = False
     canonical = signer.canonical_request(request)
     signature = signer.signature(signer.string_to_sign(request, canonical), request)
-    ours = sigv4.sign_headers(method, host, target, {**headers, PAYLOAD_HEADER: UNSIGNED}, now)
-    assert ours["authorization"].endswith(f"Signature={signature}")
+    own = sigv4.sign_headers(method, host, target, {**headers, PAYLOAD_HEADER: UNSIGNED}, now)
+    assert own["authorization"].endswith(f"Signature={signature}")
 
     request = AWSRequest(method, f"https://{host}{target}", headers=dict(headers))
     request.context["timestamp"] = stamp

@@ -22,11 +22,11 @@ def test_signatures_equal_the_vectors(shared_vectors: Path) -> None:
     cases = json.loads((shared_vectors / "generated" / "swift_tempurl.json").read_text())["cases"]
     assert len(cases) > 50
     for case in cases:
-        ours = signature(
+        own = signature(
             case["path"], case["method"], case["key"], case["expires"],
             digest=case["digest"], prefix=case["prefix"], ip_range=case["ip"],
         )  # fmt: skip
-        assert f"_sig={ours}&" in case["url"]
+        assert f"_sig={own}&" in case["url"]
 
 
 @settings(deadline=None)
@@ -46,8 +46,8 @@ def test_signature_of_any_url_equals_that_of_swiftclient(
     theirs = utils.generate_temp_url(
         path, expires, key, method, absolute=True, digest=digest, prefix=prefix
     )
-    ours = signature(path, method, key, expires, digest=digest, prefix=prefix)
-    assert f"temp_url_sig={ours}&" in theirs
+    own = signature(path, method, key, expires, digest=digest, prefix=prefix)
+    assert f"temp_url_sig={own}&" in theirs
 
 
 @settings(deadline=None)

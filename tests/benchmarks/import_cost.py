@@ -3,7 +3,7 @@ Measure what ``import libstore`` costs, in milliseconds of processor time.
 
     python tests/benchmarks/import_cost.py
 
-Each round is a fresh interpreter. Told are the median and the least of the rounds, for the import
+Each round is a fresh interpreter. It prints the median and the least of the rounds, for the import
 alone and for the first use of the local driver.
 """
 

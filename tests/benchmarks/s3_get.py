@@ -3,8 +3,8 @@ What one GET of 1 KiB costs a user of the S3 driver, compared with requests' own
 
     python tests/benchmarks/s3_get.py [--count 2000] [--rounds 9] [--profile]
 
-A child process answers on loopback. All take turns in one run, so that the ratio of their CPU
-times holds on a loaded machine too. The driver signs each request and checks each answer against
+A child process responds on loopback. All take turns in one run, so that the ratio of their CPU
+times holds on a loaded machine too. The driver signs each request and checks each response against
 its MD5; the session does neither.
 """
 
@@ -56,10 +56,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    ours, theirs = multiprocessing.Pipe()
+    own, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(theirs,), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{ours.recv()}"
+    url = f"http://127.0.0.1:{own.recv()}"
     session = requests.Session()
     with S3Driver("AKIDEXAMPLE", "secret", endpoint=url, proxies={}) as driver:
         handle = driver.object("bucket", NAME)

@@ -3,7 +3,7 @@ What one small request costs on our side of the wire, compared with requests' ow
 
     python tests/benchmarks/wire.py [--count 2000] [--rounds 9]
 
-A child process answers each GET on loopback with 1 KiB. Both clients take turns in one run, so
+A child process responds to each GET on loopback with 1 KiB. Both clients take turns in one run, so
 that the ratio of their CPU times holds on a loaded machine too. The signer does what a signer
 does at the least: it makes three headers and a digest for each try.
 """
@@ -30,7 +30,7 @@ from libstore.http.transport import Transport
 from libstore.retry import RetryPolicy
 
 BODY = b"x" * 1024
-ANSWER = (
+RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
     b"Content-Type: application/octet-stream\r\n"
     b'ETag: "' + hashlib.md5(BODY).hexdigest().encode() + b'"\r\n'
@@ -40,7 +40,7 @@ ANSWER = (
 
 
 def serve(pipe: Connection) -> None:
-    """Answer whoever asks, one request at a time."""
+    """Respond to one request at a time."""
     listener = socket.create_server(("127.0.0.1", 0))
     pipe.send(listener.getsockname()[1])
     with selectors.DefaultSelector() as selector:
@@ -52,7 +52,7 @@ def serve(pipe: Connection) -> None:
                 if peer is listener:
                     selector.register(listener.accept()[0], selectors.EVENT_READ)
                 elif peer.recv(65536):
-                    peer.sendall(ANSWER)
+                    peer.sendall(RESPONSE)
                 else:
                     selector.unregister(peer)
                     peer.close()
@@ -97,10 +97,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
-    ours, theirs = multiprocessing.Pipe()
+    own, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(theirs,), daemon=True)
     server.start()
-    url = f"http://127.0.0.1:{ours.recv()}"
+    url = f"http://127.0.0.1:{own.recv()}"
     client = Client(Transport(proxies={}), Signer(), read_error, RetryPolicy())
     session = requests.Session()
 

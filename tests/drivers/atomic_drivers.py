@@ -68,11 +68,11 @@ def _make_swift(url: str, **options: Any) -> StorageDriver:
 def _google() -> Iterator[Model]:
     model = Model()
 
-    def answer(request: Any) -> Any:
+    def respond(request: Any) -> Any:
         with model.lock:
-            return gcs_json.answer(request)
+            return gcs_json.respond(request)
 
-    with serve(model, answer) as served:
+    with serve(model, respond) as served:
         yield served
 
 
@@ -81,7 +81,7 @@ def serving(name: str) -> Iterator[Service]:
     """Run a service with a container ``box``."""
     services: dict[str, tuple[Any, Callable[..., StorageDriver], int]] = {
         "s3": (
-            lambda: atomic_stores.serve(atomic_stores.answer_s3),
+            lambda: atomic_stores.serve(atomic_stores.respond_s3),
             lambda url, **options: _S3("KEY", "SECRET", endpoint=url, **options),
             5 * MiB,
         ),
@@ -95,7 +95,7 @@ def serving(name: str) -> Iterator[Service]:
             5 * MiB,
         ),
         "swift": (
-            lambda: atomic_stores.serve(atomic_stores.answer_swift),
+            lambda: atomic_stores.serve(atomic_stores.respond_swift),
             _make_swift,
             64 * KiB,
         ),

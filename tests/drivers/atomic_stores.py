@@ -26,7 +26,7 @@ Headers: TypeAlias = dict[str, str]
 OLDER = 0.0
 
 
-class Asked(NamedTuple):
+class Sent(NamedTuple):
     """One request; the names of its headers are in lower case."""
 
     method: str
@@ -84,10 +84,10 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content).hexdigest()
 
 
-def _kept_headers(asked: Asked, *beginnings: str) -> Headers:
+def _kept_headers(sent: Sent, *beginnings: str) -> Headers:
     return {
         name: value
-        for name, value in asked.headers.items()
+        for name, value in sent.headers.items()
         if name == "content-type" or name.startswith(beginnings)
     }
 
@@ -95,9 +95,9 @@ def _kept_headers(asked: Asked, *beginnings: str) -> Headers:
 # ---------------------------------------------------------------------- S3
 
 
-def answer_s3(store: Store, asked: Asked) -> Said:
-    """Answer one request as Amazon S3 does."""
-    said = _of_bucket(store, asked) if asked.path.count("/") < 2 else _of_object(store, asked)
+def respond_s3(store: Store, sent: Sent) -> Said:
+    """Respond to one request as Amazon S3 does."""
+    said = _of_bucket(store, sent) if sent.path.count("/") < 2 else _of_object(store, sent)
     return replace(said, headers={"x-amz-request-id": "REQUEST1", **said.headers})
 
 
@@ -111,8 +111,8 @@ def _document(root: str, inside: str = "") -> Said:
     return Said(200, {"Content-Type": "application/xml"}, body)
 
 
-def _of_bucket(store: Store, asked: Asked) -> Said:
-    if "uploads" in asked.query:
+def _of_bucket(store: Store, sent: Sent) -> Said:
+    if "uploads" in sent.query:
         rows = "".join(
             f"<Upload><Key>{path.split('/', 2)[2]}</Key><UploadId>{key}</UploadId></Upload>"
             for key, (path, _, _) in store.uploads.items()
@@ -121,36 +121,36 @@ def _of_bucket(store: Store, asked: Asked) -> Said:
     return Said(200, {"x-amz-bucket-region": "us-east-1"})
 
 
-def _of_object(store: Store, asked: Asked) -> Said:
-    found = store.objects.get(asked.path)
-    if "uploads" in asked.query:
-        return _begin(store, asked)
-    refused = _refusal(asked, found)
+def _of_object(store: Store, sent: Sent) -> Said:
+    found = store.objects.get(sent.path)
+    if "uploads" in sent.query:
+        return _begin(store, sent)
+    refused = _refusal(sent, found)
     if refused is not None:
         return refused
-    if "uploadId" in asked.query:
-        return _of_upload(store, asked)
-    if asked.method == "PUT":
-        return _put(store, asked)
-    if asked.method == "DELETE":
-        store.objects.pop(asked.path, None)
+    if "uploadId" in sent.query:
+        return _of_upload(store, sent)
+    if sent.method == "PUT":
+        return _put(store, sent)
+    if sent.method == "DELETE":
+        store.objects.pop(sent.path, None)
         return Said(204)
     return _error(404, "NoSuchKey") if found is None else Said(200, found.shown, found.content)
 
 
-def _begin(store: Store, asked: Asked) -> Said:
+def _begin(store: Store, sent: Sent) -> Said:
     key = f"upload{next(store.numbers)}"
-    store.uploads[key] = (asked.path, _kept_headers(asked, "x-amz-meta-"), {})
+    store.uploads[key] = (sent.path, _kept_headers(sent, "x-amz-meta-"), {})
     return _document("InitiateMultipartUploadResult", f"<UploadId>{key}</UploadId>")
 
 
-def _refusal(asked: Asked, found: Kept | None) -> Said | None:
+def _refusal(sent: Sent, found: Kept | None) -> Said | None:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-    if asked.method in {"GET", "HEAD"}:
+    if sent.method in {"GET", "HEAD"}:
         return None
-    if asked.headers.get("if-none-match") == "*" and found is not None:
+    if sent.headers.get("if-none-match") == "*" and found is not None:
         return _error(412, "PreconditionFailed")
-    match = asked.headers.get("if-match")
+    match = sent.headers.get("if-match")
     if match is not None and found is None:
         return _error(404, "NoSuchKey")
     if match is not None and found is not None and match != f'"{found.etag}"':
@@ -158,35 +158,35 @@ def _refusal(asked: Asked, found: Kept | None) -> Said | None:
     return None
 
 
-def _put(store: Store, asked: Asked) -> Said:
-    source = asked.headers.get("x-amz-copy-source")
-    headers = _kept_headers(asked, "x-amz-meta-")
+def _put(store: Store, sent: Sent) -> Said:
+    source = sent.headers.get("x-amz-copy-source")
+    headers = _kept_headers(sent, "x-amz-meta-")
     if source is None:
-        kept = store.objects[asked.path] = Kept(asked.body, headers, md5(asked.body))
+        kept = store.objects[sent.path] = Kept(sent.body, headers, md5(sent.body))
         return Said(200, {"ETag": f'"{kept.etag}"'})
     origin = store.objects.get(unquote(source))
     if origin is None:
         return _error(404, "NoSuchKey")
-    if asked.headers.get("x-amz-copy-source-if-match", f'"{origin.etag}"') != f'"{origin.etag}"':
+    if sent.headers.get("x-amz-copy-source-if-match", f'"{origin.etag}"') != f'"{origin.etag}"':
         return _error(412, "PreconditionFailed")
-    if asked.headers.get("x-amz-metadata-directive") != "REPLACE":
+    if sent.headers.get("x-amz-metadata-directive") != "REPLACE":
         headers = origin.headers
-    store.objects[asked.path] = Kept(origin.content, headers, origin.etag)
+    store.objects[sent.path] = Kept(origin.content, headers, origin.etag)
     return _document("CopyObjectResult", f"<ETag>&quot;{origin.etag}&quot;</ETag>")
 
 
-def _of_upload(store: Store, asked: Asked) -> Said:
-    key = asked.query["uploadId"]
+def _of_upload(store: Store, sent: Sent) -> Said:
+    key = sent.query["uploadId"]
     if key not in store.uploads:
         return _error(404, "NoSuchUpload")
     path, headers, parts = store.uploads[key]
-    if asked.method == "PUT":
-        parts[int(asked.query["partNumber"])] = asked.body
-        return Said(200, {"ETag": f'"{md5(asked.body)}"'})
-    if asked.method == "DELETE":
+    if sent.method == "PUT":
+        parts[int(sent.query["partNumber"])] = sent.body
+        return Said(200, {"ETag": f'"{md5(sent.body)}"'})
+    if sent.method == "DELETE":
         del store.uploads[key]
         return Said(204)
-    numbers = [int(number) for number in re.findall(rb"<PartNumber>(\d+)<", asked.body)]
+    numbers = [int(number) for number in re.findall(rb"<PartNumber>(\d+)<", sent.body)]
     joined = b"".join(bytes.fromhex(md5(parts[number])) for number in numbers)
     etag = f"{md5(joined)}-{len(numbers)}"
     store.objects[path] = Kept(b"".join(parts[number] for number in numbers), headers, etag)
@@ -197,34 +197,34 @@ def _of_upload(store: Store, asked: Asked) -> Said:
 # ---------------------------------------------------------------------- Swift
 
 
-def answer_swift(store: Store, asked: Asked) -> Said:
-    """Answer one request as OpenStack Swift does."""
-    said = _of_swift(store, asked)
+def respond_swift(store: Store, sent: Sent) -> Said:
+    """Respond to one request as OpenStack Swift does."""
+    said = _of_swift(store, sent)
     return replace(said, headers={"X-Trans-Id": "tx123", **said.headers})
 
 
-def _of_swift(store: Store, asked: Asked) -> Said:
-    if asked.path == "/info":
+def _of_swift(store: Store, sent: Sent) -> Said:
+    if sent.path == "/info":
         return Said(200, {"Content-Type": "application/json"}, b'{"swift": {}, "slo": {}}')
-    if asked.path.count("/") < 4:
-        return _of_container(store, asked)
-    found = store.objects.get(asked.path)
-    if asked.method == "PUT":
-        return _put_swift(store, asked, found)
+    if sent.path.count("/") < 4:
+        return _of_container(store, sent)
+    found = store.objects.get(sent.path)
+    if sent.method == "PUT":
+        return _put_swift(store, sent, found)
     if found is None:
         return Said(404)
-    if asked.method == "DELETE":
-        del store.objects[asked.path]
+    if sent.method == "DELETE":
+        del store.objects[sent.path]
         return Said(204)
     return Said(200, {**found.shown, "ETag": found.etag}, found.content)
 
 
-def _of_container(store: Store, asked: Asked) -> Said:
-    if asked.method != "GET":
-        return Said(202 if asked.method == "PUT" else 204, {"X-Timestamp": "1.0"})
-    begin = f"{asked.path}/"
+def _of_container(store: Store, sent: Sent) -> Said:
+    if sent.method != "GET":
+        return Said(202 if sent.method == "PUT" else 204, {"X-Timestamp": "1.0"})
+    begin = f"{sent.path}/"
     names = sorted(path.removeprefix(begin) for path in store.objects if path.startswith(begin))
-    after, prefix = asked.query.get("marker", ""), asked.query.get("prefix", "")
+    after, prefix = sent.query.get("marker", ""), sent.query.get("prefix", "")
     rows: list[dict[str, Any]] = [
         {
             "name": name,
@@ -239,24 +239,24 @@ def _of_container(store: Store, asked: Asked) -> Said:
     return Said(200, {"Content-Type": "application/json"}, json.dumps(rows).encode())
 
 
-def _put_swift(store: Store, asked: Asked, found: Kept | None) -> Said:
-    if asked.headers.get("if-none-match") == "*" and found is not None:
+def _put_swift(store: Store, sent: Sent, found: Kept | None) -> Said:
+    if sent.headers.get("if-none-match") == "*" and found is not None:
         return Said(412)
-    content, headers = asked.body, _kept_headers(asked, "x-object-meta-")
+    content, headers = sent.body, _kept_headers(sent, "x-object-meta-")
     etag = md5(content)
-    if "x-copy-from" in asked.headers:
-        account = "/".join(asked.path.split("/")[:3])
-        origin = store.objects.get(account + unquote(asked.headers["x-copy-from"]))
+    if "x-copy-from" in sent.headers:
+        account = "/".join(sent.path.split("/")[:3])
+        origin = store.objects.get(account + unquote(sent.headers["x-copy-from"]))
         if origin is None:
             return Said(404)
         content, etag = origin.content, origin.etag
-    elif asked.query.get("multipart-manifest") == "put":
-        account = "/".join(asked.path.split("/")[:3])
-        entries = json.loads(asked.body)
+    elif sent.query.get("multipart-manifest") == "put":
+        account = "/".join(sent.path.split("/")[:3])
+        entries = json.loads(sent.body)
         content = b"".join(store.objects[account + one["path"]].content for one in entries)
         etag = md5("".join(one["etag"] for one in entries).encode())
         headers["X-Static-Large-Object"] = "True"
-    store.objects[asked.path] = Kept(content, headers, etag)
+    store.objects[sent.path] = Kept(content, headers, etag)
     return Said(201, {"ETag": etag})
 
 
@@ -264,7 +264,7 @@ def _put_swift(store: Store, asked: Asked, found: Kept | None) -> Said:
 
 
 @contextmanager
-def serve(answer: Callable[[Store, Asked], Said]) -> Iterator[Store]:
+def serve(make_response: Callable[[Store, Sent], Said]) -> Iterator[Store]:
     """Serve an empty store on loopback."""
     store = Store()
 
@@ -274,7 +274,7 @@ def serve(answer: Callable[[Store, Asked], Said]) -> Iterator[Store]:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         pairs = dict(parse_qsl(query, keep_blank_values=True))
         with store.lock:
-            said = answer(store, Asked(handler.command, unquote(path), pairs, headers, body))
+            said = make_response(store, Sent(handler.command, unquote(path), pairs, headers, body))
         handler.send_response_only(said.status)
         shown = {"Date": formatdate(usegmt=True), "Content-Length": str(len(said.body))}
         for name, value in {**shown, **said.headers}.items():

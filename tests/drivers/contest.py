@@ -54,7 +54,7 @@ def connect(line: str) -> StorageDriver:
 
 
 def outcome(act: Callable[[], object]) -> str:
-    """Return what came of a conditional request."""
+    """Return the outcome of a conditional request."""
     try:
         act()
     except _CONFLICTS:
@@ -170,7 +170,7 @@ def _give_back(box: Container, held: Object) -> None:
 
 
 def _is_there(box: Container, held: Object) -> bool:
-    """Return whether the lock is still the one of this process; the library's token tells."""
+    """Return whether the lock is still the one of this process; the library's token shows it."""
     try:
         found: Any = box.get_object("cycle")
     except ObjectNotFoundError:

@@ -1,5 +1,5 @@
 """
-Copies an object from one driver to others, and tells what that took. Run as a program.
+Copies an object from one driver to others, and prints what that took. Run as a program.
 
 Its argument is JSON: ``transfer`` has the options of transfers; ``source``, a name, arguments and
 options, makes the one driver; ``targets`` has the same of the others; ``size`` is the object's. It
@@ -57,7 +57,7 @@ class Watch:
 
 
 def main() -> None:
-    """Copy the object, and look at each copy."""
+    """Copy the object, and check each copy."""
     order = json.loads(sys.argv[1])
     transfer = TransferOptions(**order["transfer"])
     watch = Watch()
@@ -71,7 +71,7 @@ def main() -> None:
         began = time.monotonic()
         with watch:
             copy = original.copy(container, "folder/copy").refresh()
-        told = {
+        result = {
             "took": time.monotonic() - began,
             "grown": peak() - before,
             "opened": watch.taken(),
@@ -80,7 +80,7 @@ def main() -> None:
             "metadata": dict(copy.metadata or {}),
             "kept": {name: copy.extra.get(name) for name in KEPT},
         }
-        found.append(told)
+        found.append(result)
         container.delete()
     source.delete()
     print(json.dumps(found))

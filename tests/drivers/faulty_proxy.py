@@ -43,12 +43,12 @@ Judge: TypeAlias = Callable[[Sent], "Fault | None"]
 
 #: The server acts, and its response never arrives.
 LOST = Fault(True)
-#: The connection ends before the server gets the request, which the client cannot tell from that.
+#: The connection ends before the server gets the request, which is the same for the client.
 DROPPED = Fault(False)
 
 
 def status(code: int, *, passed: bool = False, body: str = "", **headers: str) -> Fault:
-    """Return a fault that answers with a status; `passed` lets the server act all the same."""
+    """Return a fault that responds with a status; `passed` lets the server act all the same."""
     lines = [f"HTTP/1.1 {code} Fault", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Fault(passed, "\r\n".join([*lines, "", body]).encode())
@@ -130,7 +130,7 @@ def is_conditional_write(sent: Sent) -> bool:
     if sent.method in {"GET", "HEAD"} or "x-goog-resumable" in sent.headers:
         return False
     if "uploadType=resumable" in sent.target:
-        # The last request of a session is the one that tells the size of the whole.
+        # The last request of a session is the one with the size of the whole.
         return sent.headers.get("content-range", "").rpartition("/")[2].isdigit()
     if "upload_id=" in sent.target:
         return sent.headers.get("content-range", "").rpartition("/")[2].isdigit()

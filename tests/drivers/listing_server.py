@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
-from scripted import Play, Seen, Server, answer, length_of, read_head
+from scripted import Play, Seen, Server, length_of, read_head, respond
 from typing_extensions import override
 
 DATE = "2026-11-30T12:00:00.000000"
@@ -20,8 +20,8 @@ Row: TypeAlias = "tuple[str, bool]"
 
 
 @dataclass
-class Ask:
-    """What a page is asked for with."""
+class Sent:
+    """The parameters of a request for a page."""
 
     prefix: str
     delimiter: str
@@ -36,7 +36,7 @@ class Sheet:
     A page.
 
     Attributes:
-        token: What the service says that the next page is asked for with.
+        token: The continuation token of the next page.
     """
 
     rows: list[Row]
@@ -49,27 +49,27 @@ class ListingServer(Server):
 
     Attributes:
         names: The names of the objects.
-        sizes: The sizes of the pages that are sent, whatever was asked for.
-        sheet: Returns the page for a request, in place of what the names come to.
+        sizes: The sizes of the pages that are sent, whatever was requested.
+        sheet: Returns the page for a request, in place of the page of the names.
     """
 
     def __init__(self, label: str, names: list[str], *sizes: int) -> None:
         self.label = label
         self.names = set(names)
         self.sizes: Iterator[int] = itertools.cycle(sizes or (10**9,))
-        self.sheet: Callable[[Ask], Sheet] = self.page
+        self.sheet: Callable[[Sent], Sheet] = self.page
         super().__init__()
 
-    def page(self, ask: Ask) -> Sheet:
+    def page(self, sent: Sent) -> Sheet:
         """Return the page behind a name, which is the token."""
-        size = min(next(self.sizes), ask.limit)
+        size = min(next(self.sizes), sent.limit)
         rows: list[Row] = []
         for name in sorted(self.names):
-            if not name.startswith(ask.prefix):
+            if not name.startswith(sent.prefix):
                 continue
-            end = name.find(ask.delimiter, len(ask.prefix)) if ask.delimiter else -1
-            row = (name, False) if end < 0 else (name[: end + len(ask.delimiter)], True)
-            if row[0] <= ask.token or row in rows[-1:]:
+            end = name.find(sent.delimiter, len(sent.prefix)) if sent.delimiter else -1
+            row = (name, False) if end < 0 else (name[: end + len(sent.delimiter)], True)
+            if row[0] <= sent.token or row in rows[-1:]:
                 continue
             if len(rows) == size:
                 return Sheet(rows, rows[-1][0])
@@ -98,8 +98,8 @@ class ListingServer(Server):
         path, _, text = seen.target.partition("?")
         query = dict(parse_qsl(text, keep_blank_values=True))
         if method == "GET" and path == "/info":
-            told = {"container_listing_limit": 10_000, "account_listing_limit": 10_000}
-            return answer(json.dumps({"swift": told, "bulk_delete": {}}).encode())
+            document = {"container_listing_limit": 10_000, "account_listing_limit": 10_000}
+            return respond(json.dumps({"swift": document, "bulk_delete": {}}).encode())
         if method == "GET":
             return getattr(self, f"_{self.label.replace('-', '_')}")(query)  # type: ignore[no-any-return]
         if method == "POST" and "bulk-delete" in query:
@@ -114,7 +114,7 @@ class ListingServer(Server):
 
     def _s3(self, query: dict[str, str]) -> Play:
         token = query.get("continuation-token", query.get("start-after", ""))
-        sheet = self.sheet(_ask(query, token, "max-keys"))
+        sheet = self.sheet(_sent(query, token, "max-keys"))
         rows = "".join(
             f"<CommonPrefixes><Prefix>{quote(name)}</Prefix></CommonPrefixes>" if is_prefix else
             f"<Contents><Key>{quote(name)}</Key><Size>1</Size><ETag>x</ETag>"
@@ -133,7 +133,7 @@ class ListingServer(Server):
     _gcs_hmac = _s3
 
     def _azure(self, query: dict[str, str]) -> Play:
-        sheet = self.sheet(_ask(query, query.get("marker", ""), "maxresults"))
+        sheet = self.sheet(_sent(query, query.get("marker", ""), "maxresults"))
         rows = "".join(
             f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>" if is_prefix else
             f"<Blob><Name>{escape(name)}</Name><Properties><Content-Length>1</Content-Length>"
@@ -145,8 +145,8 @@ class ListingServer(Server):
                     "</EnumerationResults>")  # fmt: skip
 
     def _gcs(self, query: dict[str, str]) -> Play:
-        sheet = self.sheet(_ask(query, query.get("pageToken", ""), "maxResults"))
-        told: dict[str, object] = {
+        sheet = self.sheet(_sent(query, query.get("pageToken", ""), "maxResults"))
+        document: dict[str, object] = {
             "items": [
                 {"name": name, "size": "1", "generation": "5"} for name, is_prefix in sheet.rows
                 if not is_prefix
@@ -154,27 +154,27 @@ class ListingServer(Server):
             "prefixes": [name for name, is_prefix in sheet.rows if is_prefix],
         }  # fmt: skip
         if sheet.token is not None:
-            told["nextPageToken"] = sheet.token
-        return _said(json.dumps(told).encode(), content_type="application/json")
+            document["nextPageToken"] = sheet.token
+        return _said(json.dumps(document).encode(), content_type="application/json")
 
     def _swift(self, query: dict[str, str]) -> Play:
-        sheet = self.sheet(_ask(query, query.get("marker", ""), "limit"))
-        told = [
+        sheet = self.sheet(_sent(query, query.get("marker", ""), "limit"))
+        document = [
             {"subdir": name}
             if is_prefix
             else {"name": name, "bytes": 1, "hash": "x", "count": 1, "last_modified": DATE}
             for name, is_prefix in sheet.rows
         ]
-        return _said(json.dumps(told).encode())
+        return _said(json.dumps(document).encode())
 
     # ------------------------------------------------------------------ deletions
 
     def _bulk(self, lines: list[str]) -> Play:
         for line in lines:
             self.names.discard(unquote(line).split("/", 2)[2])
-        told = {"Number Deleted": len(lines), "Number Not Found": 0, "Errors": [],
+        document = {"Number Deleted": len(lines), "Number Not Found": 0, "Errors": [],
                 "Response Status": "200 OK"}  # fmt: skip
-        return _said(json.dumps(told).encode())
+        return _said(json.dumps(document).encode())
 
     def _objects(self, body: str) -> Play:
         for piece in body.split("<Key>")[1:]:
@@ -189,15 +189,15 @@ class ListingServer(Server):
         return _said(b"", 204)
 
 
-def _ask(query: dict[str, str], token: str, limit: str) -> Ask:
-    return Ask(
+def _sent(query: dict[str, str], token: str, limit: str) -> Sent:
+    return Sent(
         query.get("prefix", ""), query.get("delimiter", ""), token,
         int(query.get(limit, 10_000)), query,
     )  # fmt: skip
 
 
 def _said(body: bytes, status: int = 200, **headers: str) -> Play:
-    return answer(
+    return respond(
         body, status, x_trans_id="tx1", x_amz_request_id="R1", x_ms_request_id="R1",
         x_guploader_uploadid="R1", **headers,
     )  # fmt: skip

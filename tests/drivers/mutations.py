@@ -21,7 +21,7 @@ HTTP = "Sat, 31 Jan 2026 23:59:59 GMT"
 #: Stands for the server's own address.
 HERE = "http://here"
 
-Told: TypeAlias = tuple[int, dict[str, str], bytes]
+Reply: TypeAlias = tuple[int, dict[str, str], bytes]
 
 # ---------------------------------------------------------------------- proper responses
 
@@ -57,7 +57,7 @@ _S3 = {
 }
 
 
-def _s3(method: str, path: str, query: str) -> Told:
+def _s3(method: str, path: str, query: str) -> Reply:
     head = {"x-amz-request-id": "R1", "content-type": "application/xml", "date": HTTP,
             "x-amz-bucket-region": "us-east-1"}  # fmt: skip
     names = [pair.partition("=")[0] for pair in query.split("&")]
@@ -75,15 +75,15 @@ def _s3(method: str, path: str, query: str) -> Told:
     })  # fmt: skip
 
 
-def _object(method: str, head: dict[str, str]) -> Told:
-    told = {**head, "etag": f'"{MD5}"', "last-modified": HTTP, "content-type": "text/plain",
+def _object(method: str, head: dict[str, str]) -> Reply:
+    fields = {**head, "etag": f'"{MD5}"', "last-modified": HTTP, "content-type": "text/plain",
             "accept-ranges": "bytes"}  # fmt: skip
     if method in {"GET", "HEAD"}:
-        return 200, {**told, "content-length": str(len(CONTENT))}, CONTENT
-    return (204 if method == "DELETE" else 200), told, b""
+        return 200, {**fields, "content-length": str(len(CONTENT))}, CONTENT
+    return (204 if method == "DELETE" else 200), fields, b""
 
 
-def _azure(method: str, path: str, query: str) -> Told:
+def _azure(method: str, path: str, query: str) -> Reply:
     head = {"x-ms-request-id": "R1", "content-type": "application/xml", "date": HTTP,
             "etag": '"0x1"', "last-modified": HTTP, "x-ms-version": "2021-12-02"}  # fmt: skip
     if "comp=userdelegationkey" in query:
@@ -114,12 +114,12 @@ def _azure(method: str, path: str, query: str) -> Told:
         return 200, head, _xml("EnumerationResults", "<Containers><Container><Name>bucket</Name>"
                                f"<Properties><Last-Modified>{HTTP}</Last-Modified></Properties>"
                                "</Container></Containers><NextMarker/>")  # fmt: skip
-    status, told, body_ = _object(method, {
+    status, fields, body_ = _object(method, {
         **head, "content-md5": MD5_64, "x-ms-blob-type": "BlockBlob", "x-ms-meta-key": "value",
         "x-ms-creation-time": HTTP, "x-ms-copy-status": "success", "x-ms-copy-id": "i",
         "x-ms-blob-public-access": "blob", "x-ms-request-server-encrypted": "true",
     })  # fmt: skip
-    return {"PUT": 201, "DELETE": 202}.get(method, status), told, body_
+    return {"PUT": 201, "DELETE": 202}.get(method, status), fields, body_
 
 
 _FOUND = {
@@ -138,7 +138,7 @@ _BATCH = (
 )
 
 
-def _gcs(method: str, path: str, query: str) -> Told:
+def _gcs(method: str, path: str, query: str) -> Reply:
     head = {"x-guploader-uploadid": "R1", "content-type": "application/json; charset=UTF-8",
             "date": HTTP}  # fmt: skip
     if path.startswith("/batch"):
@@ -152,34 +152,39 @@ def _gcs(method: str, path: str, query: str) -> Told:
             **head, "x-goog-hash": f"md5={MD5_64}", "x-goog-generation": "5",
             "x-goog-stored-content-length": str(len(CONTENT)), "x-goog-metageneration": "1",
         })  # fmt: skip
-    told: object = _FOUND
+    document: object = _FOUND
     if path.endswith("/o") and method == "GET":
-        told = {"items": [{**_FOUND, "name": name} for name in "abc"], "prefixes": ["p/"]}
+        document = {"items": [{**_FOUND, "name": name} for name in "abc"], "prefixes": ["p/"]}
     elif path.endswith("/b") and method == "GET":
         bucket = {"name": "bucket", "timeCreated": ISO, "location": "EU", "labels": {"a": "b"}}
-        told = {"items": [bucket]}
+        document = {"items": [bucket]}
     elif "/rewriteTo/" in path or "/copyTo/" in path:
-        told = _REWRITTEN
+        document = _REWRITTEN
     elif path.endswith("/iam"):
-        told = {"bindings": [{"role": "r", "members": ["m"]}], "etag": "e"}
+        document = {"bindings": [{"role": "r", "members": ["m"]}], "etag": "e"}
     deleted = method == "DELETE"
-    return (204, head, b"") if deleted else (200, head, json.dumps(told).encode())
+    return (204, head, b"") if deleted else (200, head, json.dumps(document).encode())
 
 
-def _swift(method: str, path: str, query: str) -> Told:
+def _swift(method: str, path: str, query: str) -> Reply:
     head = {"x-trans-id": "R1", "x-openstack-request-id": "R1", "date": HTTP,
             "x-timestamp": "1800000000.12345", "content-type": "application/json"}  # fmt: skip
     if path == "/info":
-        told = {
+        document = {
             "swift": {"container_listing_limit": 100, "max_file_size": 5_000_000_000},
             "slo": {"max_manifest_segments": 100},
             "tempurl": {"methods": ["GET"], "allowed_digests": ["sha256"]},
             "bulk_delete": {"max_deletes_per_request": 9},
         }
-        return 200, head, json.dumps(told).encode()
+        return 200, head, json.dumps(document).encode()
     if "bulk-delete" in query:
-        told = {"Number Deleted": 2, "Number Not Found": 1, "Errors": [], "Response Status": "200"}
-        return 200, head, json.dumps(told).encode()
+        document = {
+            "Number Deleted": 2,
+            "Number Not Found": 1,
+            "Errors": [],
+            "Response Status": "200",
+        }
+        return 200, head, json.dumps(document).encode()
     depth = path.rstrip("/").count("/")
     if method == "GET" and depth == 2:
         rows = [] if "marker" in query else [{"name": "bucket", "count": 1, "bytes": 2}]
@@ -192,27 +197,27 @@ def _swift(method: str, path: str, query: str) -> Told:
     if "multipart-manifest=get" in query:
         rows = [{"name": "/s/a", "hash": MD5, "bytes": 5, "content_type": "text/plain"}]
         return 200, {**head, "x-static-large-object": "True"}, json.dumps(rows).encode()
-    status, told_, body = _object(method, {
+    status, fields, body = _object(method, {
         **head, "x-delete-at": "1900000000", "x-object-meta-key": "value",
         "x-container-object-count": "3", "x-container-bytes-used": "5",
         "x-container-meta-temp-url-key": "key", "x-account-meta-temp-url-key": "key",
     })  # fmt: skip
     if method == "HEAD" and depth < 4:
-        told_["content-length"] = "0"
-    return {"PUT": 201, "POST": 202}.get(method, status), told_, body
+        fields["content-length"] = "0"
+    return {"PUT": 201, "POST": 202}.get(method, status), fields, body
 
 
-def _swift_v3(method: str, path: str, query: str) -> Told:
+def _swift_v3(method: str, path: str, query: str) -> Reply:
     if path != "/v3/auth/tokens":
         return _swift(method, path, query)
     endpoint = {"interface": "public", "region": "r", "region_id": "r", "url": f"{HERE}/v1/AUTH_a"}
-    told = {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": ISO,
+    document = {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": ISO,
             "catalog": [{"type": "object-store", "endpoints": [endpoint]}]}  # fmt: skip
     head = {"x-subject-token": "a-token-of-the-caller", "content-type": "application/json"}
-    return 201, head, json.dumps({"token": told}).encode()
+    return 201, head, json.dumps({"token": document}).encode()
 
 
-def _swift_v1(method: str, path: str, query: str) -> Told:
+def _swift_v1(method: str, path: str, query: str) -> Reply:
     if path != "/auth/v1.0":
         return _swift(method, path, query)
     head = {"x-auth-token": "a-token-of-the-caller", "x-auth-token-expires": "3600",
@@ -220,15 +225,15 @@ def _swift_v1(method: str, path: str, query: str) -> Told:
     return 200, head, b""
 
 
-def _gcs_account(method: str, path: str, query: str) -> Told:
+def _gcs_account(method: str, path: str, query: str) -> Reply:
     head = {"content-type": "application/json", "date": HTTP}
     if path == "/token":
-        told = {
+        document = {
             "access_token": "a-token-of-the-caller",
             "expires_in": 3600,
             "token_type": "Bearer",
         }
-        return 200, head, json.dumps(told).encode()
+        return 200, head, json.dumps(document).encode()
     return _gcs(method, path, query)
 
 
@@ -271,9 +276,9 @@ _STATUSES = (200, 201, 202, 204, 206, 301, 304, 307, 308, 400, 401, 403, 404, 40
              413, 416, 429, 499, 500, 501, 503, 507, 599, 999)  # fmt: skip
 
 
-def mutated(told: Told, chance: random.Random) -> bytes:
+def mutated(reply: Reply, chance: random.Random) -> bytes:
     """Return a response, changed in one to three places, as it goes over the wire."""
-    status, headers, body = told
+    status, headers, body = reply
     headers = dict(headers)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         kind = chance.random()
@@ -330,10 +335,10 @@ def _wire(status: int, headers: dict[str, str], body: bytes) -> bytes:
 
 class Mutant(Server):
     """
-    Answers like a service, now and then with a response that was hurt.
+    Responds like a service, now and then with a response that was hurt.
 
     Attributes:
-        chance: What decides; the same seed gives the same answers to the same requests.
+        chance: What decides; the same seed gives the same responses to the same requests.
         hurt: How many of the responses of each test are proper before one is not.
     """
 
@@ -360,11 +365,15 @@ class Mutant(Server):
         self._note(head, body, number)
         method, target, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ", 2)
         path, _, query = target.partition("?")
-        told = self.route(method, path, query)
+        reply = self.route(method, path, query)
         with self._lock:
             proper = self.hurt > 0 or self.chance.random() < 0.2
             self.hurt -= 1
-            data = _wire(told[0], dict(told[1]), told[2]) if proper else mutated(told, self.chance)
+            data = (
+                _wire(reply[0], dict(reply[1]), reply[2])
+                if proper
+                else mutated(reply, self.chance)
+            )
             data = data.replace(HERE.encode(), self.url.encode())
             self.sent.append(data)
         if method == "HEAD":

@@ -34,7 +34,7 @@ class Fault:
         cut: How many bytes of the body are sent before the connection ends.
         reset: Whether it ends with a reset.
         flip: The position in the object of a byte of which a bit is changed.
-        whole: Whether the range that is asked for is ignored.
+        whole: Whether the range that is requested is ignored.
         after: Called when the response was sent.
     """
 
@@ -79,7 +79,7 @@ class ObjectServer(Listener):
         super().__init__()
         self.label = label
         self.content = content
-        self.told: bytes | None = None
+        self.described: bytes | None = None
         self.version = 1
         self.faults: deque[Fault] = deque()
         self.default = Fault()
@@ -124,12 +124,12 @@ class ObjectServer(Listener):
             self.seen.append(seen)
             if self._is_read(seen.line) and self.faults:
                 fault = self.faults.popleft()
-        return self._answer(peer, seen, fault)
+        return self._respond(peer, seen, fault)
 
     def _is_read(self, line: str) -> bool:
         return line.startswith("GET ") and (self.label != "gcs" or "alt=media" in line)
 
-    def _answer(self, peer: socket.socket, seen: Seen, fault: Fault) -> bool:
+    def _respond(self, peer: socket.socket, seen: Seen, fault: Fault) -> bool:
         if fault.play is not None:
             peer.sendall(fault.play.data)
             return self._end(peer, fault.play.then)
@@ -162,20 +162,20 @@ class ObjectServer(Listener):
         self, seen: Seen, fault: Fault, content: bytes, version: int
     ) -> tuple[int, list[str], bytes, int]:
         """Return status, headers, body, and where in the object the body begins."""
-        told = content if self.told is None else self.told
+        described = content if self.described is None else self.described
         method = seen.line.partition(" ")[0]
         if method == "GET" and not self._is_read(seen.line):
-            body = json.dumps(self._resource(told, version)).encode()
+            body = json.dumps(self._resource(described, version)).encode()
             lines = ["x-guploader-uploadid: R1", "content-type: application/json"]
             return 200, [*lines, f"content-length: {len(body)}"], body, 0
         pin = _PIN.search(seen.head.decode("latin-1"))
-        if pin and pin[1] != self.etag(told, version):
-            return 412, [*self._names(told, version), "content-length: 0"], b"", 0
+        if pin and pin[1] != self.etag(described, version):
+            return 412, [*self._names(described, version), "content-length: 0"], b"", 0
         wanted = None if fault.whole else _RANGE.search(seen.head.decode("latin-1"))
         size = len(content)
-        lines = self._names(told, version)
+        lines = self._names(described, version)
         if wanted is None or method == "HEAD":
-            lines += self._digests(told, ranged=False)
+            lines += self._digests(described, ranged=False)
             if method == "GET":
                 lines = self.lines.change(lines)
             return (
@@ -186,7 +186,7 @@ class ObjectServer(Listener):
             )
         start = int(wanted[1])
         stop = min(size, int(wanted[2] or size) + 1)
-        lines += self._digests(told, ranged=True)
+        lines += self._digests(described, ranged=True)
         lines = [line for line in lines if line.partition(":")[0] not in self.lines.without]
         lines = [*self.lines.change(lines), f"content-range: bytes {start}-{stop - 1}/{size}"]
         return 206, [*lines, f"content-length: {stop - start}"], content[start:stop], start
@@ -214,7 +214,7 @@ class ObjectServer(Listener):
         ]  # fmt: skip
 
     def _digests(self, content: bytes, *, ranged: bool) -> list[str]:
-        """Return the headers that say what the content comes to, but for an ETag."""
+        """Return the headers that say the digests of the content, without an ETag."""
         md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
         if self.label == "azure":
             return [f"{'x-ms-blob-content-md5' if ranged else 'content-md5'}: {md5}"]

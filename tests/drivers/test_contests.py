@@ -52,7 +52,7 @@ class Arena:
     executor: Executor
 
     def run(self, act: Callable[..., list[str]], rounds: int, *more: str) -> list[list[str]]:
-        """Return what came of it for each of them."""
+        """Return the outcome for each of them."""
         with tempfile.TemporaryDirectory() as folder:
             running = [
                 self.executor.submit(act, self.line, self.box.name, folder, rounds, *more)
@@ -183,11 +183,11 @@ def check_lease(arena: Arena, rounds: int) -> None:
 
 def check_counter(arena: Arena, rounds: int) -> None:
     arena.box.upload_object(b"", "counter")
-    told = [line.split() for lines in arena.run(contest.count, rounds) for line in lines]
+    rows = [line.split() for lines in arena.run(contest.count, rounds) for line in lines]
     counted = Counter(arena.box.read_object("counter").decode().split())
-    for end, mark in told:
+    for end, mark in rows:
         assert counted[mark] in {WON: {1}, LOST: {0}, FAILED: {0}, UNKNOWN: {0, 1}}[end], end
-    assert any(end == WON for end, _ in told)
+    assert any(end == WON for end, _ in rows)
 
 
 def check_cycle(arena: Arena, rounds: int, inside: Path) -> None:

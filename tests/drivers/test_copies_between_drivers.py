@@ -28,7 +28,7 @@ SIZE = int(os.environ.get("LIBSTORE_LARGE", "100")) * MIB
 PART, CONCURRENCY = 5 * MIB, 4
 SLACK = 40 * MIB
 
-# What is in memory at the end takes the size of the objects; it comes last, when that is known.
+# What is in memory at the end takes the size of the objects; it is last, when that is known.
 TARGETS = ("local", "s3", "azure", "gcs", "swift", "swift-s3", "memory")
 
 pytestmark = [
@@ -39,13 +39,13 @@ pytestmark = [
     ),
 ]
 
-#: Copies from one driver to all others, once, and tells of each copy.
+#: Copies from one driver to all others, once, and reports each copy.
 Copies: TypeAlias = Callable[[str], Mapping[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
-    """Return what copies from one driver to all others, and remembers what came of it."""
+    """Return what copies from one driver to all others, and keeps the results."""
     scratch = tmp_path_factory.mktemp("scratch")
 
     @cache
@@ -67,8 +67,8 @@ def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             "targets": [way(name) for name in targets],
             "size": SIZE,
         }  # fmt: skip
-        told = run(order, scratch) if order["source"] else []
-        return dict(zip(targets, told, strict=False))
+        results = run(order, scratch) if order["source"] else []
+        return dict(zip(targets, results, strict=False))
 
     return copy
 
@@ -93,10 +93,10 @@ def test_a_copy_is_whole_and_takes_no_more_than_its_parts(
     copies: Copies, source: str, target: str
 ) -> None:
     """The bytes, what is kept with them, the memory that they took, and no file on their way."""
-    told = copies(source)
-    if target not in told:
+    results = copies(source)
+    if target not in results:
         pytest.skip("one of the two servers is not there")
-    found = told[target]
+    found = results[target]
 
     assert found["same"]
     assert (TYPE, METADATA, KEPT) == (found["type"], found["metadata"], found["kept"])

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import InvalidOptionError, Object, RetryPolicy, StorageDriver, get_driver
 from libstore.drivers.memory import MemoryDriver
@@ -248,7 +248,7 @@ def test_threads_that_unpickle_at_once_share_a_driver() -> None:
 
 def test_unpickled_handles_use_one_connection() -> None:
     server = Server()
-    server.default = answer(b"content", ETag='"e"')
+    server.default = respond(b"content", ETag='"e"')
     try:
         made = get_driver("s3")("AKID", SECRET, endpoint=server.url, pickle_secret=True)
         objects = [unpickled(made.object("bucket", str(n))) for n in range(100)]

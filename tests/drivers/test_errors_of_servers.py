@@ -24,7 +24,7 @@ from libstore import (
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("all_drivers")]
 
 ONCE = RetryPolicy(1)
-#: Those whose servers look who asks: fake-gcs-server does not.
+#: Those whose servers check credentials: fake-gcs-server does not.
 GUARDED = ("s3", "azure", "swift", "swift-s3")
 REMOTE = (*GUARDED, "gcs")
 
@@ -111,7 +111,7 @@ def test_wrong_clock_is_corrected_or_reported(way: Way, name: str) -> None:
 def test_server_of_another_service_is_reported(
     request: pytest.FixtureRequest, way: Way, other: str
 ) -> None:
-    """No object is missing there: it is the wrong place to look."""
+    """No object is missing there: the endpoint is wrong."""
     with replace(way, options=misled(way, ALL_DRIVERS[other](request))).driver(
         retry=ONCE
     ) as driver:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from drivers.gcs.support import made as made_gcs
 from faulty import FaultyDriver, breaking, fail, small_parts
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     Container,
@@ -60,13 +60,13 @@ def _swift(request: pytest.FixtureRequest) -> Iterator[StorageDriver]:
 
 
 def _gcs(request: pytest.FixtureRequest) -> Iterator[StorageDriver]:
-    with serve(Model(), gcs_json.answer) as model, made_gcs(model, parallel_uploads=True) as made:
+    with serve(Model(), gcs_json.respond) as model, made_gcs(model, parallel_uploads=True) as made:
         yield made
 
 
 def _hmac(request: pytest.FixtureRequest) -> Iterator[StorageDriver]:
     with (
-        serve(Model(), gcs_json.answer) as model,
+        serve(Model(), gcs_json.respond) as model,
         made_gcs(model, token=None, key=KEY, secret=SECRET) as made,
     ):
         yield made
@@ -195,7 +195,7 @@ NOW = datetime.now(timezone.utc).replace(microsecond=0)
 
 def document(root: str, inside: str, status: int = 200) -> Play:
     date = format_datetime(NOW, usegmt=True)
-    return answer(f"<{root}>{inside}</{root}>".encode(), status, Date=date)
+    return respond(f"<{root}>{inside}</{root}>".encode(), status, Date=date)
 
 
 def listed(*uploads: tuple[str, str, float]) -> Play:
@@ -213,12 +213,12 @@ ONE_PART = document(
     "ListPartsResult", "<Part><PartNumber>1</PartNumber><Size>5</Size><ETag>e</ETag></Part>"
 )
 BROKEN = document("Error", "<Code>InternalError</Code>", 500)
-GONE = answer(b"", 204)
+GONE = respond(b"", 204)
 
 
 @pytest.fixture
 def played_s3(server: Server) -> Iterator[StorageDriver]:
-    server.default = answer(b"", 500)
+    server.default = respond(b"", 500)
     with get_driver("seaweedfs")("KEY", "SECRET", endpoint=server.url) as driver:
         driver.retry = RetryPolicy(1)
         yield driver
@@ -292,5 +292,5 @@ def test_note_names_the_upload_on_an_error_of_the_caller() -> None:
     with pytest.raises(ValueError, match="the source fails") as caught:
         driver.upload_object(breaking(bytes(50_000), ValueError("the source fails")), "c", "name")
     (upload,) = driver.list_uploads("c")
-    if sys.version_info >= (3, 11):  # before, a log tells
+    if sys.version_info >= (3, 11):  # before, as a log message says
         assert upload.id in caught.value.__notes__[0]

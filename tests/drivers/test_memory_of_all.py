@@ -83,10 +83,10 @@ def test_large_objects_are_held_in_pieces(
         check=False, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert 0 == done.returncode, done.stderr
-    told = json.loads(done.stdout)
-    print({key: told[key] // MIB for key in ("up", "down", "stream")})
-    assert [SIZE, SIZE] == told["sizes"]
-    assert all(KNOWN[name] <= set(checksums) for checksums in told["checksums"])
-    assert told["up"] <= (CONCURRENCY + 1) * PART + SLACK
-    assert told["down"] <= CONCURRENCY * PART + SLACK
-    assert told["stream"] <= max(told["up"], told["down"])
+    result = json.loads(done.stdout)
+    print({key: result[key] // MIB for key in ("up", "down", "stream")})
+    assert [SIZE, SIZE] == result["sizes"]
+    assert all(KNOWN[name] <= set(checksums) for checksums in result["checksums"])
+    assert result["up"] <= (CONCURRENCY + 1) * PART + SLACK
+    assert result["down"] <= CONCURRENCY * PART + SLACK
+    assert result["stream"] <= max(result["up"], result["down"])

@@ -107,15 +107,15 @@ BAD: tuple[object, ...] = (
 
 def test_wrong_types_raise_errors_of_the_library(make: Maker) -> None:
     driver = make()
-    told = ""
+    text = ""
     for name in inspect.signature(type(driver)).parameters:
         for value in BAD:
             try:
                 make(**{name: value}).close()
             except StorageError as error:
-                told += str(error)
-    assert "must be" in told
-    assert SECRET not in told
+                text += str(error)
+    assert "must be" in text
+    assert SECRET not in text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from drivers.all_drivers import ALL_DRIVERS, Way
 from drivers.network_drivers import DRIVERS
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import Object, ObjectChangedError, ServiceError, StorageDriver, get_driver
 from libstore.rest.driver import RestDriver
@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
 def test_a_move_onto_itself_by_another_driver_deletes_nothing(server: Server, label: str) -> None:
     """The copy would be the object itself, and its ETag may be what it was before."""
     body = b'{"name": "name", "bucket": "bucket", "size": "45"}' if label == "gcs" else CONTENT
-    server.default = answer(
+    server.default = respond(
         body, ETag='"e"', Content_Type="application/json", X_Trans_Id="t", X_Timestamp="1"
     )
     with DRIVERS[label](server.url) as here, DRIVERS[label](server.url) as there:

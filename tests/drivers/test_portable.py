@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from drivers.all_drivers import ALL_DRIVERS, Way
 
-from servers.gcs_json import answer
+from servers.gcs_json import respond
 from servers.gcs_model import KEY, SECRET, Model, serve
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("all_drivers")]
@@ -46,7 +46,7 @@ def run(*command: str) -> str:
 
 def test_a_program_runs_with_an_hmac_key_of_google(program: str, printed: str) -> None:
     """No server that others wrote takes such keys; this one follows Google's documentation."""
-    with serve(Model(), answer) as model:
+    with serve(Model(), respond) as model:
         way = Way("gcs", (KEY, SECRET), {"endpoint": model.url, "project": "project"})
         other = _LINE.sub(lambda found: f"driver = {way.line}", program)
 
@@ -75,11 +75,11 @@ def test_the_quickstart_runs_on_every_driver(
     (tmp_path / "notes.txt").write_text("first\nlast\n", "utf-8")
     (tmp_path / "deep/large.bin").write_bytes(bytes(range(256)) * 5_000)
 
-    told = run(
+    output = run(
         str(project / "docs/examples/quickstart.py"),
         str(tmp_path),
         *ALL_DRIVERS[name](request).words,
     )
 
-    assert "Verified 2 downloads" in told
-    assert "Deleted" in told
+    assert "Verified 2 downloads" in output
+    assert "Deleted" in output

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 import pytest
-from scripted import Play, Server, answer, length_of, read_head
+from scripted import Play, Server, length_of, read_head, respond
 from typing_extensions import override
 
 from libstore import RetryPolicy, StorageDriver, StorageError, TransferOptions, get_driver
@@ -147,14 +147,14 @@ def shown_in(text: str, more: tuple[str, ...] = ()) -> list[str]:
 
 def variables(error: BaseException) -> Iterator[str]:
     """Yield the variables of all frames but those of tests, of an error and all before it."""
-    told: list[traceback.TracebackException | None] = [
+    traces: list[traceback.TracebackException | None] = [
         traceback.TracebackException.from_exception(error, capture_locals=True)
     ]
-    while told:
-        one = told.pop()
+    while traces:
+        one = traces.pop()
         if one is None:
             continue
-        told += [one.__cause__, one.__context__]
+        traces += [one.__cause__, one.__context__]
         yield "".join(one.format_exception_only())
         for frame in one.stack:
             if not frame.filename.startswith(TESTS):
@@ -163,7 +163,7 @@ def variables(error: BaseException) -> Iterator[str]:
 
 
 def check(error: BaseException, more: tuple[str, ...] = ()) -> None:
-    """Look at all that can be made of an error; those of results have no frames."""
+    """Check every text that can be made of an error; those of results have no frames."""
     assert isinstance(error, StorageError), repr(error)
     texts = [str(error), repr(error), repr(vars(error)), repr(pickle.dumps(error))]
     for text in (*texts, *("".join(traceback.format_exception(error)).splitlines())):
@@ -199,22 +199,22 @@ OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
 }  # fmt: skip
 
 
-#: What may be told in the place of a proper response, and what becomes of the connection.
+#: What may be sent in place of a valid response, and what becomes of the connection.
 FAULTS: Mapping[str, Play] = {
     "closed": Play(then="close"),
     "reset": Play(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n12", "reset"),
     "bad head": Play(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nx: y\0\r\n\r\n", "close"),
     "bad chunk": Play(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "close"),
-    "empty": answer(b"", 200, "close"),
-    "garbage": answer(b"{]<", 200, "close", X_Trans_Id="1", ETag="a", x_ms_request_id="1"),
-    "unauthorized": answer(b"no", 401, "close", X_Trans_Id="1", x_ms_request_id="1"),
-    "denied": answer(b"no", 403, "close", X_Trans_Id="1", x_ms_request_id="1"),
-    "failed": answer(b"", 500, "close"),
+    "empty": respond(b"", 200, "close"),
+    "garbage": respond(b"{]<", 200, "close", X_Trans_Id="1", ETag="a", x_ms_request_id="1"),
+    "unauthorized": respond(b"no", 401, "close", X_Trans_Id="1", x_ms_request_id="1"),
+    "denied": respond(b"no", 403, "close", X_Trans_Id="1", x_ms_request_id="1"),
+    "failed": respond(b"", 500, "close"),
 }
 
 
 class Echo(Server):
-    """Answers with what it was sent, in the words of all services."""
+    """Repeats what it was sent, in the error format of each service."""
 
     status = 400
 
@@ -228,17 +228,19 @@ class Echo(Server):
         text = (head + body).decode("latin-1")
         values = [line.partition(": ")[2] for line in head.decode("latin-1").split("\r\n")[1:-2]]
         secrets = [value for value in values if len(value) > 20]
-        peer.sendall(self._told(text, " ".join(secrets)))
+        peer.sendall(self._rendered(text, " ".join(secrets)))
         return False
 
-    def _told(self, text: str, short: str) -> bytes:
+    def _rendered(self, text: str, short: str) -> bytes:
         if self.status % 3 == 0:
-            told: str = json.dumps({"error": {"message": text, "errors": [{"reason": short}]}})
+            document: str = json.dumps({"error": {"message": text, "errors": [{"reason": short}]}})
             kind = "application/json"
         else:
-            told = f"<Error><Code>{escape(short)}</Code><Message>{escape(text)}</Message></Error>"
+            document = (
+                f"<Error><Code>{escape(short)}</Code><Message>{escape(text)}</Message></Error>"
+            )
             kind = "application/xml"
-        body = told.encode()
+        body = document.encode()
         names = ("x-amz-request-id", "x-ms-request-id", "x-trans-id", "x-guploader-uploadid",
                  "x-ms-error-code", "etag")  # fmt: skip
         lines = [f"HTTP/1.1 {self.status} {short}", f"Content-Length: {len(body)}",
@@ -267,7 +269,7 @@ def made(label: str, url: str, **more: Any) -> Iterator[StorageDriver]:
 
 
 def map_concurrently(driver: StorageDriver, seen: Callable[[], tuple[str, ...]] = tuple) -> int:
-    """Run all operations; return how many failed, after a look at their errors."""
+    """Run all operations; return how many failed, after a check of their errors."""
     failed = 0
     for operation in OPERATIONS.values():
         try:
@@ -303,9 +305,9 @@ def test_no_fault_behind_a_login_shows_a_secret(
         "endpoints": [{"interface": "public", "region": "r", "url": f"{server.url}/v1/AUTH_a"}],
     }]}}  # fmt: skip
     login = {
-        "swift-v1": answer(b"", X_Auth_Token=TOKEN, X_Storage_Url=f"{server.url}/v1/AUTH_a"),
-        "swift-v3": answer(json.dumps(catalog).encode(), 201, X_Subject_Token=TOKEN),
-        "gcs-account": answer(token.encode(), Content_Type="application/json"),
+        "swift-v1": respond(b"", X_Auth_Token=TOKEN, X_Storage_Url=f"{server.url}/v1/AUTH_a"),
+        "swift-v3": respond(json.dumps(catalog).encode(), 201, X_Subject_Token=TOKEN),
+        "gcs-account": respond(token.encode(), Content_Type="application/json"),
     }[label]
     server.default = FAULTS[fault]
     for name, operation in OPERATIONS.items():
@@ -458,7 +460,7 @@ def test_the_environment_is_not_shown(
 @pytest.mark.parametrize("label", ["s3", "azure-key", "gcs-token", "gcs-hmac"])
 @pytest.mark.parametrize("key", [KEY, bytearray(KEY), KEY[:31], memoryview(KEY)])
 def test_a_key_of_one_upload_is_not_shown(label: str, key: Any, server: Server) -> None:
-    server.default = answer(b"no", 403, x_ms_request_id="1")
+    server.default = respond(b"no", 403, x_ms_request_id="1")
     with made(label, server.url) as driver:
         extra = {"customer_key": key}
         container = driver.object("bucket", "name").container

@@ -1,4 +1,4 @@
-"""What `supports` tells depends on how a driver was made."""
+"""What `supports` returns depends on how a driver was made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import NotSupportedError, StorageDriver, get_driver
 
@@ -107,16 +107,16 @@ def test_other_features_are_supported_without_a_signing_key(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("headers", "expected"),
     [
         ({"X_Account_Meta_Temp_URL_Key": "key"}, True),
         ({"X_Account_Meta_Temp_URL_Key_2": "key"}, True),
         ({"X_Account_Object_Count": "0"}, False),
     ],
 )
-def test_swift_requests_the_key_of_the_account(told: dict[str, str], expected: bool) -> None:
+def test_swift_requests_the_key_of_the_account(headers: dict[str, str], expected: bool) -> None:
     server = Server()
-    server.default = answer(b"", status=204, X_Trans_Id="t", X_Timestamp="1", **told)
+    server.default = respond(b"", status=204, X_Trans_Id="t", X_Timestamp="1", **headers)
     try:
         with get_driver("swift")(token="token", storage_url=f"{server.url}/v1/AUTH_a") as driver:
             assert expected is driver.supports("sign_url")

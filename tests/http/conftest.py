@@ -54,7 +54,7 @@ def serve() -> Iterator[Serve]:
     for server in servers:
         server.close()
     for server in servers:
-        assert [] == [step.data[:80] for step in server.steps], "these were not asked for"
+        assert [] == [step.data[:80] for step in server.steps], "these were not requested"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def connect(time: Time) -> Iterator[Connect]:
 def get(connect: Connect) -> Get:
     """Return a function that gets one target from a server and returns the open response."""
 
-    def ask(
+    def fetch(
         server: Server,
         target: str = "/x",
         method: str = "GET",
@@ -103,7 +103,7 @@ def get(connect: Connect) -> Get:
             Request(method, server.url, target, **fields)
         )
 
-    return ask
+    return fetch
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ class Play:
 Step: TypeAlias = "Play | Callable[[list[Seen]], Play]"
 
 
-def answer(
+def respond(
     body: bytes = b"",
     status: int = 200,
     then: str = "keep",
@@ -81,10 +81,10 @@ def answer(
 
 def with_token(play: Play, token: str = "") -> Step:
     """
-    Have the head of an answer show a token of a conditional write.
+    Add a token to the head of a response of a conditional write.
 
     Args:
-        token: By default the one of the last request that had one, so that the write is ours.
+        token: By default the one of the last request that had one, so that the write is confirmed.
     """
 
     def step(seen: list[Seen]) -> Play:
@@ -156,7 +156,7 @@ class Server(Listener):
     ) -> None:
         super().__init__(tls)
         self.steps: deque[Step] = deque(steps)
-        self.default = default or answer(b"ok")
+        self.default = default or respond(b"ok")
         self.seen: list[Seen] = []
         self.connections = self.open = self.most = 0
         self.released = threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted import Connect, Play, Serve, Server, Time, answer
+from scripted import Connect, Play, Serve, Server, Time, respond
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.headers import http_date
@@ -36,7 +36,7 @@ def put(server: Server, **fields: Any) -> Request:
 
 
 def test_each_attempt_is_signed_again(serve: Serve, connect: Connect, time: Time) -> None:
-    server = serve(Play(b"", "reset"), answer(b"Busy", 503), answer(b"Oops", 500))
+    server = serve(Play(b"", "reset"), respond(b"Busy", 503), respond(b"Oops", 500))
     client = connect(Signer())
     assert client.request(put(server)).status == 200
     assert [dict(seen.headers)["x-signature"] for seen in server.seen] == ["1", "2", "3", "4"]
@@ -45,7 +45,7 @@ def test_each_attempt_is_signed_again(serve: Serve, connect: Connect, time: Time
 
 
 def test_number_of_attempts_is_limited(serve: Serve, connect: Connect, time: Time) -> None:
-    server = serve(default=answer(b"Oops", 500))
+    server = serve(default=respond(b"Oops", 500))
     client = connect(retry=RetryPolicy(attempts=4))
     with pytest.raises(ServiceError, match="refused") as raised:
         client.request(put(server))
@@ -55,7 +55,7 @@ def test_number_of_attempts_is_limited(serve: Serve, connect: Connect, time: Tim
 
 
 def test_total_time_is_limited(serve: Serve, connect: Connect, time: Time) -> None:
-    server = serve(default=answer(b"Busy", 503, Retry_After="40"))
+    server = serve(default=respond(b"Busy", 503, Retry_After="40"))
     with pytest.raises(ServiceError):
         connect(retry=RetryPolicy(attempts=50, total=100.0)).request(put(server))
     assert sum(time.slept) <= 100.0
@@ -66,7 +66,7 @@ def test_delays_are_random_and_grow(
     serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
-    server = serve(*[answer(b"Oops", 500)] * 4)
+    server = serve(*[respond(b"Oops", 500)] * 4)
     connect(retry=RetryPolicy(attempts=5, base=0.1, cap=0.5)).request(put(server))
     assert time.slept == pytest.approx([0.1, 0.2, 0.4, 0.5])
 
@@ -75,7 +75,7 @@ def test_delay_after_throttling_is_longer(
     serve: Serve, connect: Connect, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
-    server = serve(answer(b"Busy", 503), answer(b"Busy", 429))
+    server = serve(respond(b"Busy", 503), respond(b"Busy", 429))
     connect().request(put(server))
     assert time.slept == pytest.approx([1.0, 2.0])
 
@@ -95,7 +95,7 @@ def test_delay_after_throttling_is_longer(
 def test_retry_after_header_is_respected(
     serve: Serve, connect: Connect, time: Time, headers: dict[str, str], wait: float | None
 ) -> None:
-    connect().request(put(serve(answer(b"Busy", 503, **headers))))
+    connect().request(put(serve(respond(b"Busy", 503, **headers))))
     if wait is None:
         assert time.slept[0] <= 1.0
     else:
@@ -105,7 +105,7 @@ def test_retry_after_header_is_respected(
 def test_delay_beyond_the_total_time_raises_at_once(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
-    server = serve(answer(b"Busy", 503), default=answer(b"Busy", 503, Retry_After="3600"))
+    server = serve(respond(b"Busy", 503), default=respond(b"Busy", 503, Retry_After="3600"))
     with pytest.raises(ServiceError) as raised:
         connect(retry=RetryPolicy(total=180.0)).request(put(server))
     assert (len(server.seen), len(time.slept)) == (2, 1)
@@ -113,7 +113,7 @@ def test_delay_beyond_the_total_time_raises_at_once(
 
 
 def test_permanent_error_is_not_retried(serve: Serve, connect: Connect, time: Time) -> None:
-    server = serve(answer(b"NoSuchKey here", 404))
+    server = serve(respond(b"NoSuchKey here", 404))
     with pytest.raises(ServiceError) as raised:
         connect().request(put(server))
     assert (raised.value.code, len(server.seen), time.slept) == ("NoSuchKey", 1, [])
@@ -154,7 +154,7 @@ def test_refused_connection_is_always_retried(
 def test_non_idempotent_request_is_retried_only_after_throttling(
     serve: Serve, connect: Connect, status: int, tries: int
 ) -> None:
-    server = serve(answer(b"Oops", status))
+    server = serve(respond(b"Oops", status))
     client = connect()
     if tries == 2:
         client.request(put(server, idempotent=False))
@@ -168,7 +168,7 @@ def test_non_idempotent_request_is_retried_only_after_throttling(
 def test_credentials_are_renewed_once(
     serve: Serve, connect: Connect, time: Time, renewals: list[bool]
 ) -> None:
-    server = serve(default=answer(b"Expired token", 401))
+    server = serve(default=respond(b"Expired token", 401))
     with pytest.raises(ServiceError):
         connect(Signer(renewals)).request(put(server, idempotent=False))
     assert len(server.seen) == (2 if renewals[0] else 1)
@@ -176,7 +176,7 @@ def test_credentials_are_renewed_once(
 
 
 def test_request_succeeds_with_renewed_credentials(serve: Serve, connect: Connect) -> None:
-    server = serve(answer(b"Expired token", 403))
+    server = serve(respond(b"Expired token", 403))
     assert connect(Signer()).request(put(server)).status == 200
 
 
@@ -184,7 +184,7 @@ def test_clock_skew_is_corrected_for_all_requests(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
     ahead = time.now + 86_400
-    server = serve(answer(b"Skewed", 403, Date=http_date(ahead)))
+    server = serve(respond(b"Skewed", 403, Date=http_date(ahead)))
     signer = Signer()
     client = connect(signer)
     client.request(put(server, idempotent=False))
@@ -195,7 +195,7 @@ def test_clock_skew_is_corrected_for_all_requests(
 
 
 def test_correct_clock_does_not_cause_a_retry(serve: Serve, connect: Connect, time: Time) -> None:
-    server = serve(default=answer(b"Skewed", 403, Date=http_date(time.now + 3)))
+    server = serve(default=respond(b"Skewed", 403, Date=http_date(time.now + 3)))
     with pytest.raises(ServiceError):
         connect().request(put(server))
     assert len(server.seen) == 1
@@ -204,7 +204,7 @@ def test_correct_clock_does_not_cause_a_retry(serve: Serve, connect: Connect, ti
 def test_clock_skew_is_corrected_once_per_request(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
-    days = [answer(b"Skewed", 403, Date=http_date(time.now + day * 86_400)) for day in (1, 2, 3)]
+    days = [respond(b"Skewed", 403, Date=http_date(time.now + day * 86_400)) for day in (1, 2, 3)]
     server = serve(*days[:2], default=days[2])
     with pytest.raises(ServiceError):
         connect().request(put(server))
@@ -215,7 +215,7 @@ def test_request_under_way_uses_the_skew_found_by_another_thread(
     serve: Serve, connect: Connect, time: Time
 ) -> None:
     # Its signature is from before the correction, so the correction is news to it.
-    server = serve(answer(b"Skewed", 403, Date=http_date(time.now + 86_400)))
+    server = serve(respond(b"Skewed", 403, Date=http_date(time.now + 86_400)))
     client = connect()
 
     class Late(Signer):
@@ -234,9 +234,11 @@ def test_error_body_is_read_up_to_a_limit(serve: Serve, connect: Connect) -> Non
         lengths.append(len(body))
         return Fault(ServiceError("x"))
 
-    half = answer(b"x" * 200, 404, then="close")
+    half = respond(b"x" * 200, 404, then="close")
     half.data = half.data[:-100]
-    server = serve(answer(b"x" * 1_000_000, 404), half, Play(b"HTTP/1.1 404 N\r\n\r\nxy", "close"))
+    server = serve(
+        respond(b"x" * 1_000_000, 404), half, Play(b"HTTP/1.1 404 N\r\n\r\nxy", "close")
+    )
     client = connect(read_error=read)
     for _ in range(3):
         with pytest.raises(ServiceError):
@@ -247,7 +249,7 @@ def test_error_body_is_read_up_to_a_limit(serve: Serve, connect: Connect) -> Non
 def test_stale_connection_costs_no_attempt(serve: Serve, connect: Connect, time: Time) -> None:
     client = connect(retry=RetryPolicy(attempts=1))
     # The service reads the second request on the connection, and only then closes it.
-    server = serve(answer(b"1"), NOTHING, answer(b"2"))
+    server = serve(respond(b"1"), NOTHING, respond(b"2"))
     assert client.request(put(server)).read(9) == b"1"
     assert client.request(put(server)).read(9) == b"2"
     assert (len(server.seen), time.slept) == (3, [])
@@ -270,7 +272,7 @@ def test_non_idempotent_request_is_not_repeated_after_a_stale_connection(
     serve: Serve, connect: Connect
 ) -> None:
     client = connect()
-    server = serve(answer(b"1"), NOTHING)
+    server = serve(respond(b"1"), NOTHING)
     client.request(put(server)).read(9)
     with pytest.raises(TransportError):
         client.request(put(server, idempotent=False))
@@ -287,7 +289,7 @@ def test_failure_of_new_connection_is_not_stale(serve: Serve, connect: Connect) 
 def test_log_of_retry_has_no_query(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = serve(answer(b"Oops", 500))
+    server = serve(respond(b"Oops", 500))
     with caplog.at_level("DEBUG"):
         connect().request(
             Request("GET", server.url, "/x?X-Amz-Signature=abc", operation="GetObject")

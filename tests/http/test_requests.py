@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from scripted import Connect, Get, Play, Serve, answer
+from scripted import Connect, Get, Play, Serve, respond
 
 from libstore.errors import IntegrityError, InvalidOptionError, ServiceError, TransportError
 from libstore.http.encoding import encode_path
@@ -158,7 +158,7 @@ def test_body_arrives_completely(
 def test_retry_sends_the_body_from_its_beginning(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, secure: bool
 ) -> None:
-    server = serve(Play(b"", "reset"), answer(b"x", 500), tls=tls if secure else None)
+    server = serve(Play(b"", "reset"), respond(b"x", 500), tls=tls if secure else None)
     content = BufferPayload([memoryview(BIG)])
     connect(verify=bundle).request(Request("PUT", server.url, "/x", content=content))
     assert [seen.body == BIG for seen in server.seen] == [True] * 3
@@ -193,12 +193,12 @@ def test_exception_of_the_content_is_raised(serve: Serve, connect: Connect) -> N
 def test_early_response_is_read(
     serve: Serve, connect: Connect, tls: ssl.SSLContext, bundle: str, then: str, secure: bool
 ) -> None:
-    early = answer(b"TooLarge", 413, then, early=True)
+    early = respond(b"TooLarge", 413, then, early=True)
     server = serve(early, tls=tls if secure else None)
     client = connect(verify=bundle, retry=RetryPolicy(attempts=1), read_timeout=1.0)
     with pytest.raises((ServiceError, TransportError)) as raised:
         client.request(Request("PUT", server.url, "/x", content=BufferPayload([memoryview(BIG)])))
-    if then == "stall":  # the other one may lose its answer to the reset that follows it
+    if then == "stall":  # the other one may lose its response to the reset that follows it
         assert raised.value.status == 413
         assert raised.value.code == "TooLarge"
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
@@ -207,7 +207,7 @@ def test_early_response_is_read(
 
 def test_interim_response_does_not_stop_the_body(serve: Serve, connect: Connect) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
-    server = serve(Play(interim, early=True, after=answer(b"done").data))
+    server = serve(Play(interim, early=True, after=respond(b"done").data))
     client = connect()
     response = client.request(Request("PUT", server.url, "/x", content=BIG))
     assert response.read(9) == b"done"

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-from scripted import Connect, Get, Play, Serve, answer, chunked
+from scripted import Connect, Get, Play, Serve, chunked, respond
 
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.connection import Channel
@@ -30,7 +30,7 @@ def read_all(response: Response, step: int = 1 << 20) -> bytes:
 
 
 def test_small_body_is_read(serve: Serve, get: Get) -> None:
-    response = get(serve(answer(b"hello", ETag='"e"', X_Odd="a: b")))
+    response = get(serve(respond(b"hello", ETag='"e"', X_Odd="a: b")))
     assert (response.status, response.size) == (200, 5)
     assert (response.headers["etag"], response.headers["x-odd"]) == ('"e"', "a: b")
     assert response.read(5) == b"hello"
@@ -41,13 +41,13 @@ def test_small_body_is_read(serve: Serve, get: Get) -> None:
 @pytest.mark.parametrize("step", [1 << 20, 65_536, 1_000])
 @pytest.mark.parametrize(
     "play",
-    [answer(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])],
+    [respond(BIG), chunked(BIG), chunked(*[BIG[i : i + 999] for i in range(0, len(BIG), 999)])],
 )
 def test_large_body_is_read_in_pieces(serve: Serve, get: Get, play: Play, step: int) -> None:
     assert read_all(get(serve(play)), step) == BIG
 
 
-@pytest.mark.parametrize("play", [answer(BIG), chunked(BIG[:7], BIG[7:])])
+@pytest.mark.parametrize("play", [respond(BIG), chunked(BIG[:7], BIG[7:])])
 def test_large_body_is_read_at_once(serve: Serve, connect: Connect, get: Get, play: Play) -> None:
     server, client = serve(play), connect()
     assert get(server, client=client).read(len(BIG)) == BIG
@@ -55,7 +55,7 @@ def test_large_body_is_read_at_once(serve: Serve, connect: Connect, get: Get, pl
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("play", [answer(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
+@pytest.mark.parametrize("play", [respond(BIG), chunked(BIG), Play(OK + b"\r\n" + BIG, "close")])
 def test_body_above_the_limit_is_rejected(serve: Serve, get: Get, play: Play) -> None:
     response = get(serve(play))
     with pytest.raises(ServiceError, match="more than 1000 bytes"):
@@ -102,7 +102,7 @@ def test_response_to_head_has_length_but_no_body(serve: Serve, connect: Connect,
 
 
 def test_interim_responses_are_skipped(serve: Serve, get: Get) -> None:
-    play = answer(b"real")
+    play = respond(b"real")
     play.data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + play.data
     assert get(serve(play)).read(9) == b"real"
 
@@ -198,12 +198,12 @@ def test_different_values_of_single_header_are_an_error(
 
 @pytest.mark.parametrize("etag", ['"a,b"', '"a, b"', 'W/"a"', "abc", '""'])
 def test_etag_with_comma_is_kept(serve: Serve, get: Get, etag: str) -> None:
-    response = get(serve(answer(b"", ETag=etag)))
+    response = get(serve(respond(b"", ETag=etag)))
     assert etag == response.headers["etag"]
 
 
 def test_weak_and_strong_form_of_etag_are_equal(serve: Serve, get: Get) -> None:
-    response = get(serve(answer(b"", ETag='W/"a", "a", a')))
+    response = get(serve(respond(b"", ETag='W/"a", "a", a')))
     assert 'W/"a"' == response.headers["etag"]
 
 
@@ -224,7 +224,7 @@ def test_error_response_with_conflicting_headers_is_reported(serve: Serve, get: 
 @pytest.mark.parametrize("then", ["close", "reset"])
 @pytest.mark.parametrize("sent", [0, 10, 300_000])
 def test_truncated_body_is_a_transport_error(serve: Serve, get: Get, sent: int, then: str) -> None:
-    play = answer(BIG, then=then)
+    play = respond(BIG, then=then)
     play.data = play.data[: len(play.data) - len(BIG) + sent]
     response = get(serve(play))
     with pytest.raises(TransportError, match="is incomplete"):
@@ -268,7 +268,7 @@ def test_stalled_body_times_out(serve: Serve, get: Get, connect: Connect) -> Non
     client = connect(retry=RetryPolicy(attempts=1), read_timeout=0.1)
     with pytest.raises(TransportTimeoutError, match="sent no more of"):
         get(serve(Play(b"HTTP/1.1 20", "stall")), client=client)
-    play = answer(BIG, then="stall")
+    play = respond(BIG, then="stall")
     play.data = play.data[:5000]
     response = get(serve(play), client=client)
     with pytest.raises(TransportTimeoutError, match=r"after \d+ of 1048576 bytes"):
@@ -278,9 +278,9 @@ def test_stalled_body_times_out(serve: Serve, get: Get, connect: Connect) -> Non
 def test_surplus_bytes_are_not_taken_for_the_next_response(
     serve: Serve, connect: Connect, get: Get
 ) -> None:
-    extra = answer(b"right")
+    extra = respond(b"right")
     extra.data += b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
-    server, client = serve(extra, answer(b"again")), connect()
+    server, client = serve(extra, respond(b"again")), connect()
     assert get(server, client=client).read(9) == b"right"
     assert get(server, client=client).read(9) == b"again"
     assert server.connections == 2
@@ -290,14 +290,14 @@ def test_surplus_bytes_are_not_taken_for_the_next_response(
 def test_close_keeps_connection_only_if_little_of_the_body_is_left(
     serve: Serve, connect: Connect, get: Get, size: int, connections: int
 ) -> None:
-    server, client = serve(answer(BIG[:size])), connect()
+    server, client = serve(respond(BIG[:size])), connect()
     get(server, client=client).close()
     get(server, client=client).close()
     assert server.connections == connections
 
 
 def test_reading_a_closed_response_is_an_error(serve: Serve, get: Get) -> None:
-    response = get(serve(answer(BIG)))
+    response = get(serve(respond(BIG)))
     response.close()
     response.close()
     with pytest.raises(TransportError, match="was closed"):
@@ -309,7 +309,7 @@ def test_reading_a_closed_response_is_an_error(serve: Serve, get: Get) -> None:
 def test_garbage_collected_response_releases_its_connection(
     serve: Serve, connect: Connect, get: Get
 ) -> None:
-    server, client = serve(default=answer(BIG)), connect(pool_size=1)
+    server, client = serve(default=respond(BIG)), connect(pool_size=1)
     for _ in range(3):
         get(server, client=client)
 
@@ -495,7 +495,7 @@ def test_peer_that_closed_before_the_request_leaves_it_untouched(
     pair: tuple[Channel, socket.socket],
 ) -> None:
     channel, there = pair
-    there.sendall(answer(b"bye", 503).data)
+    there.sendall(respond(b"bye", 503).data)
     there.close()
     assert not channel.send(b"PUT / HTTP/1.1\r\n\r\n", None)
     assert channel.untouched
@@ -507,7 +507,7 @@ def test_response_of_a_peer_that_closed_is_received(pair: tuple[Channel, socket.
 
     def blocks() -> Iterator[memoryview]:
         yield memoryview(bytes(100_000))
-        there.sendall(answer(b"bye", 503).data)
+        there.sendall(respond(b"bye", 503).data)
         there.close()
         yield memoryview(bytes(100_000))
 
@@ -517,12 +517,12 @@ def test_response_of_a_peer_that_closed_is_received(pair: tuple[Channel, socket.
 
 
 def test_early_response_stops_sending(pair: tuple[Channel, socket.socket]) -> None:
-    # It answers when the first bytes are there, and reads no more; nor does it close.
+    # It responds when the first bytes are there, and reads no more; nor does it close.
     channel, there = pair
 
     def speak() -> None:
         there.recv(10)
-        there.sendall(answer(b"no", 413).data)
+        there.sendall(respond(b"no", 413).data)
 
     speaker = threading.Thread(target=speak)
     speaker.start()
@@ -549,7 +549,7 @@ def test_line_across_the_end_of_the_buffer_is_read(pair: tuple[Channel, socket.s
 def test_head_across_the_end_of_the_buffer_is_read(pair: tuple[Channel, socket.socket]) -> None:
     channel, there = pair
     interim = b"HTTP/1.1 103 Early\r\nlink: " + b"x" * 30_000 + b"\r\n\r\n"
-    data = interim * 5 + answer(b"real").data
+    data = interim * 5 + respond(b"real").data
     sender = threading.Thread(target=there.sendall, args=(data,))
     sender.start()
     assert channel.receive_head().size == 4
@@ -577,10 +577,10 @@ class Blocks:
 
 
 def test_connection_is_released_once(serve: Serve, connect: Connect, get: Get) -> None:
-    server, client = serve(default=answer(BIG)), connect(pool_size=2)
+    server, client = serve(default=respond(BIG)), connect(pool_size=2)
     first = get(server, client=client)
     pool, connection, lease = first._pool, first._connection, first._lease
-    # As when an interrupt comes just as an answer is made: both it and its maker give back.
+    # As when an interrupt arrives just as a response is made: both it and its maker give back.
     pool.give_back(connection, lease, keep=False)
     again = get(server, client=client)
     assert again._connection is connection

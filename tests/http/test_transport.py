@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted import Connect, Get, OpenTunnel, Play, Serve, Tunnel, answer
+from scripted import Connect, Get, OpenTunnel, Play, Serve, Tunnel, respond
 from urllib3.exceptions import InsecureRequestWarning
 
 from libstore.errors import (
@@ -247,9 +247,9 @@ def test_client_certificate_is_sent(
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
-    ours = authority.issue_cert("joe.test")
+    own = authority.issue_cert("joe.test")
     path = tmp_path / "joe.pem"
-    ours.private_key_and_cert_chain_pem.write_to_path(str(path))
+    own.private_key_and_cert_chain_pem.write_to_path(str(path))
     server = serve(tls=context)
     client = connect(verify=bundle, cert=str(path))
     assert client.request(Request("GET", server.url, "/")).read(9) == b"ok"
@@ -283,7 +283,7 @@ def test_connect_timeout_is_reported(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
         waiting = []
-        for _ in range(4):  # fill the queue, so that the next one gets no answer
+        for _ in range(4):  # fill the queue, so that the next one gets no response
             filler = socket.socket()
             filler.setblocking(False)
             filler.connect_ex(address)
@@ -298,7 +298,7 @@ def test_connect_timeout_is_reported(connect: Connect) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_is_not_followed(serve: Serve, connect: Connect, status: int) -> None:
     other = serve()
-    server = serve(answer(b"Moved", status, Location=f"{other.url}/x"))
+    server = serve(respond(b"Moved", status, Location=f"{other.url}/x"))
     with pytest.raises(ServiceError) as raised:
         connect().request(Request("GET", server.url, "/x", {"authorization": "secret"}))
     assert raised.value.status == status
@@ -320,7 +320,7 @@ def test_netrc_is_not_read(
 
 
 def test_cookies_are_not_kept(serve: Serve, connect: Connect) -> None:
-    server = serve(answer(b"", Set_Cookie="a=b"))
+    server = serve(respond(b"", Set_Cookie="a=b"))
     client = connect()
     for _ in range(2):
         client.request(Request("GET", server.url, "/")).close()
@@ -328,7 +328,7 @@ def test_cookies_are_not_kept(serve: Serve, connect: Connect) -> None:
 
 
 def test_threads_use_at_most_pool_size_connections(serve: Serve, connect: Connect) -> None:
-    server = serve(default=answer(b"x" * 3000))
+    server = serve(default=respond(b"x" * 3000))
     client = connect(pool_size=16)
 
     def work(number: int) -> None:
@@ -360,7 +360,7 @@ def test_unread_streams_do_not_block_the_pool_forever(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("libstore.http.pool._STUCK", 0.05)
-    server = serve(default=answer(b"x" * 1_000_000))
+    server = serve(default=respond(b"x" * 1_000_000))
     client = connect(pool_size=1)
     held = [client.request(Request("GET", server.url, "/")) for _ in range(3)]
     assert [len(each.read(1_000_000)) for each in held] == [1_000_000] * 3
@@ -372,7 +372,7 @@ def test_idle_connections_are_closed_together_after_one_failed(
     serve: Serve, connect: Connect
 ) -> None:
     """A NAT or a firewall that dropped one idle connection has dropped all of them."""
-    server = serve(default=answer(b"x" * 200_000))
+    server = serve(default=respond(b"x" * 200_000))
     client = connect(read_timeout=0.2)
     under_way = [client.request(Request("GET", server.url, "/")) for _ in range(3)]
     assert [len(each.read(200_000)) for each in under_way] == [200_000] * 3
@@ -383,7 +383,7 @@ def test_idle_connections_are_closed_together_after_one_failed(
 
 
 def test_transport_can_be_used_after_close(serve: Serve, connect: Connect, get: Get) -> None:
-    server, client = serve(default=answer(b"x" * 200_000)), connect()
+    server, client = serve(default=respond(b"x" * 200_000)), connect()
     under_way = get(server, client=client)
     client.close()
     assert len(under_way.read(200_000)) == 200_000
@@ -393,15 +393,15 @@ def test_transport_can_be_used_after_close(serve: Serve, connect: Connect, get: 
 
 def test_garbage_collected_transport_closes_its_sockets(serve: Serve) -> None:
     """A driver that was not closed causes no ResourceWarning."""
-    server = serve(default=answer(b"x" * 200_000))
+    server = serve(default=respond(b"x" * 200_000))
     transport = Transport()
-    answers = [transport.send(Request("GET", server.url, "/"), {}) for _ in range(3)]
-    answers.pop().read(200_000)
+    responses = [transport.send(Request("GET", server.url, "/"), {}) for _ in range(3)]
+    responses.pop().read(200_000)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         del transport
-        answers.pop().read(200_000)
-        answers.clear()
+        responses.pop().read(200_000)
+        responses.clear()
         gc.collect()
     assert [] == seen
 
@@ -476,7 +476,7 @@ def test_forked_process_has_its_own_connections(
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_fork_while_threads_send_requests_is_safe(serve: Serve, connect: Connect) -> None:
-    server = serve(default=answer(b"x" * 100_000))
+    server = serve(default=respond(b"x" * 100_000))
     client = connect(pool_size=2)
     stop = threading.Event()
 
@@ -503,7 +503,7 @@ def test_fork_while_threads_send_requests_is_safe(serve: Serve, connect: Connect
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_response_opened_before_fork_fails_in_the_child(serve: Serve, connect: Connect) -> None:
-    server = serve(default=answer(b"x" * 3_000_000))
+    server = serve(default=respond(b"x" * 3_000_000))
     client = connect()
     response = client.request(Request("GET", server.url, "/"))
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from drivers.network_drivers import DRIVERS
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import AccessDeniedError, RetryPolicy, StorageDriver, StorageError, get_driver
 from libstore.http.headers import parse_timestamp
@@ -74,12 +74,12 @@ def set_clock(driver: Any, clock: Clock) -> None:
 def good(moment: float, driver: StorageDriver, operation: str) -> Play:
     created = driver.name == "azure" and operation == "upload_object"
     status = 201 if created else 200
-    return answer(b"", status, Date=formatdate(moment, usegmt=True), **FOUND)
+    return respond(b"", status, Date=formatdate(moment, usegmt=True), **FOUND)
 
 
 def refused(moment: float) -> Play:
     """Return a refusal that does not say why."""
-    return answer(b"", 403, Date=formatdate(moment, usegmt=True))
+    return respond(b"", 403, Date=formatdate(moment, usegmt=True))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -91,7 +91,7 @@ def test_denied_request_is_checked_for_a_wrong_clock(
     ahead: float,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One more request, signed by the service's time; a warning says that ours is wrong."""
+    """One more request is signed by the service's time; a warning says that the clock is wrong."""
     server.steps.append(refused(NOW + ahead))
     server.default = good(NOW + ahead, driver, operation)
     with caplog.at_level(logging.WARNING):
@@ -123,8 +123,8 @@ def test_conditional_write_is_repeated_with_the_right_clock(
     server: Server, driver: StorageDriver
 ) -> None:
     """A refused request was not carried out."""
-    if driver.name == "s3":  # looks first whether the object is there, as the service is unknown
-        server.steps.append(answer(b"", 404))
+    if driver.name == "s3":  # checks first whether the object exists, as the service is unknown
+        server.steps.append(respond(b"", 404))
     server.steps.append(refused(NOW + DAY))
     server.default = good(NOW + DAY, driver, "upload_object")
     driver.upload_object(b"content", "bucket", "name", if_absent=True)
@@ -170,16 +170,16 @@ def _swift(url: str) -> StorageDriver:
 
 def _end(url: str) -> float:
     """Return when a signed URL ends."""
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-    if "temp_url_expires" in asked:
-        return float(asked["temp_url_expires"])
-    if "se" in asked:
-        end = parse_timestamp(asked["se"])
+    requested = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    if "temp_url_expires" in requested:
+        return float(requested["temp_url_expires"])
+    if "se" in requested:
+        end = parse_timestamp(requested["se"])
         assert end is not None
         return end.timestamp()
-    kind = "X-Amz" if "X-Amz-Date" in asked else "X-Goog"
-    begin = datetime.strptime(asked[f"{kind}-Date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
-    return begin.timestamp() + float(asked[f"{kind}-Expires"])
+    kind = "X-Amz" if "X-Amz-Date" in requested else "X-Goog"
+    begin = datetime.strptime(requested[f"{kind}-Date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
+    return begin.timestamp() + float(requested[f"{kind}-Expires"])
 
 
 SIGNERS = {**{label: DRIVERS[label] for label in SIGNING}, "swift": _swift}
@@ -206,7 +206,7 @@ def test_urls_are_signed_with_the_time_of_the_service(
 
 
 def test_cached_date_is_ignored(server: Server, url_signer: StorageDriver) -> None:
-    server.default = answer(b"", Age="86400", Date=formatdate(NOW - DAY, usegmt=True), **FOUND)
+    server.default = respond(b"", Age="86400", Date=formatdate(NOW - DAY, usegmt=True), **FOUND)
     url_signer.object_exists("bucket", "name")
     url = url_signer.object("bucket", "name").sign_url(expires=60.0)
     assert _end(url) == NOW + 60.0

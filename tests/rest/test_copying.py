@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drivers.rich_server import ETAG, GENERATION, Ask, RichServer, missing
+from drivers.rich_server import ETAG, GENERATION, RichServer, Sent, missing
 from drivers.service_errors import error_of
 from rest.test_requests import MAKERS, patient, served
 
@@ -36,8 +36,8 @@ def driver(label: str, server: RichServer) -> Iterator[StorageDriver]:
         yield patient(driver)
 
 
-def is_copy(ask: Ask) -> bool:
-    return "x-amz-copy-source" in ask.headers or "rewriteTo" in ask.path
+def is_copy(sent: Sent) -> bool:
+    return "x-amz-copy-source" in sent.headers or "rewriteTo" in sent.path
 
 
 @pytest.mark.parametrize("label", REFUSED)
@@ -47,13 +47,13 @@ def test_refused_copy_says_which_condition_does_not_hold(
 ) -> None:
     """The response is the same for the source's condition and for the target's."""
     respond = server.respond
-    refused: list[Ask] = []
+    refused: list[Sent] = []
 
-    def before(ask: Ask) -> Play:
-        if is_copy(ask):
-            refused.append(ask)
+    def before(sent: Sent) -> Play:
+        if is_copy(sent):
+            refused.append(sent)
             return error_of(label, *REFUSED[label])
-        found = respond(ask)
+        found = respond(sent)
         if refused and replaced:
             for old, new in ((f'"{ETAG}"', '"other"'), (f'"{GENERATION}"', '"18"')):
                 found.data = found.data.replace(old.encode(), new.encode())
@@ -88,7 +88,7 @@ def test_copy_sends_its_own_options(
     server: RichServer, driver: StorageDriver, extra: dict[str, Any], line: str
 ) -> None:
     driver.copy_object(driver.object("bucket", "name"), "bucket", "copy", extra=extra)
-    assert [] == missing(server, line), server.asked
+    assert [] == missing(server, line), server.requested
 
 
 @pytest.mark.parametrize("label", ["s3"])
@@ -106,9 +106,9 @@ def test_metadata_change_keeps_the_encryption_unless_the_driver_has_its_own(
     key = "x-amz-server-side-encryption-aws-kms-key-id"
     respond = server.respond
 
-    def before(ask: Ask) -> Play:
-        found = respond(ask)
-        if ask.method == "HEAD":
+    def before(sent: Sent) -> Play:
+        found = respond(sent)
+        if sent.method == "HEAD":
             kept = f"\r\nx-amz-server-side-encryption: aws:kms\r\n{key}: key\r\n\r\n"
             found.data = found.data.replace(b"\r\n\r\n", kept.encode())
         return found
@@ -117,7 +117,7 @@ def test_metadata_change_keeps_the_encryption_unless_the_driver_has_its_own(
     options = {} if encryption is None else {"encryption": encryption}
     with MAKERS[label](server.url, **options) as driver:
         patient(driver).update_metadata(driver.object("bucket", "name"), {"new": "1"})
-    assert [] == missing(server, f"PUT /bucket/name | {sent.format(key=key)}"), server.asked
+    assert [] == missing(server, f"PUT /bucket/name | {sent.format(key=key)}"), server.requested
 
 
 def change_metadata(driver: StorageDriver) -> object:
@@ -138,5 +138,5 @@ def test_content_type_is_changed_only_if_nothing_changed_since_the_metadata(
     """Azure changes the two by two requests, and the blob has another ETag than the first set."""
     with pytest.raises(ObjectChangedError):
         change(driver)
-    changed = [ask.query["comp"] for ask in server.asked if ask.method == "PUT"]
+    changed = [sent.query["comp"] for sent in server.requested if sent.method == "PUT"]
     assert ["metadata"] == changed

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from drivers.object_server import Fault, Lines, ObjectServer
 from rest.test_faults import SKEWED
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     IntegrityError,
@@ -54,7 +54,7 @@ def server(label: str) -> Iterator[ObjectServer]:
 @pytest.fixture
 def elsewhere() -> Iterator[Server]:
     """Return another service, which has something of the same name."""
-    server = Server(default=answer(OTHER, ETag='"other"'))
+    server = Server(default=respond(OTHER, ETag='"other"'))
     yield server
     server.close()
 
@@ -130,19 +130,19 @@ def _replaced(server: ObjectServer, label: str, elsewhere: Server) -> None:
 
 
 def _skewed(server: ObjectServer, label: str, elsewhere: Server) -> None:
-    """Say that our clock is off, by the date of the answer, where dates are signed."""
-    play = SKEWED.get(label, answer(b"", 500))
+    """Say that our clock is off, by the date of the response, where dates are signed."""
+    play = SKEWED.get(label, respond(b"", 500))
     ahead = formatdate(time.time() + 86_400, usegmt=True).encode()
     head, _, body = play.data.partition(b"\r\n\r\n")
     server.faults.append(Fault(Play(head + b"\r\nDate: " + ahead + b"\r\n\r\n" + body)))
 
 
 def _redirected(server: ObjectServer, label: str, elsewhere: Server) -> None:
-    server.default = Fault(answer(b"", 307, Location=f"{elsewhere.url}/bucket/name"))
+    server.default = Fault(respond(b"", 307, Location=f"{elsewhere.url}/bucket/name"))
 
 
 def _moved(server: ObjectServer, label: str, elsewhere: Server) -> None:
-    server.default = Fault(answer(b"", 301, x_amz_bucket_region="evil.example/#"))
+    server.default = Fault(respond(b"", 301, x_amz_bucket_region="evil.example/#"))
 
 
 _RESET = Play(then="reset")
@@ -151,9 +151,9 @@ FAULTS: Mapping[str, Callable[..., None]] = {
     "end within the body, 3 times": _faults(*[Fault(cut=_CUT)] * 3),
     "reset within the body": _faults(Fault(cut=_CUT, reset=True)),
     "reset before the headers, twice": _played(_RESET, 2),
-    "503, twice": _played(answer(b"", 503), 2),
-    "429, twice": _played(answer(b"", 429), 2),
-    "500, twice": _played(answer(b"", 500), 2),
+    "503, twice": _played(respond(b"", 503), 2),
+    "429, twice": _played(respond(b"", 429), 2),
+    "500, twice": _played(respond(b"", 500), 2),
     "a bit is changed always": _always_flipped,
     "a bit is changed once": _faults(Fault(flip=5)),
     "a bit is changed after a cut": _flipped_after_a_cut,
@@ -191,7 +191,7 @@ def test_broken_download_is_recovered_or_an_error(
     assert not elsewhere.seen
 
 
-# ---------------------------------------------------------------------- headers that come twice
+# ---------------------------------------------------------------------- repeated headers
 
 
 def _twice(lines: list[str]) -> list[str]:
@@ -258,7 +258,7 @@ def _confirmation(label: str, content: bytes) -> str:
 
 @pytest.mark.parametrize("stored", [b"content", b"other"])
 def test_repeated_header_confirms_a_write_once(label: str, stored: bytes) -> None:
-    """The answer to a PUT is read as strictly as one with content."""
+    """The response to a PUT is read as strictly as one with content."""
     if label == "gcs":
         pytest.skip("what confirms a write is JSON there")
     lines = [

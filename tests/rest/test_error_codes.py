@@ -12,7 +12,7 @@ import pytest
 from drivers.network_drivers import DRIVERS, SECRET
 from drivers.service_errors import REQUEST_ID, error_of
 from rest.test_faults import failed
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -189,7 +189,7 @@ def content(label: str, body: bytes = CONTENT, status: int = 200, **headers: str
         "gcs-hmac": {"x_goog_generation": "1", "x_goog_hash": f"md5={MD5_64}"},
         "swift": {"ETag": MD5, "X_Trans_Id": "tx1"},
     }[label]
-    return answer(body, status, **{**own, **headers})
+    return respond(body, status, **{**own, **headers})
 
 
 def test_temporary_errors_are_retried(server: Server, driver: StorageDriver, label: str) -> None:
@@ -228,7 +228,7 @@ LISTINGS: Mapping[str, list[bytes]] = {
 def test_malformed_listing_is_a_service_error(
     server: Server, driver: StorageDriver, body: bytes
 ) -> None:
-    server.default = answer(body, X_Trans_Id="R1", x_guploader_uploadid="R1")
+    server.default = respond(body, X_Trans_Id="R1", x_guploader_uploadid="R1")
     assert isinstance(failed("list_objects", driver), ServiceError)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from drivers.network_drivers import DRIVERS, OPERATIONS, SECRET
 from drivers.service_errors import json_error, plain_error, xml_error
-from scripted import Play, Server, Step, answer, with_token
+from scripted import Play, Server, Step, respond, with_token
 
 from libstore import (
     AccessDeniedError,
@@ -74,7 +74,7 @@ def failed(
     return error
 
 
-# ---------------------------------------------------------------------- what services tell
+# ---------------------------------------------------------------------- what services respond
 
 
 #: What each service says where an object, or a container, is missing, and of a wrong secret.
@@ -115,8 +115,8 @@ SKEWED = {
 CODELESS = {"swift"}
 
 
-def told(error: StorageError, play: Play, label: str) -> None:
-    """Look whether an error has what the answer said."""
+def check_response(error: StorageError, play: Play, label: str) -> None:
+    """Check that an error has what the response said."""
     status = int(play.data.split(b" ")[1])
     assert (status, "REQUEST1") == (error.status, error.request_id)
     assert label in CODELESS or error.code is not None
@@ -127,11 +127,11 @@ def test_missing_object_raises_its_error(
     server: Server, driver: StorageDriver, label: str
 ) -> None:
     server.steps.append(NO_OBJECT[label])
-    server.default = answer(status=204, X_Trans_Id="REQUEST2")  # where Swift is asked for more
+    server.default = respond(status=204, X_Trans_Id="REQUEST2")  # for Swift's second request
     error = failed("read_object", driver)
     assert isinstance(error, ObjectNotFoundError)
     assert isinstance(error, FileNotFoundError)
-    told(error, NO_OBJECT[label], label)
+    check_response(error, NO_OBJECT[label], label)
 
 
 SHORT: Mapping[str, Callable[[str], StorageDriver]] = {
@@ -152,7 +152,7 @@ def test_messages_of_services_are_repeated_unchanged(
     """What is too short for a secret, or a part of a word, is none."""
     plays = {
         "gcs": json_error("invalid", 400, text),
-        "swift": answer(text.encode(), 400, X_Trans_Id="REQUEST1"),
+        "swift": respond(text.encode(), 400, X_Trans_Id="REQUEST1"),
     }
     server.default = plays.get(label, xml_error("NobodyKnowsThis", 400, text))
     with SHORT[label](server.url) as driver, pytest.raises(StorageError) as caught:
@@ -166,7 +166,7 @@ def test_missing_container_is_reported(server: Server, driver: StorageDriver, la
     for operation in ("list_objects", "upload_object"):
         error = failed(operation, driver)
         assert isinstance(error, ContainerNotFoundError)
-        told(error, NO_CONTAINER[label], label)
+        check_response(error, NO_CONTAINER[label], label)
 
 
 def test_wrong_secret_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
@@ -175,7 +175,7 @@ def test_wrong_secret_raises_its_error(server: Server, driver: StorageDriver, la
         error = failed(operation, driver)
         assert isinstance(error, AuthenticationError)
         assert any(word in error.message for word in ("secret", "key", "token", "credentials"))
-        told(error, WRONG_SECRET[label], label)
+        check_response(error, WRONG_SECRET[label], label)
 
 
 def test_denied_access_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
@@ -184,17 +184,17 @@ def test_denied_access_raises_its_error(server: Server, driver: StorageDriver, l
     error = failed("upload_object", driver)
     assert isinstance(error, AccessDeniedError)
     assert "allowed" in error.message
-    told(error, FORBIDDEN[label], label)
+    check_response(error, FORBIDDEN[label], label)
 
 
 @pytest.mark.parametrize("label", SKEWED)
 def test_wrong_clock_raises_its_error(server: Server, driver: StorageDriver, label: str) -> None:
-    """The service tells no time by which the clock could be set right."""
+    """The response has no date by which the clock could be corrected."""
     server.default = SKEWED[label]
     error = failed("read_object", driver)
     assert isinstance(error, AuthenticationError)
     assert "clock" in error.message
-    told(error, SKEWED[label], label)
+    check_response(error, SKEWED[label], label)
 
 
 # ---------------------------------------------------------------------- what is no service
@@ -239,7 +239,7 @@ def test_web_page_is_not_taken_for_the_service(
         pytest.skip("it may be an object")
     driver.transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=1)
     headers = {"Content_Type": kind} if kind else {}
-    server.default = answer(PAGE, status, "close", **headers)
+    server.default = respond(PAGE, status, "close", **headers)
     error = failed(operation, driver, PAGE_OPERATIONS[operation])
     assert isinstance(error, (ServiceError, AccessDeniedError, AuthenticationError))
     assert (status, None) == (error.status, error.code)
@@ -254,7 +254,7 @@ def test_redirect_to_a_login_page_is_not_followed(
 ) -> None:
     login = Server()
     try:
-        server.default = answer(b"", status, Location=f"{login.url}/?next=bucket%2Fname")
+        server.default = respond(b"", status, Location=f"{login.url}/?next=bucket%2Fname")
         error = failed(operation, driver)
         assert [] == login.seen
     finally:
@@ -270,7 +270,7 @@ def test_redirect_with_a_host_as_region_is_not_followed(
 ) -> None:
     with contextlib.closing(Server()) as other:
         where = {"Location": f"{other.url}/bucket/name", "x_amz_bucket_region": "evil.example/#"}
-        server.default = answer(b"", 307, **where)
+        server.default = respond(b"", 307, **where)
         failed("read_object", driver)
         assert [] == other.seen
 
@@ -280,14 +280,14 @@ def test_empty_response_is_not_an_empty_object(
     server: Server, driver: StorageDriver, status: int
 ) -> None:
     """What says yes to everything, and nothing of an object, has none."""
-    server.default = answer(b"", status, X_Trans_Id="REQUEST1")
+    server.default = respond(b"", status, X_Trans_Id="REQUEST1")
     for operation in ("read_object", "get_object"):
         assert isinstance(failed(operation, driver), ServiceError)
 
 
 @pytest.mark.parametrize("operation", ["list_objects", "list_containers", "get_container"])
 @pytest.mark.parametrize(
-    "told",
+    "document",
     [
         [[]], [5], [{}], [{"name": []}], [{"name": "a", "last_modified": {}, "hash": 5}], 5, "",
         {"items": [[]]}, {"items": 5}, {"items": {"a": 1}},
@@ -297,11 +297,11 @@ def test_empty_response_is_not_an_empty_object(
     ids=repr,
 )  # fmt: skip
 def test_unexpected_json_is_a_result_or_an_error(
-    server: Server, driver: StorageDriver, told: object, operation: str
+    server: Server, driver: StorageDriver, document: object, operation: str
 ) -> None:
-    """What an answer has in the wrong place is told as the service's fault, if it matters."""
-    server.default = answer(
-        json.dumps(told).encode(), X_Trans_Id="R1", x_guploader_uploadid="R1",
+    """A value of the wrong type is ignored, or a ServiceError."""
+    server.default = respond(
+        json.dumps(document).encode(), X_Trans_Id="R1", x_guploader_uploadid="R1",
         Content_Type="application/json",
     )  # fmt: skip
     with contextlib.suppress(StorageError):
@@ -317,8 +317,8 @@ def test_truncated_json_listing_is_requested_again(
     whole = json.dumps({"gcs": {"items": [{"name": "a"}]}, "swift": [{"name": "a"}]}[label])
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nX-Trans-Id: R1\r\n"
     head += f"Content-Type: application/json\r\nx-guploader-uploadid: R1\r\n\r\n{whole[:3]}"
-    again = answer(whole.encode(), X_Trans_Id="R1", x_guploader_uploadid="R1")
-    end = [answer(b"[]", X_Trans_Id="R1")] if label == "swift" else []
+    again = respond(whole.encode(), X_Trans_Id="R1", x_guploader_uploadid="R1")
+    end = [respond(b"[]", X_Trans_Id="R1")] if label == "swift" else []
     server.steps.extend([Play(head.encode(), "close"), again, *end])
     assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
 
@@ -326,7 +326,7 @@ def test_truncated_json_listing_is_requested_again(
 def test_truncated_xml_listing_of_google_is_requested_again(server: Server) -> None:
     xml = b"<ListMultipartUploadsResult></ListMultipartUploadsResult>"
     cut = b"HTTP/1.1 200 OK\r\nContent-Length: 57\r\nx-guploader-uploadid: R1\r\n\r\n<List"
-    server.steps.extend([Play(cut, "close"), answer(xml, x_guploader_uploadid="R1")])
+    server.steps.extend([Play(cut, "close"), respond(xml, x_guploader_uploadid="R1")])
     with get_driver("gcs")(
         token=SECRET, endpoint=server.url, project="p", parallel_uploads=True,
         retry=RetryPolicy(2, base=0.0),
@@ -336,7 +336,7 @@ def test_truncated_xml_listing_of_google_is_requested_again(server: Server) -> N
 
 
 def test_endless_json_is_an_error(server: Server, driver: StorageDriver) -> None:
-    server.default = answer(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
+    server.default = respond(b"[" * 100_000, X_Trans_Id="R1", x_guploader_uploadid="R1")
     for operation in ("list_objects", "list_containers"):
         assert isinstance(failed(operation, driver), ServiceError)
 
@@ -349,21 +349,22 @@ TAKEN = {
     "azure": xml_error("ContainerAlreadyExists", 409, "It is there."),
     "gcs": json_error("conflict", 409, "You already own this bucket."),
     "gcs-hmac": xml_error("BucketAlreadyOwnedByYou", 409, "You have it."),
-    "swift": answer(b"", 202, X_Trans_Id="REQUEST1"),
+    "swift": respond(b"", 202, X_Trans_Id="REQUEST1"),
 }
 
 
 def _container(label: str, moment: float) -> Play:
     when = datetime.fromtimestamp(moment, timezone.utc)
-    told = {"name": "bucket", "timeCreated": when.isoformat()}
-    return answer(
-        json.dumps(told).encode() if label == "gcs" else b"", 200, Content_Type="application/json",
+    document = {"name": "bucket", "timeCreated": when.isoformat()}
+    return respond(
+        json.dumps(document).encode() if label == "gcs" else b"", 200,
+        Content_Type="application/json",
         Last_Modified=format_datetime(when, usegmt=True), X_Timestamp=f"{moment:.5f}",
         X_Trans_Id="REQUEST1", x_ms_request_id="REQUEST1", x_guploader_uploadid="REQUEST1",
     )  # fmt: skip
 
 
-LOST_CREATION: Mapping[str, Play] = {"lost": NOTHING, "503": answer(b"", 503)}
+LOST_CREATION: Mapping[str, Play] = {"lost": NOTHING, "503": respond(b"", 503)}
 
 
 @pytest.mark.parametrize("fault", LOST_CREATION)
@@ -371,9 +372,9 @@ LOST_CREATION: Mapping[str, Play] = {"lost": NOTHING, "503": answer(b"", 503)}
 def test_container_creation_with_lost_response_succeeds(
     label: str, server: Server, driver: StorageDriver, fault: str
 ) -> None:
-    first = [NO_CONTAINER["s3"]] if label == "s3" else []  # in its first region S3 is asked before
+    first = [NO_CONTAINER["s3"]] if label == "s3" else []  # the check in S3's first region
     found = _container(label, time.time())
-    # Azure keeps a token with a container, which its HEAD shows; the second one tells the rest.
+    # Azure keeps a token with a container, which its HEAD shows; the second one has the rest.
     shown: list[Step] = [with_token(found), found] if label == "azure" else [found]
     server.steps.extend([*first, LOST_CREATION[fault], TAKEN[label], *shown])
     assert "bucket" == driver.create_container("bucket").name
@@ -396,7 +397,7 @@ def test_older_container_after_a_lost_response_is_a_conflict(
 def test_container_deletion_with_lost_response_succeeds_if_it_is_gone(
     label: str, server: Server, driver: StorageDriver
 ) -> None:
-    listing = {"azure": [answer(b"<EnumerationResults/>", x_ms_request_id="R1")]}
+    listing = {"azure": [respond(b"<EnumerationResults/>", x_ms_request_id="R1")]}
     server.steps.extend([*listing.get(label, []), NOTHING])
     server.default = NO_CONTAINER[label]
     driver.delete_container("bucket", recursive=False)
@@ -410,7 +411,7 @@ def test_program_without_containers_raises_service_error(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     """Where a container is made, or all are listed, no object can be what is missing."""
-    server.default = answer(b"404 page not found\n", 404, Content_Type="text/plain")
+    server.default = respond(b"404 page not found\n", 404, Content_Type="text/plain")
     error = failed(operation, driver)
     assert type(error) is ServiceError
     assert "endpoint" in error.message or "auth_url" in error.message or "storage" in error.message
@@ -420,7 +421,9 @@ def test_program_without_containers_raises_service_error(
 def test_error_of_s3_is_not_taken_for_azure(server: Server, operation: str) -> None:
     """Errors of S3 resemble those of Azure, and their advice would be wrong for Azure."""
     body = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
-    server.default = answer(body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1")
+    server.default = respond(
+        body, 403, Content_Type="application/xml", x_amz_request_id="REQUEST1"
+    )
     with DRIVERS["azure"](server.url) as driver:
         error = failed(operation, driver)
     assert type(error) is ServiceError
@@ -432,7 +435,7 @@ def test_404_of_another_program_is_a_service_error(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     """A program that responds with 404 to every request is no store without objects."""
-    server.default = answer(PAGE, 404, Content_Type="text/html")
+    server.default = respond(PAGE, 404, Content_Type="text/html")
     error = failed(operation, driver)
     if server.seen[-1].line.startswith("HEAD"):  # whose response has no body to show who sent it
         return

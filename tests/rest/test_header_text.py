@@ -23,7 +23,7 @@ META = {
 TEXTS = {
     "UTF-8": ("Prénom: 日本 🎉".encode(), "Prénom: 日本 🎉"),
     "Latin-1": (b"Pr\xe9nom", "Prénom"),
-    "both": ("Ã©".encode(), "Ã©"),  # what is UTF-8 is not looked at twice
+    "both": ("Ã©".encode(), "Ã©"),  # valid UTF-8 is not decoded twice
     "NEL": ("a\u0085b\u2028c".encode(), "a\u0085b\u2028c"),
     "ASCII": (b"plain", "plain"),
 }

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from drivers.listing_server import Ask, ListingServer, Sheet
+from drivers.listing_server import ListingServer, Sent, Sheet
 from drivers.network_drivers import DRIVERS
 from drivers.swift.support import said
-from scripted import Play, Seen, answer
+from scripted import Play, Seen, respond
 
 from libstore import Prefix, RetryPolicy, ServiceError, StorageDriver, get_driver
 from libstore.drivers.swift import SwiftDriver
@@ -118,8 +118,8 @@ def test_empty_pages_with_a_token_are_not_the_end(opened: Open, label: str) -> N
         return  # it has no tokens
     driver, server = opened(["a"])
 
-    def sheet(ask: Ask) -> Sheet:
-        number = int(ask.token or 0)
+    def sheet(sent: Sent) -> Sheet:
+        number = int(sent.token or 0)
         return Sheet(
             [("a", False)] if number == 300 else [], str(number + 1) if number < 600 else None
         )
@@ -134,7 +134,7 @@ def test_empty_pages_without_end_are_an_error(opened: Open, label: str) -> None:
         return  # it has no tokens
     driver, server = opened([])
     numbers = itertools.count(1)
-    server.sheet = lambda ask: Sheet([], f"token-{next(numbers)}")
+    server.sheet = lambda sent: Sheet([], f"token-{next(numbers)}")
     with pytest.raises(ServiceError, match=rf"token-{MAX_EMPTY_PAGES + 1}\b") as caught:
         len(driver.list_objects("bucket"))
     assert (driver.name, "list_objects", "bucket") == (
@@ -146,7 +146,7 @@ def test_empty_pages_without_end_are_an_error(opened: Open, label: str) -> None:
 @pytest.mark.parametrize("label", ["gcs"])
 def test_a_deletion_that_lists_without_end_is_an_error(opened: Open) -> None:
     driver, server = opened([])
-    server.sheet = lambda ask: Sheet([], "token")
+    server.sheet = lambda sent: Sheet([], "token")
     with pytest.raises(ServiceError, match="'token'"):
         driver.delete_container("bucket")
     assert 2 == len(server.listed)
@@ -166,7 +166,7 @@ def test_versions_and_uploads_that_repeat_are_an_error(opened: Open, more: str) 
     def s3(query: dict[str, str]) -> Play:
         root = next(roots[name] for name in roots if name in query)
         body = f"<{root}><IsTruncated>true</IsTruncated>{more}{rows}</{root}>"
-        return answer(body.encode(), x_amz_request_id="R1")
+        return respond(body.encode(), x_amz_request_id="R1")
 
     server._s3 = s3  # type: ignore[method-assign]
     with pytest.raises(ServiceError, match="sent twice"):
@@ -180,7 +180,7 @@ def test_a_token_that_repeats_is_an_error(opened: Open, label: str) -> None:
     """At once or later: a, b, c, b, c, b and so on."""
     driver, server = opened([])
     following = {"": "a", "a": "b", "b": "c", "c": "b"}
-    server.sheet = lambda ask: Sheet([(following[ask.token], False)], following[ask.token])
+    server.sheet = lambda sent: Sheet([(following[sent.token], False)], following[sent.token])
     with pytest.raises(ServiceError, match="'b'"):
         list(driver.list_objects("bucket"))
     assert len(server.listed) <= 6
@@ -190,7 +190,7 @@ def test_a_page_that_repeats_is_an_error(opened: Open) -> None:
     """The service passes over the token, and says another one each time."""
     driver, server = opened([])
     numbers = itertools.count(1)
-    server.sheet = lambda ask: Sheet([("a", False), ("b", False)], f"token {next(numbers)}")
+    server.sheet = lambda sent: Sheet([("a", False), ("b", False)], f"token {next(numbers)}")
     with pytest.raises(ServiceError, match=r"sent twice|does not advance"):
         list(driver.list_objects("bucket"))
     assert 2 == len(server.listed)
@@ -200,7 +200,7 @@ def test_a_page_that_repeats_is_an_error(opened: Open) -> None:
 @pytest.mark.parametrize("second", ["a", "b"])
 def test_a_page_of_swift_that_does_not_advance_is_an_error(opened: Open, second: str) -> None:
     driver, server = opened([])
-    server.sheet = lambda ask: Sheet([(second if ask.token else "b", False)])
+    server.sheet = lambda sent: Sheet([(second if sent.token else "b", False)])
     with pytest.raises(ServiceError, match="does not advance"):
         list(driver.list_objects("bucket"))
     with pytest.raises(ServiceError, match="does not advance"):
@@ -225,10 +225,10 @@ def test_versions_of_swift_that_repeat_are_an_error(opened: Open) -> None:
 def test_a_prefix_that_is_listed_inside_itself_is_not_walked_again(opened: Open) -> None:
     driver, server = opened([])
 
-    def sheet(ask: Ask) -> Sheet:
-        if ask.token:  # Swift is asked for another page
+    def sheet(sent: Sent) -> Sheet:
+        if sent.token:  # Swift gets a request for another page
             return Sheet([])
-        return Sheet([("a/", True)] + ([("a/1", False)] if ask.prefix else []))
+        return Sheet([("a/", True)] + ([("a/1", False)] if sent.prefix else []))
 
     server.sheet = sheet
     assert [("", ["a/"], []), ("a/", [], ["a/1"])] == [
@@ -238,9 +238,9 @@ def test_a_prefix_that_is_listed_inside_itself_is_not_walked_again(opened: Open)
 
 
 def test_a_prefix_that_is_listed_elsewhere_is_an_error(opened: Open) -> None:
-    """The service passes over the prefix that was asked for."""
+    """The service passes over the prefix that was requested."""
     driver, server = opened([])
-    server.sheet = lambda ask: Sheet([] if ask.token else [("a/", True), ("bb/", True)])
+    server.sheet = lambda sent: Sheet([] if sent.token else [("a/", True), ("bb/", True)])
     with pytest.raises(ServiceError, match="'bb/'") as caught:
         list(driver.walk("bucket"))
     assert (driver.name, "walk", "bucket") == (
@@ -264,15 +264,15 @@ def _folded(names: list[str], prefix: str, delimiter: str) -> list[tuple[str, bo
     return list(rows)
 
 
-def _behind(delimiter: str) -> Callable[[Ask], Ask]:
+def _behind(delimiter: str) -> Callable[[Sent], Sent]:
     """Return what folds behind this delimiter in place of any other."""
-    return lambda ask: replace(ask, delimiter=ask.delimiter and delimiter)
+    return lambda sent: replace(sent, delimiter=sent.delimiter and delimiter)
 
 
 #: What servers do with a delimiter that they do not know.
-SERVERS: dict[str, Callable[[Ask], Ask]] = {
+SERVERS: dict[str, Callable[[Sent], Sent]] = {
     "slashes": _behind("/"),
-    "one character": lambda ask: replace(ask, delimiter=ask.delimiter[:1]),
+    "one character": lambda sent: replace(sent, delimiter=sent.delimiter[:1]),
     "nothing": _behind(""),
 }
 
@@ -282,11 +282,11 @@ SERVERS: dict[str, Callable[[Ask], Ask]] = {
 @pytest.mark.parametrize("prefix", ["", "b-"])
 @pytest.mark.parametrize("size", [1_000, 3])
 def test_names_are_folded_though_the_service_cannot(
-    opened: Open, prefix: str, delimiter: str, size: int, server_folds: Callable[[Ask], Ask]
+    opened: Open, prefix: str, delimiter: str, size: int, server_folds: Callable[[Sent], Sent]
 ) -> None:
     """Also where this shows on a later page only."""
     driver, server = opened(TREE, size)
-    server.sheet = lambda ask: server.page(server_folds(ask))
+    server.sheet = lambda sent: server.page(server_folds(sent))
     found = driver.list_objects("bucket", prefix, delimiter=delimiter)
     assert _folded(TREE, prefix, delimiter) == [
         (item.name, isinstance(item, Prefix)) for item in found
@@ -309,16 +309,16 @@ def test_names_are_folded_though_the_service_refuses_to(opened: Open, label: str
     server.respond = refuse  # type: ignore[method-assign]
     found = driver.list_objects("bucket", delimiter="--")
     assert [name for name, _ in _folded(TREE, "", "--")] == [item.name for item in found]
-    asked = len(server.listed)
+    requested = len(server.listed)
     assert len(found)
-    assert "delimiter" not in "".join(server.listed[asked:])
+    assert "delimiter" not in "".join(server.listed[requested:])
 
 
 def _refusal(label: str) -> Play:
     xml = b"<Error><Code>InvalidArgument</Code><Message>Invalid delimiter</Message></Error>"
-    told = b'{"error": {"code": 400, "errors": [{"reason": "invalid"}]}}'
-    body = told if label == "gcs" else xml
-    return answer(
+    refusal = b'{"error": {"code": 400, "errors": [{"reason": "invalid"}]}}'
+    body = refusal if label == "gcs" else xml
+    return respond(
         body, 412 if label == "swift" else 400, x_trans_id="tx1", x_amz_request_id="R1",
         x_ms_request_id="R1", x_ms_error_code="InvalidQueryParameterValue",
         content_type="application/json" if label == "gcs" else "application/xml",
@@ -347,7 +347,7 @@ def test_folding_within_a_page_needs_no_further_request(opened: Open) -> None:
     """Such as the marker of a folder, which some servers list as an object."""
     driver, server = opened([])
     rows = [("a/", False), ("a/", True), ("b", False), ("c/", False), ("d/e/", True)]
-    server.sheet = lambda ask: Sheet([] if ask.token else rows)
+    server.sheet = lambda sent: Sheet([] if sent.token else rows)
     found = list(driver.list_objects("bucket", delimiter="/"))
     assert [Prefix("a/"), Prefix("c/"), Prefix("d/")] == [
         item for item in found if isinstance(item, Prefix)

@@ -78,8 +78,8 @@ def disturb(service: Service, *faults: Fault | Callable[[], Fault | None]) -> No
     service.relay.seen.clear()
 
 
-def looks(service: Service) -> int:
-    """Return how many requests looked at the object between the conditional writes."""
+def checks(service: Service) -> int:
+    """Return how many requests read the object between the conditional writes."""
     seen = service.relay.seen
     writes = [number for number, sent in enumerate(seen) if is_conditional_write(sent)]
     # What follows the last one cleans up: an upload that failed is aborted.
@@ -154,20 +154,22 @@ def test_refused_write_is_not_checked(service: Service, write: str, code: int) -
         "gcs-hmac": {503: "SlowDown"},
         "azure": {503: "ServerBusy"},
     }
-    told = bodies.get(service.name, {}).get(code)
-    if code != 429 and told is None and not (service.name == "gcs" and code == 409):
+    document = bodies.get(service.name, {}).get(code)
+    if code != 429 and document is None and not (service.name == "gcs" and code == 409):
         pytest.skip("the service does not refuse so")
     if write == "copy" and service.name == "swift":
         pytest.skip("Swift's copies have no conditions; the driver looks before the first attempt")
     if "parts" in write and service.name == "gcs-hmac" and code == 503:
         pytest.skip("sessions are refused as by the JSON API")
-    body = f"<Error><Code>{told}</Code></Error>" if told else ""
-    refused = status(code, body=body, x_ms_error_code=told or "x") if told else status(code)
+    body = f"<Error><Code>{document}</Code></Error>" if document else ""
+    refused = (
+        status(code, body=body, x_ms_error_code=document or "x") if document else status(code)
+    )
     content = large(service) if "parts" in write else CONTENT
     disturb(service, after(refused, lambda: rival(service, content, if_absent=True)))
     with pytest.raises(ObjectAlreadyExistsError):
         WRITES[write](service, service.box())
-    assert 0 == looks(service)
+    assert 0 == checks(service)
 
 
 def test_persistent_throttling_is_an_error(service: Service) -> None:
@@ -175,7 +177,7 @@ def test_persistent_throttling_is_an_error(service: Service) -> None:
     disturb(service, after(refused, lambda: rival(service, if_absent=True)), *[refused] * 9)
     with pytest.raises(RateLimitedError):
         WRITES["put"](service, service.box())
-    assert 0 == looks(service)
+    assert 0 == checks(service)
 
 
 def test_a_connection_that_cannot_be_made_sends_nothing(service: Service) -> None:
@@ -233,7 +235,7 @@ def test_without_tokens_a_lost_write_is_unknown(service: Service, write: str) ->
     box = service.box(write_tokens=False)
     session = service.name.startswith("gcs") and "parts" in write
     disturb(service, LOST)
-    if session:  # which tells by itself that it has published the object
+    if session:  # which reports that it has published the object
         WRITES[write](service, box)
     else:
         with pytest.raises(OutcomeUnknownError, match="token"):
@@ -332,7 +334,7 @@ def test_change_to_equal_bytes_by_another_client_is_a_conflict(
 
 @pytest.mark.parametrize("change", ["put", "parts"])
 def test_change_followed_by_another_change_is_unknown(matched: Service, change: str) -> None:
-    """Of the object that the other client replaced nothing is left to tell whose it was."""
+    """Of the object that the other client replaced nothing is left that shows whose it was."""
     etag = rival(matched, b"first").etag
     if change == "parts" and matched.name.startswith("gcs"):
         pytest.skip("the session tells that it has published the object")
@@ -342,7 +344,7 @@ def test_change_followed_by_another_change_is_unknown(matched: Service, change: 
 
     def judge(sent: Sent) -> Fault | None:
         if not is_conditional_write(sent):
-            # A look, or the next attempt: by now the other client has gone on.
+            # A check, or the next attempt: the other client has written meanwhile.
             return None
         first.append(sent)
         if len(first) == 1:

@@ -83,11 +83,11 @@ OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
 }
 
 
-def look(found: Any) -> None:
-    """Look at all that a result tells."""
+def check(found: Any) -> None:
+    """Read every attribute of a result."""
     if isinstance(found, (list, tuple)):
         for one in found:
-            look(one)
+            check(one)
     elif isinstance(found, Object):
         info = found._info
         for text in (info.name, info.etag, info.content_type, info.version, info.storage_class):
@@ -120,7 +120,7 @@ def test_corrupted_response_ends_in_a_result_or_an_error(label: str, share: int)
             try:
                 # A new driver logs in anew, and has tokens for its retries.
                 with MAKERS[label](server.url, timeout=2.0, **options) as driver:
-                    look(OPERATIONS[name](driver))
+                    check(OPERATIONS[name](driver))
             except StorageError as error:
                 repr(error), pickle.dumps(error)
             except Exception as error:

@@ -1,7 +1,7 @@
 """
 One bad date, size or text of a service costs one object one attribute, with every driver.
 
-A listing goes on behind it, and a HEAD tells the rest.
+A listing goes on behind it, and a HEAD has the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from drivers.network_drivers import DRIVERS
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import RetryPolicy, StorageDriver, StorageError, get_driver
 
@@ -55,7 +55,7 @@ def _s3(rows: list[tuple[str, str, str]]) -> Play:
         "</Contents>"
         for name, size, date in rows
     )
-    return answer(f"<ListBucketResult>{listed}</ListBucketResult>".encode())
+    return respond(f"<ListBucketResult>{listed}</ListBucketResult>".encode())
 
 
 def _azure(rows: list[tuple[str, str, str]]) -> Play:
@@ -65,7 +65,7 @@ def _azure(rows: list[tuple[str, str, str]]) -> Play:
         for name, size, date in rows
     )
     body = f"<EnumerationResults><Blobs>{listed}</Blobs></EnumerationResults>"
-    return answer(body.encode(), x_ms_request_id="R1")
+    return respond(body.encode(), x_ms_request_id="R1")
 
 
 def _gcs(rows: list[tuple[str, str, str]]) -> Play:
@@ -73,7 +73,7 @@ def _gcs(rows: list[tuple[str, str, str]]) -> Play:
         f'{{"name": "{name}", "size": {_quoted(size)}, "updated": {_quoted(date)}}}'
         for name, size, date in rows
     ]
-    return answer(f'{{"items": [{", ".join(items)}]}}'.encode(), x_guploader_uploadid="R1")
+    return respond(f'{{"items": [{", ".join(items)}]}}'.encode(), x_guploader_uploadid="R1")
 
 
 def _swift(rows: list[tuple[str, str, str]]) -> Play:
@@ -81,7 +81,7 @@ def _swift(rows: list[tuple[str, str, str]]) -> Play:
         f'{{"name": "{name}", "bytes": {size}, "last_modified": {_quoted(date)}}}'
         for name, size, date in rows
     ]
-    return answer(f"[{', '.join(items)}]".encode(), X_Trans_Id="R1")
+    return respond(f"[{', '.join(items)}]".encode(), X_Trans_Id="R1")
 
 
 def _quoted(text: str) -> str:
@@ -145,8 +145,8 @@ def test_invalid_value_in_json_loses_one_attribute(
     rows = ", ".join(['{"name": "a"}', f'{{"name": "b", "{names[place]}": {value}}}',
                       '{"name": "c"}'])  # fmt: skip
     body = f'{{"items": [{rows}]}}' if label == "gcs" else f"[{rows}]"
-    server.steps.append(answer(body.encode(), X_Trans_Id="R1", x_guploader_uploadid="R1"))
-    server.default = answer(b"[]", X_Trans_Id="R1")
+    server.steps.append(respond(body.encode(), X_Trans_Id="R1", x_guploader_uploadid="R1"))
+    server.default = respond(b"[]", X_Trans_Id="R1")
     assert ["a", "b", "c"] == [obj.name for obj in driver.list_objects("bucket")]
 
 
@@ -161,7 +161,7 @@ def test_head_with_an_invalid_length_has_the_other_attributes(
         "X-Trans-Id: R1\r\nX-Ms-Request-Id: R1\r\nX-Goog-Generation: 5\r\n\r\n"
     )
     server.steps.append(Play(head.encode()))
-    server.default = answer(b"", 200, X_Trans_Id="R1")
+    server.default = respond(b"", 200, X_Trans_Id="R1")
     obj = driver.get_object("bucket", "name")
     assert (None, MOMENT) == (obj.size, obj.last_modified)
 
@@ -170,9 +170,9 @@ def test_head_with_an_invalid_length_has_the_other_attributes(
 def test_head_with_an_invalid_date_has_the_other_attributes(
     server: Server, driver: StorageDriver, label: str, date: str
 ) -> None:
-    told = {"name": "name", "updated": date, "size": "5", "generation": "7"}
-    body = json.dumps(told).encode() if label == "gcs" else b"12345"
-    server.default = answer(
+    document = {"name": "name", "updated": date, "size": "5", "generation": "7"}
+    body = json.dumps(document).encode() if label == "gcs" else b"12345"
+    server.default = respond(
         body, ETag='"0123"', Last_Modified=date, X_Timestamp=date, X_Delete_At=date,
         X_Trans_Id="R1", x_ms_request_id="R1", x_goog_generation="7",
     )  # fmt: skip
@@ -188,7 +188,7 @@ def test_xml_in_an_unexpected_encoding_is_a_service_error(
     server: Server, driver: StorageDriver, encoding: str, status: int
 ) -> None:
     body = f'<?xml version="1.0" encoding="{encoding}"?><Error><Code>A</Code></Error>'
-    server.default = answer(
+    server.default = respond(
         body.encode(), status, Content_Type=f"application/xml; charset={encoding}",
         x_ms_request_id="R1", x_amz_request_id="R1",
     )  # fmt: skip
@@ -222,10 +222,10 @@ def test_file_with_any_modification_time_is_an_object(
     kept = path.stat().st_mtime
     found = list(container.list_objects())
     assert ["a", "b", "c"] == [obj.name for obj in found]
-    told = container.get_object("b").last_modified
-    assert told == found[1].last_modified
-    assert told is None or told.timestamp() == kept
-    assert (told is None) == (not -62_135_596_800 <= kept < 253_402_300_800)
+    modified = container.get_object("b").last_modified
+    assert modified == found[1].last_modified
+    assert modified is None or modified.timestamp() == kept
+    assert (modified is None) == (not -62_135_596_800 <= kept < 253_402_300_800)
     assert b"content" == found[1].read()
     found[1].copy(container, "d")
     found[1].delete()

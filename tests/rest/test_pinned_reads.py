@@ -1,4 +1,4 @@
-"""Reads of one version where a service refuses the ETag that it has told, with every driver."""
+"""Reads of one version where a service refuses the ETag that it sent, with every driver."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from drivers.network_drivers import DRIVERS
-from scripted import Play, Seen, Server, answer, length_of, read_head
+from scripted import Play, Seen, Server, length_of, read_head, respond
 from typing_extensions import override
 
 from libstore import ObjectChangedError, RetryPolicy, StorageDriver, TransferOptions, get_driver
@@ -66,10 +66,10 @@ class PinServer(Server):
             return self.said(CONTENT, self.etag, cut=True)
         if "/o/" in seen.target and "alt=media" not in seen.target:
             self.heads += 1
-            told = {"name": "name", "size": str(len(CONTENT)), "generation": self.etag}
-            return answer(json.dumps(told).encode(), content_type="application/json")
+            content_range = {"name": "name", "size": str(len(CONTENT)), "generation": self.etag}
+            return respond(json.dumps(content_range).encode(), content_type="application/json")
         if "multipart-manifest=get" in seen.target:
-            return self.said(b"", self.etag)  # Ceph does not tell it
+            return self.said(b"", self.etag)  # Ceph does not send it
         pin = headers.get("if-match", headers.get("x-goog-if-generation-match"))
         if "ifGenerationMatch=" in seen.target:
             pin = seen.target.partition("ifGenerationMatch=")[2].partition("&")[0]
@@ -79,7 +79,7 @@ class PinServer(Server):
             error = {"error": {"code": 412, "errors": [{"reason": "conditionNotMet"}]}}
             is_json = "/o/" in seen.target
             xml = b"<Error><Code>PreconditionFailed</Code><Message>no</Message></Error>"
-            return answer(
+            return respond(
                 json.dumps(error).encode() if is_json else xml, 412, x_trans_id="tx1",
                 x_ms_error_code="ConditionNotMet", x_amz_request_id="R1", x_ms_request_id="R1",
                 content_type="application/json" if is_json else "application/xml",
@@ -89,13 +89,13 @@ class PinServer(Server):
             return self.said(content, etag)
         first, _, last = headers["range"].removeprefix("bytes=").partition("-")
         start, stop = int(first), min(int(last or len(CONTENT)) + 1, len(CONTENT))
-        told = f"bytes {start}-{stop - 1}/{len(CONTENT)}"
-        return self.said(content[start:stop], etag, 206, content_range=told)
+        content_range = f"bytes {start}-{stop - 1}/{len(CONTENT)}"
+        return self.said(content[start:stop], etag, 206, content_range=content_range)
 
     def said(
         self, body: bytes, etag: str, status: int = 200, *, cut: bool = False, **more: str
     ) -> Play:
-        play = answer(
+        play = respond(
             body, status, etag=f'"{etag}"', x_goog_generation=etag, x_trans_id="tx1",
             x_static_large_object="True", x_object_meta_static_large_object="True",
             **more,
@@ -203,15 +203,15 @@ def test_versions_are_not_mixed_where_the_etag_is_refused(
 def test_failed_check_keeps_the_first_error(
     server: PinServer, driver: StorageDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = answer(b"", 403, x_trans_id="tx1", x_amz_request_id="R1", x_ms_request_id="R1")
-    respond = server.respond
+    error = respond(b"", 403, x_trans_id="tx1", x_amz_request_id="R1", x_ms_request_id="R1")
+    real = server.respond
 
-    def without_look(seen: Seen) -> Play:
+    def without_check(seen: Seen) -> Play:
         heads = server.heads
-        play = respond(seen)
+        play = real(seen)
         return error if server.heads > heads else play
 
-    monkeypatch.setattr(server, "respond", without_look)
+    monkeypatch.setattr(server, "respond", without_check)
     with pytest.raises(ObjectChangedError) as caught:
         _ranges(driver, Path())
     assert 412 == caught.value.status

@@ -23,9 +23,9 @@ from drivers.rich_server import (
     GENERATION,
     KEPT,
     UPLOAD_ID,
-    Ask,
     MiB,
     RichServer,
+    Sent,
     crc32,
     fits,
     missing,
@@ -130,7 +130,7 @@ _PLAIN = (
     "cache-control: no-cache | content-disposition: inline | content-encoding: br"
     " | content-language: de"
 )
-#: What is kept with an object, as each service is told it.
+#: The headers of stored attributes, for each service.
 WRITTEN = {
     "s3": f"content-type: text/x-fox | x-amz-meta-owner: me | {_PLAIN}",
     "azure": (
@@ -149,7 +149,7 @@ WRITTEN = {
 # ---------------------------------------------------------------------- the operations
 
 #: What a server is shown each request with; see `RichServer.before`.
-Before = Callable[[Ask], Play | None]
+Before = Callable[[Sent], Play | None]
 Operation = Callable[[StorageDriver], object]
 
 
@@ -470,7 +470,7 @@ def test_requests_of_operations(
         server.content = LARGE
     operation(driver)
 
-    assert [] == missing(server, joined(SENT[operation][label])), server.asked
+    assert [] == missing(server, joined(SENT[operation][label])), server.requested
 
 
 # ---------------------------------------------------------------------- who pays
@@ -480,7 +480,7 @@ def list_some(driver: StorageDriver) -> object:
     return list(driver.list_objects("bucket"))
 
 
-def look(driver: StorageDriver) -> object:
+def recall(driver: StorageDriver) -> object:
     return driver.get_object("bucket", "name"), driver.object_exists("bucket", "name")
 
 
@@ -518,7 +518,17 @@ _PAID = {
     "gcs-parallel": "userProject=payer",
     "gcs-hmac": "x-goog-user-project: payer",
 }
-_READS = (list_some, look, read, read_late, delete, list_unfinished, list_arrived, give_up, empty)
+_READS = (
+    list_some,
+    recall,
+    read,
+    read_late,
+    delete,
+    list_unfinished,
+    list_arrived,
+    give_up,
+    empty,
+)
 
 
 @pytest.mark.parametrize(
@@ -533,24 +543,24 @@ _READS = (list_some, look, read, read_late, delete, list_unfinished, list_arrive
 def test_requester_pays_is_sent_with_every_request(
     operation: Operation, label: str, server: RichServer
 ) -> None:
-    """Amazon bills requests for objects and listings; Google wants to be told with each."""
+    """Amazon bills requests for objects and listings; Google requires the header in each."""
     payer = {"requester_pays": True} if label == "s3" else {"user_project": "payer"}
     server.content = LARGE if "large" in operation.__name__ else CONTENT
     with MAKERS[label](server.url, **payer) as driver:
         operation(patient(driver))
-    unpaid = [ask for ask in server.asked if not _is_paid(ask, label)]
+    unpaid = [sent for sent in server.requested if not _is_paid(sent, label)]
 
-    assert server.asked or operation is give_up
+    assert server.requested or operation is give_up
     assert [] == unpaid
 
 
-def _is_paid(ask: Ask, label: str) -> bool:
-    if ask.path == "/session":  # its address says who pays
+def _is_paid(sent: Sent, label: str) -> bool:
+    if sent.path == "/session":  # its address says who pays
         return True
-    if label == "s3" and re.fullmatch("/bucket", ask.path) and ask.method in {"DELETE", "HEAD"}:
+    if label == "s3" and re.fullmatch("/bucket", sent.path) and sent.method in {"DELETE", "HEAD"}:
         return True
     name, _, value = _PAID[label].partition(": ")
-    return ask.headers.get(name) == value if value else _PAID[label] in ask.target
+    return sent.headers.get(name) == value if value else _PAID[label] in sent.target
 
 
 @pytest.mark.parametrize("label", ["s3", "gcs"])
@@ -626,7 +636,7 @@ def test_second_page_starts_after_the_first(
     """Also where one name has so many versions, or uploads, that they are on both pages."""
     operation(driver)
 
-    assert [] == missing(server, PAGES[operation][label]), server.asked
+    assert [] == missing(server, PAGES[operation][label]), server.requested
 
 
 @pytest.mark.parametrize(
@@ -643,7 +653,7 @@ def test_containers_come_on_two_pages(
     line: str, server: RichServer, driver: StorageDriver
 ) -> None:
     assert 2 == len(list(driver.list_containers()))
-    assert [] == missing(server, line), server.asked
+    assert [] == missing(server, line), server.requested
 
 
 @pytest.mark.parametrize("label", ["s3", "gcs-parallel", "gcs-hmac"])
@@ -652,22 +662,22 @@ def test_repeated_parts_in_a_listing_are_an_error(
 ) -> None:
     """The service passes over what says where the second page begins."""
 
-    def before(ask: Ask) -> Play | None:
-        ask.query.pop("part-number-marker", None)
+    def before(sent: Sent) -> Play | None:
+        sent.query.pop("part-number-marker", None)
         return None
 
     server.before = before
     with pytest.raises(ServiceError, match="does not advance behind 1"):
         list_arrived(driver)
-    assert 2 == len(server.asked)
+    assert 2 == len(server.requested)
 
 
 # ---------------------------------------------------------------------- copies in parts
 
 
-def _refuse_whole_copies(ask: Ask) -> Play | None:
-    """Answer as S3 does where a source is too large for one request."""
-    if "x-amz-copy-source" not in ask.headers or "uploadId" in ask.query:
+def _refuse_whole_copies(sent: Sent) -> Play | None:
+    """Respond as S3 does where a source is too large for one request."""
+    if "x-amz-copy-source" not in sent.headers or "uploadId" in sent.query:
         return None
     return play(400, {"x-amz-request-id": "R1"}, b"<Error><Code>EntityTooLarge</Code></Error>")
 
@@ -676,8 +686,8 @@ def _refuse_whole_copies(ask: Ask) -> Play | None:
 def test_change_of_a_copy_is_pinned_to_its_etag(server: RichServer, driver: StorageDriver) -> None:
     """Where the service reads no source by itself, what the copy shall not have is taken away."""
 
-    def before(ask: Ask) -> Play | None:
-        if ask.query.get("comp") != "block":
+    def before(sent: Sent) -> Play | None:
+        if sent.query.get("comp") != "block":
             return None
         return play(501, {"x-ms-request-id": "R1", "x-ms-error-code": "NotImplemented"})
 
@@ -686,12 +696,12 @@ def test_change_of_a_copy_is_pinned_to_its_etag(server: RichServer, driver: Stor
     assert [] == missing(server, f"""
         PUT {_AZURE}/copy | x-ms-copy-source: *
         PUT {_AZURE}/copy?comp=metadata | if-match: "new" | !x-ms-meta-owner
-    """), server.asked  # fmt: skip
+    """), server.requested  # fmt: skip
 
 
 @pytest.mark.parametrize("label", ["s3"])
 def test_requests_of_a_copy_in_parts(server: RichServer) -> None:
-    """Its parts are pinned, its tags come along, and each request is paid for."""
+    """Its parts are pinned, its tags are copied, and each request is paid for."""
     server.before = _refuse_whole_copies
     with _s3(server.url, requester_pays=True) as driver:
         driver.object("bucket", "name").copy("bucket", "copy", content_type="text/x-new")
@@ -703,8 +713,8 @@ def test_requests_of_a_copy_in_parts(server: RichServer) -> None:
             PUT /bucket/copy?partNumber=1&uploadId={UPLOAD_ID} | {_COPY_SOURCE}
                 | x-amz-copy-source-range: bytes=0-9
             POST /bucket/copy?uploadId={UPLOAD_ID}
-    """)), server.asked  # fmt: skip
-    assert [] == [ask for ask in server.asked if not _is_paid(ask, "s3")]
+    """)), server.requested  # fmt: skip
+    assert [] == [sent for sent in server.requested if not _is_paid(sent, "s3")]
 
 
 @pytest.mark.parametrize(
@@ -726,17 +736,17 @@ def test_a_copy_is_read_and_written_with_the_drivers_key(
     line = {"gcs": f"POST {_OBJECT}/rewriteTo/b/bucket/o/copy"}.get(label, "PUT /bucket/copy")
     with MAKERS[label](server.url, customer_key=key) as driver:
         copy_plain(patient(driver))
-    assert [] == missing(server, f"{line} | {read}: {text} | {written}: {text}"), server.asked
+    assert [] == missing(server, f"{line} | {read}: {text} | {written}: {text}"), server.requested
 
 
 class _Interrupt:
-    """A flag that is pressed like Ctrl-C as soon as a request of some kind has come."""
+    """A flag that is pressed like Ctrl-C as soon as a request of some kind has arrived."""
 
     def __init__(self, server: RichServer, line: str) -> None:
         self._server, self._line = server, line
 
     def is_set(self) -> bool:
-        if any(fits(self._line, ask) for ask in self._server.asked):
+        if any(fits(self._line, sent) for sent in self._server.requested):
             raise KeyboardInterrupt
         return False
 
@@ -763,8 +773,10 @@ def test_interrupted_copy_in_parts_is_aborted(
         driver.copy_object(
             driver.object("bucket", "name"), "bucket", "copy", content_type="x/y", cancel=cancel
         )
-    assert [] == missing(server, f"{begun}\n{left}"), server.asked
-    assert not any(fits(f"POST /bucket/copy?uploadId={UPLOAD_ID}", ask) for ask in server.asked)
+    assert [] == missing(server, f"{begun}\n{left}"), server.requested
+    assert not any(
+        fits(f"POST /bucket/copy?uploadId={UPLOAD_ID}", sent) for sent in server.requested
+    )
 
 
 # ---------------------------------------------------------------------- digests
@@ -780,12 +792,12 @@ _TELLING = {
 }
 
 
-def _tell_another(label: str, part: bool) -> Before:
-    """Return what answers a write, or that of a part, with the digest of another content."""
+def _name_another(label: str, part: bool) -> Before:
+    """Return the response to a write, or that of a part, with the digest of another content."""
 
-    def before(ask: Ask) -> Play | None:
-        is_part = "partNumber" in ask.query or ask.path.startswith(f"{_SEGMENTS}/segments")
-        if ask.method != "PUT" or is_part != part or ask.path.startswith(f"{_SEGMENTS}/uploads"):
+    def before(sent: Sent) -> Play | None:
+        is_part = "partNumber" in sent.query or sent.path.startswith(f"{_SEGMENTS}/segments")
+        if sent.method != "PUT" or is_part != part or sent.path.startswith(f"{_SEGMENTS}/uploads"):
             return None
         status = 201 if label in {"azure", "swift"} else 200
         return play(status, {"x-ms-request-id": "R1", "x-trans-id": "R1", **_TELLING[label]})
@@ -797,19 +809,19 @@ def _tell_another(label: str, part: bool) -> Before:
 def test_corrupted_upload_is_detected(
     label: str, server: RichServer, driver: StorageDriver
 ) -> None:
-    server.before = _tell_another(label, part=False)
+    server.before = _name_another(label, part=False)
     with pytest.raises(IntegrityError):
         driver.upload_object(CONTENT, "bucket", "name")
 
 
-@pytest.mark.parametrize("told", ["ETag", "x-amz-checksum-crc32"])
+@pytest.mark.parametrize("text", ["ETag", "x-amz-checksum-crc32"])
 @pytest.mark.parametrize("label", ["s3"])
 def test_every_digest_in_a_response_of_s3_is_compared(
-    told: str, server: RichServer, driver: StorageDriver
+    text: str, server: RichServer, driver: StorageDriver
 ) -> None:
     """Also the MD5 that nothing was sent of."""
-    headers = {"ETag": f'"{ETAG}"', told: _TELLING["s3"][told], "x-amz-request-id": "R1"}
-    server.before = lambda ask: play(200, headers)
+    headers = {"ETag": f'"{ETAG}"', text: _TELLING["s3"][text], "x-amz-request-id": "R1"}
+    server.before = lambda sent: play(200, headers)
     with pytest.raises(IntegrityError, match="stored a different"):
         driver.upload_object(CONTENT, "bucket", "name")
 
@@ -818,17 +830,17 @@ def test_every_digest_in_a_response_of_s3_is_compared(
 def test_corrupted_part_is_detected(label: str, server: RichServer, driver: StorageDriver) -> None:
     """And named; the parts are dropped."""
     server.content = LARGE
-    server.before = _tell_another(label, part=True)
+    server.before = _name_another(label, part=True)
     with pytest.raises(IntegrityError, match="part 1"):
         driver.upload_object(LARGE, "bucket", "name")
-    assert "DELETE" in {ask.method for ask in server.asked}
+    assert "DELETE" in {sent.method for sent in server.requested}
 
 
-def _tell_other_parts(label: str) -> Before:
-    def before(ask: Ask) -> Play | None:
-        if label == "s3" and ask.method == "POST" and "uploadId" in ask.query:
+def _report_other_parts(label: str) -> Before:
+    def before(sent: Sent) -> Play | None:
+        if label == "s3" and sent.method == "POST" and "uploadId" in sent.query:
             return xml("CompleteMultipartUploadResult", f"<ETag>&quot;{_HEX_OTHER}-2&quot;</ETag>")
-        if ask.query.get("multipart-manifest") == "put":
+        if sent.query.get("multipart-manifest") == "put":
             return play(201, {"x-trans-id": "R1", "ETag": _HEX_OTHER})
         return None
 
@@ -839,7 +851,7 @@ def _tell_other_parts(label: str) -> Before:
 def test_completion_with_other_parts_is_detected(
     label: str, server: RichServer, driver: StorageDriver
 ) -> None:
-    server.before = _tell_other_parts(label)
+    server.before = _report_other_parts(label)
     with pytest.raises(IntegrityError, match="different parts"):
         driver.upload_object(LARGE, "bucket", "name")
 
@@ -859,27 +871,27 @@ def test_corrupted_upload_to_google_is_detected(
 def test_digest_of_another_version_is_not_compared(
     label: str, server: RichServer, driver: StorageDriver, tmp_path: Path
 ) -> None:
-    """Where the first range tells no digest, one that is asked for may be of what came since."""
+    """Where the first range has no digest, a later one may be that of a newer version."""
     content = LARGE + LARGE
     server.content = content
-    told = server.respond
+    real = server.respond
 
-    def before(ask: Ask) -> Play | None:
-        if ask.method == "GET" and "range" in ask.headers:
+    def before(sent: Sent) -> Play | None:
+        if sent.method == "GET" and "range" in sent.headers:
             server.content = content
-            found = told(ask)
+            found = real(sent)
             head, _, body = found.data.partition(b"\r\n\r\n")
             head = re.sub(rb"\r\n[\w-]*(?:hash|md5):[^\r]*", b"", head, flags=re.IGNORECASE)
             found.data = head + b"\r\n\r\n" + body
             return found
         server.content = bytes(len(content))
-        found = told(ask)
+        found = real(sent)
         for old, new in ((f'"{ETAG}"', '"other"'), (f" {ETAG}", " other"), ("v1", "v2"),
                          (GENERATION, "18")):  # fmt: skip
             found.data = found.data.replace(old.encode(), new.encode())
         crc = f"x-amz-checksum-crc32: {crc32(server.content)}"
         extra = f"\r\n{crc}\r\nx-amz-checksum-type: FULL_OBJECT\r\n\r\n" if label == "s3" else ""
-        if extra and ask.method == "HEAD":
+        if extra and sent.method == "HEAD":
             found.data = found.data.replace(b"\r\n\r\n", extra.encode())
         return found
 
@@ -897,7 +909,7 @@ def test_batch_response_about_other_objects_is_an_error(
 ) -> None:
     """The outcome for the requested objects is unknown."""
     failure = "<Error><Key>c</Key><Code>AccessDenied</Code></Error>"
-    server.before = lambda ask: xml("DeleteResult", failure)
+    server.before = lambda sent: xml("DeleteResult", failure)
     results = driver.delete_objects([driver.object("bucket", name) for name in "ab"])
     assert [False, False] == [result.ok for result in results]
     assert all("the request did not" in str(result.error) for result in results)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from drivers.gcs.support import account
 from drivers.network_drivers import DRIVERS, OPERATIONS
-from scripted import Play, Server, Time, answer
+from scripted import Play, Server, Time, respond
 
 from libstore import (
     OutcomeUnknownError,
@@ -44,7 +44,7 @@ ALL_OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
     "list_uploads": lambda driver: list(driver.list_uploads("bucket")),
 }
 #: These may be followed by one question for what became of them.
-LOOKS = {
+CHECKS = {
     "upload_object", "put_absent", "delete_matching", "create_container", "delete_container",
     "set_metadata",
 }  # fmt: skip
@@ -93,10 +93,10 @@ def run(operation: str, driver: StorageDriver) -> StorageError:
 FAULTS: Mapping[str, Play] = {
     "reset": Play(then="reset"),
     "closed": NOTHING,
-    "500": answer(b"", 500),
-    "502 page": answer(b"<html>Bad gateway</html>", 502, Content_Type="text/html"),
-    "503": answer(b"", 503),
-    "429": answer(b"", 429),
+    "500": respond(b"", 500),
+    "502 page": respond(b"<html>Bad gateway</html>", 502, Content_Type="text/html"),
+    "503": respond(b"", 503),
+    "429": respond(b"", 429),
 }
 
 
@@ -105,14 +105,14 @@ FAULTS: Mapping[str, Play] = {
 def test_an_operation_under_total_outage_sends_no_more_than_its_attempts(
     server: Server, driver: StorageDriver, operation: str, fault: str
 ) -> None:
-    """Whatever layer tries again; one more request may ask what became of a write."""
+    """Whatever layer tries again; one more request may check a write."""
     server.default = FAULTS[fault]
     if operation in {"delete_matching", "list_uploads"} and not driver.supports(
         {"delete_matching": "delete_if_match"}.get(operation, operation)
     ):
         pytest.skip("the service cannot do it")
     error = run(operation, driver)
-    assert len(server.seen) <= ATTEMPTS + (operation in LOOKS)
+    assert len(server.seen) <= ATTEMPTS + (operation in CHECKS)
     assert error.retryable or isinstance(error, OutcomeUnknownError)
 
 
@@ -120,10 +120,10 @@ def test_an_operation_under_total_outage_sends_no_more_than_its_attempts(
 def test_too_long_retry_after_ends_an_operation_at_once(
     server: Server, driver: StorageDriver, time: Time, operation: str
 ) -> None:
-    server.default = answer(b"", 503, Retry_After="3600")
+    server.default = respond(b"", 503, Retry_After="3600")
     error = run(operation, driver)
     assert 3600.0 == error.retry_after
-    assert len(server.seen) <= 1 + (operation in LOOKS)
+    assert len(server.seen) <= 1 + (operation in CHECKS)
     assert [] == time.slept
 
 
@@ -132,7 +132,7 @@ def test_no_operation_waits_longer_than_the_total(
     server: Server, driver: StorageDriver, time: Time, operation: str
 ) -> None:
     driver.retry = RetryPolicy(attempts=50, total=100.0)
-    server.default = answer(b"", 503, Retry_After="40")
+    server.default = respond(b"", 503, Retry_After="40")
     run(operation, driver)
     assert [40.0, 40.0] == time.slept
 
@@ -148,7 +148,7 @@ def test_throttling_waits_longer_for_head_too(
     status: int,
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
-    server.default = answer(b"", status)
+    server.default = respond(b"", status)
     run(operation, driver)
     assert [1.0, 2.0, 4.0] == pytest.approx(time.slept)
 
@@ -168,7 +168,7 @@ def test_an_outage_is_not_amplified_once_the_bucket_is_empty(
 def test_outage_is_not_amplified_by_checks(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
-    """A look at what became of a write takes a token too."""
+    """A request that checks a write takes a token too."""
     server.default = FAULTS["500"]
     for _ in range(200):
         run(operation, driver)
@@ -188,7 +188,7 @@ def test_streams_that_break_share_the_bucket(server: Server, driver: StorageDriv
 def cut(
     driver: StorageDriver, sent: bytes, size: int, start: int = 0, then: str = "close"
 ) -> Play:
-    """Return an answer that breaks off."""
+    """Return a response that breaks off."""
     head = (
         f"HTTP/1.1 {206 if start else 200} OK\r\nContent-Length: {size - start}\r\n"
         f'ETag: "e1"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Timestamp: 1.0\r\n'
@@ -221,7 +221,7 @@ def test_progress_of_a_stream_restores_its_attempts(server: Server, driver: Stor
 
 @pytest.mark.parametrize("operation", ["read_object", "stream"])
 def test_slow_body_times_out(label: str, server: Server, operation: str) -> None:
-    """Each byte comes within the timeout; a hundred bytes a second are no progress."""
+    """Each byte arrives within the timeout; a hundred bytes a second are no progress."""
     with DRIVERS[label](server.url, timeout=0.3) as driver:
         driver.retry = RetryPolicy(2, base=0.0)
         server.default = cut(driver, b"x" * 100, 4 * MiB, then="drip")
@@ -236,7 +236,7 @@ def test_each_retry_is_reported_once(
 ) -> None:
     events: list[RetryEvent] = []
     driver.retry = RetryPolicy(ATTEMPTS, on_retry=events.append)
-    server.default = answer(b"", 500)
+    server.default = respond(b"", 500)
     with caplog.at_level(logging.DEBUG, logger="libstore"):
         error = run("upload_object", driver)
     assert [1, 2, 3] == [event.attempt for event in events]
@@ -254,7 +254,7 @@ def test_error_of_the_callback_reaches_the_caller(server: Server, driver: Storag
         raise KeyError(event.attempt)
 
     driver.retry = RetryPolicy(on_retry=stop)
-    server.default = answer(b"", 500)
+    server.default = respond(b"", 500)
     with pytest.raises(KeyError):
         driver.get_object("bucket", "name")
     assert len(server.seen) == 1
@@ -263,18 +263,18 @@ def test_error_of_the_callback_reaches_the_caller(server: Server, driver: Storag
 def test_the_callback_may_use_the_driver(server: Server, driver: StorageDriver) -> None:
     """Its requests are others than the one that failed, with attempts of their own."""
 
-    def ask(event: RetryEvent) -> None:
+    def check(event: RetryEvent) -> None:
         driver.retry = RetryPolicy(3, base=0.0)
         run("get_object", driver)
 
-    driver.retry = RetryPolicy(2, base=0.0, on_retry=ask)
-    server.default = answer(b"", 500)
+    driver.retry = RetryPolicy(2, base=0.0, on_retry=check)
+    server.default = respond(b"", 500)
     run("get_object", driver)
     assert len(server.seen) == 1 + 3 + 1
 
 
 def test_a_pickle_has_a_full_bucket(server: Server) -> None:
-    server.default = answer(b"", 500)
+    server.default = respond(b"", 500)
     options = {"endpoint": server.url, "retry": RetryPolicy(ATTEMPTS, base=0.0)}
     with get_driver("s3")("AKID", "secret", pickle_secret=True, **options) as driver:
         while driver._retrier.bucket.take(14):
@@ -306,8 +306,8 @@ PAGES: Mapping[str, Mapping[str, Any]] = {
 def test_temporary_status_is_retried_with_any_body(
     server: Server, driver: StorageDriver, operation: str, status: int, page: str
 ) -> None:
-    """A load balancer answers with a page of its own, or with nothing."""
-    server.default = answer(status=status, **PAGES[page])
+    """A load balancer responds with a page of its own, or with nothing."""
+    server.default = respond(status=status, **PAGES[page])
     error = run(operation, driver)
     assert len(server.seen) >= ATTEMPTS
     assert (status, True) == (error.status, error.retryable)
@@ -318,14 +318,14 @@ def test_temporary_status_is_retried_with_any_body(
 def test_throttled_conditional_write_is_retried(
     server: Server, driver: StorageDriver, page: str
 ) -> None:
-    """Status 429 says that nothing was done; 408, as 5xx, may come after the whole request."""
-    server.default = answer(status=429, **PAGES[page])
+    """Status 429 says that nothing was done; 408, as 5xx, may be sent after the whole request."""
+    server.default = respond(status=429, **PAGES[page])
     run("put_absent", driver)
     assert ATTEMPTS <= len(server.seen) <= ATTEMPTS + 1
 
 
 def _login(server: Server) -> Play:
-    return answer(b"", 200, X_Auth_Token="token", X_Storage_Url=f"{server.url}/v1/AUTH_test")
+    return respond(b"", 200, X_Auth_Token="token", X_Storage_Url=f"{server.url}/v1/AUTH_test")
 
 
 @pytest.mark.parametrize(
@@ -334,9 +334,9 @@ def _login(server: Server) -> Play:
 def test_login_shares_the_attempts_of_the_operation(
     server: Server, failures: int, requests: int
 ) -> None:
-    server.steps.extend([answer(b"", 500)] * failures)
+    server.steps.extend([respond(b"", 500)] * failures)
     server.steps.append(_login(server))
-    server.default = answer(b"", 500)
+    server.default = respond(b"", 500)
     with get_driver("swift")(
         "user", "secret", auth_url=f"{server.url}/auth/v1.0", retry=RetryPolicy(ATTEMPTS, base=0.0)
     ) as driver:
@@ -348,11 +348,11 @@ def test_login_shares_the_attempts_of_the_operation(
 def test_token_request_shares_the_attempts_of_the_operation(server: Server, status: int) -> None:
     """google-auth tries again by itself what its endpoint refuses for now; it does not get to."""
     pytest.importorskip("google.auth")
-    server.default = answer(b"{}", status)
-    told = {**account(), "token_uri": f"{server.url}/token"}
+    server.default = respond(b"{}", status)
+    info = {**account(), "token_uri": f"{server.url}/token"}
     policy = RetryPolicy(ATTEMPTS, base=0.0)
     with get_driver("gcs")(
-        service_account=told, endpoint=server.url, project="project", retry=policy
+        service_account=info, endpoint=server.url, project="project", retry=policy
     ) as driver:
         error = run("get_object", driver)
     assert len(server.seen) == ATTEMPTS

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     Container,
@@ -69,7 +69,7 @@ def test_copy_sends_its_condition(container: Container) -> None:
 
 @pytest.fixture
 def sha256(seaweedfs_server: S3Server) -> Iterator[Container]:
-    """Return a container of a service that is told the SHA-256 of all that it is sent."""
+    """Return a container of a service that gets the SHA-256 of all that is sent."""
     server = seaweedfs_server
     record = replace(
         AWS, name="wants-sha256", path_style=True, digest="sha256", whole_crc32=False,
@@ -101,7 +101,7 @@ def test_parts_are_verified_by_their_sha256(sha256: Container) -> None:
     assert CONTENT == sha256.read_object("a")
 
 
-# ---------------------------------------------------------------------- wrong answers
+# ---------------------------------------------------------------------- wrong responses
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_every_checksum_in_a_response_is_compared(
     server: Server, driver: StorageDriver, algorithm: str, digest: str
 ) -> None:
     """Also one that was not asked for."""
-    server.steps.append(answer(**{f"x_amz_checksum_{algorithm}": digest}))
+    server.steps.append(respond(**{f"x_amz_checksum_{algorithm}": digest}))
     with pytest.raises(IntegrityError, match=algorithm):
         driver.upload_object(b"small", "bucket", "a")
 
@@ -135,14 +135,14 @@ def test_etag_of_an_encrypted_object_is_not_compared(
 ) -> None:
     """Neither that of a whole, nor those of parts, which look like MD5s and are none."""
     kms = {"x_amz_server_side_encryption": "aws:kms"}
-    server.steps.append(answer(ETag=f'"{"0" * 32}"', **kms))
+    server.steps.append(respond(ETag=f'"{"0" * 32}"', **kms))
     driver.upload_object(b"small", "bucket", "a")
     begun = (
         b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
     )
     finished = f"<ETag>&quot;{'2' * 32}-3&quot;</ETag>"
     finished = f"<CompleteMultipartUploadResult>{finished}</CompleteMultipartUploadResult>"
-    server.steps.append(answer(begun))
-    server.steps.extend([answer(ETag=f'"{"1" * 32}"', **kms)] * 3)
-    server.steps.append(answer(finished.encode(), **kms))
+    server.steps.append(respond(begun))
+    server.steps.extend([respond(ETag=f'"{"1" * 32}"', **kms)] * 3)
+    server.steps.append(respond(finished.encode(), **kms))
     assert f"{'2' * 32}-3" == driver.upload_object(CONTENT, "bucket", "a").etag

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -48,16 +48,16 @@ def driver(server: Server) -> Iterator[S3Driver]:
 
 
 def error(code: str, status: int, message: str = "so it is", **more: str) -> Any:
-    """Return an error as S3 tells it."""
+    """Return an error as S3 writes it."""
     extra = "".join(f"<{name}>{value}</{name}>" for name, value in more.items())
-    told = f"<Code>{code}</Code><Message>{message}</Message>{extra}"
-    body = f"<?xml version='1.0'?><Error>{told}</Error>"
-    return answer(body.encode(), status=status, x_amz_request_id="REQUEST1")
+    fields = f"<Code>{code}</Code><Message>{message}</Message>{extra}"
+    body = f"<?xml version='1.0'?><Error>{fields}</Error>"
+    return respond(body.encode(), status=status, x_amz_request_id="REQUEST1")
 
 
 def lost() -> Any:
-    """Return an answer that never comes, to a request that arrived."""
-    return answer(then="reset", status=200)
+    """Return a response that is lost on the way."""
+    return respond(then="reset", status=200)
 
 
 def dropped() -> Any:
@@ -67,11 +67,11 @@ def dropped() -> Any:
 
 
 def stored(etag: str = MD5, **headers: str) -> Any:
-    return answer(ETag=f'"{etag}"', **headers)
+    return respond(ETag=f'"{etag}"', **headers)
 
 
 def head_of(content: bytes, etag: str) -> Any:
-    """Return the answer to HEAD; its length is that of what GET would bring."""
+    """Return the response to HEAD; its length is that of what GET would bring."""
     from scripted import Play
 
     lines = f'HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nETag: "{etag}"\r\n\r\n'
@@ -79,7 +79,7 @@ def head_of(content: bytes, etag: str) -> Any:
 
 
 def document(root: str, inside: str) -> Any:
-    return answer(f"<?xml version='1.0'?>\n<{root} {NAMESPACE}>{inside}</{root}>".encode())
+    return respond(f"<?xml version='1.0'?>\n<{root} {NAMESPACE}>{inside}</{root}>".encode())
 
 
 def methods(server: Server) -> list[str]:
@@ -93,7 +93,7 @@ def methods(server: Server) -> list[str]:
 
 
 def test_conditions_are_checked_by_a_head_on_an_unknown_service(server: Server) -> None:
-    """A server that knows no conditions would let them pass: what is there is looked at."""
+    """A server that knows no conditions would let them pass: the object is checked."""
     with S3Driver(KEY, SECRET, endpoint=server.url) as driver:
         server.steps.append(head_of(CONTENT, MD5))
         with pytest.raises(ObjectAlreadyExistsError):
@@ -109,7 +109,7 @@ def test_conditional_delete_with_lost_response_is_unknown_unless_repeated(
 ) -> None:
     """What is gone may have been deleted by another client: two must never both win."""
     replaced = head_of(CONTENT, "other")
-    for found in (answer(b"", status=404), replaced, answer(b"", status=403)):
+    for found in (respond(b"", status=404), replaced, respond(b"", status=403)):
         server.seen.clear()
         server.steps.extend([dropped(), found])
         with pytest.raises(OutcomeUnknownError) as caught:
@@ -120,7 +120,7 @@ def test_conditional_delete_with_lost_response_is_unknown_unless_repeated(
         server.steps.extend([dropped(), head_of(CONTENT, MD5), refusal])
         with pytest.raises(OutcomeUnknownError):
             driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
-    server.steps.extend([dropped(), head_of(CONTENT, MD5), answer(status=204)])
+    server.steps.extend([dropped(), head_of(CONTENT, MD5), respond(status=204)])
     driver.delete_object(driver.object("bucket", "name"), if_match=MD5)
 
 
@@ -158,8 +158,8 @@ def test_multipart_upload_takes_two_more_requests_than_parts(
     [
         error("InternalError", 200),
         error("SlowDown", 200),
-        answer(b"<?xml version='1.0'?>\n<CompleteMultipartUploadResult><ETag>"),
-        answer(b""),
+        respond(b"<?xml version='1.0'?>\n<CompleteMultipartUploadResult><ETag>"),
+        respond(b""),
         dropped(),
         error("InternalError", 500),
     ],
@@ -172,8 +172,8 @@ def test_failed_completion_is_retried(server: Server, driver: S3Driver, wrong: A
 
 def test_upload_is_aborted_when_its_completion_fails(server: Server, driver: S3Driver) -> None:
     failures = [error("InternalError", 200)] * 3
-    missing = answer(b"", status=404)
-    server.steps.extend([started(), *map(stored, TAGS), *failures, missing, answer(status=204)])
+    missing = respond(b"", status=404)
+    server.steps.extend([started(), *map(stored, TAGS), *failures, missing, respond(status=204)])
     with pytest.raises(ServiceUnavailableError):
         driver.upload_object(BIG, "bucket", "name")
     assert server.seen[-1].line.startswith("DELETE /bucket/name?uploadId=an%20id")
@@ -191,7 +191,7 @@ def test_completion_with_lost_response_succeeds_if_the_object_exists(
 
 
 def test_completion_of_an_aborted_upload_is_an_error(server: Server, driver: S3Driver) -> None:
-    """After a lost answer, too: what is there then is another object."""
+    """After a lost response, too: what is there then is another object."""
     gone = error("NoSuchUpload", 404)
     other = head_of(b"x" * len(BIG), "0" * 32 + "-2")
     for ending in ([gone], [dropped(), gone, other]):
@@ -226,7 +226,7 @@ def test_batch_deletion_reports_each_failure(server: Server, driver: S3Driver) -
 def test_names_that_are_invalid_in_xml_are_deleted_one_by_one(
     server: Server, driver: S3Driver
 ) -> None:
-    server.steps.extend([document("DeleteResult", ""), answer(b"", status=204)])
+    server.steps.extend([document("DeleteResult", ""), respond(b"", status=204)])
     driver.transfer = TransferOptions(concurrency=1)
     results = driver.delete_objects([driver.object("bucket", name) for name in ("a", "b\x01")])
     assert all(result.ok for result in results)
@@ -252,22 +252,22 @@ def test_names_that_are_invalid_in_xml_are_deleted_one_by_one(
 def test_checksums_of_other_bytes_than_the_content_are_not_compared(
     server: Server, driver: S3Driver, headers: dict[str, str]
 ) -> None:
-    server.default = answer(CONTENT, **headers)
+    server.default = respond(CONTENT, **headers)
     assert driver.object("bucket", "name").read() == CONTENT
 
 
 def test_crc_of_the_whole_content_is_compared(server: Server, driver: S3Driver) -> None:
     good = b64encode(zlib.crc32(CONTENT).to_bytes(4, "big")).decode()
-    server.steps.append(answer(CONTENT, ETag='"a-2"', x_amz_checksum_crc32=good))
+    server.steps.append(respond(CONTENT, ETag='"a-2"', x_amz_checksum_crc32=good))
     assert driver.object("bucket", "name").read() == CONTENT
-    server.steps.append(answer(CONTENT, ETag='"a-2"', x_amz_checksum_crc32="AAAAAA=="))
+    server.steps.append(respond(CONTENT, ETag='"a-2"', x_amz_checksum_crc32="AAAAAA=="))
     with pytest.raises(IntegrityError):
         driver.object("bucket", "name").read()
 
 
 def test_range_with_status_200_is_accepted(server: Server, driver: S3Driver) -> None:
     """Status 200 is what rclone says where it sends a part."""
-    sent = answer(CONTENT[2:5], ETag=f'"{MD5}"', Content_Range=f"bytes 2-4/{len(CONTENT)}")
+    sent = respond(CONTENT[2:5], ETag=f'"{MD5}"', Content_Range=f"bytes 2-4/{len(CONTENT)}")
     server.steps.append(sent)
     assert CONTENT[2:5] == driver.object("bucket", "name").read(start=2, stop=5)
 
@@ -276,14 +276,14 @@ def test_range_with_status_200_is_accepted(server: Server, driver: S3Driver) -> 
 def test_upload_with_an_error_in_a_200_response_is_retried(
     server: Server, driver: S3Driver, if_absent: bool
 ) -> None:
-    server.steps.extend([error("InternalError", 200), answer(ETag=f'"{MD5}"')])
+    server.steps.extend([error("InternalError", 200), respond(ETag=f'"{MD5}"')])
     obj = driver.upload_object(CONTENT, "bucket", "name", if_absent=if_absent)
     assert (MD5, len(CONTENT)) == (obj.etag, obj.size)
     assert not server.steps
 
 
 def test_conditional_upload_with_a_bad_digest_is_retried(server: Server, driver: S3Driver) -> None:
-    server.steps.extend([error("BadDigest", 400), answer(ETag=f'"{MD5}"')])
+    server.steps.extend([error("BadDigest", 400), respond(ETag=f'"{MD5}"')])
     assert MD5 == driver.upload_object(CONTENT, "bucket", "name", if_absent=True).etag
     assert not server.steps
 
@@ -291,5 +291,5 @@ def test_conditional_upload_with_a_bad_digest_is_retried(server: Server, driver:
 def test_html_response_with_a_request_id_is_a_success(server: Server, driver: S3Driver) -> None:
     """OpenStack Swift sends one to who wrote an object a moment too late."""
     page = b"<html><h1>Accepted</h1></html>"
-    server.steps.append(answer(page, Content_Type="text/html", x_amz_request_id="tx1"))
+    server.steps.append(respond(page, Content_Type="text/html", x_amz_request_id="tx1"))
     assert len(CONTENT) == driver.upload_object(CONTENT, "bucket", "name").size

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from scripted import Play, Seen, Server, answer
+from scripted import Play, Seen, Server, respond
 
 from libstore import (
     NotSupportedError,
@@ -32,12 +32,12 @@ def driver(server: Server) -> Iterator[S3Driver]:
 
 
 def document(root: str, inside: str, status: int = 200) -> Play:
-    return answer(f"<{root}>{inside}</{root}>".encode(), status)
+    return respond(f"<{root}>{inside}</{root}>".encode(), status)
 
 
 def head(size: int, etag: str, more: str = "") -> Play:
-    told = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "{etag}"\r\n{more}\r\n'
-    return Play(told.encode())
+    head = f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nETag: "{etag}"\r\n{more}\r\n'
+    return Play(head.encode())
 
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html: up to 5 GB in one request.
@@ -73,11 +73,11 @@ def test_large_object_is_copied_in_parts(server: Server, driver: S3Driver) -> No
     assert "a%20b=c" == kept["x-amz-tagging"]
     spans = []
     for part in parts:
-        told = dict(part.headers)
-        assert '"abc"' == told["x-amz-copy-source-if-match"]
-        assert "/bucket/a%20b" == told["x-amz-copy-source"]
+        headers = dict(part.headers)
+        assert '"abc"' == headers["x-amz-copy-source-if-match"]
+        assert "/bucket/a%20b" == headers["x-amz-copy-source"]
         number = re.search(r"partNumber=(\d+)", part.target)
-        span = re.fullmatch(r"bytes=(\d+)-(\d+)", told["x-amz-copy-source-range"])
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", headers["x-amz-copy-source-range"])
         assert number is not None
         assert span is not None
         spans.append((int(number[1]), int(span[1]), int(span[2])))
@@ -125,7 +125,7 @@ def test_completion_of_a_copy_with_lost_response_is_checked(
 
 def test_empty_object_is_copied_without_parts(server: Server) -> None:
     """A condition on the copy needs parts, and S3 makes no object of none."""
-    server.steps.extend([head(0, "abc"), answer(ETag='"new"')])
+    server.steps.extend([head(0, "abc"), respond(ETag='"new"')])
     with get_driver("seaweedfs")("KEY", "SECRET", endpoint=server.url) as driver:
         copy = driver.object("bucket", "a").copy("target", "c", if_absent=True)
     assert (0, "new") == (copy.size, copy.etag)

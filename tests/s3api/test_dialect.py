@@ -111,11 +111,11 @@ def test_headers_beyond_ascii_are_refused() -> None:
 
 
 def page_of(
-    body: str, asked: str | None = None, **query: str
+    body: str, requested: str | None = None, **query: str
 ) -> tuple[list[ObjectInfo | Prefix], str | None]:
     document = read_listing(body.encode(), {"Contents", "CommonPrefixes"})
-    answer = XMLResponse(document.tag, document.head, document.rows, {})
-    page = listings.list_page(answer, ListQuery(**query), asked)
+    response = XMLResponse(document.tag, document.head, document.rows, {})
+    page = listings.list_page(response, ListQuery(**query), requested)
     return list(page.items), page.token
 
 

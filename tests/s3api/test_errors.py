@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import trustme
-from scripted import OpenTunnel, Play, Server, Tunnel, answer
+from scripted import OpenTunnel, Play, Server, Tunnel, respond
 
 from libstore import (
     AccessDeniedError,
@@ -106,7 +106,7 @@ Make: TypeAlias = Callable[..., Container]
 
 @pytest.fixture
 def made() -> Iterator[Make]:
-    """Return a function that makes drivers, with every kind of secret unless it is told others."""
+    """Return a function that makes drivers, with every kind of secret by default."""
     drivers: list[S3Driver] = []
 
     def make(
@@ -126,8 +126,8 @@ def shown_in(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text]
 
 
-def told(kind: type[StorageError], call: Callable[[], object]) -> StorageError:
-    """Return the error, after a look at all that can be made of it."""
+def raised(kind: type[StorageError], call: Callable[[], object]) -> StorageError:
+    """Return the error, after a check of every text that can be made of it."""
     with pytest.raises(kind) as caught:
         call()
     error = caught.value
@@ -162,11 +162,11 @@ def check(error: StorageError, operation: str, **expected: object) -> None:
 
 def refusal(code: str, status: int, message: str = "No.", **headers: str) -> Play:
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-    return answer(body, status, x_amz_request_id="R1", **headers)
+    return respond(body, status, x_amz_request_id="R1", **headers)
 
 
 def silent(status: int) -> Play:
-    return answer(b"", status, x_amz_request_id="R0")
+    return respond(b"", status, x_amz_request_id="R0")
 
 
 # ---------------------------------------------------------------------- proxies and pages
@@ -189,10 +189,10 @@ def test_web_page_of_a_proxy_is_not_taken_for_s3(
 ) -> None:
     """A proxy, or a network that wants a login first: nothing of it is taken for S3."""
     where = {"Location": "http://portal.example/login"} if status // 100 == 3 else {}
-    server.default = answer(PAGE, status, Content_Type="text/html; charset=utf-8", **where)
+    server.default = respond(PAGE, status, Content_Type="text/html; charset=utf-8", **where)
     options = {"proxies": {"http": server.url.replace("//", f"//user:{PASSWORD}@")}}
     container = made("http://s3.example.test", insecure=True, **options)
-    error = told(PAGES[status], lambda: OPERATIONS[operation](container))
+    error = raised(PAGES[status], lambda: OPERATIONS[operation](container))
     check(error, operation, status=status, code=None, retryable=status == 502)
     assert "log in" not in str(error)
     if status == 407:
@@ -205,7 +205,7 @@ def test_web_page_of_a_proxy_is_not_taken_for_s3(
 
 
 def test_objects_can_be_web_pages(made: Make, server: Server) -> None:
-    server.default = answer(PAGE, ETag='"any"', Content_Type="text/html")
+    server.default = respond(PAGE, ETag='"any"', Content_Type="text/html")
     assert made(server.url).read_object("name") == PAGE
 
 
@@ -219,7 +219,7 @@ def test_proxy_that_refuses_a_tunnel_is_reported(
     tunnel = open_tunnel(head.encode() + PAGE)
     proxy = tunnel.url.replace("//", f"//user:{PASSWORD}@")
     container = made("https://s3.example.test", proxies={"https": proxy})
-    error = told(TransportError, lambda: container.read_object("name"))
+    error = raised(TransportError, lambda: container.read_object("name"))
     check(error, "read_object", status=None, retryable=status in {200, 502})
     assert f"the proxy {tunnel.url[7:]}" in error.message
     assert "log in" not in str(error)
@@ -231,7 +231,7 @@ def test_proxy_that_refuses_a_tunnel_is_reported(
 def test_unknown_host_is_reported(made: Make, logged: pytest.LogCaptureFixture) -> None:
     container = made("https://nobody.invalid")
     for operation, call in OPERATIONS.items():
-        error = told(TransportError, lambda call=call: call(container))
+        error = raised(TransportError, lambda call=call: call(container))
         check(error, operation, status=None, code=None, retryable=True)
         assert "could not be resolved" in error.message
         assert "nobody.invalid" in error.message
@@ -242,7 +242,7 @@ def test_refused_connection_is_reported(made: Make, logged: pytest.LogCaptureFix
         port = listener.getsockname()[1]
     container = made(f"http://127.0.0.1:{port}")
     for operation, call in OPERATIONS.items():
-        error = told(TransportError, lambda call=call: call(container))
+        error = raised(TransportError, lambda call=call: call(container))
         check(error, operation, status=None, code=None, retryable=True)
         assert f"127.0.0.1:{port} refused the connection" in error.message
 
@@ -252,7 +252,7 @@ def test_stalled_service_times_out(
 ) -> None:
     server.default = Play(then="stall")
     container = made(server.url, timeout=0.2)
-    error = told(TransportTimeoutError, lambda: container.read_object("name"))
+    error = raised(TransportTimeoutError, lambda: container.read_object("name"))
     check(error, "read_object", retryable=True)
     assert "0.2 s" in error.message
     assert isinstance(error, TimeoutError)
@@ -280,7 +280,7 @@ def test_certificate_of_an_unknown_authority_is_reported(
     made: Make, authority: trustme.CA, logged: pytest.LogCaptureFixture
 ) -> None:
     server = secure(authority, "127.0.0.1")
-    error = told(TransportError, lambda: made(server.url).upload_object(b"content", "name"))
+    error = raised(TransportError, lambda: made(server.url).upload_object(b"content", "name"))
     server.close()
     check(error, "upload_object", retryable=False)
     assert "verify=" in error.message
@@ -292,7 +292,7 @@ def test_certificate_of_another_host_is_reported(
 ) -> None:
     server = secure(authority, "other.example")
     container = made(server.url, verify=bundle)
-    error = told(TransportError, lambda: container.read_object("name"))
+    error = raised(TransportError, lambda: container.read_object("name"))
     server.close()
     check(error, "read_object", retryable=False)
     assert "not valid for '127.0.0.1'" in error.message
@@ -302,14 +302,14 @@ def test_certificate_of_another_host_is_reported(
 def test_plain_http_to_a_tls_port_is_reported(made: Make, authority: trustme.CA) -> None:
     server = secure(authority, "127.0.0.1")
     container = made(server.url.replace("https", "http"))
-    error = told(TransportError, lambda: container.read_object("name"))
+    error = raised(TransportError, lambda: container.read_object("name"))
     server.close()
     check(error, "read_object")
     assert "https://" in error.message
 
 
 def test_tls_to_a_plain_http_port_is_reported(made: Make) -> None:
-    """An HTTP server answers what it cannot read with a 400, or not at all."""
+    """An HTTP server responds to what it cannot read with a 400, or not at all."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -324,13 +324,13 @@ def test_tls_to_a_plain_http_port_is_reported(made: Make) -> None:
 
     threading.Thread(target=serve, daemon=True).start()
     container = made(f"https://127.0.0.1:{listener.getsockname()[1]}")
-    error = told(TransportError, lambda: container.read_object("name"))
+    error = raised(TransportError, lambda: container.read_object("name"))
     listener.close()
     check(error, "read_object", retryable=False)
     assert "http://" in error.message
 
 
-# ---------------------------------------------------------------------- who asks, and when
+# ---------------------------------------------------------------------- credentials and clocks
 
 
 s3_server = server_among("seaweedfs", "swift")
@@ -349,9 +349,9 @@ def bucket(s3_server: S3Server) -> Iterator[str]:
 def test_a_wrong_secret(
     made: Make, s3_server: S3Server, bucket: str, logged: pytest.LogCaptureFixture, operation: str
 ) -> None:
-    """Every operation says so, also those whose answers have no body to say it in."""
+    """Every operation says so, also those whose responses have no body."""
     container = made(s3_server.endpoint, s3_server.key, SECRET, bucket, token=None)
-    error = told(AuthenticationError, lambda: OPERATIONS[operation](container))
+    error = raised(AuthenticationError, lambda: OPERATIONS[operation](container))
     place = {} if operation == "list_containers" else {"container": bucket}
     check(error, operation, status=403, code="SignatureDoesNotMatch", retryable=False, **place)
     assert error.request_id
@@ -362,7 +362,7 @@ def test_a_wrong_secret(
 def test_wrong_clock_is_corrected_with_a_warning(
     made: Make, s3_server: S3Server, bucket: str, logged: pytest.LogCaptureFixture, operation: str
 ) -> None:
-    """The service's clock is taken, and a warning says that ours is wrong."""
+    """The service's clock is taken, and a warning says that the local clock is wrong."""
     container = made(s3_server.endpoint, s3_server.key, s3_server.secret, bucket, token=None)
     driver = container.driver
     assert isinstance(driver, S3Driver)
@@ -379,9 +379,9 @@ def test_wrong_clock_is_corrected_with_a_warning(
 def test_clock_error_without_a_time_of_the_service_is_reported(
     made: Make, server: Server, logged: pytest.LogCaptureFixture, operation: str
 ) -> None:
-    """A service that complains of our clock, and whose own is the same: it is told."""
+    """The service refuses the clock, but its own time is the same, so that the error is raised."""
     server.default = refusal("RequestTimeTooSkewed", 403, Date=formatdate(usegmt=True))
-    error = told(AuthenticationError, lambda: OPERATIONS[operation](made(server.url)))
+    error = raised(AuthenticationError, lambda: OPERATIONS[operation](made(server.url)))
     check(error, operation, status=403, code="RequestTimeTooSkewed", request_id="R1",
           retryable=False)  # fmt: skip
     assert "clock" in error.message
@@ -390,7 +390,7 @@ def test_clock_error_without_a_time_of_the_service_is_reported(
 def test_wrong_region_without_the_right_one_is_reported(made: Make, server: Server) -> None:
     server.default = refusal("AuthorizationHeaderMalformed", 400, "the region is wrong")
     for operation, call in OPERATIONS.items():
-        error = told(AuthenticationError, lambda call=call: call(made(server.url)))
+        error = raised(AuthenticationError, lambda call=call: call(made(server.url)))
         check(error, operation, status=400, code="AuthorizationHeaderMalformed", retryable=False)
         assert "region=" in error.message
 
@@ -398,16 +398,16 @@ def test_wrong_region_without_the_right_one_is_reported(made: Make, server: Serv
 def test_denied_head_is_explained_only_before_the_first_success(
     made: Make, server: Server
 ) -> None:
-    """The answer to HEAD that forbids is looked into only while nothing is known to be right."""
+    """A refused HEAD is followed by another request only before the first success."""
     container = made(server.url)
     server.steps.extend([silent(403), refusal("AccessDenied", 403)])
-    error = told(AccessDeniedError, lambda: container.get_object("name"))
+    error = raised(AccessDeniedError, lambda: container.get_object("name"))
     check(error, "get_object", status=403, code="AccessDenied", request_id="R1")
-    server.steps.append(answer(b"content", ETag='"any"'))
+    server.steps.append(respond(b"content", ETag='"any"'))
     container.read_object("name")
     server.seen.clear()
     server.steps.append(silent(403))
-    error = told(AccessDeniedError, lambda: container.get_object("name"))
+    error = raised(AccessDeniedError, lambda: container.get_object("name"))
     check(error, "get_object", status=403, request_id="R0")
     assert len(server.seen) == 1
 
@@ -422,7 +422,7 @@ def test_a_missing_bucket(made: Make, s3_server: S3Server) -> None:
     }
     for operation, call in operations.items():
         if operation != "list_containers":
-            error = told(ContainerNotFoundError, lambda call=call: call(missing))
+            error = raised(ContainerNotFoundError, lambda call=call: call(missing))
             check(error, operation, status=404, container=name, retryable=False)
             assert error.request_id
             assert isinstance(error, FileNotFoundError)
@@ -431,7 +431,7 @@ def test_a_missing_bucket(made: Make, s3_server: S3Server) -> None:
 def test_status_404_without_a_body_is_a_missing_bucket(made: Make, server: Server) -> None:
     server.default = silent(404)
     for operation in ("upload_object", "list_objects", "list_uploads", "get_container"):
-        error = told(
+        error = raised(
             ContainerNotFoundError, lambda name=operation: OPERATIONS[name](made(server.url))
         )
         check(error, operation, status=404, request_id="R0")
@@ -440,11 +440,11 @@ def test_status_404_without_a_body_is_a_missing_bucket(made: Make, server: Serve
 def test_conditional_write_over_a_deleted_object_is_object_changed(
     made: Make, server: Server
 ) -> None:
-    """Amazon answers If-Match with 404 there, and not with 412."""
-    server.steps.append(answer(b"", ETag='"abc"'))  # the look before
+    """Amazon responds to If-Match with 404 there, and not with 412."""
+    server.steps.append(respond(b"", ETag='"abc"'))  # the check before
     server.default = refusal("NoSuchKey", 404)
     container = made(server.url)
-    error = told(
+    error = raised(
         ObjectChangedError, lambda: container.upload_object(b"content", "name", if_match="abc")
     )
     check(error, "upload_object", status=404, code="NoSuchKey")
@@ -454,7 +454,7 @@ def test_conditional_write_over_a_deleted_object_is_object_changed(
 
 
 def test_endpoint_may_have_a_path(made: Make, server: Server) -> None:
-    server.default = answer(b"content", ETag='"any"')
+    server.default = respond(b"content", ETag='"any"')
     for path, prefix in (("", ""), ("/", ""), ("/gate/s3", "/gate/s3"), ("/gate/s3/", "/gate/s3")):
         made(server.url + path).read_object("a b")
         assert f"{prefix}/bucket/a%20b" == server.seen[-1].target
@@ -462,10 +462,10 @@ def test_endpoint_may_have_a_path(made: Make, server: Server) -> None:
 
 def test_endpoint_that_ends_with_the_bucket_is_reported(made: Make, server: Server) -> None:
     """All names would begin with the bucket's; where they do, one can say so."""
-    error = told(InvalidOptionError, lambda: list(made(f"{server.url}/bucket").list_objects()))
+    error = raised(InvalidOptionError, lambda: list(made(f"{server.url}/bucket").list_objects()))
     assert "endpoint" in error.message
     assert [] == server.seen
-    server.default = answer(b"content", ETag='"any"')
+    server.default = respond(b"content", ETag='"any"')
     made(f"{server.url}/bucket", path_style=True).read_object("a b")
     assert "/bucket/bucket/a%20b" == server.seen[-1].target
 
@@ -485,7 +485,7 @@ def test_endpoint_that_ends_with_the_bucket_is_reported(made: Make, server: Serv
     ],
 )
 def test_invalid_endpoint_is_not_repeated_in_the_error(made: Make, endpoint: str) -> None:
-    """It is told before anything is sent, and not repeated: there may be a secret in it."""
+    """The error is raised before a request, and does not repeat the URL: it may have a secret."""
     with pytest.raises(InvalidOptionError, match=r"endpoint|URL") as caught:
         made(endpoint)
     assert not shown_in(f"{caught.value} {caught.value!r}")
@@ -501,8 +501,8 @@ def test_errors_of_a_busy_service_show_no_secrets(
     container = made(server.url, customer_key=CUSTOMER_KEY)
     driver = container.driver
     driver.transfer = TransferOptions(part_size=5 << 20, multipart_threshold=5 << 20)
-    error = told(ServiceError, lambda: container.upload_object(bytes(11 << 20), "name"))
+    error = raised(ServiceError, lambda: container.upload_object(bytes(11 << 20), "name"))
     check(error, "upload_object", status=503, code="SlowDown", retryable=True)
     server.default = Play(then="reset")
-    error = told(TransportError, lambda: container.read_object("name"))
+    error = raised(TransportError, lambda: container.read_object("name"))
     check(error, "read_object", retryable=True)

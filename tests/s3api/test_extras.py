@@ -171,16 +171,16 @@ def test_bucket_creation_sends_its_options(recorder: Recorder, driver: S3Driver)
 
 def test_bucket_is_created_in_the_given_region() -> None:
     driver = S3Driver("AKID", "secret", region="eu-west-1")
-    asked: list[tuple[str, bytes | None]] = []
+    requested: list[tuple[str, bytes | None]] = []
 
     def send(operation: object, name: str, **rest: Any) -> Any:
-        asked.append((driver._client._places[name].url, rest["content"]))
+        requested.append((driver._client._places[name].url, rest["content"]))
         raise AccessDeniedError("no")
 
     driver._client.send = send
     with pytest.raises(AccessDeniedError):
         driver.create_container("bucket", extra={"region": "ap-south-1"})
-    ((url, body),) = asked
+    ((url, body),) = requested
     assert "https://bucket.s3.ap-south-1.amazonaws.com" == url
     assert body is not None
     assert b"ap-south-1" in body
@@ -270,11 +270,11 @@ def test_a_server_keeps_tags_and_class(real: StorageDriver, client: Any, size: i
     obj.copy(container, "same")
     obj.copy(container, "other", extra={"tags": {"x": "y"}}, storage_class="ONEZONE_IA")
 
-    def told(name: str) -> dict[str, str]:
-        answer = client.get_object_tagging(Bucket=container.name, Key=name)["TagSet"]
-        return {tag["Key"]: tag["Value"] for tag in answer}
+    def tags_of(name: str) -> dict[str, str]:
+        response = client.get_object_tagging(Bucket=container.name, Key=name)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in response}
 
-    assert [tags, tags, {"x": "y"}] == [told(name) for name in ("a b", "same", "other")]
+    assert [tags, tags, {"x": "y"}] == [tags_of(name) for name in ("a b", "same", "other")]
     assert ["STANDARD_IA", "ONEZONE_IA"] == [
         container.get_object(name).storage_class for name in ("a b", "other")
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     IntegrityError,
@@ -40,12 +40,12 @@ def driver(server: Server) -> Iterator[S3Driver]:
 
 
 def document(root: str, inside: str = "") -> Any:
-    return answer(f"<?xml version='1.0'?>\n<{root}>{inside}</{root}>".encode())
+    return respond(f"<?xml version='1.0'?>\n<{root}>{inside}</{root}>".encode())
 
 
 def refusal(code: str, status: int) -> Any:
     body = f"<?xml version='1.0'?>\n<Error><Code>{code}</Code></Error>"
-    return answer(body.encode(), status=status)
+    return respond(body.encode(), status=status)
 
 
 def listing(*names: str, more: str = "") -> Any:
@@ -62,7 +62,7 @@ def lines(server: Server) -> list[str]:
 
 def complete_without_etag() -> list[Any]:
     started = document("InitiateMultipartUploadResult", "<UploadId>an-id</UploadId>")
-    parts = [answer(ETag=f'"{tag}"') for tag in TAGS]
+    parts = [respond(ETag=f'"{tag}"') for tag in TAGS]
     return [started, *parts, document("CompleteMultipartUploadResult", "<ETag></ETag>")]
 
 
@@ -91,7 +91,7 @@ def test_object_of_another_size_does_not_confirm_an_upload(
 def test_a_bucket_is_deleted_where_uploads_are_not_listed(
     server: Server, driver: S3Driver, unknown: Any
 ) -> None:
-    server.steps.extend([document("ListVersionsResult"), unknown, answer(status=204)])
+    server.steps.extend([document("ListVersionsResult"), unknown, respond(status=204)])
     driver.delete_container("bucket")
     assert lines(server)[-1].startswith("DELETE /bucket ")
 
@@ -103,7 +103,7 @@ def test_missing_upload_listing_is_not_supported(server: Server, driver: S3Drive
 
 
 def test_encoded_names_of_uploads_are_detected(server: Server, driver: S3Driver) -> None:
-    """As Ceph does, so the names are asked for as they are."""
+    """As Ceph does, so the names are requested as they are."""
     for name in ("half/of%20it", "half/of it"):
         row = f"<Upload><Key>{name}</Key><UploadId>u</UploadId></Upload>"
         server.steps.append(document("ListMultipartUploadsResult", row))
@@ -125,7 +125,7 @@ def test_version_1_listing_continues_by_name(server: Server, driver: S3Driver) -
 def test_objects_are_deleted_one_by_one_where_there_are_no_batches(
     server: Server, driver: S3Driver
 ) -> None:
-    server.steps.extend([refusal("NotImplemented", 501), *[answer(status=204)] * 2])
+    server.steps.extend([refusal("NotImplemented", 501), *[respond(status=204)] * 2])
     results = driver.delete_objects([driver.object("bucket", name) for name in ("a", "b")])
     assert [None, None] == [result.error for result in results]
     assert ["POST", "DELETE", "DELETE"] == [line.split(" ")[0] for line in lines(server)]
@@ -137,7 +137,7 @@ def test_a_bucket_is_emptied_one_by_one_where_there_are_no_batches(
     version = "<Version><Key>a</Key><VersionId>v1</VersionId></Version>"
     listed = document("ListVersionsResult", version)
     uploads = document("ListMultipartUploadsResult")
-    gone = answer(status=204)
+    gone = respond(status=204)
     server.steps.extend([listed, refusal("NotImplemented", 501), gone, uploads, gone])
     driver.delete_container("bucket")
     assert "versionId=v1" in lines(server)[2]
@@ -147,7 +147,7 @@ def test_a_bucket_is_emptied_one_by_one_where_there_are_no_batches(
 
 
 def test_unknown_region_is_reported(server: Server, driver: S3Driver) -> None:
-    missing = answer(status=404)
+    missing = respond(status=404)
     server.steps.extend([missing, refusal("InvalidLocationConstraint", 400)])
     with pytest.raises(InvalidOptionError, match="region"):
         driver.create_container("bucket", extra={"region": "eu-nowhere-1"})
@@ -170,14 +170,14 @@ def test_name_that_the_server_cannot_store_is_reported(
 
 
 def test_empty_refusal_is_an_error_of_the_service(server: Server, driver: S3Driver) -> None:
-    """An answer to HEAD has no body, so it cannot tell that it is the service's."""
-    server.steps.extend([answer(status=400), document("LocationConstraint")])
+    """A response to HEAD has no body, so that nothing shows that it is the service's."""
+    server.steps.extend([respond(status=400), document("LocationConstraint")])
     with pytest.raises(ServiceError, match="rejected the request"):
         driver.get_object("bucket", "../name")
 
 
 def test_response_with_a_request_id_is_from_the_service(server: Server, driver: S3Driver) -> None:
-    server.steps.append(answer(status=400, x_amz_request_id="R1"))
+    server.steps.append(respond(status=400, x_amz_request_id="R1"))
     with pytest.raises(ServiceError, match="rejected the request") as caught:
         driver.upload_object(b"", "bucket", "null\0")
     assert caught.value.request_id == "R1"
@@ -185,7 +185,7 @@ def test_response_with_a_request_id_is_from_the_service(server: Server, driver: 
 
 def test_the_path_of_a_bucket_ends_without_a_slash(server: Server, driver: S3Driver) -> None:
     """As that of most clients, and servers that read paths literally know no other."""
-    server.steps.extend([listing("a"), answer(b"{}", x_amz_request_id="1")])
+    server.steps.extend([listing("a"), respond(b"{}", x_amz_request_id="1")])
     assert ["a"] == [obj.name for obj in driver.list_objects("bucket")]
     driver.get_container("bucket")
     assert lines(server)[0].startswith("GET /bucket?")

@@ -31,7 +31,7 @@ from servers.s3 import S3Server, client_of, server_among
 PART = 5 * 1024 * 1024
 BLOCK = bytes(range(256)) * 4096
 OLD = b"what was there before"
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class GaveUpError(Exception):
@@ -101,10 +101,10 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def refuse(number: int, answer: bytes) -> Callable[[str, str], bytes | None]:
+def refuse(number: int, response: bytes) -> Callable[[str, str], bytes | None]:
     """Return what harms one part, each time that it is sent."""
     pattern = re.compile(rf"[?&]partNumber={number}&")
-    return lambda method, target: answer if pattern.search(target) else None
+    return lambda method, target: response if pattern.search(target) else None
 
 
 def error(status: int, code: str) -> bytes:
@@ -145,7 +145,7 @@ def test_writer_left_by_an_exception_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (error(500, "InternalError"), ServiceUnavailableError),
         (error(403, "AccessDenied"), AccessDeniedError),
@@ -157,10 +157,10 @@ def test_refused_part_leaves_nothing(
     name: str,
     relay: Relay,
     client: Any,
-    answer: bytes,
+    response: bytes,
     kind: type[Exception],
 ) -> None:
-    relay.harm = refuse(3, answer)
+    relay.harm = refuse(3, response)
     with nothing_left(container, name, relay, client), pytest.raises(kind) as caught:
         container.upload_object(blocks(30), name)
     found = caught.value
@@ -234,7 +234,7 @@ def test_interrupted_program_leaves_nothing(
     def hold(method: str, target: str) -> bytes | None:
         if where == "part" and "partNumber=3&" in target:
             stuck.set()
-            go_on.wait(PATIENCE)
+            go_on.wait(TIMEOUT)
         return None
 
     relay.harm = hold
@@ -244,11 +244,11 @@ def test_interrupted_program_leaves_nothing(
             [*command, container.name, name, where], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
-            assert stuck.wait(PATIENCE) if where == "part" else process.stdout.readline()
+            assert stuck.wait(TIMEOUT) if where == "part" else process.stdout.readline()
             assert client.list_multipart_uploads(Bucket=container.name)["Uploads"]
             process.send_signal(signal.SIGINT)
             go_on.set()
-            told = process.communicate(timeout=PATIENCE)[1].decode()
-    assert told.rstrip().endswith("KeyboardInterrupt")
+            output = process.communicate(timeout=TIMEOUT)[1].decode()
+    assert output.rstrip().endswith("KeyboardInterrupt")
     assert -signal.SIGINT == process.returncode
-    assert s3_server.secret not in told
+    assert s3_server.secret not in output

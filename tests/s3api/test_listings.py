@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -53,7 +53,7 @@ def bucket(client: Any) -> str:
 def test_bucket_deletion_includes_versions_markers_and_uploads(
     driver: S3Driver, client: Any, bucket: str
 ) -> None:
-    """They come on several pages, and a page is deleted after the next one was asked for."""
+    """They are listed on two pages, and a page is deleted after the next one was requested."""
     driver.limits = replace(driver.limits, page_size=7)
     client.put_object(Bucket=bucket, Key="before", Body=b"version null")
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -62,8 +62,8 @@ def test_bucket_deletion_includes_versions_markers_and_uploads(
             client.put_object(Bucket=bucket, Key=f"{number} a+b%20&ü", Body=b"x")
         client.delete_object(Bucket=bucket, Key=f"{number} a+b%20&ü")
     client.create_multipart_upload(Bucket=bucket, Key="unfinished")
-    told = client.list_object_versions(Bucket=bucket)
-    assert (13, 6) == (len(told["Versions"]), len(told["DeleteMarkers"]))
+    versions = client.list_object_versions(Bucket=bucket)
+    assert (13, 6) == (len(versions["Versions"]), len(versions["DeleteMarkers"]))
 
     driver.delete_container(bucket)
 
@@ -102,7 +102,7 @@ def test_parts_of_an_upload_are_listed(driver: S3Driver, client: Any, bucket: st
         list(driver.list_parts(upload))
 
 
-# ---------------------------------------------------------------------- odd answers
+# ---------------------------------------------------------------------- unusual responses
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def playing(played: Server) -> Iterator[S3Driver]:
 
 
 def document(root: str, inside: str = "", status: int = 200) -> Any:
-    return answer(f"<{root}>{inside}</{root}>".encode(), status=status)
+    return respond(f"<{root}>{inside}</{root}>".encode(), status=status)
 
 
 def refused(code: str, status: int) -> Any:
@@ -139,7 +139,7 @@ def test_objects_are_deleted_where_versions_are_not_listed(
     """A server that passes over what it does not know lists objects in place of versions."""
     played.steps.extend(
         [refusal, LISTED, document("DeleteResult"), document("ListMultipartUploadsResult"),
-         answer(status=204)]
+         respond(status=204)]
     )  # fmt: skip
     playing.delete_container("bucket")
     lines = [seen.line.split(" ")[:2] for seen in played.seen]
@@ -174,9 +174,9 @@ def test_versions_with_names_invalid_in_xml_are_deleted_one_by_one(
     played.steps.append(
         document("ListVersionsResult", f"<EncodingType>url</EncodingType>{versions}")
     )
-    played.default = answer(status=204)
+    played.default = respond(status=204)
     played.steps.extend(
-        [answer(status=204), answer(status=204), document("ListMultipartUploadsResult")]
+        [respond(status=204), respond(status=204), document("ListMultipartUploadsResult")]
     )
     playing.delete_container("bucket")
     assert {"/bucket/a%01?versionId=1", "/bucket/a%02?versionId=2"} == {

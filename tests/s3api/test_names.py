@@ -50,8 +50,8 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
     try:
         connection.request(method, url[len(f"{parts.scheme}://{parts.netloc}") :], body)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
     finally:
         connection.close()
 
@@ -82,17 +82,17 @@ def test_presigned_url_has_the_encoded_name(recorder: Recorder, driver: S3Driver
 def test_batch_deletion_is_valid_xml_for_any_name(recorder: Recorder, driver: S3Driver) -> None:
     """What XML cannot carry goes by itself; the rest arrives, line ends and all."""
     assert all(driver.object("bucket", "any").container.delete_objects(NAMES))
-    told: list[str | None] = []
+    keys: list[str | None] = []
     for (method, target, _), body in zip(recorder.seen, recorder.bodies, strict=True):
         if method == "POST":
             assert target == "/bucket?delete="
-            told += [key.text for key in ET.fromstring(body).iter(_KEY)]
+            keys += [key.text for key in ET.fromstring(body).iter(_KEY)]
         else:
             assert method == "DELETE"
     single = [target for method, target, _ in recorder.seen if method == "DELETE"]
-    alone = [name for name in NAMES if name not in told]
+    alone = [name for name in NAMES if name not in keys]
     assert sorted(f"/bucket/{quote(name, safe='/')}" for name in alone) == sorted(single)
-    assert sorted(NAMES) == sorted([*map(str, told), *alone])
+    assert sorted(NAMES) == sorted([*map(str, keys), *alone])
     assert all(set(name) & {*map(chr, range(0x20)), "\ufffe"} for name in alone)
 
 

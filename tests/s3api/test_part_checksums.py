@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from faulty import _Flipped
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -129,12 +129,12 @@ def upload_by_boto3(
     upload = client.create_multipart_upload(**target, **how, **more)["UploadId"]
     parts, start = [], 0
     for number, size in enumerate(sizes, 1):
-        told = client.upload_part(
+        sent = client.upload_part(
             **target, **how, UploadId=upload, PartNumber=number, Body=LARGE[start : start + size]
         )
-        kept = {name: value for name, value in told.items() if name.startswith("Checksum")}
+        kept = {name: value for name, value in sent.items() if name.startswith("Checksum")}
         kept.pop("ChecksumType", None)
-        parts.append({"PartNumber": number, "ETag": told["ETag"], **kept})
+        parts.append({"PartNumber": number, "ETag": sent["ETag"], **kept})
         start += size
     client.complete_multipart_upload(
         **target, **more, UploadId=upload, MultipartUpload={"Parts": parts}
@@ -175,7 +175,7 @@ def test_multipart_objects_of_boto3_are_verified(
     flip(monkeypatch, driver, 6_000_000)
     with pytest.raises(IntegrityError, match=f"expected {by}"):
         obj.read()
-    # Where an answer to a range has no checksum, the ETag has to do, unless Amazon is asked.
+    # A response to a range without a checksum is verified by the ETag, unless it is Amazon's.
     by = by if record == "amazon-like" else "md5"
     with pytest.raises(IntegrityError, match=f"expected {by}"):
         obj.download(tmp_path / "b")
@@ -214,7 +214,7 @@ def test_multipart_objects_of_libstore_are_verified(
         obj.download(tmp_path / "a")
 
 
-# ---------------------------------------------------------------------- answers of one's own
+# ---------------------------------------------------------------------- scripted responses
 
 ETAG = f"{combined('md5', CONTENT, [8, 8, 4])}-3"
 
@@ -228,13 +228,13 @@ def obj(played: Server) -> Iterator[Any]:
 
 
 def part(size: int, etag: str = ETAG, **headers: str) -> Play:
-    """Return the answer to HEAD of a part."""
+    """Return the response to HEAD of a part."""
     lines = ["HTTP/1.1 206 Partial", f"Content-Length: {size}", f'ETag: "{etag}"']
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Play("\r\n".join([*lines, "", ""]).encode())
 
 
-def asked(server: Server) -> list[str]:
+def requested(server: Server) -> list[str]:
     return [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen]
 
 
@@ -243,37 +243,37 @@ def test_part_sizes_are_found_by_the_first_and_last_part(
     played: Server, obj: Any, wrong: bool
 ) -> None:
     sent = CONTENT.replace(b"t", b"u") if wrong else CONTENT
-    played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), part(8), part(4)])
+    played.steps.extend([respond(sent, ETag=f'"{ETAG}"'), part(8), part(4)])
     if wrong:
         with pytest.raises(IntegrityError, match="the digests of the parts of the bytes"):
             obj.read()
     else:
         assert sent == obj.read()
-    assert asked(played)[:3] == [
+    assert requested(played)[:3] == [
         "GET /bucket/name",
         "HEAD /bucket/name?partNumber=1",
         "HEAD /bucket/name?partNumber=3",
     ]
-    assert (3 if not wrong else 4) <= len(asked(played))  # what is damaged is read once more
+    assert (3 if not wrong else 4) <= len(requested(played))  # what is damaged is read once more
 
 
 def test_a_version_has_its_own_parts(played: Server, obj: Any) -> None:
-    told = {"ETag": f'"{ETAG}"', "x_amz_version_id": "v/1"}
-    played.steps.extend([answer(CONTENT, **told), part(8), part(4)])
+    headers = {"ETag": f'"{ETAG}"', "x_amz_version_id": "v/1"}
+    played.steps.extend([respond(CONTENT, **headers), part(8), part(4)])
     assert CONTENT == obj.read()
-    assert "HEAD /bucket/name?partNumber=1&versionId=v%2F1" == asked(played)[1]
+    assert "HEAD /bucket/name?partNumber=1&versionId=v%2F1" == requested(played)[1]
 
 
 def test_part_size_is_read_from_a_range(played: Server, obj: Any) -> None:
-    """Some tell the whole object's length with it."""
+    """Some send the whole object's length with it."""
     steps = [part(20, Content_Range="bytes 0-7/20"), part(20, Content_Range="bytes 16-19/20")]
-    played.steps.extend([answer(CONTENT, ETag=f'"{ETAG}"'), *steps])
+    played.steps.extend([respond(CONTENT, ETag=f'"{ETAG}"'), *steps])
     assert CONTENT == obj.read()
     assert 3 == len(played.seen)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "response",
     [
         part(20),  # it knows no parts
         part(8, "0" * 32),  # the ETag of the part, or of another object
@@ -283,9 +283,11 @@ def test_part_size_is_read_from_a_range(played: Server, obj: Any) -> None:
         Play(f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\n\r\n'.encode(), then="close"),
     ],
 )
-def test_object_without_part_sizes_is_not_verified(played: Server, obj: Any, told: Play) -> None:
+def test_object_without_part_sizes_is_not_verified(
+    played: Server, obj: Any, response: Play
+) -> None:
     sent = CONTENT.replace(b"t", b"u")
-    played.steps.extend([answer(sent, ETag=f'"{ETAG}"'), told])
+    played.steps.extend([respond(sent, ETag=f'"{ETAG}"'), response])
     assert sent == obj.read()
     assert 2 == len(played.seen)
 
@@ -293,7 +295,7 @@ def test_object_without_part_sizes_is_not_verified(played: Server, obj: Any, tol
 def test_temporary_error_does_not_disable_verification(played: Server, obj: Any) -> None:
     played.steps.extend(
         [
-            answer(CONTENT, ETag=f'"{ETAG}"'),
+            respond(CONTENT, ETag=f'"{ETAG}"'),
             Play(b"HTTP/1.1 503 Slow\r\nContent-Length: 0\r\n\r\n"),
             part(8),
             Play(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
@@ -303,7 +305,7 @@ def test_temporary_error_does_not_disable_verification(played: Server, obj: Any)
         obj.read()
 
 
-# ---------------------------------------------------------------------- what is made of answers
+# ---------------------------------------------------------------------- part sizes from responses
 
 
 @pytest.mark.parametrize(
@@ -334,10 +336,10 @@ def test_sizes_are_found_with_few_requests(parts: list[int], found: bool, reques
 
 
 @pytest.mark.parametrize(
-    "told", [{1: 0}, {1: 20}, {1: 30}, {1: 5, 2: 0, 3: 9}, {1: 5, 2: 9, 3: 9}]
+    "sizes", [{1: 0}, {1: 20}, {1: 30}, {1: 5, 2: 0, 3: 9}, {1: 5, 2: 9, 3: 9}]
 )
-def test_inconsistent_part_sizes_are_ignored(told: dict[int, int]) -> None:
-    assert () == _sizes(lambda number: told[number], 20, 3, 1)
+def test_inconsistent_part_sizes_are_ignored(sizes: dict[int, int]) -> None:
+    assert () == _sizes(lambda number: sizes[number], 20, 3, 1)
 
 
 B64 = b64encode(bytes(range(32))).decode()
@@ -380,7 +382,7 @@ MD5 = hashlib.md5().hexdigest()
             {"crc64nvme": "0000000000000001"},
             {"md5": f"{MD5}-2"},
         ),
-        # moto tells the digest of digests like this on HEAD.
+        # moto sends the digest of digests in this form on HEAD.
         (AWS, {"etag": f'"{MD5}-2"', "x-amz-checksum-sha256": B64}, {}, {"md5": f"{MD5}-2"}),
         (OTHER, {"etag": '"a"', "x-amz-checksum-sha256": f"{B64}-x"}, {}, None),
         (OTHER, {"etag": '"a"', "x-amz-checksum-sha256": "AAAA-2"}, {}, None),

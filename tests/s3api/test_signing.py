@@ -134,11 +134,11 @@ def test_presigned_url_equals_that_of_botocore(
     query = parse_qs(urlsplit(theirs).query)
     moment = datetime.strptime(f"{query['X-Amz-Date'][0]}+0000", "%Y%m%dT%H%M%SZ%z")
     driver._client.client_at(driver._client.locate("", "")).clock = moment.timestamp
-    ours = driver.object("a-bucket", name).sign_url(
+    signed = driver.object("a-bucket", name).sign_url(
         method=method, expires=expires, headers=headers, response_headers=response
     )
-    assert urlsplit(ours)[:3] == urlsplit(theirs)[:3]
-    assert sorted(parse_qsl(urlsplit(ours).query)) == sorted(parse_qsl(urlsplit(theirs).query))
+    assert urlsplit(signed)[:3] == urlsplit(theirs)[:3]
+    assert sorted(parse_qsl(urlsplit(signed).query)) == sorted(parse_qsl(urlsplit(theirs).query))
 
 
 # ---------------------------------------------------------------------- used on servers
@@ -173,7 +173,7 @@ def test_signed_headers_must_be_sent_with_a_url(
 
 def test_response_has_the_headers_of_the_url(container: Container) -> None:
     container.upload_object(CONTENT, NAME, content_type="text/x-fox")
-    asked = {
+    requested = {
         "content-type": "image/x-fox",
         "content-disposition": 'attachment; filename="a fox.txt"',
         "cache-control": "max-age=1",
@@ -182,12 +182,12 @@ def test_response_has_the_headers_of_the_url(container: Container) -> None:
         "expires": "Thu, 01 Dec 2033 16:00:00 GMT",
     }
     got = requests.get(
-        container.object(NAME).sign_url(response_headers=asked),
+        container.object(NAME).sign_url(response_headers=requested),
         headers={"accept-encoding": "identity"},
         timeout=10,
     )
     assert (200, CONTENT) == (got.status_code, got.content)
-    assert asked == {name: got.headers[name] for name in asked}
+    assert requested == {name: got.headers[name] for name in requested}
 
 
 def test_head_and_delete_can_be_signed(container: Container) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     Container,
@@ -27,15 +27,15 @@ def watched(server: S3Server) -> Iterator[tuple[Container, list[str]]]:
     """Yield a container, and the methods of the requests that are sent from now on."""
     with get_driver("s3")(server.key, server.secret, endpoint=server.endpoint) as driver:
         container = driver.create_container(f"libstore-{uuid.uuid4().hex}")
-        asked: list[str] = []
+        requested: list[str] = []
         send = driver._client.send
 
         def watch(operation: Operation, *arguments: Any, **options: Any) -> Any:
-            asked.append(operation.method)
+            requested.append(operation.method)
             return send(operation, *arguments, **options)
 
         driver._client.send = watch
-        yield container, asked
+        yield container, requested
         container.delete()
 
 
@@ -60,19 +60,19 @@ def watched_container(request: pytest.FixtureRequest) -> tuple[Container, list[s
 def test_conditions_are_checked_before_each_write(
     watched_container: tuple[Container, list[str]],
 ) -> None:
-    container, asked = watched_container
+    container, requested = watched_container
     for name in "ab":
         container.upload_object(name.encode(), name, if_absent=True)
-        assert ["HEAD", "PUT"] == asked
-        asked.clear()
+        assert ["HEAD", "PUT"] == requested
+        requested.clear()
         with pytest.raises(ObjectAlreadyExistsError):
             container.upload_object(b"other", name, if_absent=True)
-        assert ["HEAD"] == asked
-        asked.clear()
+        assert ["HEAD"] == requested
+        requested.clear()
     etag = container.get_object("a").etag
-    asked.clear()
+    requested.clear()
     container.upload_object(b"1", "a", if_match=etag)
-    assert ["HEAD", "PUT"] == asked
+    assert ["HEAD", "PUT"] == requested
     for other in (etag, "other"):
         with pytest.raises(ObjectChangedError):
             container.upload_object(b"other", "a", if_match=other)
@@ -97,14 +97,14 @@ def waited(playing: S3Driver) -> list[float]:
 
 
 def busy(status: int = 503, **headers: str) -> Any:
-    return answer(b"<Error><Code>ServiceUnavailable</Code></Error>", status=status, **headers)
+    return respond(b"<Error><Code>ServiceUnavailable</Code></Error>", status=status, **headers)
 
 
 def test_conditional_write_waits_for_retry_after(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
-    missing = answer(status=404)
-    steps = [missing, busy(Retry_After="7"), missing, busy(), missing, answer(ETag="x")]
+    missing = respond(status=404)
+    steps = [missing, busy(Retry_After="7"), missing, busy(), missing, respond(ETag="x")]
     played.steps.extend(steps)
     playing.upload_object(b"x", "bucket", "a", if_absent=True)
     assert [7.0, 0.0] == waited
@@ -113,7 +113,7 @@ def test_conditional_write_waits_for_retry_after(
 def test_error_in_a_200_response_waits_before_the_retry(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
-    copied = answer(b"<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
+    copied = respond(b"<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
     played.steps.extend([busy(200, Retry_After="3"), copied])
     playing.object("bucket", "a").copy("bucket", "b")
     assert [3.0] == waited
@@ -123,7 +123,7 @@ def test_wait_is_limited_by_the_total_time(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
     playing.retry = RetryPolicy(3, base=0.0, total=5.0)
-    played.steps.extend([answer(status=404), busy(Retry_After="7"), answer(status=404)])
+    played.steps.extend([respond(status=404), busy(Retry_After="7"), respond(status=404)])
     with pytest.raises(ServiceUnavailableError) as caught:
         playing.upload_object(b"x", "bucket", "a", if_absent=True)
     assert 7.0 == caught.value.retry_after
@@ -133,7 +133,7 @@ def test_wait_is_limited_by_the_total_time(
 def test_retry_after_is_an_attribute_of_the_error(
     played: Server, playing: S3Driver, waited: list[float]
 ) -> None:
-    played.default = answer(b"<Error><Code>SlowDown</Code></Error>", 503, Retry_After="9")
+    played.default = respond(b"<Error><Code>SlowDown</Code></Error>", 503, Retry_After="9")
     with pytest.raises(RateLimitedError) as caught:
         playing.object("bucket", "a").read()
     assert ([9.0, 9.0], 9.0) == (waited, caught.value.retry_after)

@@ -1,6 +1,6 @@
 """
 Real servers that the tests start by themselves: one module each.
 
-All come from package registries and need no root. Each listens on free ports of this machine, has
-its data in a temporary folder, and is stopped by its process id.
+All are installed from package registries and need no root. Each listens on free ports, has its
+data in a temporary folder, and is stopped by its process id.
 """

@@ -1,8 +1,8 @@
 """
 Azurite, Microsoft's own emulator of Azure Storage: it checks signatures, SAS and conditions.
 
-It comes from npm, and Node to run it from PyPI, so that a machine with nothing but Python does.
-npm asks the registry that its own configuration names.
+It is installed from npm, and Node from PyPI, so that Python is all that a machine needs. npm uses
+the registry of its own configuration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .process import ServerProcess, free_ports, missing
 
 #: The last version that Node 20 runs too.
 _VERSION = "3.35.0"
-_PATIENCE = 600.0
+_TIMEOUT = 600.0
 #: What Azurite has built in; everybody knows it.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -66,7 +66,7 @@ def azurite(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[A
     command = [
         str(node), str(main), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent",
         "--inMemoryPersistence", "--disableTelemetry", "--disableProductStyleUrl",
-        # Microsoft's own client asks for versions that it does not know yet.
+        # Microsoft's own client requests versions that it does not know yet.
         "--skipApiVersionCheck",
     ]  # fmt: skip
     if tls is not None:
@@ -84,7 +84,7 @@ def _node() -> Path:
 
 
 def _installed(node: Path) -> Path:
-    """Return a folder with Azurite in it; whoever comes first fills it, the others wait."""
+    """Return a folder with Azurite in it; the first process fills it, the others wait."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "libstore-tests"
     cache.mkdir(parents=True, exist_ok=True)
     target = cache / f"azurite-{_VERSION}"
@@ -108,8 +108,8 @@ def _install(node: Path, target: Path) -> None:
         (fresh / "package.json").write_text("{}")
         done = _run(command, fresh, {**os.environ, "PATH": path})
         if done.returncode:
-            told = f"{done.stdout}\n{done.stderr}"[-2_000:]
-            message = f"npm could not install azurite@{_VERSION}; it said:\n{told}"
+            output = f"{done.stdout}\n{done.stderr}"[-2_000:]
+            message = f"npm could not install azurite@{_VERSION}; it said:\n{output}"
             if os.environ.get("LIBSTORE_EXPECT_SERVERS"):
                 pytest.fail(message)
             pytest.skip(message)
@@ -128,6 +128,6 @@ def _run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
         check=False,
     )

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from scripted import Server, answer
+from scripted import Server, respond
 
 from servers.azurite import AzureServer, azurite
 from servers.gcs import GCSServer, fake_gcs, gcs_emulator
@@ -100,7 +100,7 @@ def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServ
 @pytest.fixture
 def played() -> Iterator[Server]:
     """Run a server that fails the test unless every one of its steps was used."""
-    with contextlib.closing(Server(default=answer(b"", status=500))) as server:
+    with contextlib.closing(Server(default=respond(b"", status=500))) as server:
         yield server
         assert [] == [step.data[:80] for step in server.steps], "these were not requested"
 

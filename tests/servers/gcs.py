@@ -1,5 +1,5 @@
 """
-Emulators of Google Cloud Storage; neither checks who asks.
+Emulators of Google Cloud Storage; neither checks credentials.
 
 fake-gcs-server is a program of Go, gcp-storage-emulator one of Python. What each does wrong is
 said where the driver is tested on it.

@@ -12,12 +12,12 @@ import secrets
 import time
 from typing import Any
 
-from .gcs_model import Bucket, RefusedError, Reply, Request, Session, listing, media, told
-from .gcs_xml import answer_xml, authorized_by_query
+from .gcs_model import Bucket, RefusedError, Reply, Request, Session, json_reply, listing, media
+from .gcs_xml import authorized_by_query, respond_xml
 
 
-def answer(request: Request) -> Reply:
-    """Answer one request of either API."""
+def respond(request: Request) -> Reply:
+    """Respond to one request of either API."""
     pieces = request.pieces
     if pieces[:2] == ["batch", "storage"]:
         authorize(request)
@@ -35,7 +35,7 @@ def answer(request: Request) -> Reply:
             return reply
         generation = json.loads(reply.body)["generation"]
         return Reply(200, b"", {"X-Goog-Generation": generation})
-    return answer_xml(request, lambda: authorize(request))
+    return respond_xml(request, lambda: authorize(request))
 
 
 def authorize(request: Request) -> None:
@@ -56,25 +56,25 @@ def resource(request: Request, pieces: list[str]) -> Reply:
 def policy(request: Request, name: str) -> Reply:
     box = request.model.bucket(name)
     if request.method == "PUT":
-        if box.told.get("iamConfiguration", {}).get("publicAccessPrevention") == "enforced":
+        if box.fields.get("iamConfiguration", {}).get("publicAccessPrevention") == "enforced":
             raise RefusedError(412, "conditionNotMet", "public access prevention is enforced.")
         box.policy = request.json()["bindings"]
-    return told({"etag": "CAE=", "bindings": box.policy})
+    return json_reply({"etag": "CAE=", "bindings": box.policy})
 
 
 def objects(request: Request, pieces: list[str]) -> Reply:
     model, query, name = request.model, request.query, pieces[0]
     if len(pieces) == 2:
-        return told(listing(model.bucket(name), query, query.get("versions") == "true"))
+        return json_reply(listing(model.bucket(name), query, query.get("versions") == "true"))
     if len(pieces) == 8 and pieces[3] == "rewriteTo":
         return rewrite(request, (name, pieces[2]), (pieces[5], pieces[7]))
     if len(pieces) == 4 and pieces[3] == "acl":
-        if model.bucket(name).told.get("iamConfiguration", {}).get("uniformBucketLevelAccess"):
+        if model.bucket(name).fields.get("iamConfiguration", {}).get("uniformBucketLevelAccess"):
             raise RefusedError(
                 400, "invalid", "Cannot use ACL API when uniform bucket-level access is enabled."
             )
         model.stored(name, pieces[2], {}).public = True
-        return told({"entity": "allUsers"})
+        return json_reply({"entity": "allUsers"})
     return single(request, name, pieces[2])
 
 
@@ -83,7 +83,7 @@ def buckets(request: Request) -> Reply:
     if "project" not in query:
         raise RefusedError(400, "required", "Required parameter: project")
     if request.method == "GET":
-        return told({"items": [box.told for box in model.buckets.values()]})
+        return json_reply({"items": [box.fields for box in model.buckets.values()]})
     given = request.json()
     if given["name"] in model.buckets:
         raise RefusedError(
@@ -92,7 +92,7 @@ def buckets(request: Request) -> Reply:
     kept = {"location": "US", **given, "metageneration": "1", "timeCreated": moment()}
     box = Bucket(given["name"], kept)
     model.buckets[box.name] = box
-    return told(box.told)
+    return json_reply(box.fields)
 
 
 def moment() -> str:
@@ -107,7 +107,7 @@ def bucket(request: Request, name: str) -> Reply:
             raise RefusedError(409, "conflict", "The bucket you tried to delete is not empty.")
         del model.buckets[name]
         return Reply(204)
-    return told(box.told)
+    return json_reply(box.fields)
 
 
 def single(request: Request, box: str, name: str) -> Reply:
@@ -120,15 +120,17 @@ def single(request: Request, box: str, name: str) -> Reply:
         return Reply(204)
     model.check(stored, query)
     key = request.headers.get("x-goog-encryption-key-sha256")
-    if stored.told.get("customer") != key and query.get("alt") == "media":
+    if stored.fields.get("customer") != key and query.get("alt") == "media":
         raise RefusedError(400, "customerEncryptionKeyIsIncorrect", "The encryption key is wrong.")
     if request.method == "PATCH":
         change = request.json()
-        metadata = {**stored.told.get("metadata", {}), **change.pop("metadata", {})}
+        metadata = {**stored.fields.get("metadata", {}), **change.pop("metadata", {})}
         kept = {one: value for one, value in metadata.items() if value is not None}
-        stored.told = {**stored.told, **change, "metadata": kept}
+        stored.fields = {**stored.fields, **change, "metadata": kept}
         stored.metageneration += 1
-    return media(request, stored) if query.get("alt") == "media" else told(stored.resource(box))
+    return (
+        media(request, stored) if query.get("alt") == "media" else json_reply(stored.resource(box))
+    )
 
 
 def rewrite(request: Request, source: tuple[str, str], target: tuple[str, str]) -> Reply:
@@ -139,10 +141,12 @@ def rewrite(request: Request, source: tuple[str, str], target: tuple[str, str]) 
     step = 4 * 1024 * 1024
     done = int(query.get("rewriteToken", "0")) + step
     if done < len(found.data):
-        return told({"done": False, "rewriteToken": str(done), "totalBytesRewritten": str(done)})
-    given = request.json() if request.body else found.told
+        return json_reply(
+            {"done": False, "rewriteToken": str(done), "totalBytesRewritten": str(done)}
+        )
+    given = request.json() if request.body else found.fields
     stored = model.write(*target, found.data, dict(given), query, composite=found.composite)
-    return told({"done": True, "resource": stored.resource(target[0])})
+    return json_reply({"done": True, "resource": stored.resource(target[0])})
 
 
 # ---------------------------------------------------------------------- uploads
@@ -167,7 +171,7 @@ def upload(request: Request) -> Reply:
     data = content.rpartition(b"\r\n--" + boundary + b"--")[0]
     keep_key(request, given)
     stored = model.write(box, given["name"], data, given, query)
-    return told(stored.resource(box))
+    return json_reply(stored.resource(box))
 
 
 def keep_key(request: Request, given: dict[str, Any]) -> None:
@@ -184,21 +188,21 @@ def resume(request: Request) -> Reply:
         del model.sessions[request.query["upload_id"]]
         return Reply(499)
     if session.done is not None:
-        return told(session.done.resource(session.bucket))
+        return json_reply(session.done.resource(session.bucket))
     span = request.headers["content-range"]
     match = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", span)
     assert match, span
     if match[1]:
         append(session, int(match[1]), request.body, final=match[3] != "*")
     if match[3] != "*" and len(session.data) == int(match[3]):
-        keep_key(request, session.told)
+        keep_key(request, session.fields)
         pieces = request.headers.get("x-goog-hash", "").split(",")
         given = {name: value for name, _, value in (one.partition("=") for one in pieces)}
         hashes = {"md5Hash": given.get("md5"), "crc32c": given.get("crc32c")}
         session.done = model.write(
-            session.bucket, session.name, session.data, {**session.told, **hashes}, session.query
+            session.bucket, session.name, session.data, {**session.fields, **hashes}, session.query
         )
-        return told(session.done.resource(session.bucket))
+        return json_reply(session.done.resource(session.bucket))
     size = len(session.data)
     return Reply(308, b"", {"Range": f"bytes=0-{size - 1}"} if size else {})
 
@@ -218,8 +222,8 @@ def batch(request: Request) -> Reply:
     boundary = request.headers["content-type"].partition("boundary=")[2]
     parts = request.body.decode().split(f"--{boundary}")[1:-1]
     assert len(parts) <= 100
-    answers = []
-    # Answers come in any order; their ids say whose they are.
+    responses = []
+    # Responses are in any order; their ids name their requests.
     for part in reversed(parts):
         number = re.search(r"Content-ID: <(\d+)>", part)
         line = re.search(r"(DELETE) (\S+) HTTP/1.1", part)
@@ -236,9 +240,9 @@ def batch(request: Request) -> Reply:
             said = (
                 f"HTTP/1.1 {refused.status} No\r\nContent-Type: application/json\r\n\r\n{body}\r\n"
             )
-        answers.append(
+        responses.append(
             f"--b\r\nContent-Type: application/http\r\nContent-ID: <response-{number[1]}>\r\n\r\n"
             f"{said}"
         )
-    body = "".join([*answers, "--b--\r\n"]).encode()
+    body = "".join([*responses, "--b--\r\n"]).encode()
     return Reply(200, body, {"Content-Type": "multipart/mixed; boundary=b"})

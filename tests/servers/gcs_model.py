@@ -1,7 +1,7 @@
 """
 Google Cloud Storage as its documentation describes it, for what no emulator does.
 
-Conditions on everything, sessions that tell how far they got, tokens that expire, signatures that
+Conditions on everything, sessions that report their progress, tokens that expire, signatures that
 are compared, the XML API with its uploads in parts. It was written here, so it shows that the
 driver keeps to the documentation as we read it, and no more; the emulators of `servers.gcs` were
 written by others.
@@ -31,7 +31,7 @@ KEY, SECRET = "GOOGKEYOFTESTS", "a-secret/of+tests"
 
 
 class RefusedError(Exception):
-    """An answer that says no."""
+    """An error response."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class Stored:
     name: str
     data: bytes
     generation: int
-    told: dict[str, Any]
+    fields: dict[str, Any]
     metageneration: int = 1
     composite: bool = False
     public: bool = False
@@ -67,7 +67,7 @@ class Stored:
         digests = self.digests
         found = {
             "storageClass": "STANDARD",
-            **self.told,
+            **self.fields,
             "kind": "storage#object",
             "name": self.name,
             "bucket": bucket,
@@ -86,7 +86,7 @@ class Stored:
 @dataclass
 class Bucket:
     name: str
-    told: dict[str, Any]
+    fields: dict[str, Any]
     versions: dict[str, list[Stored]] = field(default_factory=dict)
     live: dict[str, Stored] = field(default_factory=dict)
     policy: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Bucket:
         return any("allUsers" in one["members"] for one in self.policy)
 
     def publish(self, stored: Stored) -> Stored:
-        if not self.told.get("versioning", {}).get("enabled"):
+        if not self.fields.get("versioning", {}).get("enabled"):
             self.versions[stored.name] = []
         self.versions.setdefault(stored.name, []).append(stored)
         self.live[stored.name] = stored
@@ -108,7 +108,7 @@ class Bucket:
         known = self.versions.get(name, [])
         if generation is None:
             stored = self.live.pop(name, None)
-            if not self.told.get("versioning", {}).get("enabled") and stored in known:
+            if not self.fields.get("versioning", {}).get("enabled") and stored in known:
                 known.remove(stored)
         else:
             known[:] = [one for one in known if one.generation != generation]
@@ -122,7 +122,7 @@ class Bucket:
 class Session:
     bucket: str
     name: str
-    told: dict[str, Any]
+    fields: dict[str, Any]
     query: dict[str, str]
     data: bytearray = field(default_factory=bytearray)
     done: Stored | None = None
@@ -146,7 +146,7 @@ class Model:
     Attributes:
         tokens: Those that are accepted; `None` accepts everybody.
         before: Is shown each request first; it may raise `RefusedError`, or return how many bytes
-            of the answer are sent before the connection is cut (0 for none, after it was done).
+            of the response are sent before the connection is cut (0 for none, after it was done).
         verify: Returns whether an account has signed a text.
         seen: Method and target of each request.
         headers: Those of each request.
@@ -202,14 +202,14 @@ class Model:
         bucket: str,
         name: str,
         data: bytes,
-        told: dict[str, Any],
+        fields: dict[str, Any],
         query: dict[str, str],
         **more: Any,
     ) -> Stored:
         with self.lock:
             box = self.bucket(bucket)
             self.check(box.live.get(name), query)
-            kept = {one: value for one, value in told.items() if one not in {"name", "bucket"}}
+            kept = {one: value for one, value in fields.items() if one not in {"name", "bucket"}}
             wanted = {"md5": kept.pop("md5Hash", None), "crc32c": kept.pop("crc32c", None)}
             stored = Stored(name, bytes(data), self.generation(), kept, **more)
             compare(stored, wanted)
@@ -218,7 +218,7 @@ class Model:
 
 
 def compare(stored: Stored, wanted: dict[str, str | None]) -> None:
-    """Refuse what does not have the digests that were told beforehand."""
+    """Refuse what does not have the digests that were announced."""
     for algorithm, digest in wanted.items():
         if digest is not None and stored.digests.get(algorithm, digest) != digest:
             raise RefusedError(
@@ -256,7 +256,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def told(value: Any, status: int = 200) -> Reply:
+def json_reply(value: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
@@ -264,15 +264,15 @@ def media(request: Request, stored: Stored) -> Reply:
     """Return an object's bytes, or a range of them."""
     data, status = stored.data, 200
     headers = {
-        "Content-Type": stored.told.get("contentType", "application/octet-stream"),
+        "Content-Type": stored.fields.get("contentType", "application/octet-stream"),
         "ETag": '"CAE="',
         "Last-Modified": formatdate(stored.moment, usegmt=True),
         "X-Goog-Generation": str(stored.generation),
         "X-Goog-Metageneration": str(stored.metageneration),
         "X-Goog-Hash": ",".join(f"{name}={one}" for name, one in stored.digests.items()),
         "X-Goog-Stored-Content-Length": str(len(data)),
-        "X-Goog-Storage-Class": stored.told.get("storageClass", "STANDARD"),
-        "X-Goog-Stored-Content-Encoding": stored.told.get("contentEncoding", "identity"),
+        "X-Goog-Storage-Class": stored.fields.get("storageClass", "STANDARD"),
+        "X-Goog-Stored-Content-Encoding": stored.fields.get("contentEncoding", "identity"),
     }
     for theirs, header in (
         ("contentEncoding", "Content-Encoding"),
@@ -280,8 +280,8 @@ def media(request: Request, stored: Stored) -> Reply:
         ("contentLanguage", "Content-Language"),
         ("cacheControl", "Cache-Control"),
     ):
-        if theirs in stored.told:
-            headers[header] = stored.told[theirs]
+        if theirs in stored.fields:
+            headers[header] = stored.fields[theirs]
     if headers.get("Content-Encoding") == "gzip" and "gzip" not in request.headers.get(
         "accept-encoding", ""
     ):
@@ -319,19 +319,19 @@ def listing(box: Bucket, query: dict[str, str], versions: bool) -> dict[str, Any
                 here += box.versions[name] if versions else [box.live[name]]
     names = sorted(found)
     page = names[:limit]
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "items": [one.resource(box.name) for name in page for one in found[name]],
         "prefixes": [name for name in page if not found[name]],
     }
     if len(names) > limit:
-        answer["nextPageToken"] = base64.b64encode(page[-1].encode()).decode()
-    return answer
+        response["nextPageToken"] = base64.b64encode(page[-1].encode()).decode()
+    return response
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model: Model
-    answer: Callable[[Request], Reply]
+    respond: Callable[[Request], Reply]
     disable_nagle_algorithm = True
 
     def log_message(self, *args: Any) -> None:
@@ -347,11 +347,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if self.model.before is not None:
                 cut = self.model.before(request)
-            reply = type(self).answer(request)
+            reply = type(self).respond(request)
         except RefusedError as refused:
             error = {"reason": refused.reason, "message": refused.message, "domain": "global"}
             about = {"code": refused.status, "message": refused.message, "errors": [error]}
-            reply = told({"error": about}, refused.status)
+            reply = json_reply({"error": about}, refused.status)
         self._send(reply, cut)
 
     def _send(self, reply: Reply, cut: int | None) -> None:
@@ -384,9 +384,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(model: Model, answer: Callable[[Request], Reply]) -> Iterator[Model]:
-    """Answer requests on a free port."""
-    kind = type("Handler", (_Handler,), {"model": model, "answer": staticmethod(answer)})
+def serve(model: Model, respond: Callable[[Request], Reply]) -> Iterator[Model]:
+    """Serve requests on a free port."""
+    kind = type("Handler", (_Handler,), {"model": model, "respond": staticmethod(respond)})
     server = _Server(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -46,8 +46,8 @@ _KEPT = {
 }
 
 
-def answer_xml(request: Request, authorize: Callable[[], None]) -> Reply:
-    """Answer a request, and an error in XML."""
+def respond_xml(request: Request, authorize: Callable[[], None]) -> Reply:
+    """Respond to a request, with errors in XML."""
     try:
         with request.model.lock:
             admit(request, authorize)
@@ -65,7 +65,7 @@ def answer_xml(request: Request, authorize: Callable[[], None]) -> Reply:
 
 
 def admit(request: Request, authorize: Callable[[], None]) -> None:
-    """Let in whoever has signed, and everybody to what is public."""
+    """Accept signed requests, and anonymous ones for public objects."""
     if request.headers.get("authorization", "").startswith("GOOG4-HMAC-SHA256"):
         check_header_signature(request)
     elif authorized_by_query(request):
@@ -159,7 +159,7 @@ def route(request: Request) -> Reply:
         stored = request.model.stored(bucket, name, {})
         stored.public = request.headers["x-goog-acl"] == "public-read"
         return Reply()
-    return (put if request.method == "PUT" else look_or_delete)(request, bucket, name)
+    return (put if request.method == "PUT" else head_or_delete)(request, bucket, name)
 
 
 def start_session(request: Request, bucket: str, name: str) -> Reply:
@@ -170,25 +170,25 @@ def start_session(request: Request, bucket: str, name: str) -> Reply:
     return Reply(201, b"", {"Location": where})
 
 
-def look_or_delete(request: Request, bucket: str, name: str) -> Reply:
+def head_or_delete(request: Request, bucket: str, name: str) -> Reply:
     model, query = request.model, request.query
-    asked = {"generation": query["generation"]} if "generation" in query else {}
+    requested = {"generation": query["generation"]} if "generation" in query else {}
     current = model.bucket(bucket).live.get(name)
     conditions = _conditions(request.headers)
     if request.method == "DELETE":
-        model.stored(bucket, name, asked)
+        model.stored(bucket, name, requested)
         model.check(current, conditions)
-        model.bucket(bucket).drop(name, int(asked["generation"]) if asked else None)
+        model.bucket(bucket).drop(name, int(requested["generation"]) if requested else None)
         return Reply(204)
-    stored = model.stored(bucket, name, asked)
+    stored = model.stored(bucket, name, requested)
     model.check(stored, conditions)
     reply = media(request, stored)
-    for key, value in stored.told.get("metadata", {}).items():
+    for key, value in stored.fields.get("metadata", {}).items():
         reply.headers[f"x-goog-meta-{key}"] = value
-    for ours, theirs in (("response-content-type", "Content-Type"),
+    for own, theirs in (("response-content-type", "Content-Type"),
                          ("response-content-disposition", "Content-Disposition")):  # fmt: skip
-        if ours in query:
-            reply.headers[theirs] = query[ours]
+        if own in query:
+            reply.headers[theirs] = query[own]
     return reply
 
 
@@ -198,15 +198,15 @@ def _conditions(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _kept(headers: dict[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    resource: dict[str, Any] = {
         theirs: headers[header] for header, theirs in _KEPT.items() if header in headers
     }
-    told["metadata"] = {
+    resource["metadata"] = {
         name[len("x-goog-meta-") :]: value
         for name, value in headers.items()
         if name.startswith("x-goog-meta-")
     }
-    return told
+    return resource
 
 
 def put(request: Request, bucket: str, name: str) -> Reply:
@@ -220,8 +220,8 @@ def put(request: Request, bucket: str, name: str) -> Reply:
         if wanted is not None:
             model.check(found, {"ifGenerationMatch": wanted})
         replaced = headers.get("x-goog-metadata-directive") == "REPLACE"
-        told = _kept(headers) if replaced else dict(found.told)
-        stored = model.write(bucket, name, found.data, told, conditions, public=public,
+        resource = _kept(headers) if replaced else dict(found.fields)
+        stored = model.write(bucket, name, found.data, resource, conditions, public=public,
                              composite=found.composite)  # fmt: skip
         reply = xml("CopyObjectResult", f"<ETag>{_md5(found)}</ETag>")
     else:
@@ -283,17 +283,17 @@ def bucket_request(request: Request, name: str) -> Reply:
 
 def list_objects(request: Request, box: Bucket) -> Reply:
     query = request.query
-    asked = {
+    requested = {
         "prefix": query.get("prefix", ""),
         "delimiter": query.get("delimiter", ""),
         "maxResults": query.get("max-keys", "1000"),
     }
     if "continuation-token" in query:
-        asked["pageToken"] = query["continuation-token"]
+        requested["pageToken"] = query["continuation-token"]
     elif query.get("start-after") or query.get("marker"):
         start = query.get("start-after") or query["marker"]
-        asked["pageToken"] = base64.b64encode(start.encode()).decode()
-    page = listing(box, asked, "versions" in query)
+        requested["pageToken"] = base64.b64encode(start.encode()).decode()
+    page = listing(box, requested, "versions" in query)
     encode = quote if query.get("encoding-type") == "url" else escape
     kind = "Version" if "versions" in query else "Contents"
     rows = [

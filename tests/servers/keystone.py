@@ -95,11 +95,11 @@ def keystone(folder: Path, swift: SwiftServer) -> Iterator[KeystoneServer]:
     environment = {"OS_KEYSTONE_CONFIG_FILES": str(folder / "keystone.conf")}
     # Without -P, Python would take this module for Keystone.
     script = str(Path(__file__).with_name("keystone_setup.py"))
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-P", script, str(folder), url, f"http://127.0.0.1:{front}"],
         check=True, timeout=180, stdout=subprocess.PIPE, env={**os.environ, **environment},
     )  # fmt: skip
-    known = json.loads(told.stdout.splitlines()[-1])
+    known = json.loads(done.stdout.splitlines()[-1])
     serve = [sys.executable, "-P", str(Path(__file__).with_name("keystone_serve.py")), str(port)]
     with ServerProcess("keystone", serve, folder, [port], environment):
         auth = (

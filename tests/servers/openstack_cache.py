@@ -1,4 +1,4 @@
-"""As much of memcached as Swift asks for: a place for tokens. Run as a program, with a port."""
+"""As much of memcached as Swift uses: a place for tokens. Run as a program, with a port."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class _Handler(socketserver.StreamRequestHandler):
             words = line.split()
             command = _COMMANDS.get(words[0]) if words else None
             with _lock:
-                answer = command(words, self.rfile) if command else b"ERROR\r\n"
+                response = command(words, self.rfile) if command else b"ERROR\r\n"
             if words[-1:] != [b"noreply"]:
-                self.wfile.write(answer)
+                self.wfile.write(response)
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -16,14 +16,14 @@ import pytest
 from typing_extensions import Self
 
 # A cold start of the slowest server on a busy machine of two cores.
-_PATIENCE = 90.0
+_TIMEOUT = 90.0
 # What a server keeps is thrown away: it need not end in good order.
 _GRACE = 2.0
 _LAST_WORDS = 4_000
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; all are found before any is given back."""
+    """Return ports that are free; all are found before any is given back."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:
@@ -57,7 +57,7 @@ class ServerProcess:
     Args:
         name: For messages.
         folder: Where its output goes.
-        ports: All of them answer when the server is ready.
+        ports: All of them accept connections when the server is ready.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class ServerProcess:
         self.stop()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         waiting = list(self._ports)
         while waiting:
             if self._process.poll() is not None:
                 raise RuntimeError(self._story(f"ended with {self._process.returncode}"))
-            if _answers(waiting[0]):
+            if _responds(waiting[0]):
                 waiting.pop(0)
                 continue
             if time.monotonic() > deadline:
@@ -117,8 +117,8 @@ class ServerProcess:
                 self._process.wait(10)
 
     def _story(self, what: str) -> str:
-        told = self._log.read_text(errors="replace")[-_LAST_WORDS:]
-        return f"the server {self._name} {what}; it said:\n{told}"
+        log = self._log.read_text(errors="replace")[-_LAST_WORDS:]
+        return f"the server {self._name} {what}; it said:\n{log}"
 
 
 def _signal(process: int, number: int) -> None:
@@ -129,7 +129,7 @@ def _signal(process: int, number: int) -> None:
         pass
 
 
-def _answers(port: int) -> bool:
+def _responds(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1.0).close()
     except OSError:

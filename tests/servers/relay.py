@@ -15,11 +15,11 @@ from typing_extensions import override
 
 class Relay(Listener):
     """
-    Passes requests on as they are, and answers back.
+    Passes requests and responses on as they are.
 
     Args:
-        harm: Gets method and target of each request. What it returns is answered in the server's
-            place, which does not see the request then; `None` lets it pass.
+        harm: Gets method and target of each request. What it returns is sent as the response,
+            without the server; `None` passes the request on.
 
     Attributes:
         seen: Method and target of each request.
@@ -57,13 +57,13 @@ class Relay(Listener):
             back.start()
             try:
                 while head := read_head(stream):
-                    answer = self._judge(head)
-                    if answer is None:
+                    response = self._judge(head)
+                    if response is None:
                         server.sendall(head)
                         _copy(stream, server, length_of(head))
                     else:
                         stream.read(length_of(head))
-                        peer.sendall(answer)
+                        peer.sendall(response)
             finally:
                 hang_up(server)
                 back.join()

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 MIB = 1024 * 1024
 _BLOCK = memoryview(bytes(range(256)) * (MIB // 256))
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 _PART = re.compile(r"[?&]partNumber=(\d+)")
 _RANGE = re.compile(r"range: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
 
@@ -67,11 +67,11 @@ class Drain(Listener):
                 peer = self._tls.wrap_socket(peer, server_side=True)
             with peer, peer.makefile("rb") as stream:
                 while head := read_head(stream):
-                    self._answer(peer, stream, head)
+                    self._respond(peer, stream, head)
         with self._lock:
             self._open -= 1
 
-    def _answer(self, peer: socket.socket, stream: BinaryIO, head: bytes) -> None:
+    def _respond(self, peer: socket.socket, stream: BinaryIO, head: bytes) -> None:
         text = head.decode("latin-1")
         method, target, _ = text.partition("\r\n")[0].split(" ")
         part = _PART.search(target)
@@ -94,13 +94,13 @@ class Drain(Listener):
         else:
             self._send(peer, method, _RANGE.search(text))
 
-    def _send(self, peer: socket.socket, method: str, asked: re.Match[str] | None) -> None:
+    def _send(self, peer: socket.socket, method: str, requested: re.Match[str] | None) -> None:
         start, stop, status = 0, self.size, "200 OK"
-        if asked:
-            start, status = int(asked[1]), "206 Partial Content"
-            stop = min(self.size, int(asked[2] or self.size) + 1)
+        if requested:
+            start, status = int(requested[1]), "206 Partial Content"
+            stop = min(self.size, int(requested[2] or self.size) + 1)
         lines = [f"HTTP/1.1 {status}", f'ETag: "{self.etag}"', f"Content-Length: {stop - start}"]
-        if asked:
+        if requested:
             lines.append(f"Content-Range: bytes {start}-{stop - 1}/{self.size}")
         peer.sendall("\r\n".join([*lines, "", ""]).encode())
         if method == "HEAD":
@@ -122,7 +122,7 @@ class Drain(Listener):
             self.most[method] = max(self.most[method], self._moving[method])
             if self._moving[method] >= self.crowd:
                 self._crowded.set()
-        self._crowded.wait(_PATIENCE)
+        self._crowded.wait(_TIMEOUT)
         try:
             yield
         finally:

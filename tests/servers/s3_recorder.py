@@ -19,11 +19,11 @@ METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 @dataclass
 class Recorder:
     """
-    What was asked.
+    The requests that were received.
 
     Attributes:
         seen: Method, target and headers of each request.
-        status: Statuses to answer with, by method, in place of success.
+        status: Statuses of responses, by method, in place of success.
     """
 
     url: str = ""
@@ -37,24 +37,24 @@ class Recorder:
 
 
 def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def handle(handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         recorder.seen.append((handler.command, handler.path, headers))
         recorder.bodies.append(body)
-        status, told, content = respond(handler.command, handler.path, headers, body)
+        status, fields, content = respond(handler.command, handler.path, headers, body)
         if handler.command in recorder.status:
-            status, told, content = recorder.status[handler.command], {}, b""
+            status, fields, content = recorder.status[handler.command], {}, b""
         handler.send_response_only(status)
         handler.send_header("Content-Length", str(len(content)))
         handler.send_header("x-amz-request-id", "REQUEST1")
-        for name, value in told.items():
+        for name, value in fields.items():
             handler.send_header(name, value)
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(content)
 
-    members: dict[str, Any] = {f"do_{method}": answer for method in METHODS}
+    members: dict[str, Any] = {f"do_{method}": handle for method in METHODS}
     members |= {"protocol_version": "HTTP/1.1", "disable_nagle_algorithm": True}
     members["log_message"] = lambda *arguments: None
     return type("Handler", (BaseHTTPRequestHandler,), members)
@@ -63,10 +63,10 @@ def handler_of(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 def respond(
     method: str, path: str, headers: dict[str, str], body: bytes
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body of an answer that has what the question asks for."""
-    asked = parse_qs(path.partition("?")[2], keep_blank_values=True)
+    """Return status, headers and body of the response to a request for XML."""
+    requested = parse_qs(path.partition("?")[2], keep_blank_values=True)
     etag = {"ETag": f'"{hashlib.md5(body or CONTENT).hexdigest()}"'}
-    document = document_for(method, headers, asked)
+    document = document_for(method, headers, requested)
     if document is not None:
         return 200, {}, document
     if "range" in headers:
@@ -78,19 +78,19 @@ def respond(
 
 
 def document_for(
-    method: str, headers: dict[str, str], asked: dict[str, list[str]]
+    method: str, headers: dict[str, str], requested: dict[str, list[str]]
 ) -> bytes | None:
-    """Return the answer to what is answered with XML."""
-    if "list-type" in asked:
-        count = min(int(asked["max-keys"][0]), 50)
+    """Return the response to a request for XML."""
+    if "list-type" in requested:
+        count = min(int(requested["max-keys"][0]), 50)
         inside = "".join(f"<Contents><Key>k{n:03}</Key></Contents>" for n in range(count))
         return f"<ListBucketResult>{inside}</ListBucketResult>".encode()
-    if "delete" in asked:
+    if "delete" in requested:
         return b"<DeleteResult/>"
     root, inside = "CompleteMultipartUploadResult", "<ETag>whatever</ETag>"
     if "x-amz-copy-source" in headers:
         root = "CopyObjectResult"
-    elif "uploads" in asked:
+    elif "uploads" in requested:
         root, inside = "InitiateMultipartUploadResult", f"<UploadId>{ID}</UploadId>"
     elif method != "POST":
         return None

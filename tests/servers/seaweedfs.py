@@ -30,7 +30,7 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
     config.write_text(json.dumps({"identities": [identity]}))
     data = folder / "data"
     data.mkdir()
-    # Each part has a second port for its own protocol, which need not be 10,000 higher if told.
+    # Each part has a second port for its own protocol, which need not be 10,000 higher.
     master, volume, filer, s3, *grpc = free_ports(8)
     command = [
         weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",

@@ -102,7 +102,7 @@ def test_file_that_seeks_only_forwards_is_not_stored_empty(
 
 
 def test_file_that_cannot_seek_to_its_position_is_not_moved(container: Container) -> None:
-    """It would not come back from its end, so it is read as it is."""
+    """It could not seek back from its end, so it is read as it is."""
     file = _File()
 
     def seek(offset: int, whence: int = 0) -> int:
@@ -152,27 +152,27 @@ def test_seek_may_return_none(container: Container) -> None:
 # ---------------------------------------------------------------------- wrong lengths
 
 
-@pytest.mark.parametrize("told", [0, 1, PART, len(CONTENT) - 1])
-def test_file_longer_than_reported_is_an_error(container: Container, told: int) -> None:
+@pytest.mark.parametrize("reported", [0, 1, PART, len(CONTENT) - 1])
+def test_file_longer_than_reported_is_an_error(container: Container, reported: int) -> None:
     """A wrapper that decompresses, for one, may pass on where the compressed file ends."""
     file = _File()
     where = [0]
 
     def seek(offset: int, whence: int = 0) -> int:
-        where[0] = told if whence == 2 else offset
+        where[0] = reported if whence == 2 else offset
         return where[0]
 
     file._methods |= {"seek": seek, "tell": lambda: where[0]}
-    with pytest.raises(IntegrityError, match=f"reports a size of {told} bytes but has more"):
+    with pytest.raises(IntegrityError, match=f"reports a size of {reported} bytes but has more"):
         container.upload_object(file, "a")
     assert not container.object_exists("a")
 
 
-@pytest.mark.parametrize("told", [len(CONTENT) + 1, 10**9, 10**16])
-def test_file_shorter_than_reported_is_an_error(container: Container, told: int) -> None:
+@pytest.mark.parametrize("reported", [len(CONTENT) + 1, 10**9, 10**16])
+def test_file_shorter_than_reported_is_an_error(container: Container, reported: int) -> None:
     """Nor is memory taken for what it says."""
     file = _File()
-    file._methods["seek"] = lambda offset, whence=0: told if whence else file.file.seek(offset)
+    file._methods["seek"] = lambda offset, whence=0: reported if whence else file.file.seek(offset)
     with pytest.raises(StorageError, match=r"became shorter|allows objects of at most"):
         container.upload_object(file, "a")
     assert not container.object_exists("a")
@@ -318,11 +318,11 @@ def test_file_of_another_module_is_read_to_its_end(container: Container, kind: s
 def test_truncated_http_response_publishes_nothing(container: Container, kind: str) -> None:
     """Python's own says nothing when its connection ends before the body does."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONTENT) + 7}\r\n\r\n".encode()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
+    own, theirs = socket.socketpair()
+    with own, theirs:
         theirs.sendall(head + CONTENT)
         theirs.shutdown(socket.SHUT_WR)
-        response = http.client.HTTPResponse(ours)
+        response = http.client.HTTPResponse(own)
         response.begin()
         source: Any = response
         if kind == "urllib3":

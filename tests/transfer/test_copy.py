@@ -71,7 +71,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> StorageDriver:
 
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_copy_within_a_service_is_one_request(source: FaultyDriver, name: str) -> None:
-    """No byte passes through here, and nothing is asked before."""
+    """No byte passes through here, and no request is sent before."""
     copy = source.object("c", name).copy("c", "b")
     assert ["_copy_object"] == source.hooks()
     assert source.object("c", name).read() == copy.read()
@@ -173,7 +173,7 @@ def test_failure_of_the_target_names_the_target(source: FaultyDriver) -> None:
 def test_failure_of_the_source_names_the_source(
     source: FaultyDriver, target: StorageDriver
 ) -> None:
-    """A missing object is missing where it was looked for."""
+    """A missing object is missing where it was expected."""
     with pytest.raises(ObjectNotFoundError) as caught:
         source.object("c", "missing").copy(target.get_container("t"))
     assert ("faulty", "c", "missing") == (
@@ -249,7 +249,7 @@ def test_move_copies_and_deletes(source: FaultyDriver, target: StorageDriver) ->
     moved = source.object("c", "large").move(target.get_container("t"), "b")
     assert LARGE == moved.read()
     assert not source.object_exists("c", "large")
-    assert 1 == len(source.asked("_delete_object"))
+    assert 1 == len(source.requested("_delete_object"))
 
 
 def test_move_onto_itself_changes_nothing(source: FaultyDriver) -> None:
@@ -284,7 +284,7 @@ def test_failed_move_deletes_nothing(source: FaultyDriver, target: StorageDriver
     with pytest.raises(IntegrityError):
         source.object("c", "large").move(target.get_container("t"))
     assert source.object_exists("c", "large")
-    assert [] == source.asked("_delete_object")
+    assert [] == source.requested("_delete_object")
 
 
 def test_invalid_target_container_is_rejected(source: FaultyDriver) -> None:
@@ -296,7 +296,7 @@ def test_invalid_target_container_is_rejected(source: FaultyDriver) -> None:
 
 
 def test_copy_across_hook_is_tried_first() -> None:
-    """A driver that knows how to is asked first, and the bytes do not pass through here."""
+    """A driver that can copy does it, and the bytes do not pass through here."""
 
     class Fetching(FaultyDriver):
         name = "fetching"
@@ -310,14 +310,14 @@ def test_copy_across_hook_is_tried_first() -> None:
 
     home, away, stranger = Fetching(), Fetching(), FaultyDriver()
     box = home.create_container("box")
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     copied = (
         stored(away, b"content")
         .object("a")
-        .copy(box, "fetched", progress=lambda done, total: told.append((done, total)))
+        .copy(box, "fetched", progress=lambda done, total: reports.append((done, total)))
     )
     through = stored(stranger, b"other").object("a").copy(box, "through")
 
     assert [b"fetched", b"other"] == [copied.read(), through.read()]
-    assert [(7, 7)] == told
+    assert [(7, 7)] == reports
     assert "_get_object" not in away.hooks()

@@ -32,7 +32,7 @@ RECIPES[32000] = hashlib.sha256(b"x").digest() * 1000
 
 @pytest.fixture
 def forget() -> Iterator[None]:
-    """Look for compiled functions anew, before and after."""
+    """Search for compiled functions again, before and after."""
     crc_function.cache_clear()
     yield
     crc_function.cache_clear()
@@ -159,7 +159,7 @@ def test_installed_accelerator_is_used(
 
 @pytest.mark.usefixtures("forget")
 def test_slow_accelerator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What google_crc32c does without its compiled part is slower than ours."""
+    """What google_crc32c does without its compiled part is slower than the one in Python."""
     slow = SimpleNamespace(implementation="python")
     monkeypatch.setitem(sys.modules, "awscrt.checksums", None)
     monkeypatch.setitem(sys.modules, "google_crc32c", slow)

@@ -20,7 +20,7 @@ _ALL = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256", "sha512")
 
 @given(blocks=st.lists(st.binary(max_size=50)))
 def test_digests_do_not_depend_on_where_the_blocks_end(blocks: list[bytes]) -> None:
-    """Piece by piece or at once, each algorithm comes to what it is known for."""
+    """Piece by piece or at once, each algorithm has its known result."""
     digests = Digests(_ALL)
     for block in blocks:
         digests.update(memoryview(block))

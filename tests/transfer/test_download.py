@@ -23,8 +23,8 @@ from faulty import (
     replace_after,
     replace_always,
     send_more,
+    set_digest,
     stored,
-    tell_digest,
     trickle,
     without_etag,
 )
@@ -54,7 +54,7 @@ from libstore import (
 PART = 10 * KiB
 SMALL = hashlib.shake_128(b"small").digest(2 * PART)
 LARGE = hashlib.shake_128(b"large").digest(9 * PART + 5)
-_PATIENCE = 30
+_TIMEOUT = 30
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_large_object_is_downloaded_in_ranges(
     assert expected == sorted(driver.spans())
     assert {"_get_object"} == set(driver.hooks())
     etag = container.get_object("large").etag
-    pins = [call[3].if_match for call in driver.asked("_get_object")]
+    pins = [call[3].if_match for call in driver.requested("_get_object")]
     assert [None] + [etag] * (len(expected) - 1) == pins
 
 
@@ -143,7 +143,7 @@ def test_any_size_with_any_options_is_transferred(
     most: int,
     known: bool,
 ) -> None:
-    """The file has the object's bytes, each of which was asked for once."""
+    """The file has the object's bytes, each of which was requested once."""
     driver = FaultyDriver(transfer=TransferOptions(part, threshold, concurrency))
     content = LARGE[:size]
     container = stored(driver, content)
@@ -152,10 +152,10 @@ def test_any_size_with_any_options_is_transferred(
     trickle(driver, most)
     path = obj.download(tmp_path_factory.mktemp("any") / "a")
     assert content == path.read_bytes()
-    asked = sorted((start, size if stop is None else stop) for start, stop in driver.spans())
-    assert asked[0][0] == 0
-    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(asked))
-    assert asked[-1][1] >= size
+    requested = sorted((start, size if stop is None else stop) for start, stop in driver.spans())
+    assert requested[0][0] == 0
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(requested))
+    assert requested[-1][1] >= size
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -180,7 +180,7 @@ def test_ranges_are_read_concurrently(
                 with lock:
                     running += 1
                     most = max(most, running)
-                together.wait(_PATIENCE)
+                together.wait(_TIMEOUT)
                 with lock:
                     running -= 1
             return self._body.readinto(buffer)
@@ -243,7 +243,7 @@ def _is_clean(folder: Path) -> None:
 def test_changed_bit_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str, position: int
 ) -> None:
-    """Also what came in ranges is verified as a whole, wherever the bit is."""
+    """A download in ranges is also verified as a whole, wherever the bit is."""
     flip_bit(driver, position)
     with pytest.raises(IntegrityError, match="md5"):
         container.download_object(name, folder / "a")
@@ -284,7 +284,7 @@ def test_wrong_digest_leaves_no_file(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
     """Bytes that do not match what the service keeps are not handed over."""
-    tell_digest(driver, "_get_object", sha256="0" * 64)
+    set_digest(driver, "_get_object", sha256="0" * 64)
     with pytest.raises(IntegrityError, match="sha256"):
         container.download_object(name, folder / "a")
     _is_clean(folder)
@@ -297,8 +297,8 @@ def test_broken_bodies_are_resumed(
     break_off(driver, 15_000, 100, 200, 300)
     container.download_object("large", folder / "a")
     assert LARGE == (folder / "a").read_bytes()
-    asked = sum((stop or len(LARGE)) - start for start, stop in driver.spans())
-    assert asked == len(LARGE) + sum(
+    requested = sum((stop or len(LARGE)) - start for start, stop in driver.spans())
+    assert requested == len(LARGE) + sum(
         (stop or 0) - start
         for start, stop in driver.spans()
         if (start, stop) not in _plan() and stop is not None
@@ -327,14 +327,14 @@ def test_broken_connection_leaves_no_file(
     _is_clean(folder)
 
 
-@pytest.mark.parametrize("answers", [1, 2, 4])
+@pytest.mark.parametrize("responses", [1, 2, 4])
 @pytest.mark.parametrize("content", [LARGE[::-1], LARGE + b"more", b"less"], ids=len)
 def test_replaced_object_is_downloaded_again(
-    driver: FaultyDriver, container: Container, folder: Path, answers: int, content: bytes
+    driver: FaultyDriver, container: Container, folder: Path, responses: int, content: bytes
 ) -> None:
     """Ranges of two versions are never put together: the file has the new one."""
     driver.transfer = TransferOptions(PART, 2 * PART, 1)
-    replace_after(driver, answers, content, cut=None)
+    replace_after(driver, responses, content, cut=None)
     container.download_object("large", folder / "a")
     assert content == (folder / "a").read_bytes()
     assert ["a"] == _files(folder)
@@ -367,15 +367,15 @@ def test_progress_does_not_decrease_when_a_download_restarts(
     """It reports only increases, and ends with the size."""
     driver.transfer = TransferOptions(PART, 2 * PART, 1)
     replace_after(driver, 4, content, cut=None)
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
     container.download_object(
-        "large", folder / "a", progress=lambda *numbers: told.append(numbers)
+        "large", folder / "a", progress=lambda *numbers: reports.append(numbers)
     )
-    assert (len(content), len(content)) == told[-1]
-    done = [number for number, total in told if total == len(LARGE)]
+    assert (len(content), len(content)) == reports[-1]
+    done = [number for number, total in reports if total == len(LARGE)]
     assert sorted(done) == done
     if len(content) > len(b"less"):
-        assert sorted(told) == told
+        assert sorted(reports) == reports
 
 
 def test_cancelled_download_is_not_restarted(
@@ -426,7 +426,7 @@ def test_missing_object_leaves_no_file(container: Container, folder: Path) -> No
 def test_failed_range_stops_the_others(
     driver: FaultyDriver, container: Container, folder: Path, error: BaseException
 ) -> None:
-    """What any thread raises comes out as it is, and nothing is left."""
+    """An exception of any thread is raised unchanged, and nothing is left."""
     fail(driver, "_get_object", error, after=3)
     with pytest.raises(type(error)) as caught:
         container.download_object("large", folder / "a")
@@ -466,7 +466,7 @@ def test_cancelled_download_leaves_no_file(container: Container, folder: Path, n
 def test_other_thread_can_cancel(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
-    """A flag that is set while bytes come stops them."""
+    """A flag that is set while bytes are received stops the transfer."""
     flag = threading.Event()
     trickle(driver, 100)
 
@@ -506,7 +506,7 @@ def test_cancelled_stream_is_not_resumed(
     driver.around("_get_object", get)
     with pytest.raises(TransferCancelledError):
         container.download_object(name, folder / "a", cancel=flag)
-    assert 1 == len(driver.asked("_get_object"))
+    assert 1 == len(driver.requested("_get_object"))
     _is_clean(folder)
 
 
@@ -575,7 +575,7 @@ def test_progress_reports_written_bytes(
 def test_existing_file_is_kept(
     driver: FaultyDriver, container: Container, folder: Path, name: str
 ) -> None:
-    """Without `overwrite` nothing is asked for and nothing is touched."""
+    """Without `overwrite` no request is sent and no file is changed."""
     (folder / "a").write_bytes(b"old")
     with pytest.raises(LocalFileExistsError, match="overwrite=True") as caught:
         container.download_object(name, folder / "a")
@@ -611,7 +611,7 @@ def test_one_of_concurrent_downloads_creates_the_file(container: Container, fold
     outcomes: list[str] = []
 
     def run() -> None:
-        start.wait(_PATIENCE)
+        start.wait(_TIMEOUT)
         try:
             container.download_object("large", folder / "a")
         except LocalFileExistsError:
@@ -633,7 +633,7 @@ def test_one_of_concurrent_downloads_creates_the_file(container: Container, fold
 def test_directory_is_rejected_as_destination(
     driver: FaultyDriver, container: Container, folder: Path, overwrite: bool
 ) -> None:
-    """Said before anything is sent; a slash at the end asks for a directory, too."""
+    """The error is raised before anything is sent; a slash at the end means a directory, too."""
     for destination in (folder, f"{folder}/", f"{folder}/new/"):
         with pytest.raises(LocalFileIsADirectoryError, match="path of a file"):
             container.download_object("small", destination, overwrite=overwrite)
@@ -746,7 +746,7 @@ def test_full_disk_is_reported(
 def test_destination_is_not_visible_before_the_end(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
-    """While it comes, the file has another name, which begins with a dot."""
+    """During the download the file has another name, which begins with a dot."""
     seen: list[list[str]] = []
     container.download_object(
         "large", folder / "a", progress=lambda *_: seen.append(_files(folder))

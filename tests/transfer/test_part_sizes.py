@@ -54,7 +54,7 @@ def test_part_sizes_of_known_length_are_within_the_limits(
     assert len(parts) == len(sizes)
     assert all(limits.min_part <= part for part in parts[:-1])
     assert max(parts) <= limits.max_part
-    # No part is larger than asked for, unless a limit asks for it.
+    # No part is larger than requested, unless a limit requires it.
     needed = -(-size // limits.max_parts)
     assert sizes[0] <= max(options.part_size, limits.min_part, needed + MiB)
 
@@ -112,7 +112,7 @@ def test_part_sizes_of_small_uploads(
 
 
 def test_growing_part_sizes_are_whole_mebibytes() -> None:
-    """Where the number of parts asks for larger ones, their size is round."""
+    """Where the number of parts requires larger ones, their size is round."""
     sizes = list(part_sizes(101 * KiB, TransferOptions(KiB), narrow(max_parts=100)))
     assert [MiB] == sizes
     tight = narrow(max_parts=10, max_part=1001)

@@ -38,7 +38,7 @@ def make(request: pytest.FixtureRequest, descriptor: int) -> Callable[..., Paylo
 
 @pytest.mark.parametrize("block_size", [1, 7, 999, 1000, 10_240, 1 << 20])
 def test_blocks_are_the_content_in_order(make: Callable[..., Payload], block_size: int) -> None:
-    """No block is larger than asked for, none is empty, and together they are all."""
+    """No block is larger than requested, none is empty, and together they are all."""
     payload = make()
     blocks = [bytes(block) for block in payload.blocks(block_size)]
     assert CONTENT == b"".join(blocks)
@@ -57,7 +57,7 @@ def test_payload_can_be_sent_again(make: Callable[..., Payload]) -> None:
 
 
 def test_digest_is_computed_once(make: Callable[..., Payload]) -> None:
-    """Asking again for a digest does not go over the bytes again."""
+    """A second request for a digest does not read the bytes again."""
     passes: list[int] = []
     payload = make(lambda: passes.append(1))
     assert hashlib.md5(CONTENT).hexdigest() == payload.digest("md5")

@@ -20,9 +20,9 @@ from faulty import (
     replace_after,
     replace_always,
     send_more,
+    set_digest,
     small_parts,
     stored,
-    tell_digest,
     trickle,
     without_etag,
 )
@@ -78,7 +78,7 @@ _WAYS = pytest.mark.parametrize(
 
 
 def test_read_sends_one_request(driver: FaultyDriver, obj: Object) -> None:
-    """Neither a read nor a stream asks for anything before, least of all for a HEAD."""
+    """Neither a read nor a stream sends anything before, least of all for a HEAD."""
     assert CONTENT == obj.read()
     assert CONTENT == _streamed(obj)
     assert CONTENT[5:10] == obj.read(start=5, stop=10)
@@ -114,7 +114,7 @@ def test_stream_sends_its_request_when_read(driver: FaultyDriver, obj: Object) -
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 1000, len(CONTENT) - 1, len(CONTENT), 10**9])
 def test_all_chunks_but_the_last_have_one_size(driver: FaultyDriver, chunk_size: int) -> None:
-    """All chunks but the last are as large as asked for, however the bytes come in."""
+    """All chunks but the last are as large as requested, however the bytes arrive."""
     content = CONTENT[:20_000]
     stored(driver, content, "b")
     trickle(driver, 333)
@@ -128,7 +128,7 @@ def test_all_chunks_but_the_last_have_one_size(driver: FaultyDriver, chunk_size:
 def test_bytes_received_one_by_one_are_joined(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes]
 ) -> None:
-    """Bytes that come one by one are put together."""
+    """Bytes that arrive one by one are joined."""
     trickle(driver, 17)
     assert CONTENT == way(obj)
 
@@ -154,7 +154,7 @@ def test_read_of_a_span_equals_the_slice(size: int, start: int, length: int | No
 def test_broken_body_is_resumed_at_the_next_byte(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], ends: bool
 ) -> None:
-    """Exactly the missing bytes are asked for, of the same version."""
+    """Exactly the missing bytes are requested, of the same version."""
     etag = driver.get_object("c", "a").etag
     driver.calls.clear()
     break_off(driver, 10_000, 5_000, ends=ends)
@@ -163,7 +163,7 @@ def test_broken_body_is_resumed_at_the_next_byte(
     assert [(10_000, stop), (15_000, stop)] == [
         (start, stop if end == len(CONTENT) else end) for start, end in resumed
     ]
-    conditions = [call[3].if_match for call in driver.asked("_get_object")]
+    conditions = [call[3].if_match for call in driver.requested("_get_object")]
     assert [None, etag, etag] == conditions
 
 
@@ -271,10 +271,10 @@ def test_object_without_etag_is_not_resumed(
 ) -> None:
     """The rest could be of another version."""
     without_etag(driver)
-    told = driver._around["_get_object"]
+    real_get = driver._around["_get_object"]
     break_off(driver, 10_000)
     cut = driver._around["_get_object"]
-    driver.around("_get_object", lambda real, *rest: cut(lambda *a: told(real, *a), *rest))
+    driver.around("_get_object", lambda real, *rest: cut(lambda *a: real_get(real, *a), *rest))
     with pytest.raises(TransportError):
         way(obj)
     assert 1 == len(driver.calls)
@@ -325,7 +325,7 @@ def test_repeatedly_replaced_object_is_an_error(
     driver.around("_get_object", lambda real, *rest: cut(lambda *a: changed(real, *a), *rest))
     with pytest.raises(ObjectChangedError):
         way(obj)
-    begun = [call for call in driver.asked("_get_object") if call[2].start == 0]
+    begun = [call for call in driver.requested("_get_object") if call[2].start == 0]
     assert (1 if way is _streamed else 3) == len(begun)
 
 
@@ -372,7 +372,7 @@ def test_object_deleted_during_a_read_is_not_found(driver: FaultyDriver, obj: Ob
 def test_bytes_outside_of_the_span_are_dropped(
     driver: FaultyDriver, obj: Object, way: Callable[..., bytes], before: int, after: int
 ) -> None:
-    """A service that ignores the span, or rounds it, gives the bytes that were asked for."""
+    """A service that ignores the span, or rounds it, gives the bytes that were requested."""
     send_more(driver, before, after)
     assert CONTENT[20_000:30_000] == way(obj, start=20_000, stop=30_000)
     assert CONTENT == way(obj)
@@ -489,9 +489,9 @@ def test_every_supported_digest_is_verified(
     digests = Digests([algorithm])
     digests.update(memoryview(CONTENT))
     right = digests.hexdigests()[algorithm]
-    tell_digest(driver, "_get_object", **{algorithm: right})
+    set_digest(driver, "_get_object", **{algorithm: right})
     assert CONTENT == obj.read()
-    tell_digest(driver, "_get_object", **{algorithm: right[::-1]})
+    set_digest(driver, "_get_object", **{algorithm: right[::-1]})
     with pytest.raises(IntegrityError, match=algorithm):
         obj.read()
 
@@ -507,14 +507,14 @@ def test_stream_is_verified_before_its_last_chunk(driver: FaultyDriver, obj: Obj
 
 def test_range_is_not_verified(driver: FaultyDriver, obj: Object) -> None:
     """The digest of the whole says nothing of a range."""
-    tell_digest(driver, "_get_object", md5="0" * 32)
+    set_digest(driver, "_get_object", md5="0" * 32)
     assert CONTENT[1:] == obj.read(start=1)
     assert CONTENT[:-1] == obj.read(stop=len(CONTENT) - 1)
 
 
 def test_range_of_the_whole_object_is_verified(driver: FaultyDriver, obj: Object) -> None:
-    """What counts is what was read, not how it was asked for."""
-    tell_digest(driver, "_get_object", md5="0" * 32)
+    """What counts is what was read, not how it was requested."""
+    set_digest(driver, "_get_object", md5="0" * 32)
     for stop in (None, len(CONTENT), 10**9):
         with pytest.raises(IntegrityError):
             obj.read(start=0, stop=stop)
@@ -574,8 +574,8 @@ def test_read_ranges_equal_the_slices(
     assert [content[start:stop] for start, stop in spans] == found
 
 
-@pytest.mark.parametrize("told", [-5, 5])
-def test_two_sizes_of_one_object_are_an_error(told: int) -> None:
+@pytest.mark.parametrize("reported", [-5, 5])
+def test_two_sizes_of_one_object_are_an_error(reported: int) -> None:
     """The size of the first response limits the other ranges."""
     driver = FaultyDriver()
     content = CONTENT * 40
@@ -583,7 +583,7 @@ def test_two_sizes_of_one_object_are_an_error(told: int) -> None:
 
     def get(real: Callable[..., Reading], *arguments: Any) -> Reading:
         reading = real(*arguments)
-        wrong = len(content) + (told if len(driver.calls) == 1 else 0)
+        wrong = len(content) + (reported if len(driver.calls) == 1 else 0)
         return replace(reading, info=replace(reading.info, size=wrong))
 
     driver.around("_get_object", get)
@@ -614,7 +614,7 @@ def test_missing_size_is_requested_with_a_range(
 
 
 def test_body_with_content_encoding_is_not_resumed(driver: FaultyDriver, obj: Object) -> None:
-    """It ends early, and the rest of the object is not the rest of what came."""
+    """It ends early, and the rest of the object is not the rest of that body."""
     break_off(driver, 1_000, ends=True)
     short = driver._around["_get_object"]
 
@@ -639,7 +639,7 @@ def test_ranges_of_two_versions_are_an_error() -> None:
 
 
 def test_no_ranges_send_no_request(driver: FaultyDriver, obj: Object) -> None:
-    """An empty list asks for nothing."""
+    """An empty list sends nothing."""
     assert [] == obj.read_ranges([])
     assert [] == driver.calls
 
@@ -647,7 +647,7 @@ def test_no_ranges_send_no_request(driver: FaultyDriver, obj: Object) -> None:
 def test_empty_response_for_an_object_with_a_digest_is_an_error(driver: FaultyDriver) -> None:
     """A digest of other content than the empty one is an `IntegrityError`."""
     container = stored(driver, b"", "b")
-    tell_digest(driver, "_get_object", md5=hashlib.md5(b"what was stored").hexdigest())
+    set_digest(driver, "_get_object", md5=hashlib.md5(b"what was stored").hexdigest())
     with pytest.raises(IntegrityError):
         container.read_object("b")
 

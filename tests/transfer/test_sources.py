@@ -246,11 +246,11 @@ def test_buffered_pipe_is_read(container: Container) -> None:
 
 
 def test_socket_is_read(container: Container) -> None:
-    """What comes over a connection arrives whole, in however many pieces it comes."""
-    ours, theirs = socket.socketpair()
+    """Content from a connection arrives whole, in however many pieces."""
+    own, theirs = socket.socketpair()
     thread = threading.Thread(target=lambda: (theirs.sendall(CONTENT), theirs.close()))
     thread.start()
-    with ours, ours.makefile("rb") as file:
+    with own, own.makefile("rb") as file:
         assert CONTENT == container.upload_object(file, "a").read()
     thread.join()
 
@@ -297,7 +297,7 @@ def test_empty_source_makes_an_empty_object(
     assert 0 == obj.size
     assert b"" == obj.read()
     assert isinstance(container.driver, FaultyDriver)
-    assert 1 == len(container.driver.asked("_put_object"))
+    assert 1 == len(container.driver.requested("_put_object"))
 
 
 @given(
@@ -305,7 +305,7 @@ def test_empty_source_makes_an_empty_object(
     takes=st.lists(st.integers(1, 60), min_size=1),
 )
 def test_source_returns_as_many_bytes_as_requested(blocks: list[bytes], takes: list[int]) -> None:
-    """A source gives exactly as many bytes as asked for, until there are no more."""
+    """A source gives exactly as many bytes as requested, until there are no more."""
     source = open_source(iter(blocks))
     whole = b"".join(blocks)
     taken = b""
@@ -330,7 +330,7 @@ class _Growing(io.BytesIO):
 
 
 def test_growing_file_is_uploaded_with_its_first_size(container: Container) -> None:
-    """Bytes that came after the upload began stay out of it."""
+    """Bytes that were added after the upload began stay out of it."""
     assert CONTENT == container.upload_object(_Growing(CONTENT), "a").read()
 
 
@@ -417,7 +417,7 @@ def test_file_object_that_returns_text_is_rejected(container: Container) -> None
 
 
 def test_read_that_returns_too_much_is_rejected(container: Container) -> None:
-    """A file object that ignores how much it was asked for is broken."""
+    """A file object that ignores the requested size is broken."""
 
     class Broken:
         def read(self, size: int = -1) -> bytes:
@@ -487,7 +487,7 @@ def test_file_of_a_path_is_closed(container: Container, path: Path) -> None:
 
 
 def test_exception_of_the_source_is_raised(container: Container) -> None:
-    """What a file object or an iterator raises comes out as it is, an OSError too."""
+    """An exception of a file object or an iterator is raised unchanged, an OSError too."""
 
     class Broken(io.RawIOBase):
         def readable(self) -> bool:

@@ -18,9 +18,9 @@ from faulty import (
     breaking,
     fail,
     narrow,
+    set_digest,
     small_parts,
     stored,
-    tell_digest,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +41,7 @@ from libstore import (
 from libstore.drivers.local import LocalDriver
 
 PART = 10 * KiB
-_PATIENCE = 30
+_TIMEOUT = 30
 
 
 class _BrokenError(Exception):
@@ -73,7 +73,9 @@ _LENGTHS = pytest.mark.parametrize("wrap", [_as_is, _unknown], ids=["known", "un
 
 def _parts(driver: FaultyDriver) -> list[tuple[int, int, int]]:
     """Return number, offset and size of all parts that were sent, by number."""
-    return sorted((number, offset, size) for _, number, offset, size in driver.asked("_put_part"))
+    return sorted(
+        (number, offset, size) for _, number, offset, size in driver.requested("_put_part")
+    )
 
 
 # ---------------------------------------------------------------------- requests
@@ -86,7 +88,7 @@ def test_small_source_is_uploaded_with_one_request(wrap: Callable[..., Any], siz
     driver = _driver()
     driver.upload_object(wrap(_noise(size)), "c", "a")
     assert ["_put_object"] == driver.hooks()
-    assert [size] == [call[2] for call in driver.asked("_put_object")]
+    assert [size] == [call[2] for call in driver.requested("_put_object")]
 
 
 @_LENGTHS
@@ -129,7 +131,7 @@ def test_any_size_with_any_options_is_transferred(
     assert size == obj.size == container.get_object("a").size
     sizes = [size for _, _, size in _parts(driver)]
     assert sizes[:-1] == [part] * max(0, len(sizes) - 1)
-    assert all(put <= min(threshold, max_put) for _, _, put, _ in driver.asked("_put_object"))
+    assert all(put <= min(threshold, max_put) for _, _, put, _ in driver.requested("_put_object"))
     assert [] == list(container.list_uploads())
 
 
@@ -140,7 +142,7 @@ def test_finished_parts_are_listed_in_order() -> None:
 
     def put(real: Callable[..., Part], upload: Any, number: int, *rest: Any) -> Part:
         if number == 1:
-            later.wait(_PATIENCE)
+            later.wait(_TIMEOUT)
         if number == 3:
             later.set()
         return real(upload, number, *rest)
@@ -148,7 +150,7 @@ def test_finished_parts_are_listed_in_order() -> None:
     driver.around("_put_part", put)
     content = _noise(9 * PART + 1)
     obj = driver.upload_object(content, "c", "a")
-    ((_, parts, _, checksums),) = driver.asked("_finish_upload")
+    ((_, parts, _, checksums),) = driver.requested("_finish_upload")
     assert list(range(1, 11)) == [part.number for part in parts]
     assert {"md5": hashlib.md5(content).hexdigest()} == checksums
     assert content == obj.read()
@@ -168,7 +170,7 @@ def test_parts_are_sent_concurrently(wrap: Callable[..., Any], concurrency: int)
         with lock:
             running += 1
             most = max(most, running)
-        together.wait(_PATIENCE)
+        together.wait(_TIMEOUT)
         with lock:
             running -= 1
         return real(*arguments)
@@ -271,7 +273,7 @@ def test_stream_that_becomes_too_large_publishes_nothing(
         container.upload_object(_unknown(_noise(3 * PART + 1)), "a")
     assert not container.object_exists("a")
     assert (
-        [] == driver.asked("_put_part")[3:]
+        [] == driver.requested("_put_part")[3:]
         or not driver.supports("list_uploads")
         or ([] == list(container.list_uploads()))
     )
@@ -312,28 +314,28 @@ def test_progress_reports_confirmed_bytes(wrap: Callable[..., Any], size: int) -
     """It increases, is never more than the service has, and ends with the size."""
     driver = _driver()
     confirmed = 0
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
 
     def put(real: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal confirmed
-        answer = real(*arguments)
-        confirmed += answer.size
-        return answer
+        result = real(*arguments)
+        confirmed += result.size
+        return result
 
     def progress(done: int, total: int | None) -> None:
         assert done <= confirmed
-        told.append((done, total))
+        reports.append((done, total))
 
     driver.transfer = TransferOptions(PART, 2 * PART, 1)
     driver.around("_put_part", put)
     driver.around("_put_object", put)
     driver.upload_object(wrap(_noise(size)), "c", "a", progress=progress)
-    done = [call[0] for call in told]
+    done = [call[0] for call in reports]
     assert sorted(done) == done
     assert size == done[-1]
     total = None if wrap is _unknown else size
-    assert all(call[1] == total for call in told if call[0] < size)
-    assert told[-1][1] in {total, size}
+    assert all(call[1] == total for call in reports if call[0] < size)
+    assert reports[-1][1] in {total, size}
 
 
 def test_progress_is_called_in_the_thread_of_the_caller() -> None:
@@ -380,7 +382,7 @@ _SIZES = pytest.mark.parametrize(
 def test_source_that_raises_publishes_nothing(
     driver: FaultyDriver, error: BaseException, size: int
 ) -> None:
-    """What the source raises comes out as it is; the old object stays, no part does."""
+    """An exception of the source is raised unchanged; the old object stays, no part does."""
     with pytest.raises(type(error)) as caught:
         driver.upload_object(breaking(_noise(size), error), "c", "a")
     assert error is caught.value
@@ -397,7 +399,7 @@ def test_hook_that_raises_publishes_nothing(
     with pytest.raises(type(error)) as caught:
         driver.upload_object(_noise(8 * PART), "c", "a")
     assert error is caught.value
-    assert (hook == "_start_upload") == ([] == driver.asked("_abort_upload"))
+    assert (hook == "_start_upload") == ([] == driver.requested("_abort_upload"))
     _old_and_nothing_else(driver)
 
 
@@ -431,7 +433,7 @@ def test_no_part_is_sent_after_the_abort(driver: FaultyDriver) -> None:
             begun.set()
             too_early.append(aborted.wait(0.2))
             return real(upload, number, *rest)
-        begun.wait(_PATIENCE)
+        begun.wait(_TIMEOUT)
         raise ServiceError("no")
 
     def abort(real: Callable[..., None], *arguments: Any) -> None:
@@ -513,7 +515,7 @@ def test_other_thread_can_cancel(driver: FaultyDriver) -> None:
             yield bytes(PART)
 
     def cancel() -> None:
-        sent.wait(_PATIENCE)
+        sent.wait(_TIMEOUT)
         flag.set()
 
     driver.around("_put_part", put)
@@ -563,7 +565,7 @@ def test_expected_digest_is_checked(
     wrong = ("0" if right[0] != "0" else "1") + right[1:]
     with pytest.raises(IntegrityError, match=f"expected {algorithm} {wrong}, got {right}"):
         driver.upload_object(wrap(content), "c", "a", checksum=f"{algorithm}:{wrong}")
-    assert [] == driver.asked("_put_object")
+    assert [] == driver.requested("_put_object")
     _old_and_nothing_else(driver)
     obj = driver.upload_object(wrap(content), "c", "a", checksum=f"{algorithm}:{right}")
     assert content == obj.read()
@@ -583,7 +585,7 @@ def test_invalid_checksum_is_rejected_before_the_source_is_read(driver: FaultyDr
 )
 def test_digest_of_the_service_is_compared(driver: FaultyDriver, hook: str, size: int) -> None:
     """A different digest means that other bytes were stored."""
-    tell_digest(driver, hook, md5="0" * 32)
+    set_digest(driver, hook, md5="0" * 32)
     with pytest.raises(IntegrityError, match="stored different bytes"):
         driver.upload_object(_noise(size), "c", "a")
 
@@ -595,7 +597,7 @@ def test_digest_that_was_not_computed_is_ignored(
     driver: FaultyDriver, hook: str, size: int
 ) -> None:
     """Only what both sides know can be compared."""
-    tell_digest(driver, hook, crc64nvme="0" * 16)
+    set_digest(driver, hook, crc64nvme="0" * 16)
     assert size == driver.upload_object(_noise(size), "c", "a").size
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty import FaultyDriver, KiB, break_off, flip_bit, send_more, stored, tell_digest
+from faulty import FaultyDriver, KiB, break_off, flip_bit, send_more, set_digest, stored
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,13 +59,13 @@ def driver() -> FaultyDriver:
 
     def get(real: Callable[..., Any], *arguments: Any) -> Any:
         reading = real(*arguments)
-        return replace(reading, info=told(reading.info))
+        return replace(reading, info=with_digest(reading.info))
 
     driver.around("_get_object", get)
     return driver
 
 
-def told(info: ObjectInfo) -> ObjectInfo:
+def with_digest(info: ObjectInfo) -> ObjectInfo:
     return replace(info, checksums={}, extra={"composite": True})
 
 
@@ -77,7 +77,7 @@ def beside(driver: FaultyDriver, fault: Callable[..., None], *arguments: Any) ->
     driver.around("_get_object", lambda real, *rest: second(lambda *a: first(real, *a), *rest))
 
 
-def answer_with(driver: FaultyDriver, composite: Composite | None) -> None:
+def respond_with(driver: FaultyDriver, composite: Composite | None) -> None:
     driver.around("_find_composite", lambda real, *arguments: composite)
 
 
@@ -115,7 +115,7 @@ def test_parts_are_verified(
         composite = replace(composite, combined="")
     elif has == "combined":
         composite = replace(composite, digests=())
-    answer_with(driver, composite)
+    respond_with(driver, composite)
     obj = driver.object("c", "a")
 
     assert CONTENT == way(obj, tmp_path)
@@ -129,7 +129,7 @@ def test_parts_are_verified(
 @WAYS
 def test_wrong_combined_digest_is_an_error(driver: FaultyDriver, tmp_path: Path, way: Way) -> None:
     """As where parts are missing, or in another order, in what the service combined."""
-    answer_with(driver, replace(composite_of("md5", CONTENT, SIZES), combined="0" * 32))
+    respond_with(driver, replace(composite_of("md5", CONTENT, SIZES), combined="0" * 32))
 
     with pytest.raises(IntegrityError, match="the digests of the parts"):
         way(driver.object("c", "a"), tmp_path)
@@ -142,7 +142,7 @@ def test_wrong_combined_digest_is_an_error(driver: FaultyDriver, tmp_path: Path,
 def test_error_names_the_part(
     driver: FaultyDriver, tmp_path: Path, way: Way, position: int, number: int
 ) -> None:
-    answer_with(driver, composite_of("md5", CONTENT, SIZES))
+    respond_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, flip_bit, position)
 
     with pytest.raises(IntegrityError, match=f"^part {number} of 5: expected md5"):
@@ -154,8 +154,8 @@ def test_error_names_the_part(
 def test_resumed_read_is_verified(
     driver: FaultyDriver, tmp_path: Path, way: Way, cut: int
 ) -> None:
-    """The seam may lie anywhere in a part or between two; the driver is asked once."""
-    answer_with(driver, composite_of("md5", CONTENT, SIZES))
+    """The seam may lie anywhere in a part or between two; the driver gets one request."""
+    respond_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, break_off, cut)
 
     assert CONTENT == way(driver.object("c", "a"), tmp_path)
@@ -163,8 +163,8 @@ def test_resumed_read_is_verified(
 
 
 def test_wrong_part_ends_a_stream_early(driver: FaultyDriver) -> None:
-    """What comes behind a part that is not right is not waited for."""
-    answer_with(driver, composite_of("md5", CONTENT, SIZES))
+    """The parts after a corrupted one are not awaited."""
+    respond_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, flip_bit, 100)
     seen: list[bytes] = []
 
@@ -175,9 +175,9 @@ def test_wrong_part_ends_a_stream_early(driver: FaultyDriver) -> None:
 
 def test_error_holds_no_buffer(driver: FaultyDriver) -> None:
     """The user's buffer can be resized while the error is alive."""
-    answer_with(driver, composite_of("md5", CONTENT, SIZES))
+    respond_with(driver, composite_of("md5", CONTENT, SIZES))
     beside(driver, flip_bit, 100)
-    expected = verification(driver, "c", "a", told(ObjectInfo("a", size=len(CONTENT))))
+    expected = verification(driver, "c", "a", with_digest(ObjectInfo("a", size=len(CONTENT))))
     assert expected is not None
     buffer = bytearray(len(CONTENT))
 
@@ -194,7 +194,7 @@ def test_only_a_whole_read_requests_the_parts(
     driver: FaultyDriver, start: int, stop: int | None, whole: bool
 ) -> None:
     """A range costs no second request."""
-    answer_with(driver, None)
+    respond_with(driver, None)
     obj = driver.object("c", "a")
 
     assert CONTENT[start:stop] == obj.read(start=start, stop=stop)
@@ -206,7 +206,7 @@ def test_only_a_whole_read_requests_the_parts(
 def test_parts_are_not_requested_if_the_whole_has_a_digest(
     driver: FaultyDriver, tmp_path: Path, way: Way
 ) -> None:
-    beside(driver, lambda driver: tell_digest(driver, "_get_object", crc32c="0" * 8))
+    beside(driver, lambda driver: set_digest(driver, "_get_object", crc32c="0" * 8))
 
     with pytest.raises(IntegrityError, match="crc32c"):
         way(driver.object("c", "a"), tmp_path)
@@ -225,7 +225,7 @@ def test_parts_of_an_empty_object_are_not_requested(driver: FaultyDriver) -> Non
 def test_unsupported_algorithm_is_not_verified(
     driver: FaultyDriver, tmp_path: Path, way: Way, composite: Composite | None
 ) -> None:
-    answer_with(driver, composite)
+    respond_with(driver, composite)
 
     assert CONTENT == way(driver.object("c", "a"), tmp_path)
 
@@ -242,7 +242,7 @@ def test_unsupported_algorithm_is_not_verified(
 def test_parts_of_another_total_size_are_an_error(
     driver: FaultyDriver, tmp_path: Path, way: Way, composite: Composite
 ) -> None:
-    answer_with(driver, composite)
+    respond_with(driver, composite)
 
     with pytest.raises(ServiceError, match="in total for an object of 92165 bytes"):
         way(driver.object("c", "a"), tmp_path)
@@ -270,10 +270,10 @@ def test_parts_are_verified_in_any_pieces(sizes: list[int], cuts: list[int], fli
     content = bytearray(CONTENT[: sum(sizes)])
     composite = composite_of("crc32", bytes(content), sizes)
     driver = FaultyDriver()
-    answer_with(driver, composite)
+    respond_with(driver, composite)
 
     def run() -> None:
-        expected = verification(driver, "c", "a", told(ObjectInfo("a", size=len(content))))
+        expected = verification(driver, "c", "a", with_digest(ObjectInfo("a", size=len(content))))
         if expected is not None:
             for piece in pieces(content, sorted(cuts)):
                 expected.update(memoryview(piece))
@@ -300,7 +300,7 @@ def test_crcs_of_ranges_are_combined(
 
     monkeypatch.delattr(_TemporaryFile, "read")
     digest = digest_of(algorithm, CONTENT)
-    beside(driver, lambda driver: tell_digest(driver, "_get_object", **{algorithm: digest}))
+    beside(driver, lambda driver: set_digest(driver, "_get_object", **{algorithm: digest}))
     obj = driver.object("c", "a")
 
     assert CONTENT == download(obj, tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from libstore import TransferCancelledError
 from libstore.transfer.workers import WorkerPool, map_concurrently
 
-_PATIENCE = 30
+_TIMEOUT = 30
 
 
 def _run(pool: WorkerPool[int], *jobs: Callable[[], int]) -> None:
@@ -36,7 +36,7 @@ def test_number_of_concurrent_jobs_is_limited(size: int) -> None:
         with lock:
             running += 1
             most = max(most, running)
-        together.wait(_PATIENCE)
+        together.wait(_TIMEOUT)
         with lock:
             running -= 1
         return number
@@ -107,7 +107,7 @@ def test_failure_stops_jobs_at_a_checkpoint() -> None:
         return 0
 
     def broken_job() -> int:
-        begun.wait(_PATIENCE)
+        begun.wait(_TIMEOUT)
         raise ValueError("broken")
 
     pool = WorkerPool[int](2, lambda _: None)
@@ -123,14 +123,14 @@ def test_exception_in_the_block_waits_for_the_jobs() -> None:
 
     def job() -> int:
         begun.set()
-        go_on.wait(_PATIENCE)
+        go_on.wait(_TIMEOUT)
         done.append(1)
         return 1
 
     def interrupted() -> None:
         with WorkerPool[int](1, lambda _: None) as pool:
             pool.submit(job)
-            begun.wait(_PATIENCE)
+            begun.wait(_TIMEOUT)
             threading.Timer(0.01, go_on.set).start()
             raise KeyError("x")
 
@@ -140,7 +140,7 @@ def test_exception_in_the_block_waits_for_the_jobs() -> None:
 
 
 def test_flag_cancels_the_jobs() -> None:
-    """The flag is looked at before each job, at the end, and at each checkpoint."""
+    """The flag is checked before each job, at the end, and at each checkpoint."""
     flag = threading.Event()
     pool = WorkerPool[int](2, lambda _: None, flag)
     with pool:
@@ -170,12 +170,12 @@ def test_pool_without_jobs_starts_no_thread() -> None:
 
 
 def test_map_concurrently_keeps_the_order() -> None:
-    """Results come in the order of the items, whichever is ready first."""
+    """Results are in the order of the items, whichever is ready first."""
     second_done = threading.Event()
 
     def job(number: int) -> int:
         if number == 0:
-            second_done.wait(_PATIENCE)
+            second_done.wait(_TIMEOUT)
         if number == 1:
             second_done.set()
         return number * 10

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import Any
 
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     RetryPolicy,
@@ -34,23 +34,23 @@ def made(server: Server, **options: Any) -> AzureDriver:
 
 
 def error(code: str, status: int, message: str = "so it is", **headers: str) -> Any:
-    """Return an error as Azure tells it."""
+    """Return an error as Azure writes it."""
     body = (
         f"\ufeff<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code>"
         f"<Message>{message}\nRequestId:REQUEST1\nTime:2026-01-01T00:00:00Z</Message></Error>"
     )
-    return answer(
+    return respond(
         body.encode(), status=status, x_ms_request_id="REQUEST1", x_ms_error_code=code, **headers
     )
 
 
 def lost() -> Any:
-    """Return an answer that never comes, to a request that arrived."""
+    """Return a response that is lost on the way."""
     return Play(then="close")
 
 
 def stored(etag: str = "0x1", status: int = 201, **headers: str) -> Any:
-    return answer(status=status, ETag=f'"{etag}"', x_ms_request_id="REQUEST1", **headers)
+    return respond(status=status, ETag=f'"{etag}"', x_ms_request_id="REQUEST1", **headers)
 
 
 def head_of(content: bytes, etag: str = "0x1", **headers: str) -> Any:
@@ -63,7 +63,7 @@ def head_of(content: bytes, etag: str = "0x1", **headers: str) -> Any:
 
 
 def document(inside: str, root: str = "EnumerationResults") -> Any:
-    return answer(f"\ufeff<?xml version='1.0'?><{root}>{inside}</{root}>".encode())
+    return respond(f"\ufeff<?xml version='1.0'?><{root}>{inside}</{root}>".encode())
 
 
 def requests(server: Server) -> list[str]:
@@ -75,4 +75,4 @@ def requests(server: Server) -> list[str]:
 
 
 def forbidding(code: str, status: int) -> Any:
-    return answer(status=status, x_ms_error_code=code)
+    return respond(status=status, x_ms_error_code=code)

@@ -10,7 +10,7 @@ from drivers.azure.support import (
     requests,
     stored,
 )
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -20,18 +20,18 @@ from libstore.drivers.azure import AzureDriver
 
 
 def batch(*statuses: tuple[int, int, str]) -> Any:
-    """Return an answer to a batch: number, status and code of each request."""
+    """Return a response to a batch: number, status and code of each request."""
     pieces = [
         f"--answer\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
         f"HTTP/1.1 {status} Said\r\nx-ms-error-code: {code}\r\n\r\n\r\n"
         for number, status, code in statuses
     ]
     body = "".join([*pieces, "--answer--"]).encode()
-    return answer(body, status=202, Content_Type="multipart/mixed; boundary=answer")
+    return respond(body, status=202, Content_Type="multipart/mixed; boundary=answer")
 
 
 def test_batch_deletion_reports_each_failure(server: Server, driver: AzureDriver) -> None:
-    """What fails in a batch is tried once more by itself, and then told."""
+    """What fails in a batch is tried once more by itself, and then reported."""
     server.steps.extend(
         [
             batch((0, 202, ""), (1, 403, "AuthorizationPermissionMismatch"),
@@ -60,7 +60,7 @@ def test_blobs_of_a_missing_container_are_not_deleted(server: Server, driver: Az
 
 @pytest.mark.parametrize(
     "refusal",
-    [error("FeatureNotSupported", 409), answer(b"", status=500), answer(b"hello", status=202)],
+    [error("FeatureNotSupported", 409), respond(b"", status=500), respond(b"hello", status=202)],
     ids=["not here", "broken", "no parts"],
 )
 def test_blobs_are_deleted_one_by_one_without_batches(

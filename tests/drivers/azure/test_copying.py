@@ -15,7 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from drivers.azure.fake import Answer, Ask, FakeAzure, error, fake_azure
+from drivers.azure.fake import FakeAzure, FakeResponse, Sent, error, fake_azure
 
 from libstore import (
     AuthenticationError,
@@ -69,7 +69,7 @@ def test_a_copy_is_waited_for(service: FakeAzure, driver: AzureDriver) -> None:
     obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
     copy = obj.copy("box", "b")
     assert CONTENT == copy.read()
-    polls = [ask for ask in service.seen if ask.method == "HEAD" and ask.path.endswith("/b")]
+    polls = [sent for sent in service.seen if sent.method == "HEAD" and sent.path.endswith("/b")]
     assert len(polls) == 3
 
 
@@ -91,7 +91,7 @@ def test_a_copy_that_is_interrupted_is_aborted(service: FakeAzure, driver: Azure
     obj = driver.upload_object(CONTENT, "box", "a")
     with pytest.raises(KeyboardInterrupt):
         obj.copy("box", "b")
-    (abort,) = service.asked("copy")
+    (abort,) = service.requested("copy")
     assert abort.headers["x-ms-copy-action"] == "abort"
     assert not driver.object_exists("box", "b")
 
@@ -104,8 +104,8 @@ def test_a_copy_that_is_cancelled_is_aborted(service: FakeAzure, driver: AzureDr
     driver._client.sleep = lambda seconds: cancel.set()
     with pytest.raises(TransferCancelledError):
         driver.copy_object(obj, "box", "b", cancel=cancel)
-    assert service.asked("copy")
-    service.guard = lambda ask: cancel.set() if ask.method == "HEAD" else None
+    assert service.requested("copy")
+    service.guard = lambda sent: cancel.set() if sent.method == "HEAD" else None
     cancel.clear()
     with pytest.raises(TransferCancelledError):
         driver.copy_object(obj, "box", "b", content_type="text/x-b", cancel=cancel)
@@ -118,9 +118,9 @@ def test_leftover_of_a_copy_is_deleted_with_its_etag(
 ) -> None:
     """A blob that another client writes between the check and the deletion stays."""
 
-    def overwrite(ask: Ask) -> Answer | None:
-        if ask.method == "DELETE":
-            service.guard = lambda ask: None
+    def overwrite(sent: Sent) -> FakeResponse | None:
+        if sent.method == "DELETE":
+            service.guard = lambda sent: None
             driver.upload_object(b"theirs", "box", "b")
         return None
 
@@ -158,7 +158,7 @@ def test_copy_onto_itself_copies_no_content(service: FakeAzure, driver: AzureDri
     obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
     service.seen.clear()
     assert obj.copy("box", "a").etag == obj.etag
-    assert ["HEAD"] == [ask.method for ask in service.seen]
+    assert ["HEAD"] == [sent.method for sent in service.seen]
     with pytest.raises(ObjectAlreadyExistsError):
         obj.copy("box", "a", if_absent=True)
     driver.copy_object(obj, "box", "a", extra={"access_tier": "Cool"})
@@ -180,7 +180,7 @@ def test_metadata_is_removed_in_the_copy_request(service: FakeAzure, driver: Azu
         found.content_type, dict(found.metadata), found.extra["cache_control"],
     )  # fmt: skip
     assert (CONTENT, hashlib.md5(CONTENT).hexdigest()) == (copy.read(), found.object_hash)
-    (block,) = service.asked("block")
+    (block,) = service.requested("block")
     assert "sig=" in block.headers["x-ms-copy-source"]
     assert block.headers["x-ms-source-if-match"] == f'"{obj.etag}"'
     assert block.headers["x-ms-source-range"] == f"bytes=0-{len(CONTENT) - 1}"
@@ -195,7 +195,7 @@ def test_a_large_copy_goes_in_blocks(
     obj = driver.upload_object(content, "box", "a")
     copy = obj.copy("box", "b", metadata={})
     assert content == copy.read()
-    assert len(service.asked("block")) == 11
+    assert len(service.requested("block")) == 11
 
 
 def test_failed_copy_in_blocks_leaves_no_block(service: FakeAzure, driver: AzureDriver) -> None:
@@ -210,8 +210,8 @@ def test_failed_copy_in_blocks_leaves_no_block(service: FakeAzure, driver: Azure
 
 
 def refuse(service: FakeAzure, comp: str, code: str) -> None:
-    def guard(ask: Ask) -> Answer | None:
-        wrong = ask.method == "PUT" and ask.query.get("comp") == comp
+    def guard(sent: Sent) -> FakeResponse | None:
+        wrong = sent.method == "PUT" and sent.query.get("comp") == comp
         return error(400, code) if wrong else None
 
     service.guard = guard
@@ -229,7 +229,7 @@ def test_copy_between_accounts(service: FakeAzure) -> None:
         obj = source.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
         service.seen.clear()
         copy = obj.copy(target.object("archive", "any").container, "b")
-        assert ["HEAD", "GET"] == [ask.method for ask in service.seen]
+        assert ["HEAD", "GET"] == [sent.method for sent in service.seen]
         assert "sig" in service.seen[1].query
         assert CONTENT == copy.read()
         found = target.get_object("archive", "b")
@@ -242,9 +242,9 @@ def test_copy_from_an_unreadable_account_streams_the_content(
 ) -> None:
     with ExitStack() as stack:
         other_service = stack.enter_context(fake_azure())
-        other_service.guard = lambda ask: (
+        other_service.guard = lambda sent: (
             error(501 if code == "NotImplemented" else 403, code)
-            if "x-ms-copy-source" in ask.headers
+            if "x-ms-copy-source" in sent.headers
             else None
         )
         source, target = stack.enter_context(made(service)), made(other_service)
@@ -267,8 +267,8 @@ def test_copy_with_a_customer_key_streams_the_content(service: FakeAzure) -> Non
         obj = driver.upload_object(CONTENT, "box", "a")
         driver.upload_object(bytes(3 * PART), "box", "large")
         assert CONTENT == obj.copy("box", "b").read()
-    assert all(ask.headers["x-ms-encryption-algorithm"] == "AES256" for ask in service.seen)
-    assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
+    assert all(sent.headers["x-ms-encryption-algorithm"] == "AES256" for sent in service.seen)
+    assert not any("x-ms-copy-source" in sent.headers for sent in service.seen)
 
 
 def test_copy_with_a_long_url_streams_the_content(service: FakeAzure, driver: AzureDriver) -> None:
@@ -280,7 +280,7 @@ def test_copy_with_a_long_url_streams_the_content(service: FakeAzure, driver: Az
         copy = driver.copy_object(obj, "box", target, **options)
         assert (CONTENT, {"owner": "me"}) == (copy.read(), dict(copy.metadata))
     assert driver.copy_object(obj, "box", name, storage_class="Cool").read() == CONTENT
-    assert not any("x-ms-copy-source" in ask.headers for ask in service.seen)
+    assert not any("x-ms-copy-source" in sent.headers for sent in service.seen)
     driver.object("box", "b").copy("box", name)
     assert "x-ms-copy-source" in service.seen[-1].headers
 
@@ -291,7 +291,7 @@ def test_customer_key_of_an_upload_is_sent_with_every_block(
     extra = {"customer_key": bytes(32)}
     driver.upload_object(bytes(3 * PART), "box", "large", extra=extra)
     assert len(service.seen) == 4
-    assert all("x-ms-encryption-key" in ask.headers for ask in service.seen)
+    assert all("x-ms-encryption-key" in sent.headers for sent in service.seen)
     driver.upload_object(CONTENT, "box", "a", extra={"encryption_scope": "scope"})
     assert service.seen[-1].headers["x-ms-encryption-scope"] == "scope"
     assert not driver._uploads.encrypted
@@ -305,13 +305,13 @@ def test_a_copy_is_encrypted_by_its_scope(service: FakeAzure, driver: AzureDrive
         service.seen.clear()
         copy = driver.copy_object(obj, "box", name, extra=extra)
         assert (CONTENT, {"owner": "me"}) == (copy.read(), dict(copy.metadata))
-        written = [ask for ask in service.seen if ask.method == "PUT"]
-        assert ["block", "blocklist"] == [ask.query.get("comp") for ask in written]
-        assert all(ask.headers["x-ms-encryption-scope"] == "scope" for ask in written)
+        written = [sent for sent in service.seen if sent.method == "PUT"]
+        assert ["block", "blocklist"] == [sent.query.get("comp") for sent in written]
+        assert all(sent.headers["x-ms-encryption-scope"] == "scope" for sent in written)
     refuse(service, "block", "FeatureNotSupported")
     service.seen.clear()
     assert CONTENT == driver.copy_object(driver.object("box", "a"), "box", "c", extra=extra).read()
-    (put,) = [ask for ask in service.seen if ask.method == "PUT" and "comp" not in ask.query]
+    (put,) = [sent for sent in service.seen if sent.method == "PUT" and "comp" not in sent.query]
     assert "x-ms-copy-source" not in put.headers
     assert put.headers["x-ms-encryption-scope"] == "scope"
 
@@ -321,8 +321,8 @@ def test_a_source_that_the_account_may_not_read_is_copied_and_changed(
 ) -> None:
     """As where a firewall, or a signature for one address, keeps the service out itself."""
     obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
-    service.guard = lambda ask: (
-        error(403, "CannotVerifyCopySource") if ask.query.get("comp") == "block" else None
+    service.guard = lambda sent: (
+        error(403, "CannotVerifyCopySource") if sent.query.get("comp") == "block" else None
     )
     copy = driver.copy_object(obj, "box", "b", content_type="text/x-b")
     assert (CONTENT, "text/x-b") == (copy.read(), driver.get_object("box", "b").content_type)
@@ -331,17 +331,17 @@ def test_a_source_that_the_account_may_not_read_is_copied_and_changed(
 def test_lost_upload_with_a_customer_key_is_checked_with_it(
     service: FakeAzure, driver: AzureDriver
 ) -> None:
-    """Without the key the service would not even tell of the blob."""
+    """Without the key the service does not describe the blob."""
     lost = 0
 
-    def guard(ask: Ask) -> Answer | None:
+    def guard(sent: Sent) -> FakeResponse | None:
         nonlocal lost
-        if ask.method == "HEAD" and "x-ms-encryption-key" not in ask.headers:
+        if sent.method == "HEAD" and "x-ms-encryption-key" not in sent.headers:
             return error(409, "BlobUsesCustomerSpecifiedEncryption")
-        if ask.headers.get("if-none-match") == "*" and ask.path not in service.blobs:
+        if sent.headers.get("if-none-match") == "*" and sent.path not in service.blobs:
             lost += 1
             service.guard, kept = (lambda _: None), service.guard
-            service.answer(ask)
+            service.respond(sent)
             service.guard = kept
             return error(500, "InternalError")
         return None
@@ -375,8 +375,8 @@ class Issuer:
             self.given += 1
             return Token(f"token-{self.given}", int(time.time()) + 3600)
 
-    def guard(self, ask: Ask) -> Answer | None:
-        if ask.headers.get("authorization") == f"Bearer token-{self.good}":
+    def guard(self, sent: Sent) -> FakeResponse | None:
+        if sent.headers.get("authorization") == f"Bearer token-{self.good}":
             return None
         return error(401, "InvalidAuthenticationInfo")
 
@@ -386,13 +386,13 @@ def test_expired_token_is_renewed_once_during_an_upload(service: FakeAzure) -> N
     issuer = Issuer()
     count = 0
 
-    def guard(ask: Ask) -> Answer | None:
+    def guard(sent: Sent) -> FakeResponse | None:
         nonlocal count
         with issuer.lock:
             count += 1
             if count in {10, 35}:
                 issuer.good += 1
-        return issuer.guard(ask)
+        return issuer.guard(sent)
 
     service.guard = guard
     content = bytes(range(256)) * (20 * PART // 256)
@@ -400,7 +400,7 @@ def test_expired_token_is_renewed_once_during_an_upload(service: FakeAzure) -> N
         obj = driver.upload_object(content, "box", "large")
         assert issuer.given == 2
         assert content == obj.read()
-        assert len({ask.query["blockid"] for ask in service.asked("block")}) == 20
+        assert len({sent.query["blockid"] for sent in service.requested("block")}) == 20
         whole = b"".join(obj.stream())
         assert content == whole
     assert service.blobs["/account/box/large"].content == content
@@ -412,14 +412,14 @@ def test_a_parallel_download_renews_once(service: FakeAzure, tmp_path: Any) -> N
     content = bytes(range(256)) * (20 * PART // 256)
     ranges = 0
 
-    def guard(ask: Ask) -> Answer | None:
+    def guard(sent: Sent) -> FakeResponse | None:
         nonlocal ranges
-        if ask.method == "GET":
+        if sent.method == "GET":
             with issuer.lock:
                 ranges += 1
                 if ranges == 10:
                     issuer.good = 2
-        return issuer.guard(ask)
+        return issuer.guard(sent)
 
     service.guard = guard
     with made(service, credential=issuer) as driver:
@@ -448,7 +448,7 @@ def test_copy_from_a_url_sends_the_token(service: FakeAzure) -> None:
     with made(service, credential=issuer) as driver:
         obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
         assert CONTENT == obj.copy("box", "b", metadata={}).read()
-    (block,) = service.asked("block")
+    (block,) = service.requested("block")
     assert block.headers["x-ms-copy-source-authorization"] == "Bearer token-1"
 
 
@@ -463,13 +463,13 @@ def test_each_block_of_a_copy_has_the_current_token(
         tokens = driver._client.access.tokens
         assert tokens is not None
 
-        def guard(ask: Ask) -> None:
-            if len(service.asked("block")) == 3:
+        def guard(sent: Sent) -> None:
+            if len(service.requested("block")) == 3:
                 tokens.replace("token-1")
 
         service.guard = guard
         assert CONTENT == obj.copy("box", "b", content_type="text/x-b").read()
-    used = [ask.headers["x-ms-copy-source-authorization"] for ask in service.asked("block")]
+    used = [sent.headers["x-ms-copy-source-authorization"] for sent in service.requested("block")]
     assert used == ["Bearer token-1"] * 3 + ["Bearer token-2"] * 2
 
 
@@ -482,10 +482,10 @@ def test_secrets_in_an_error_of_a_copy_are_hidden(
 ) -> None:
     """Neither a customer's key nor what opens the source of a copy, nor a token."""
 
-    def guard(ask: Ask) -> Answer | None:
-        if ask.method == "HEAD":
+    def guard(sent: Sent) -> FakeResponse | None:
+        if sent.method == "HEAD":
             return None
-        said = {name: value for name, value in ask.headers.items() if name != "host"}
+        said = {name: value for name, value in sent.headers.items() if name != "host"}
         body = (
             f"<Error><Code>InvalidHeaderValue</Code><Message>{escape(str(said))}</Message></Error>"
         )
@@ -497,7 +497,7 @@ def test_secrets_in_an_error_of_a_copy_are_hidden(
         obj = driver.upload_object(CONTENT, "box", "a")
         service.guard = guard
         extra = {"customer_key": bytes(range(32))}
-        told = ""
+        text = ""
         for attempt in (
             lambda: driver.upload_object(CONTENT, "box", "b", extra=extra),
             lambda: obj.copy("box", "b"),
@@ -505,8 +505,8 @@ def test_secrets_in_an_error_of_a_copy_are_hidden(
         ):
             with pytest.raises(ServiceError) as caught:
                 attempt()
-            told += f"{caught.value} {caught.value!r}"
-    assert told.count("x-ms-version") == 6
-    assert base64.b64encode(bytes(range(32))).decode() not in told
-    assert "token-" not in told
-    assert not re.search(r"sig=[^*]", told)
+            text += f"{caught.value} {caught.value!r}"
+    assert text.count("x-ms-version") == 6
+    assert base64.b64encode(bytes(range(32))).decode() not in text
+    assert "token-" not in text
+    assert not re.search(r"sig=[^*]", text)

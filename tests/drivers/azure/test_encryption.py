@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from drivers.azure.fake import Answer, Ask, FakeAzure, error, fake_azure
+from drivers.azure.fake import FakeAzure, FakeResponse, Sent, error, fake_azure
 
 from libstore import ObjectError, RetryPolicy, get_driver
 from libstore.drivers.azure import AzureDriver
@@ -22,21 +22,21 @@ class Encrypted(FakeAzure):
 
     how: str = ""
 
-    def answer(self, ask: Ask) -> Answer:
-        told = ask.headers.get("x-ms-encryption-scope", "")
-        told = told or ask.headers.get("x-ms-encryption-key-sha256", "")
-        comp, there = ask.query.get("comp", ""), ask.path in self.blobs
+    def respond(self, sent: Sent) -> FakeResponse:
+        key_id = sent.headers.get("x-ms-encryption-scope", "")
+        key_id = key_id or sent.headers.get("x-ms-encryption-key-sha256", "")
+        comp, there = sent.query.get("comp", ""), sent.path in self.blobs
         scoped = self.how.startswith("scope")
-        if there and comp == "metadata" and told != self.how:
+        if there and comp == "metadata" and key_id != self.how:
             return error(409, "BlobUsesCustomerSpecifiedEncryption")
-        if there and comp == "properties" and told != ("" if scoped else self.how):
+        if there and comp == "properties" and key_id != ("" if scoped else self.how):
             return error(409, "BlobUsesCustomerSpecifiedEncryption")
-        if there and ask.method in {"GET", "HEAD"} and told != ("" if scoped else self.how):
+        if there and sent.method in {"GET", "HEAD"} and key_id != ("" if scoped else self.how):
             return error(409, "BlobUsesCustomerSpecifiedEncryption")
-        status, headers, body = super().answer(ask)
-        if ask.method == "PUT" and comp in {"", "blocklist"} and status < 300:
-            self.how = told
-        if ask.method == "HEAD" and scoped:
+        status, headers, body = super().respond(sent)
+        if sent.method == "PUT" and comp in {"", "blocklist"} and status < 300:
+            self.how = key_id
+        if sent.method == "HEAD" and scoped:
             headers = {**headers, "x-ms-encryption-scope": self.how}
         return status, headers, body
 
@@ -80,7 +80,7 @@ def test_change_of_metadata_sends_no_extra_requests(service: FakeAzure) -> None:
         obj = driver.upload_object(CONTENT, "box", "a")
         service.seen.clear()
         obj.update_metadata({"a": "1"})
-        assert ["PUT", "HEAD"] == [ask.method for ask in service.seen]
+        assert ["PUT", "HEAD"] == [sent.method for sent in service.seen]
 
 
 def test_metadata_cannot_be_changed_without_the_key(service: FakeAzure) -> None:
@@ -103,13 +103,13 @@ def test_a_scope_stays_when_a_tier_changes(service: FakeAzure, options: dict[str
 def test_lost_upload_with_a_scope_is_checked_without_the_customer_key(
     service: FakeAzure,
 ) -> None:
-    """The service would not tell of it to whom has a key for it, which it has none of."""
+    """A request with a key fails for a blob that has none."""
 
-    def lose(ask: Ask) -> Answer | None:
-        if ask.method != "PUT":
+    def lose(sent: Sent) -> FakeResponse | None:
+        if sent.method != "PUT":
             return None
         service.guard = lambda _: None
-        service.answer(ask)
+        service.respond(sent)
         return error(500, "InternalError")
 
     service.guard = lose

@@ -18,7 +18,7 @@ from drivers.azure.support import (
     lost,
     stored,
 )
-from scripted import Server, answer, with_token
+from scripted import Server, respond, with_token
 
 from libstore import (
     AccessDeniedError,
@@ -49,7 +49,7 @@ def test_invalid_header_is_named_in_the_error(
     inside = "<Code>InvalidHeaderValue</Code><Message>One is wrong.</Message>"
     named = f"<HeaderName>{header}</HeaderName><HeaderValue>secret</HeaderValue>"
     body = f"<Error>{inside}{named}</Error>".encode()
-    server.default = answer(body, status=400, x_ms_request_id="REQUEST1")
+    server.default = respond(body, status=400, x_ms_request_id="REQUEST1")
     with pytest.raises(kind, match=header) as caught:
         driver.upload_object(CONTENT, "box", "name", storage_class="Nonsense")
     assert "secret" not in str(caught.value)
@@ -66,12 +66,12 @@ def test_error_code_of_a_head_is_read_from_its_header(server: Server, driver: Az
 def test_refusal_without_a_code_is_azure_s_by_its_headers(
     server: Server, driver: AzureDriver
 ) -> None:
-    server.default = answer(status=403, x_ms_request_id="REQUEST1")
+    server.default = respond(status=403, x_ms_request_id="REQUEST1")
     with pytest.raises(AccessDeniedError):
         driver.object("box", "name").read()
     with pytest.raises(AccessDeniedError):
         driver.get_object("box", "name")
-    server.default = answer(status=403)
+    server.default = respond(status=403)
     with pytest.raises(ServiceError, match="not from Azure"):
         driver.object("box", "name").read()
 
@@ -94,10 +94,10 @@ def test_container_creation_with_lost_response_is_recognized_by_its_token(
     server: Server, driver: AzureDriver
 ) -> None:
     """Two clients that create one container at the same moment must not both succeed."""
-    there = answer(ETag='"0x1"', Last_Modified=formatdate(usegmt=True))
+    there = respond(ETag='"0x1"', Last_Modified=formatdate(usegmt=True))
     taken = error("ContainerAlreadyExists", 409)
-    ours = with_token(there)
-    server.steps.extend([lost(), taken, ours, ours])
+    own = with_token(there)
+    server.steps.extend([lost(), taken, own, own])
     assert "box" == driver.create_container("box").name
     for other in (there, with_token(there, "another")):
         server.steps.extend([lost(), taken, other])
@@ -124,12 +124,12 @@ def test_lease_on_a_container_is_reported(server: Server, driver: AzureDriver) -
 
 
 def test_wrong_clock_is_corrected(server: Server, driver: AzureDriver) -> None:
-    """A day off: the service refuses, says its own time, and is asked again by that."""
+    """A day off: the service refuses with its own time, which signs the next request."""
     now = 1_800_000_000.0
     driver._client.clock = lambda: now
     theirs = formatdate(now + 86_400, usegmt=True)
     server.steps.extend(
-        [error("AuthenticationFailed", 403, Date=theirs), answer(CONTENT, ETag='"0x1"')]
+        [error("AuthenticationFailed", 403, Date=theirs), respond(CONTENT, ETag='"0x1"')]
     )
     assert driver.object("box", "name").read() == CONTENT
     dates = [dict(seen.headers)["x-ms-date"] for seen in server.seen]
@@ -183,7 +183,7 @@ def test_authentication_error_names_the_cause(
 ) -> None:
     """All that Azure's code says is that something is."""
     body = f"<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>{detail}"
-    server.default = answer(f"{body}</AuthenticationErrorDetail></Error>".encode(), status=403)
+    server.default = respond(f"{body}</AuthenticationErrorDetail></Error>".encode(), status=403)
     with pytest.raises(AuthenticationError, match=said) as caught:
         driver.object("box", "name").read()
     assert "c2ln" not in str(caught.value)
@@ -206,8 +206,8 @@ def test_conditional_copy_with_lost_response_is_checked(
 ) -> None:
     obj = driver.object("box", "a")
     source = head_of(CONTENT, "0x1", **{"x-ms-meta-a": "b"})
-    ours = with_token(head_of(CONTENT, "0x2"))
-    server.steps.extend([source, lost(), error("BlobAlreadyExists", 409), ours])
+    own = with_token(head_of(CONTENT, "0x2"))
+    server.steps.extend([source, lost(), error("BlobAlreadyExists", 409), own])
     assert obj.copy("box", "b", if_absent=True).etag == "0x2"
     sent = dict(server.seen[1].headers)
     assert ("b", '"0x1"') == (sent["x-ms-meta-a"], sent["x-ms-source-if-match"])

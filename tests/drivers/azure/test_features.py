@@ -152,8 +152,8 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None, **headers: s
         {name.replace("_", "-"): value for name, value in headers.items()},
         method=method,
     )
-    with urlopen(request, timeout=30) as answer:
-        return bytes(answer.read())
+    with urlopen(request, timeout=30) as response:
+        return bytes(response.read())
 
 
 def test_a_container_is_made_public(container: Container) -> None:
@@ -210,8 +210,8 @@ def test_response_headers_of_a_presigned_url(container: Container) -> None:
         "content-language": "de",
     }
     url = container.object("a").sign_url(response_headers=wanted)
-    with urlopen(url, timeout=30) as answer:
-        assert wanted == {name: answer.headers[name] for name in wanted}
+    with urlopen(url, timeout=30) as response:
+        assert wanted == {name: response.headers[name] for name in wanted}
     with pytest.raises(NotSupportedError, match="expires"):
         container.object("a").sign_url(response_headers={"expires": "tomorrow"})
 
@@ -388,9 +388,9 @@ def test_token_authenticates_and_signs(secure_server: AzureServer) -> None:
         trusted = ssl.create_default_context(cafile=secure_server.authority)
         for _ in range(2):
             url = obj.sign_url(response_headers={"content-type": "text/x-b"})
-            with urlopen(url, timeout=30, context=trusted) as answer:
-                assert answer.headers["content-type"] == "text/x-b"
-                assert LARGE == answer.read()
+            with urlopen(url, timeout=30, context=trusted) as response:
+                assert response.headers["content-type"] == "text/x-b"
+                assert LARGE == response.read()
         assert "spr=https" in url
         assert all(result.ok for result in container.delete_objects(["a b", "c"]))
         with pytest.raises(InvalidOptionError):

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 from drivers.network_drivers import DRIVERS
-from scripted import Play, Seen, Server, answer, length_of, read_head
+from scripted import Play, Seen, Server, length_of, read_head, respond
 from typing_extensions import override
 
 from libstore import Limits, ObjectError, RetryPolicy, StorageDriver
@@ -51,9 +51,9 @@ class Hierarchy(Server):
     def respond(self, seen: Seen) -> Play:
         method = seen.line.partition(" ")[0]
         path, _, query = seen.target.partition("?")
-        asked = dict(parse_qsl(query))
+        requested = dict(parse_qsl(query))
         if method == "GET":
-            return self.page(asked.get("marker", ""), asked)
+            return self.page(requested.get("marker", ""), requested)
         if method == "POST" and not self.batches:
             return self.said(400, code="InvalidInput")
         if method == "POST":
@@ -61,9 +61,9 @@ class Hierarchy(Server):
         status, code = self.delete(path)
         return self.said(status, code=code)
 
-    def page(self, marker: str, asked: dict[str, str]) -> Play:
+    def page(self, marker: str, requested: dict[str, str]) -> Play:
         rest = sorted(name for name in self.names if name > marker)
-        size = int(asked.get("maxresults", 5_000))
+        size = int(requested.get("maxresults", 5_000))
         rows = "".join(
             f"<Blob><Name>{escape(name)}</Name><Properties><Etag>x</Etag>"
             f"<Content-Length>0</Content-Length></Properties></Blob>"
@@ -103,7 +103,7 @@ class Hierarchy(Server):
         status: int, body: bytes = b"", *, code: str = "", kind: str = "application/xml"
     ) -> Play:
         headers = {"x_ms_error_code": code} if code else {}
-        return answer(body, status, x_ms_request_id="R1", content_type=kind, **headers)
+        return respond(body, status, x_ms_request_id="R1", content_type=kind, **headers)
 
 
 @pytest.fixture

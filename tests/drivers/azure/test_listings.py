@@ -7,7 +7,7 @@ from typing import Any
 from drivers.azure.support import (
     document,
 )
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore.drivers.azure import AzureDriver
 
@@ -65,7 +65,7 @@ def query(start_after: str) -> Any:
 
 
 def test_truncated_listing_is_requested_again(server: Server, driver: AzureDriver) -> None:
-    server.steps.extend([answer(b"<EnumerationResults><Blobs>"), document(blob_row("a"))])
+    server.steps.extend([respond(b"<EnumerationResults><Blobs>"), document(blob_row("a"))])
     assert ["a"] == [item.name for item in driver.list_objects("box")]
 
 

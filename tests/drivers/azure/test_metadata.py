@@ -31,7 +31,7 @@ def test_metadata_change_with_lost_response_is_checked(
         with pytest.raises(ObjectChangedError):
             driver.object("box", "a").update_metadata({"a": "b"}, if_match="0x1")
         server.steps.clear()
-    # A content type leaves no token to tell by.
+    # A content type has no token that identifies the writer.
     before = head_of(CONTENT, "0x1")
     server.steps.extend([before, lost(), error("ConditionNotMet", 412)])
     with pytest.raises(OutcomeUnknownError):

@@ -61,10 +61,10 @@ def test_microsoft_client_reads_objects_of_libstore(
         cache_control="no-cache", content_disposition="inline", content_language="de",
     )  # fmt: skip
     theirs = client.get_blob_client(name)
-    told = theirs.get_blob_properties()
-    settings = told.content_settings
+    properties = theirs.get_blob_properties()
+    settings = properties.content_settings
     assert CONTENT == theirs.download_blob().readall()
-    assert {"owner": "me"} == told.metadata
+    assert {"owner": "me"} == properties.metadata
     assert ("text/x-fox", "no-cache", "inline", "de") == (
         settings.content_type,
         settings.cache_control,
@@ -108,19 +108,19 @@ def test_large_object_has_an_md5_for_the_microsoft_client(
     container: Container, client: Any
 ) -> None:
     """Blocks are committed, and an MD5 of the whole is kept with them."""
-    ours = container.upload_object(iter([LARGE]), "large", metadata={"owner": "me"})
+    own = container.upload_object(iter([LARGE]), "large", metadata={"owner": "me"})
     theirs = client.get_blob_client("large")
-    told = theirs.get_blob_properties()
+    properties = theirs.get_blob_properties()
     assert LARGE == theirs.download_blob(validate_content=True).readall()
-    assert hashlib.md5(LARGE).digest() == bytes(told.content_settings.content_md5)
-    assert {"owner": "me"} == told.metadata
-    assert ours.etag == told.etag.strip('"')
+    assert hashlib.md5(LARGE).digest() == bytes(properties.content_settings.content_md5)
+    assert {"owner": "me"} == properties.metadata
+    assert own.etag == properties.etag.strip('"')
     committed, waiting = theirs.get_block_list("all")
     assert (-(-len(LARGE) // PART), 0) == (len(committed), len(waiting))
 
 
 def test_large_object_of_the_microsoft_client_is_read(container: Container, client: Any) -> None:
-    """Their uploads in blocks keep no hash, unless they are told one."""
+    """Their uploads in blocks keep no hash, unless they are given one."""
     client.upload_blob("large", LARGE)
     assert LARGE == container.read_object("large")
     assert container.get_object("large").object_hash is None
@@ -149,7 +149,8 @@ def test_upload_is_not_disturbed_by_the_microsoft_client(
 ) -> None:
     """Uploads to one name never mix; the last commit wins."""
     theirs = client.get_blob_client("a")
-    identity = "x" * 32  # as long as ours: Azure does not mix ids of several lengths
+    # As long as those of libstore: Azure does not mix ids of different lengths.
+    identity = "x" * 32
     theirs.stage_block(identity, b"their block")
     container.upload_object(LARGE, "a")
     assert LARGE == container.read_object("a")
@@ -163,10 +164,10 @@ def test_blocks_of_other_clients_are_listed_and_kept(container: Container, clien
     theirs.stage_block("x" * 32, b"their block")
     writer = container.open("a", "wb")
     writer.write(LARGE)
-    ours, others = container.list_uploads()
-    assert (ours.name, others.name, others.id) == ("a", "a", "uncommitted")
+    own, others = container.list_uploads()
+    assert (own.name, others.name, others.id) == ("a", "a", "uncommitted")
     with pytest.raises(RuntimeError), writer:
-        raise RuntimeError  # ours is given up; theirs is still there, and so are ours with it
+        raise RuntimeError  # aborts only the upload of libstore
     (left,) = container.list_uploads()
     assert (left.name, left.id) == ("a", "uncommitted")
     assert not container.object_exists("a")
@@ -195,7 +196,7 @@ def test_blob_is_deleted_with_its_snapshots(container: Container, client: Any) -
 
 
 def test_page_and_append_blobs_are_read(container: Container, client: Any) -> None:
-    """A hash that was told of an append blob once says nothing of what was appended."""
+    """A hash that an append blob once had says nothing of what was appended."""
     append = client.get_blob_client("append")
     settings = blob.ContentSettings(content_md5=bytearray(hashlib.md5(b"").digest()))
     append.create_append_blob(content_settings=settings)

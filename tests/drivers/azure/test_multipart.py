@@ -37,7 +37,7 @@ def test_commit_with_lost_response_is_checked(server: Server, driver: AzureDrive
 
 
 def test_commit_with_lost_response_is_repeated(server: Server, driver: AzureDriver) -> None:
-    """A second try finds the blocks committed by the first one, for it asks for the latest."""
+    """A second try finds the blocks committed by the first one, for it names the latest."""
     server.steps.extend([stored(), stored(), lost(), stored("0x9")])
     assert driver.upload_object(BIG, "box", "name").etag == "0x9"
     assert server.seen[2].body == server.seen[3].body
@@ -63,7 +63,7 @@ def test_failed_upload_deletes_nothing_else(server: Server, driver: AzureDriver)
     """Only under a lease, and only if there is no blob and no block of anybody else."""
     server.steps.extend([stored(), error("InvalidMd5", 400)])
     with pytest.raises(ServiceError):
-        driver.upload_object(BIG, "box", "name")  # what comes then are errors: nothing is deleted
+        driver.upload_object(BIG, "box", "name")  # the next responses are errors
     assert not any(line.startswith("DELETE") for line in requests(server))
 
 

@@ -33,39 +33,39 @@ def container(service: FakeAzure) -> Iterator[Container]:
         yield driver.object("box", "any").container
 
 
-def asked(service: FakeAzure) -> list[str]:
-    """Return what was asked since the last time."""
-    seen = [f"{ask.method} {ask.query.get('comp', '')}".strip() for ask in service.seen]
+def requested(service: FakeAzure) -> list[str]:
+    """Return the requests since the last call."""
+    seen = [f"{sent.method} {sent.query.get('comp', '')}".strip() for sent in service.seen]
     service.seen.clear()
     return seen
 
 
 def test_operations_send_no_extra_requests(service: FakeAzure, container: Container) -> None:
     container.upload_object(CONTENT, "a")
-    assert asked(service) == ["PUT"]
+    assert requested(service) == ["PUT"]
     assert container.read_object("a") == CONTENT
-    assert asked(service) == ["GET"]
+    assert requested(service) == ["GET"]
     with container.open("a", "rb") as file:
         assert file.read(1) == CONTENT[:1]
-    assert asked(service) == ["GET"]
+    assert requested(service) == ["GET"]
     container.object("a").copy(container, "b")
-    assert asked(service) == ["PUT"]
+    assert requested(service) == ["PUT"]
     container.object("a").sign_url()
     container.get_cdn_url()
-    assert asked(service) == []
+    assert requested(service) == []
     container.delete_object("a")
-    assert asked(service) == ["DELETE"]
+    assert requested(service) == ["DELETE"]
     container.upload_object(bytes(3 * PART - 1), "large")
-    assert sorted(asked(service)) == ["PUT block"] * 3 + ["PUT blocklist"]
+    assert sorted(requested(service)) == ["PUT block"] * 3 + ["PUT blocklist"]
 
 
 def test_requests_have_a_version_and_no_secret(service: FakeAzure, container: Container) -> None:
     container.upload_object(CONTENT, "a")
     container.read_object("a")
-    for ask in service.seen:
-        assert ask.headers["x-ms-version"] == "2021-12-02"
-        assert ask.headers["authorization"].startswith("SharedKey account:")
-        assert KEY not in str(ask)
+    for sent in service.seen:
+        assert sent.headers["x-ms-version"] == "2021-12-02"
+        assert sent.headers["authorization"].startswith("SharedKey account:")
+        assert KEY not in str(sent)
 
 
 def test_part_sizes_follow_the_limits_of_the_service() -> None:
@@ -98,7 +98,7 @@ _AWKWARD = (
 
 
 def check_name(service: FakeAzure, container: Container, name: str) -> None:
-    """Look that a name goes out byte for byte, or not at all."""
+    """Check that a name is sent byte for byte, or refused."""
     service.seen.clear()
     try:
         container.upload_object(CONTENT, name)
@@ -110,7 +110,7 @@ def check_name(service: FakeAzure, container: Container, name: str) -> None:
     container.object(name).copy(container, "copy")
     container.delete_object(name)
     path = f"/account/box/{name}"
-    assert [path, path, path, "/account/box/copy", path] == [ask.path for ask in service.seen]
+    assert [path, path, path, "/account/box/copy", path] == [sent.path for sent in service.seen]
     assert service.seen[3].headers["x-ms-copy-source"].endswith(quote(path, safe="/"))
     signed = container.object(name).sign_url()
     assert f"{service.url}/box/{quote(name, safe='/')}" == signed.partition("?")[0]

@@ -14,7 +14,7 @@ from servers.gcs_model import Model, serve
 
 @pytest.fixture
 def model() -> Iterator[Model]:
-    with serve(Model(), gcs_json.answer) as model:
+    with serve(Model(), gcs_json.respond) as model:
         yield model
 
 

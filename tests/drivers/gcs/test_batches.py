@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from drivers.gcs.support import made
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import ContainerNotFoundError, ServiceError
 from libstore.drivers.gcs import GCSDriver
@@ -15,7 +15,7 @@ from libstore.values import Undecided
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    server = Server(default=answer(b"", 500))
+    server = Server(default=respond(b"", 500))
     yield server
     server.close()
 
@@ -36,7 +36,7 @@ def part(number: int | None, status: int, body: str = "") -> str:
 
 def batch(*parts: str) -> Play:
     body = "".join(parts) + "--b--"
-    return answer(body.encode(), content_type='multipart/mixed; boundary="b"')
+    return respond(body.encode(), content_type='multipart/mixed; boundary="b"')
 
 
 def reason(code: str, message: str = "No.") -> str:
@@ -93,14 +93,14 @@ def test_objects_that_a_response_says_nothing_about_are_undecided(
 
 
 def test_response_that_is_no_batch_is_an_error(server: Server, driver: GCSDriver) -> None:
-    server.steps.append(answer(b"{}", content_type="application/json"))
+    server.steps.append(respond(b"{}", content_type="application/json"))
     with pytest.raises(ServiceError, match="multipart/mixed"):
         outcomes(driver, "a", "b")
 
 
 def test_missing_bucket_is_an_error(server: Server, driver: GCSDriver) -> None:
     vague = part(1, 404, reason("notFound", "Not Found")), part(2, 204)
-    gone = answer(reason("notFound", "The specified bucket does not exist.").encode(), 404)
+    gone = respond(reason("notFound", "The specified bucket does not exist.").encode(), 404)
     server.steps.extend([batch(*vague), gone])
     results = driver.delete_objects(driver.object("box", name) for name in "ab")
     assert [ContainerNotFoundError] * 2 == [type(result.error) for result in results]
@@ -110,7 +110,7 @@ def test_missing_bucket_is_an_error(server: Server, driver: GCSDriver) -> None:
 def test_service_without_batches_gets_one_batch(
     server: Server, driver: GCSDriver, status: int
 ) -> None:
-    server.steps.append(answer(reason("notFound").encode(), status))
+    server.steps.append(respond(reason("notFound").encode(), status))
     for _ in range(2):
         assert [Undecided.__name__] * 2 == outcomes(driver, "a", "b")
     assert 1 == len(server.seen)

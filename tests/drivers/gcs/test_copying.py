@@ -10,7 +10,7 @@ from drivers.gcs.support import (
     made,
     noise,
 )
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     ServiceError,
@@ -30,18 +30,20 @@ def test_large_copy_is_continued_until_done(model: Model, driver: GCSDriver) -> 
 def test_copy_continues_while_it_advances() -> None:
     """The token of all its calls may be the same, as in Google's own storage-testbench."""
 
-    def told(done: bool, size: int) -> Play:
-        answered = {"done": done, "rewriteToken": "T", "totalBytesRewritten": str(size)}
-        answered |= {"resource": {"name": "b", "size": "3", "generation": "1"}} if done else {}
-        return answer(json.dumps(answered).encode(), Content_Type="application/json")
+    def rewritten(done: bool, size: int) -> Play:
+        body = {"done": done, "rewriteToken": "T", "totalBytesRewritten": str(size)}
+        body |= {"resource": {"name": "b", "size": "3", "generation": "1"}} if done else {}
+        return respond(json.dumps(body).encode(), Content_Type="application/json")
 
-    server = Server(told(False, 1), told(False, 2), told(True, 3), default=told(False, 7))
+    server = Server(
+        rewritten(False, 1), rewritten(False, 2), rewritten(True, 3), default=rewritten(False, 7)
+    )
     with made(server) as driver:
         assert 3 == driver.object("box", "a").copy("box", "b").size
         with pytest.raises(ServiceError, match="stopped making progress"):
             driver.object("box", "a").copy("box", "b")
     assert 3 + 2 == len(server.seen)
-    server.steps.append(told(False, 1))
+    server.steps.append(rewritten(False, 1))
     cancelled = iter([False, True])
     flag = SimpleNamespace(is_set=lambda: next(cancelled))
     with made(server) as driver, pytest.raises(TransferCancelledError):

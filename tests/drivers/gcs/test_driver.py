@@ -22,7 +22,7 @@ def test_bucket_is_deleted_with_its_versions(
     model: Model, driver: GCSDriver, way: dict[str, Any]
 ) -> None:
     driver.create_container("kept", extra={"versioning": True, "location": "EU"})
-    model.before = Once("GET .*[?&]versions=", 5)  # an answer that breaks off
+    model.before = Once("GET .*[?&]versions=", 5)  # a response that breaks off
     with made(model, **way) as other:
         box = other.get_container("kept")
         for number in range(3):

@@ -145,7 +145,7 @@ class TestEmulator(Faulty, DriverConformance):
 
     @pytest.fixture
     def container_pool(self, request: pytest.FixtureRequest, driver: GCSDriver) -> ContainerPool:
-        """Return where buckets come from."""
+        """Return a pool of buckets."""
         return container_pool_of(request, driver, _ServerPool)
 
     @pytest.fixture
@@ -179,7 +179,7 @@ def test_server_refuses_corrupted_content(shared_driver: GCSDriver) -> None:
 def test_emulator_needs_no_credentials(
     gcs_emulator_server: GCSServer, shared_driver: GCSDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An emulator that the variable names is asked without credentials, if there are none."""
+    """An emulator that the variable names is used without credentials, if there are none."""
     box = shared_driver.create_container("nobody")
     box.upload_object(b"1", "a")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_emulator_server.endpoint)
@@ -188,7 +188,7 @@ def test_emulator_needs_no_credentials(
 
 
 def test_batch_deletion_reports_each_object(shared_driver: GCSDriver) -> None:
-    """The emulator's batches are answered in a form of their own, which is understood too."""
+    """The emulator's batch responses have a form of their own, which is read too."""
     box = shared_driver.create_container("batches")
     box.upload_object(b"1", "a")
     box.upload_object(b"2", "b")

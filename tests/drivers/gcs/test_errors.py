@@ -12,7 +12,7 @@ from drivers.gcs.support import (
     made,
     noise,
 )
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -62,10 +62,10 @@ def test_object_name_is_not_taken_for_a_message(driver: GCSDriver) -> None:
 
 @pytest.mark.parametrize("cut", [0, 9])
 def test_compressed_error_is_read(cut: int) -> None:
-    """Who reads an object says that it may come compressed."""
-    told = {"error": {"errors": [{"reason": "notFound"}], "message": "No such object: box/a"}}
-    body = gzip.compress(json.dumps(told).encode())[cut:]
-    server = Server(default=answer(body, 404, Content_Encoding="gzip"))
+    """Reads accept compressed responses."""
+    document = {"error": {"errors": [{"reason": "notFound"}], "message": "No such object: box/a"}}
+    body = gzip.compress(json.dumps(document).encode())[cut:]
+    server = Server(default=respond(body, 404, Content_Encoding="gzip"))
     kind = ServiceError if cut else ObjectNotFoundError
     with made(server) as driver, pytest.raises(kind):
         driver.object("box", "a").read()
@@ -74,7 +74,7 @@ def test_compressed_error_is_read(cut: int) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"<html></html>", b"Welcome!", b"{}"], ids=ascii)
 def test_success_of_another_program_is_an_error(text: bytes) -> None:
-    server = Server(default=answer(text))
+    server = Server(default=respond(text))
     with made(server) as driver:
         for call in (
             lambda: driver.create_container("box"),
@@ -105,7 +105,7 @@ def test_success_of_another_program_is_an_error(text: bytes) -> None:
     ids=["text", "json", "xml"],
 )
 def test_status_404_of_another_program_is_not_a_missing_bucket(body: bytes) -> None:
-    server = Server(default=answer(body, 404))
+    server = Server(default=respond(body, 404))
     with made(server) as driver:
         for call in (
             lambda: driver.create_container("box"),

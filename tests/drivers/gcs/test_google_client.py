@@ -114,9 +114,9 @@ def test_compressed_objects_of_the_google_client_are_read(
 
 
 def test_both_clients_list_the_same(client: Any, container: Container) -> None:
-    ours = [(obj.name, obj.size, obj.etag) for obj in container.list_objects()]
+    own = [(obj.name, obj.size, obj.etag) for obj in container.list_objects()]
     theirs = [(one.name, one.size, str(one.generation)) for one in client.list_blobs("interop")]
-    assert ours == theirs
+    assert own == theirs
 
 
 def test_each_client_deletes_objects_of_the_other(client: Any, container: Container) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 from drivers.gcs.support import BIG, HMAC, made, noise
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -34,7 +34,7 @@ def test_driver_with_an_hmac_key_is_a_gcs_driver_on_the_s3_api() -> None:
 
 def test_bucket_names_are_those_of_google(server: Server) -> None:
     with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
-        server.steps.append(answer(Location="/a_b"))
+        server.steps.append(respond(Location="/a_b"))
         driver.create_container("a_b")
         with pytest.raises(InvalidNameError):
             driver.create_container("A-b")
@@ -52,7 +52,7 @@ def test_custom_time_is_refused_for_every_upload(server: Server) -> None:
 
 def test_location_of_a_bucket_is_sent_in_lower_case(server: Server) -> None:
     with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
-        server.steps.append(answer(Location="/box"))
+        server.steps.append(respond(Location="/box"))
         driver.create_container("box", extra={"location": "EU"})
 
     assert b"<LocationConstraint>eu</LocationConstraint>" in server.seen[0].body
@@ -101,7 +101,7 @@ def test_refused_acl_of_an_object_names_another_way(
     server: Server, status: int, code: str, kind: type[StorageError]
 ) -> None:
     body = f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
-    server.default = answer(body, status, x_guploader_uploadid="R")
+    server.default = respond(body, status, x_guploader_uploadid="R")
     with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
         with pytest.raises(kind) as caught:
             driver.object("box", "a").enable_cdn()

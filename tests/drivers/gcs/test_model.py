@@ -12,7 +12,7 @@ from drivers.s3_faults import Faulty, Raised
 from libstore import InvalidNameError, get_driver, testing
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
-from servers.gcs_json import answer
+from servers.gcs_json import respond
 from servers.gcs_model import KEY, SECRET, Model, serve
 
 _LINE_FEED = "Google takes no line feeds in names, so the driver refuses them"
@@ -41,7 +41,7 @@ def model() -> Iterator[Model]:
     made = Model()
     made.tokens = {"a-token"}
     made.verify = verified
-    with serve(made, answer):
+    with serve(made, respond):
         yield made
 
 

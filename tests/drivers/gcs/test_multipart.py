@@ -27,7 +27,7 @@ from servers.gcs_model import KEY, SECRET, Model, RefusedError
 def test_completion_of_parallel_parts_with_lost_response_is_checked(
     model: Model, way: dict[str, Any], fault: Any
 ) -> None:
-    if "key" in way:  # which has no other way to know what came in parts
+    if "key" in way:  # which cannot otherwise know what was uploaded in parts
         pytest.importorskip("google_crc32c")
     with made(model, **way) as driver:
         driver.create_container("box")
@@ -54,7 +54,7 @@ def test_user_project_is_sent_with_large_uploads(model: Model, way: Mapping[str,
         if way is HMAC:
             box.enable_cdn()
         box.delete()
-    # https://cloud.google.com/storage/docs/requester-pays: whatever is asked of the bucket.
+    # https://cloud.google.com/storage/docs/requester-pays: for every request to the bucket.
     for line, headers in zip(model.seen, model.headers, strict=True):
         paid = "userProject=payer" in line or headers.get("x-goog-user-project") == "payer"
         assert paid or "upload_id=" in line

@@ -17,7 +17,7 @@ from drivers.gcs.support import (
     made,
     noise,
 )
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     IntegrityError,
@@ -48,11 +48,11 @@ def test_metadata_change_is_repeated_after_a_concurrent_change(
     def meddle(request: Request) -> None:
         if request.method == "PATCH" and stored.metageneration == 1:
             stored.metageneration += 1
-            stored.told["metadata"] = {"theirs": "2"}
+            stored.fields["metadata"] = {"theirs": "2"}
 
     model.before = meddle
     obj.update_metadata({"mine": "3"})
-    assert {"mine": "3"} == stored.told["metadata"]
+    assert {"mine": "3"} == stored.fields["metadata"]
 
 
 def test_ranges_are_pinned_to_one_generation(
@@ -116,23 +116,23 @@ def test_objects_without_md5_are_verified_by_crc32c(model: Model, driver: GCSDri
 
 
 def test_lost_upload_is_checked_with_its_own_key(model: Model, driver: GCSDriver) -> None:
-    """Google tells digests only to who has the key."""
-    model.before = Once("POST .*uploadType=multipart")  # the answer is lost
+    """Google sends digests only to clients that have the key."""
+    model.before = Once("POST .*uploadType=multipart")  # the response is lost
     key = b"z" * 32
     driver.upload_object(b"1", "box", "a", if_absent=True, extra={"customer_key": key})
-    looked = [
+    checked = [
         headers.get("x-goog-encryption-key")
         for line, headers in zip(model.seen, model.headers, strict=True)
         if line.startswith("GET ")
     ]
-    assert [base64.b64encode(key).decode()] == looked
+    assert [base64.b64encode(key).decode()] == checked
 
 
 @pytest.mark.parametrize("way", [{}, HMAC], ids=["oauth", "hmac"])
 def test_decompressed_content_is_an_error(way: Mapping[str, Any]) -> None:
-    """Google decompresses what says twice that it is compressed, whatever it is asked for."""
-    told = {"X_Goog_Generation": "5", "X_Goog_Stored_Content_Length": "25"}
-    server = Server(default=answer(b"hello", **told, X_Goog_Stored_Content_Encoding="gzip"))
+    """Google decompresses what says twice that it is compressed, whatever was requested."""
+    fields = {"X_Goog_Generation": "5", "X_Goog_Stored_Content_Length": "25"}
+    server = Server(default=respond(b"hello", **fields, X_Goog_Stored_Content_Encoding="gzip"))
     with made(server, **way) as driver:
         for options in ({}, {"start": 1, "stop": 3}):
             with pytest.raises(ServiceError, match="no-transform"):

@@ -34,8 +34,8 @@ def test_upload_options_are_sent(model: Model, driver: GCSDriver) -> None:
             extra={"acl": "public-read", "custom_time": when, "kms_key": "projects/p/k"},
         )  # fmt: skip
         stored = model.buckets["box"].live["a"]
-        assert ("NEARLINE", True) == (stored.told["storageClass"], stored.public)
-        assert "2026-01-02T03:04:05.000000Z" == stored.told["customTime"]
+        assert ("NEARLINE", True) == (stored.fields["storageClass"], stored.public)
+        assert "2026-01-02T03:04:05.000000Z" == stored.fields["customTime"]
         assert "kmsKeyName=projects%2Fp%2Fk" in model.seen[0]
         driver.upload_object(noise(size), "box", "secret", extra={"customer_key": key})
         with pytest.raises(StorageError):

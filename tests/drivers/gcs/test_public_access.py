@@ -24,10 +24,10 @@ def test_objects_and_buckets_are_made_public(model: Model, driver: GCSDriver) ->
     assert f"{model.url}/box/a%20b/%C3%BC" == obj.get_cdn_url()
     with urllib.request.urlopen(obj.enable_cdn()) as reply:
         assert b"1" == reply.read()
-    model.buckets["box"].told["iamConfiguration"] = {"uniformBucketLevelAccess": True}
+    model.buckets["box"].fields["iamConfiguration"] = {"uniformBucketLevelAccess": True}
     with pytest.raises(NotSupportedError, match="uniform access"):
         obj.enable_cdn()
-    model.buckets["box"].told["iamConfiguration"] = {"publicAccessPrevention": "enforced"}
+    model.buckets["box"].fields["iamConfiguration"] = {"publicAccessPrevention": "enforced"}
     with pytest.raises(AccessDeniedError, match="public access prevention"):
         obj.container.enable_cdn()
     text = "One or more users named in the policy do not belong to a permitted customer."

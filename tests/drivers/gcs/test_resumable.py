@@ -17,7 +17,7 @@ from drivers.gcs.support import (
     made,
     noise,
 )
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -139,7 +139,7 @@ def test_aborted_upload_cancels_its_session(model: Model, driver: GCSDriver) -> 
 
 
 def test_active_upload_is_not_aborted_as_old(driver: GCSDriver) -> None:
-    """Google tells of no session when it was begun; the driver knows."""
+    """Google does not say when a session began; the driver knows."""
     upload_id = driver._start_upload("box", "big", WriteOptions())
     (upload,) = driver.list_uploads("box")
     assert upload.started is not None
@@ -234,19 +234,19 @@ def test_session_without_progress_is_an_error(
 ) -> None:
     """Google may take less than was sent, but not for ever nothing."""
     taken = gcs_json.resume
-    asked: list[str] = []
+    requested: list[str] = []
 
     def resume(request: Request) -> Reply:
         if request.method != "PUT":
             return taken(request)
-        asked.append(request.headers["content-range"])
+        requested.append(request.headers["content-range"])
         return Reply(308)
 
     monkeypatch.setattr(gcs_json, "resume", resume)
     with pytest.raises(ServiceError, match="accepts no more") as caught:
         driver.upload_object(noise(SIZE), "box", "big")
     assert caught.value.retryable
-    assert 10 > len(asked)
+    assert 10 > len(requested)
     assert not model.sessions
 
 
@@ -294,7 +294,7 @@ def test_last_request_of_a_session_has_content(model: Model, driver: GCSDriver) 
 
 @pytest.mark.parametrize("location", ["", "sessions", "http://[", "https://example.com"])
 def test_session_without_a_path_is_an_error(location: str) -> None:
-    server = Server(default=answer(b"", Location=location, x_goog_generation="1"))
+    server = Server(default=respond(b"", Location=location, x_goog_generation="1"))
     with made(server) as driver, pytest.raises(ServiceError, match="proxy"):
         driver.upload_object(noise(SIZE), "box", "big")
     server.close()

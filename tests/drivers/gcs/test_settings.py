@@ -21,7 +21,7 @@ from drivers.gcs.support import (
     made,
     noise,
 )
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     AuthenticationError,
@@ -104,7 +104,7 @@ def test_refused_token_is_an_authentication_error(model: Model) -> None:
 
 
 def test_credentials_of_google_auth_are_refreshed_by_the_transport(model: Model) -> None:
-    server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+    server = Server(default=respond(b'{"access_token": "fresh", "expires_in": 3600}'))
     given = credentials()
     given.token = None
     given.expiry = None
@@ -125,7 +125,7 @@ def test_default_credentials_are_used(
 
     from drivers.gcs.support import account
 
-    server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+    server = Server(default=respond(b'{"access_token": "fresh", "expires_in": 3600}'))
     path = tmp_path / "key.json"
     path.write_text(json.dumps({**account(), "token_uri": f"{server.url}/token"}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
@@ -146,7 +146,7 @@ def test_default_credentials_are_used(
 
 def test_token_error_of_a_wrong_clock_is_reported(model: Model) -> None:
     body = b'{"error": "invalid_grant", "error_description": "Invalid JWT: Token must be short"}'
-    server = Server(default=answer(body, status=400))
+    server = Server(default=respond(body, status=400))
     given = credentials()
     given.token = None
     given.expiry = None
@@ -209,18 +209,18 @@ def test_anonymous_credentials_send_no_token(model: Model, driver: GCSDriver) ->
     assert "authorization" not in model.headers[-1]
 
 
-@pytest.mark.parametrize("told", ["", ("t", _NAIVE)], ids=["empty", "naive"])
-def test_invalid_token_is_refused(model: Model, told: Any) -> None:
-    with made(model, token=lambda: told) as driver, pytest.raises(AuthenticationError):
+@pytest.mark.parametrize("given", ["", ("t", _NAIVE)], ids=["empty", "naive"])
+def test_invalid_token_is_refused(model: Model, given: Any) -> None:
+    with made(model, token=lambda: given) as driver, pytest.raises(AuthenticationError):
         driver.get_container("box")
     with pytest.raises(InvalidOptionError):
         made(model, token="")
 
 
 def grant(error: str, text: str, off: float = 0.0) -> Callable[[], Play]:
-    """Return a refusal of the token endpoint, whose clock is ahead of ours by some seconds."""
+    """Return a refusal of the token endpoint, whose clock is ahead by some seconds."""
     body = f'{{"error": "{error}", "error_description": "{text}"}}'.encode()
-    return lambda: answer(body, 400, Date=formatdate(time() + off, usegmt=True))
+    return lambda: respond(body, 400, Date=formatdate(time() + off, usegmt=True))
 
 
 @pytest.mark.parametrize(
@@ -234,9 +234,9 @@ def grant(error: str, text: str, off: float = 0.0) -> Callable[[], Play]:
         ),
         (grant("invalid_grant", "Invalid JWT Signature."), AuthenticationError, "private key"),
         (grant("invalid_grant", "None associated"), AuthenticationError, "log in again"),
-        (answer(b"<html>Log in</html>", 200), ServiceError, "proxy"),
-        (answer(b"<html>Denied</html>", 403), ServiceError, "proxy"),
-        (answer(b"", 302, Location="http://127.0.0.1:9/"), ServiceError, "proxy"),
+        (respond(b"<html>Log in</html>", 200), ServiceError, "proxy"),
+        (respond(b"<html>Denied</html>", 403), ServiceError, "proxy"),
+        (respond(b"", 302, Location="http://127.0.0.1:9/"), ServiceError, "proxy"),
     ],
     ids=["clock behind", "clock ahead", "key", "account", "page", "denied", "elsewhere"],
 )
@@ -245,8 +245,8 @@ def test_reason_of_a_refused_token_is_reported(
 ) -> None:
     pytest.importorskip("google.auth")
     server = Server(default=play if isinstance(play, Play) else play())
-    told = {**account(), "token_uri": f"{server.url}/token"}
-    with made(model, token=None, service_account=told) as driver:
+    given = {**account(), "token_uri": f"{server.url}/token"}
+    with made(model, token=None, service_account=given) as driver:
         with pytest.raises(kind, match=text) as caught:
             driver.get_container("box")
     assert caught.value.status is not None
@@ -287,10 +287,10 @@ def _claims(body: bytes) -> Mapping[str, Any]:
 
 
 def test_scopes_are_added_to_credentials() -> None:
-    asked: list[bytes] = []
+    requested: list[bytes] = []
 
     def sent(given: Any, scope: str) -> bytes:
-        server = Server(default=answer(b'{"access_token": "fresh", "expires_in": 3600}'))
+        server = Server(default=respond(b'{"access_token": "fresh", "expires_in": 3600}'))
         given._token_uri = f"{server.url}/token"
         transport = Transport()
         assert "fresh" == GoogleCredential(lambda: given, transport).get_token(scope).token
@@ -300,6 +300,6 @@ def test_scopes_are_added_to_credentials() -> None:
 
     given = credentials()
     given.token = None
-    asked = [sent(given, SCOPE), sent(for_iam(given.with_scopes([SCOPE])), IAM_SCOPE)]
-    for body, scope in zip(asked, (SCOPE, IAM_SCOPE), strict=True):
+    requested = [sent(given, SCOPE), sent(for_iam(given.with_scopes([SCOPE])), IAM_SCOPE)]
+    for body, scope in zip(requested, (SCOPE, IAM_SCOPE), strict=True):
         assert scope == _claims(body)["scope"]

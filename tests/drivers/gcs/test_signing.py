@@ -10,7 +10,7 @@ from drivers.gcs.support import (
     TOKEN,
     made,
 )
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -23,8 +23,8 @@ from libstore.auth.google import IAM_SCOPE, AccountSigner, GoogleCredential
 from libstore.http.transport import Transport
 from servers.gcs_model import Model
 
-_SIGNED = answer(b'{"signedBlob": "c2lnbmVk"}')
-_NO = answer(b'{"error": {"code": 403, "status": "PERMISSION_DENIED"}}', 403)
+_SIGNED = respond(b'{"signedBlob": "c2lnbmVk"}')
+_NO = respond(b'{"error": {"code": 403, "status": "PERMISSION_DENIED"}}', 403)
 
 
 class _Machine:
@@ -60,7 +60,7 @@ def iam(*plays: Play, quota: str | None = None) -> tuple[str, list[str]]:
 def test_iam_signs_where_there_is_no_private_key(model: Model) -> None:
     from libstore.auth.google import AccountSigner
 
-    server = Server(default=answer(b'{"signedBlob": "c2lnbmVk"}'))
+    server = Server(default=respond(b'{"signedBlob": "c2lnbmVk"}'))
     with made(model, signing_account="me@p.iam.gserviceaccount.com") as driver:
         signer = driver._access.url_signer
         assert isinstance(signer, AccountSigner)
@@ -74,14 +74,14 @@ def test_iam_signs_where_there_is_no_private_key(model: Model) -> None:
 
 
 def test_machine_credentials_sign_by_their_account() -> None:
-    signature, asked = iam(_SIGNED)
+    signature, requested = iam(_SIGNED)
     assert b"signed".hex() == signature
-    assert ["/v1/projects/-/serviceAccounts/vm@p.iam.gserviceaccount.com:signBlob"] == asked
+    assert ["/v1/projects/-/serviceAccounts/vm@p.iam.gserviceaccount.com:signBlob"] == requested
 
 
 def test_temporary_error_of_iam_is_retried() -> None:
-    _, asked = iam(answer(b"", 503), _SIGNED)
-    assert 2 == len(asked)
+    _, requested = iam(respond(b"", 503), _SIGNED)
+    assert 2 == len(requested)
 
 
 def test_quota_project_is_sent_to_iam() -> None:
@@ -94,10 +94,10 @@ def test_quota_project_is_sent_to_iam() -> None:
     ("play", "kind"),
     [
         (_NO, AccessDeniedError),
-        (answer(b'{"error": {"code": 401}}', 401), AuthenticationError),
-        (answer(b"<html></html>", 200), ServiceError),
-        (answer(b"<html></html>", 403), ServiceError),
-        (answer(b'{"signedBlob": 5}', 200), ServiceError),
+        (respond(b'{"error": {"code": 401}}', 401), AuthenticationError),
+        (respond(b"<html></html>", 200), ServiceError),
+        (respond(b"<html></html>", 403), ServiceError),
+        (respond(b'{"signedBlob": 5}', 200), ServiceError),
     ],
     ids=["no role", "no token", "page", "denied page", "nonsense"],
 )

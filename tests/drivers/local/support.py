@@ -19,8 +19,8 @@ from libstore.drivers.local import LocalDriver
 
 Kept = Literal["auto", "xattr", "file"]
 
-# How long a program of ours may take before a test gives up on it.
-PATIENCE = 60.0
+# How long a program may take before its test fails.
+TIMEOUT = 60.0
 
 
 def local_driver(root: str | Path, **options: Any) -> LocalDriver:
@@ -54,11 +54,11 @@ def snapshot(top: Path) -> dict[str, str]:
     for directory, folders, files in os.walk(os.fsencode(top)):
         for name in folders + files:
             path = os.path.join(directory, name)
-            seen[os.fsdecode(os.path.relpath(path, os.fsencode(top)))] = _look(path)
+            seen[os.fsdecode(os.path.relpath(path, os.fsencode(top)))] = _entry(path)
     return seen
 
 
-def _look(path: bytes) -> str:
+def _entry(path: bytes) -> str:
     mode = os.lstat(path).st_mode
     shown = stat.filemode(mode)
     if stat.S_ISLNK(mode):
@@ -102,7 +102,7 @@ def run_python(program: str, *arguments: object, prefix: Iterable[str] = ()) -> 
         env=_environment(),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

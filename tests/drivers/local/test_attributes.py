@@ -160,7 +160,7 @@ def test_side_file_is_deleted_with_its_object(tmp_path: Path, name: str) -> None
 
 
 def test_file_rewritten_by_another_program_has_no_old_attributes(tmp_path: Path) -> None:
-    """Side files say which state of the file they are about; one that came later is another's."""
+    """Side files say which state of the file they are about; a later file is another one."""
     container = new_container(tmp_path, attributes="file")
     obj = container.upload_object(b"ours", "a.txt", **_KEPT)
     path = tmp_path / "c" / "a.txt"

@@ -16,7 +16,7 @@ from time import monotonic
 
 import pytest
 from drivers.local.support import (
-    PATIENCE,
+    TIMEOUT,
     Kept,
     local_driver,
     md5,
@@ -39,7 +39,7 @@ _PARTS = TransferOptions(part_size=16_000, multipart_threshold=16_000, concurren
 _SIZES = (1, 5_000, 70_000)
 _SECONDS = 1.5
 
-# Writes versions that can be told whole from their content alone, until its input ends.
+# Writes versions whose content shows whether they are whole, until its input ends.
 _WRITER = """
 import random, sys, threading
 from libstore import TransferOptions, get_driver
@@ -100,7 +100,7 @@ def _readings(container: Container, destination: Path) -> Iterator[bytes]:
     """Read an object in every way that is one version's by contract."""
     yield container.read_object("d/a")
     yield b"".join(container.stream_object("d/a", chunk_size=1000))
-    # Who reads in several requests has to be told when the object was replaced between two.
+    # A read in several requests must fail if the object is replaced between two.
     with suppress(ObjectChangedError):
         yield container.download_object("d/a", destination, overwrite=True).read_bytes()
     with suppress(ObjectChangedError), container.open("d/a") as file:
@@ -242,7 +242,7 @@ def test_container_is_deleted_while_others_write(tmp_path: Path, kept: Kept) -> 
                 continue  # the container is gone
 
     deleted = 0
-    until = monotonic() + PATIENCE
+    until = monotonic() + TIMEOUT
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(fill, seed) for seed in range(2)]
         try:
@@ -321,7 +321,7 @@ def _line(process: subprocess.Popen[bytes]) -> str:
     return process.stdout.readline().decode().strip()
 
 
-def _tell(process: subprocess.Popen[bytes], word: str) -> None:
+def _send_line(process: subprocess.Popen[bytes], word: str) -> None:
     assert process.stdin is not None
     process.stdin.write(f"{word}\n".encode())
 
@@ -338,11 +338,11 @@ def test_one_process_creates_a_free_name(
         for number in range(_ROUNDS):
             name = f"d{number % 3}/{number}"
             for process in processes:
-                _tell(process, name)
-            told = [_line(process) for process in processes]
-            assert 1 == told.count("won")
-            assert _PROCESSES - 1 == told.count("lost")
-            winner = str(told.index("won"))
+                _send_line(process, name)
+            lines = [_line(process) for process in processes]
+            assert 1 == lines.count("won")
+            assert _PROCESSES - 1 == lines.count("lost")
+            winner = str(lines.index("won"))
             obj = container.get_object(name)
             assert (winner.encode() * size, {"by": winner}) == (obj.read(), obj.metadata)
     assert [] == list(container.list_uploads())
@@ -351,13 +351,13 @@ def test_one_process_creates_a_free_name(
 
 @_KINDS
 def test_no_update_of_concurrent_processes_is_lost(tmp_path: Path, kept: Kept, fsync: int) -> None:
-    """A counter that processes add to with if_match comes to the number of additions."""
+    """A counter that processes add to with if_match ends at the number of additions."""
     container = new_container(tmp_path, attributes=kept)
     container.upload_object(b"%06d" % 0, "counter")
     with ExitStack() as stack:
         processes = _start(stack, _COUNT, tmp_path, kept, fsync, _STEPS)
         for process in processes:
-            _tell(process, "go")
+            _send_line(process, "go")
         lost = sum(int(_line(process)) for process in processes)
     assert _PROCESSES * _STEPS == int(container.read_object("counter"))
     assert lost > 0, "the processes never met"
@@ -429,7 +429,7 @@ def _write_too_late(container: Container, path: Path, size: int) -> None:
 def test_if_absent_keeps_a_file_created_at_the_last_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other programs take no lock: what they write after our look is still not written over."""
+    """Other programs take no lock: what they write after the check is still not overwritten."""
     container = new_container(tmp_path)
     real = os.mkdir
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from drivers.local.support import (
-    PATIENCE,
+    TIMEOUT,
     hostile_names,
     local_driver,
     names,
@@ -56,7 +56,7 @@ _READS: dict[str, Callable[[Container, str], Any]] = {
 
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
-    """Return a container with one object "ours", beside a tree that nobody must touch."""
+    """Return a container with one object "ours", beside a tree that must not be changed."""
     outside = tmp_path / "outside"
     (outside / "sub").mkdir(parents=True)
     for path in ("secret", "x", "sub/secret", "sub/x"):
@@ -69,10 +69,10 @@ def container(tmp_path: Path) -> Container:
 @pytest.fixture(autouse=True)
 def untouched(tmp_path: Path, container: Container) -> Iterator[None]:
     """Compare what lies outside of the root before and after each test."""
-    before = {path: look for path, look in snapshot(tmp_path).items() if path[:4] != "root"}
+    before = {path: entry for path, entry in snapshot(tmp_path).items() if path[:4] != "root"}
     modified = (tmp_path / "outside" / "secret").stat()
     yield
-    after = {path: look for path, look in snapshot(tmp_path).items() if path[:4] != "root"}
+    after = {path: entry for path, entry in snapshot(tmp_path).items() if path[:4] != "root"}
     assert before == after
     assert modified.st_mtime_ns == (tmp_path / "outside" / "secret").stat().st_mtime_ns
 
@@ -256,7 +256,7 @@ def test_link_created_during_an_operation_is_not_followed(
                 outcomes |= _pass_through(container, name)
             if {"stored", "ObjectNameConflictError"} <= outcomes:
                 break
-        printed, _ = swapper.communicate(timeout=PATIENCE)
+        printed, _ = swapper.communicate(timeout=TIMEOUT)
     assert {"stored", "ObjectNameConflictError"} <= outcomes
     assert int(printed) > 1000
     assert len(door) >= 100

@@ -70,16 +70,16 @@ def _change(path: Path, content: bytes, restore: os.stat_result | None = None) -
         assert restore.st_mtime_ns == path.stat().st_mtime_ns
 
 
-@pytest.mark.parametrize("foreign", [False, True], ids=["ours", "foreign"])
+@pytest.mark.parametrize("other", [False, True], ids=["ours", "other"])
 @pytest.mark.parametrize("restored", [False, True], ids=["", "times set back"])
 def test_changed_file_has_a_new_digest(
-    tmp_path: Path, attributes: Kept, foreign: bool, restored: bool
+    tmp_path: Path, attributes: Kept, other: bool, restored: bool
 ) -> None:
     """A file changed in place, to the same size and with its times set back, is hashed again."""
     driver = local_driver(tmp_path, attributes=attributes)
     container = driver.create_container("c")
     path = tmp_path / "c" / "a"
-    if foreign:
+    if other:
         path.write_bytes(b"before")
     else:
         container.upload_object(b"before", "a")
@@ -207,7 +207,7 @@ def test_file_changed_while_hashed_has_no_digest(
 def test_file_of_another_program_is_hashed_once(
     tmp_path: Path, attributes: Kept, hashings: list[int]
 ) -> None:
-    """A file that others wrote is hashed when its digest is first asked for, and never again."""
+    """A file that others wrote is hashed when its digest is first needed, and never again."""
     driver = local_driver(tmp_path, attributes=attributes)
     container = driver.create_container("c")
     path = tmp_path / "c" / "a"

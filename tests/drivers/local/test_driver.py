@@ -160,7 +160,7 @@ def test_repr_names_the_root(tmp_path: Path) -> None:
 
 
 def test_pickled_driver_has_the_same_options(tmp_path: Path) -> None:
-    """A driver and its handles pickle, and what comes back has the same settings."""
+    """A driver and its handles pickle, and the unpickled ones have the same settings."""
     driver = local_driver(
         tmp_path,
         fsync=False,
@@ -244,8 +244,8 @@ def published(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storag
 
 
 def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        content: bytes = answer.read()
+    with urllib.request.urlopen(url, timeout=10) as response:
+        content: bytes = response.read()
     return content
 
 

@@ -282,7 +282,7 @@ def _say(line: bytes) -> None:
 
 
 def overwrite(root: str, attributes: Kept, fsync: str) -> None:
-    """Be the victim: replace "d/a" again and again, and tell when and by which version."""
+    """Be the victim: replace "d/a" again and again, and print when and by which version."""
     driver = local_driver(root, attributes=attributes, fsync=fsync == "1", transfer=_PARTS)
     container = driver.get_container("c")
     last = int(container.get_object("d/a").metadata["number"])

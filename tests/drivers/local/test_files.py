@@ -267,7 +267,9 @@ def test_permission_error_names_the_path() -> None:
     finally:
         subprocess.run(["chmod", "-R", "u+rwx", root], check=True)
         shutil.rmtree(root)
-    told = {name.strip(): message for name, _, message in (line.partition("|") for line in lines)}
+    results = {
+        name.strip(): message for name, _, message in (line.partition("|") for line in lines)
+    }
     paths = {
         "read": "ROOT/c/d/e/read",
         "stat": "ROOT/c/d/closed",
@@ -281,5 +283,5 @@ def test_permission_error_names_the_path() -> None:
         "create": "ROOT/other",
     }
     assert dict.fromkeys(paths, True) == {
-        name: f"'{path}'" in told.get(name, "") for name, path in paths.items()
-    }, told
+        name: f"'{path}'" in results.get(name, "") for name, path in paths.items()
+    }, results

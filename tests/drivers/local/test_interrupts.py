@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 from drivers.local.support import (
-    PATIENCE,
+    TIMEOUT,
     Kept,
     has_extended_attributes,
     new_container,
@@ -277,6 +277,6 @@ def test_interrupted_process_leaves_nothing(tmp_path: Path, kept: Kept, name: st
         for _ in range(5):
             assert process.stdout.readline().strip().isdigit()
         process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=PATIENCE)
+        printed, _ = process.communicate(timeout=TIMEOUT)
     assert b"interrupted" == printed.split()[-1]
     assert 0 == process.returncode

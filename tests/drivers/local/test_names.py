@@ -58,7 +58,7 @@ def _check_all(container: Container, root: Path, taken: set[str]) -> None:
     assert expected == names(container)
     for name in taken:
         assert name.encode() == container.read_object(name), shown(name)
-    files = [look for look in snapshot(root).values() if look.startswith("-")]
+    files = [entry for entry in snapshot(root).values() if entry.startswith("-")]
     assert len(taken) == len(files)
 
 

@@ -251,7 +251,7 @@ def test_walk_finds_the_same_as_listings(tmp_path: Path, seed: int, attributes: 
 
 
 def test_walk_sees_concurrent_changes(tmp_path: Path) -> None:
-    """A folder that went away has nothing in it; what came is found."""
+    """A folder that went away has nothing in it; a new one is listed."""
     container = new_container(tmp_path)
     for name in ("a/b/1", "c/2"):
         container.upload_object(b"1", name)

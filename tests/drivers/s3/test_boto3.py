@@ -48,11 +48,11 @@ def test_boto3_reads_objects_of_libstore(container: Container, client: Any, name
     obj = container.upload_object(
         CONTENT, name, content_type="text/x-fox", metadata={"owner": "me", "n": "1 2"}
     )
-    answer = client.get_object(Bucket=container.name, Key=name)
-    assert answer["Body"].read() == CONTENT
-    assert answer["ContentType"] == "text/x-fox"
-    assert {"owner": "me", "n": "1 2"} == answer["Metadata"]
-    assert f'"{obj.etag}"' == answer["ETag"]
+    response = client.get_object(Bucket=container.name, Key=name)
+    assert response["Body"].read() == CONTENT
+    assert response["ContentType"] == "text/x-fox"
+    assert {"owner": "me", "n": "1 2"} == response["Metadata"]
+    assert f'"{obj.etag}"' == response["ETag"]
     listed = client.list_objects_v2(Bucket=container.name)["Contents"]
     assert [(name, len(CONTENT))] == [(item["Key"], item["Size"]) for item in listed]
 

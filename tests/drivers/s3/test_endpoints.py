@@ -182,7 +182,7 @@ def test_every_service_is_in_the_registry() -> None:
 
 
 def test_service_has_its_documented_location() -> None:
-    """What a service needs is asked for, by name."""
+    """The error names the argument that a service needs."""
     assert "abc.r2.cloudflarestorage.com" in repr(get_driver("r2")(KEY, SECRET, account="abc"))
     with pytest.raises(InvalidOptionError, match="account"):
         get_driver("r2")(KEY, SECRET)
@@ -193,7 +193,7 @@ def test_service_has_its_documented_location() -> None:
 
 
 def test_missing_features_of_a_service_are_not_supported() -> None:
-    """`supports` tells what the record says."""
+    """`supports` returns what the record says."""
     alibaba = get_driver("alibaba")(KEY, SECRET)
     assert not alibaba.supports("delete_objects")
     assert alibaba.supports("copy_object")
@@ -218,7 +218,7 @@ def test_amazon_is_recognized_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) -
     assert S3Driver(KEY, SECRET, endpoint="https://amazonaws.com.evil.example").service is OTHER
 
 
-# ---------------------------------------------------------------------- who asks
+# ---------------------------------------------------------------------- endpoints and credentials
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_credentials_come_from_arguments_or_the_environment(
     assert credentials is not None
     assert (KEY, SECRET, TOKEN) == (credentials.key, credentials.secret, credentials.token)
     assert repr(driver) == "<S3Driver http://localhost:9000>"
-    with pytest.raises(CredentialsNotFoundError):  # another company is not told Amazon's key
+    with pytest.raises(CredentialsNotFoundError):  # Amazon's key is not sent to another company
         get_driver("wasabi")()
 
 
@@ -344,7 +344,7 @@ def test_presigned_url_needs_no_request() -> None:
 
 
 @dataclass
-class FakeAnswer:
+class FakeResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -370,43 +370,43 @@ class FakeAnswer:
 class FakeTransport:
     """Stands for the network: hosts of Amazon's cannot be had on loopback."""
 
-    answers: list[FakeAnswer]
+    responses: list[FakeResponse]
     seen: list[tuple[str, str]] = field(default_factory=list)
     signed: list[str] = field(default_factory=list)
 
-    def send(self, request: Any, headers: Mapping[str, str]) -> FakeAnswer:
+    def send(self, request: Any, headers: Mapping[str, str]) -> FakeResponse:
         self.seen.append((request.method, request.url + request.target))
         self.signed.append(headers.get("authorization", ""))
-        return self.answers.pop(0)
+        return self.responses.pop(0)
 
     def close(self) -> None:
         return
 
 
-def moved(status: int, region: str, code: str = "PermanentRedirect") -> FakeAnswer:
+def moved(status: int, region: str, code: str = "PermanentRedirect") -> FakeResponse:
     body = f"<Error><Code>{code}</Code><Region>{region}</Region></Error>".encode()
-    return FakeAnswer(
+    return FakeResponse(
         status, {"x-amz-bucket-region": region, "location": "https://evil.example/"}, body
     )
 
 
-def listing() -> FakeAnswer:
-    return FakeAnswer(
+def listing() -> FakeResponse:
+    return FakeResponse(
         200, {}, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
     )
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         moved(301, "eu-west-3"),
         moved(307, "eu-west-3", "TemporaryRedirect"),
         moved(400, "eu-west-3", "AuthorizationHeaderMalformed"),
     ],
 )
-def test_the_region_of_a_bucket_is_found_once(answer: FakeAnswer) -> None:
+def test_the_region_of_a_bucket_is_found_once(response: FakeResponse) -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
-    transport = FakeTransport([answer, listing(), listing()])
+    transport = FakeTransport([response, listing(), listing()])
     driver._client.transport = transport
     assert list(driver.list_objects("photos")) == []
     assert list(driver.list_objects("photos")) == []
@@ -422,10 +422,10 @@ def test_the_region_of_a_bucket_is_found_once(answer: FakeAnswer) -> None:
 
 def test_region_is_requested_when_head_does_not_have_it() -> None:
     driver = S3Driver(KEY, SECRET, region="us-east-1")
-    told = moved(400, "eu-west-3", "AuthorizationHeaderMalformed")
-    told.headers = {}
-    found = FakeAnswer(200, {"content-length": "5", "etag": '"a"'})
-    transport = FakeTransport([FakeAnswer(400), told, found])
+    refusal = moved(400, "eu-west-3", "AuthorizationHeaderMalformed")
+    refusal.headers = {}
+    found = FakeResponse(200, {"content-length": "5", "etag": '"a"'})
+    transport = FakeTransport([FakeResponse(400), refusal, found])
     driver._client.transport = transport
     assert driver.get_object("photos", "a").size == 5
     assert [method for method, _ in transport.seen] == ["HEAD", "GET", "HEAD"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import trustme
-from scripted import Server, answer
+from scripted import Server, respond
 from urllib3.exceptions import InsecureRequestWarning
 
 from libstore import RetryPolicy, TransferOptions, TransportError, __version__
@@ -86,7 +86,7 @@ def test_client_certificate_is_sent(tmp_path: Path) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(context)
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
-    server = Server(default=answer(b"content", ETag='"e"'), tls=context)
+    server = Server(default=respond(b"content", ETag='"e"'), tls=context)
     try:
         for cert in (str(tmp_path / "both.pem"), (f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")):
             assert b"content" == read_over(server, tmp_path, cert=cert)
@@ -106,7 +106,7 @@ def read_over(server: Server, folder: Path, **options: Any) -> bytes:
 
 def test_proxy_is_used() -> None:
     """A plain one is sent the whole URL; the service itself is never spoken to."""
-    proxy = Server(default=answer(b"content", ETag='"e"'))
+    proxy = Server(default=respond(b"content", ETag='"e"'))
     try:
         with S3Driver(
             "KEY", "SECRET", endpoint="http://bucket.invalid", insecure=True,

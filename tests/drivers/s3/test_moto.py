@@ -59,7 +59,7 @@ class TestMoto(Faulty, DriverConformance):
 def test_the_quickstart_needs_nothing_but_the_environment(
     moto_server: S3Server, project: Path, tmp_path: Path
 ) -> None:
-    """Keys, endpoint and region are Amazon's variables; the region is told if it has to be."""
+    """Keys, endpoint and region are Amazon's variables; the region is optional."""
     (tmp_path / "cat.txt").write_bytes(b"meow")
     environment = {
         "AWS_ENDPOINT_URL": moto_server.endpoint,

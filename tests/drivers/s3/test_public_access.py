@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from scripted import Server, answer
+from scripted import Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -111,9 +111,9 @@ def test_only_the_block_of_public_policies_is_lifted(moto_server: S3Server) -> N
             Bucket=container.name, PublicAccessBlockConfiguration=dict.fromkeys(names, True)
         )
         container.enable_cdn()
-        told = client.get_public_access_block(Bucket=container.name)
+        block = client.get_public_access_block(Bucket=container.name)
         assert [True, True, False, False] == [
-            told["PublicAccessBlockConfiguration"][name] for name in names
+            block["PublicAccessBlockConfiguration"][name] for name in names
         ]
         container.delete()
 
@@ -131,7 +131,7 @@ def test_a_server_without_acls_does_not_lose_the_object(rclone_server: S3Server)
         container.delete()
 
 
-# ---------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------- responses
 
 
 @pytest.fixture
@@ -142,12 +142,12 @@ def driver(server: Server) -> Iterator[S3Driver]:
 
 
 def refused(code: str, status: int) -> Any:
-    return answer(f"<Error><Code>{code}</Code></Error>".encode(), status=status)
+    return respond(f"<Error><Code>{code}</Code></Error>".encode(), status=status)
 
 
 UNBLOCKED = refused("NoSuchPublicAccessBlockConfiguration", 404)
 #: The response to a change that was made.
-DONE = answer(x_amz_request_id="REQUEST1")
+DONE = respond(x_amz_request_id="REQUEST1")
 NO_POLICY = refused("NoSuchBucketPolicy", 404)
 
 
@@ -157,7 +157,7 @@ def grants(*uris: str) -> Any:
         for uri in uris
     )
     text = f"<AccessControlPolicy><AccessControlList>{inside}</AccessControlList>"
-    return answer(f"{text}</AccessControlPolicy>".encode())
+    return respond(f"{text}</AccessControlPolicy>".encode())
 
 
 def test_account_that_forbids_public_access_is_reported(server: Server, driver: S3Driver) -> None:
@@ -182,7 +182,7 @@ def test_policy_that_allows_reading_is_not_changed(
     server: Server, driver: S3Driver, statement: object
 ) -> None:
     policy = json.dumps({"Statement": statement}).encode()
-    server.steps.extend([UNBLOCKED, answer(policy)])
+    server.steps.extend([UNBLOCKED, respond(policy)])
     driver.enable_container_cdn("bucket")
     assert 2 == len(server.seen)
 
@@ -202,7 +202,7 @@ def test_policy_is_extended_to_allow_reading(
     server: Server, driver: S3Driver, statement: object
 ) -> None:
     policy = {"Id": "kept", "Statement": [statement]}
-    server.steps.extend([UNBLOCKED, answer(json.dumps(policy).encode()), answer(status=204)])
+    server.steps.extend([UNBLOCKED, respond(json.dumps(policy).encode()), respond(status=204)])
     driver.enable_container_cdn("bucket")
     assert {"Id": "kept", "Statement": [statement, READ]} == json.loads(server.seen[2].body)
 
@@ -226,8 +226,8 @@ def test_unavailable_service_changes_nothing(server: Server, driver: S3Driver) -
         ([grants(), refused("AccessControlListNotSupported", 400)], NotSupportedError),
         ([grants(), refused("AccessDenied", 403)], AccessDeniedError),
         ([refused("AccessDenied", 403)], AccessDeniedError),
-        ([answer(b"")], NotSupportedError),
-        ([answer(CONTENT)], NotSupportedError),
+        ([respond(b"")], NotSupportedError),
+        ([respond(CONTENT)], NotSupportedError),
     ],
 )
 def test_object_that_cannot_be_public_is_reported(

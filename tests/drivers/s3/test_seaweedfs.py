@@ -107,5 +107,5 @@ class TestSeaweedFS(Faulty, DriverConformance):
 
     @pytest.fixture
     def container_pool(self, request: pytest.FixtureRequest, driver: S3Driver) -> ContainerPool:
-        """Return where buckets come from; the first write into a new one takes 0.2 seconds."""
+        """Return a pool of buckets; the first write into a new one takes 0.2 seconds."""
         return container_pool_of(request, driver, _ServerPool)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import pytest
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver
 from libstore.drivers.s3.services import EXTRAS, OTHER, SERVICES
@@ -67,7 +67,7 @@ def test_supported_features_of_a_service(name: str, recorder: Recorder) -> None:
 
 
 def document(text: str) -> Any:
-    return answer(text.encode())
+    return respond(text.encode())
 
 
 Make: TypeAlias = Callable[[str], StorageDriver]
@@ -104,7 +104,7 @@ def test_listing_parameters_of_a_service(
 
 
 def test_version_1_listing_continues_after_the_last_name(server: Server, make: Make) -> None:
-    """They tell no marker where there is no delimiter."""
+    """They send no marker where there is no delimiter."""
     page = "<IsTruncated>true</IsTruncated><Contents><Key>a b</Key></Contents>"
     server.steps.append(document(f"<ListBucketResult>{page}</ListBucketResult>"))
     server.steps.append(document("<ListBucketResult/>"))

@@ -170,7 +170,7 @@ def test_downloads_in_ranges_share_the_connections(tmp_path: Path) -> None:
 
 
 def test_connection_pool_has_the_size_of_the_concurrency() -> None:
-    """Who asks for more senders gets as many connections."""
+    """As many connections are opened as there are concurrent requests."""
     transfer = TransferOptions(part_size=PART, multipart_threshold=PART, concurrency=24)
     with Drain(0) as drain:
         with get_driver("s3")("AKID", "secret", endpoint=drain.url, transfer=transfer) as driver:
@@ -187,7 +187,7 @@ def test_connection_pool_has_the_size_of_the_concurrency() -> None:
 def test_parent_and_child_do_not_share_connections(
     container: Container, relay: Relay, tmp_path: Path
 ) -> None:
-    """After a fork with warm connections both sides work at once, and get their own answers."""
+    """After a fork with warm connections both sides work at once, and get their own responses."""
     contents = {f"object {number}": bytes_of(str(number), 3_000) for number in range(20)}
     for name, content in contents.items():
         container.upload_object(content, name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from scripted import Play, Server, Step, answer
+from scripted import Play, Server, Step, respond
 
 from libstore import Container, RetryPolicy, TransferOptions, TransportError, get_driver
 from libstore.drivers.swift import SwiftDriver, operations
@@ -69,18 +69,18 @@ def listening(driver: SwiftDriver) -> Iterator[list[str]]:
 
 @contextmanager
 def losing(driver: SwiftDriver, part: str) -> Iterator[None]:
-    """Lose the answer to the first request whose path or query has such a part."""
+    """Lose the response to the first request whose path or query has such a part."""
     transport = driver._client.transport
     send = type(transport).send
     left = [True]
 
     def lost(request: Request, headers: dict[str, str]) -> WireResponse:
-        answer = send(transport, request, headers)
+        response = send(transport, request, headers)
         if left and part in request.target:
             left.clear()
-            answer.close()
+            response.close()
             raise OutageError(TransportError("lost"), reached=True, passing=True)
-        return answer
+        return response
 
     transport.__dict__["send"] = lost
     try:
@@ -117,12 +117,12 @@ def made(server: Server, **options: Any) -> SwiftDriver:
 
 
 def login(server: Server, token: str = TOKEN) -> Play:
-    return answer(x_auth_token=token, x_storage_url=f"{server.url}/v1/AUTH_test")
+    return respond(x_auth_token=token, x_storage_url=f"{server.url}/v1/AUTH_test")
 
 
 def said(status: int = 200, body: bytes = b"", **headers: str) -> Play:
-    """Return an answer of Swift."""
-    return answer(body, status, x_trans_id="tx123", **headers)
+    """Return a response of Swift."""
+    return respond(body, status, x_trans_id="tx123", **headers)
 
 
 def play(server: Server, *steps: Step) -> None:

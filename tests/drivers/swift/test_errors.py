@@ -21,7 +21,7 @@ from drivers.swift.support import (
     play,
     said,
 )
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -55,17 +55,17 @@ def driver(server: Server) -> Iterator[SwiftDriver]:
 @pytest.mark.parametrize(
     ("step", "error"),
     [
-        (answer(b"", 401), AuthenticationError),
-        (answer(b"", 403), AuthenticationError),
-        (answer(HTML, 403, content_type="text/html"), ServiceError),
-        (answer(HTML, 200), ServiceError),
-        (answer(HTML, 404), ServiceError),
-        (answer(b"", 300), ServiceError),
-        (answer(b"", 503), ServiceUnavailableError),
-        (answer(b"", 200, x_auth_token="t"), ServiceError),
-        (answer(b"", 200, x_auth_token="t", x_storage_url="nonsense"), StorageError),
+        (respond(b"", 401), AuthenticationError),
+        (respond(b"", 403), AuthenticationError),
+        (respond(HTML, 403, content_type="text/html"), ServiceError),
+        (respond(HTML, 200), ServiceError),
+        (respond(HTML, 404), ServiceError),
+        (respond(b"", 300), ServiceError),
+        (respond(b"", 503), ServiceUnavailableError),
+        (respond(b"", 200, x_auth_token="t"), ServiceError),
+        (respond(b"", 200, x_auth_token="t", x_storage_url="nonsense"), StorageError),
         (
-            answer(b"", 200, x_auth_token="t", x_storage_url="http://example.com/v1/a"),
+            respond(b"", 200, x_auth_token="t", x_storage_url="http://example.com/v1/a"),
             StorageError,
         ),
         (Play(then="close"), TransportError),
@@ -84,12 +84,12 @@ def test_failed_login_becomes_its_error(
 
 @pytest.mark.parametrize(
     ("step", "error"),
-    [(answer(b"{}", 201), ServiceError), (answer(HTML, 201), ServiceError),
-     (answer(b'{"token": {"catalog": 5}}', 201, x_subject_token="t"), ServiceError),
-     (answer(b'{"token": {}}', 201, x_subject_token="t"), StorageError),
-     (answer(b'{"error": {"code": 401}}', 401), AuthenticationError),
-     (answer(b'{"error": {"code": 404}}', 404), AuthenticationError),
-     (answer(HTML, 404), ServiceError)],
+    [(respond(b"{}", 201), ServiceError), (respond(HTML, 201), ServiceError),
+     (respond(b'{"token": {"catalog": 5}}', 201, x_subject_token="t"), ServiceError),
+     (respond(b'{"token": {}}', 201, x_subject_token="t"), StorageError),
+     (respond(b'{"error": {"code": 401}}', 401), AuthenticationError),
+     (respond(b'{"error": {"code": 404}}', 404), AuthenticationError),
+     (respond(HTML, 404), ServiceError)],
     ids=str,
 )  # fmt: skip
 def test_invalid_response_of_keystone_becomes_an_error(
@@ -175,7 +175,7 @@ def test_manifest_is_retried_when_its_segments_could_not_be_checked(
     refused = said(400, f"Errors:\n/c_libstore_segments/x/00000001, {why}\n".encode())
     again = [login(server, "another")] if why.startswith("401") else []
     play(
-        server, answer(b"{}"), said(201, etag=MD5), said(201, etag=first),
+        server, respond(b"{}"), said(201, etag=MD5), said(201, etag=first),
         said(201, etag=rest), refused, *again, said(201, etag=etag), said(204),
     )  # fmt: skip
     driver.upload_object(bytes(PART + 1), "c", "a")
@@ -254,7 +254,7 @@ def test_aborted_upload_keeps_segments_of_the_published_object(
 def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -> None:
     errors = [["/c/b%20b", "409 Conflict"], ["/c/d", "403 Forbidden"]]
     play(
-        server, said(404), answer(b"{}"),
+        server, said(404), respond(b"{}"),
         batch(**{"Errors": errors, "Response Status": "400 Bad Request"}),
     )  # fmt: skip
     container = driver.object("c", "a").container
@@ -277,7 +277,7 @@ def test_failures_of_a_batch_are_reported(server: Server, driver: SwiftDriver) -
 def test_objects_omitted_by_a_batch_are_deleted_one_by_one(
     server: Server, driver: SwiftDriver, fields: dict[str, object]
 ) -> None:
-    play(server, said(404), answer(b"{}"), batch(**fields))
+    play(server, said(404), respond(b"{}"), batch(**fields))
     server.default = said(204)
     results = driver.object("c", "a").container.delete_objects(["a", "b", "d"])
     assert ["/c/b" not in str(fields), True] == [results[1].ok, results[2].ok]
@@ -293,7 +293,7 @@ def test_objects_omitted_by_a_batch_are_deleted_one_by_one(
 def test_failed_batch_is_reported_for_each_object(
     server: Server, driver: SwiftDriver, step: Play
 ) -> None:
-    play(server, said(404), answer(b"{}"), step)
+    play(server, said(404), respond(b"{}"), step)
     results = driver.object("c", "a").container.delete_objects(["a", "b"])
     assert [ServiceError] * 2 == [type(result.error) for result in results]
 

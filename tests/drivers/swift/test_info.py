@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from drivers.swift.support import HTML, PART, TOKEN, batch, lines, made, play, said
-from scripted import Play, Server, answer
+from scripted import Play, Server, respond
 
 from libstore import (
     ContainerNotFoundError,
@@ -35,7 +35,7 @@ def driver(server: Server) -> Iterator[SwiftDriver]:
 
 def info(**sections: dict[str, object]) -> Play:
     """Return the response with the features of a cluster."""
-    return answer(json.dumps({"swift": {}, **sections}).encode())
+    return respond(json.dumps({"swift": {}, **sections}).encode())
 
 
 def test_part_sizes_follow_the_limits_of_the_cluster(server: Server, driver: SwiftDriver) -> None:
@@ -114,8 +114,8 @@ def test_a_manifest_that_leads_nowhere_is_deleted(server: Server, driver: SwiftD
     """The segments are not requested, since Swift reports a missing object without them."""
     play(server, said(200, x_object_manifest="gone/a/"), said(204))
     driver.delete_object(driver.object("c", "a"))
-    asked, deleted = lines(server)[1:]
-    assert "multipart-manifest=get" in asked
+    requested, deleted = lines(server)[1:]
+    assert "multipart-manifest=get" in requested
     assert "DELETE /v1/AUTH_test/c/a" == deleted
 
 
@@ -155,7 +155,7 @@ def test_stream_with_too_many_segments_is_refused(server: Server, driver: SwiftD
 
 @pytest.mark.parametrize(
     "step",
-    [answer(HTML), answer(HTML, 302), answer(b"", 403), answer(b"", 410), said(401)],
+    [respond(HTML), respond(HTML, 302), respond(b"", 403), respond(b"", 410), said(401)],
     ids=str,
 )
 def test_cluster_without_info_has_the_defaults_of_swift(
@@ -170,13 +170,13 @@ def test_cluster_without_info_has_the_defaults_of_swift(
 def test_cluster_without_large_objects_refuses_multipart_uploads(
     server: Server, driver: SwiftDriver
 ) -> None:
-    play(server, answer(b'{"swift": {}}'))
+    play(server, respond(b'{"swift": {}}'))
     with pytest.raises(NotSupportedError, match="large objects"):
         driver.upload_object(bytes(3 * PART), "c", "a")
 
 
 def test_a_cluster_without_batches_deletes_one_by_one(server: Server, driver: SwiftDriver) -> None:
-    play(server, said(404), answer(b'{"swift": {}}'))
+    play(server, said(404), respond(b'{"swift": {}}'))
     server.default = said(204)
     results = driver.object("c", "a").container.delete_objects(["a", "b"])
     assert all(result.ok for result in results)
@@ -187,7 +187,7 @@ def test_page_size_follows_the_limit_of_the_cluster(server: Server, driver: Swif
     rows = json.dumps([{"name": "a", "bytes": 1, "hash": MD5}, {"name": "b", "bytes": 1}])
     info = {"swift": {"container_listing_limit": 2, "account_listing_limit": 2}}
     play(
-        server, said(412), answer(json.dumps(info).encode()), said(200, rows.encode()),
+        server, said(412), respond(json.dumps(info).encode()), said(200, rows.encode()),
         said(200, b"[]"),
     )  # fmt: skip
     found = list(driver.object("c", "a").container.list_objects())
@@ -236,11 +236,11 @@ def test_large_object_without_a_manifest_on_ceph(server: Server, ceph: SwiftDriv
          said(200, b"[]"), said(404), said(200), said(204), said(204), said(204)]
     )  # fmt: skip
     ceph.delete_object(ceph.object("c", "a"))
-    asked = lines(server)
-    assert asked[4].endswith("/uploads/old")
-    assert asked[5].endswith("/uploads/new")
-    assert f"DELETE /swift/v1/c_libstore_segments/{prefix}/old/00000001" == asked[-1]
-    assert 9 == len(asked)
+    requested = lines(server)
+    assert requested[4].endswith("/uploads/old")
+    assert requested[5].endswith("/uploads/new")
+    assert f"DELETE /swift/v1/c_libstore_segments/{prefix}/old/00000001" == requested[-1]
+    assert 9 == len(requested)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_failed_info_request_fails_the_upload_and_is_not_cached(
 def test_info_url_is_above_the_version(server: Server) -> None:
     """Ceph has a path of its own before it."""
     place = f"{server.url}/swift/v1"
-    server.steps.extend([said(404), answer(b"{}"), batch(**{"Number Deleted": 2})])
+    server.steps.extend([said(404), respond(b"{}"), batch(**{"Number Deleted": 2})])
     with get_driver("swift")(token=TOKEN, storage_url=place) as driver:
         driver.object("c", "a").container.delete_objects(["a", "b"])
     assert ["GET", "GET", "POST"] == [line.split()[0] for line in lines(server)]

@@ -345,7 +345,7 @@ def test_a_manifest_of_ranges_and_manifests_is_read(container: Container) -> Non
 
 
 def test_a_dynamic_large_object_is_read_whole(container: Container) -> None:
-    """A listing tells that it is empty, which is not believed."""
+    """A listing that says that it is empty is not trusted."""
     put_segments(container, LARGE[:PART], LARGE[PART:])
     container.driver._client.send(operations.PUT_OBJECT, container.name, "dynamic",
         headers={"x-object-manifest": f"{container.name}/theirs/"},

@@ -30,9 +30,9 @@ Swift = get_driver("swift")
 def fetch(url: str) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of what anybody gets."""
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return answer.status, headers, answer.read()
+        with urllib.request.urlopen(url, timeout=60) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return response.status, headers, response.read()
     except urllib.error.HTTPError as error:
         return error.code, {}, error.read()
 

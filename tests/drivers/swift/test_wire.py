@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from drivers.rich_server import CONTENT, Ask, RichServer, missing, play
+from drivers.rich_server import CONTENT, RichServer, Sent, missing, play
 from drivers.swift.support import PART
 from scripted import Play
 
@@ -45,7 +45,7 @@ def driver(server: RichServer) -> Iterator[StorageDriver]:
         yield driver
 
 
-Before = Callable[[Ask], Play | None]
+Before = Callable[[Sent], Play | None]
 
 
 def manifest(*rows: dict[str, Any]) -> bytes:
@@ -56,15 +56,15 @@ def manifest(*rows: dict[str, Any]) -> bytes:
 
 def be_large(server: RichServer, entries: bytes, **headers: str) -> None:
     """Have every object of the container be a large one of these segments."""
-    sent = {**LARGE, **headers}
+    fields = {**LARGE, **headers}
 
-    def before(ask: Ask) -> Play | None:
-        if not ask.path.startswith(f"{BOX}/") or ask.method not in {"GET", "HEAD"}:
+    def before(sent: Sent) -> Play | None:
+        if not sent.path.startswith(f"{BOX}/") or sent.method not in {"GET", "HEAD"}:
             return None
-        if ask.query.get("multipart-manifest") == "get" and ask.method == "GET":
-            return play(200, sent, entries)
-        found = play(200, sent, CONTENT)
-        if ask.method == "HEAD":
+        if sent.query.get("multipart-manifest") == "get" and sent.method == "GET":
+            return play(200, fields, entries)
+        found = play(200, fields, CONTENT)
+        if sent.method == "HEAD":
             found.data = found.data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         return found
 
@@ -90,7 +90,7 @@ def test_segments_expire_an_hour_after_their_object(
         ({"delete_after": 60}, "x-delete-after: 3660"),
         ({"delete_at": 1_900_000_000}, "x-delete-at: 1900003600"),
     ):
-        server.asked.clear()
+        server.requested.clear()
         driver.upload_object(bytes(2 * PART), "bucket", "name", extra=extra)
         line = f"POST {SEGMENTS}/segments/* | {header}"
         assert [] == missing(server, f"{line}\n{line}\nPUT {BOX}/name?multipart-manifest=put")
@@ -135,17 +135,17 @@ def test_segments_go_with_their_object_unless_versions_are_kept(
     be_large(server, manifest(*({"name": f"/{name}"} for name in names)))
     large: Before = server.before
 
-    def before(ask: Ask) -> Play | None:
-        if versions and ask.method == "HEAD" and ask.path == BOX:
+    def before(sent: Sent) -> Play | None:
+        if versions and sent.method == "HEAD" and sent.path == BOX:
             return play(204, {"x-trans-id": "R1", "x-versions-enabled": versions})
-        return large(ask)
+        return large(sent)
 
     server.before = before
     driver.object("bucket", "name").delete()
     assert [] == missing(
         server, f"GET {BOX}/name?multipart-manifest=get | x-newest: true\nDELETE {BOX}/name"
     )
-    deleted = [ask.path for ask in server.asked if ask.method == "DELETE"]
+    deleted = [sent.path for sent in server.requested if sent.method == "DELETE"]
     gone = [] if versions else [f"{SEGMENTS}/{OWN}"]
     assert [f"{BOX}/name", *gone] == deleted
 
@@ -154,10 +154,10 @@ def test_segments_go_with_their_object_unless_versions_are_kept(
 
 
 def test_corrupted_copy_is_detected(server: RichServer, driver: StorageDriver) -> None:
-    def before(ask: Ask) -> Play | None:
-        if ask.method == "PUT":
+    def before(sent: Sent) -> Play | None:
+        if sent.method == "PUT":
             return play(201, {"x-trans-id": "R1", "ETag": "0" * 32})
-        if ask.method == "HEAD" and ask.path == f"{BOX}/name":
+        if sent.method == "HEAD" and sent.path == f"{BOX}/name":
             return play(200, {"x-trans-id": "R1", "ETag": MD5})
         return None
 
@@ -171,10 +171,10 @@ def test_container_is_deleted_with_versions_on_two_pages(
 ) -> None:
     refused = [409]
 
-    def before(ask: Ask) -> Play | None:
-        if ask.method == "DELETE" and ask.path == BOX and refused:
+    def before(sent: Sent) -> Play | None:
+        if sent.method == "DELETE" and sent.path == BOX and refused:
             return play(refused.pop(), {"x-trans-id": "R1"})
-        if ask.method == "HEAD" and ask.path == BOX:
+        if sent.method == "HEAD" and sent.path == BOX:
             return play(204, {"x-trans-id": "R1", "x-versions-enabled": "true"})
         return None
 
@@ -187,7 +187,7 @@ def test_container_is_deleted_with_versions_on_two_pages(
         DELETE {BOX}/a?version-id=1
         DELETE {BOX}/a?version-id=2
         DELETE {BOX}
-    """), server.asked  # fmt: skip
+    """), server.requested  # fmt: skip
 
 
 def test_manifest_with_lost_response_keeps_its_own_segments(
@@ -196,25 +196,25 @@ def test_manifest_with_lost_response_keeps_its_own_segments(
     """The object that the second attempt replaces is the one that the first has written."""
     written: list[bytes] = []
 
-    def before(ask: Ask) -> Play | None:
-        if ask.query.get("multipart-manifest") == "put":
-            written.append(ask.body)
+    def before(sent: Sent) -> Play | None:
+        if sent.query.get("multipart-manifest") == "put":
+            written.append(sent.body)
             if len(written) == 1:
                 return Play(then="close")
-            return play(412, {"x-trans-id": "R1"}) if "if-none-match" in ask.headers else None
-        if not written or ask.path != f"{BOX}/name" or ask.method not in {"GET", "HEAD"}:
+            return play(412, {"x-trans-id": "R1"}) if "if-none-match" in sent.headers else None
+        if not written or sent.path != f"{BOX}/name" or sent.method not in {"GET", "HEAD"}:
             return None
         rows = [
             {"name": row["path"], "hash": row["etag"], "bytes": row["size_bytes"]}
             for row in json.loads(written[0])
         ]
-        body = json.dumps(rows).encode() if ask.method == "GET" else b""
+        body = json.dumps(rows).encode() if sent.method == "GET" else b""
         return play(200, {**LARGE, "ETag": '"another"'}, body)
 
     server.before = before
     driver.upload_object(bytes(PART + 1), "bucket", "name")
     assert len(written) > 1
-    deleted = [ask.path for ask in server.asked if ask.method == "DELETE"]
+    deleted = [sent.path for sent in server.requested if sent.method == "DELETE"]
     assert not [path for path in deleted if path.startswith(f"{SEGMENTS}/segments/")]
 
 
@@ -227,7 +227,7 @@ def test_copy_with_its_own_expiry_does_not_keep_that_of_the_source(
     obj = driver.object("bucket", "name")
     driver.copy_object(obj, "bucket", "copy", extra={"delete_after": 60})
     line = f"PUT {BOX}/copy | x-delete-after: 60 | !x-delete-at"
-    assert [] == missing(server, line), server.asked
+    assert [] == missing(server, line), server.requested
 
 
 def test_metadata_of_a_symlink_cannot_be_changed(
@@ -235,25 +235,25 @@ def test_metadata_of_a_symlink_cannot_be_changed(
 ) -> None:
     """The request would change the symlink's own metadata, and reads show that of its target."""
     target = {"Content-Location": "/v1/AUTH_test/bucket/target", "ETag": "abc", "x-trans-id": "R1"}
-    server.before = lambda ask: play(200, target) if ask.method == "HEAD" else None
+    server.before = lambda sent: play(200, target) if sent.method == "HEAD" else None
     with pytest.raises(NotSupportedError, match="target"):
         driver.update_metadata(driver.object("bucket", "name"), {"a": "b"})
-    assert "POST" not in {ask.method for ask in server.asked}
+    assert "POST" not in {sent.method for sent in server.requested}
 
 
 def test_batch_deletes_large_objects_one_by_one(server: RichServer, driver: StorageDriver) -> None:
     """A bulk request would leave their segments."""
     prefix = OWN.rpartition("/id/")[0]
 
-    def before(ask: Ask) -> Play | None:
-        if ask.path == SEGMENTS and ask.method == "GET":
-            rows = [] if "marker" in ask.query else [{"subdir": f"{prefix}/"}]
+    def before(sent: Sent) -> Play | None:
+        if sent.path == SEGMENTS and sent.method == "GET":
+            rows = [] if "marker" in sent.query else [{"subdir": f"{prefix}/"}]
             return play(200, {"x-trans-id": "R1"}, json.dumps(rows).encode())
-        if ask.path.startswith(f"{BOX}/") and ask.method in {"GET", "HEAD"}:
+        if sent.path.startswith(f"{BOX}/") and sent.method in {"GET", "HEAD"}:
             entries = manifest({"name": f"/bucket_libstore_segments/{OWN}"})
-            return play(200, LARGE, entries if ask.method == "GET" else b"")
+            return play(200, LARGE, entries if sent.method == "GET" else b"")
         return None
 
     server.before = before
     driver.delete_objects([driver.object("bucket", "name")])
-    assert [] == missing(server, f"DELETE {BOX}/name\nDELETE {SEGMENTS}/{OWN}"), server.asked
+    assert [] == missing(server, f"DELETE {BOX}/name\nDELETE {SEGMENTS}/{OWN}"), server.requested
