@@ -223,7 +223,6 @@ class ErrorMapper:
         trusted: Statuses that choose the class of the error even then, as those do that mean that
             another attempt may succeed.
         unsure: Returns whether a wrong clock may be the reason for an error.
-        settings: The options that have the address of the service.
     """
 
     service: str
@@ -237,7 +236,6 @@ class ErrorMapper:
     is_unexpected: Callable[[ErrorResponse], bool] | None = None
     trusted: frozenset[int] = frozenset()
     unsure: Callable[[ErrorResponse], bool] | None = None
-    settings: str = "the endpoint"
 
     def __call__(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
@@ -322,7 +320,7 @@ class ErrorMapper:
             return None
         if not (self.strict or has_html(operation.method, headers, size)):
             return None
-        return unproven(status, self._unexpected_message(status, headers))
+        return unproven(status, unexpected_message(status, headers, self.service))
 
     def id_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the service's id of a request, for its support."""
@@ -372,7 +370,7 @@ class ErrorMapper:
     def _unexpected(self, status: int, headers: Mapping[str, str]) -> Meaning:
         if status == 407:
             return _PROXY
-        text = self._unexpected_message(status, headers)
+        text = unexpected_message(status, headers, self.service)
         known = self._by_status(status)
         if isinstance(known, Meaning) and (
             status in self.trusted or (known.retry and (status >= 500 or status in PASSING))
@@ -380,25 +378,19 @@ class ErrorMapper:
             return replace(known, message=text, renew=False)
         return Meaning(ServiceError, text)
 
-    def _unexpected_message(self, status: int, headers: Mapping[str, str]) -> str:
-        return unexpected_message(status, headers, self.service, self.settings)
-
 
 # ---------------------------------------------------------------------- proof
 
 
 def unexpected_message(
-    status: int,
-    headers: Mapping[str, str],
-    service: str = "the service",
-    settings: str = "the endpoint",
+    status: int, headers: Mapping[str, str], service: str = "the service"
 ) -> str:
     """Return the message about a response that did not come from the service."""
     found = _CONTENT_TYPE.match(headers.get("content-type", ""))
     kind = f", {found[0].lower()}" if found else ""
     return (
         f"unexpected response (HTTP {status}{kind}) that is not from {service};"
-        f" check {settings} and any proxy"
+        " check the endpoint and any proxy"
     )
 
 

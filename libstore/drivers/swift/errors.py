@@ -119,7 +119,7 @@ def error_mapper(*, anonymous: bool) -> rest.ErrorMapper:
     return rest.ErrorMapper(
         "Swift", _parse, {}, {**BY_STATUS, 401: _ANONYMOUS} if anonymous else BY_STATUS,
         genuine=_GENUINE, strict=True, request_id=_REQUEST_ID,
-        is_unexpected=_is_unexpected, settings="auth_url or storage_url",
+        is_unexpected=_is_unexpected,
     )  # fmt: skip
 
 
