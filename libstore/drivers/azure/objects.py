@@ -39,24 +39,26 @@ class Objects:
 
     # ------------------------------------------------------------------ reading
 
-    def head(self, container: str, name: str, version: str | None = None) -> ObjectInfo:
-        """Return the attributes of a blob."""
-        return self._head(container, name, version, self._client.encryption.reads)
-
-    def head_written(self, container: str, name: str, encryption: Mapping[str, str]) -> ObjectInfo:
-        """Return the blob that is stored after a write with these headers of its encryption."""
-        # Reading needs no scope, and is refused with a key that is not the blob's.
-        reads = encryption if "x-ms-encryption-key" in encryption else {}
-        return self._head(container, name, None, reads)
-
-    def _head(
-        self, container: str, name: str, version: str | None, reads: Mapping[str, str]
+    def head(
+        self,
+        container: str,
+        name: str,
+        version: str | None = None,
+        encryption: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
+        """Return the attributes of a blob, which may have its own encryption."""
+        reads = self._client.encryption.reads if encryption is None else encryption
         response = self._client.send(
             operations.GET_BLOB_PROPERTIES, container, name,
             query=_version_query(version), headers=reads,
         )  # fmt: skip
         return dialect.object_info(name, response.headers, rest.size_of_head(response))
+
+    def head_written(self, container: str, name: str, encryption: Mapping[str, str]) -> ObjectInfo:
+        """Return the blob that is stored after a write with these headers of its encryption."""
+        # Reading needs no scope, and is refused with a key that is not the blob's.
+        reads = encryption if "x-ms-encryption-key" in encryption else {}
+        return self.head(container, name, None, reads)
 
     def open(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None

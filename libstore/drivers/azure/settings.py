@@ -13,9 +13,8 @@ from ... import arguments, rest
 from ...auth.sharedkey import SharedKey, SharedKeySigner
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...redaction import Hidden, HiddenBytes, HiddenDict
-from ...rest.checksums import key_headers
 from . import options
-from .dialect import Encryption
+from .dialect import Encryption, encryption_headers
 from .endpoints import Endpoint, account_at, find_endpoint
 
 #: The scope of tokens, in all clouds:
@@ -89,10 +88,6 @@ class Settings(rest.RestSettings):
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with the credentials of the environment added, checked together."""
-        if self.customer_key is not None and self.encryption_scope is not None:
-            raise InvalidOptionError(
-                "customer_key and encryption_scope exclude each other; pass one"
-            )
         if self.given_credentials(anonymous=self.anonymous) or self.anonymous:
             return self
         found, named = self, environ.get("AZURE_STORAGE_ACCOUNT") or None
@@ -116,8 +111,9 @@ class Settings(rest.RestSettings):
 
     def encryption(self) -> Encryption:
         """Return the headers of the encryption of all blobs."""
-        key, scope = key_headers(self.customer_key, "x-ms-"), self.encryption_scope
-        return Encryption(key, {"x-ms-encryption-scope": scope} if scope else key)
+        given = {"customer_key": self.customer_key, "encryption_scope": self.encryption_scope}
+        headers = encryption_headers(given)
+        return Encryption({} if self.customer_key is None else headers, headers)
 
     def access(self) -> Access:
         """Return the URL of the account, and how its requests are signed."""
