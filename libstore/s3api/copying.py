@@ -16,7 +16,7 @@ from ..errors import (
     ObjectAlreadyExistsError,
     StorageError,
 )
-from ..rest.confirming import Written
+from ..rest.confirming import UNCONDITIONAL, Written
 from ..rest.copying import (
     changed_info,
     check_copy_onto_itself,
@@ -94,7 +94,7 @@ class Copier:
             return self._copy_onto_itself(copy)
         self._objects.check_conditions(*target, options.conditions)
         info: ObjectInfo | None = None
-        conditional = options.conditions != Conditions()
+        conditional = options.conditions != UNCONDITIONAL
         in_parts = conditional and self._service.copy_condition is None
         # The service carries over all metadata or none, so a token among them needs the others.
         given = (options.metadata, options.content_type, options.conditions.token)
@@ -167,7 +167,7 @@ class Copier:
         if not onto_itself:
             prefix = self._service.copy_condition or ""
             headers |= condition_headers(copy.options.conditions, prefix)
-        once = onto_itself or copy.options.conditions != Conditions()
+        once = onto_itself or copy.options.conditions != UNCONDITIONAL
 
         def send() -> ObjectInfo:
             try:

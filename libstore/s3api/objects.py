@@ -16,7 +16,7 @@ from ..errors import (
 from ..http.message import Response
 from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
-from ..rest.confirming import Protection, Written
+from ..rest.confirming import UNCONDITIONAL, UNPROTECTED, Protection, Written
 from ..rest.copying import find_missing, require_etag
 from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
@@ -42,9 +42,7 @@ from .xml import delete_body
 
 # Up to this size any digest is cheap.
 _SMALL = MiB
-_NONE = Conditions()
 _WHOLE = Span()
-_UNPROTECTED = Protection()
 
 
 class Objects:
@@ -162,7 +160,7 @@ class Objects:
         """Write an object with one request."""
         settings = self.settings.overridden(options.extra) if options.extra else self.settings
         headers = self.write_headers(options, settings)
-        if options.conditions != _NONE:
+        if options.conditions != UNCONDITIONAL:
             self.check_conditions(container, name, options.conditions)
         return self.put_content(container, name, payload, headers, settings, options.conditions)
 
@@ -179,8 +177,8 @@ class Objects:
         service, token = self.service, headers.get(dialect.TOKEN)
         checksum = dialect.checksum_headers(service, payload.digest(service.digest))
         sent = {**headers, **checksum}
-        protection = _UNPROTECTED
-        if conditions != _NONE:
+        protection = UNPROTECTED
+        if conditions != UNCONDITIONAL:
             sent |= condition_headers(conditions)
             protection = self._protection(container, name, conditions)
 
@@ -213,7 +211,7 @@ class Objects:
 
         Such a service would replace an object where it should refuse the write.
         """
-        if not self.service.guarded or conditions == _NONE:
+        if not self.service.guarded or conditions == UNCONDITIONAL:
             return
         try:
             info = self.known.note(container, self.head_stored(container, name, self._reads))
