@@ -9,6 +9,7 @@ https://cloud.google.com/storage/docs/json_api/v1/objects#resource
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...errors import ObjectChangedError, ServiceError
@@ -142,20 +143,16 @@ def read_info(name: str, response: Response) -> tuple[ObjectInfo, Span]:
     """Return the attributes in the response to a read, and the span of its body."""
     headers = response.headers
     span, size = sent_span(response, parse_size(headers.get("x-goog-stored-content-length")))
-    generation = _number(headers.get("x-goog-generation"))
     extra: dict[str, object] = {
         label: headers[header] for header, label in _HEADER_EXTRAS.items() if header in headers
     }
     if extra.get("content_encoding") == "identity":
         del extra["content_encoding"]
-    info = ObjectInfo(
-        name=name,
+    info = replace(
+        written_info(name, headers),
         size=size,
-        etag=generation,
-        checksums=header_digests(headers.get("x-goog-hash")),
         last_modified=parse_date(headers.get("last-modified")),
         content_type=headers.get("content-type"),
-        version=generation,
         storage_class=headers.get("x-goog-storage-class"),
         extra=extra,
     )

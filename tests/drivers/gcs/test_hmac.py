@@ -55,6 +55,11 @@ def test_location_of_a_bucket_is_sent_in_lower_case(server: Server) -> None:
         server.steps.append(respond(Location="/box"))
         driver.create_container("box", extra={"location": "EU"})
 
+        server.default = answer(x_guploader_uploadid="R", etag="E")
+        assert (
+            {} == driver.get_container("box").extra
+        )  # the region of signatures is not the bucket's
+
     assert b"<LocationConstraint>eu</LocationConstraint>" in server.seen[0].body
 
 

@@ -22,6 +22,8 @@ from scripted import Server, respond
 from libstore import (
     AccessDeniedError,
     IntegrityError,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
     ServiceError,
     TransferCancelledError,
     TransferOptions,
@@ -108,7 +110,8 @@ def test_completion_of_a_session_with_lost_response_is_checked(
     model.before = Once(rf"PUT .*/{size}$")
     obj = driver.upload_object(noise(size), "box", "big", if_absent=True)
     assert obj.etag == str(model.buckets["box"].live["big"].generation)
-    assert f"bytes */{size}" in [one.get("content-range") for one in model.headers]
+    ends = [one.get("content-range", "") for one in model.headers]
+    assert [f"bytes */{size}"] == [span for span in ends if span.endswith(f"/{size}")][1:]
 
 
 def test_uneven_writes_are_sent_in_multiples(model: Model, driver: GCSDriver) -> None:
@@ -203,9 +206,23 @@ def test_completed_session_that_is_gone_is_checked(
         assert obj.etag == str(model.buckets["box"].live["big"].generation)
         model.before = None
         assert not list(driver.list_uploads("box"))
-    if key is not None:
-        checks = [one for one in model.headers if one.get("x-goog-encryption-key")]
-        assert checks
+    checked = "HEAD /box/big" if way else "GET /storage/v1/b/box/o/big"
+    (check,) = [
+        one for line, one in zip(model.seen, model.headers, strict=True) if checked in line
+    ]
+    assert (key is not None) == ("x-goog-encryption-key" in check)
+
+
+@pytest.mark.parametrize("condition", [{"if_absent": True}, {"if_match": "1"}], ids=str)
+def test_condition_that_fails_at_the_end_is_the_error(
+    model: Model, driver: GCSDriver, condition: dict[str, Any]
+) -> None:
+    refused = RefusedError(412, "conditionNotMet", "At least one condition did not hold.")
+    model.before = Once(rf"PUT .*-\d+/{SIZE}$", refused)
+    kind = ObjectAlreadyExistsError if "if_absent" in condition else ObjectChangedError
+    with pytest.raises(kind) as caught:
+        driver.upload_object(noise(SIZE), "box", "big", **condition)
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("if_absent", [False, True], ids=["unconditional", "conditional"])
