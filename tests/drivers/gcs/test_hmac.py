@@ -54,11 +54,9 @@ def test_location_of_a_bucket_is_sent_in_lower_case(server: Server) -> None:
     with get_driver("gcs")("KEY", "secret", endpoint=server.url) as driver:
         server.steps.append(respond(Location="/box"))
         driver.create_container("box", extra={"location": "EU"})
-
-        server.default = answer(x_guploader_uploadid="R", etag="E")
-        assert (
-            {} == driver.get_container("box").extra
-        )  # the region of signatures is not the bucket's
+        server.default = respond(x_guploader_uploadid="R", etag="E")
+        # The region of signatures is not the bucket's.
+        assert {} == driver.get_container("box").extra
 
     assert b"<LocationConstraint>eu</LocationConstraint>" in server.seen[0].body
 
