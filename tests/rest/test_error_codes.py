@@ -87,6 +87,7 @@ ROWS = [
     Row("s3", "SignatureDoesNotMatch", 403, AuthenticationError),
     Row("s3", "InvalidAccessKeyId", 403, AuthenticationError),
     Row("s3", "ExpiredToken", 400, AuthenticationError),
+    Row("s3", "AuthorizationHeaderMalformed", 400, AuthenticationError, "region="),
     Row("s3", "SlowDown", 503, RateLimitedError),
     Row("s3", "InternalError", 500, ServiceUnavailableError),
     Row("s3", "ServiceUnavailable", 503, ServiceUnavailableError),

@@ -73,6 +73,17 @@ def test_a_copy_is_waited_for(service: FakeAzure, driver: AzureDriver) -> None:
     assert len(polls) == 3
 
 
+def test_conditional_copy_has_the_metadata_of_the_version_that_it_copies(
+    service: FakeAzure, driver: AzureDriver
+) -> None:
+    obj = driver.upload_object(CONTENT, "box", "a", metadata={"owner": "me"})
+    service.seen.clear()
+    copy = obj.copy("box", "b", if_absent=True)
+    assert {"owner": "me"} == dict(copy.metadata)
+    (sent,) = [sent for sent in service.seen if sent.method == "PUT"]
+    assert f'"{obj.etag}"' == sent.headers["x-ms-source-if-match"]
+
+
 @pytest.mark.parametrize("ending", ["failed", "aborted"])
 def test_failed_copy_leaves_nothing(service: FakeAzure, driver: AzureDriver, ending: str) -> None:
     service.copy_polls, service.copy_ends = 2, ending

@@ -14,7 +14,6 @@ from drivers.azure.support import (
     document,
     error,
     forbidding,
-    head_of,
     lost,
     stored,
 )
@@ -27,9 +26,6 @@ from libstore import (
     ContainerError,
     ContainerNotFoundError,
     InvalidOptionError,
-    ObjectAlreadyExistsError,
-    ObjectChangedError,
-    OutcomeUnknownError,
     RetryPolicy,
     ServiceError,
     ServiceUnavailableError,
@@ -123,19 +119,6 @@ def test_lease_on_a_container_is_reported(server: Server, driver: AzureDriver) -
         driver.delete_container("box")
 
 
-def test_wrong_clock_is_corrected(server: Server, driver: AzureDriver) -> None:
-    """A day off: the service refuses with its own time, which signs the next request."""
-    now = 1_800_000_000.0
-    driver._client.clock = lambda: now
-    theirs = formatdate(now + 86_400, usegmt=True)
-    server.steps.extend(
-        [error("AuthenticationFailed", 403, Date=theirs), respond(CONTENT, ETag='"0x1"')]
-    )
-    assert driver.object("box", "name").read() == CONTENT
-    dates = [dict(seen.headers)["x-ms-date"] for seen in server.seen]
-    assert [formatdate(now, usegmt=True), theirs] == dates
-
-
 class Issuer:
     """Hands out a token that lives longer than any test."""
 
@@ -187,34 +170,6 @@ def test_authentication_error_names_the_cause(
     with pytest.raises(AuthenticationError, match=said) as caught:
         driver.object("box", "name").read()
     assert "c2ln" not in str(caught.value)
-
-
-def test_conditional_delete_with_lost_response_is_unknown_unless_repeated(
-    server: Server, driver: AzureDriver
-) -> None:
-    server.default = forbidding("BlobNotFound", 404)
-    with pytest.raises(ObjectChangedError):
-        driver.delete_object(driver.object("box", "a"), if_match="0x1")
-    for code, status in (("BlobNotFound", 404), ("ConditionNotMet", 412)):
-        server.steps.extend([lost(), error(code, status)])
-        with pytest.raises(OutcomeUnknownError):
-            driver.delete_object(driver.object("box", "a"), if_match="0x1")
-
-
-def test_conditional_copy_with_lost_response_is_checked(
-    server: Server, driver: AzureDriver
-) -> None:
-    obj = driver.object("box", "a")
-    source = head_of(CONTENT, "0x1", **{"x-ms-meta-a": "b"})
-    own = with_token(head_of(CONTENT, "0x2"))
-    server.steps.extend([source, lost(), error("BlobAlreadyExists", 409), own])
-    assert obj.copy("box", "b", if_absent=True).etag == "0x2"
-    sent = dict(server.seen[1].headers)
-    assert ("b", '"0x1"') == (sent["x-ms-meta-a"], sent["x-ms-source-if-match"])
-    others = head_of(CONTENT, "0x2")
-    server.steps.extend([source, lost(), error("BlobAlreadyExists", 409), others])
-    with pytest.raises(ObjectAlreadyExistsError):
-        obj.copy("box", "b", if_absent=True)
 
 
 @pytest.mark.parametrize(

@@ -94,27 +94,10 @@ def test_location_of_a_bucket(expected: str, bucket: str, options: dict[str, Any
     assert expected == url(bucket, **options)
 
 
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "host.example",
-        "ftp://host.example",
-        "https://user:password@host.example",
-        "https://host.example?query",
-        "https://host.example#fragment",
-        "https://host.example/a b",
-        "https://host.example/%2e%2e",
-        "https://host.example:port",
-        "https://",
-        "http://host.example",
-        "http://127.0.0.1.example",
-        "https://host\n.example",
-    ],
-)
-def test_invalid_endpoint_is_refused(endpoint: str) -> None:
-    with pytest.raises(InvalidOptionError) as caught:
+@pytest.mark.parametrize("endpoint", ["", "http://host.example", "http://127.0.0.1.example"])
+def test_insecure_endpoint_is_refused(endpoint: str) -> None:
+    with pytest.raises(InvalidOptionError):
         S3Driver(KEY, SECRET, endpoint=endpoint)
-    assert "password" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

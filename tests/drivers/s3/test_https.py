@@ -54,14 +54,6 @@ def test_all_operations_use_tls(tls_server: S3Server, authority: tuple[Path, Pat
         container.delete()
 
 
-def test_certificate_of_an_unknown_authority_is_refused(tls_server: S3Server) -> None:
-    with S3Driver(tls_server.key, tls_server.secret, endpoint=tls_server.endpoint) as driver:
-        with pytest.raises(TransportError, match="certificate") as caught:
-            driver.get_container("over-tls")
-    assert not caught.value.retryable
-    assert tls_server.secret not in str(caught.value)
-
-
 # ---------------------------------------------------------------------- arguments of the wire
 
 
