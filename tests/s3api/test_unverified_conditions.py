@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from s3api.support import CONTENT, KEY, MD5, SECRET, head_of, methods
 from scripted import Server, respond
 
 from libstore import (
@@ -137,3 +138,15 @@ def test_retry_after_is_an_attribute_of_the_error(
     with pytest.raises(RateLimitedError) as caught:
         playing.object("bucket", "a").read()
     assert ([9.0, 9.0], 9.0) == (waited, caught.value.retry_after)
+
+
+def test_conditions_are_checked_by_a_head_on_an_unknown_service(server: Server) -> None:
+    """A server that knows no conditions would let them pass: the object is checked."""
+    with S3Driver(KEY, SECRET, endpoint=server.url) as driver:
+        server.steps.append(head_of(CONTENT, MD5))
+        with pytest.raises(ObjectAlreadyExistsError):
+            driver.upload_object(CONTENT, "bucket", "name", if_absent=True)
+        server.steps.append(head_of(CONTENT, MD5))
+        with pytest.raises(ObjectChangedError):
+            driver.delete_object(driver.object("bucket", "name"), if_match="other")
+    assert ["HEAD", "HEAD"] == methods(server)
