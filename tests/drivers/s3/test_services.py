@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import pytest
 from scripted import Play, Server, respond
 
-from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver
+from libstore import InvalidOptionError, NotSupportedError, StorageDriver, get_driver, list_drivers
+from libstore.drivers.s3 import S3Driver, Service, driver_class
 from libstore.drivers.s3.services import EXTRAS, OTHER, SERVICES
 from servers.s3_recorder import CONTENT, Recorder
 
@@ -173,3 +174,34 @@ def test_given_region_is_used() -> None:
     assert driver.service is OTHER
     place = driver._client.endpoint.place("bucket", "us-east-1")
     assert f"{endpoint}/bucket/" == place.url + place.prefix
+
+
+def test_every_service_is_in_the_registry() -> None:
+    """The registry's names are those of the records, and each makes a class of its own."""
+    names = set(list_drivers()) - {"local", "memory", "azure", "gcs", "swift"}
+    assert names == {"s3", *SERVICES}
+    classes = {get_driver(name) for name in names}
+    assert len(classes) == len(names)
+    for name in names:
+        cls = get_driver(name)
+        assert (name, name) == (cls.name, cls.service.name)
+        assert issubclass(cls, S3Driver)
+
+
+def test_missing_features_of_a_service_are_not_supported() -> None:
+    """`supports` returns what the record says."""
+    alibaba = get_driver("alibaba")("key", "secret")
+    assert not alibaba.supports("delete_objects")
+    assert alibaba.supports("copy_object")
+    r2 = get_driver("r2")("key", "secret", account="abc")
+    assert r2.supports("if_absent")
+    assert not r2.supports("delete_if_match")
+    with pytest.raises(NotSupportedError):
+        r2.delete_object(r2.object("bucket", "name"), if_match="etag")
+
+
+def test_custom_service_record_makes_a_driver() -> None:
+    service = Service("mine", "Mine", "https://{region}.mine.example", parts=False)
+    driver = driver_class(service)("key", "secret", region="here")
+    assert repr(driver) == "<MineDriver https://here.mine.example>"
+    assert not driver.takes_parts
