@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ObjectError,
         ObjectNameConflictError,
         ObjectNotFoundError,
+        ObjectNotModifiedError,
         OutcomeUnknownError,
         RateLimitedError,
         ServiceError,
@@ -53,7 +54,13 @@ if TYPE_CHECKING:
         TransportTimeoutError,
         UnknownDriverError,
     )
-    from .files import ObjectReader, ObjectTextWriter, ObjectWriter
+    from .files import (
+        BufferedObjectReader,
+        ObjectReader,
+        ObjectTextReader,
+        ObjectTextWriter,
+        ObjectWriter,
+    )
     from .handles import Container, Object
     from .listing import LazyList, fold_page
     from .operations.signing import SignedURL
@@ -109,6 +116,7 @@ _NAMES = {
         "ObjectError",
         "ObjectNameConflictError",
         "ObjectNotFoundError",
+        "ObjectNotModifiedError",
         "OutcomeUnknownError",
         "RateLimitedError",
         "ServiceError",
@@ -120,7 +128,13 @@ _NAMES = {
         "TransportTimeoutError",
         "UnknownDriverError",
     ),
-    "files": ("ObjectReader", "ObjectTextWriter", "ObjectWriter"),
+    "files": (
+        "BufferedObjectReader",
+        "ObjectReader",
+        "ObjectTextReader",
+        "ObjectTextWriter",
+        "ObjectWriter",
+    ),
     "handles": ("Container", "Object"),
     "listing": ("LazyList", "fold_page"),
     "registry": ("get_driver", "list_drivers", "register_driver"),
@@ -153,6 +167,7 @@ _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "BufferedObjectReader",
     "Composite",
     "Conditions",
     "Container",
@@ -184,7 +199,9 @@ __all__ = [
     "ObjectInfo",
     "ObjectNameConflictError",
     "ObjectNotFoundError",
+    "ObjectNotModifiedError",
     "ObjectReader",
+    "ObjectTextReader",
     "ObjectTextWriter",
     "ObjectWriter",
     "OutcomeUnknownError",

@@ -97,7 +97,13 @@ def _encodable(
 
 
 def span(start: object, stop: object) -> Span:
-    """Return the half-open range of bytes from `start` to `stop`."""
+    """Return the half-open range of bytes from `start` to `stop`; `start` may be negative."""
+    if isinstance(start, int) and start < 0:
+        if stop is not None:
+            raise InvalidOptionError(
+                f"start={max(start, -LARGEST)} counts from the object's end, so stop must be None"
+            )
+        return Span(max(start, -LARGEST))
     first = _offset(start, "start")
     if stop is None:
         return Span(first)
@@ -105,6 +111,13 @@ def span(start: object, stop: object) -> Span:
     if last < first:
         raise InvalidOptionError(f"stop must not be less than start: start={first}, stop={last}")
     return Span(first, last)
+
+
+def read_conditions(if_match: object, if_none_match: object) -> tuple[str | None, str | None]:
+    """Check the ETags of a conditional read, of which one may be given."""
+    if if_match is not None and if_none_match is not None:
+        raise InvalidOptionError("if_match and if_none_match exclude each other; pass one")
+    return etag(if_match, "if_match"), etag(if_none_match, "if_none_match")
 
 
 def pair(value: object) -> tuple[object, object]:

@@ -15,9 +15,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 from typing_extensions import Self, Unpack, final, override
 
@@ -27,20 +28,24 @@ from .deleting import delete_many
 from .error_context import ErrorContext
 from .errors import (
     ContainerAlreadyExistsError,
+    ContainerNotFoundError,
     InvalidOptionError,
     InvalidTypeError,
     ObjectNotFoundError,
     StorageError,
 )
-from .files import ObjectTextWriter, ObjectWriter
+from .files import BufferedObjectReader, ObjectTextReader, ObjectTextWriter, ObjectWriter
 from .handles import Container, Object
 from .listing import LazyList
 from .operations import copying, opening, public_access, signing, unfinished_uploads
 from .operations.metadata import update as update_metadata
 from .operations.opening import (
+    AnyKeywords,
     BinaryReadMode,
     BinaryWriteMode,
+    ReadKeywords,
     TextKeywords,
+    TextReadKeywords,
     TextReadMode,
     TextWriteMode,
 )
@@ -51,8 +56,15 @@ from .redaction import hide_keys
 from .storage_url import StorageURL
 from .transfer import reading
 from .transfer.digests import parse_checksum
-from .transfer.download import DownloadRequest, checked_destination, download
+from .transfer.download import (
+    DownloadRequest,
+    checked_destination,
+    download,
+    download_to_stream,
+    writer_of,
+)
 from .transfer.progress import ProgressCallback
+from .transfer.reading import Wanted
 from .transfer.sources import UploadSource, open_source
 from .transfer.upload import UploadRequest, upload
 from .transfer.workers import CancelToken
@@ -159,6 +171,16 @@ class StorageDriver(DriverCore):
             return Container(self, ContainerInfo(self._container_name(name)))
 
     @final
+    def container_exists(self, container: Container | str) -> bool:
+        """Return whether a container exists. See `Container.exists`."""
+        with ErrorContext(self, "container_exists", container):
+            try:
+                self._head_container(self._container_name(container))
+            except ContainerNotFoundError:
+                return False
+        return True
+
+    @final
     def list_containers(self) -> LazyList[Container]:
         """List the containers lazily, sorted by name."""
 
@@ -246,15 +268,28 @@ class StorageDriver(DriverCore):
     # ------------------------------------------------------------------ one object
 
     @final
-    def get_object(self, container: Container | str, name: str) -> Object:
+    def get_object(
+        self,
+        container: Container | str,
+        name: str,
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+    ) -> Object:
         """Return an object with all its attributes. See `Container.get_object`."""
         with ErrorContext(self, "get_object", container, name):
             handle = self._container_handle(container)
-            return Object(handle, self._head_object(handle.name, self._valid_name(name), None))
+            wanted = _wanted(
+                (handle.name, self._valid_name(name)), if_match, if_none_match, version
+            )
+            info = self._head_object(wanted.container, wanted.name, wanted.version)
+            wanted.check(info)
+            return Object(handle, info)
 
     @final
     def object_exists(self, container: Container | str, name: str) -> bool:
-        """Return whether an object exists. See `Container.object_exists`."""
+        """Return whether an object exists. See `Container.object_exists`, `Object.exists`."""
         with ErrorContext(self, "object_exists", container, name):
             try:
                 self._head_object(self._container_name(container), self._valid_name(name), None)
@@ -313,8 +348,12 @@ class StorageDriver(DriverCore):
 
     @overload
     def open_object(
-        self, container: Container | str, name: Object | str, mode: BinaryReadMode = "rb"
-    ) -> BinaryIO: ...
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: BinaryReadMode = "rb",
+        **options: Unpack[ReadKeywords],
+    ) -> BufferedObjectReader: ...
     @overload
     def open_object(
         self,
@@ -329,8 +368,8 @@ class StorageDriver(DriverCore):
         container: Container | str,
         name: Object | str,
         mode: TextReadMode,
-        **options: Unpack[TextKeywords],
-    ) -> TextIO: ...
+        **options: Unpack[TextReadKeywords],
+    ) -> ObjectTextReader: ...
     @overload
     def open_object(
         self,
@@ -345,7 +384,7 @@ class StorageDriver(DriverCore):
         container: Container | str,
         name: Object | str,
         mode: str,
-        **options: Unpack[TextKeywords],
+        **options: Unpack[AnyKeywords],
     ) -> Any: ...
     @final
     def open_object(
@@ -366,6 +405,8 @@ class StorageDriver(DriverCore):
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
         """Open an object as a file. See `Container.open` and `Object.open`."""
@@ -382,18 +423,22 @@ class StorageDriver(DriverCore):
                 "content_language": content_language,
             }
             if parsed.action == "r":
-                opening.refuse_write_options(
+                opening.refuse_options(
                     mode,
+                    "writing",
                     content_type=content_type,
                     metadata=metadata,
                     if_absent=if_absent,
-                    if_match=if_match,
                     extra=extra,
                     **headers,
                 )
+                wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+                obj._verified_by = None
+                learn = partial(_learn, obj, wanted)
                 return opening.open_reader(
-                    self, obj.container.name, obj._info, parsed.text, context, obj._set_verified
+                    self, obj, wanted, obj._info, parsed.text, context, learn
                 )
+            opening.refuse_options(mode, "reading", if_none_match=if_none_match, version=version)
             conditions = self._conditions(if_absent or parsed.action == "x", if_match)
             options = self._write_options(
                 obj.name, content_type, metadata, conditions, extra, **headers
@@ -405,29 +450,63 @@ class StorageDriver(DriverCore):
 
     # ------------------------------------------------------------------ downloads
 
-    @final
+    @overload
     def download_object(
         self,
         obj: Object,
         destination: str | os.PathLike[str],
         *,
+        start: int = 0,
+        stop: int | None = None,
         overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
-    ) -> Path:
+    ) -> Path: ...
+    @overload
+    def download_object(
+        self,
+        obj: Object,
+        destination: BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None: ...
+    @final
+    def download_object(
+        self,
+        obj: Object,
+        destination: str | os.PathLike[str] | BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Path | None:
         """Write an object to a file, and return the file's path. See `Object.download`."""
         with ErrorContext(self, "download_object", obj):
-            names = self._target(obj)
-            if not isinstance(destination, (str, os.PathLike)):
-                raise InvalidTypeError(
-                    f"destination must be a path, not {type(destination).__name__};"
-                    " use stream_object() to write to anything else"
-                )
-            path = checked_destination(os.fsdecode(destination), overwrite)
-            request = DownloadRequest(*names, obj._info.size, progress, cancel)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+            span = arguments.span(start, stop)
+            request = DownloadRequest(wanted, span, obj._info.size, progress, cancel)
             obj._verified_by = None
-            obj._verified_by = download(self, request, path, overwrite)
-        return Path(destination)
+            if isinstance(destination, (str, os.PathLike)):
+                file, path = checked_destination(os.fsdecode(destination), overwrite, obj.name)
+                _learn(obj, wanted, *download(self, request, path, overwrite))
+                return Path(file)
+            _learn(obj, wanted, *download_to_stream(self, request, writer_of(destination)))
+            return None
 
     @final
     def stream_object(
@@ -437,11 +516,15 @@ class StorageDriver(DriverCore):
         start: int = 0,
         stop: int | None = None,
         chunk_size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
     ) -> Iterator[bytes]:
         """Yield an object's bytes in order. See `Object.stream`."""
         context = ErrorContext(self, "stream_object", obj)
         with context:
-            names, span = self._target(obj), arguments.span(start, stop)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+            span = arguments.span(start, stop)
             size = _CHUNK_SIZE
             if chunk_size is not None:
                 size = arguments.positive_size(chunk_size, "chunk_size")
@@ -449,32 +532,50 @@ class StorageDriver(DriverCore):
         def chunks() -> Iterator[bytes]:
             with context:
                 obj._verified_by = None
-                yield from reading.iterate(self, *names, span, size, obj._set_verified)
+                learn = partial(_learn, obj, wanted)
+                yield from reading.iterate(self, wanted, span, size, learn)
 
         return chunks()
 
     @final
-    def read_object(self, obj: Object, *, start: int = 0, stop: int | None = None) -> bytes:
+    def read_object(
+        self,
+        obj: Object,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+    ) -> bytes:
         """Return an object's bytes, or those of a range. See `Object.read`."""
         with ErrorContext(self, "read_object", obj):
-            container, name = self._target(obj)
-            span = arguments.span(start, stop)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
             obj._verified_by = None
-            content, _, obj._verified_by = reading.read(self, container, name, span)
-        return content
+            found = reading.read(self, wanted, arguments.span(start, stop))
+            obj._verified_by = found.verified_by
+            if version is None:  # not by _learn, for speed
+                info = found.info
+                obj._info = info if info.complete else info.completed_by(obj._info)
+        return found.content
 
     @final
     def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
         """Return the bytes of ranges, all of one version. See `Object.read_ranges`."""
         with ErrorContext(self, "read_ranges", obj):
-            names = self._target(obj)
+            wanted = Wanted(*self._target(obj))
             if not isinstance(spans, Iterable):
                 raise InvalidTypeError(
                     f"spans must be an iterable of pairs, not {type(spans).__name__}"
                 )
             checked = [arguments.span(*arguments.pair(span)) for span in spans]
+            if any(span.start < 0 for span in checked):
+                raise InvalidOptionError(
+                    "the ranges of read_ranges() must begin at 0 or more; read(start=-8) reads the"
+                    " end of an object"
+                )
             obj._verified_by = None
-            return reading.read_ranges(self, *names, checked)
+            return reading.read_ranges(self, wanted, checked)
 
     # ------------------------------------------------------------------ copying
 
@@ -606,11 +707,26 @@ class StorageDriver(DriverCore):
     # ------------------------------------------------------------------ deleting
 
     @final
-    def delete_object(self, obj: Object, *, if_match: str | None = None) -> None:
+    def delete_object(
+        self,
+        obj: Object,
+        *,
+        if_match: str | None = None,
+        missing_ok: bool = True,
+        version: str | None = None,
+    ) -> None:
         """Delete an object; a missing one is not an error. See `Object.delete`."""
         with ErrorContext(self, "delete_object", obj):
-            names = self._target(obj)
-            self._delete_object(*names, self._delete_conditions(obj._info, if_match), None)
+            wanted = _wanted(self._target(obj), None, None, version)
+            conditions = self._delete_conditions(obj._info, if_match)
+            if not missing_ok or version is not None:
+                try:
+                    wanted.check(self._head_object(wanted.container, wanted.name, version))
+                except ObjectNotFoundError:
+                    if not missing_ok:
+                        raise
+                    return
+            self._delete_object(wanted.container, wanted.name, conditions, version)
 
     @final
     def delete_objects(self, objs: Iterable[Object]) -> list[DeleteResult]:
@@ -756,6 +872,23 @@ class StorageDriver(DriverCore):
     @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+def _wanted(
+    names: tuple[str, str], if_match: object, if_none_match: object, version: object
+) -> Wanted:
+    """Return the object that is to be read, with checked conditions."""
+    if if_match is None and if_none_match is None and version is None:
+        return Wanted(*names)
+    etags = arguments.read_conditions(if_match, if_none_match)
+    return Wanted(*names, *etags, arguments.header_value(version, "version"))
+
+
+def _learn(obj: Object, wanted: Wanted, info: ObjectInfo, verified_by: str | None) -> None:
+    """Keep in a handle what a response says about its object."""
+    obj._verified_by = verified_by
+    if wanted.version is None:
+        obj._info = info.completed_by(obj._info)
 
 
 def _many(objs: object) -> Iterable[object]:

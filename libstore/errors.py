@@ -10,6 +10,7 @@ The errors that this library raises; there are no others that a caller must catc
     │   ├── ObjectNotFoundError             (FileNotFoundError)
     │   ├── ObjectAlreadyExistsError        (FileExistsError)
     │   ├── ObjectChangedError
+    │   ├── ObjectNotModifiedError
     │   └── ObjectNameConflictError         (FileExistsError)
     ├── IntegrityError
     ├── InvalidNameError                    (ValueError)
@@ -69,6 +70,7 @@ __all__ = [
     "ObjectError",
     "ObjectNameConflictError",
     "ObjectNotFoundError",
+    "ObjectNotModifiedError",
     "OutcomeUnknownError",
     "RateLimitedError",
     "ServiceError",
@@ -223,6 +225,10 @@ class ObjectAlreadyExistsError(ObjectError, FileExistsError):
 
 class ObjectChangedError(ObjectError):
     """The object's ETag is not the one of ``if_match``, or it was replaced while being read."""
+
+
+class ObjectNotModifiedError(ObjectError):
+    """The object still has the ETag of ``if_none_match``; nothing was read."""
 
 
 class ObjectNameConflictError(ObjectError, FileExistsError):

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 from typing_extensions import Self, override
 
@@ -60,8 +60,8 @@ class ObjectReader(io.RawIOBase):
         size: The object's size, if it is known. Otherwise the first block is fetched at once,
             which also checks that the object exists.
         etag: The ETag of the version that has this size.
-        verified: Called with the checksum that verified the content, or `None`, after all bytes
-            were read in order.
+        learn: Called with the object's attributes from the first response, and with the checksum
+            that verified the content after all bytes were read in order.
     """
 
     mode = "rb"
@@ -72,12 +72,12 @@ class ObjectReader(io.RawIOBase):
         name: str,
         size: int | None = None,
         etag: str | None = None,
-        verified: Callable[[str | None], None] | None = None,
+        learn: Callable[[ObjectInfo, str | None], None] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self._fetch_span = fetch
-        self._verified = verified
+        self._learn = learn
         self._size = size
         self._expected_etag = etag
         self._size_was_used = False
@@ -188,6 +188,8 @@ class ObjectReader(io.RawIOBase):
         block, info, verified_by = self._fetch_span(span, self._info)
         if self._info is None and self._size_was_used and info.etag != self._expected_etag:
             raise ObjectChangedError("the object was replaced after its size was read")
+        if self._info is None and self._learn is not None:
+            self._learn(info, None)
         self._info, self._size = info, info.size
         if start == 0 and verified_by is not None:
             self._finish_verification(verified_by)
@@ -208,12 +210,26 @@ class ObjectReader(io.RawIOBase):
 
     def _finish_verification(self, verified_by: str | None) -> None:
         self._digests = None
-        if self._verified is not None:
-            self._verified(verified_by)
+        if self._learn is not None:
+            assert self._info is not None
+            self._learn(self._info, verified_by)
 
 
-class BufferedObjectReader(io.BufferedReader):
-    """A buffer around a reader, whose `seek` raises the reader's errors for a bad position."""
+if TYPE_CHECKING:
+    _Buffered = io.BufferedReader[ObjectReader]
+else:
+    _Buffered = io.BufferedReader
+
+
+class BufferedObjectReader(_Buffered):
+    """
+    A seekable file that reads an object: a buffer around an `ObjectReader`.
+
+    Attributes:
+        object: The object's handle, whose attributes are known after the first read.
+    """
+
+    object: Any = None
 
     @override
     def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
@@ -398,7 +414,12 @@ class ObjectWriter(io.BufferedIOBase):
 
 
 class ObjectTextReader(io.TextIOWrapper):
-    """A text file that reads an object."""
+    """
+    A text file that reads an object.
+
+    Attributes:
+        object: The object's handle, whose attributes are known after the first read.
+    """
 
     def __init__(
         self,
@@ -410,6 +431,7 @@ class ObjectTextReader(io.TextIOWrapper):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._mode = mode
+        self.object = buffer.object
 
     @property
     @override

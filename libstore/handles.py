@@ -12,7 +12,7 @@ import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .driver import StorageDriver
-    from .files import ObjectTextWriter, ObjectWriter
+    from .files import BufferedObjectReader, ObjectTextReader, ObjectTextWriter, ObjectWriter
     from .listing import LazyList
     from .operations.opening import (
         BinaryReadMode,
         BinaryWriteMode,
+        ReadKeywords,
         TextKeywords,
+        TextReadKeywords,
         TextReadMode,
         TextWriteMode,
     )
@@ -69,6 +71,11 @@ class Container:
         return self.driver._url(self.name)
 
     @property
+    def info(self) -> ContainerInfo:
+        """The attributes that are known so far; no request is sent."""
+        return self._info
+
+    @property
     def object_count(self) -> int | None:
         """The number of objects; `None` if the service does not count them."""
         return cast("int | None", self._attribute("object_count"))
@@ -87,6 +94,15 @@ class Container:
     def extra(self) -> Mapping[str, builtins.object]:
         """Attributes that only this service has."""
         return cast("Mapping[str, builtins.object]", self._attribute("extra"))
+
+    def exists(self) -> bool:
+        """
+        Return whether the container exists, with one request.
+
+        Raises:
+            AccessDeniedError: The credentials do not allow the service to reveal it.
+        """
+        return self.driver.container_exists(self)
 
     def refresh(self) -> Self:
         """
@@ -154,22 +170,37 @@ class Container:
         """
         return self.driver.walk(self, prefix, delimiter=delimiter)
 
-    def get_object(self, name: str) -> Object:
+    def get_object(
+        self,
+        name: str,
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+    ) -> Object:
         """
         Return an object with all its attributes, with one request.
 
         Args:
             name: The object's name.
+            if_match: Return only an object with this ETag.
+            if_none_match: Return only an object with another ETag.
+            version: The id of a version, in place of the current object.
 
         Raises:
             ObjectNotFoundError: The object does not exist.
             ContainerNotFoundError: The container does not exist.
+            ObjectChangedError: The object has another ETag than that of `if_match`.
+            ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
+            NotSupportedError: `version` was given, and the service keeps no versions.
 
         Example:
             >>> photos.get_object("2026/cat.jpg").content_type
             'image/jpeg'
         """
-        return self.driver.get_object(self, name)
+        return self.driver.get_object(
+            self, name, if_match=if_match, if_none_match=if_none_match, version=version
+        )
 
     def object_exists(self, name: str) -> bool:
         """
@@ -284,29 +315,76 @@ class Container:
             cancel=cancel,
         )
 
+    @overload
     def download_object(
         self,
         obj: Object | str,
         destination: str | os.PathLike[str],
         *,
+        start: int = 0,
+        stop: int | None = None,
         overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
-    ) -> Path:
+    ) -> Path: ...
+    @overload
+    def download_object(
+        self,
+        obj: Object | str,
+        destination: BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None: ...
+    def download_object(
+        self,
+        obj: Object | str,
+        destination: str | os.PathLike[str] | BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Path | None:
         """
         Write an object to a file, and return the file's path. See `Object.download`.
 
         Args:
             obj: The object, or its name.
-            destination: The path of the file. Its directory must exist.
+            destination: The path of the file, whose directory must exist, or of an existing
+                directory, or a binary file object.
+            start: The position of the first byte; a negative one counts from the end.
+            stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
             progress: Called with the number of bytes that are on disk so far, and with the total.
             cancel: Stops the download when set, such as a `threading.Event`.
         """
         return self.driver.download_object(
             self._handle("download_object", obj),
-            destination,
+            cast("str", destination),
+            start=start,
+            stop=stop,
             overwrite=overwrite,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
             progress=progress,
             cancel=cancel,
         )
@@ -318,41 +396,78 @@ class Container:
         start: int = 0,
         stop: int | None = None,
         chunk_size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
     ) -> Iterator[bytes]:
         """
         Yield an object's bytes in order. See `Object.stream`.
 
         Args:
             obj: The object, or its name.
-            start: The position of the first byte; a range beyond the end is empty.
+            start: The position of the first byte; a range beyond the end is empty. A negative one
+                counts from the end.
             stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
         """
         return self.driver.stream_object(
-            self._handle("stream_object", obj), start=start, stop=stop, chunk_size=chunk_size
+            self._handle("stream_object", obj),
+            start=start,
+            stop=stop,
+            chunk_size=chunk_size,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
         )
 
-    def read_object(self, obj: Object | str, *, start: int = 0, stop: int | None = None) -> bytes:
+    def read_object(
+        self,
+        obj: Object | str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+    ) -> bytes:
         """
         Return an object's bytes, or those of a range. See `Object.read`.
 
         Args:
             obj: The object, or its name.
-            start: The position of the first byte; a range beyond the end is empty.
+            start: The position of the first byte; a range beyond the end is empty. A negative one
+                counts from the end: ``read(start=-8)`` returns the last 8 bytes.
             stop: The position after the last byte; at most, and by default, the end of the object.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
         """
-        return self.driver.read_object(self._handle("read_object", obj), start=start, stop=stop)
+        return self.driver.read_object(
+            self._handle("read_object", obj),
+            start=start,
+            stop=stop,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
+        )
 
     @overload
-    def open(self, name: Object | str, mode: BinaryReadMode = "rb") -> BinaryIO: ...
+    def open(
+        self, name: Object | str, mode: BinaryReadMode = "rb", **options: Unpack[ReadKeywords]
+    ) -> BufferedObjectReader: ...
     @overload
     def open(
         self, name: Object | str, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]
     ) -> ObjectWriter: ...
     @overload
     def open(
-        self, name: Object | str, mode: TextReadMode, **options: Unpack[TextKeywords]
-    ) -> TextIO: ...
+        self, name: Object | str, mode: TextReadMode, **options: Unpack[TextReadKeywords]
+    ) -> ObjectTextReader: ...
     @overload
     def open(
         self, name: Object | str, mode: TextWriteMode, **options: Unpack[TextKeywords]
@@ -374,6 +489,8 @@ class Container:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
         """
@@ -394,6 +511,8 @@ class Container:
             encoding: The encoding of text; UTF-8 by default, on every machine.
             errors: How errors of the encoding are handled, as in the builtin `open`.
             newline: How line ends are translated, as in the builtin `open`.
+            if_none_match: Read only an object with another ETag.
+            version: The id of a version to read, in place of the current object.
 
         Raises:
             ObjectNotFoundError: There is no such object to read.
@@ -423,18 +542,34 @@ class Container:
             content_language=content_language,
             if_absent=if_absent,
             if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
             extra=extra,
         )
 
-    def delete_object(self, obj: Object | str, *, if_match: str | None = None) -> None:
+    def delete_object(
+        self,
+        obj: Object | str,
+        *,
+        if_match: str | None = None,
+        missing_ok: bool = True,
+        version: str | None = None,
+    ) -> None:
         """
         Delete an object; a missing one is not an error. See `Object.delete`.
 
         Args:
             obj: The object, or its name.
             if_match: Raise `ObjectChangedError` unless the object has this ETag.
+            missing_ok: Whether a missing object is no error.
+            version: The id of the version to delete for good, in place of the current object.
         """
-        self.driver.delete_object(self._handle("delete_object", obj), if_match=if_match)
+        self.driver.delete_object(
+            self._handle("delete_object", obj),
+            if_match=if_match,
+            missing_ok=missing_ok,
+            version=version,
+        )
 
     def delete_objects(self, objs: Iterable[Object | str]) -> list[DeleteResult]:
         """
@@ -604,6 +739,15 @@ class Object:
         return self.driver._url(self.container.name, self.name)
 
     @property
+    def info(self) -> ObjectInfo:
+        """
+        The attributes that are known so far; no request is sent.
+
+        A read adds those that its response has.
+        """
+        return self._info
+
+    @property
     def size(self) -> int:
         """The number of bytes."""
         return cast("int", self._attribute("size"))
@@ -677,6 +821,16 @@ class Object:
         """Attributes that only this service has, and headers such as ``"cache_control"``."""
         return cast("Mapping[str, object]", self._attribute("extra"))
 
+    def exists(self) -> bool:
+        """
+        Return whether the object exists, with one request.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist.
+            AccessDeniedError: The credentials do not allow the service to reveal it.
+        """
+        return self.container.driver.object_exists(self.container, self.name)
+
     def refresh(self) -> Self:
         """
         Fetch all attributes again, and return this handle.
@@ -687,29 +841,76 @@ class Object:
         self._info = self.container.driver.get_object(self.container, self.name)._info
         return self
 
+    @overload
     def download(
         self,
         destination: str | os.PathLike[str],
         *,
+        start: int = 0,
+        stop: int | None = None,
         overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
-    ) -> Path:
+    ) -> Path: ...
+    @overload
+    def download(
+        self,
+        destination: BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None: ...
+    def download(
+        self,
+        destination: str | os.PathLike[str] | BinaryIO,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        overwrite: bool = False,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Path | None:
         """
         Write the object to a file, and return the file's path.
 
         The file appears under its name when its last byte has been verified, or not at all. A
         large object is requested in ranges, some of them at once, all of one version.
 
+        A file object gets the bytes in order, from its position. What is written stays there if
+        the download fails.
+
         Args:
-            destination: The path of the file. Its directory must exist.
+            destination: The path of the file, whose directory must exist, or of an existing
+                directory, in which the file gets the last piece of the object's name; or a binary
+                file object.
+            start: The position of the first byte; a negative one counts from the end.
+            stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
             progress: Called with the number of bytes that are on disk so far, and with the total.
             cancel: Stops the download when set, such as a `threading.Event`.
 
         Raises:
             ObjectNotFoundError: The object does not exist.
-            ObjectChangedError: The object was replaced during the download, more than once.
+            ObjectChangedError: The object has another ETag than that of `if_match`, or was
+                replaced during the download, more than once.
+            ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
+            NotSupportedError: `version` was given, and the service keeps no versions.
             IntegrityError: The bytes do not have the digest that the service keeps, even after a
                 second download.
             LocalFileError: The destination exists, is a directory, or cannot be written.
@@ -720,11 +921,27 @@ class Object:
             4
         """
         return self.container.driver.download_object(
-            self, destination, overwrite=overwrite, progress=progress, cancel=cancel
+            self,
+            cast("str", destination),
+            start=start,
+            stop=stop,
+            overwrite=overwrite,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
+            progress=progress,
+            cancel=cancel,
         )
 
     def stream(
-        self, *, start: int = 0, stop: int | None = None, chunk_size: int | None = None
+        self,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        chunk_size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
     ) -> Iterator[bytes]:
         """
         Yield the object's bytes in order, without holding them in memory.
@@ -733,9 +950,14 @@ class Object:
         raises at its end if the bytes do not have the digest that the service keeps.
 
         Args:
-            start: The position of the first byte; a range beyond the end is empty.
+            start: The position of the first byte; a range beyond the end is empty. A negative one
+                counts from the end.
             stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
 
         Raises:
             ObjectNotFoundError: The object does not exist. It is raised at the first chunk.
@@ -747,19 +969,40 @@ class Object:
             [b'meo', b'w']
         """
         return self.container.driver.stream_object(
-            self, start=start, stop=stop, chunk_size=chunk_size
+            self,
+            start=start,
+            stop=stop,
+            chunk_size=chunk_size,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
         )
 
-    def read(self, *, start: int = 0, stop: int | None = None) -> bytes:
+    def read(
+        self,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
+    ) -> bytes:
         """
         Return the object's bytes, or those of a range.
 
         Args:
-            start: The position of the first byte; a range beyond the end is empty.
+            start: The position of the first byte; a range beyond the end is empty. A negative one
+                counts from the end: ``read(start=-8)`` returns the last 8 bytes.
             stop: The position after the last byte; at most, and by default, the end of the object.
+            if_match: Read only the object with this ETag.
+            if_none_match: Read only an object with another ETag, such as one that is not in a
+                cache yet.
+            version: The id of a version to read, in place of the current object.
 
         Raises:
             ObjectNotFoundError: The object does not exist.
+            ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
+            NotSupportedError: `version` was given, and the service keeps no versions.
             ObjectChangedError: The object was replaced while it was read, more than once.
             IntegrityError: The bytes of the whole object do not have the digest that the service
                 keeps, even after a second request.
@@ -768,7 +1011,14 @@ class Object:
             >>> cat.read(), cat.read(start=1, stop=3)
             (b'meow', b'eo')
         """
-        return self.container.driver.read_object(self, start=start, stop=stop)
+        return self.container.driver.read_object(
+            self,
+            start=start,
+            stop=stop,
+            if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
+        )
 
     def read_ranges(self, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
         """
@@ -790,16 +1040,20 @@ class Object:
         """
         return self.container.driver.read_ranges(self, spans)
 
-    def as_file(self) -> BinaryIO:
+    def as_file(self) -> BufferedObjectReader:
         """Open the object as a seekable binary file; the same as ``open("rb")``."""
         return self.container.driver.open_object(self.container, self, "rb")
 
     @overload
-    def open(self, mode: BinaryReadMode = "rb") -> BinaryIO: ...
+    def open(
+        self, mode: BinaryReadMode = "rb", **options: Unpack[ReadKeywords]
+    ) -> BufferedObjectReader: ...
     @overload
     def open(self, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]) -> ObjectWriter: ...
     @overload
-    def open(self, mode: TextReadMode, **options: Unpack[TextKeywords]) -> TextIO: ...
+    def open(
+        self, mode: TextReadMode, **options: Unpack[TextReadKeywords]
+    ) -> ObjectTextReader: ...
     @overload
     def open(self, mode: TextWriteMode, **options: Unpack[TextKeywords]) -> ObjectTextWriter: ...
     def open(
@@ -818,6 +1072,8 @@ class Object:
         content_language: str | None = None,
         if_absent: bool = False,
         if_match: str | None = None,
+        if_none_match: str | None = None,
+        version: str | None = None,
         extra: Extra | None = None,
     ) -> Any:
         """Open the object as a file. The arguments are those of `Container.open`."""
@@ -838,6 +1094,8 @@ class Object:
             content_language=content_language,
             if_absent=if_absent,
             if_match=if_match,
+            if_none_match=if_none_match,
+            version=version,
             extra=extra,
         )
 
@@ -939,22 +1197,35 @@ class Object:
             self, container, name, if_absent=if_absent, progress=progress, cancel=cancel
         )
 
-    def delete(self, *, if_match: str | None = None) -> None:
+    def delete(
+        self,
+        *,
+        if_match: str | None = None,
+        missing_ok: bool = True,
+        version: str | None = None,
+    ) -> None:
         """
         Delete the object; a missing one is not an error.
 
         Args:
             if_match: Raise `ObjectChangedError` unless the object has this ETag.
+            missing_ok: If false, a missing object raises `ObjectNotFoundError`. Services do not
+                report it, so that it takes a second request.
+            version: The id of the version to delete for good, in place of the current object. It
+                is checked by a second request that the service has this version.
 
         Raises:
             ContainerNotFoundError: The container does not exist.
+            ObjectNotFoundError: The object does not exist, and `missing_ok` is false.
             ObjectChangedError: The object does not have the ETag `if_match`.
-            NotSupportedError: The service cannot delete on a condition.
+            NotSupportedError: The service cannot delete on a condition, or keeps no versions.
 
         Example:
             >>> cat.delete(if_match=cat.etag)
         """
-        self.container.driver.delete_object(self, if_match=if_match)
+        self.container.driver.delete_object(
+            self, if_match=if_match, missing_ok=missing_ok, version=version
+        )
 
     def update_metadata(
         self,
@@ -1077,9 +1348,6 @@ class Object:
     def _error_names(self) -> tuple[str, str]:
         """The names that an error about this object has; see `ErrorContext`."""
         return self.container.name, self.name
-
-    def _set_verified(self, verified_by: str | None) -> None:
-        self._verified_by = verified_by
 
     def _attribute(self, field: str) -> Any:
         if not _is_known(self._info, field):

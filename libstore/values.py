@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
@@ -120,6 +120,19 @@ class ObjectInfo:
         """The algorithm of the strongest digest."""
         return next((name for name in HASH_PREFERENCE if name in self.checksums), None)
 
+    def completed_by(self, known: ObjectInfo) -> ObjectInfo:
+        """Return these attributes with those added that are known of the same object."""
+        if self.complete or self.etag is None or known.etag != self.etag:
+            return self
+        if known.complete:
+            return known
+        added = {
+            item.name: value
+            for item in fields(known)
+            if getattr(self, item.name) in (None, {}) and (value := getattr(known, item.name))
+        }
+        return replace(self, **added) if added else self
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
@@ -168,6 +181,7 @@ class Span:
     A half-open range of bytes: from `start` up to, but not including, `stop`.
 
     Attributes:
+        start: A negative one counts from the end of the object; `stop` is `None` then.
         stop: `None`, or any offset past the end, means the end.
     """
 
@@ -176,9 +190,13 @@ class Span:
 
     def clamp(self, size: int) -> Span:
         """Limit this span to an object of `size` bytes."""
-        start = min(self.start, size)
+        start = min(self.start, size) if self.start >= 0 else max(0, size + self.start)
         stop = size if self.stop is None else max(start, min(self.stop, size))
         return Span(start, stop)
+
+
+#: All bytes of an object.
+WHOLE = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +207,8 @@ class Conditions:
     Attributes:
         if_absent: No object of this name exists; otherwise `ObjectAlreadyExistsError`.
         if_match: The object has this ETag; otherwise `ObjectChangedError`.
+        if_none_match: The object has another ETag; otherwise `ObjectNotModifiedError`. Only reads
+            have it, and a driver whose service does not compare ETags may ignore it.
         token: Stored with the object under `TOKEN_KEY`, it proves that a write whose response was
             lost took effect. All attempts of one write use the same token. For a delete it is the
             token of the object that is to be deleted.
@@ -196,6 +216,7 @@ class Conditions:
 
     if_absent: bool = False
     if_match: str | None = None
+    if_none_match: str | None = None
     token: str | None = field(default=None, repr=False, compare=False)
 
     def with_token(self) -> Conditions:
@@ -206,6 +227,10 @@ class Conditions:
         if self.if_match is not None:
             token += f"-{_short(self.if_match)}"
         return replace(self, token=token)
+
+
+#: No conditions.
+UNCONDITIONAL = Conditions()
 
 
 def is_successor(token: str | None, etag: str) -> bool | None:

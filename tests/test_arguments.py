@@ -81,7 +81,7 @@ def test_spans_are_half_open(start: int, length: int) -> None:
 @pytest.mark.parametrize(
     ("start", "stop", "error", "message"),
     [
-        (-1, None, InvalidOptionError, "start must not be negative: -1"),
+        (-1, 5, InvalidOptionError, "start=-1 counts from the object's end, so stop must be None"),
         (0, -1, InvalidOptionError, "stop must not be negative: -1"),
         (5, 4, InvalidOptionError, "start=5, stop=4"),
         ("0", None, InvalidTypeError, "start must be an int, a number of bytes, not str"),

@@ -37,6 +37,8 @@ from libstore.drivers.memory import MemoryDriver
 # What a handle calls otherwise than the driver does.
 _OTHER_NAMES = {
     (Container, "delete"): "delete_container",
+    (Container, "exists"): "container_exists",
+    (Object, "exists"): "object_exists",
     (Container, "refresh"): "get_container",
     (Object, "refresh"): "get_object",
     (Object, "as_file"): "open_object",
@@ -136,7 +138,7 @@ def test_signatures_are_equal(cls: type, method: str, operation: str) -> None:
     if method in {"refresh", "as_file"}:
         assert {} == own
         return
-    container_given = cls is Container or operation == "open_object"
+    container_given = cls is Container or operation in {"open_object", "object_exists"}
     if container_given:
         theirs.pop("container", None)
     if cls is Object:
@@ -310,7 +312,7 @@ def _for_driver(scene: _Scene, cls: type, method: str, operation: str) -> dict[s
     }
     for name in stand_ins.keys() & _parameters(_operations()[operation]).keys():
         given.setdefault(name, stand_ins[name])
-    if operation == "open_object" or method == "refresh":
+    if operation in {"open_object", "object_exists"} or method == "refresh":
         given["name"] = scene.obj if operation == "open_object" else scene.obj.name
     if method == "as_file":
         given = {"container": given["container"], "name": scene.obj}
@@ -322,7 +324,7 @@ def _for_handle(scene: _Scene, cls: type, method: str, operation: str) -> dict[s
     given = _for_driver(scene, cls, method, operation)
     if method in {"refresh", "as_file"}:
         return {}
-    if cls is Container or operation == "open_object":
+    if cls is Container or operation in {"open_object", "object_exists"}:
         given.pop("container", None)
     if cls is Object:
         del given["obj" if "obj" in given else "name"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from .. import arguments
 from ..core import DriverCore
@@ -17,7 +17,7 @@ from ..files import (
     ObjectTextWriter,
     ObjectWriter,
 )
-from ..transfer.reading import Read, read
+from ..transfer.reading import Read, Wanted, read
 from ..transfer.upload import Stored, Uploader, UploadRequest
 from ..values import ObjectInfo, Span, WriteKeywords
 
@@ -33,6 +33,29 @@ class TextKeywords(WriteKeywords, total=False):
     encoding: str | None
     errors: str | None
     newline: str | None
+
+
+class ReadKeywords(TypedDict, total=False):
+    """The options of opening an object for reading."""
+
+    if_match: str | None
+    if_none_match: str | None
+    version: str | None
+
+
+class TextReadKeywords(ReadKeywords, total=False):
+    """The options of opening an object for reading text."""
+
+    encoding: str | None
+    errors: str | None
+    newline: str | None
+
+
+class AnyKeywords(TextKeywords, total=False):
+    """The options of opening an object in any mode."""
+
+    if_none_match: str | None
+    version: str | None
 
 
 class Text(NamedTuple):
@@ -77,37 +100,41 @@ def parse_mode(
     return Mode(rest[0], None)
 
 
-def refuse_write_options(mode: str, **options: object) -> None:
-    """Raise `InvalidOptionError` if an option of a write is given for reading."""
+def refuse_options(mode: str, purpose: str, **options: object) -> None:
+    """Raise `InvalidOptionError` if an option is given that is for another kind of mode."""
     given = [name for name, value in options.items() if value is not None and value is not False]
     if given:
-        raise InvalidOptionError(f"{given[0]} is an option for writing; mode is {mode!r}")
+        raise InvalidOptionError(f"{given[0]} is an option for {purpose}; mode is {mode!r}")
 
 
 def open_reader(
     driver: DriverCore,
-    container: str,
+    obj: Any,
+    wanted: Wanted,
     known: ObjectInfo,
     text: Text | None,
     context: ErrorContext,
-    verified: Callable[[str | None], None],
+    learn: Callable[[ObjectInfo, str | None], None],
 ) -> Any:
     """
     Return a file to read an object from.
 
     Args:
-        known: The object's name, and its size and ETag if they are known.
+        obj: The file's attribute `object`.
+        known: The attributes of the object that are known.
         context: Is entered for each request.
-        verified: Called at the end with what the content was verified by.
+        learn: Called with the object's attributes and what its content was verified by.
     """
 
-    def fetch(span: Span, version: ObjectInfo | None) -> Read:
+    def fetch(span: Span, first: ObjectInfo | None) -> Read:
         with context:
-            return read(driver, container, known.name, span, version)
+            return read(driver, wanted, span, first)
 
-    verified(None)
-    raw = ObjectReader(fetch, known.name, known.size, known.etag, verified)
+    if wanted.version is not None or wanted.if_match not in {None, known.etag}:
+        known = ObjectInfo(known.name)  # of another version, perhaps
+    raw = ObjectReader(fetch, known.name, known.size, known.etag, learn)
     buffered = BufferedObjectReader(raw, BUFFER_SIZE)
+    buffered.object = obj
     return buffered if text is None else ObjectTextReader(buffered, *text)
 
 

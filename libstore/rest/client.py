@@ -22,9 +22,8 @@ from ..http.transport import Transport
 from ..http.xml import read_listing
 from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
-from ..values import Conditions, MiB, ObjectInfo
+from ..values import UNCONDITIONAL, Conditions, MiB, ObjectInfo
 from .confirming import (
-    UNCONDITIONAL,
     UNPROTECTED,
     Confirmer,
     Head,

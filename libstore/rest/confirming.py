@@ -30,7 +30,7 @@ from ..errors import (
     TransportError,
 )
 from ..retry import Retrier, current_budget
-from ..values import Conditions, ContainerInfo, ObjectInfo, is_successor
+from ..values import UNCONDITIONAL, Conditions, ContainerInfo, ObjectInfo, is_successor
 
 if TYPE_CHECKING:
     from ..transfer.payload import Payload
@@ -49,7 +49,6 @@ _REFUSED = frozenset({501, 505, 507, 509})
 # A container that was created at most so many seconds before the request, by the service's clock,
 # may be the one that the request created.
 _NEW = 60.0
-UNCONDITIONAL = Conditions()
 _UNTOKENED = "the request stored no write token by which the object could be recognized"
 
 

@@ -18,6 +18,7 @@ from ..errors import (
     ObjectAlreadyExistsError,
     ObjectChangedError,
     ObjectNotFoundError,
+    ObjectNotModifiedError,
     RateLimitedError,
     ServiceError,
     ServiceUnavailableError,
@@ -104,6 +105,7 @@ UNEXPECTED = Meaning(ServiceError)
 PASSING: Mapping[int, Meaning] = {
     408: BUSY, 429: SLOWER, 500: BUSY, 502: BUSY, 503: BUSY, 504: BUSY,
 }  # fmt: skip
+_NOT_MODIFIED = Meaning(ObjectNotModifiedError, "the object still has the ETag of if_none_match")
 _PROXY = Meaning(
     ServiceError, "the proxy requires authentication; pass the user and password in its URL"
 )
@@ -357,6 +359,8 @@ class ErrorMapper:
 
     def _meaning(self, response: ErrorResponse) -> Meaning:
         status, document = response.status, response.document
+        if status == 304:  # Azure has the code of a condition that does not hold
+            return _NOT_MODIFIED
         entry = self.codes.get(document.code or "") or self._by_status(status)
         if entry is None:
             known = document.recognized or has_prefix(response.headers, self.genuine)

@@ -6,7 +6,7 @@ from ..errors import ObjectChangedError, ServiceError
 from ..http.headers import parse_content_range, parse_size
 from ..http.message import Response
 from ..values import Conditions, ObjectInfo, Reading, Span
-from .dialect import condition_headers
+from .dialect import condition_headers, quoted_etag
 from .errors import unexpected_message
 
 _WHOLE = Span()
@@ -14,13 +14,17 @@ _WHOLE = Span()
 
 def range_of(span: Span) -> str:
     """Return the value of the header ``Range``; RFC 9110 section 14.1.2."""
+    if span.start < 0:
+        return f"bytes={span.start}"
     last = "" if span.stop is None else span.stop - 1
     return f"bytes={span.start}-{last}"
 
 
 def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
-    """Return the headers ``Range`` and ``If-Match`` of a read, as far as they are needed."""
+    """Return the header ``Range`` of a read, and those of its conditions."""
     headers = {} if conditions.if_match is None else condition_headers(conditions)
+    if conditions.if_none_match is not None:
+        headers["if-none-match"] = quoted_etag(conditions.if_none_match)
     if span != _WHOLE:
         headers["range"] = range_of(span)
     return headers

@@ -16,7 +16,7 @@ from ..errors import (
     ObjectAlreadyExistsError,
     StorageError,
 )
-from ..rest.confirming import UNCONDITIONAL, Written
+from ..rest.confirming import Written
 from ..rest.copying import (
     changed_info,
     check_copy_onto_itself,
@@ -26,7 +26,7 @@ from ..rest.copying import (
 )
 from ..rest.dialect import condition_headers, with_token
 from ..transfer.payload import BufferPayload
-from ..values import Conditions, CopyOptions, ObjectInfo, Upload
+from ..values import UNCONDITIONAL, Conditions, CopyOptions, ObjectInfo, Upload
 from . import dialect, operations
 from .multipart import Uploads
 from .objects import Objects

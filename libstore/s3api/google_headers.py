@@ -169,7 +169,7 @@ def request_headers(request: Request, project: str | None, payer: str | None) ->
 def _set_generations(headers: dict[str, str]) -> None:
     """Replace the conditions with ETags by those with generations."""
     # https://cloud.google.com/storage/docs/request-preconditions
-    if headers.pop("if-none-match", None) is not None:
+    if headers.pop("if-none-match", None) == "*":  # there is none for another generation
         headers["x-goog-if-generation-match"] = "0"
     for of_s3, of_google in (
         ("if-match", "x-goog-if-generation-match"),

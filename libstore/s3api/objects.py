@@ -16,13 +16,14 @@ from ..errors import (
 from ..http.message import Response
 from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
-from ..rest.confirming import UNCONDITIONAL, UNPROTECTED, Protection, Written
+from ..rest.confirming import UNPROTECTED, Protection, Written
 from ..rest.copying import find_missing, require_etag
 from ..rest.dialect import condition_headers, with_token
 from ..rest.reading import read_headers, sent_span, size_of_head
 from ..transfer.payload import Payload
 from ..values import (
     LARGEST,
+    UNCONDITIONAL,
     Conditions,
     DeleteOutcome,
     MiB,
@@ -122,7 +123,7 @@ class Objects:
             threshold: The span of the first request of a large download.
         """
         headers = self._reads
-        if conditions.if_match is not None or span != _WHOLE:
+        if conditions != UNCONDITIONAL or span != _WHOLE:
             headers = {**headers, **read_headers(span, conditions)}
         response = self.client.send(
             operations.GET_OBJECT, container, name,

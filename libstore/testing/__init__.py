@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from .base import Topic, fresh_name, names_of, noise, unfinished
 from .concurrency import Concurrency
+from .conditional_reads import ConditionalReads
 from .conditions import Conditionals
 from .containers import Containers
 from .copying import Copies
@@ -57,6 +58,7 @@ class DriverConformance(
     Names,
     Listings,
     Walks,
+    ConditionalReads,
     Ranges,
     Sources,
     Uploads,

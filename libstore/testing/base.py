@@ -41,6 +41,7 @@ pytest.register_assert_rewrite(
         f"{__package__}.{topic}"
         for topic in (
             "concurrency",
+            "conditional_reads",
             "conditions",
             "containers",
             "copying",

@@ -82,7 +82,7 @@ class Readers(Topic):
         container.upload_object(CONTENT, "a")
         target = make()
         with container.get_object("a").as_file() as buffered:
-            file: Any = buffered if buffering else buffered.raw  # type: ignore[attr-defined]
+            file: Any = buffered if buffering else buffered.raw
             assert 8 == file.readinto(target)
         assert CONTENT[:8] == memoryview(target).tobytes()
 
@@ -97,7 +97,7 @@ class Readers(Topic):
         """A buffer of 0 bytes is filled at once."""
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
-            assert 0 == file.raw.readinto(make())  # type: ignore[attr-defined]
+            assert 0 == file.raw.readinto(make())
             assert 0 == file.tell()
 
     @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ class Readers(Topic):
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
             with pytest.raises(InvalidTypeError) as caught:
-                file.raw.readinto(target)  # type: ignore[attr-defined]
+                file.raw.readinto(target)
             assert isinstance(caught.value, TypeError)
             assert CONTENT == file.read()
 
@@ -121,11 +121,11 @@ class Readers(Topic):
         """The position does not change."""
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
-            file.raw.seek(3)  # type: ignore[attr-defined]
+            file.raw.seek(3)
             with pytest.raises(InvalidTypeError) as caught:
-                file.raw.seek(offset)  # type: ignore[attr-defined]
+                file.raw.seek(offset)
             assert isinstance(caught.value, TypeError)
-            assert 3 == file.raw.tell()  # type: ignore[attr-defined]
+            assert 3 == file.raw.tell()
 
     @pytest.mark.parametrize("offset", [-(10**5_000), 2**63, 10**5_000], ids=["-", "2**63", "+"])
     def test_seek_refuses_a_huge_offset(self, container: Container, offset: int) -> None:
@@ -133,7 +133,7 @@ class Readers(Topic):
         container.upload_object(CONTENT, "a")
         with container.get_object("a").as_file() as file:
             with pytest.raises(InvalidOptionError):
-                file.raw.seek(offset)  # type: ignore[attr-defined]
+                file.raw.seek(offset)
             assert CONTENT == file.read()
 
     @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from ..errors import ObjectChangedError
 from ..values import ObjectInfo, Span
-from .reading import ObjectStream, ReadHooks, read_next
+from .reading import ObjectStream, ReadHooks, Wanted, read_next
 from .sources import Source
 
 
@@ -27,7 +27,7 @@ class ObjectSource(Source):
         self, driver: ReadHooks, container: str, name: str, guard: AbstractContextManager[object]
     ) -> None:
         self._guard = guard
-        self._stream = ObjectStream(driver, container, name, Span())
+        self._stream = ObjectStream(driver, Wanted(container, name), Span())
         self.size = self._stream.left
         try:
             self.info = self._described(driver, container, name)

@@ -8,9 +8,11 @@ of the first response.
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,15 +23,16 @@ from .. import arguments
 from ..errors import (
     IntegrityError,
     InvalidOptionError,
+    InvalidTypeError,
     LocalFileExistsError,
     LocalFileIsADirectoryError,
 )
-from ..values import MiB, ObjectInfo, Span
+from ..values import WHOLE, MiB, ObjectInfo, Span
 from .digests import Crc
 from .local_files import local_errors, rename_new, write_all
 from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
-from .reading import ObjectStream, ReadHooks, restarting
+from .reading import ObjectStream, ReadHooks, Wanted, read_next, restarting
 from .verification import Verification, verification, with_checksums
 from .workers import CancelToken, WorkerPool, check_cancelled
 
@@ -46,8 +49,8 @@ class DownloadRequest:
         cancel: Stops the download when set.
     """
 
-    container: str
-    name: str
+    wanted: Wanted
+    span: Span = WHOLE
     size: int | None = None
     progress: ProgressCallback | None = None
     cancel: CancelToken | None = None
@@ -57,36 +60,71 @@ class DownloadRequest:
         arguments.flag(self.cancel, "cancel")
 
 
+class Downloaded(NamedTuple):
+    """The attributes of an object that was downloaded, and the checksum that verified it."""
+
+    info: ObjectInfo
+    verified_by: str | None
+
+
 def download(
-    driver: ReadHooks, request: DownloadRequest, destination: str, overwrite: bool
-) -> str | None:
+    driver: ReadHooks, request: DownloadRequest, path: str, overwrite: bool
+) -> Downloaded:
     """
-    Write an object to a file, and return the checksum that verified it.
+    Write an object, or a range of it, to a file.
 
     An object whose bytes do not match their checksum is downloaded again, once; an object that is
     replaced meanwhile, up to twice.
+
+    Args:
+        path: The result of `checked_destination`.
     """
-    path = checked_destination(destination, overwrite)
     progress = Progress(request.progress, None)
 
-    def attempt() -> str | None:
+    def attempt() -> Downloaded:
         check_cancelled(request.cancel)
         with closing(_open_first(driver, request)) as first, _TemporaryFile(path) as temporary:
-            progress.restart(first.info.size)
-            work = _Download(driver, request, first.info, temporary, progress)
+            span = _resolved(request.span, first)
+            progress.restart(_length(span))
+            work = _Download(driver, request, first.info, span, temporary, progress)
             verified_by = work.run(first)
             temporary.publish(overwrite)
-        return verified_by
+        return Downloaded(first.info, verified_by)
 
-    return restarting(attempt)
+    return restarting(attempt, request.wanted)
 
 
-def checked_destination(destination: str, overwrite: bool) -> str:
+def download_to_stream(
+    driver: ReadHooks, request: DownloadRequest, write: Callable[[bytes], object]
+) -> Downloaded:
     """
-    Return the path that a download will write, with symbolic links resolved.
+    Pass the bytes of an object, or of a range, to a function in order.
+
+    The bytes that were passed on stay there if it fails. Only damage is found after the last one.
+    """
+    progress = Progress(request.progress, None)
+    stream = ObjectStream(driver, request.wanted, request.span)
+    with closing(stream):
+        progress.restart(stream.left)
+        if not stream.left:
+            progress.add(0)
+        while stream.left:
+            check_cancelled(request.cancel)
+            block = read_next(stream, MiB)
+            write(block)
+            progress.add(len(block))
+    return Downloaded(stream.info, stream.verified_by)
+
+
+def checked_destination(destination: str, overwrite: bool, name: str) -> tuple[str, str]:
+    """
+    Return the path of the file that a download creates, and the same with links resolved.
+
+    In a directory, the file has the last piece of the object's name.
 
     Raises:
-        LocalFileIsADirectoryError: The destination is a directory.
+        LocalFileIsADirectoryError: The destination is a directory, and the name ends with ``/``.
+        LocalFileNotFoundError: The destination ends with a slash, but is no directory.
         LocalFileExistsError: The destination exists, and `overwrite` is false.
         InvalidOptionError: The destination is not a regular file, but a device for example.
     """
@@ -94,13 +132,17 @@ def checked_destination(destination: str, overwrite: bool) -> str:
         raise InvalidOptionError(
             f"download destination {destination!r} contains a NUL character; no file name can"
         )
+    if os.path.isdir(destination):
+        destination = os.path.join(destination, _file_name(name, destination))
     path = os.path.realpath(destination) if os.path.islink(destination) else destination
     mode = None
     with local_errors(destination, _ROLE), suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
     if destination.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
         raise LocalFileIsADirectoryError(
-            f"download destination {destination!r} is a directory; give the path of a file"
+            f"download destination {destination!r} is a directory"
+            if mode is not None
+            else f"the directory {destination!r} does not exist; create it first"
         )
     if mode is not None and not overwrite:
         raise LocalFileExistsError(
@@ -112,20 +154,66 @@ def checked_destination(destination: str, overwrite: bool) -> str:
             f"download destination {destination!r} is not a regular file; use stream() to write"
             " to it"
         )
-    return path
+    return destination, path
+
+
+def writer_of(destination: object) -> Callable[[bytes], None]:
+    """Return a function that writes all bytes that it gets to a binary file."""
+    write = getattr(destination, "write", None)
+    if write is None or isinstance(destination, io.TextIOBase):
+        raise InvalidTypeError(
+            f"destination must be a path or a binary file object, not {type(destination).__name__}"
+        )
+
+    def write_whole(block: bytes) -> None:
+        view = memoryview(block)
+        while view:
+            count = write(view)
+            view = view[len(view) if count is None else count :]
+
+    return write_whole
+
+
+def _file_name(name: str, directory: str) -> str:
+    """Return the name of the file of an object in a directory."""
+    piece = name.rpartition("/")[2]
+    if piece in {"", ".", ".."} or os.sep in piece or (os.altsep and os.altsep in piece):
+        raise LocalFileIsADirectoryError(
+            f"download destination {directory!r} is a directory, and the last piece of the"
+            f" object's name {name!r} is not the name of a file; give the path of a file"
+        )
+    return piece
 
 
 def _open_first(driver: ReadHooks, request: DownloadRequest) -> ObjectStream:
-    """Open the whole object if it is known to be small, otherwise its first range."""
+    """Open all wanted bytes if they are known to be few, otherwise their first range."""
     threshold = driver.transfer.multipart_threshold
-    small = request.size is not None and request.size <= threshold
-    span = Span() if small else Span(0, threshold)
-    stream = ObjectStream(driver, request.container, request.name, span)
-    if stream.info.etag is None and stream.span.stop != stream.info.size:
+    wanted, span = request.wanted, request.span
+    if span.start < -threshold:  # the position of the first byte must be known
+        info = driver._head_object(wanted.container, wanted.name, wanted.version)
+        wanted.check(info)
+        span = span.clamp(info.size or 0)
+    size = request.size
+    first = span
+    if span.start >= 0 and (size is None or _length(span.clamp(size)) > threshold):
+        stop = span.start + threshold
+        first = Span(span.start, stop if span.stop is None else min(stop, span.stop))
+    stream = ObjectStream(driver, wanted, first)
+    if stream.info.etag is None and stream.span != _resolved(span, stream):
         # Without an ETag, ranges of two versions could be mixed: read everything in one response.
         stream.close()
-        stream = ObjectStream(driver, request.container, request.name, Span())
+        stream = ObjectStream(driver, wanted, span)
     return stream
+
+
+def _resolved(span: Span, stream: ObjectStream) -> Span:
+    """Return a span with the positions that it has in an object."""
+    return span.clamp(stream.info.size or 0)
+
+
+def _length(span: Span) -> int:
+    assert span.stop is not None
+    return span.stop - span.start
 
 
 class _Range(NamedTuple):
@@ -148,12 +236,14 @@ class _Download:
         driver: ReadHooks,
         request: DownloadRequest,
         info: ObjectInfo,
+        span: Span,
         file: _TemporaryFile,
         progress: Progress,
     ) -> None:
         self._driver = driver
         self._request = request
         self._info = info
+        self._span = span
         self._file = file
         self._progress = progress
         self._workers = WorkerPool[_Range](
@@ -165,7 +255,7 @@ class _Download:
 
     def run(self, first: ObjectStream) -> str | None:
         with self._workers:
-            if first.span == Span(0, self._info.size):
+            if first.span == self._span:
                 self._copy(first, self._progress, None)
                 verified_by = first.verified_by
             else:
@@ -174,13 +264,14 @@ class _Download:
         return verified_by
 
     def _run_ranges(self, first: ObjectStream) -> str | None:
-        stop, size = first.span.stop, self._info.size
+        stop = first.span.stop
         assert stop is not None
-        target = self._request.container, self._request.name
-        info = with_checksums(self._driver, *target, self._info)
-        self._verification = verification(self._driver, *target, info)
+        if self._span == Span(0, self._info.size):
+            target = self._request.wanted.container, self._request.wanted.name
+            info = with_checksums(self._driver, *target, self._info)
+            self._verification = verification(self._driver, *target, info)
         self._workers.submit(self._fetch_stream, first)
-        for span in ranges(Span(stop, size), self._driver.transfer.part_size):
+        for span in ranges(Span(stop, self._span.stop), self._driver.transfer.part_size):
             self._workers.submit(self._fetch, span)
         self._workers.finish()
         if self._verification is None:
@@ -189,9 +280,9 @@ class _Download:
         return self._verification.by
 
     def _fetch(self, span: Span) -> _Range:
-        request = self._request
-        stream = ObjectStream(self._driver, request.container, request.name, span, self._info)
-        return self._fetch_stream(stream)
+        return self._fetch_stream(
+            ObjectStream(self._driver, self._request.wanted, span, self._info)
+        )
 
     def _fetch_stream(self, stream: ObjectStream) -> _Range:
         whole = None if self._verification is None else self._verification.crc
@@ -209,13 +300,13 @@ class _Download:
         while stream.left:
             self._workers.checkpoint()
             count = stream.readinto(buffer)
-            self._file.write(buffer[:count], position)
+            self._file.write(buffer[:count], position - self._span.start)
             if crc is not None:
                 crc.update(buffer[:count])
             position += count
             if progress is not None:
                 progress.add(count)
-        if progress is not None and not position:
+        if progress is not None and not _length(self._span):
             progress.add(0)
 
     def _on_range(self, received: _Range) -> None:

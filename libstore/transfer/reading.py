@@ -11,20 +11,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from ..buffers import GrowingBuffer
 from ..errors import (
     IntegrityError,
     LocalFileError,
+    NotSupportedError,
     ObjectChangedError,
+    ObjectNotModifiedError,
     ServiceError,
     StorageError,
     TransferCancelledError,
     TransportError,
 )
 from ..retry import Budget, Retrier
-from ..values import Conditions, KiB, MiB, ObjectInfo, Reading, Span, no_checkpoint
+from ..values import UNCONDITIONAL, Conditions, KiB, MiB, ObjectInfo, Reading, Span, no_checkpoint
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 from .workers import map_concurrently
@@ -55,6 +58,46 @@ class ReadHooks(CompositeHooks, Protocol):
     ) -> Reading: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    The object that is to be read.
+
+    Attributes:
+        if_match: Only the object with this ETag; otherwise `ObjectChangedError`.
+        if_none_match: Not the object with this ETag; otherwise `ObjectNotModifiedError`.
+        version: This version, instead of the current one.
+    """
+
+    container: str
+    name: str
+    if_match: str | None = None
+    if_none_match: str | None = None
+    version: str | None = None
+
+    def check(self, info: ObjectInfo) -> None:
+        """
+        Check that an object is the one to be read, for services that ignore the conditions.
+
+        Raises:
+            ObjectChangedError: It has another ETag than that of `if_match`.
+            ObjectNotModifiedError: It has the ETag of `if_none_match`.
+            NotSupportedError: The service has sent another version.
+        """
+        if self.version is not None and info.version != self.version:
+            raise NotSupportedError(
+                f"version {self.version!r} was requested, but the service sent"
+                f" {'one without an id' if info.version is None else repr(info.version)}; it keeps"
+                " no versions, or they are not enabled"
+            )
+        if info.etag is None:  # the service compares ETags, but does not report them with content
+            return
+        if self.if_match not in {None, info.etag}:
+            raise ObjectChangedError(f"the object has the ETag {info.etag}, not {self.if_match}")
+        if self.if_none_match is not None and self.if_none_match == info.etag:
+            raise ObjectNotModifiedError(f"the object still has the ETag {info.etag}")
+
+
 class ObjectStream:
     """
     The bytes of one span of an object, in order.
@@ -73,15 +116,14 @@ class ObjectStream:
     def __init__(
         self,
         driver: ReadHooks,
-        container: str,
-        name: str,
+        wanted: Wanted,
         span: Span,
         known: ObjectInfo | None = None,
     ) -> None:
         self.checkpoint: Callable[[], None] = no_checkpoint
         self.verified_by: str | None = None
         self._driver = driver
-        self._target = (container, name)
+        self._wanted = wanted
         self._known = known
         self._reading: Reading | None = None
         self._surplus = 0
@@ -99,7 +141,8 @@ class ObjectStream:
         self._verification: Verification | None = None
         try:
             if start == 0 and stop == self.info.size:
-                self._verification = verification(driver, container, name, self.info)
+                names = wanted.container, wanted.name
+                self._verification = verification(driver, *names, self.info)
         except BaseException:
             self.close()
             raise
@@ -191,11 +234,21 @@ class ObjectStream:
     def _open(self, span: Span) -> tuple[ObjectInfo, Span]:
         """Request a span; return the object's attributes, and the span with a known end."""
         with self._budget:
+            wanted = self._wanted
             if span.start == span.stop:  # no service supports empty ranges
-                info = self._driver._head_object(*self._target, None)
+                info = self._driver._head_object(wanted.container, wanted.name, wanted.version)
+                wanted.check(info)
                 return info, span.clamp(info.size or 0)
-            conditions = Conditions(if_match=self._known.etag if self._known else None)
-            reading = self._driver._get_object(*self._target, span, conditions, None)
+            conditions = UNCONDITIONAL
+            if self._known is not None:
+                conditions = Conditions(if_match=self._known.etag)
+            elif wanted.if_match is not None or wanted.if_none_match is not None:
+                conditions = Conditions(
+                    if_match=wanted.if_match, if_none_match=wanted.if_none_match
+                )
+            reading = self._driver._get_object(
+                wanted.container, wanted.name, span, conditions, wanted.version
+            )
             self._reading = reading
             if reading.info.size is None and span == Span():
                 # A proxy may have removed the length; the response to a range has it twice.
@@ -204,13 +257,15 @@ class ObjectStream:
             try:
                 if reading.info.size is None:
                     raise ServiceError("the response does not contain the size of the object")
-                wanted = span.clamp(reading.info.size)
-                self._check_same(reading, wanted)
-                self._surplus = wanted.start - reading.span.start
+                if conditions is not UNCONDITIONAL or wanted.version is not None:
+                    wanted.check(reading.info)
+                clamped = span.clamp(reading.info.size)
+                self._check_same(reading, clamped)
+                self._surplus = clamped.start - reading.span.start
             except BaseException:
                 self.close()
                 raise
-            return reading.info, wanted
+            return reading.info, clamped
 
     def _check_same(self, reading: Reading, wanted: Span) -> None:
         known, info = self._known, reading.info
@@ -260,7 +315,7 @@ class Read(NamedTuple):
     verified_by: str | None
 
 
-def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
+def restarting(attempt: Callable[[], R], wanted: Wanted, *, pinned: bool = False) -> R:
     """
     Call a function that reads an object, and again if the object was damaged or replaced.
 
@@ -272,6 +327,7 @@ def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
         pinned: Do not read another version if the object was replaced.
     """
     damaged: IntegrityError | None = None
+    pinned = pinned or wanted.if_match is not None or wanted.version is not None
     replacements = 0 if pinned else _MAX_REPLACEMENTS
     while True:
         try:
@@ -294,19 +350,17 @@ def restarting(attempt: Callable[[], R], *, pinned: bool = False) -> R:
                   "replaced" if damaged is None else "damaged in transit")  # fmt: skip
 
 
-def read(
-    driver: ReadHooks, container: str, name: str, span: Span, known: ObjectInfo | None = None
-) -> Read:
+def read(driver: ReadHooks, wanted: Wanted, span: Span, known: ObjectInfo | None = None) -> Read:
     """Read a span, of the version with the attributes `known` unless they are `None`."""
 
     def attempt() -> Read:
-        stream = ObjectStream(driver, container, name, span, known)
+        stream = ObjectStream(driver, wanted, span, known)
         try:
             return Read(read_next(stream, stream.left), stream.info, stream.verified_by)
         finally:
             stream.close()
 
-    return restarting(attempt, pinned=known is not None)
+    return restarting(attempt, wanted, pinned=known is not None)
 
 
 def read_next(stream: ObjectStream, size: int) -> bytes:
@@ -328,33 +382,34 @@ def read_next(stream: ObjectStream, size: int) -> bytes:
 
 def iterate(
     driver: ReadHooks,
-    container: str,
-    name: str,
+    wanted: Wanted,
     span: Span,
     chunk_size: int,
-    verified: Callable[[str | None], None],
+    learn: Callable[[ObjectInfo, str | None], None],
 ) -> Iterator[bytes]:
     """
     Yield the bytes of a span in chunks; only the last one may be shorter than `chunk_size`.
 
     Args:
-        verified: Called at the end with the checksum that verified the bytes, or `None`.
+        learn: Called with the object's attributes when they are known, and at the end with the
+            checksum that verified the bytes, too.
     """
 
     def begin() -> tuple[ObjectStream, bytes]:
-        stream = ObjectStream(driver, container, name, span)
+        stream = ObjectStream(driver, wanted, span)
         try:
             return stream, read_next(stream, chunk_size)
         except BaseException:
             stream.close()
             raise
 
-    stream, chunk = restarting(begin)
+    stream, chunk = restarting(begin, wanted)
+    learn(stream.info, None)
     with closing(stream):
         if chunk:
             yield chunk
         yield from _chunks(stream, chunk_size)
-    verified(stream.verified_by)
+    learn(stream.info, stream.verified_by)
 
 
 def _chunks(stream: ObjectStream, size: int) -> Iterator[bytes]:
@@ -367,17 +422,15 @@ def _chunks(stream: ObjectStream, size: int) -> Iterator[bytes]:
         yield bytes(buffer[:count])
 
 
-def read_ranges(
-    driver: ReadHooks, container: str, name: str, spans: Sequence[Span]
-) -> list[bytes]:
+def read_ranges(driver: ReadHooks, wanted: Wanted, spans: Sequence[Span]) -> list[bytes]:
     """Read each span, all of the same version, with one request for spans that are close."""
     if not spans:
         return []
     first, *rest = _coalesce(spans) or [Span(0, 0)]
-    block, info, _ = read(driver, container, name, first)
+    block, info, _ = read(driver, wanted, first)
 
     def fetch(span: Span) -> bytes:
-        return read(driver, container, name, span, info).content
+        return read(driver, wanted, span, info).content
 
     size = info.size or 0
     rest = [span for span in rest if span.start < size]

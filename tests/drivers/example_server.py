@@ -304,7 +304,9 @@ class Handler(BaseHTTPRequestHandler):
         if "range" not in self.headers:
             return 200, headers, stored.content
         first, _, last = self.headers["range"].removeprefix("bytes=").partition("-")
-        start, stop = int(first), min(size, int(last or size) + 1)
+        start, stop = int(first or max(0, size - int(last))), size
+        if first and last:
+            stop = min(size, int(last) + 1)
         if start >= size:
             raise RefusedError(416, "range")
         headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"

@@ -630,13 +630,21 @@ def test_one_of_concurrent_downloads_creates_the_file(container: Container, fold
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_directory_is_rejected_as_destination(
+def test_directory_that_cannot_be_the_destination_is_refused(
     driver: FaultyDriver, container: Container, folder: Path, overwrite: bool
 ) -> None:
     """The error is raised before anything is sent; a slash at the end means a directory, too."""
-    for destination in (folder, f"{folder}/", f"{folder}/new/"):
-        with pytest.raises(LocalFileIsADirectoryError, match="path of a file"):
-            container.download_object("small", destination, overwrite=overwrite)
+    with pytest.raises(LocalFileIsADirectoryError, match="does not exist; create it first"):
+        container.download_object("small", f"{folder}/new/", overwrite=overwrite)
+    (folder / "small").mkdir()
+    with pytest.raises(
+        LocalFileIsADirectoryError, match=r"small' is a directory$|is a directory "
+    ):
+        container.download_object("small", folder, overwrite=overwrite)
+    (folder / "small").rmdir()
+    for name in ("a/", "a/..", "."):
+        with pytest.raises(LocalFileIsADirectoryError, match="not the name of a file"):
+            container.download_object(name, folder, overwrite=overwrite)
     assert [] == driver.calls
     _is_clean(folder)
 
@@ -722,7 +730,7 @@ def test_destination_that_is_not_a_path_is_rejected(
     driver: FaultyDriver, container: Container, destination: Any
 ) -> None:
     """A file object is not one; the message says what takes it instead."""
-    with pytest.raises(InvalidTypeError, match=r"must be a path.*stream_object"):
+    with pytest.raises(InvalidTypeError, match="must be a path or a binary file"):
         container.download_object("small", destination)
     assert [] == driver.calls
 

@@ -20,11 +20,13 @@ from typing_extensions import assert_type
 
 import libstore
 from libstore import (
+    BufferedObjectReader,
     Container,
     DeleteResult,
     LazyList,
     Object,
     ObjectNotFoundError,
+    ObjectTextReader,
     ObjectTextWriter,
     ObjectWriter,
     Prefix,
@@ -162,22 +164,27 @@ def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
 
 
 def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -> None:
-    assert_type(obj.as_file(), BinaryIO)
-    assert_type(obj.open(), BinaryIO)
-    assert_type(obj.open("rb"), BinaryIO)
+    assert_type(obj.as_file(), BufferedObjectReader)
+    assert_type(obj.open(), BufferedObjectReader)
+    assert_type(obj.open("rb"), BufferedObjectReader)
     assert_type(obj.open("wb"), ObjectWriter)
-    assert_type(obj.open("r"), TextIO)
+    assert_type(obj.open("r"), ObjectTextReader)
     assert_type(obj.open("w"), ObjectTextWriter)
-    assert_type(container.open("cat.jpg"), BinaryIO)
-    assert_type(container.open("cat.jpg", "rb"), BinaryIO)
+    assert_type(container.open("cat.jpg"), BufferedObjectReader)
+    assert_type(container.open("cat.jpg", "rb"), BufferedObjectReader)
     assert_type(container.open("cat.jpg", "xb", content_type="image/jpeg"), ObjectWriter)
-    assert_type(container.open("cat.txt", "rt", encoding="latin-1"), TextIO)
+    assert_type(container.open("cat.txt", "rt", encoding="latin-1"), ObjectTextReader)
     assert_type(container.open("cat.txt", "w", newline="", metadata={"a": "b"}), ObjectTextWriter)
-    assert_type(driver.open_object("photos", "cat.jpg"), BinaryIO)
+    assert_type(driver.open_object("photos", "cat.jpg"), BufferedObjectReader)
     assert_type(driver.open_object(container, obj, "wb", if_match=obj.etag), ObjectWriter)
-    assert_type(driver.open_object(container, "cat.txt", "r"), TextIO)
+    assert_type(driver.open_object(container, "cat.txt", "r"), ObjectTextReader)
     assert_type(driver.open_object(container, "cat.txt", "x"), ObjectTextWriter)
     assert_type(container.open("cat.txt", "r").mode, str)
+    as_binary: BinaryIO = obj.open("rb")
+    as_text: TextIO = obj.open("r")
+    assert_type(obj.download(as_binary), None)
+    assert_type(obj.download("cat.jpg", start=-8), Path)
+    as_text.close()
     driver.open_object(container, "cat.txt", mode).close()
 
     with container.open("cat.zip", "rb") as remote, zipfile.ZipFile(remote) as archive:

@@ -13,6 +13,8 @@ from ...rest.copying import changed_info, require_etag
 from ...rest.dialect import parameters
 from ...transfer.payload import Payload
 from ...values import (
+    UNCONDITIONAL,
+    WHOLE,
     Conditions,
     DeleteOutcome,
     ListQuery,
@@ -64,6 +66,13 @@ class Objects:
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
         """Request the content of a blob."""
+        if span.start < 0:
+            # There are no ranges that count from the end:
+            # https://learn.microsoft.com/en-us/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations
+            head = self.head(container, name, version)
+            span = span.clamp(head.size) if head.size else WHOLE
+            if conditions == UNCONDITIONAL:
+                conditions = Conditions(if_match=head.etag)
         response = self._client.send(
             operations.GET_BLOB, container, name,
             query=_version_query(version),

@@ -191,6 +191,9 @@ def conditions(given: Conditions) -> dict[str, str]:
     # https://cloud.google.com/storage/docs/request-preconditions
     if given.if_absent:
         return {"ifGenerationMatch": "0"}
+    if given.if_none_match is not None:
+        other = _number(given.if_none_match)
+        return {} if other is None else {"ifGenerationNotMatch": other}
     if given.if_match is None:
         return {}
     generation = _number(given.if_match)

@@ -24,6 +24,7 @@ from libstore import (
     NotSupportedError,
     ObjectChangedError,
     RetryPolicy,
+    ServiceError,
     TransportError,
     get_driver,
 )
@@ -36,6 +37,7 @@ from servers.gcs import GCSServer
 
 _CONDITIONS = "gcp-storage-emulator passes over conditions"
 _UNVERSIONED = "gcp-storage-emulator tells no generation along with an object's bytes"
+_SUFFIX = "gcp-storage-emulator sends nothing for a range that counts from the end"
 _NO_HASH = "gcp-storage-emulator sends no digest along with an object's bytes"
 _COPIES = "gcp-storage-emulator gives a copy what its source has, whatever is asked for"
 _PATHS = "gcp-storage-emulator makes paths of names, and two names may be one path"
@@ -82,6 +84,19 @@ class TestEmulator(Faulty, DriverConformance):
         "test_if_match_of_a_missing_object_raises": _CONDITIONS,
         "test_one_of_many_conditional_creates_succeeds": _CONDITIONS,
         "test_delete_with_an_outdated_etag_raises": _CONDITIONS,
+        "test_large_download_if_none_match": _CONDITIONS,
+        **cases(
+            "test_read_if_match_of_another_object_raises",
+            _CONDITIONS, "read", "stream", "open", "download",
+        ),
+        **cases(
+            "test_read_if_none_match_of_the_object_raises",
+            _CONDITIONS, "read", "stream", "open", "download",
+        ),
+        "test_read_adds_to_the_known_attributes": _UNVERSIONED,
+        "test_reader_has_its_object": _UNVERSIONED,
+        **cases("test_negative_start_reads_the_end", _SUFFIX, "-1", "-8", "-45", "-1000"),
+        **cases("test_download_of_a_range", _SUFFIX, "-7-None", "-200000-None"),
         **cases("test_mode_x_keeps_an_existing_object", _CONDITIONS, "x", "xb"),
         **cases("test_if_absent_keeps_an_existing_object", _CONDITIONS, "small", "in parts"),
         **cases(
@@ -118,6 +133,7 @@ class TestEmulator(Faulty, DriverConformance):
         "test_sequentially_read_file_sets_verified_by": _NO_HASH,
     }  # fmt: skip
     raising: ClassVar[Mapping[str, Raised]] = {
+        _SUFFIX: ServiceError,
         _UNVERSIONED: (*ASSERTIONS, ObjectChangedError),
         _PATHS: IntegrityError,
         _LINE_FEED: InvalidNameError,
