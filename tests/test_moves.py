@@ -34,7 +34,7 @@ class Address(MemoryDriver):
 
     Attributes:
         now: The seconds of the store's clock.
-        asked: The hooks that were called.
+        requested: The hooks that were called.
         waited: The seconds of all waits.
         copied: Called after each write by this driver.
 

@@ -3,7 +3,7 @@ Copies an object from one driver to others, and prints what that took. Run as a 
 
 Its argument is JSON: ``transfer`` has the options of transfers; ``source``, a name, arguments and
 options, makes the one driver; ``targets`` has the same of the others; ``size`` is the object's. It
-prints what came of each, in their order.
+prints the result of each, in their order.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class ObjectServer(Listener):
 
     Attributes:
         content: The content; the version counts how often it was set.
-        told: The content that the headers are of, if it is another one.
+        described: The content that the headers are of, if it is another one.
         faults: What happens to the next responses with content.
         default: What happens to all others.
         damage: The position of a byte that is changed in the next response that has it and does

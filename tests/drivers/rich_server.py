@@ -72,7 +72,7 @@ class RichServer(Server):
     One of the services.
 
     Attributes:
-        asked: All requests, in their order.
+        requested: All requests, in their order.
         content: That of every object.
         size: The size in responses without content, if it is another one.
         before: Gets each request first, and may return the response.

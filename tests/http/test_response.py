@@ -466,10 +466,10 @@ def test_request_received_below_the_minimum_rate_times_out(
 @pytest.mark.parametrize("sending", [False, True])
 def test_message_of_slow_transfer_names_its_direction(sending: bool) -> None:
     peer = Peer("https://storage.example", None, 5.0, 60.0)
-    error = receiving(TooSlowError(60.0, sending=sending), peer, "the body of the answer")
+    error = receiving(TooSlowError(60.0, sending=sending), peer, "the body of the response")
     assert isinstance(error, TransportTimeoutError)
     assert error.retryable
-    what = "received the request" if sending else "sent the body of the answer"
+    what = "received the request" if sending else "sent the body of the response"
     assert error.message == (
         f"https://storage.example is too slow: it {what} at less than 4 KiB per second for 60 s"
     )

@@ -337,7 +337,7 @@ def test_change_followed_by_another_change_is_unknown(matched: Service, change: 
     """Of the object that the other client replaced nothing is left that shows whose it was."""
     etag = rival(matched, b"first").etag
     if change == "parts" and matched.name.startswith("gcs"):
-        pytest.skip("the session tells that it has published the object")
+        pytest.skip("the session reports that it has published the object")
 
     def follow() -> None:
         rival(matched, b"third", if_match=matched.box(direct=True).get_object("a").etag)

@@ -915,7 +915,7 @@ def test_batch_response_about_other_objects_is_an_error(
     assert all("the request did not" in str(result.error) for result in results)
 
 
-# ---------------------------------------------------------------------- what is told
+# ---------------------------------------------------------------------- what is sent
 
 
 @pytest.mark.parametrize("label", ["s3", "azure", "gcs", "gcs-hmac", "swift"])

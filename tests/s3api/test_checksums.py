@@ -124,7 +124,7 @@ def driver(server: Server) -> Iterator[StorageDriver]:
 def test_every_checksum_in_a_response_is_compared(
     server: Server, driver: StorageDriver, algorithm: str, digest: str
 ) -> None:
-    """Also one that was not asked for."""
+    """Also one that was not requested."""
     server.steps.append(respond(**{f"x_amz_checksum_{algorithm}": digest}))
     with pytest.raises(IntegrityError, match=algorithm):
         driver.upload_object(b"small", "bucket", "a")

@@ -409,7 +409,7 @@ def test_cancelled_download_is_not_restarted(
 def test_service_that_ignores_ranges_is_supported(
     driver: FaultyDriver, container: Container, folder: Path, name: str, before: int, after: int
 ) -> None:
-    """Bytes that were not asked for do not get into the file."""
+    """Bytes that were not requested do not get into the file."""
     send_more(driver, before, after)
     container.download_object(name, folder / "a")
     assert _content(name) == (folder / "a").read_bytes()

@@ -22,12 +22,12 @@ from libstore.drivers.azure import AzureDriver
 def batch(*statuses: tuple[int, int, str]) -> Any:
     """Return a response to a batch: number, status and code of each request."""
     pieces = [
-        f"--answer\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
+        f"--batch\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
         f"HTTP/1.1 {status} Said\r\nx-ms-error-code: {code}\r\n\r\n\r\n"
         for number, status, code in statuses
     ]
-    body = "".join([*pieces, "--answer--"]).encode()
-    return respond(body, status=202, Content_Type="multipart/mixed; boundary=answer")
+    body = "".join([*pieces, "--batch--"]).encode()
+    return respond(body, status=202, Content_Type="multipart/mixed; boundary=batch")
 
 
 def test_batch_deletion_reports_each_failure(server: Server, driver: AzureDriver) -> None:

@@ -36,10 +36,10 @@ from libstore.values import WriteOptions
 from servers.gcs import GCSServer
 
 _CONDITIONS = "gcp-storage-emulator passes over conditions"
-_UNVERSIONED = "gcp-storage-emulator tells no generation along with an object's bytes"
+_UNVERSIONED = "gcp-storage-emulator sends no generation with an object's bytes"
 _SUFFIX = "gcp-storage-emulator sends nothing for a range that counts from the end"
 _NO_HASH = "gcp-storage-emulator sends no digest along with an object's bytes"
-_COPIES = "gcp-storage-emulator gives a copy what its source has, whatever is asked for"
+_COPIES = "gcp-storage-emulator gives a copy all that its source has, and ignores the options"
 _PATHS = "gcp-storage-emulator makes paths of names, and two names may be one path"
 _DOTS = "gcp-storage-emulator ends the connection over a name that is no path"
 _FOLDER = "gcp-storage-emulator has no objects at addresses that end with a slash"

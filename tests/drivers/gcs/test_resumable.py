@@ -40,7 +40,7 @@ SIZE = 3 * PART + 7
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(Once("PUT .*bytes 262144-"), id="lost answer"),
+        pytest.param(Once("PUT .*bytes 262144-"), id="lost response"),
         pytest.param(Once("PUT .*bytes 262144-", BUSY), id="503"),
         pytest.param(Once("PUT .*bytes 262144-", BUSY, times=3), id="503 again and again"),
         pytest.param(Once("POST .*uploadType=resumable"), id="lost session"),

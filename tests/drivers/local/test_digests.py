@@ -280,7 +280,7 @@ import os, sys
 from libstore import get_driver
 root = os.open(sys.argv[1], os.O_RDONLY)
 driver = get_driver("local")(f"/proc/self/fd/{root}", attributes=sys.argv[2])
-if os.getuid() == 0:  # who may do everything has to become somebody else
+if os.getuid() == 0:  # root can read everything, so become another user
     driver.get_object("c", "a").refresh()
     os.setgroups([])
     os.setgid(65534)

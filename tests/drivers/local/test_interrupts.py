@@ -257,13 +257,13 @@ from libstore import TransferOptions, get_driver
 signal.signal(signal.SIGINT, signal.default_int_handler)
 driver = get_driver("local")(sys.argv[1], attributes=sys.argv[2])
 driver.transfer = TransferOptions(part_size=100_000, multipart_threshold=100_000, concurrency=3)
-def told(done, total):
+def report(done, total):
     print(done, flush=True)
 def chunks():
     while True:
         yield bytes(50_000)
 try:
-    driver.upload_object(chunks(), "c", sys.argv[3], progress=told)
+    driver.upload_object(chunks(), "c", sys.argv[3], progress=report)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """

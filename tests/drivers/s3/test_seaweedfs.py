@@ -16,7 +16,7 @@ from libstore.testing.container_pool import ContainerPool, container_pool_of
 from servers.s3 import S3Server
 
 _ORDER = "SeaweedFS sorts a folder by its name without the slash: a/1 comes behind a-b"
-_NO_TARGET = "SeaweedFS answers 500 where the bucket to copy to is missing"
+_NO_TARGET = "SeaweedFS responds with 500 where the bucket to copy to is missing"
 _BACKSLASH = "SeaweedFS makes slashes of backslashes"
 
 
