@@ -69,6 +69,7 @@ class Row(NamedTuple):
 
     Attributes:
         words: A pattern that the message has.
+        operations: The operations that raise it, separated by blanks.
     """
 
     label: str
@@ -76,15 +77,21 @@ class Row(NamedTuple):
     status: int
     kind: type[StorageError]
     words: str = ""
-    operation: str = "read_object"
+    operations: str = "read_object"
     message: str = "so it is"
 
 
+PERMANENT = (AccessDeniedError, AuthenticationError, ContainerNotFoundError, ObjectNotFoundError)
+_MOST = "read_object list_objects upload_object list_containers"
+_WRITES = "list_objects upload_object"
+_SECRET = "secret|key|token|credentials"
+
 ROWS = [
-    Row("s3", "NoSuchBucket", 404, ContainerNotFoundError),
+    Row("s3", "NoSuchBucket", 404, ContainerNotFoundError, "", _WRITES),
     Row("s3", "NoSuchKey", 404, ObjectNotFoundError),
-    Row("s3", "AccessDenied", 403, AccessDeniedError),
-    Row("s3", "SignatureDoesNotMatch", 403, AuthenticationError),
+    Row("s3", "AccessDenied", 403, AccessDeniedError, "allowed", "upload_object"),
+    Row("s3", "SignatureDoesNotMatch", 403, AuthenticationError, _SECRET, _MOST),
+    Row("s3", "RequestTimeTooSkewed", 403, AuthenticationError, "clock"),
     Row("s3", "InvalidAccessKeyId", 403, AuthenticationError),
     Row("s3", "ExpiredToken", 400, AuthenticationError),
     Row("s3", "AuthorizationHeaderMalformed", 400, AuthenticationError, "region="),
@@ -96,15 +103,18 @@ ROWS = [
     Row("s3", "BadDigest", 400, IntegrityError),
     Row("s3", "UnknownCode", 400, ServiceError),
     Row("s3", "UnknownCode", 500, ServiceUnavailableError),
-    Row("azure", "ContainerNotFound", 404, ContainerNotFoundError),
+    Row("azure", "ContainerNotFound", 404, ContainerNotFoundError, "", _WRITES),
     Row("azure", "ContainerBeingDeleted", 409, ContainerNotFoundError),
     Row("azure", "BlobNotFound", 404, ObjectNotFoundError),
     Row("azure", "ResourceNotFound", 404, ObjectNotFoundError),
-    Row("azure", "AuthenticationFailed", 403, AuthenticationError),
+    Row("azure", "AuthenticationFailed", 403, AuthenticationError, _SECRET, _MOST),
+    Row("azure", "AuthenticationFailed", 403, AuthenticationError, "clock", "read_object",
+        "Request date header too old: 'Mon'"),
     Row("azure", "InvalidAuthenticationInfo", 401, AuthenticationError),
     Row("azure", "NoAuthenticationInformation", 401, AuthenticationError),
     Row("azure", "AuthorizationFailure", 403, AccessDeniedError),
-    Row("azure", "AuthorizationPermissionMismatch", 403, AccessDeniedError),
+    Row("azure", "AuthorizationPermissionMismatch", 403, AccessDeniedError, "allowed",
+        "upload_object"),
     Row("azure", "KeyBasedAuthenticationNotPermitted", 403, AccessDeniedError),
     Row("azure", "AccountIsDisabled", 403, AccessDeniedError),
     Row("azure", "PublicAccessNotPermitted", 409, AccessDeniedError),
@@ -125,8 +135,10 @@ ROWS = [
     Row("azure", "UnknownCode", 400, ServiceError),
     Row("azure", "UnknownCode", 500, ServiceUnavailableError),
     Row("gcs", "notFound", 404, ObjectNotFoundError, message="No such object: bucket/name"),
-    Row("gcs", "authError", 401, AuthenticationError),
-    Row("gcs", "forbidden", 403, AccessDeniedError),
+    Row("gcs", "notFound", 404, ContainerNotFoundError, "", _WRITES,
+        "The specified bucket does not exist."),
+    Row("gcs", "authError", 401, AuthenticationError, _SECRET, _MOST),
+    Row("gcs", "forbidden", 403, AccessDeniedError, "allowed", "upload_object"),
     Row("gcs", "resourceIsEncryptedWithCustomerEncryptionKey", 400, AccessDeniedError),
     Row("gcs", "customerEncryptionKeyIsIncorrect", 400, AccessDeniedError),
     Row("gcs", "required", 400, ServiceError),
@@ -138,8 +150,14 @@ ROWS = [
     Row("gcs-hmac", "UserProjectMissing", 400, AccessDeniedError, "", "create_container"),
     Row("gcs-hmac", "PreconditionFailed", 412, ObjectChangedError, "", "create_container"),
     Row("gcs-hmac", "SlowDown", 503, RateLimitedError),
+    Row("gcs-hmac", "NoSuchKey", 404, ObjectNotFoundError),
+    Row("gcs-hmac", "NoSuchBucket", 404, ContainerNotFoundError, "", _WRITES),
+    Row("gcs-hmac", "SignatureDoesNotMatch", 403, AuthenticationError, _SECRET, _MOST),
+    Row("gcs-hmac", "AccessDenied", 403, AccessDeniedError, "allowed", "upload_object"),
+    Row("gcs-hmac", "RequestTimeTooSkewed", 403, AuthenticationError, "clock"),
+    Row("swift", "", 401, AuthenticationError, _SECRET, _MOST),
     Row("swift", "", 403, AccessDeniedError, "not allowed", "upload_object"),
-    Row("swift", "", 404, ContainerNotFoundError, "does not exist", "upload_object"),
+    Row("swift", "", 404, ContainerNotFoundError, "does not exist", _WRITES),
     Row("swift", "", 405, NotSupportedError, "does not support", "upload_object"),
     Row("swift", "", 413, StorageFullError, "quota", "upload_object", "Upload exceeds quota."),
     Row("swift", "", 413, ServiceError, "larger", "upload_object", "Your request is too large."),
@@ -161,14 +179,25 @@ def test_error_response_becomes_its_error(row: Row, server: Server) -> None:
     secret = base64.b64encode(SECRET.encode()).decode() if row.label == "azure" else SECRET
     server.default = error_of(row.label, row.code, row.status, f"{row.message} {secret}")
     with KNOWN[row.label](server.url, retry=RetryPolicy(2, base=0.0)) as driver:
-        error = failed(row.operation, driver)
-    assert type(error) is row.kind
-    assert (row.code or None, row.status, REQUEST_ID) == (
-        error.code, error.status, error.request_id,
-    )  # fmt: skip
-    assert re.search(row.words, error.message)
-    assert "***" in error.message
-    assert "RequestId" not in str(error)
+        for operation in row.operations.split():
+            error = failed(operation, driver)
+            assert type(error) is row.kind
+            assert (row.code or None, row.status, REQUEST_ID) == (
+                error.code, error.status, error.request_id,
+            )  # fmt: skip
+            assert not (isinstance(error, PERMANENT) and error.retryable)
+            assert re.search(row.words, error.message)
+            assert "***" in error.message
+            assert "RequestId" not in str(error)
+
+
+def test_missing_object_of_swift_differs_from_a_missing_container(server: Server) -> None:
+    """Both have status 404; a request to the container decides."""
+    server.steps.extend([error_of("swift", "", 404), respond(status=204, X_Trans_Id="REQUEST2")])
+    with KNOWN["swift"](server.url) as driver:
+        error = failed("read_object", driver)
+    assert isinstance(error, ObjectNotFoundError)
+    assert (404, REQUEST_ID) == (error.status, error.request_id)
 
 
 #: What each service responds with when it is busy, and when it fails.
