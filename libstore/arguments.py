@@ -12,6 +12,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from .errors import (
@@ -155,6 +156,17 @@ def seconds(value: object, label: str) -> float:
         shown = max(value, -LARGEST)
         raise InvalidOptionError(f"{label} must be 0 or more seconds, not {shown!r}")
     return float(value) if value < LARGEST else math.inf
+
+
+def duration(value: object, label: str) -> float:
+    """Return a duration in seconds, given as a number of seconds or as a timedelta."""
+    if isinstance(value, timedelta):
+        return seconds(value.total_seconds(), label)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidTypeError(
+            f"{label} must be a number of seconds or a timedelta, not {_kind(value)}"
+        )
+    return seconds(value, label)
 
 
 class Address(NamedTuple):

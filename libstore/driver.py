@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -665,7 +666,7 @@ class StorageDriver(DriverCore):
         obj: Object,
         *,
         method: str = "GET",
-        expires: float = 3600.0,
+        expires: float | timedelta = 3600.0,
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
     ) -> SignedURL:
@@ -783,7 +784,7 @@ class StorageDriver(DriverCore):
 
     @final
     def abort_uploads(
-        self, container: Container | str, *, older_than: float = 0.0
+        self, container: Container | str, *, older_than: float | timedelta = 0.0
     ) -> list[Upload]:
         """Delete the unfinished uploads of a container. See `Container.abort_uploads`."""
         with ErrorContext(self, "abort_uploads", container):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
 from typing_extensions import Self, Unpack, override
@@ -601,7 +601,7 @@ class Container:
         """
         return self.driver.list_uploads(self)
 
-    def abort_uploads(self, *, older_than: float = 0.0) -> list[Upload]:
+    def abort_uploads(self, *, older_than: float | timedelta = 0.0) -> list[Upload]:
         """
         Abort unfinished multipart uploads, and return them.
 
@@ -609,8 +609,8 @@ class Container:
         reaches.
 
         Args:
-            older_than: Seconds since the upload was started; younger uploads are left alone. An
-                upload without a known start counts as old.
+            older_than: The time since the upload was started, in seconds or as a `timedelta`;
+                younger uploads are left alone. An upload without a known start counts as old.
 
         Raises:
             NotSupportedError: The service has no multipart uploads.
@@ -1261,7 +1261,7 @@ class Object:
         self,
         *,
         method: str = "GET",
-        expires: float = 3600.0,
+        expires: float | timedelta = 3600.0,
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
     ) -> SignedURL:
@@ -1272,7 +1272,7 @@ class Object:
 
         Args:
             method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.
-            expires: Seconds from now until the URL stops working.
+            expires: How long the URL works, in seconds or as a `timedelta`.
             headers: Headers that the request must have, such as ``{"content-type": "image/png"}``
                 for a PUT. Without them the service refuses it.
             response_headers: Headers of the response to a GET or HEAD, in place of those that are

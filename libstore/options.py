@@ -51,6 +51,57 @@ S = TypeVar("S", bound="Options")
 
 _WIDTH = 92
 _UNIONS = {Union, UnionType}
+# The names that other libraries have for an option: boto3, s3fs, azure-storage-blob, adlfs,
+# google-cloud-storage, swiftclient, openstacksdk, Libcloud, MinIO and object_store. A name that
+# stands for more than one option means the first of them in the order of a driver's options.
+_NAMES_ELSEWHERE: Mapping[str, str] = {
+    "auth_url": "authurl os_auth_url auth host",
+    "storage_url": "object_storage_url os_storage_url preauthurl",
+    "endpoint": "account_url api_endpoint auth_url authurl aws_endpoint_url base_url"
+    " endpoint_override endpoint_url host hostname service_endpoint url",
+    "service_account": "credentials_file json_key_path key_file keyfile service_account_file"
+    " service_account_info service_account_json service_account_key service_account_path",
+    "account": "account_name storage_account storage_account_name user username",
+    "user": "os_username user_name username",
+    "key": "access_id access_key access_key_id account_key aws_access_key_id key_id shared_key"
+    " user username",
+    "secret": "access_secret api_key api_secret aws_secret_access_key key os_password passwd"
+    " password secret_access_key secret_key",
+    "token": "access_token auth_token aws_session_token os_token preauthtoken security_token"
+    " session_token",
+    "sas_token": "sas shared_access_signature",
+    "connection_string": "conn_str connect_str connection_str",
+    "credential": "credentials",
+    "credentials": "credential",
+    "application_credential": "application_credential_id",
+    "profile": "aws_profile profile_name",
+    "region": "aws_region default_region location os_region_name region_name",
+    "project": "os_project_name project_id project_name tenant tenant_name",
+    "project_id": "os_project_id tenant_id",
+    "project_domain": "os_project_domain_name project_domain_name",
+    "user_domain": "domain_name os_user_domain_name user_domain_name",
+    "interface": "endpoint_type",
+    "root": "base_dir base_path base_url directory folder location path",
+    "anonymous": "anon no_sign_request skip_signature unsigned",
+    "insecure": "allow_http is_secure secure ssl use_ssl",
+    "verify": "ca_bundle ca_cert ca_certs ca_file cacert ssl_verify verify_certs verify_ssl",
+    "cert": "client_cert",
+    "path_style": "addressing_style force_path_style s3_force_path_style url_style",
+    "dualstack": "use_dualstack_endpoint",
+    "fips": "use_fips_endpoint",
+    "accelerate": "use_accelerate_endpoint",
+    "requester_pays": "request_payer",
+    "user_project": "billing_project quota_project requester_pays",
+    "encryption": "server_side_encryption sse",
+    "kms_key": "kms_key_id kms_key_name sse_kms_key_id",
+    "customer_key": "encryption_key sse_customer_key",
+    "retry": "max_attempts max_retries retries retry_config retry_options retry_policy"
+    " retry_total",
+    "timeout": "connect_timeout connection_timeout read_timeout request_timeout timeouts",
+    "proxies": "http_proxy https_proxy proxy proxy_url",
+    "transfer": "max_concurrency max_pool_connections multipart_chunksize multipart_threshold"
+    " transfer_config",
+}
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -382,9 +433,9 @@ def _mistake(
         )
     for name in given:
         if name not in known:
-            nearest = arguments.nearest(name, known)
+            meant = _own_name(name, known) or arguments.nearest(name, known)
             return f"{driver} has no argument {name!r}; " + (
-                f"did you mean {nearest!r}?" if nearest else f"it has {', '.join(known)}"
+                f"did you mean {meant!r}?" if meant else f"it has {', '.join(known)}"
             )
     both = [name for name in positional[: len(args)] if name in given]
     if both:
@@ -392,6 +443,12 @@ def _mistake(
     required = [name for name, one in known.items() if one.default is MISSING]
     missing = [name for name in required if name not in {*positional[: len(args)], *given}]
     return f"{driver} needs the argument {missing[0]!r}" if missing else ""
+
+
+def _own_name(name: str, known: Mapping[str, Option]) -> str | None:
+    """Return the option of a driver that another library has under this name, if any."""
+    plain = name.lower().replace("-", "_")
+    return next((own for own in known if plain in _NAMES_ELSEWHERE.get(own, "").split()), None)
 
 
 def _hidden(

@@ -27,7 +27,9 @@ _SECRET = re.compile(
     r"(?<!ACCESS_)KEY(?!_ID)|ACCESS_KEY$|SECRET|TOKEN|PASSWORD|CONNECTION_STRING|PROXY",
     re.IGNORECASE,
 )
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# The first group with a variable that is set applies. Those of the last one are OpenSSL's, which
+# uses both, and ignores those that do not exist: https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/
+_BUNDLES = (("REQUESTS_CA_BUNDLE",), ("CURL_CA_BUNDLE",), ("SSL_CERT_FILE", "SSL_CERT_DIR"))
 
 
 class Environment(Mapping[str, str]):
@@ -124,17 +126,26 @@ def proxies_from(environ: Mapping[str, str]) -> Proxies:
     return Proxies(by_scheme, tuple(exempt.lower().replace(",", " ").split()), variables)
 
 
-def bundle_from(environ: Mapping[str, str]) -> str | None:
-    """Return the file or directory of certificate authorities from the environment."""
-    for name in _BUNDLES:
-        path = environ.get(name)
-        if path:
-            if not os.path.exists(path):
-                raise InvalidOptionError(
-                    f"the environment variable {name} is {path!r}, which does not exist"
-                )
-            return path
-    return None
+def bundles_from(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the files and directories of certificate authorities from the environment."""
+    for names in _BUNDLES:
+        found = [
+            (name, path) for name in names for path in _paths(name, environ.get(name, "")) if path
+        ]
+        existing = tuple(path for _, path in found if os.path.exists(path))
+        if found and not existing:
+            name, path = found[0]
+            raise InvalidOptionError(
+                f"the environment variable {name} is {path!r}, which does not exist"
+            )
+        if existing:
+            return existing
+    return ()
+
+
+def _paths(name: str, value: str) -> list[str]:
+    """Return the paths in a variable; ``SSL_CERT_DIR`` can have more than one directory."""
+    return value.split(os.pathsep) if name == "SSL_CERT_DIR" else [value]
 
 
 def _passwords(url: object) -> Iterator[str]:

@@ -132,7 +132,7 @@ def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:
         return (
             f"TLS: the certificate of {peer.origin} is not trusted: {error.verify_message};"
             " for a private certificate authority, pass its file as verify= or in"
-            " REQUESTS_CA_BUNDLE"
+            " REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
         ), False
     reason = error.reason or type(error).__name__
     if reason in _NO_TLS:

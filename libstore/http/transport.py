@@ -34,7 +34,7 @@ from ..version import __version__
 from . import headers as header_rules
 from .connection import PEER_LEFT, Channel, Connection
 from .encoding import host_header, split_origin
-from .environment import Environment, Proxies, bundle_from, proxies_from
+from .environment import Environment, Proxies, bundles_from, proxies_from
 from .message import Request
 from .network_errors import (
     IncompleteResponseError,
@@ -167,7 +167,7 @@ class Transport:
         self._proxies = proxies_from(Environment()) if given is None else Proxies(given)
         # The passwords of proxies, which are removed from messages.
         self._secrets = self._proxies.secrets
-        self._bundle = self._find_bundle()
+        self._bundles = self._find_bundles()
         self.after_fork()
         renew_after_fork(self)
 
@@ -181,7 +181,7 @@ class Transport:
         self._origins: dict[str, _Origin] = {}
         self._adapters: dict[bool, _Adapter] = {}
 
-    def _find_bundle(self) -> str | None:
+    def _find_bundles(self) -> tuple[str, ...]:
         verify = self.options.verify
         if isinstance(verify, str):
             if not os.path.exists(verify):
@@ -189,8 +189,8 @@ class Transport:
                     f"verify is {verify!r}, which does not exist; pass a file or a directory of"
                     " certificate authorities"
                 )
-            return verify
-        return bundle_from(Environment()) if verify else None
+            return (verify,)
+        return bundles_from(Environment()) if verify else ()
 
     def check_proxy(self, url: str) -> None:
         """
@@ -288,14 +288,14 @@ class Transport:
         options = self.options
         if options.verify:
             context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-            bundle = self._bundle or DEFAULT_CA_BUNDLE_PATH
-            folder = os.path.isdir(bundle)
-            try:
-                context.load_verify_locations(
-                    cafile=None if folder else bundle, capath=bundle if folder else None
-                )
-            except OSError as error:  # ssl.SSLError is one
-                raise _unreadable("certificate authorities", bundle, error) from None
+            for bundle in self._bundles or (DEFAULT_CA_BUNDLE_PATH,):
+                folder = os.path.isdir(bundle)
+                try:
+                    context.load_verify_locations(
+                        cafile=None if folder else bundle, capath=bundle if folder else None
+                    )
+                except OSError as error:  # ssl.SSLError is one
+                    raise _unreadable("certificate authorities", bundle, error) from None
         else:
             warnings.warn(
                 "verify=False: certificates are not checked, so anyone on the network path can"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from typing_extensions import override
 
@@ -42,7 +43,7 @@ def sign(
     name: str,
     *,
     method: str,
-    expires: float,
+    expires: float | timedelta,
     headers: Mapping[str, str] | None,
     response_headers: Mapping[str, str] | None,
 ) -> SignedURL:
@@ -50,7 +51,7 @@ def sign(
     arguments.reachable_name(container, name)
     if method not in _METHODS:
         raise InvalidOptionError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
-    seconds = arguments.seconds(expires, "expires")
+    seconds = arguments.duration(expires, "expires")
     if not 0 < seconds <= driver.limits.max_expires:
         raise InvalidOptionError(
             f"expires must be above 0 and at most {driver.limits.max_expires:.0f} seconds,"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from .. import arguments
 from ..core import DriverCore
@@ -42,9 +42,9 @@ def abort(driver: DriverCore, upload: Upload) -> None:
         driver._abort_upload(upload)
 
 
-def abort_all(driver: DriverCore, container: str, older_than: float) -> list[Upload]:
-    """Abort the uploads that started at least so many seconds ago, and return them."""
-    age = arguments.seconds(older_than, "older_than")
+def abort_all(driver: DriverCore, container: str, older_than: float | timedelta) -> list[Upload]:
+    """Abort the uploads that started at least so long ago, and return them."""
+    age = arguments.duration(older_than, "older_than")
     now = datetime.now(timezone.utc)
     old = [
         upload

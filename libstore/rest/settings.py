@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, cast
 
 from .. import arguments
 from ..errors import InvalidOptionError, InvalidTypeError, NotSupportedError
@@ -16,6 +17,9 @@ from ..redaction import type_name
 _DEFAULT_TIMEOUT = (5.0, 60.0)
 # A week. Sockets do not accept arbitrarily large numbers of seconds.
 _LONGEST_TIMEOUT = 7 * 86_400.0
+#: The path of a file or a directory.
+Path: TypeAlias = str | os.PathLike[str]
+
 # Connections that are kept to one host, unless transfers need more.
 _CONNECTIONS = 16
 
@@ -24,17 +28,24 @@ _CONNECTIONS = 16
 
 
 def _verify(value: object, label: str) -> object:
-    return _of(value, (bool, str), f"{label} must be True, False or the path of a file as a str")
+    if isinstance(value, bool):
+        return value
+    return _path(value, f"{label} must be True, False or the path of a file or directory")
 
 
 def _cert(value: object, label: str) -> object:
-    return _of(value, (str, tuple), f"{label} must be the path of a file as a str, or two paths")
+    message = f"{label} must be the path of a file, or a pair of paths"
+    if not isinstance(value, (tuple, list)):
+        return _path(value, message)
+    if len(value) != 2:
+        raise InvalidOptionError(f"{message}, not {len(value)} of them")
+    return tuple(_path(one, message) for one in value)
 
 
-def _of(value: object, kinds: tuple[type, ...], message: str) -> object:
-    if not isinstance(value, kinds):
+def _path(value: object, message: str) -> str:
+    if not isinstance(value, (str, os.PathLike)):
         raise InvalidTypeError(f"{message}, not {type_name(value)}")
-    return value
+    return os.fsdecode(value)
 
 
 def _timeout(value: object, label: str) -> object:
@@ -81,12 +92,14 @@ class RestSettings(DriverOptions):
     reread: ClassVar[tuple[str, ...]] = ()
 
     insecure: bool = option("Allow ``http://`` to hosts other than this machine.", default=False)
-    verify: bool | str = option(
+    verify: bool | Path = option(
         "Whether to check the service's certificate, or the path of a file or directory of"
-        " certificate authorities.",
+        " certificate authorities. By default, they are those of the environment's"
+        " ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, or ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``,"
+        " and otherwise those of certifi.",
         _verify, default=True
     )  # fmt: skip
-    cert: str | tuple[str, str] | None = option(
+    cert: Path | tuple[Path, Path] | None = option(
         "The path of a file with a client certificate and its key, or a pair of paths, for"
         " services that require one.",
         _cert, default=None
@@ -121,8 +134,9 @@ class RestSettings(DriverOptions):
             pool_size=max(_CONNECTIONS, concurrency),
             connect_timeout=float(connect),
             read_timeout=float(read),
-            verify=self.verify,
-            cert=self.cert,
+            # The checks have made them texts.
+            verify=cast("bool | str", self.verify),
+            cert=cast("str | tuple[str, str] | None", self.cert),
             proxies=self.proxies,
         )
         transport.check_proxy(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -165,18 +166,26 @@ class Signatures(Topic):
             driver.object("libstore-missing", "a").sign_url(method=method)
 
     @pytest.mark.usefixtures("signs")
-    @pytest.mark.parametrize("expires", [0, -1, float("nan"), float("inf")])
-    def test_invalid_expiry_is_refused(self, driver: StorageDriver, expires: float) -> None:
+    @pytest.mark.parametrize(
+        "expires",
+        [0, -1, float("nan"), float("inf"), timedelta(), timedelta(seconds=-1), timedelta.max],
+        ids=str,
+    )
+    def test_invalid_expiry_is_refused(
+        self, driver: StorageDriver, expires: float | timedelta
+    ) -> None:
         """A URL is valid for more than 0 seconds, up to the limit."""
         obj = driver.object("libstore-missing", "a")
         with pytest.raises(InvalidOptionError):
             obj.sign_url(expires=expires)
         with pytest.raises(InvalidOptionError):
             obj.sign_url(expires=driver.limits.max_expires + 1)
+        longest = timedelta(seconds=driver.limits.max_expires)
+        assert obj.sign_url(expires=longest).startswith(obj.sign_url().partition("?")[0])
 
     @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("expires", ["60", None, True], ids=ascii)
     def test_expiry_of_another_type_is_refused(self, driver: StorageDriver, expires: Any) -> None:
-        """It is a number of seconds."""
+        """It is a number of seconds or a timedelta."""
         with pytest.raises(InvalidTypeError):
             driver.object("libstore-missing", "a").sign_url(expires=expires)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -238,7 +239,8 @@ class Uploads(Topic):
         """abort_uploads deletes only uploads that are older than older_than."""
         (upload,) = container.list_uploads()
         expected = [upload] if upload.started is None else []
-        assert expected == container.abort_uploads(older_than=86_400.0)
+        assert expected == container.abort_uploads(older_than=timedelta(days=1))
+        assert [] == container.abort_uploads(older_than=86_400.0)
 
     @pytest.mark.usefixtures("takes_parts")
     def test_aborted_upload_cannot_be_completed(

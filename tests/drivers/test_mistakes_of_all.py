@@ -121,7 +121,7 @@ def test_wrong_types_raise_errors_of_the_library(make: Maker) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {"timeout": "5"}, {"timeout": [None, 5]}, {"verify": Path("ca.pem")}, {"verify": None},
+        {"timeout": "5"}, {"timeout": [None, 5]}, {"verify": b"ca.pem"}, {"verify": None},
         {"proxies": "http://proxy"}, {"insecure": "yes"}, {"anonymous": 1}, {"retry": 3},
         {"transfer": {"part_size": 1}}, {"cdn": b"https://cdn.example"}, {"pickle_secret": None},
     ],
@@ -180,6 +180,43 @@ def test_misspelt_argument_gets_a_suggestion(make: Maker) -> None:
     for misspelt, meant in (("proxys", "proxies"), ("timeot", "timeout"), ("verfy", "verify")):
         with pytest.raises(TypeError, match=f"no argument '{misspelt}'; did you mean '{meant}'"):
             make(**{misspelt: None})
+
+
+@pytest.mark.parametrize(
+    ("driver", "given", "meant"),
+    [
+        ("s3", "endpoint_url", "endpoint"), ("s3", "host", "endpoint"),
+        ("s3", "aws_access_key_id", "key"), ("s3", "access_key", "key"),
+        ("s3", "access_key_id", "key"), ("s3", "username", "key"),
+        ("s3", "aws_secret_access_key", "secret"), ("s3", "password", "secret"),
+        ("s3", "aws_session_token", "token"), ("s3", "session_token", "token"),
+        ("s3", "region_name", "region"), ("s3", "use_ssl", "insecure"),
+        ("s3", "Addressing-Style", "path_style"), ("r2", "endpoint_url", "endpoint"),
+        ("azure", "account_name", "account"), ("azure", "username", "account"),
+        ("azure", "account_key", "key"), ("azure", "account_url", "endpoint"),
+        ("azure", "sas", "sas_token"), ("azure", "credentials", "credential"),
+        ("azure", "conn_str", "connection_string"), ("azure", "verify_ssl", "verify"),
+        ("gcs", "credential", "credentials"), ("gcs", "project_id", "project"),
+        ("gcs", "keyfile", "service_account"), ("gcs", "secure", "insecure"),
+        ("swift", "username", "user"), ("swift", "password", "secret"), ("swift", "key", "secret"),
+        ("swift", "authurl", "auth_url"), ("swift", "host", "auth_url"),
+        ("swift", "tenant_id", "project_id"), ("swift", "project_name", "project"),
+        ("swift", "preauthurl", "storage_url"), ("swift", "auth_token", "token"),
+        ("local", "path", "root"), ("local", "location", "root"),
+    ],
+)  # fmt: skip
+def test_argument_of_another_library_gets_a_suggestion(
+    driver: str, given: str, meant: str
+) -> None:
+    with pytest.raises(TypeError, match=f"no argument '{given}'; did you mean '{meant}'"):
+        get_driver(driver)(**{given: SECRET})
+
+
+def test_suggestion_is_an_option_that_the_driver_has() -> None:
+    with pytest.raises(TypeError) as raised:
+        get_driver("memory")(endpoint_url="https://store.example")
+
+    assert "'endpoint'" not in str(raised.value)
 
 
 @pytest.fixture

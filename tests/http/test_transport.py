@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 from scripted import Connect, Get, OpenTunnel, Play, Serve, Tunnel, respond
 from urllib3.exceptions import InsecureRequestWarning
 
@@ -179,7 +182,7 @@ def test_private_certificate_authority_is_accepted(
     server = serve(tls=tls)
     with pytest.raises(TransportError, match=r"certificate of https.* is not trusted") as raised:
         get(server, client=connect())
-    assert "REQUESTS_CA_BUNDLE" in str(raised.value)
+    assert "REQUESTS_CA_BUNDLE or SSL_CERT_FILE" in str(raised.value)
     assert not raised.value.retryable
     assert (server.connections, server.seen) == (1, [])  # what is wrong stays wrong
     assert get(server, client=connect(verify=bundle)).read(9) == b"ok"
@@ -190,6 +193,32 @@ def test_private_certificate_authority_is_accepted(
         assert get(server, client=client).read(9) == b"ok"
     with pytest.warns(InsecureRequestWarning, match="not checked"):
         assert get(server, client=connect(verify=False)).read(9) == b"ok"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl")
+def test_directories_of_openssl_are_used_beside_its_file(
+    serve: Serve,
+    connect: Connect,
+    get: Get,
+    tls: ssl.SSLContext,
+    bundle: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = serve(tls=tls)
+    hashed, other = tmp_path / "certs", tmp_path / "other.pem"
+    hashed.mkdir()
+    # OpenSSL finds an authority by the hash of its name.
+    digest = subprocess.check_output(["openssl", "x509", "-hash", "-noout", "-in", bundle])
+    (hashed / f"{digest.decode().strip()}.0").symlink_to(bundle)
+    trustme.CA().cert_pem.write_to_path(str(other))
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join([str(tmp_path / "none"), str(hashed)]))
+    assert get(server, client=connect()).read(9) == b"ok"
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    assert get(server, client=connect()).read(9) == b"ok"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with pytest.raises(TransportError, match="is not trusted"):
+        get(server, client=connect())
 
 
 def test_verification_is_off_only_where_disabled(
@@ -218,9 +247,10 @@ def test_certificate_of_another_host_is_rejected(
 def test_missing_certificate_bundle_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LocalFileNotFoundError, match="does not exist"):
         Transport(verify="/no/such/ca.pem")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/ca.pem")
-    with pytest.raises(InvalidOptionError, match="REQUESTS_CA_BUNDLE is"):
-        Transport()
+    for variable in ("SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(variable, "/no/such/ca.pem")
+        with pytest.raises(InvalidOptionError, match=f"{variable} is"):
+            Transport()
 
 
 @pytest.mark.parametrize("option", ["verify", "cert"])

@@ -12,7 +12,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -130,6 +130,7 @@ def objects(obj: Object) -> None:
     assert_type(obj.get_cdn_url(), str)
     assert_type(obj.refresh(), Object)
     assert_type(obj.sign_url(method="PUT", expires=60), SignedURL)
+    obj.sign_url(expires=timedelta(hours=1))
     assert_type(obj.update_metadata({"author": "me"}, if_match=obj.etag), Object)
 
 
@@ -151,6 +152,7 @@ def uploads(container: Container, blocks: Iterator[bytes], pipe: BinaryIO) -> No
         container.driver.upload_object(file, container, "cat.jpg")
     assert_type(container.list_uploads(), LazyList[Upload])
     assert_type(container.abort_uploads(older_than=86_400), list[Upload])
+    container.abort_uploads(older_than=timedelta(days=7))
 
 
 def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
