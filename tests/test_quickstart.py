@@ -1,27 +1,12 @@
-"""Test the examples: the quickstart program and the code blocks of the documentation."""
+"""Test the quickstart program."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from network_driver import ExampleDriver
-
-from libstore import registry
-
-PROJECT = Path(__file__).parents[1]
-# This page shows Python that cannot run: the body of a docstring.
-NOT_RUN = {"docs/contributing.md"}
-PAGES = [
-    page
-    for page in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
-    if "```python" in page.read_text("utf-8")
-    and page.relative_to(PROJECT).as_posix() not in NOT_RUN
-]
 
 
 @pytest.fixture
@@ -115,22 +100,3 @@ def test_quickstart_help_names_the_arguments(quickstart: Path) -> None:
 
     assert 0 == result.returncode
     assert all(name in result.stdout for name in ("FOLDER", "DRIVER", "ARGUMENT", "--keep"))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
-def test_examples_of_a_page_run(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The blocks run in order, in a directory that contains only `cat.jpg`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setitem(sys.modules, "my_package", SimpleNamespace(MyDriver=ExampleDriver))
-    Path("cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
-    blocks = re.findall(
-        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    names = {"__name__": "example"}
-
-    for block in blocks:
-        code = block.replace('"/srv/store"', '"store"')
-        exec(compile("from __future__ import annotations\n" + code, str(page), "exec"), names)
