@@ -223,6 +223,23 @@ def address(value: object, label: str, form: str = "https://host[:port][/path]")
     return Address(scheme, host, port, found["path"].rstrip("/"))
 
 
+def check_secure(scheme: str, host: str, label: str, *, insecure: bool) -> None:
+    """Raise `InvalidOptionError` for plain http to another machine without `insecure`."""
+    if scheme == "http" and not insecure and not is_loopback(host):
+        raise InvalidOptionError(
+            f"{label} is http://, so anyone on the network path can read and change what is sent;"
+            " use https://, or pass insecure=True"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, judged by its name alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _flaw(value: str) -> str:
     """Describe what is wrong with a URL, without repeating it."""
     scheme, separator, rest = value.partition("://")

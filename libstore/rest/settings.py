@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, TypeAlias, cast
@@ -194,17 +193,5 @@ def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]
         label: The argument or the variable that contains the URL.
     """
     found = arguments.address(value, label)
-    if found.scheme == "http" and not insecure and not is_loopback(found.host):
-        raise InvalidOptionError(
-            f"{label} is http://, so anyone on the network path can read and change what is sent;"
-            " use https://, or pass insecure=True"
-        )
+    arguments.check_secure(found.scheme, found.host, label, insecure=insecure)
     return found.origin, found.path
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, judged by its name alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ... import arguments
 from ...errors import InvalidNameError
 from ...http.encoding import encode, encode_path, split_origin
-from ...rest.settings import is_loopback
 
 #: Google's own address.
 PUBLIC_URL = "https://storage.googleapis.com"
@@ -41,7 +41,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
-        return is_loopback(split_origin(self.url)[1])
+        return arguments.is_loopback(split_origin(self.url)[1])
 
     def path(self, bucket: str = "", name: str = "") -> str:
         """Return the path of an object, a bucket or all buckets in the JSON API."""

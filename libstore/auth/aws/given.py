@@ -1,0 +1,193 @@
+"""Keys from what a program passes as ``credentials=``: a function, or a session of boto3."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from ...errors import AuthenticationError, CredentialsNotFoundError, InvalidTypeError, StorageError
+from ...http.headers import parse_timestamp
+from ...redaction import HiddenDict, hide, type_name, without_frames
+from ..renewal import Lease
+from ..sigv4 import Credentials
+from .keys import Clock, Key, check_valid
+
+# The names of the parts of a key, those of this library first, then botocore's and STS's.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "key": ("key", "access_key", "AccessKeyId"),
+    "secret": ("secret", "secret_key", "SecretAccessKey"),
+    "token": ("token", "SessionToken", "Token"),
+    "expiry": ("expiry", "expiry_time", "Expiration"),
+}
+# The seconds for which a key of botocore is used without calling it again. It renews its keys at
+# least ten minutes before they expire.
+_RECHECK = 60.0
+_HELP = (
+    "a mapping, or an object with attributes, key, secret and, if it is temporary, token and"
+    " expiry (an aware datetime, or seconds since 1970)"
+)
+
+
+@runtime_checkable
+class FrozenCredentials(Protocol):
+    """Credentials of botocore, which renew themselves."""
+
+    def get_frozen_credentials(self) -> Any:
+        """Return the present key, with the attributes access_key, secret_key and token."""
+        ...
+
+
+@runtime_checkable
+class CredentialsSession(Protocol):
+    """A session of boto3 or botocore."""
+
+    def get_credentials(self) -> Any:
+        """Return the session's `FrozenCredentials`, or `None`."""
+        ...
+
+
+#: What ``credentials=`` accepts: a function that returns a key, or a session or credentials of
+#: boto3 or botocore.
+AWSCredentials: TypeAlias = "Callable[[], object] | FrozenCredentials | CredentialsSession"
+
+
+def check_given(value: object, label: str) -> object:
+    """Return a value that `given_source` accepts."""
+    if isinstance(value, (FrozenCredentials, CredentialsSession)) or callable(value):
+        return value
+    raise InvalidTypeError(
+        f"{label} must be a function that returns {_HELP}, or a session or credentials of boto3 or"
+        f" botocore, not {type_name(value)}"
+    )
+
+
+class FunctionSource:
+    """The keys that a function returns."""
+
+    name = "argument credentials"
+
+    def __init__(self, function: Callable[[], object], clock: Clock = time.time) -> None:
+        self._function = function
+        self._clock = clock
+
+    def __call__(self) -> Key:
+        """Call the function."""
+        label = "the function credentials="
+        parts, kind = _parts(_called(self._function, label))
+        key, secret, token = parts["key"], parts["secret"], parts["token"]
+        if not isinstance(key, str) or not isinstance(secret, str) or not (key and secret):
+            raise AuthenticationError(f"{label} must return {_HELP}, not {kind}")
+        if token is not None and not isinstance(token, str):
+            raise AuthenticationError(
+                f"the token that {label} returned must be a str, not {type_name(token)}"
+            )
+        expires = _expiry(parts["expiry"], label)
+        known = Credentials(key, secret, token or None)
+        return check_valid(Lease(known, expires), self._clock(), label)
+
+
+class DelegatedSource:
+    """
+    The keys of botocore's credentials, which renew themselves when they are used.
+
+    Attributes:
+        name: The name for `StorageDriver.credentials_source`.
+
+    Args:
+        find: Returns the credentials, or `None`; it is called once.
+    """
+
+    def __init__(
+        self, find: Callable[[], Any], name: str, label: str, clock: Clock = time.time
+    ) -> None:
+        self.name = name
+        self._find = find
+        self._label = label
+        self._clock = clock
+        self._credentials: Any = None
+
+    def __call__(self) -> Key:
+        """Return the present key."""
+        if self._credentials is None:
+            self._credentials = _called(self._find, self._label)
+            if self._credentials is None:
+                raise CredentialsNotFoundError(f"{self._label} has no credentials")
+        frozen = _called(self._credentials.get_frozen_credentials, self._label)
+        known = Credentials(frozen.access_key, frozen.secret_key, frozen.token or None)
+        return Lease(known, self._clock() + _RECHECK)
+
+
+def given_source(
+    value: AWSCredentials, clock: Clock = time.time
+) -> FunctionSource | DelegatedSource:
+    """Return the source of the keys that a program passes."""
+    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    name, label = f"argument credentials ({kind})", "credentials="
+    if isinstance(value, FrozenCredentials):
+        return DelegatedSource(lambda: value, name, label, clock)
+    if isinstance(value, CredentialsSession):
+        return DelegatedSource(value.get_credentials, name, label, clock)
+    return FunctionSource(value, clock)
+
+
+def botocore_credentials(profile: str, why: str) -> Any:
+    """
+    Return botocore's credentials of a profile.
+
+    Args:
+        why: Why they are needed, for the error if botocore is not installed.
+    """
+    try:
+        session = import_module("botocore.session")
+    except ImportError:
+        raise CredentialsNotFoundError(
+            f"{why}, or renew it by botocore, after: pip install 'libstore[aws]'"
+        ) from None
+    return session.Session(profile=profile).get_credentials()
+
+
+def _called(function: Callable[[], Any], label: str) -> Any:
+    """Call a function of the program, and convert its errors."""
+    try:
+        return function()
+    except StorageError:
+        raise
+    except Exception as error:
+        # Its text may repeat a secret, so it is not part of the message.
+        raise AuthenticationError(
+            f"{label} failed to provide a key ({type(error).__name__})"
+        ) from without_frames(error)
+
+
+def _parts(found: object) -> tuple[dict[str, object], str]:
+    """Return the parts of a key by the names of this library, hidden, and what they are from."""
+    if isinstance(found, Mapping) and isinstance(found.get("Credentials"), Mapping):
+        found = found["Credentials"]  # the whole response of STS
+    parts: dict[str, object] = HiddenDict()
+    for part, names in _NAMES.items():
+        for name in names:
+            value = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+            if value is not None:
+                parts[part] = hide(value)
+                break
+        else:
+            parts[part] = None
+    return parts, type_name(found)
+
+
+def _expiry(value: object, label: str) -> float:
+    if value is None:
+        return math.inf
+    if isinstance(value, str):
+        value = parse_timestamp(value) if value[-1:] == "Z" or "+" in value else None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.timestamp()
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise AuthenticationError(
+        f"the expiry that {label} returned must be an aware datetime, or seconds since 1970"
+    )
