@@ -125,8 +125,9 @@ def given_source(
     value: AWSCredentials, clock: Clock = time.time
 ) -> FunctionSource | DelegatedSource:
     """Return the source of the keys that a program passes."""
+    label = "credentials="
     kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
-    name, label = f"argument credentials ({kind})", "credentials="
+    name = f"{FunctionSource.name} ({kind})"
     if isinstance(value, FrozenCredentials):
         return DelegatedSource(lambda: value, name, label, clock)
     if isinstance(value, CredentialsSession):

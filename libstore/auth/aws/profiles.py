@@ -208,8 +208,6 @@ def parse(path: str, shown: str) -> dict[str, Section] | None:
     Args:
         shown: The path as messages show it.
     """
-    import configparser  # noqa: PLC0415 - most programs have no such file
-
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = Hidden(file.read())
@@ -218,6 +216,8 @@ def parse(path: str, shown: str) -> dict[str, Section] | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise InvalidOptionError(f"{shown} cannot be read: {reason}") from None
+    import configparser  # noqa: PLC0415 - many machines have no such file
+
     parser = configparser.RawConfigParser()
     fault = ""
     try:

@@ -73,12 +73,12 @@ class STS:
         response = client.request(request)
         try:
             found = read_listing(HiddenBytes(response.read(MAX_DOCUMENT)), ()).head
-        except ServiceError as error:
-            if error.retryable:
-                raise
-            raise _unexpected(response.status) from None
-        names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
-        paths = [_KEY_PATH.format(action, name) for name in (*names, "Expiration")]
+        except ServiceError:
+            found = {}
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        paths = [_KEY_PATH.format(action, name) for name in names]
+        if paths[0] not in found:
+            raise _unexpected(response.status)
         now = self.clock()
         expires = read_expiry(found.get(paths[3]), now, response.headers)
         return check_valid(
