@@ -855,6 +855,16 @@ class StorageDriver(DriverCore):
     def _url(self, container: str = "", name: str = "") -> str:
         return str(StorageURL(self.name, container, name, self._url_options()))
 
+    @property
+    def credentials_source(self) -> str | None:
+        """
+        What the credentials are from, such as ``profile 'prod' of ~/.aws/credentials``.
+
+        It contains no secret. `None` for requests without credentials, and for drivers that have
+        none.
+        """
+        return None
+
     def close(self) -> None:
         """Close all connections; the driver can still be used, and closed again."""
         return

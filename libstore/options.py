@@ -256,7 +256,7 @@ class Options:
 
     Attributes:
         table: The declarations of the options, by name.
-        sources: The environment variables that values come from, by option.
+        sources: The environment variables, or the files, that values come from, by option.
     """
 
     table: ClassVar[Mapping[str, Option]] = {}
@@ -331,6 +331,23 @@ class Options:
                     values[name] = known(environ[variable], variable)
                     sources[name] = variable
                     break
+        return self._with_sources(values, sources)
+
+    def with_found(self, source: str, **values: object) -> Self:
+        """
+        Return these options with values that were found elsewhere.
+
+        Args:
+            source: Where they were found, for messages.
+
+        Raises:
+            InvalidOptionError: A value is one that the option cannot have.
+        """
+        for name, value in values.items():
+            self.table[name](value, f"{name} of {source}")
+        return self._with_sources(values, dict.fromkeys(values, source))
+
+    def _with_sources(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> Self:
         found = self.replaced(**values)
         object.__setattr__(found, "sources", {**found.sources, **sources})
         return found

@@ -12,15 +12,18 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 from __future__ import annotations
 
 import hmac
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeAlias
 from urllib.parse import quote
 
 from ..http.encoding import host_header
 from ..http.message import Request
 from ..redaction import Hidden
+from .renewal import Renewing
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Credentials:
         object.__setattr__(self, "secret", Hidden(self.secret))
         if self.token is not None:
             object.__setattr__(self, "token", Hidden(self.token))
+
+
+#: An access key, or the source of keys that expire.
+Keys: TypeAlias = "Credentials | Renewing[Credentials]"
 
 
 def canonical_request(
@@ -278,3 +285,41 @@ class HeaderSigner:
     def renew(self, request: Request) -> bool:
         """Return `False`: there are no other credentials."""
         return False
+
+
+class RenewingSigner:
+    """A signer that signs the headers of each attempt with the present key of a source."""
+
+    def __init__(
+        self, keys: Renewing[Credentials], region: str, service: str, scheme: Scheme
+    ) -> None:
+        self._keys = keys
+        self._scope = region, service, scheme
+        self._sigv4: SigV4 | None = None
+        self._used = threading.local()
+
+    def sign(self, request: Request, now: float) -> Mapping[str, str]:
+        """Return the headers to send in place of the request's."""
+        return self.sign_as(request, request.headers, now)
+
+    def sign_as(self, request: Request, headers: Mapping[str, str], now: float) -> dict[str, str]:
+        """Return the given headers instead of the request's, with a signature."""
+        credentials, sigv4 = self._keys.get(), self._sigv4
+        if sigv4 is None or sigv4.credentials is not credentials:
+            sigv4 = self._sigv4 = SigV4(credentials, *self._scope)
+        self._used.credentials = credentials
+        host = host_header(request.url)
+        return sigv4.sign_headers(request.method, host, request.target, headers, now)
+
+    def renew(self, request: Request) -> bool:
+        """Replace the key that this thread used last; return whether there is another one."""
+        return self._keys.replace(self._used.credentials)
+
+
+def header_signer(
+    keys: Keys, region: str, service: str = "s3", scheme: Scheme = AMAZON
+) -> HeaderSigner | RenewingSigner:
+    """Return a signer of requests in one region."""
+    if isinstance(keys, Credentials):
+        return HeaderSigner(SigV4(keys, region, service, scheme))
+    return RenewingSigner(keys, region, service, scheme)

@@ -106,6 +106,11 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (type(self), {**self._settings.pickled(), **self._changeable()})
 
+    @property
+    @override
+    def credentials_source(self) -> str | None:
+        return self._settings.credentials_source()
+
     def _changeable(self) -> dict[str, Any]:
         """Return the arguments that were set on a driver, as they are set now."""
         return {name: value for name, value in vars(self).items() if name in DriverOptions.table}

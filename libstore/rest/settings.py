@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, TypeAlias, cast
 
@@ -19,6 +20,7 @@ _LONGEST_TIMEOUT = 7 * 86_400.0
 #: The path of a file or a directory.
 Path: TypeAlias = str | os.PathLike[str]
 
+_VARIABLE = re.compile(r"[A-Z0-9_]+", re.ASCII)
 # Connections that are kept to one host, unless transfers need more.
 _CONNECTIONS = 16
 
@@ -148,6 +150,16 @@ class RestSettings(DriverOptions):
             names = " and ".join([*given, "anonymous"] if anonymous else given)
             raise InvalidOptionError(f"{names} exclude each other; give one of them")
         return given
+
+    def credentials_source(self) -> str | None:
+        """Return what the credentials are from; `None` for requests without credentials."""
+        for name in self.credential_options:
+            if getattr(self, name) is not None:
+                source = self.sources.get(name)
+                if source is None:
+                    return f"argument {name}"
+                return f"environment variable {source}" if _VARIABLE.fullmatch(source) else source
+        return None
 
     def given_secrets(self) -> tuple[str | bytes, ...]:
         """Return the values of the secret options, for `ServiceClient.secrets`."""

@@ -8,14 +8,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from ..auth.sigv4 import (
-    EMPTY_SHA256,
-    PAYLOAD_HEADER,
-    UNSIGNED,
-    Credentials,
-    HeaderSigner,
-    SigV4,
-)
+from ..auth.renewal import Renewing
+from ..auth.sigv4 import EMPTY_SHA256, PAYLOAD_HEADER, UNSIGNED, Keys, SigV4, header_signer
 from ..errors import StorageError
 from ..http.client import Client, Unsigned
 from ..http.encoding import encode_path, encode_query, host_header
@@ -55,7 +49,7 @@ class S3Client(ServiceClient):
         self,
         endpoint: Endpoint,
         transport: Transport,
-        credentials: Credentials | None,
+        credentials: Keys | None,
         region: str,
         *,
         fixed: bool,
@@ -74,6 +68,8 @@ class S3Client(ServiceClient):
     @override
     def secrets(self) -> tuple[str | bytes, ...]:
         known = self.credentials
+        if isinstance(known, Renewing):
+            known = known.known
         return tuple(secret for secret in (known.secret, known.token) if secret) if known else ()
 
     # ------------------------------------------------------------------ one request
@@ -88,7 +84,7 @@ class S3Client(ServiceClient):
     def signer(self, location: Location) -> Signer:
         if self.credentials is None:
             return Unsigned()
-        return HeaderSigner(SigV4(self.credentials, location.key))
+        return header_signer(self.credentials, location.key)
 
     @override
     def complete_headers(
@@ -209,14 +205,15 @@ class S3Client(ServiceClient):
         self, bucket: str, name: str, options: SigningOptions, payer: Mapping[str, str]
     ) -> str:
         """Return a URL that works without credentials."""
-        assert self.credentials is not None
+        keys = self.credentials
+        assert keys is not None
         place = self.endpoint.place(bucket, self.known_region(bucket))
         query = {**payer, **dialect.response_query(options.response_headers)}
         headers = dialect.signed_headers(options.headers)
         target = place.prefix + encode_path(name) + (f"?{encode_query(query)}" if query else "")
         expires = max(1, int(options.expires))
         now = self.client_at(self.locate(bucket, "")).now_there()
-        sigv4 = SigV4(self.credentials, place.region)
+        sigv4 = SigV4(keys.get() if isinstance(keys, Renewing) else keys, place.region)
         host = host_header(place.url)
         signed = sigv4.sign_query(options.method, host, target, headers, expires, now)
         return Hidden(place.url + signed)

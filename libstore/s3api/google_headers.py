@@ -15,7 +15,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from ..auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Credentials, HeaderSigner, SigV4
+from ..auth.sigv4 import GOOGLE, PAYLOAD_HEADER, Keys, header_signer
 from ..http.message import Request, Response, Signer
 from ..redaction import HiddenDict
 from ..rest.client import Location, XMLResponse
@@ -123,18 +123,22 @@ class GoogleClient(S3Client):
         return replace(document, fields={**markers, **document.fields}, rows=rows)
 
 
-class GoogleSigner(HeaderSigner):
+class GoogleSigner:
     """Signs requests after giving their headers Google's names; see `GoogleClient`."""
 
-    def __init__(self, credentials: Credentials, project: str | None, payer: str | None) -> None:
-        super().__init__(SigV4(credentials, "auto", "storage", GOOGLE))
+    def __init__(self, keys: Keys, project: str | None, payer: str | None) -> None:
+        self._signer = header_signer(keys, "auto", "storage", GOOGLE)
         self._project = project
         self._payer = payer
 
-    @override
     def sign(self, request: Request, now: float) -> Mapping[str, str]:
+        """Return the headers to send in place of the request's."""
         headers = request_headers(request, self._project, self._payer)
-        return self.sign_as(request, headers, now)
+        return self._signer.sign_as(request, headers, now)
+
+    def renew(self, request: Request) -> bool:
+        """Replace the key that was rejected; return whether there is another one."""
+        return self._signer.renew(request)
 
 
 def request_headers(request: Request, project: str | None, payer: str | None) -> dict[str, str]:

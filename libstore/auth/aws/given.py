@@ -52,7 +52,7 @@ class CredentialsSession(Protocol):
 
 #: What ``credentials=`` accepts: a function that returns a key, or a session or credentials of
 #: boto3 or botocore.
-AWSCredentials: TypeAlias = "Callable[[], object] | FrozenCredentials | CredentialsSession"
+AWSCredentials: TypeAlias = Callable[[], object] | FrozenCredentials | CredentialsSession
 
 
 def check_given(value: object, label: str) -> object:

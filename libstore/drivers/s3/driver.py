@@ -8,15 +8,21 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from ...auth.aws.given import given_source
+from ...auth.aws.keys import Fixed, Source
+from ...auth.renewal import Renewing
+from ...auth.sigv4 import Keys
 from ...driver import StorageDriver
 from ...hooks import CDN_HOOKS, MULTIPART_HOOKS
 from ...http.environment import Environment
+from ...http.transport import Transport
 from ...options import Check, constructor, document
 from ...s3api.client import S3Client
 from ...s3api.driver import S3APIDriver
 from ...s3api.google_headers import GoogleClient
 from ...s3api.service import Service
 from ...values import ContainerInfo
+from .configuration import Configuration, configuration, with_fixed
 from .endpoints import check_bucket_name, check_new_bucket_name
 from .options import CONTAINER, UPLOAD, bucket_headers
 from .public_access import PublicAccess
@@ -41,16 +47,21 @@ class S3Driver(S3APIDriver[Settings]):
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
-        settings = settings.completed(self.service, Environment())
+        settings.check(self.service)
+        shared: Configuration | None = None
+        if self.service.name == "s3":
+            shared = configuration(settings.profile, Environment())
+            settings = shared.complete(settings)
         super().__init__(settings)
         service, endpoint, region = settings.address(self.service)
         self._endpoint = endpoint
         url = endpoint.place(None, region).url
+        transport = settings.transport(self.transfer.concurrency, url)
         make = partial(GoogleClient, project=settings.account) if service.google else S3Client
         client = make(
             endpoint,
-            settings.transport(self.transfer.concurrency, url),
-            settings.access_key(),
+            transport,
+            self._keys(shared, transport),
             region,
             fixed=settings.region is not None,
             retry=partial(getattr, self, "retry"),
@@ -58,6 +69,25 @@ class S3Driver(S3APIDriver[Settings]):
         objects = settings.object_settings()
         self._connect(service, client, objects)
         self._public_access = PublicAccess(client, service, objects.payer)
+
+    def _keys(self, shared: Configuration | None, transport: Transport) -> Keys | None:
+        """Return the key that requests are signed with, or the source of keys that expire."""
+        settings = self._settings
+        source: Source | None = None
+        if settings.credentials is not None:
+            source = given_source(settings.credentials)
+        elif shared is not None and settings.key is None and not settings.anonymous:
+            source = shared.source(settings, transport)
+            if isinstance(source, Fixed):
+                self._settings = settings = with_fixed(settings, source)
+                source = None
+        self._source = "" if source is None else source.name
+        return settings.access_key() if source is None else Renewing(source)
+
+    @property
+    @override
+    def credentials_source(self) -> str | None:
+        return self._source or super().credentials_source
 
     @override
     def __repr__(self) -> str:
@@ -71,7 +101,9 @@ class S3Driver(S3APIDriver[Settings]):
     @override
     def _identity(self) -> tuple[str | None, ...]:
         place = self._endpoint.place(None, self._client.region)
-        return place.url, place.prefix, self._settings.key
+        settings = self._settings
+        given = "" if settings.credentials is None else f" {id(settings.credentials)}"
+        return place.url, place.prefix, settings.key, self._source + given
 
     @override
     def _store_id(self) -> str | None:

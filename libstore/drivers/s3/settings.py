@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from ...auth.aws.given import AWSCredentials, check_given
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option
@@ -31,7 +31,7 @@ class Settings(RestSettings):
     """The arguments of `S3Driver`; only the driver ``"s3"`` reads the environment."""
 
     credential_options: ClassVar[tuple[str, ...]] = ("key", "secret", "token")
-    reread: ClassVar[tuple[str, ...]] = credential_options
+    reread: ClassVar[tuple[str, ...]] = (*credential_options, "verify")
 
     key: str | None = option(
         "The id of the access key.",
@@ -44,6 +44,19 @@ class Settings(RestSettings):
     token: str | None = option(
         "The session token of temporary credentials.",
         credential, default=None, variables=["AWS_SESSION_TOKEN"], secret=True
+    )  # fmt: skip
+    credentials: AWSCredentials | None = option(
+        "In place of a key, a function that returns one: a mapping, or an object, with ``key``,"
+        " ``secret`` and, if it is temporary, ``token`` and ``expiry``, an aware datetime or"
+        " seconds since 1970. It is called again before the key expires. Or a session or"
+        " credentials of boto3 or botocore. It may contain a secret, so pickling requires"
+        " ``pickle_secret=True``.",
+        check_given, default=None, secret=True
+    )  # fmt: skip
+    profile: str | None = option(
+        "The name of a profile in ``~/.aws/config`` and ``~/.aws/credentials``, for Amazon S3"
+        " alone.",
+        default=None, variables=["AWS_DEFAULT_PROFILE", "AWS_PROFILE"]
     )  # fmt: skip
     region: str | None = option(
         "The region of new buckets, and the first one in which other buckets are looked up. A"
@@ -72,37 +85,26 @@ class Settings(RestSettings):
     customer_key: bytes | None = option(options.CUSTOMER_KEY, default=None)
     acl: str | None = option(options.ACL, default=None)
 
-    def completed(self, service: Service, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with those of the environment added, checked together."""
-        found = self
-        if service.name == "s3":  # another company must not be sent Amazon's key
-            found = self._with_environment(environ)
-        found._check_credentials(service)
-        if found.endpoint is not None:
-            split_endpoint(found.endpoint, found.label("endpoint"), insecure=found.insecure)
-        found.object_settings()
-        return found
-
-    def _with_environment(self, environ: Mapping[str, str]) -> Settings:
-        found = self.with_variables(environ, "region")
-        if self.key is None and self.secret is None and not self.anonymous:
-            keyed = found.with_variables(environ, *self.credential_options)
-            found = keyed if keyed.key and keyed.secret else found
-        if not (self.dualstack or self.fips or self.accelerate):
-            found = found.with_variables(environ, "endpoint")
-        return found
-
-    def _check_credentials(self, service: Service) -> None:
-        if self.anonymous:
-            if self.key or self.secret or self.token:
-                raise InvalidOptionError(
-                    "anonymous=True and key exclude each other; pass one of them"
-                )
-        elif not self.key or not self.secret:
-            variables = ", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    def check(self, service: Service) -> None:
+        """Check the arguments that concern credentials, together."""
+        if self.profile is not None and service.name != "s3":
+            raise InvalidOptionError(
+                "profile names a profile for Amazon S3; other companies must not be sent its key,"
+                " so pass key and secret, or credentials"
+            )
+        ways = {
+            "key": self.key or self.secret or self.token, "credentials": self.credentials,
+            "profile": self.profile, "anonymous=True": self.anonymous,
+        }  # fmt: skip
+        given = [name for name, value in ways.items() if value]
+        if len(given) > 1 and given != ["profile", "anonymous=True"]:
+            raise InvalidOptionError(f"{' and '.join(given)} exclude each other; pass one of them")
+        incomplete = not self.key or not self.secret
+        if "key" in given and incomplete:
+            raise CredentialsNotFoundError("pass both key and secret; one of them is missing")
+        if not given and service.name != "s3":
             raise CredentialsNotFoundError(
-                f"pass key and secret{variables if service.name == 's3' else ''};"
-                " anonymous=True sends requests without credentials"
+                "pass key and secret, or credentials; anonymous=True sends requests without them"
             )
 
     def object_settings(self) -> ObjectSettings:
@@ -114,7 +116,7 @@ class Settings(RestSettings):
     # ------------------------------------------------------------------ the service
 
     def access_key(self) -> Credentials | None:
-        """Return the credentials that requests are signed with; `None` for anonymous ones."""
+        """Return the key that requests are signed with, if it does not expire."""
         if self.key is None or self.secret is None:
             return None
         return Credentials(self.key, self.secret, self.token)
@@ -127,6 +129,8 @@ class Settings(RestSettings):
         at every other endpoint.
         """
         given, account = self.endpoint, self.account
+        if given is not None:
+            split_endpoint(given, self.label("endpoint"), insecure=self.insecure)
         known = self._known(service)
         amazon = None if given is None else amazon_region(given)
         if given is not None and known is None and amazon is None:

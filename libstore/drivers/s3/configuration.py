@@ -1,0 +1,119 @@
+"""
+What the AWS SDKs are configured with: the environment, and the profile in the shared files.
+
+Only the driver ``"s3"`` reads it: another company must not be sent Amazon's key.
+https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...auth.aws.chain import Search
+from ...auth.aws.endpoints import ignored, in_profile
+from ...auth.aws.keys import Fixed, Source
+from ...auth.aws.profiles import Profile, SharedFiles, load, profile_name, read_flag
+from ...errors import CredentialsNotFoundError, InvalidOptionError
+from ...http.transport import Transport
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The environment, the shared files, and the profile to use."""
+
+    environ: Mapping[str, str]
+    files: SharedFiles
+    profile: Profile
+
+    # ------------------------------------------------------------------ settings
+
+    def complete(self, settings: Settings) -> Settings:
+        """Return the settings with what was not given."""
+        settings = settings.with_variables(self.environ, "region")
+        region = self.profile.get("region")
+        if settings.region is None and region is not None:
+            settings = settings.with_found(self.profile.where("region"), region=region)
+        given = settings.anonymous or settings.key is not None or settings.credentials is not None
+        if not given and self.profile.given != "profile":
+            settings = self._with_key(settings)
+        return self._with_bundle(self._with_address(settings))
+
+    def _with_key(self, settings: Settings) -> Settings:
+        """Return the settings with the key of the environment, if it has one."""
+        found = settings.with_variables(self.environ, "key", "secret", "token")
+        if "key" not in found.sources:
+            return settings
+        if "secret" not in found.sources:
+            raise CredentialsNotFoundError(
+                f"{found.sources['key']} is set, but AWS_SECRET_ACCESS_KEY is not; set both"
+            )
+        return found
+
+    def _with_address(self, settings: Settings) -> Settings:
+        """Return the settings with the endpoint or the variants of Amazon's, if none is given."""
+        if settings.endpoint is not None:
+            return settings
+        variant = settings.dualstack or settings.fips or settings.accelerate
+        if not variant and not ignored(self.environ, self.profile):
+            settings = settings.with_variables(self.environ, "endpoint")
+            if "endpoint" not in settings.sources:
+                found = in_profile("s3", self.profile, self.files)
+                if found is not None:
+                    settings = settings.with_found(found.label, endpoint=found.url)
+        for name in ("dualstack", "fips"):
+            label = self._flag(f"use_{name}_endpoint")
+            if label:
+                settings = settings.with_found(label, **{name: True})
+        return settings
+
+    def _flag(self, name: str) -> str:
+        """Return what sets a switch; an empty text if it is off."""
+        variable = f"AWS_{name.upper()}"
+        if self.environ.get(variable):
+            return variable if read_flag(self.environ[variable], variable) else ""
+        return self.profile.where(name) if self.profile.flag(name) else ""
+
+    def _with_bundle(self, settings: Settings) -> Settings:
+        """Return the settings with the certificate authorities that are configured."""
+        path, label = self.environ.get("AWS_CA_BUNDLE"), "AWS_CA_BUNDLE"
+        if not path:
+            path = self.profile.get("ca_bundle")
+            label = f"ca_bundle of {self.profile.where('ca_bundle')}"
+        if not path or settings.verify is not True:
+            return settings
+        path = os.path.expanduser(path)
+        if not os.path.exists(path):
+            raise InvalidOptionError(f"{label} is {path!r}, which does not exist")
+        return settings.with_found(label, verify=path)
+
+    # ------------------------------------------------------------------ keys
+
+    def source(self, settings: Settings, transport: Transport) -> Source:
+        """Return the source of keys, which neither an argument nor a variable has."""
+        return Search(
+            self.files, self.profile, self.environ, transport, settings.region,
+            fips=settings.fips, insecure=settings.insecure,
+        ).find()  # fmt: skip
+
+
+def with_fixed(settings: Settings, source: Fixed) -> Settings:
+    """Return the settings with the key of a file."""
+    found = source.credentials
+    values = {"key": found.key, "secret": found.secret, "token": found.token}
+    known = {name: value for name, value in values.items() if value is not None}
+    return settings.with_found(source.name, **known)
+
+
+def configuration(profile: str | None, environ: Mapping[str, str]) -> Configuration:
+    """
+    Read the shared files.
+
+    Args:
+        profile: The argument that names the profile.
+    """
+    files = load(environ)
+    found = files.profile(*profile_name(profile, environ))
+    return Configuration(environ, files, found)
