@@ -49,14 +49,6 @@ class Lease(Generic[T]):
     expires: float = math.inf
 
 
-@dataclass(frozen=True)
-class _Held(Generic[T]):
-    """The value that is in use, and when to renew it."""
-
-    lease: Lease[T]
-    due: float
-
-
 class Renewing(Generic[T]):
     """
     A value that expires, shared by all threads.
@@ -87,7 +79,8 @@ class Renewing(Generic[T]):
         self._window = window
         self._share = share
         self._clock = clock
-        self._held: _Held[T] | None = None
+        # The value that is in use, and when to renew it.
+        self._held: tuple[Lease[T], float] | None = None
         # How many calls of the source have ended, how many in vain since it last returned a value,
         # and the last error of these.
         self._ended = 0
@@ -104,7 +97,7 @@ class Renewing(Generic[T]):
     def known(self) -> T | None:
         """The last value, or `None` if none was needed so far."""
         held = self._held
-        return None if held is None else held.lease.value
+        return None if held is None else held[0].value
 
     def get(self) -> T:
         """
@@ -114,8 +107,8 @@ class Renewing(Generic[T]):
             StorageError: There is no valid value, and the source provided none.
         """
         held = self._held
-        if held is not None and self._clock() < held.due:
-            return held.lease.value
+        if held is not None and self._clock() < held[1]:
+            return held[0].value
         return self._renewed().value
 
     def replace(self, rejected: T) -> bool:
@@ -124,29 +117,29 @@ class Renewing(Generic[T]):
         with self._lock:
             held = self._held
             # A thread that waited for the renewal of another one does not repeat it.
-            if held is None or (held.lease.value == rejected and self._ended == ended):
+            if held is None or (held[0].value == rejected and self._ended == ended):
                 return self._call_source().value != rejected
-            return held.lease.value != rejected
+            return held[0].value != rejected
 
     def _renewed(self) -> Lease[T]:
         ended, held, lock = self._ended, self._held, self._lock
-        valid = held is not None and self._clock() < held.lease.expires
+        valid = held is not None and self._clock() < held[0].expires
         if not lock.acquire(blocking=not valid):
             assert held is not None
-            return held.lease
+            return held[0]
         try:
             held = self._held
-            if held is not None and self._clock() < held.due:
-                return held.lease
+            if held is not None and self._clock() < held[1]:
+                return held[0]
             if not valid and self._ended != ended and self._error is not None:
                 raise copy.copy(self._error)
             try:
                 return self._call_source()
             except StorageError as error:
-                if held is None or self._clock() >= held.lease.expires:
+                if held is None or self._clock() >= held[0].expires:
                     raise
-                self._defer(held.lease, error)
-                return held.lease
+                self._defer(held[0], error)
+                return held[0]
         finally:
             lock.release()
 
@@ -162,7 +155,7 @@ class Renewing(Generic[T]):
         self._failures, self._error = 0, None
         left = lease.expires - self._clock()
         window = min(self._window, left * self._share)
-        self._held = _Held(lease, lease.expires - window)
+        self._held = (lease, lease.expires - window)
         return lease
 
     def _defer(self, lease: Lease[T], error: StorageError) -> None:
@@ -171,7 +164,7 @@ class Renewing(Generic[T]):
         delay *= random.uniform(0.5, 1.0)
         self._failures += 1
         now = self._clock()
-        self._held = _Held(lease, min(now + delay, lease.expires))
+        self._held = (lease, min(now + delay, lease.expires))
         _logger.warning(
             "the renewal of the %s failed (%s: %s); the present ones are valid for %.0f s, and the"
             " next attempt is in %.0f s",

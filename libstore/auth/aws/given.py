@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any
 
-from ...errors import AuthenticationError, CredentialsNotFoundError, InvalidTypeError, StorageError
+from ...errors import AuthenticationError, CredentialsNotFoundError, StorageError
 from ...http.headers import parse_timestamp
 from ...redaction import HiddenDict, hide, type_name, without_frames
 from ..renewal import Lease
 from ..sigv4 import Credentials
 from .keys import Clock, Key, check_valid
+from .sessions import KEY_HELP, AWSCredentials, CredentialsSession, FrozenCredentials
 
 # The names of the parts of a key, those of this library first, then botocore's and STS's.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -26,43 +27,6 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 # The seconds for which a key of botocore is used without calling it again. It renews its keys at
 # least ten minutes before they expire.
 _RECHECK = 60.0
-_HELP = (
-    "a mapping, or an object with attributes, key, secret and, if it is temporary, token and"
-    " expiry (an aware datetime, or seconds since 1970)"
-)
-
-
-@runtime_checkable
-class FrozenCredentials(Protocol):
-    """Credentials of botocore, which renew themselves."""
-
-    def get_frozen_credentials(self) -> Any:
-        """Return the present key, with the attributes access_key, secret_key and token."""
-        ...
-
-
-@runtime_checkable
-class CredentialsSession(Protocol):
-    """A session of boto3 or botocore."""
-
-    def get_credentials(self) -> Any:
-        """Return the session's `FrozenCredentials`, or `None`."""
-        ...
-
-
-#: What ``credentials=`` accepts: a function that returns a key, or a session or credentials of
-#: boto3 or botocore.
-AWSCredentials: TypeAlias = Callable[[], object] | FrozenCredentials | CredentialsSession
-
-
-def check_given(value: object, label: str) -> object:
-    """Return a value that `given_source` accepts."""
-    if isinstance(value, (FrozenCredentials, CredentialsSession)) or callable(value):
-        return value
-    raise InvalidTypeError(
-        f"{label} must be a function that returns {_HELP}, or a session or credentials of boto3 or"
-        f" botocore, not {type_name(value)}"
-    )
 
 
 class FunctionSource:
@@ -80,7 +44,7 @@ class FunctionSource:
         parts, kind = _parts(_called(self._function, label))
         key, secret, token = parts["key"], parts["secret"], parts["token"]
         if not isinstance(key, str) or not isinstance(secret, str) or not (key and secret):
-            raise AuthenticationError(f"{label} must return {_HELP}, not {kind}")
+            raise AuthenticationError(f"{label} must return {KEY_HELP}, not {kind}")
         if token is not None and not isinstance(token, str):
             raise AuthenticationError(
                 f"the token that {label} returned must be a str, not {type_name(token)}"

@@ -8,7 +8,6 @@ them: https://github.com/boto/botocore/blob/develop/botocore/configloader.py
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -29,7 +28,7 @@ _SECRETS = frozenset(
 _TRUE, _FALSE = "true", "false"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile:
     """
     A named set of settings.
@@ -81,7 +80,7 @@ class Profile:
         return None if value is None else read_flag(value, f"{self.where(setting)}: {setting}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SharedFiles:
     """
     The content of the two files.
@@ -188,6 +187,8 @@ def _path(environ: Mapping[str, str], variable: str, default: str) -> tuple[str,
 
 def named(sections: Mapping[str, Section], kind: str) -> dict[str, Section]:
     """Return the sections of a kind by their name, such as those titled ``[profile name]``."""
+    import shlex  # noqa: PLC0415 - as above
+
     found = {}
     for title, section in sections.items():
         if title == "default" and kind == "profile":

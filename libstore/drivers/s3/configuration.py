@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...auth.aws.chain import Search
 from ...auth.aws.endpoints import ignored, in_profile
-from ...auth.aws.keys import Fixed, Source
 from ...auth.aws.profiles import Profile, SharedFiles, load, profile_name, read_flag
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from ...auth.aws.keys import Source
 
-@dataclass(frozen=True)
-class Configuration:
+
+class Configuration(NamedTuple):
     """The environment, the shared files, and the profile to use."""
 
     environ: Mapping[str, str]
@@ -91,20 +91,22 @@ class Configuration:
 
     # ------------------------------------------------------------------ keys
 
-    def source(self, settings: Settings, transport: Transport) -> Source:
-        """Return the source of keys, which neither an argument nor a variable has."""
-        return Search(
+    def source(self, settings: Settings, transport: Transport) -> tuple[Settings, Source | None]:
+        """Return the settings with the key of a file, or the source of keys that expire."""
+        from ...auth.aws.chain import Search
+        from ...auth.aws.keys import Fixed
+
+        search = Search(
             self.files, self.profile, self.environ, transport, settings.region,
             fips=settings.fips, insecure=settings.insecure,
-        ).find()  # fmt: skip
-
-
-def with_fixed(settings: Settings, source: Fixed) -> Settings:
-    """Return the settings with the key of a file."""
-    found = source.credentials
-    values = {"key": found.key, "secret": found.secret, "token": found.token}
-    known = {name: value for name, value in values.items() if value is not None}
-    return settings.with_found(source.name, **known)
+        )  # fmt: skip
+        source = search.find()
+        if not isinstance(source, Fixed):
+            return settings, source
+        found = source.credentials
+        values = {"key": found.key, "secret": found.secret, "token": found.token}
+        known = {name: value for name, value in values.items() if value is not None}
+        return settings.with_found(source.name, **known), None
 
 
 def configuration(profile: str | None, environ: Mapping[str, str]) -> Configuration:

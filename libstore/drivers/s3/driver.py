@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from ...auth.aws.given import given_source
-from ...auth.aws.keys import Fixed, Source
 from ...auth.renewal import Renewing
 from ...auth.sigv4 import Keys
 from ...driver import StorageDriver
@@ -22,12 +20,15 @@ from ...s3api.driver import S3APIDriver
 from ...s3api.google_headers import GoogleClient
 from ...s3api.service import Service
 from ...values import ContainerInfo
-from .configuration import Configuration, configuration, with_fixed
 from .endpoints import check_bucket_name, check_new_bucket_name
 from .options import CONTAINER, UPLOAD, bucket_headers
 from .public_access import PublicAccess
 from .services import AWS
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ...auth.aws.keys import Source
+    from .configuration import Configuration
 
 
 class S3Driver(S3APIDriver[Settings]):
@@ -50,6 +51,8 @@ class S3Driver(S3APIDriver[Settings]):
         settings.check(self.service)
         shared: Configuration | None = None
         if self.service.name == "s3":
+            from .configuration import configuration
+
             shared = configuration(settings.profile, Environment())
             settings = shared.complete(settings)
         super().__init__(settings)
@@ -75,14 +78,13 @@ class S3Driver(S3APIDriver[Settings]):
         settings = self._settings
         source: Source | None = None
         if settings.credentials is not None:
+            from ...auth.aws.given import given_source
+
             source = given_source(settings.credentials)
         elif shared is not None and settings.key is None and not settings.anonymous:
-            source = shared.source(settings, transport)
-            if isinstance(source, Fixed):
-                self._settings = settings = with_fixed(settings, source)
-                source = None
+            self._settings, source = shared.source(settings, transport)
         self._source = "" if source is None else source.name
-        return settings.access_key() if source is None else Renewing(source)
+        return self._settings.access_key() if source is None else Renewing(source)
 
     @property
     @override

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from ...auth.aws.given import AWSCredentials, check_given
+from ...auth.aws.sessions import AWSCredentials, check_given
 from ...auth.sigv4 import Credentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from libstore import AuthenticationError, CredentialsNotFoundError, InvalidOptionError
-from libstore.auth.aws.given import check_given, given_source
+from libstore.auth.aws.given import given_source
+from libstore.auth.aws.sessions import check_given
 
 NOW = 1_800_000_000.0
 WHEN = datetime.fromtimestamp(NOW + 60, timezone.utc)
