@@ -12,7 +12,7 @@ from ...errors import AuthenticationError, ServiceUnavailableError
 from ...http.headers import parse_date, parse_timestamp
 from ...http.json import parse_json
 from ...http.message import Fault
-from ...redaction import Hidden, HiddenDict
+from ...redaction import HiddenDict, hide
 from ..renewal import Lease
 from ..sigv4 import Credentials
 
@@ -79,12 +79,12 @@ def read_key(
     Raises:
         AuthenticationError: The document has no complete key.
     """
-    key, secret, token = map(fields.get, names)
+    key, secret, token = (hide(fields.get(name)) for name in names)
     for name, value in ((names[0], key), (names[1], secret)):
         if not isinstance(value, str) or not value:
             raise AuthenticationError(f"{where} has no text {name}, so there is no key in it")
-    hidden = None if token in {None, ""} else Hidden(token)
-    return Lease(Credentials(str(key), Hidden(secret), hidden), expires)
+    session = token if isinstance(token, str) and token else None
+    return Lease(Credentials(str(key), str(secret), session), expires)
 
 
 def read_expiry(text: object, now: float, headers: Mapping[str, str] | None = None) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from ...http.client import Client, Unsigned
 from ...http.message import Fault, Request
 from ...http.network_errors import OutageError
 from ...http.transport import Transport
-from ...redaction import Hidden
+from ...redaction import Hidden, redact
 from ...retry import RetryPolicy
 from ..renewal import Lease
 from .endpoints import Address
@@ -52,6 +53,8 @@ _ALL = frozenset(range(200, 600))
 _IPV4 = "http://169.254.169.254"
 _IPV6 = "http://[fd00:ec2::254]"
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+_ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 # Six hours, as in all SDKs.
 _TOKEN_LIFE = "21600"  # noqa: S105 - a number of seconds
@@ -105,13 +108,16 @@ class InstanceSource:
         headers = {"x-aws-ec2-metadata-token": Hidden(token.strip())}
         roles, _ = self._send("GET", _ROLE_PATH, headers, "the instance has no role")
         role = roles.split("\n")[0].strip()
+        if not _ROLE.fullmatch(role):
+            raise _NothingError("unexpected response to the request for the role")
+        shown = f"the role {redact(role, (token.strip(),))!r}"
         text, received = self._send("GET", _ROLE_PATH + role, headers)
         fields = document(text)
         if fields.get("Code", "Success") != "Success":
-            raise _NothingError(f"it has no key for the role {role!r} ({fields['Code']!s:.60})")
+            raise _NothingError(f"it has no key for {shown} ({fields['Code']!s:.60})")
         now = self.clock()
         try:
-            key = read_key(fields, f"the role {role!r}", _NAMES)
+            key = read_key(fields, shown, _NAMES)
         except AuthenticationError as error:
             raise _NothingError(error.message) from None
         expires = read_expiry(fields.get("Expiration"), now, received)

@@ -19,7 +19,7 @@ from ...http.encoding import encode_query
 from ...http.headers import parse_epoch
 from ...http.message import Fault, Request
 from ...http.transport import Transport
-from ...redaction import Hidden, HiddenDict
+from ...redaction import Hidden, HiddenDict, hide
 from ...retry import RetryPolicy
 from .endpoints import Address, suffix
 from .keys import (
@@ -67,7 +67,7 @@ class SSOLogin:
                 fields = document(Hidden(file.read(MAX_DOCUMENT)))
         except (OSError, UnicodeDecodeError):
             fields = HiddenDict[str, object]()
-        token = fields.get("accessToken")
+        token = hide(fields.get("accessToken"))
         if not isinstance(token, str) or not token:
             raise CredentialsNotFoundError(f"there is no token in {_CACHE}; {self.advice()}")
         return token if read_expiry(fields.get("expiresAt"), 0.0) > self.clock() else None

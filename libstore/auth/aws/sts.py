@@ -64,7 +64,9 @@ class STS:
         if credentials is not None:
             headers[PAYLOAD_HEADER] = sha256(body).hexdigest()
             signer = HeaderSigner(SigV4(credentials, self.region, "sts"))
-        secrets = [value for value in parameters.values() if isinstance(value, Hidden)]
+        secrets: list[str] = [value for value in parameters.values() if isinstance(value, Hidden)]
+        if credentials is not None:
+            secrets += [value for value in (credentials.secret, credentials.token) if value]
         client = Client(self.transport, signer, partial(_read_error, secrets), _RETRY, self.clock)
         request = Request(
             "POST", self.address.origin, self.address.path + "/", headers, body,

@@ -136,6 +136,12 @@ class GCSDriver(
     # The signature of __init__, because __new__ accepts anything.
     __signature__ = Signature(list(signature(__init__).parameters.values())[1:])
 
+    @property
+    @override
+    def credentials_source(self) -> str | None:
+        default = "Application Default Credentials" if self._access.tokens is not None else None
+        return super().credentials_source or default
+
     # ------------------------------------------------------------------ buckets
 
     @override
