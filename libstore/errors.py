@@ -107,6 +107,8 @@ class StorageError(Exception):
     retry_after: float | None = None
     upload_id: str | None = None
     _errno: ClassVar[int | None] = None
+    # The error was raised before the request was sent, by the renewal of its credentials.
+    _unsent: bool = False
 
     def __init__(
         self,

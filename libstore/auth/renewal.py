@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..errors import StorageError
+from ..errors import StorageError, TransportError
 from ..forks import renew_after_fork
 
 _logger = logging.getLogger(__name__)
@@ -147,6 +147,9 @@ class Renewing(Generic[T]):
         try:
             lease = self._source()
         except StorageError as error:
+            error._unsent = True
+            if isinstance(error, TransportError):
+                error.sent = False
             # Without its frames, which are not needed by other threads.
             self._error = copy.copy(error)
             raise

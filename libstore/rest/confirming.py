@@ -347,7 +347,7 @@ def is_lost(error: StorageError) -> bool:
     """Return whether the request that ended in this error may have taken effect all the same."""
     if isinstance(error, TransportError):
         return error.sent
-    if not isinstance(error, ServiceError):
+    if not isinstance(error, ServiceError) or error._unsent:
         return False
     status = error.status
     if status is None or in_success(error):  # a response that makes no sense

@@ -111,6 +111,11 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def credentials_source(self) -> str | None:
         return self._settings.credentials_source()
 
+    @override
+    def _url_options(self) -> Mapping[str, str]:
+        settings = self._settings
+        return settings.texts(*(name for name in settings.reread if name in settings.sources))
+
     def _changeable(self) -> dict[str, Any]:
         """Return the arguments that were set on a driver, as they are set now."""
         return {name: value for name, value in vars(self).items() if name in DriverOptions.table}

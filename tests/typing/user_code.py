@@ -52,6 +52,8 @@ def drivers(name: str) -> None:
     assert_type(get_driver("azure"), type[AzureDriver])
     assert_type(get_driver("gcs"), type[GCSDriver])
     assert_type(get_driver("s3"), type[S3Driver])
+    assert_type(get_driver("s3")(profile="prod").credentials_source, str | None)
+    get_driver("s3")(credentials=lambda: {"key": "id", "secret": "secret"})
     assert_type(get_driver("r2"), type[S3Driver])
     assert_type(get_driver("swift"), type[SwiftDriver])
     assert_type(get_driver("local"), type[LocalDriver])

@@ -224,7 +224,7 @@ class Search:
             raise InvalidOptionError(f"{_TOKEN_FILE} is set, but AWS_ROLE_ARN is not; set both")
         session = self.environ.get("AWS_ROLE_SESSION_NAME") or None
         name = f"role {arn} of {_TOKEN_FILE}"
-        return WebIdentitySource(name, Role(arn, session), path, _TOKEN_FILE, self._sts())
+        return WebIdentitySource(name, Role(arn, session), str(path), _TOKEN_FILE, self._sts())
 
     def _web_identity(self, profile: Profile) -> Source | None:
         setting = "web_identity_token_file"

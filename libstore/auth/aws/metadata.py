@@ -144,7 +144,7 @@ class InstanceSource:
             else:
                 if response.status == 200 and text.strip():
                     return text, response.headers
-                reason = f"status {response.status} of {path}"
+                reason = f"status {response.status} of {path[: len(_ROLE_PATH)]}"
                 if response.status == 404 and missing:
                     raise _NothingError(missing)
                 if response.status not in BUSY:
@@ -241,7 +241,7 @@ class ContainerSource:
         return check_valid(read_key(fields, self.name, _NAMES, expires), now, self.name)
 
     def _authorization(self) -> str | None:
-        path = self.environ.get(_TOKEN_FILE)
+        path = str(self.environ.get(_TOKEN_FILE, ""))  # a path is not hidden
         if not path:
             return self.environ.get(_TOKEN) or None
         try:

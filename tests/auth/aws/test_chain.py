@@ -312,8 +312,12 @@ def test_web_identity_sends_the_present_token_of_the_file(home: Any) -> None:
     assert seen.parameters["RoleSessionName"] == "pod"
     assert "authorization" not in seen.headers
     path.unlink()
-    with pytest.raises(CredentialsNotFoundError, match="AWS_WEB_IDENTITY_TOKEN_FILE names, cann"):
+    with pytest.raises(CredentialsNotFoundError) as caught:
         source()
+    assert caught.value.message == (
+        f"the token file '{path}', which AWS_WEB_IDENTITY_TOKEN_FILE names, cannot be read: No"
+        " such file or directory"
+    )
 
 
 def test_web_identity_of_a_profile(home: Any) -> None:
@@ -492,7 +496,7 @@ def test_container_sends_the_token_of_the_file_again_each_time(home: Any) -> Non
     source()
     assert home.fake.seen[0].path == "/v1/credentials?x=y"
     path.unlink()
-    with pytest.raises(CredentialsNotFoundError, match="_TOKEN_FILE names, cannot be read"):
+    with pytest.raises(CredentialsNotFoundError, match=f"the file '{path}', which AWS_CONTAINER"):
         source()
 
 
@@ -544,7 +548,7 @@ TOKEN = "PUT /api/token"
 LIST = "GET /meta-data/iam/security-credentials/"
 
 
-def test_instance_is_asked_by_version_2(home: Any) -> None:
+def test_keys_of_an_instance_are_requested_by_version_2(home: Any) -> None:
     key = home.search().find()()
     assert shown(key) == FIRST
     assert home.fake.operations == [TOKEN, LIST, f"{LIST}the-role"]

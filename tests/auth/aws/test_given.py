@@ -105,7 +105,7 @@ def test_credentials_that_renew_themselves_are_used_again_each_minute() -> None:
     assert made.name == "argument credentials (tests.Credentials)"
 
 
-def test_session_is_asked_for_its_credentials_once() -> None:
+def test_credentials_of_a_session_are_requested_once() -> None:
     credentials = Credentials()
     calls = []
 

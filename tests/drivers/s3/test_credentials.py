@@ -24,8 +24,12 @@ from libstore import (
     CredentialsNotFoundError,
     InvalidOptionError,
     NotSupportedError,
+    RetryPolicy,
+    ServiceUnavailableError,
     StorageDriver,
+    StorageError,
     TransferOptions,
+    TransportError,
     get_driver,
 )
 from libstore.drivers.s3 import S3Driver
@@ -119,7 +123,7 @@ def test_no_credentials_at_all(home: Files) -> None:
         S3Driver()
 
 
-def test_metadata_service_is_asked_at_the_first_request(
+def test_metadata_service_is_used_at_the_first_request(
     monkeypatch: pytest.MonkeyPatch, fake: FakeAWS
 ) -> None:
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
@@ -285,13 +289,15 @@ def test_pickle_of_a_function_must_be_allowed() -> None:
     assert key(pickle.loads(pickle.dumps(allowed))) == "PICKLED"
 
 
-def test_pickle_has_no_certificates_of_this_machine(
+def test_pickle_and_url_have_no_certificates_of_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Files
 ) -> None:
     home.credentials(f"[default]\n{STATIC}")
     (tmp_path / "ca").write_text("")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca"))
-    data = pickle.dumps(S3Driver())
+    driver = S3Driver()
+    assert "verify" not in driver.url
+    data = pickle.dumps(driver)
     monkeypatch.delenv("AWS_CA_BUNDLE")
     assert pickle.loads(data)._settings.verify is True
 
@@ -508,6 +514,22 @@ def test_failing_renewal_does_not_stop_an_upload_while_the_key_is_valid() -> Non
             driver.upload_object(b"x", "bucket", "small")
         issuer.fault = None
         driver.upload_object(b"x", "bucket", "small")
+
+
+@pytest.mark.parametrize(
+    "fault", [ServiceUnavailableError("busy", status=500), TransportError("gone")]
+)
+def test_request_without_a_key_was_not_sent(fault: StorageError) -> None:
+    """The outcome of a conditional write that was sent would be checked by another request."""
+    issuer = Issuer()
+    with SmallS3(issuer.valid) as store, issuer.driver(store.url) as driver:
+        driver.retry = RetryPolicy(attempts=1)
+        issuer.fault = fault
+        with pytest.raises(type(fault)) as caught:
+            driver.upload_object(b"x", "bucket", "name", if_absent=True)
+    assert store.keys == []
+    assert issuer.calls == 1
+    assert not getattr(caught.value, "sent", False)
 
 
 def test_child_process_renews_for_itself(fake: FakeAWS, home: Files) -> None:
