@@ -79,6 +79,10 @@ MAKERS: Mapping[str, Maker] = {
     "s3": lambda url, **more: get_driver("s3")(
         "AKID", SECRET, token=TOKEN, endpoint=url, **more
     ),
+    "s3-function": lambda url, **more: get_driver("s3")(
+        credentials=lambda: {"key": "AKID", "secret": SECRET, "token": TOKEN, "expiry": 2**40},
+        endpoint=url, **more
+    ),
     "s3-sse-c": lambda url, **more: get_driver("s3")(
         "AKID", SECRET, customer_key=KEY, endpoint=url, **more
     ),

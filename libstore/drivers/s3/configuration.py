@@ -15,7 +15,7 @@ from ...auth.aws.endpoints import ignored, in_profile
 from ...auth.aws.profiles import Profile, SharedFiles, load, profile_name, read_flag
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
-from .settings import Settings
+from .settings import Settings, region_in
 
 if TYPE_CHECKING:
     from ...auth.aws.keys import Source
@@ -32,14 +32,19 @@ class Configuration(NamedTuple):
 
     def complete(self, settings: Settings) -> Settings:
         """Return the settings with what was not given."""
-        settings = settings.with_variables(self.environ, "region")
-        region = self.profile.get("region")
-        if settings.region is None and region is not None:
-            settings = settings.with_found(self.profile.where("region"), region=region)
+        if settings.endpoint is None or not region_in(settings.endpoint):
+            settings = self._with_region(settings)
         given = settings.anonymous or settings.key is not None or settings.credentials is not None
         if not given and self.profile.given != "profile":
             settings = self._with_key(settings)
         return self._with_bundle(self._with_address(settings))
+
+    def _with_region(self, settings: Settings) -> Settings:
+        settings = settings.with_variables(self.environ, "region")
+        region = self.profile.get("region")
+        if settings.region is None and region is not None:
+            settings = settings.with_found(self.profile.where("region"), region=region)
+        return settings
 
     def _with_key(self, settings: Settings) -> Settings:
         """Return the settings with the key of the environment, if it has one."""

@@ -26,6 +26,12 @@ from .endpoints import (
 from .services import OTHER, SERVICES
 
 
+def region_in(endpoint: str) -> str:
+    """Return the region in an endpoint of Amazon or of a known service, or an empty text."""
+    known = known_service(endpoint, SERVICES.values())
+    return amazon_region(endpoint) or (known.region if known is not None else "")
+
+
 # https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 class Settings(RestSettings):
     """The arguments of `S3Driver`; only the driver ``"s3"`` reads the environment."""

@@ -252,6 +252,26 @@ def test_settings_of_the_environment(
         S3Driver("A", "b")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "region"),
+    [
+        ("https://s3.eu-west-3.amazonaws.com", "eu-west-3"),
+        ("https://s3.eu-central-2.wasabisys.com", "eu-central-2"),
+        ("https://s3.amazonaws.com", "eu-west-1"),
+        ("https://minio.example", "eu-west-1"),
+    ],
+)
+def test_region_in_the_endpoint_comes_before_that_of_the_machine(
+    home: Files, monkeypatch: pytest.MonkeyPatch, endpoint: str, region: str
+) -> None:
+    home.config("[default]\nregion = eu-west-1\n")
+    assert S3Driver("A", "b", endpoint=endpoint)._client.region == region
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert S3Driver("A", "b", endpoint=endpoint)._client.region == region
+    given = S3Driver("A", "b", endpoint=endpoint, region="us-east-2")
+    assert given._client.region == "us-east-2"
+
+
 def test_region_of_the_profile_is_that_of_sts(
     monkeypatch: pytest.MonkeyPatch, home: Files, fake: FakeAWS
 ) -> None:
@@ -552,7 +572,7 @@ def test_role_on_moto(moto_server: Any, monkeypatch: pytest.MonkeyPatch, home: F
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint)
     with S3Driver() as driver:
         container = driver.create_container("of-a-role", exist_ok=True)
-        container.put("name", b"content")
-        assert container.object("name").read() == b"content"
+        container.upload_object(b"content", "name")
+        assert container.get_object("name").read() == b"content"
         container.delete()
     assert driver.credentials_source == f"role {ROLE} of profile 'default' of ~/.aws/config"
