@@ -313,7 +313,9 @@ class Search:
     def _login(self, profile: Profile) -> Source | None:
         if profile.get("login_session") is None:
             return None
-        return self._botocore(profile, f"{profile.where()} is a login by: aws login")
+        return self._botocore(
+            profile, f"{profile.where()} has a login by aws login, which botocore reads"
+        )
 
     def _botocore(self, profile: Profile, why: str) -> Source:
         """Return the source of keys that only botocore can provide."""

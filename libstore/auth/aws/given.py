@@ -110,7 +110,7 @@ def botocore_credentials(profile: str, why: str) -> Any:
         session = import_module("botocore.session")
     except ImportError:
         raise CredentialsNotFoundError(
-            f"{why}, or renew it by botocore, after: pip install 'libstore[aws]'"
+            f"{why}; botocore, which renews logins, is installed with: pip install 'libstore[aws]'"
         ) from None
     return session.Session(profile=profile).get_credentials()
 

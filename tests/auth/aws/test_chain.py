@@ -429,8 +429,8 @@ def test_expired_login_is_renewed_by_botocore_or_says_how_to_log_in(
     with pytest.raises(CredentialsNotFoundError) as caught:
         home.search("p").find()()
     assert caught.value.message == (
-        "the login has expired; log in with: aws sso login --profile p, or renew it by botocore,"
-        " after: pip install 'libstore[aws]'"
+        "the login has expired; log in with: aws sso login --profile p; botocore, which renews"
+        " logins, is installed with: pip install 'libstore[aws]'"
     )
 
 
@@ -476,6 +476,15 @@ def test_incomplete_sso_is_an_error(home: Any, text: str, message: str) -> None:
     home.config(f"[profile p]\n{text}")
     with pytest.raises(InvalidOptionError, match=message):
         home.search("p").find()
+
+
+def test_profile_of_aws_login_needs_botocore(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.config("[profile p]\nlogin_session = arn:aws:iam::1:user/u\n")
+    source = home.search("p").find()
+    assert source.name == "botocore for profile 'p' of ~/.aws/config"
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    with pytest.raises(CredentialsNotFoundError, match=r"pip install 'libstore\[aws\]'"):
+        source()
 
 
 # ---------------------------------------------------------------------- containers
