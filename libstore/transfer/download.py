@@ -14,7 +14,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from typing_extensions import Self
@@ -193,6 +193,7 @@ def _open_first(driver: ReadHooks, request: DownloadRequest) -> ObjectStream:
         info = driver._head_object(wanted.container, wanted.name, wanted.version)
         wanted.check(info)
         span = span.clamp(info.size or 0)
+        wanted = replace(wanted, if_match=info.etag, if_none_match=None)
     size = request.size
     first = span
     if span.start >= 0 and (size is None or _length(span.clamp(size)) > threshold):
