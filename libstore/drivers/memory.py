@@ -89,7 +89,7 @@ class _Pending:
 
 @dataclass(eq=False)
 class _Store:
-    """The state that the drivers of one store share."""
+    """The state that drivers with the same store share."""
 
     name: str
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -99,7 +99,7 @@ class _Store:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
-# The stores in use, the named ones for good, and the drivers in use by their ids.
+# The stores in use; the named ones, which are never removed; and the drivers in use, by their ids.
 _stores: WeakValueDictionary[str, _Store] = WeakValueDictionary()
 _named: dict[str, _Store] = {}
 _drivers: WeakValueDictionary[str, MemoryDriver] = WeakValueDictionary()
@@ -116,8 +116,8 @@ def _open_store(name: str | None) -> _Store:
         if store is None:
             if name is not None and name.startswith(_UNNAMED):
                 raise InvalidOptionError(
-                    f"the store {name!r} belongs to a driver of another process, or one that was"
-                    " deleted; give the store a name, such as store='test'"
+                    f"the store {name!r} is that of a driver that no longer exists, or is in"
+                    " another process; give the store a name, such as store='test'"
                 )
             store = _Store(name or f"{_UNNAMED}{secrets.token_hex(8)}")
             _stores[store.name] = store
@@ -131,8 +131,8 @@ class Settings(DriverOptions):
 
     store: str | None = option(
         "The name of a store that all drivers of this process with the same name share, until the"
-        " process ends. By default the driver has a store of its own. URLs without it stand for"
-        " the store ``default``.",
+        " process ends. By default the driver has a store of its own. In a URL, the default is the"
+        " store ``default``.",
         default=None
     )  # fmt: skip
 
