@@ -151,10 +151,11 @@ class DriverHooks(ABC):
         Open one object for reading.
 
         The span is not empty, but may begin or end past the object's end; ``Span()`` is the whole
-        object. Return in the `Reading` the span that the service sends, and the size of the whole
-        object. Raise `ObjectNotFoundError`, `ContainerNotFoundError`, or `ObjectChangedError` if
-        ``conditions.if_match`` does not hold. The library closes the reading, calls the hook
-        again for the rest of a broken body, and verifies the bytes.
+        object, and a negative start counts from the end. Return in the `Reading` the span that the
+        service sends, and the size of the whole object. Raise `ObjectNotFoundError`,
+        `ContainerNotFoundError`, or `ObjectChangedError` if ``conditions.if_match`` does not hold.
+        The library compares the ETag with ``conditions.if_none_match``, closes the reading, calls
+        the hook again for the rest of a broken body, and verifies the bytes.
         """
 
     @abstractmethod
