@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import isfunction
 from typing import Any
 
 from typing_extensions import Self, final, override
@@ -22,13 +23,15 @@ from .errors import (
 )
 from .hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
 from .listing import iterate_pages
-from .options import WRITE_OPTIONS, Check, Options, document
+from .options import WRITE_OPTIONS, Check, DriverOptions, Options, document
 from .retry import Retrier, TokenBucket
+from .transfer.digests import ALGORITHMS
 from .values import (
     Conditions,
     ContainerInfo,
     DeleteOutcome,
     Extra,
+    Limits,
     ListQuery,
     ObjectInfo,
     Prefix,
@@ -58,11 +61,10 @@ class DriverCore(DriverHooks):
             missing = [name for name in hooks if not _overrides(cls, name)]
             if missing and len(missing) < len(hooks):
                 raise TypeError(f"{cls.__name__} {what}, but lacks {', '.join(sorted(missing))}")
+        _check_hooks(cls)
+        _check_attributes(cls)
         if "__init__" in vars(cls):
             document(cls)
-        unknown = ", ".join(sorted(cls.options - OPTIONS))
-        if unknown:
-            raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -128,6 +130,9 @@ class DriverCore(DriverHooks):
         return _overrides(type(self), CAPABILITIES[operation])
 
     # ------------------------------------------------------------------ default hooks
+
+    #: Whether `__init__` has passed the options of every driver to this class.
+    _has_options = False
 
     @property
     def _retrier(self) -> Retrier:
@@ -291,6 +296,68 @@ class DriverCore(DriverHooks):
 
 def _overrides(cls: type[DriverHooks], hook: str) -> bool:
     return getattr(cls, hook) is not getattr(DriverCore, hook)
+
+
+def _check_hooks(cls: type[DriverHooks]) -> None:
+    """Refuse a class with a method whose name is nearly that of a hook."""
+    for name, value in vars(cls).items():
+        if not name.startswith("_") or name.startswith("__") or not isfunction(value):
+            continue
+        if any(name in vars(ancestor) for ancestor in cls.__mro__[1:]):
+            continue
+        meant = next((_SIMILAR[part] for part in _shortened(name) if part in _SIMILAR), None)
+        if meant is not None and meant not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__}.{name} is not a hook; did you mean {meant}? Rename it if it is a"
+                " method of your own"
+            )
+
+
+def _shortened(name: str) -> Iterator[str]:
+    """Yield a name, and it without each of its characters; similar names have one in common."""
+    yield name
+    for index in range(len(name)):
+        yield name[:index] + name[index + 1 :]
+
+
+# Hooks by what is left of their names.
+_SIMILAR = {
+    part: name
+    for name in vars(DriverHooks)
+    if name.startswith("_") and not name.startswith("__")
+    for part in _shortened(name)
+}
+
+
+def _check_attributes(cls: type[DriverHooks]) -> None:
+    """Refuse attributes of a class that the library would not understand."""
+    unknown = ", ".join(sorted(cls.options - OPTIONS))
+    if unknown:
+        raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
+    for name, check in CHECKED.items():
+        value = vars(cls).get(name)
+        if value is not None and not hasattr(value, "__get__"):  # it may be a property
+            check(value, f"{cls.__name__}.{name}")
+
+
+def _digests(value: object, label: str) -> object:
+    """Check the names of the digests that a driver needs."""
+    if not isinstance(value, (tuple, list)):
+        raise InvalidTypeError(f"{label} must be a tuple of names, not {type(value).__name__}")
+    unknown = [name for name in value if name not in ALGORITHMS]
+    if unknown:
+        raise InvalidTypeError(
+            f"{label} has the unknown name {unknown[0]!r}; use {', '.join(sorted(ALGORITHMS))}"
+        )
+    return value
+
+
+#: The checks of the attributes of drivers, which are set in the class or later.
+CHECKED: Mapping[str, Check] = {
+    **DriverOptions.table,
+    "digests": _digests,
+    "limits": lambda value, label: arguments.instance(value, Limits, label),
+}
 
 
 def _attribute(cls: type, name: str) -> object:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 from typing_extensions import Self, Unpack, final, override
 
 from . import arguments
-from .core import DriverCore
+from .core import CHECKED, DriverCore
 from .deleting import delete_many
 from .error_context import ErrorContext
 from .errors import (
@@ -37,7 +37,7 @@ from .errors import (
 )
 from .files import BufferedObjectReader, ObjectTextReader, ObjectTextWriter, ObjectWriter
 from .handles import Container, Object
-from .listing import LazyList
+from .listing import LazyList, as_page
 from .operations import copying, opening, public_access, signing, unfinished_uploads
 from .operations.metadata import update as update_metadata
 from .operations.opening import (
@@ -102,6 +102,7 @@ class StorageDriver(DriverCore):
 
     def _set_options(self, options: DriverOptions) -> None:
         """Set the attributes that are options of every driver, where they were given."""
+        self._has_options = True
         for name, known in DriverOptions.table.items():
             if (value := getattr(options, name)) != known.default:
                 setattr(self, name, value)
@@ -110,7 +111,7 @@ class StorageDriver(DriverCore):
 
         @override
         def __setattr__(self, name: str, value: object) -> None:
-            known = DriverOptions.table.get(name)
+            known = CHECKED.get(name)
             super().__setattr__(name, value if known is None else known(value, name))
 
     # ------------------------------------------------------------------ containers
@@ -186,7 +187,7 @@ class StorageDriver(DriverCore):
         """List the containers lazily, sorted by name."""
 
         def fetch(token: str | None, limit: int) -> Page[Container]:
-            page = self._list_containers(token)
+            page = as_page(self._list_containers(token))
             return Page([Container(self, info) for info in page.items], page.token)
 
         context = ErrorContext(self, "list_containers")
@@ -238,7 +239,7 @@ class StorageDriver(DriverCore):
             )
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
-            page = self._list_objects(handle.name, query, token, limit)
+            page = as_page(self._list_objects(handle.name, query, token, limit))
             items = [
                 item if isinstance(item, Prefix) else Object(handle, item) for item in page.items
             ]

@@ -1,12 +1,23 @@
-"""Add to an error the operation, driver, container and object."""
+"""
+Add to an error the operation, driver, container and object.
+
+Here is also where the mistake of a driver becomes an error in words: a hook that returns a dict,
+a tuple or nothing in place of a record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import TracebackType
 from typing import ClassVar, Protocol
 
-from .errors import StorageError
+from .errors import InvalidTypeError, StorageError
 from .redaction import redact
+
+# What hooks return by mistake in place of a record.
+_NO_RECORDS = (dict, list, tuple, str, bytes, int, type(None))
+# Their modules read values of other kinds, too.
+_DRIVERS = ("libstore.drivers.", "libstore.s3api.")
 
 
 class ErrorHooks(Protocol):
@@ -42,9 +53,20 @@ class ErrorContext:
     def __enter__(self) -> None:
         return
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if isinstance(error, StorageError):
             self.complete(error)
+        elif isinstance(error, AttributeError) and _is_of_hook(error, traceback):
+            found = type(error.obj).__name__.removesuffix("Type")
+            mistake = InvalidTypeError(
+                f"a hook of the {self._driver.name} driver returned a value of the type {found},"
+                f" but a record with the attribute {error.name!r} is needed; libstore.hooks says"
+                " what each hook returns"
+            )
+            self.complete(mistake)
+            raise mistake from error
 
     def complete(self, error: StorageError) -> None:
         """Fill in missing attributes of the error, and remove secrets from its texts."""
@@ -65,6 +87,16 @@ class ErrorContext:
             container if isinstance(container, str) else None,
             name if isinstance(name, str) else None,
         )
+
+
+def _is_of_hook(error: AttributeError, traceback: TracebackType | None) -> bool:
+    """Return whether the library has read an attribute of a value that is no record."""
+    module = ""
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+    inside = module.startswith("libstore.") and not module.startswith(_DRIVERS)
+    return inside and error.name is not None and type(error.obj) in _NO_RECORDS
 
 
 def _redact(error: StorageError, secrets: Iterable[str | bytes]) -> None:

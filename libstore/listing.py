@@ -23,6 +23,16 @@ T = TypeVar("T")
 MAX_EMPTY_PAGES = 1_000
 
 
+def as_page(found: Page[T]) -> Page[T]:
+    """Return the result of a hook, which must be a page: a dict has `items`, too."""
+    if not isinstance(found, Page):
+        raise InvalidTypeError(
+            f"a hook that lists must return a Page, not {type(found).__name__}; libstore.hooks"
+            " says what each hook returns"
+        )
+    return found
+
+
 def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterator[Page[T]]:
     """
     Yield all pages of a listing, up to the first page without a token.
@@ -40,7 +50,7 @@ def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterato
     last: tuple[int, T, T] | None = None
     empty = 0
     while True:
-        page = fetch(token)
+        page = as_page(fetch(token))
         yield page
         token = page.token
         if token is None:
@@ -213,9 +223,18 @@ class _Iteration(Iterator[T]):
 
     def prefetch(self) -> int:
         """Fetch all items now and return how many there are."""
-        items = list(self._items)
+        try:
+            items = list(self._items)
+        except TypeError as error:
+            # list() ignores a TypeError of len(x), and then requests the first item.
+            self._items = map(_raise, [error])
+            raise
         self._items = iter(items)
         return len(items)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def prefixes_below(items: Iterable[object], prefix: str) -> list[str]:

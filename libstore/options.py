@@ -428,6 +428,11 @@ def constructor(
             if mistake:
                 raise InvalidTypeError(mistake)
             init(self, cast("Any", options)(**named))
+            if getattr(self, "_has_options", None) is False:
+                raise InvalidTypeError(
+                    f"{init.__qualname__} does not call super().__init__(), so that the driver"
+                    f" would ignore its arguments {', '.join(DriverOptions.table)}"
+                )
 
         made = cast("Any", __init__)
         made.options = options

@@ -25,6 +25,7 @@ from libstore import (
     NotSupportedError,
     Object,
     ObjectNotFoundError,
+    Page,
     RetryPolicy,
     SignedURL,
     StorageDriver,
@@ -34,6 +35,7 @@ from libstore import (
 )
 from libstore.drivers.memory import MemoryDriver
 from libstore.hooks import CAPABILITIES, CDN_HOOKS, MULTIPART_HOOKS, OPTIONS, DriverHooks
+from libstore.options import DriverOptions, constructor
 
 _SEALED = sorted(
     name
@@ -89,6 +91,103 @@ def test_driver_with_unknown_options_is_refused() -> None:
     """A misspelt option would never be honoured."""
     with pytest.raises(TypeError, match="unknown names: colour, if_none"):
         type("Own", (MemoryDriver,), {"options": frozenset({"if_none", "colour", "if_match"})})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("_coppy_object", "_copy_object"), ("_copy_objcet", "_copy_object"),
+        ("_copyobject", "_copy_object"), ("_sign_urls", "_sign_url"),
+        ("_list_version", "_list_versions"), ("_enable_object_cnd", "_enable_object_cdn"),
+    ],
+)  # fmt: skip
+def test_misspelt_hook_is_refused(given: str, meant: str) -> None:
+    """The library would never call it."""
+    with pytest.raises(TypeError, match=rf"Own\.{given} is not a hook; did you mean {meant}\?"):
+        type("Own", (MemoryDriver,), {"name": "own", given: lambda self: None})
+
+
+def test_methods_of_ones_own_may_have_other_names() -> None:
+    own = {name: lambda self: None for name in ("_copy", "_list_rows", "_object", "_put_rows")}
+    type("Own", (MemoryDriver,), {"name": "own", **own})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"digests": ("md5", "sha255")}, "Own.digests has the unknown name 'sha255'; use crc32,"),
+        ({"digests": "md5"}, "Own.digests must be a tuple of names, not str"),
+        ({"limits": {"max_put": 5}}, "Own.limits must be a Limits, not dict"),
+        ({"transfer": {"part_size": 5}}, "Own.transfer must be a TransferOptions, not dict"),
+        ({"retry": 3}, "Own.retry must be a RetryPolicy, not int"),
+    ],
+)
+def test_class_with_a_wrong_attribute_is_refused(
+    attributes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        type("Own", (MemoryDriver,), {"name": "own", **attributes})
+
+
+def test_wrong_attribute_of_a_driver_is_refused(driver: FaultyDriver) -> None:
+    with pytest.raises(TypeError, match="digests has the unknown name 'sha255'"):
+        driver.digests = ("sha255",)
+    with pytest.raises(TypeError, match="limits must be a Limits, not dict"):
+        driver.limits = {"max_put": 5}  # type: ignore[assignment]
+
+
+def test_driver_that_ignores_its_options_is_refused() -> None:
+    class Settings(DriverOptions):
+        pass
+
+    class Own(MemoryDriver):
+        name = "own"
+
+        @constructor(Settings)
+        def __init__(self, settings: Settings) -> None:
+            self.settings = settings
+
+    with pytest.raises(TypeError, match=r"Own\.__init__ does not call super\(\)\.__init__"):
+        Own()
+
+
+@pytest.mark.parametrize(
+    ("hook", "value", "call", "message"),
+    [
+        ("_head_object", {"name": "a"}, lambda c: c.get_object("a"), "type dict.*'etag'"),
+        ("_head_object", None, lambda c: c.get_object("a"), "type None.*'etag'"),
+        ("_head_container", {"name": "a"}, lambda c: c.refresh(), "type dict.*'name'"),
+        (
+            "_put_object",
+            {"etag": "e"},
+            lambda c: c.upload_object(b"a", "a"),
+            "dict.*'checksums'",
+        ),
+        ("_get_object", ({}, b""), lambda c: c.object("a").read(), "type tuple.*'info'"),
+        ("_list_objects", {"items": []}, lambda c: list(c.list_objects()), "a Page, not dict"),
+        ("_list_objects", [{"name": "a"}], lambda c: list(c.list_objects()), "a Page, not list"),
+        ("_list_objects", Page([{"name": "a"}]), lambda c: list(c.list_objects()), "dict.*'name'"),
+        ("_list_objects", {"items": []}, lambda c: list(c.walk()), "a Page, not dict"),
+        ("_delete_objects", [{"code": 1}], lambda c: c.delete_objects(["a"]), "type dict"),
+    ],
+)
+def test_hook_that_returns_no_record_is_named(
+    hook: str, value: object, call: Callable[[Container], Any], message: str
+) -> None:
+    own: Any = type("Own", (MemoryDriver,), {"name": "own", hook: lambda self, *given: value})()
+
+    with pytest.raises(InvalidTypeError, match=message) as raised:
+        call(own.container("c"))
+
+    assert raised.value.driver == "own"
+
+
+def test_wrong_attribute_in_a_function_of_the_user_remains(driver: FaultyDriver) -> None:
+    def show(done: int, total: int | None) -> None:
+        print(total.missing)  # type: ignore[union-attr]
+
+    with pytest.raises(AttributeError, match="missing"):
+        driver.upload_object(b"content", "c", "a", progress=show)
 
 
 def test_driver_without_a_required_hook_is_abstract() -> None:

@@ -59,7 +59,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         "hooks": "values errors retry options transfer.options transfer.payload",
     },
     {
-        "core": "values errors content_types arguments deleting hooks listing options retry",
+        "core": "values errors content_types arguments deleting hooks listing options retry"
+        " transfer.digests",
     },
     {
         "operations": "values errors error_context arguments options listing transfer files core",

@@ -164,6 +164,29 @@ def test_list_call_does_not_request_the_length(full: Container) -> None:
     assert 40 == len(_limits(full))
 
 
+def test_type_error_of_a_driver_is_raised_by_list() -> None:
+    """`list()` ignores a TypeError of `len()`, and would return an empty list."""
+
+    def fetch(token: str | None, limit: int) -> Page[int]:
+        raise TypeError("a mistake")
+
+    lst = LazyList(fetch, 10, "test items")
+    for read in (list, len, bool, sorted, tuple):
+        with pytest.raises(TypeError, match="a mistake"):
+            read(lst)
+
+
+@pytest.mark.parametrize("read", [list, len, bool, sorted, tuple])
+def test_type_error_of_a_driver_is_raised(read: Callable[[Any], object]) -> None:
+    """`list()` ignores a TypeError of `len()`, and would return an empty list."""
+
+    def fetch(token: str | None, limit: int) -> Page[int]:
+        raise TypeError("a mistake")
+
+    with pytest.raises(TypeError, match="a mistake"):
+        read(LazyList(fetch, 10, "test items"))
+
+
 def test_len_during_iteration_does_not_affect_the_loop(full: Container) -> None:
     lst = full.list_objects()
     loop = iter(lst)

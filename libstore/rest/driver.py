@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -101,6 +101,17 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def __init__(self, settings: S) -> None:
         self._set_options(settings)
         self._settings = settings
+
+    if not TYPE_CHECKING:  # for type checkers it would mean that there is any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise the error of an attribute that `__init__` should have set."""
+            cls = type(self).__name__
+            if name == "_settings":
+                raise AttributeError(f"{cls}.__init__ must call super().__init__(settings)")
+            if name == "_client":
+                raise AttributeError(f"{cls}.__init__ must set self._client to a ServiceClient")
+            raise AttributeError(f"{cls!r} object has no attribute {name!r}")
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:

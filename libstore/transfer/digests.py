@@ -21,6 +21,9 @@ _HEX_LENGTH = {
     "sha512": 128,
 }
 
+#: The algorithms that have a name here.
+ALGORITHMS = frozenset(_HEX_LENGTH)
+
 #: Which digest verifies a download if more than one is known: the strongest first, and those that
 #: may have to be computed in Python last.
 VERIFY_ORDER = ("sha512", "sha256", "sha1", "md5", "crc32", "crc64nvme", "crc32c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -12,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from drivers.example_server import TOKEN, ExampleServer, example_server
-from network_driver import ExampleDriver
+from network_driver import ExampleDriver, Settings
 from network_features import FullDriver
 from third_party_driver import SQLiteDriver
 
 from libstore import RetryPolicy, StorageDriver, TransferOptions
 from libstore.hooks import OPTIONS, DriverHooks
-from libstore.rest import RestDriver
+from libstore.rest import RestDriver, constructor
 from libstore.testing import Downloads, DriverConformance
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -142,6 +143,26 @@ def test_lost_response_to_the_start_of_an_upload_leaves_one_to_abort(
         assert [] == server.lose
         assert ["a"] == [upload.name for upload in box.abort_uploads()]
         assert [] == list(box.list_uploads())
+
+
+def test_constructor_that_does_not_call_its_base_is_named() -> None:
+    class Own(ExampleDriver):
+        @constructor(Settings)
+        def __init__(self, settings: Settings) -> None:
+            self.given = settings
+
+    class Plain(ExampleDriver):
+        def __init__(self) -> None:
+            self.given = True
+
+    with pytest.raises(TypeError, match=r"Own\.__init__ does not call super\(\)\.__init__"):
+        Own("http://127.0.0.1:9", TOKEN)
+    with pytest.raises(AttributeError, match=r"Plain\.__init__ must set self\._client"):
+        Plain().list_containers()[0]
+    with pytest.raises(AttributeError, match=r"Plain\.__init__ must call super\(\)\.__init__"):
+        pickle.dumps(Plain())
+    with pytest.raises(AttributeError, match="'Plain' object has no attribute 'colour'"):
+        Plain().colour  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_example_driver_has_the_required_hooks_only() -> None:
