@@ -264,9 +264,10 @@ class ServiceClient(ABC):
 
         def send() -> ObjectInfo:
             response = self.send(operation, container, name, **options)
-            info = read(response)
-            response.close()
-            return info
+            try:
+                return read(response)
+            finally:
+                response.close()
 
         return self.confirmer.write(
             send, head, matches, conditions, token, protection,

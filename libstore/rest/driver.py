@@ -151,7 +151,8 @@ class RestDriver(StorageDriver, Generic[C, S]):
 
     @override
     def _known_secrets(self) -> tuple[str | bytes, ...]:
-        return (*self._client.secrets(), *sent_secrets())
+        key = getattr(self._settings, "customer_key", None)
+        return (*self._client.secrets(), *sent_secrets(), *([key] if key else []))
 
     # ------------------------------------------------------------------ listing
 

@@ -17,7 +17,7 @@ from ..http.message import Content, Response, Signer
 from ..http.transport import Transport
 from ..redaction import Hidden
 from ..rest.client import Location, MovedError, ServiceClient
-from ..rest.operation import NONE, Operation, ServiceRequest
+from ..rest.operation import NONE, Operation, ServiceRequest, unproven
 from ..retry import RetryPolicy
 from ..transfer.payload import Payload
 from ..values import SigningOptions
@@ -124,6 +124,8 @@ class S3Client(ServiceClient):
             error.status = error.status or response.status
             raise
         found = self.errors.error_in(body, response)
+        if found is None and b"<Error" in body[:1024]:  # one without a code, or cut off
+            found = unproven(response.status)
         if found is not None:
             raise found
         return body

@@ -341,6 +341,19 @@ def test_echoing_service_shows_no_secret(
         assert not shown_in(caplog.text, found)
 
 
+@pytest.mark.parametrize("label", ["s3-sse-c", "azure-key", "gcs-token", "gcs-hmac"])
+def test_key_of_another_request_is_not_shown(label: str, server: Server) -> None:
+    """A listing is requested without the customer key."""
+    text = base64.b64encode(KEY).decode()
+    document = json.dumps({"error": {"code": 400, "message": text}})
+    if label != "gcs-token":
+        document = f"<Error><Code>Invalid</Code><Message>{text}</Message></Error>"
+    server.default = respond(document.encode(), 400)
+    with made(label, server.url) as driver, pytest.raises(StorageError) as caught:
+        OPERATIONS["list"](driver)
+    check(caught.value)
+
+
 def signatures(server: Server) -> tuple[str, ...]:
     """Return the signatures, tokens and keys that a server has seen."""
     found = set()

@@ -187,7 +187,8 @@ class Copier:
             ).close()  # fmt: skip
         with suppress(StorageError):
             info = self._objects.head(*target)
-            if info.extra.get("copy_id") == copy_id and info.extra["copy_status"] != "success":
+            status = info.extra.get("copy_status")
+            if info.extra.get("copy_id") == copy_id and status != "success":
                 headers = rest.condition_headers(Conditions(if_match=info.etag))
                 self._client.send(operations.DELETE_BLOB, *target, headers=headers).close()
 

@@ -220,9 +220,10 @@ class Objects:
             # https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/storage/
             # azure-storage-blob/tests/test_cpk_n.py
             scope = self.head(*place).extra.get("encryption_scope")
-            if scope in {None, headers.get("x-ms-encryption-scope")}:
+            if scope == headers.pop("x-ms-encryption-scope", None):
                 raise
-        headers["x-ms-encryption-scope"] = str(scope)
+        if scope is not None:
+            headers["x-ms-encryption-scope"] = str(scope)
         return self._send_change("metadata", place, headers, conditions, pin, written)
 
     def _set_content_type(

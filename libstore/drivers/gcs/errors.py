@@ -128,7 +128,7 @@ BY_TEXT = (
 def _not_found(response: rest.ErrorResponse) -> rest.Meaning:
     operation, document = response.operation, response.document
     text = document.message
-    if operation.required is rest.UPLOAD:
+    if operation.required is rest.UPLOAD and document.code != "NoSuchBucket":
         return _NO_UPLOAD if operation.method == "GET" else _GONE
     if operation.required is rest.ACCOUNT and operation.response is rest.JSON:
         return rest.REFUSED if document.recognized else UNEXPECTED

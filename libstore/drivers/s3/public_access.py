@@ -15,6 +15,7 @@ from ...errors import (
 )
 from ...http.encoding import encode_path
 from ...http.json import parse_json
+from ...rest.client import XMLResponse
 from ...rest.operation import Operation
 from ...s3api import dialect, operations
 from ...s3api.client import S3Client
@@ -167,17 +168,20 @@ class PublicAccess:
     # ------------------------------------------------------------------ ACLs
 
     def _is_public(self, container: str, name: str = "") -> bool:
-        try:
-            # A service that ignores the query sends the object, so the request is not repeated.
-            document = self._client.send_xml(
-                operations.GET_OBJECT_ACL, container, name,
-                root="AccessControlPolicy", rows=("Grant",),
-                query={"acl": ""}, headers=self._payer, idempotent=False,
-            )  # fmt: skip
-        except ServiceError as error:
-            if error.code is None and error.status == 200:
-                raise NotSupportedError("the service has no object ACLs") from None
-            raise
+        def send() -> XMLResponse:
+            try:
+                return self._client.send_xml(
+                    operations.GET_OBJECT_ACL, container, name,
+                    root="AccessControlPolicy", rows=("Grant",),
+                    query={"acl": ""}, headers=self._payer, idempotent=False,
+                )  # fmt: skip
+            except ServiceError as error:
+                # A service that ignores the query sends the object: a reason not to repeat it.
+                if error.code is None and error.status == 200:
+                    raise NotSupportedError("the service has no object ACLs") from None
+                raise
+
+        document = self._client.confirmer.run(send)
         return any(
             row.get("Grantee/URI") == _EVERYONE
             and row.get("Permission") in {"READ", "FULL_CONTROL"}

@@ -9,7 +9,7 @@ from typing_extensions import Unpack, override
 
 from ... import rest
 from ...auth.keystone import GivenToken, Login, TokenSigner, auth_version, read_auth_error
-from ...errors import ObjectNotFoundError, StorageError
+from ...errors import ObjectNotFoundError, StorageError, TransportError
 from ...http.client import Client
 from ...http.json import parse_json
 from ...listing import iterate_pages
@@ -103,7 +103,9 @@ class SwiftClient(rest.ServiceClient):
         try:
             return parse_info(parse_json(client.request(request).read(self.max_document)))
         except (ValueError, StorageError) as error:
-            if isinstance(error, StorageError) and error.retryable:
+            if isinstance(error, StorageError) and (
+                error.retryable or isinstance(error, TransportError)
+            ):
                 raise  # an outage says nothing about the cluster, and must not be remembered
             return Info()  # a cluster may hide it: its response is an error, or a page
 

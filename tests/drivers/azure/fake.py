@@ -61,7 +61,7 @@ class FakeAzure:
         seen: Method, path with query, and headers of all requests.
         guard: Refuses a request, or returns `None`.
         copy_polls: How many requests find a copy pending before it ends.
-        copy_ends: What its status is then.
+        copy_ends: What its status is then; empty for none.
     """
 
     url: str = ""
@@ -121,7 +121,9 @@ class FakeAzure:
         if blob.polls:
             blob.polls -= 1
             if not blob.polls:
-                blob.kept["x-ms-copy-status"] = self.copy_ends
+                ending = {"x-ms-copy-status": self.copy_ends} if self.copy_ends else {}
+                del blob.kept["x-ms-copy-status"]
+                blob.kept.update(ending)
         return 200, {**headers_of(blob), "Content-Length": str(len(blob.content))}, b""
 
     def _get(self, sent: Sent) -> FakeResponse:

@@ -75,6 +75,12 @@ def test_metadata_of_an_encrypted_blob_can_be_changed(
         assert (dict(both.metadata), both.content_type) == ({"c": "3"}, "text/x-c")
 
 
+def test_metadata_of_a_blob_without_the_drivers_scope_can_be_changed(service: FakeAzure) -> None:
+    with made(service) as owner, made(service, encryption_scope="scope1") as driver:
+        owner.upload_object(CONTENT, "box", "a")
+        assert dict(driver.object("box", "a").update_metadata({"b": "2"}).metadata) == {"b": "2"}
+
+
 def test_change_of_metadata_sends_no_extra_requests(service: FakeAzure) -> None:
     with made(service, encryption_scope="scope1") as driver:
         obj = driver.upload_object(CONTENT, "box", "a")

@@ -15,9 +15,9 @@ from drivers.gcs.support import (
     noise,
 )
 
-from libstore import ServiceUnavailableError, TransferOptions
+from libstore import ContainerNotFoundError, ServiceUnavailableError, TransferOptions
 from libstore.values import WriteOptions
-from servers.gcs_model import KEY, SECRET, Model, RefusedError
+from servers.gcs_model import KEY, SECRET, Model, RefusedError, Request
 
 
 @pytest.mark.parametrize("fault", [0, BUSY], ids=["done", "not done"])
@@ -88,6 +88,22 @@ def test_uploads_of_any_name_are_listed(model: Model, way: Mapping[str, Any], na
         assert [name] == [upload.name for upload in driver.list_uploads("box")]
         box.delete()
     assert not model.uploads
+
+
+@pytest.mark.parametrize("way", [{"parallel_uploads": True}, HMAC], ids=["two", "hmac"])
+def test_bucket_that_is_deleted_during_an_upload_is_reported(
+    model: Model, way: Mapping[str, Any]
+) -> None:
+    def delete(request: Request) -> None:
+        if "partNumber" in request.target:
+            model.buckets.clear()
+
+    with made(model, **way) as driver:
+        driver.transfer = TransferOptions(part_size=BIG, multipart_threshold=BIG)
+        box = driver.create_container("box")
+        model.before = delete
+        with pytest.raises(ContainerNotFoundError):
+            box.upload_object(noise(BIG + 1), "big")
 
 
 def test_older_object_of_equal_content_does_not_prove_a_completion(model: Model) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from scripted import Server, respond
+from scripted import Play, Server, respond
 
 from libstore import (
     AccessDeniedError,
@@ -17,6 +17,7 @@ from libstore import (
     ContainerNotFoundError,
     NotSupportedError,
     RetryPolicy,
+    ServiceError,
     ServiceUnavailableError,
     get_driver,
 )
@@ -237,6 +238,23 @@ def test_object_that_cannot_be_public_is_reported(
     with pytest.raises(kind, match="enable_container_cdn"):
         driver.object("bucket", "a").enable_cdn()
     assert len(steps) == len(server.seen)
+
+
+@pytest.mark.parametrize("fault", [Play(then="close"), refused("InternalError", 500)])
+def test_request_for_an_acl_is_repeated(server: Server, driver: S3Driver, fault: Any) -> None:
+    server.steps.extend([fault, grants("http://acs.amazonaws.com/groups/global/AllUsers")])
+    driver.object("bucket", "a").enable_cdn()
+    assert ["GET", "GET"] == [seen.line.split(" ")[0] for seen in server.seen]
+
+
+@pytest.mark.parametrize("error", [b"<Error><Message>No.</Message></Error>", b"<Error><Code>Acc"])
+def test_unreadable_error_in_a_success_is_no_success(
+    server: Server, driver: S3Driver, error: bytes
+) -> None:
+    server.steps.extend([grants(), respond(error, x_amz_request_id="REQUEST1"), grants()])
+    with pytest.raises(ServiceError, match="does not prove"):
+        driver.object("bucket", "a").enable_cdn()
+    assert 3 == len(server.seen)
 
 
 # ---------------------------------------------------------------------- other services

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import ssl
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import trustme
 from drivers.swift.support import HTML, PART, TOKEN, batch, lines, made, play, said
 from scripted import Play, Server, respond
 
 from libstore import (
     ContainerNotFoundError,
+    IntegrityError,
     NotSupportedError,
     ObjectAlreadyExistsError,
     ServiceError,
     StorageError,
     TransferOptions,
+    TransportError,
     get_driver,
 )
 from libstore.auth.tempurl import signature
@@ -108,6 +113,18 @@ def test_container_deleted_during_an_upload_is_reported(
     with pytest.raises(ContainerNotFoundError):
         driver.upload_object(content, "c", "a")
     assert "DELETE /v1/AUTH_test/c_libstore_segments" == lines(server)[-1]
+
+
+def test_connection_of_a_refused_response_is_used_again(
+    server: Server, driver: SwiftDriver
+) -> None:
+    digest = hashlib.md5(bytes(PART)).hexdigest()
+    stored = [said(201, etag=MD5), *[said(201, etag=digest)] * 2, said(201, b"Created", etag=MD5)]
+    play(server, info(slo={}), *stored)
+    server.default = said(404)
+    with pytest.raises(IntegrityError):
+        driver.upload_object(bytes(2 * PART), "c", "a")
+    assert {1} == {seen.connection for seen in server.seen}
 
 
 def test_a_manifest_that_leads_nowhere_is_deleted(server: Server, driver: SwiftDriver) -> None:
@@ -289,6 +306,18 @@ def test_failed_info_request_fails_the_upload_and_is_not_cached(
         assert ["GET /info"] * 3 == lines(server)[1:]
         server.steps.extend([info(slo={}), said(201, etag=hashlib.md5(b"x").hexdigest())])
         driver.upload_object(iter([b"x"]), "bucket", "name")
+
+
+def test_failed_connection_says_nothing_about_the_cluster() -> None:
+    """Nothing helps with an unknown certificate but another one, which may be there later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with contextlib.closing(Server(tls=context)) as server:
+        place = f"{server.url}/v1/AUTH_test"
+        with get_driver("swift")(token=TOKEN, storage_url=place) as driver:
+            with pytest.raises(TransportError, match="certificate"):
+                driver.upload_object(iter([b"x"]), "bucket", "name")
+            assert driver._client._info is None
 
 
 def test_info_url_is_above_the_version(server: Server) -> None:
