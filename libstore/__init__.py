@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         ObjectTextReader,
         ObjectTextWriter,
         ObjectWriter,
+        SeekableObjectWriter,
     )
     from .handles import Container, Object
     from .listing import LazyList, fold_page
@@ -134,6 +135,7 @@ _NAMES = {
         "ObjectTextReader",
         "ObjectTextWriter",
         "ObjectWriter",
+        "SeekableObjectWriter",
     ),
     "handles": ("Container", "Object"),
     "listing": ("LazyList", "fold_page"),
@@ -213,6 +215,7 @@ __all__ = [
     "Reading",
     "RetryEvent",
     "RetryPolicy",
+    "SeekableObjectWriter",
     "ServiceError",
     "ServiceUnavailableError",
     "SignedURL",

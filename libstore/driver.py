@@ -35,7 +35,13 @@ from .errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from .files import BufferedObjectReader, ObjectTextReader, ObjectTextWriter, ObjectWriter
+from .files import (
+    BufferedObjectReader,
+    ObjectTextReader,
+    ObjectTextWriter,
+    ObjectWriter,
+    SeekableObjectWriter,
+)
 from .handles import Container, Object
 from .listing import LazyList, as_page
 from .operations import copying, opening, public_access, signing, unfinished_uploads
@@ -43,6 +49,7 @@ from .operations.metadata import update as update_metadata
 from .operations.opening import (
     AnyKeywords,
     BinaryReadMode,
+    BinaryUpdateMode,
     BinaryWriteMode,
     ReadKeywords,
     TextKeywords,
@@ -355,7 +362,7 @@ class StorageDriver(DriverCore):
         name: Object | str,
         mode: BinaryReadMode = "rb",
         **options: Unpack[ReadKeywords],
-    ) -> BufferedObjectReader: ...
+    ) -> BufferedObjectReader[Object]: ...
     @overload
     def open_object(
         self,
@@ -363,7 +370,15 @@ class StorageDriver(DriverCore):
         name: Object | str,
         mode: BinaryWriteMode,
         **options: Unpack[WriteKeywords],
-    ) -> ObjectWriter: ...
+    ) -> ObjectWriter[Object]: ...
+    @overload
+    def open_object(
+        self,
+        container: Container | str,
+        name: Object | str,
+        mode: BinaryUpdateMode,
+        **options: Unpack[WriteKeywords],
+    ) -> SeekableObjectWriter[Object]: ...
     @overload
     def open_object(
         self,
@@ -371,7 +386,7 @@ class StorageDriver(DriverCore):
         name: Object | str,
         mode: TextReadMode,
         **options: Unpack[TextReadKeywords],
-    ) -> ObjectTextReader: ...
+    ) -> ObjectTextReader[Object]: ...
     @overload
     def open_object(
         self,
@@ -379,7 +394,7 @@ class StorageDriver(DriverCore):
         name: Object | str,
         mode: TextWriteMode,
         **options: Unpack[TextKeywords],
-    ) -> ObjectTextWriter: ...
+    ) -> ObjectTextWriter[Object]: ...
     @overload
     def open_object(
         self,

@@ -2,8 +2,8 @@
 File objects that read and write objects; they are subclasses of the classes in `io`.
 
 A reader sends no request until the first read, then fetches blocks that grow during sequential
-reading. A writer uploads parts while they are written and publishes the object on `close()`; if
-an exception leaves its ``with`` block, nothing is published.
+reading. A writer uploads parts while they are written, or the whole at the end if it can seek, and
+publishes the object on `close()`; if an exception leaves its ``with`` block, nothing is published.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import io
 import logging
 import os
 import sys
+import tempfile
 import warnings
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Generic, SupportsIndex, TypeAlias
 
-from typing_extensions import Self, override
+from typing_extensions import Self, TypeVar, override
 
 from .buffers import GrowingBuffer
 from .errors import (
@@ -33,11 +35,14 @@ from .errors import (
 )
 from .transfer.digests import Digests, compare, verifiable
 from .transfer.reading import Read
-from .transfer.sources import bytes_view
+from .transfer.sources import Source, bytes_view, open_source
 from .transfer.upload import Stored, Uploader
 from .values import LARGEST, KiB, MiB, ObjectInfo, Span
 
 Fetch: TypeAlias = Callable[[Span, "ObjectInfo | None"], Read]
+
+#: The class of the handle in a file's attribute `object`; this layer does not know the handles.
+HandleT = TypeVar("HandleT", default=Any)
 
 _log = logging.getLogger("libstore")
 
@@ -116,23 +121,8 @@ class ObjectReader(io.RawIOBase):
     @override
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         self._check_open()
-        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
-            raise InvalidOptionError(f"whence must be 0, 1 or 2, not {str(whence)[:40]}")
-        if not isinstance(offset, SupportsIndex):
-            raise InvalidTypeError(f"offset must be an int, not {type(offset).__name__}")
-        position = offset.__index__()
-        if whence == os.SEEK_CUR:
-            position += self._position
-        elif whence == os.SEEK_END:
-            position += self.size
-        if position < 0:
-            raise InvalidOptionError(
-                f"cannot seek to {max(position, -LARGEST)}, before the beginning of the object"
-            )
-        if position > LARGEST:
-            raise InvalidOptionError(f"cannot seek beyond {LARGEST}, the largest possible offset")
-        self._position = position
-        return position
+        self._position = _sought(offset, whence, self._position, lambda: self.size)
+        return self._position
 
     @override
     def readinto(self, buffer: Any, /) -> int:
@@ -215,13 +205,38 @@ class ObjectReader(io.RawIOBase):
             self._learn(self._info, verified_by)
 
 
+def _sought(offset: int, whence: int, position: int, size: Callable[[], int]) -> int:
+    """Return the position that arguments of `seek` name."""
+    if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+        raise InvalidOptionError(f"whence must be 0, 1 or 2, not {str(whence)[:40]}")
+    if not isinstance(offset, SupportsIndex):
+        raise InvalidTypeError(f"offset must be an int, not {type(offset).__name__}")
+    target = offset.__index__()
+    if whence == os.SEEK_CUR:
+        target += position
+    elif whence == os.SEEK_END:
+        target += size()
+    if target < 0:
+        raise InvalidOptionError(
+            f"cannot seek to {max(target, -LARGEST)}, before the beginning of the object"
+        )
+    if target > LARGEST:
+        raise InvalidOptionError(f"cannot seek beyond {LARGEST}, the largest possible offset")
+    return target
+
+
 if TYPE_CHECKING:
     _Buffered = io.BufferedReader[ObjectReader]
+
+    class _BinaryFile(io.BufferedIOBase, BinaryIO):
+        """A base class of both kinds, as typeshed declares `io.BufferedWriter`."""
+
 else:
     _Buffered = io.BufferedReader
+    _BinaryFile = io.BufferedIOBase
 
 
-class BufferedObjectReader(_Buffered):
+class BufferedObjectReader(_Buffered, Generic[HandleT]):
     """
     A seekable file that reads an object: a buffer around an `ObjectReader`.
 
@@ -229,7 +244,11 @@ class BufferedObjectReader(_Buffered):
         object: The object's handle, whose attributes are known after the first read.
     """
 
-    object: Any = None
+    object: HandleT
+
+    def __init__(self, raw: ObjectReader, buffer_size: int, obj: HandleT) -> None:
+        super().__init__(raw, buffer_size)
+        self.object = obj
 
     @override
     def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
@@ -241,46 +260,47 @@ class BufferedObjectReader(_Buffered):
             raise
 
 
-class ObjectWriter(io.BufferedIOBase):
-    """
-    A file whose content becomes an object when it is closed.
-
-    The end of a ``with`` block publishes the object; if an exception leaves the block, nothing is
-    published. A `close()` inside the block, such as that of a wrapper, has no effect until then.
-    Without a ``with`` block `close()` publishes, except while an exception that was raised after
-    the file was opened is being handled. A writer that is never closed publishes nothing.
-
-    Attributes:
-        object: The object, once it is published.
-
-    Args:
-        uploader: Uploads the written bytes.
-        publish: Creates the object from the service's response after the last byte.
-        guard: Returns a context manager that adds the operation to errors.
-    """
-
-    mode = "wb"
+class _Writer(_BinaryFile, Generic[HandleT]):
+    """A file whose content becomes an object when it is closed: when it is published."""
 
     def __init__(
         self,
         name: str,
-        uploader: Uploader,
-        publish: Callable[[Stored], Any],
+        mode: str,
+        publish: Callable[[Stored], HandleT],
         guard: Callable[[], AbstractContextManager[object]],
     ) -> None:
         super().__init__()
-        self.name = name
-        self.object: Any = None
-        self._uploader: Uploader | None = uploader
+        self._name = name
+        self._mode = mode
+        self.object: HandleT | None = None
         self._publish = publish
         self._guard = guard
-        self._buffer = GrowingBuffer(uploader.next_size)
-        self._sent = 0
         self._entered = False
         self._finished = False
         self._error_at_opening = sys.exc_info()[1]
         self._process = os.getpid()
         _open_writers.add(self)
+
+    @property
+    @override
+    def name(self) -> str:
+        """The object's name."""
+        return self._name
+
+    @property
+    @override
+    def mode(self) -> str:
+        """The mode in which the file was opened."""
+        return self._mode
+
+    @abstractmethod
+    def _store(self) -> Stored:
+        """Upload what was written."""
+
+    @abstractmethod
+    def _discard(self) -> None:
+        """Delete what was written."""
 
     @override
     def __repr__(self) -> str:
@@ -290,36 +310,6 @@ class ObjectWriter(io.BufferedIOBase):
     def writable(self) -> bool:
         self._check_open()
         return True
-
-    @override
-    def tell(self) -> int:
-        self._check_open()
-        return self._sent + self._buffer.size
-
-    @override
-    def write(self, data: Any, /) -> int:
-        self._check_open()
-        view = bytes_view(data)
-        if view is None:
-            raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
-        size = view.nbytes
-        while view.nbytes:
-            view = view[self._buffer.write(view) :]
-            if self._buffer.full:
-                self._send()
-        return size
-
-    def _send(self) -> None:
-        assert self._uploader is not None
-        self._sent += self._buffer.size
-        view = memoryview(self._buffer.take())
-        try:
-            with self._guard():
-                self._uploader.add(view)
-        except BaseException:
-            self.abort()
-            raise
-        self._buffer.capacity = self._uploader.next_size
 
     @override
     def close(self) -> None:
@@ -343,16 +333,11 @@ class ObjectWriter(io.BufferedIOBase):
             )
 
     def abort(self) -> None:
-        """Close the file without publishing it, and delete the parts that were uploaded."""
-        uploader, self._uploader = self._uploader, None
-        if self._process != os.getpid():
-            uploader = None  # a forked child must not abort its parent's upload
+        """Close the file without publishing it, and delete what was written."""
         self._finished = True
-        self._buffer.take()
         _open_writers.discard(self)
         try:
-            if uploader is not None:
-                uploader.abort()
+            self._discard()
         finally:
             super().close()
 
@@ -391,18 +376,12 @@ class ObjectWriter(io.BufferedIOBase):
     def _finish(self) -> None:
         if self._finished:
             return
-        uploader = self._uploader
-        assert uploader is not None
         try:
             with self._guard():
-                if self._buffer.size:
-                    self._sent += self._buffer.size
-                    uploader.add(memoryview(self._buffer.take()))
-                stored = uploader.finish()
+                stored = self._store()
         except BaseException:
             self.abort()
             raise
-        self._uploader = None
         self._finished = True
         _open_writers.discard(self)
         super().close()
@@ -413,7 +392,215 @@ class ObjectWriter(io.BufferedIOBase):
             raise ValueError("I/O operation on closed file")
 
 
-class ObjectTextReader(io.TextIOWrapper):
+class ObjectWriter(_Writer[HandleT]):
+    """
+    A file whose content becomes an object when it is closed.
+
+    The end of a ``with`` block publishes the object; if an exception leaves the block, nothing is
+    published. A `close()` inside the block, such as that of a wrapper, has no effect until then.
+    Without a ``with`` block `close()` publishes, except while an exception that was raised after
+    the file was opened is being handled. A writer that is never closed publishes nothing.
+
+    Attributes:
+        object: The object, once it is published.
+
+    Args:
+        uploader: Uploads the written bytes.
+        publish: Creates the object from the service's response after the last byte.
+        guard: Returns a context manager that adds the operation to errors.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mode: str,
+        uploader: Uploader,
+        publish: Callable[[Stored], HandleT],
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        super().__init__(name, mode, publish, guard)
+        self._uploader: Uploader | None = uploader
+        self._buffer = GrowingBuffer(uploader.next_size)
+        self._sent = 0
+
+    @override
+    def tell(self) -> int:
+        self._check_open()
+        return self._sent + self._buffer.size
+
+    @override
+    def write(self, data: Any, /) -> int:
+        self._check_open()
+        view = _written_view(data)
+        size = view.nbytes
+        while view.nbytes:
+            view = view[self._buffer.write(view) :]
+            if self._buffer.full:
+                self._send()
+        return size
+
+    def _send(self) -> None:
+        assert self._uploader is not None
+        self._sent += self._buffer.size
+        view = memoryview(self._buffer.take())
+        try:
+            with self._guard():
+                self._uploader.add(view)
+        except BaseException:
+            self.abort()
+            raise
+        self._buffer.capacity = self._uploader.next_size
+
+    @override
+    def _store(self) -> Stored:
+        uploader = self._uploader
+        assert uploader is not None
+        if self._buffer.size:
+            self._sent += self._buffer.size
+            uploader.add(memoryview(self._buffer.take()))
+        stored = uploader.finish()
+        self._uploader = None
+        return stored
+
+    @override
+    def _discard(self) -> None:
+        uploader, self._uploader = self._uploader, None
+        self._buffer.take()
+        # A forked child must not abort its parent's upload.
+        if uploader is not None and self._process == os.getpid():
+            uploader.abort()
+
+
+class SeekableObjectWriter(_Writer[HandleT]):
+    """
+    A file that can also seek and be read, and whose content becomes an object when it is closed.
+
+    Nothing is sent before: the content is in memory, and above a limit in a temporary file. When
+    the object is published is as in `ObjectWriter`.
+
+    Attributes:
+        object: The object, once it is published.
+
+    Args:
+        store: Uploads the content.
+        memory: The maximum size of the content that is kept in memory.
+        publish: Creates the object from the service's response.
+        guard: Returns a context manager that adds the operation to errors.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mode: str,
+        store: Callable[[Source], Stored],
+        memory: int,
+        publish: Callable[[Stored], HandleT],
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        super().__init__(name, mode, publish, guard)
+        self._upload = store
+        self._memory = memory
+        self._file: IO[bytes] = io.BytesIO()
+
+    @override
+    def readable(self) -> bool:
+        self._check_open()
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        self._check_open()
+        return True
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._check_open()
+        return self._file.read(-1 if size is None else size)
+
+    @override
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(size)
+
+    @override
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._check_open()
+        return self._file.readline(-1 if size is None else size)
+
+    @override
+    def tell(self) -> int:
+        self._check_open()
+        return self._file.tell()
+
+    @override
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        position = self.tell()
+        return self._file.seek(_sought(offset, whence, position, self._size))
+
+    @override
+    def write(self, data: Any, /) -> int:
+        self._check_open()
+        view = _written_view(data)
+        if view.nbytes:
+            self._make_room(self._file.tell() + view.nbytes)
+            self._write(view)
+        return view.nbytes
+
+    @override
+    def truncate(self, size: int | None = None, /) -> int:
+        position = self.tell()
+        size = _sought(position if size is None else size, os.SEEK_SET, 0, self._size)
+        self._make_room(size)
+        self._file.truncate(size)
+        missing = size - self._file.seek(0, os.SEEK_END)
+        if missing:  # files grow, but BytesIO does not
+            self._write(bytes(missing))
+        self._file.seek(position)
+        return size
+
+    def _size(self) -> int:
+        position = self._file.tell()
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(position)
+        return size
+
+    def _make_room(self, size: int) -> None:
+        """Move the content to a temporary file, if `size` is too much for the memory."""
+        if size <= self._memory or not isinstance(self._file, io.BytesIO):
+            return
+        content, self._file = self._file, tempfile.TemporaryFile()
+        self._write(content.getbuffer())
+        self._file.seek(content.tell())
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        # A forked child shares the file's position: bytes that it has in its buffer would be
+        # written a second time when it ends.
+        self._file.flush()
+
+    @override
+    def _store(self) -> Stored:
+        if isinstance(self._file, io.BytesIO):
+            stored = self._upload(open_source(self._file.getvalue()))
+        else:
+            self._file.seek(0)
+            stored = self._upload(open_source(self._file))
+        self._discard()
+        return stored
+
+    @override
+    def _discard(self) -> None:
+        self._file.close()
+
+
+def _written_view(data: object) -> memoryview:
+    """Return the bytes of an argument of `write`."""
+    view = bytes_view(data)
+    if view is None:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
+    return view
+
+
+class ObjectTextReader(io.TextIOWrapper, Generic[HandleT]):
     """
     A text file that reads an object.
 
@@ -423,7 +610,7 @@ class ObjectTextReader(io.TextIOWrapper):
 
     def __init__(
         self,
-        buffer: Any,
+        buffer: BufferedObjectReader[HandleT],
         mode: str,
         encoding: str,
         errors: str | None,
@@ -431,7 +618,7 @@ class ObjectTextReader(io.TextIOWrapper):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._mode = mode
-        self.object = buffer.object
+        self.object: HandleT = buffer.object
 
     @property
     @override
@@ -440,12 +627,12 @@ class ObjectTextReader(io.TextIOWrapper):
         return self._mode
 
 
-class ObjectTextWriter(io.TextIOWrapper):
+class ObjectTextWriter(io.TextIOWrapper, Generic[HandleT]):
     """A text file that writes an object; see `ObjectWriter` for when it is published."""
 
     def __init__(
         self,
-        writer: ObjectWriter,
+        writer: ObjectWriter[HandleT],
         mode: str,
         encoding: str,
         errors: str | None,
@@ -465,7 +652,7 @@ class ObjectTextWriter(io.TextIOWrapper):
         return self._mode
 
     @property
-    def object(self) -> Any:
+    def object(self) -> HandleT | None:
         """The object, once it is published; `None` before."""
         return self._writer.object
 
@@ -512,7 +699,7 @@ class ObjectTextWriter(io.TextIOWrapper):
             writer.__del__()
 
 
-_open_writers: weakref.WeakSet[ObjectWriter] = weakref.WeakSet()
+_open_writers: weakref.WeakSet[_Writer[Any]] = weakref.WeakSet()
 
 
 @atexit.register

@@ -25,10 +25,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .driver import StorageDriver
-    from .files import BufferedObjectReader, ObjectTextReader, ObjectTextWriter, ObjectWriter
+    from .files import (
+        BufferedObjectReader,
+        ObjectTextReader,
+        ObjectTextWriter,
+        ObjectWriter,
+        SeekableObjectWriter,
+    )
     from .listing import LazyList
     from .operations.opening import (
+        AnyKeywords,
         BinaryReadMode,
+        BinaryUpdateMode,
         BinaryWriteMode,
         ReadKeywords,
         TextKeywords,
@@ -459,19 +467,25 @@ class Container:
     @overload
     def open(
         self, name: Object | str, mode: BinaryReadMode = "rb", **options: Unpack[ReadKeywords]
-    ) -> BufferedObjectReader: ...
+    ) -> BufferedObjectReader[Object]: ...
     @overload
     def open(
         self, name: Object | str, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]
-    ) -> ObjectWriter: ...
+    ) -> ObjectWriter[Object]: ...
+    @overload
+    def open(
+        self, name: Object | str, mode: BinaryUpdateMode, **options: Unpack[WriteKeywords]
+    ) -> SeekableObjectWriter[Object]: ...
     @overload
     def open(
         self, name: Object | str, mode: TextReadMode, **options: Unpack[TextReadKeywords]
-    ) -> ObjectTextReader: ...
+    ) -> ObjectTextReader[Object]: ...
     @overload
     def open(
         self, name: Object | str, mode: TextWriteMode, **options: Unpack[TextKeywords]
-    ) -> ObjectTextWriter: ...
+    ) -> ObjectTextWriter[Object]: ...
+    @overload
+    def open(self, name: Object | str, mode: str, **options: Unpack[AnyKeywords]) -> Any: ...
     def open(
         self,
         name: Object | str,
@@ -498,16 +512,18 @@ class Container:
 
         A file for reading is seekable, holds at most 8 MiB in memory, and requests more the longer
         it is read in order. All reads return the bytes of one version. A file for writing sends
-        parts while it is written. The object appears when the file is closed, and not at all if an
-        exception leaves the file's ``with`` block.
+        parts while it is written; with ``"+"`` in its mode it can also seek and be read, and sends
+        all at the end. The object appears when the file is closed, and not at all if an exception
+        leaves the file's ``with`` block.
 
         The options of a write are those of `upload_object`.
 
         Args:
             name: The object's name, or an `Object`. When reading by name, the first bytes are
                 requested at once, so that a missing object raises here.
-            mode: ``"rb"``, ``"wb"`` or ``"xb"`` for bytes, ``"r"``, ``"w"`` or ``"x"`` for text.
-                ``"x"`` is ``"w"`` with `if_absent`.
+            mode: ``"rb"``, ``"wb"``, ``"xb"``, ``"w+b"`` or ``"x+b"`` for bytes, ``"r"``, ``"w"``
+                or ``"x"`` for text. ``"x"`` is ``"w"`` with `if_absent`, which is checked here
+                too, with one request.
             encoding: The encoding of text; UTF-8 by default, on every machine.
             errors: How errors of the encoding are handled, as in the builtin `open`.
             newline: How line ends are translated, as in the builtin `open`.
@@ -516,6 +532,7 @@ class Container:
 
         Raises:
             ObjectNotFoundError: There is no such object to read.
+            ObjectAlreadyExistsError: The mode has ``"x"``, and the object exists.
             InvalidOptionError: The mode is unknown, or an option cannot be used with it.
 
         Example:
@@ -1040,22 +1057,32 @@ class Object:
         """
         return self.container.driver.read_ranges(self, spans)
 
-    def as_file(self) -> BufferedObjectReader:
+    def as_file(self) -> BufferedObjectReader[Object]:
         """Open the object as a seekable binary file; the same as ``open("rb")``."""
         return self.container.driver.open_object(self.container, self, "rb")
 
     @overload
     def open(
         self, mode: BinaryReadMode = "rb", **options: Unpack[ReadKeywords]
-    ) -> BufferedObjectReader: ...
+    ) -> BufferedObjectReader[Object]: ...
     @overload
-    def open(self, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]) -> ObjectWriter: ...
+    def open(
+        self, mode: BinaryWriteMode, **options: Unpack[WriteKeywords]
+    ) -> ObjectWriter[Object]: ...
+    @overload
+    def open(
+        self, mode: BinaryUpdateMode, **options: Unpack[WriteKeywords]
+    ) -> SeekableObjectWriter[Object]: ...
     @overload
     def open(
         self, mode: TextReadMode, **options: Unpack[TextReadKeywords]
-    ) -> ObjectTextReader: ...
+    ) -> ObjectTextReader[Object]: ...
     @overload
-    def open(self, mode: TextWriteMode, **options: Unpack[TextKeywords]) -> ObjectTextWriter: ...
+    def open(
+        self, mode: TextWriteMode, **options: Unpack[TextKeywords]
+    ) -> ObjectTextWriter[Object]: ...
+    @overload
+    def open(self, mode: str, **options: Unpack[AnyKeywords]) -> Any: ...
     def open(
         self,
         mode: str = "rb",

@@ -29,6 +29,7 @@ from servers.gcs_model import Model, serve
 PROJECT = Path(__file__).parents[1]
 #: The packages, apart from those of the library, that a page cannot run without.
 NEEDS = {
+    "docs/guides/files.md": ["PIL"],
     "docs/providers/azure.md": ["azure.identity"],
 }
 DOCUMENTS = sybil.Sybil(

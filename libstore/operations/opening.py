@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from .. import arguments
 from ..core import DriverCore
 from ..error_context import ErrorContext
-from ..errors import InvalidOptionError
+from ..errors import (
+    AccessDeniedError,
+    InvalidOptionError,
+    ObjectAlreadyExistsError,
+    ObjectNotFoundError,
+)
 from ..files import (
     BUFFER_SIZE,
     BufferedObjectReader,
@@ -16,13 +22,15 @@ from ..files import (
     ObjectTextReader,
     ObjectTextWriter,
     ObjectWriter,
+    SeekableObjectWriter,
 )
 from ..transfer.reading import Read, Wanted, read
-from ..transfer.upload import Stored, Uploader, UploadRequest
+from ..transfer.upload import Stored, Uploader, UploadRequest, upload
 from ..values import ObjectInfo, Span, WriteKeywords
 
 BinaryReadMode: TypeAlias = Literal["rb", "br"]
 BinaryWriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx"]
+BinaryUpdateMode: TypeAlias = Literal["w+b", "wb+", "bw+", "x+b", "xb+", "bx+"]
 TextReadMode: TypeAlias = Literal["r", "rt", "tr"]
 TextWriteMode: TypeAlias = Literal["w", "wt", "tw", "x", "xt", "tx"]
 
@@ -74,30 +82,41 @@ class Mode(NamedTuple):
     Attributes:
         action: ``"r"``, ``"w"`` or ``"x"``.
         text: `None` for bytes.
+        seekable: Whether a writer can seek and be read.
     """
 
     action: str
     text: Text | None
+    seekable: bool
+
+
+_KINDS = {"r": ("b", "", "t"), "w": ("b", "", "t", "+b"), "x": ("b", "", "t", "+b")}
+#: The modes by their letters in alphabetical order: action, whether it is text, and seekable.
+_MODES = {
+    "".join(sorted(action + kind)): (action, "b" not in kind, "+" in kind)
+    for action, kinds in _KINDS.items()
+    for kind in kinds
+}
 
 
 def parse_mode(
     mode: object, encoding: str | None, errors: str | None, newline: str | None
 ) -> Mode:
     """Return a mode with the settings of its text, or raise `InvalidOptionError`."""
-    letters = sorted(mode) if isinstance(mode, str) else []
-    binary = "b" in letters
-    rest = [letter for letter in letters if letter not in "bt"]
-    if len(rest) != 1 or rest[0] not in "rwx" or len(letters) > 2:
+    found = _MODES.get("".join(sorted(mode))) if isinstance(mode, str) else None
+    if found is None:
         raise InvalidOptionError(
-            f"mode must be 'rb', 'wb', 'xb', 'r', 'w' or 'x', not {mode!r};"
-            " objects cannot be appended to or changed in place"
+            f"mode must be 'rb', 'wb', 'xb', 'w+b', 'x+b', 'r', 'w' or 'x', not {mode!r};"
+            " objects cannot be appended to or changed in place, but download() writes one to a"
+            " file of mode 'w+b'"
         )
-    if not binary:
+    action, is_text, seekable = found
+    if is_text:
         checked = arguments.text_settings(encoding, errors, newline)
-        return Mode(rest[0], Text(str(mode), checked, errors, newline))
+        return Mode(action, Text(str(mode), checked, errors, newline), seekable)
     if (encoding, errors, newline) != (None, None, None):
         raise InvalidOptionError(f"encoding, errors and newline are for text; mode is {mode!r}")
-    return Mode(rest[0], None)
+    return Mode(action, None, seekable)
 
 
 def refuse_options(mode: str, purpose: str, **options: object) -> None:
@@ -133,8 +152,7 @@ def open_reader(
     if wanted.version is not None or wanted.if_match not in {None, known.etag}:
         known = ObjectInfo(known.name)  # of another version, perhaps
     raw = ObjectReader(fetch, known.name, known.size, known.etag, learn)
-    buffered = BufferedObjectReader(raw, BUFFER_SIZE)
-    buffered.object = obj
+    buffered = BufferedObjectReader(raw, BUFFER_SIZE, obj)
     return buffered if text is None else ObjectTextReader(buffered, *text)
 
 
@@ -152,7 +170,22 @@ def open_writer(
         context: Is entered for each request.
         publish: Makes the file's `object` of what was stored.
     """
+    if mode.action == "x":
+        _refuse_existing(driver, request)
     driver._learn_limits(None)
-    writer = ObjectWriter(request.name, Uploader(driver, request, None), publish, lambda: context)
-    writer.mode = f"{mode.action}b"
+    binary = f"{mode.action}{'+' if mode.seekable else ''}b"
+    if mode.seekable:
+        store, memory = partial(upload, driver, request), driver.transfer.multipart_threshold
+        return SeekableObjectWriter(request.name, binary, store, memory, publish, lambda: context)
+    uploader = Uploader(driver, request, None)
+    writer = ObjectWriter(request.name, binary, uploader, publish, lambda: context)
     return writer if mode.text is None else ObjectTextWriter(writer, *mode.text)
+
+
+def _refuse_existing(driver: DriverCore, request: UploadRequest) -> None:
+    """Raise `ObjectAlreadyExistsError` if the object exists now; the write checks it again."""
+    try:
+        driver._head_object(request.container, request.name, None)
+    except (ObjectNotFoundError, AccessDeniedError):
+        return  # the credentials may allow writes only
+    raise ObjectAlreadyExistsError("the object already exists")

@@ -36,6 +36,7 @@ from .pickling import Pickles
 from .publishing import Publishing
 from .ranges import Ranges
 from .readers import Readers
+from .seekable_writers import SeekableWriters
 from .signing import Signatures
 from .sources import Sources
 from .uploads import Uploads
@@ -68,6 +69,7 @@ class DriverConformance(
     Handles,
     Readers,
     Writers,
+    SeekableWriters,
     Integrity,
     MetadataPairs,
     Copies,

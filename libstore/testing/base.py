@@ -57,6 +57,7 @@ pytest.register_assert_rewrite(
             "pickling",
             "ranges",
             "readers",
+            "seekable_writers",
             "signing",
             "sources",
             "uploads",

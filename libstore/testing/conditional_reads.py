@@ -31,7 +31,8 @@ def _streamed(container: Container, folder: Path, **conditions: Any) -> bytes:
 
 def _opened(container: Container, folder: Path, **conditions: Any) -> bytes:
     with container.open("a", "rb", **conditions) as file:
-        return file.read()
+        content: bytes = file.read()
+    return content
 
 
 def _read(container: Container, folder: Path, **conditions: Any) -> bytes:

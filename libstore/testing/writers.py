@@ -251,7 +251,7 @@ class Writers(Topic):
             modes += ["x", "xt", "xb"]
         for number, mode in enumerate(modes):
             name = "a" if "r" in mode else f"b{number}"
-            with container.open(name, mode) as file:  # type: ignore[call-overload]
+            with container.open(name, mode) as file:
                 assert mode == file.mode
 
     def test_text_may_be_written_in_another_encoding(self, container: Container) -> None:

@@ -31,6 +31,7 @@ from libstore import (
     ObjectWriter,
     Prefix,
     RetryPolicy,
+    SeekableObjectWriter,
     SignedURL,
     StorageDriver,
     StorageError,
@@ -168,29 +169,43 @@ def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
 
 
 def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -> None:
-    assert_type(obj.as_file(), BufferedObjectReader)
-    assert_type(obj.open(), BufferedObjectReader)
-    assert_type(obj.open("rb"), BufferedObjectReader)
-    assert_type(obj.open("wb"), ObjectWriter)
-    assert_type(obj.open("r"), ObjectTextReader)
-    assert_type(obj.open("w"), ObjectTextWriter)
-    assert_type(container.open("cat.jpg"), BufferedObjectReader)
-    assert_type(container.open("cat.jpg", "rb"), BufferedObjectReader)
-    assert_type(container.open("cat.jpg", "xb", content_type="image/jpeg"), ObjectWriter)
-    assert_type(container.open("cat.txt", "rt", encoding="latin-1"), ObjectTextReader)
-    assert_type(container.open("cat.txt", "w", newline="", metadata={"a": "b"}), ObjectTextWriter)
-    assert_type(driver.open_object("photos", "cat.jpg"), BufferedObjectReader)
-    assert_type(driver.open_object(container, obj, "wb", if_match=obj.etag), ObjectWriter)
-    assert_type(driver.open_object(container, "cat.txt", "r"), ObjectTextReader)
-    assert_type(driver.open_object(container, "cat.txt", "x"), ObjectTextWriter)
+    assert_type(obj.as_file(), BufferedObjectReader[Object])
+    assert_type(obj.open(), BufferedObjectReader[Object])
+    assert_type(obj.open("rb"), BufferedObjectReader[Object])
+    assert_type(obj.open("wb"), ObjectWriter[Object])
+    assert_type(obj.open("r"), ObjectTextReader[Object])
+    assert_type(obj.open("w"), ObjectTextWriter[Object])
+    assert_type(container.open("cat.jpg"), BufferedObjectReader[Object])
+    assert_type(container.open("cat.jpg", "rb"), BufferedObjectReader[Object])
+    assert_type(container.open("cat.jpg", "xb", content_type="image/jpeg"), ObjectWriter[Object])
+    assert_type(container.open("cat.txt", "rt", encoding="latin-1"), ObjectTextReader[Object])
+    assert_type(
+        container.open("cat.txt", "w", newline="", metadata={"a": "b"}), ObjectTextWriter[Object]
+    )
+    assert_type(driver.open_object("photos", "cat.jpg"), BufferedObjectReader[Object])
+    assert_type(driver.open_object(container, obj, "wb", if_match=obj.etag), ObjectWriter[Object])
+    assert_type(driver.open_object(container, "cat.txt", "r"), ObjectTextReader[Object])
+    assert_type(driver.open_object(container, "cat.txt", "x"), ObjectTextWriter[Object])
+    assert_type(container.open("cat.jpg", "w+b", if_match=obj.etag), SeekableObjectWriter[Object])
+    assert_type(obj.open("x+b", metadata={"a": "b"}), SeekableObjectWriter[Object])
+    assert_type(driver.open_object("photos", "cat.jpg", "wb+"), SeekableObjectWriter[Object])
     assert_type(container.open("cat.txt", "r").mode, str)
+    assert_type(container.open("cat.jpg", "wb").object, Object | None)
+    assert_type(container.open("cat.jpg", "w+b").object, Object | None)
+    assert_type(container.open("cat.txt", "w").object, Object | None)
+    assert_type(container.open("cat.jpg").object, Object)
+    assert_type(container.open("cat.txt", "r").object, Object)
     as_binary: BinaryIO = obj.open("rb")
     as_text: TextIO = obj.open("r")
     assert_type(obj.download(as_binary), None)
     assert_type(obj.download("cat.jpg", start=-8), Path)
     as_text.close()
     driver.open_object(container, "cat.txt", mode).close()
+    container.open("cat.txt", mode, encoding="latin-1", if_absent=True).close()
+    obj.open(mode, newline="", version="1").close()
 
+
+def files_for_other_code(container: Container, obj: Object) -> None:
     with container.open("cat.zip", "rb") as remote, zipfile.ZipFile(remote) as archive:
         assert_type(archive.namelist(), list[str])
     with container.open("cats.csv", "w", newline="") as text:
@@ -198,8 +213,17 @@ def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -
         assert_type(text.abort(), None)
     with container.open("cat.bin", "wb") as writer:
         assert_type(writer.write(b"meow"), int)
+    with container.open("cats.zip", "w+b") as updated:
+        assert_type(obj.download(updated), None)
+        with zipfile.ZipFile(updated, "a") as archive:
+            archive.writestr("cat.txt", "meow")
+        show_type(updated)
     with obj.open("r") as lines:
         assert_type([line.strip() for line in lines], list[str])
+
+
+def show_type(writer: ObjectWriter | SeekableObjectWriter) -> str:
+    return type(writer.object).__name__
 
 
 def copies_and_deletes(driver: StorageDriver, other: Container, obj: Object) -> None:

@@ -97,7 +97,6 @@ class TestEmulator(Faulty, DriverConformance):
         "test_reader_has_its_object": _UNVERSIONED,
         **cases("test_negative_start_reads_the_end", _SUFFIX, "-1", "-8", "-45", "-1000"),
         **cases("test_download_of_a_range", _SUFFIX, "-7-None", "-200000-None"),
-        **cases("test_mode_x_keeps_an_existing_object", _CONDITIONS, "x", "xb"),
         **cases("test_if_absent_keeps_an_existing_object", _CONDITIONS, "small", "in parts"),
         **cases(
             "test_if_absent_is_checked_at_the_end_of_an_upload", _CONDITIONS, "small", "in parts"
