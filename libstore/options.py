@@ -149,7 +149,7 @@ class Option:
         Return the value that a text stands for, such as in a URL: a str, a number or a switch.
 
         Raises:
-            InvalidOptionError: The option is neither, or the text is not such a value.
+            InvalidOptionError: The option has none of these types, or the text is no such value.
         """
         kinds = self.kinds
         if bool in kinds and text.lower() in _SWITCHES:

@@ -18,7 +18,7 @@ from .errors import InvalidOptionError, InvalidTypeError
 from .redaction import hide, hide_address, type_name
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*)://", re.ASCII)
-# Programs resolve such segments of a path.
+# Other programs remove such segments from a path.
 _DOTS = {".": "%2E", "..": "%2E%2E"}
 
 
@@ -33,7 +33,7 @@ class StorageURL:
         name: The name of an object; empty in the URL of a container. In a URL with the scheme
             ``file``, the path.
         options: Arguments of the driver as text, by name. Their `repr` is masked.
-        user: The texts before ``@``, separated by a colon; masked, since most are credentials.
+        user: The text before ``@``, split at the first colon; masked, since most are credentials.
     """
 
     scheme: str

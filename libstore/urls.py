@@ -46,8 +46,8 @@ def open_url(url: str, **options: Any) -> StorageDriver | Container | Object:
             ``gs``, ``az``, ``abfs``, ``abfss`` or ``s3a``. Names are percent-encoded. Arguments of
             the driver may follow as a query: ``s3://bucket/name?endpoint=https://…&region=…``.
             Without the name of an object the result is a container; without any, the driver.
-        options: Further arguments of the driver, such as credentials and those that have no form
-            as text. They replace the arguments in the URL.
+        options: Further arguments of the driver, such as credentials and those that cannot be
+            written as text. They replace the arguments in the URL.
 
     Raises:
         InvalidOptionError: The URL has no such form, or an argument that it cannot have.
@@ -92,7 +92,7 @@ def _resolved(url: str) -> StorageURL:
         place = _of_path(place)
     elif place.scheme in {"abfs", "abfss"} and place.user:
         place = _of_hadoop(place)
-    if place.scheme == "memory":  # all URLs of a program are of one store
+    if place.scheme == "memory":  # URLs without a store have the same one
         place = replace(place, options={"store": "default", **place.options})
     return replace(place, scheme=SCHEMES.get(place.scheme, place.scheme))
 
@@ -117,7 +117,7 @@ def _of_path(place: StorageURL) -> StorageURL:
     root, container = posixpath.split(path.rstrip("/"))
     if name and not container:
         raise InvalidOptionError(
-            "the file of the URL is in no directory that could be its container; write"
+            "the URL names a file in the root directory, which cannot be a container; write"
             " file:///directory/name"
         )
     return replace(
@@ -132,8 +132,8 @@ def _of_hadoop(place: StorageURL) -> StorageURL:
     kind, _, suffix = domain.partition(".")
     if kind not in {"dfs", "blob"} or not suffix:
         raise InvalidOptionError(
-            "the host of an abfs or abfss URL must be the account's, such as"
-            " container@account.dfs.core.windows.net"
+            f"the host of an {place.scheme} URL must be the address of the account; write"
+            f" {place.scheme}://container@account.dfs.core.windows.net/name"
         )
     if suffix != "core.windows.net":
         options.setdefault("endpoint_suffix", suffix)

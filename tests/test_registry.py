@@ -104,13 +104,13 @@ def _install(site: Path, name: str, entry: str) -> None:
 
 def test_entry_point_adds_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is not imported."""
-    (tmp_path / "foreign_driver_of_a_test.py").write_text("class Foreign: ...\n")
-    _install(tmp_path, "foreign", "foreign = foreign_driver_of_a_test:Foreign")
+    (tmp_path / "third_party_driver_of_a_test.py").write_text("class ThirdParty: ...\n")
+    _install(tmp_path, "third-party", "third-party = third_party_driver_of_a_test:ThirdParty")
     monkeypatch.syspath_prepend(tmp_path)
-    assert "foreign" in list_drivers()
-    assert "foreign_driver_of_a_test" not in sys.modules
-    assert "Foreign" == get_driver("foreign").__name__
-    monkeypatch.delitem(sys.modules, "foreign_driver_of_a_test")
+    assert "third-party" in list_drivers()
+    assert "third_party_driver_of_a_test" not in sys.modules
+    assert "ThirdParty" == get_driver("third-party").__name__
+    monkeypatch.delitem(sys.modules, "third_party_driver_of_a_test")
 
 
 def test_entry_point_cannot_replace_a_builtin(

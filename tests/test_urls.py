@@ -189,7 +189,7 @@ def test_urls_of_memory_without_a_store_share_one(monkeypatch: pytest.MonkeyPatc
 
 def test_url_of_a_deleted_memory_driver_is_refused() -> None:
     url = get_driver("memory")().url
-    with pytest.raises(InvalidOptionError, match="was deleted; give the store a name"):
+    with pytest.raises(InvalidOptionError, match="no longer exists, or is in another process; give the store a name"):
         open_url(url)
 
 
@@ -212,8 +212,8 @@ def test_arguments_replace_those_of_the_url() -> None:
         ("local://user@photos?root=/tmp", "local takes no credentials before @"),
         ("file://host/photos/a", "a file URL has no host"),
         ("file:///photos/a?root=/tmp", "cannot have the option root"),
-        ("file:///no-such-file", "no directory that could be its container"),
-        ("abfss://photos@acc.example/a", "must be the account's"),
+        ("file:///no-such-file", "a file in the root directory"),
+        ("abfss://photos@acc.example/a", "must be the address of the account"),
     ],
 )
 def test_bad_url_is_refused(url: str, message: str) -> None:

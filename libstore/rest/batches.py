@@ -61,7 +61,7 @@ def write_batch(requests: Iterable[tuple[str, str]]) -> tuple[dict[str, str], Hi
 
 
 def read_batch(response: Response, limit: int) -> list[BatchedResponse]:
-    """Return the responses in the response to a batch, which may be in another order."""
+    """Return the responses in the response to a batch, in the order in which they arrived."""
     boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
     try:
         content = response.read(limit)

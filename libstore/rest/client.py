@@ -35,7 +35,7 @@ from .operation import Operation, ServiceRequest
 
 T = TypeVar("T")
 
-# A clean-up has so many attempts, and so many seconds.
+# The maximum attempts and seconds of a clean-up.
 _CLEANUP_ATTEMPTS = 3
 _CLEANUP_TOTAL = 10.0
 # How often a request follows a resource to another location.
@@ -122,7 +122,7 @@ class ServiceClient(ABC):
         max_document: The largest document that is read, in bytes.
         transport: The connections.
         errors: Maps error responses to exceptions.
-        confirmer: Finds out what became of requests whose response was lost.
+        confirmer: Determines the outcome of requests whose response was lost.
         retrier: The state that all retries of the driver share.
         sleep: Waits for a number of seconds.
     """
@@ -145,20 +145,24 @@ class ServiceClient(ABC):
 
     @abstractmethod
     def locate(self, container: str, name: str) -> Location:
-        """Return where an object is, a container if `name` is empty, or else the account."""
+        """
+        Return the location of an object, a container or the account.
+
+        `name` is empty for a container; both are empty for the account.
+        """
 
     @abstractmethod
     def signer(self, location: Location) -> Signer:
-        """Return a new signer for requests to all locations with this one's key."""
+        """Return a new signer for requests to all locations with the same key."""
 
     def target(self, path: str, query: Mapping[str, str] | None) -> str:
-        """Return path and query as they are sent."""
+        """Return the target of a request: the path and the encoded query."""
         return f"{path}?{encode_query(query)}" if query else path
 
     def complete_headers(
         self, headers: Mapping[str, str] | None, content: bytes | Content | None
     ) -> Mapping[str, str]:
-        """Return the headers of a request with those that all requests have."""
+        """Return the headers of a request, with those that all requests have added."""
         return headers or {}
 
     def check(self, operation: Operation, response: Response) -> Response:
@@ -257,7 +261,8 @@ class ServiceClient(ABC):
 
         Args:
             read: Returns what the response says about the new object.
-            options: Among them the headers or the query of the conditions, and the token.
+            options: The options of `send`; their headers or query have the conditions and the
+                token.
         """
         # A second request with a condition would meet the effect of the first one.
         idempotent = options.setdefault("idempotent", conditions == UNCONDITIONAL)
@@ -299,7 +304,7 @@ class ServiceClient(ABC):
         **options: Unpack[RequestOptions],
     ) -> None:
         """
-        Delete a container; if it is gone after a lost response, this request has deleted it.
+        Delete a container; it counts as deleted if it is missing after a lost response.
 
         Args:
             head: Raises `ContainerNotFoundError` if the container does not exist.
@@ -336,8 +341,8 @@ class ServiceClient(ABC):
         def send() -> XMLResponse:
             response = self.send(operation, container, name, **options)
             try:
-                # Some services send blanks ahead of the document, to keep the connection, and some
-                # a byte order mark.
+                # Some services send blanks before the document, to keep the connection open, and
+                # some a byte order mark.
                 body = response.read(self.max_document)
                 body = HiddenBytes(body.removeprefix(b"\xef\xbb\xbf").lstrip())
                 if body and b"<" not in body[:4]:  # an empty body may have been cut off
@@ -406,7 +411,7 @@ class ServiceClient(ABC):
     def unread(
         self, error: StorageError, operation: Operation, response: Response
     ) -> StorageError:
-        """Return the error of a document that could not be read, with the response's facts."""
+        """Return the error of an unreadable document, with the status and id of its response."""
         if isinstance(error, ServiceError) and error.code is None:
             error = self.errors.page(operation, response) or error
             error.unproven = True
@@ -430,7 +435,7 @@ class ServiceClient(ABC):
 
     @property
     def clock(self) -> Callable[[], float]:
-        """Returns the time in seconds since 1970, by this machine's clock."""
+        """The function that returns the time in seconds since 1970, by this machine's clock."""
         return self._clock
 
     @clock.setter
@@ -440,7 +445,7 @@ class ServiceClient(ABC):
             client.clock = clock
 
     def wait(self, seconds: float) -> None:
-        """Wait, as before another attempt."""
+        """Wait before another attempt."""
         self.sleep(seconds)
 
     def now(self) -> float:
@@ -448,7 +453,7 @@ class ServiceClient(ABC):
         return self._clock()
 
     def signing_time(self) -> float:
-        """Return the service's time as the next request is signed with it."""
+        """Return the service's time that the next request is signed with."""
         return self.client_at(self.locate("", "")).now()
 
     def service_time(self) -> float:

@@ -67,8 +67,10 @@ class Written:
     All given properties must match; the content matches by its ETag or at least one checksum.
 
     Attributes:
-        content: The content that was sent; its size and the digests of `algorithms` are computed
-            only when they are needed.
+        content: The content that was sent; its size and digests are computed only when they are
+            needed.
+        algorithms: The digests of `content` that are compared; name those that the service
+            reports.
     """
 
     size: int | None = None
@@ -138,7 +140,7 @@ class Confirmer:
 
     In all methods `send` makes one request, which nothing else sends again unless the method
     allows it. `head` and `check` make requests that only read; `head` raises
-    `ObjectNotFoundError` or `ContainerNotFoundError` if there is nothing.
+    `ObjectNotFoundError` or `ContainerNotFoundError` if the object or container does not exist.
 
     Args:
         now: Returns the time in seconds since 1970.
@@ -199,7 +201,8 @@ class Confirmer:
         because another client may have written the same bytes.
 
         Args:
-            send: May be sent again by itself if there is no condition, and `once` is false.
+            send: It may send its request again by itself if there is no condition and `once` is
+                false.
             matches: Returns whether an object is what the write stores, such as
                 `Written.matches`; for a write without a condition.
             token: The token that the request carries; `None` if it carries none.
@@ -230,7 +233,8 @@ class Confirmer:
         Delete an object; without a condition it need not exist.
 
         Args:
-            send: May be sent again by itself if there is no condition.
+            send: It may send its request again by itself if there is no condition. It succeeds if
+                it raises `ObjectNotFoundError`.
 
         Raises:
             OutcomeUnknownError: The response to a conditional delete was lost, and the object

@@ -128,7 +128,7 @@ def copy_in_parts(
     Args:
         info: The source. Pin each part to its ETag, so that the copy is not of two versions.
         checkpoint: Called before each part and before the end.
-        copy: Has the service copy one part, given its number from 1 and its bytes.
+        copy: Has the service copy one part, given its number, from 1, and its range.
         finish: Publishes the copy, given what `copy` returned for all parts in their order.
         workers: How many parts are copied at once.
     """

@@ -47,7 +47,7 @@ def ascii_value(value: str, option: str) -> str:
 
 
 def quoted_etag(etag: str) -> str:
-    """Return the ETag of a condition as headers have it."""
+    """Return the ETag of a condition in quotes, as headers have it."""
     return f'"{ascii_value(etag, "if_match")}"'
 
 
@@ -101,10 +101,10 @@ def sorted_page(
     items: list[ObjectInfo | Prefix], query: ListQuery, token: str | None = None
 ) -> Page[ObjectInfo | Prefix]:
     """
-    Return a page of a listing in the order of names, from where the listing begins.
+    Return a page of a listing sorted by name, without names up to `ListQuery.start_after`.
 
-    Services list objects and prefixes one after the other, a prefix also where it sorts before
-    the names below it, and some list the name that the listing starts after.
+    Services list objects and prefixes separately. They list a prefix before `start_after` if names
+    below it come after, and some list `start_after` itself.
     """
     start = query.start_after
     items = [item for item in items if item.name > start]
@@ -125,13 +125,13 @@ class HeaderDialect:
         storage_class: The header of the storage class, in requests and responses.
         default_class: The storage class of an object whose response has no such header.
         version: The header of the object's version in responses.
-        extra: The names in `ObjectInfo.extra` of what else responses have, by header.
-        kept: The headers of further values in `ObjectInfo.extra` that a request which replaces
-            the metadata must repeat, by the name there.
-        encode_key: Makes the end of a header's name of a metadata key.
+        extra: The names in `ObjectInfo.extra` of other headers of responses, by header.
+        kept: The headers, in addition to `content`, that a request must repeat to keep their
+            values when it replaces the metadata; by their names in `ObjectInfo.extra`.
+        encode_key: Converts a metadata key to the end of a header's name.
         decode_key: Reverses `encode_key`.
-        encode_value: Makes a header's value of a metadata value; the default encodes text that a
-            header cannot have as words of RFC 2047.
+        encode_value: Converts a metadata value to a header's value; the default writes text that a
+            header cannot contain as encoded words of RFC 2047.
         decode_value: Reverses `encode_value`.
     """
 
@@ -212,7 +212,7 @@ class HeaderDialect:
         Return the object's attributes from the response to a GET or HEAD request.
 
         Args:
-            last_modified: A better time than ``Last-Modified``, if the service has one.
+            last_modified: A more exact time than ``Last-Modified``, if the service has one.
             extra: Attributes that the driver has read from the headers.
         """
         metadata: dict[str, str] = {}
@@ -241,6 +241,6 @@ class HeaderDialect:
         )
 
     def version_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the version of an object; without versioning it is called ``null``."""
+        """Return the version of an object; `None` without versioning, when it is ``null``."""
         version = headers.get(self.version)
         return None if version == "null" else version

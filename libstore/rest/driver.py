@@ -89,7 +89,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
     which gets them as one object, with `libstore.options.constructor`.
 
     Attributes:
-        _folds_wrong: The delimiters that the service does not group names by correctly.
+        _folds_wrong: The delimiters by which the service does not group names correctly.
         _refuses_own_etags: A read with ``If-Match`` was refused although the object has that ETag.
     """
 
@@ -164,17 +164,17 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def _list_page(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        """Do the same as `_list_objects`, as far as the service can group names."""
+        """Return one page of `_list_objects` as the service lists it."""
 
     @override
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
         """
-        Return one page of objects and prefixes, grouped here where the service cannot.
+        Return one page of objects and prefixes, grouped here if the service cannot group names.
 
-        Many servers group names by slashes whatever the delimiter is, without an error. It shows
-        in prefixes that do not end with the delimiter, or in names that contain it.
+        Many servers group names by slashes whatever the delimiter is, without an error. Their
+        prefixes do not end with the delimiter, or their names contain it.
         """
         delimiter = query.delimiter
         if not delimiter:

@@ -158,7 +158,7 @@ def json_errors(
 
     Args:
         code: The name of the member that has the error code.
-        message: That of the member with a message for people.
+        message: The name of the member that has a message for people.
     """
 
     def parse(_headers: Mapping[str, str], body: bytes) -> ErrorDocument:
@@ -222,8 +222,8 @@ class ErrorMapper:
             `ServiceClient` uses its own.
         is_unexpected: Returns whether a response did not come from the service. By default that
             is a page of HTML with neither an error code nor a genuine header.
-        trusted: Statuses that choose the class of the error even then, as those do that mean that
-            another attempt may succeed.
+        trusted: Statuses that determine the class of the error even of an unexpected response, in
+            addition to those that mean that another attempt may succeed.
         unsure: Returns whether a wrong clock may be the reason for an error.
     """
 
@@ -315,7 +315,7 @@ class ErrorMapper:
     def page(
         self, operation: Operation, response: Response, size: int | None = None
     ) -> ServiceError | None:
-        """Return the error of a 2xx response that is a web page, as of a proxy or a login."""
+        """Return the error of a 2xx response that is a web page, such as a login page."""
         status, headers = response.status, response.headers
         size = response.size if size is None else size
         if has_prefix(headers, self.genuine):
@@ -419,7 +419,7 @@ def has_html(method: str, headers: Mapping[str, str], size: int | None) -> bool:
 
 
 def rejects_malformed(parse: Callable[P, T]) -> Callable[P, T]:
-    """Have a function that parses JSON raise `ServiceError` if the structure is another one."""
+    """Decorate a function that parses JSON: another structure raises `ServiceError`."""
 
     @wraps(parse)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -62,8 +62,8 @@ class Operation:
         subject: The subject of the request.
         creates: The request creates its subject.
         idempotent: Sending the request twice has the same effect as sending it once. A single
-            request can be less than that, such as one with a condition.
-        success: The statuses that are no errors: those of success that the service defines, and
+            request of the operation may not be idempotent, such as one with a condition.
+        success: The statuses that are not errors: those of success that the service defines, and
             others, such as 308 for an upload that is not complete.
         proof: The beginnings of header names; a successful response has at least one of them,
             unless its status is 204. Empty: the status is enough.
@@ -118,6 +118,6 @@ def unproven(status: int | None, message: str = "") -> ServiceError:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest(Request):
-    """A request of a driver, of one kind."""
+    """A request of a driver, with its operation."""
 
     kind: Operation = Operation("", "GET", ACCOUNT)

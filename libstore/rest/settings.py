@@ -144,7 +144,7 @@ class RestSettings(DriverOptions):
         return transport
 
     def given_credentials(self, *, anonymous: bool) -> list[str]:
-        """Return the names of the credential arguments that were given; refuse two ways."""
+        """Return the names of the credential arguments that were given; at most one may be."""
         given = [name for name in self.credential_options if getattr(self, name) is not None]
         if len(given) + anonymous > 1:
             names = " and ".join([*given, "anonymous"] if anonymous else given)
@@ -199,7 +199,7 @@ def split_endpoint(value: str, label: str, *, insecure: bool) -> tuple[str, str]
     """
     Return ``scheme://host[:port]``, and the path without a slash at its end.
 
-    Check every address that a user gives with it, so that all drivers accept the same ones.
+    Every driver checks the addresses that a user gives with it, so all accept the same ones.
 
     Args:
         label: The argument or the variable that contains the URL.

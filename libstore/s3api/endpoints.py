@@ -45,11 +45,11 @@ class Endpoint:
         self.secure = not url.startswith("http:")
 
     def place(self, bucket: str | None, region: str) -> Place:
-        """Return where requests for a bucket go, or those for none."""
+        """Return the address of a bucket, or of the account without one."""
         return self.place_in_path(self.url, bucket, region)
 
     def place_in_path(self, url: str, bucket: str | None, region: str) -> Place:
-        """Return where requests for a bucket in the path go."""
+        """Return the address of a bucket whose name is in the path."""
         top = f"{self.path}/{bucket or ''}"
         return Place(url, f"{top}/" if bucket else top, region, top)
 

@@ -206,7 +206,7 @@ _WRONG_REGION = frozenset(
 
 
 class WrongRegionError(MovedError):
-    """The bucket may be in another region: in that of `hint`, if the service names one."""
+    """The bucket may be in another region; `hint` is the one that the service names, if any."""
 
     def __init__(self, error: StorageError, hint: str | None) -> None:
         super().__init__(error)

@@ -149,7 +149,12 @@ def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
 
 
 def part_page(document: XMLResponse, token: str | None) -> Page[Part]:
-    """Return one page of parts; its token is the number of the last one before it, and its end."""
+    """
+    Return one page of parts.
+
+    Args:
+        token: The number of the last part before the page and the offset of its end.
+    """
     before, _, end = (token or "0 0").partition(" ")
     offset, parts = int(end), []
     for _, row in document.rows:
@@ -157,7 +162,7 @@ def part_page(document: XMLResponse, token: str | None) -> Page[Part]:
         if size is None or not parse_size(number):
             raise ServiceError("the service's listing of parts has no number or size of a part")
         if int(number) <= int(before):
-            raise ServiceError(f"the service's listing of parts does not advance behind {before}")
+            raise ServiceError(f"the service's listing of parts does not advance after {before}")
         digests = {name: hex_digest(name, row.get(f"Checksum{name.upper()}")) for name in DIGESTS}
         checksums = {name: digest for name, digest in digests.items() if digest is not None}
         etag = clean_etag(row.get("ETag")) or ""

@@ -276,7 +276,7 @@ class Uploads:
         conditions: Conditions,
         token: str | None,
     ) -> ObjectInfo:
-        """Send the last request of an upload; the service copied parts without checksums."""
+        """Complete an upload; without checksums, the service has copied its parts."""
         objects, place = self._objects, (upload.container, upload.name)
         whole, algorithm = {}, ""
         if checksums:

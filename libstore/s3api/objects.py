@@ -100,7 +100,7 @@ class Objects:
     def head_stored(
         self, container: str, name: str, reads: Mapping[str, str], version: str | None = None
     ) -> ObjectInfo:
-        """Do the same as `head`, without checking whether the bucket exists."""
+        """Send one HEAD request, without checking whether the bucket exists."""
         response = self.client.send(
             operations.HEAD_OBJECT, container, name,
             query={"versionId": version} if version else None, headers=reads,

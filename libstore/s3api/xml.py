@@ -32,7 +32,7 @@ def public_access_body(blocked: Mapping[str, bool]) -> bytes:
 
 
 def complete_body(parts: Sequence[Part], algorithm: str = "") -> bytes:
-    """Return the body of CompleteMultipartUpload, with the checksums of its parts if named."""
+    """Return the body of CompleteMultipartUpload, with the parts' checksums of an algorithm."""
     content = []
     for part in parts:
         fields = [("PartNumber", str(part.number)), ("ETag", f'"{part.token}"')]

@@ -148,7 +148,7 @@ def test_small_clock_difference_is_ignored(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_persistent_refusal_is_reported(
+def test_refusal_of_every_attempt_is_reported(
     server: Server, driver: StorageDriver, operation: str
 ) -> None:
     server.default = good(NOW, driver, "get_object")

@@ -172,7 +172,7 @@ def test_refused_write_is_not_checked(service: Service, write: str, code: int) -
     assert 0 == checks(service)
 
 
-def test_persistent_throttling_is_an_error(service: Service) -> None:
+def test_throttling_of_every_attempt_is_an_error(service: Service) -> None:
     refused = status(429)
     disturb(service, after(refused, lambda: rival(service, if_absent=True)), *[refused] * 9)
     with pytest.raises(RateLimitedError):

@@ -667,7 +667,7 @@ def test_repeated_parts_in_a_listing_are_an_error(
         return None
 
     server.before = before
-    with pytest.raises(ServiceError, match="does not advance behind 1"):
+    with pytest.raises(ServiceError, match="does not advance after 1"):
         list_arrived(driver)
     assert 2 == len(server.requested)
 

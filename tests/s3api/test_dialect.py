@@ -22,7 +22,7 @@ MD5 = "9e107d9d372bb6826bd81d3542a419d6"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc",))))
-def test_metadata_value_survives_encoding(value: str) -> None:
+def test_metadata_value_is_returned_unchanged(value: str) -> None:
     encoded = encode_text(value)
     assert encoded.isascii()
     assert encoded == encoded.strip()

@@ -123,7 +123,7 @@ def write_headers(options: WriteOptions) -> dict[str, str]:
 
 
 def copy_headers(info: ObjectInfo, options: CopyOptions) -> dict[str, str]:
-    """Do the same for a copy of a blob, which keeps what the options do not replace."""
+    """Return the headers of a copy of a blob, which keeps what the options do not replace."""
     headers = HEADERS.kept_headers(info, options.metadata, options.content_type)
     headers = _with_token(headers, options.conditions)
     return headers | extra_headers(options.storage_class, options.extra)

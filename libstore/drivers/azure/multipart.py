@@ -218,7 +218,7 @@ class Uploads:
         }
 
     def _without_blob(self, container: str, name: str) -> dict[str, int]:
-        """Do the same if there is no blob of this name; with a blob, return no blocks."""
+        """Return the uncommitted blocks of a name that has no blob; none if it has one."""
         try:
             # The list of blocks does not show a blob that was written with one request.
             with suppress(ObjectNotFoundError):
@@ -265,7 +265,7 @@ class Uploads:
         ).close()  # fmt: skip
 
     def _is_alone(self, upload: Upload) -> bool:
-        """Return whether a name has nothing but blocks of this upload, or of dropped ones."""
+        """Return whether a name has only blocks of this upload, or of dropped ones."""
         blocks = self._without_blob(upload.container, upload.name)
         own = {upload.id, *self.dropped}
         return bool(blocks) and all(upload_of(block_id)[0] in own for block_id in blocks)

@@ -64,7 +64,7 @@ class Copier:
     def _attributes(
         self, source: tuple[str, str], options: CopyOptions
     ) -> tuple[dict[str, str], dict[str, Any] | None]:
-        """Return the parameters of a copy and its resource; `None` if it is that of the source."""
+        """Return the parameters of a copy, and its resource; `None` keeps that of the source."""
         extra = options.extra
         query = {
             **dialect.conditions(options.conditions),

@@ -74,7 +74,7 @@ class _Session:
 
 
 class Started(NamedTuple):
-    """The response to the request that created a session, and what `_Session` has of it."""
+    """The response to the request that created a session, and attributes of `_Session`."""
 
     response: Response
     headers: Mapping[str, str]

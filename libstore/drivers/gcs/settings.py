@@ -172,7 +172,7 @@ class Settings(RestSettings):
     # ------------------------------------------------------------------ access
 
     def access(self, transport: Transport) -> Access:
-        """Return how requests are signed, if that sends no token over plain http."""
+        """Return how requests are signed; refuse to send tokens over plain http."""
         found = self._tokens(transport)
         if found is None:
             return Access(Unsigned(), lambda: self.project)

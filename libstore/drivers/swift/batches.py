@@ -20,7 +20,13 @@ _WORKERS = 8
 
 
 class Deleted(NamedTuple):
-    """For each object why it still exists, or `None`; and how many of the objects existed."""
+    """
+    The outcome of a batch of deletions.
+
+    Attributes:
+        errors: One for each object that still exists, and `None` for each of the others.
+        existing: How many of the objects existed.
+    """
 
     errors: list[StorageError | None]
     existing: int
@@ -110,7 +116,7 @@ class Deleter:
 
 @rest.rejects_malformed
 def _parse(document: Any) -> tuple[Mapping[str, str], int, int, str]:
-    """Return the statuses of failures by path, two counts, and the status of the whole."""
+    """Return the failures by path, the numbers of deleted and missing objects, and the status."""
     status, reason = document.get("Response Status", "200"), document.get("Response Body", "")
     return (
         {unquote(str(path)): str(status) for path, status in document["Errors"]},
@@ -121,7 +127,7 @@ def _parse(document: Any) -> tuple[Mapping[str, str], int, int, str]:
 
 
 def _error(status: str, request_id: str | None) -> StorageError | None:
-    """Return why an object still exists; a missing one is no error."""
+    """Return the error of an object that still exists; `None` for a missing one."""
     if status.startswith("404"):
         return None
     number = rest.parse_size(status[:3])

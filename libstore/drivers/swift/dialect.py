@@ -79,7 +79,7 @@ HEADERS = rest.HeaderDialect(
 
 
 def metadata_fault(headers: Mapping[str, str], info: Info = _SWIFT) -> str:
-    """Return how metadata exceed the limits of Swift or of a cluster; empty if they do not."""
+    """Return the error of metadata that exceeds the limits of a cluster; empty if none does."""
     own = {name: value for name, value in headers.items() if name.startswith(META)}
     if len(own) > info.max_meta_count:
         return (
@@ -270,7 +270,7 @@ def name_of(row: Row) -> str:
 
 
 def next_marker(rows: Rows, marker: str | None) -> str | None:
-    """Return the marker of the page that follows; `None` if this one, being empty, is the last."""
+    """Return the marker of the next page; `None` after an empty page, which is the last one."""
     # A page that is shorter than the limit may have a successor: Ceph's gateway sends at most
     # 1,000 rows a page whatever the limit is, and its /info says 10,000.
     # https://docs.openstack.org/swift/latest/api/pagination.html
@@ -279,7 +279,7 @@ def next_marker(rows: Rows, marker: str | None) -> str | None:
     last = name_of(rows[-1])
     if marker is not None and last <= marker:
         raise ServiceError(
-            f"the service's listing does not advance: the page behind {shorten(marker)} ends with"
+            f"the service's listing does not advance: the page after {shorten(marker)} ends with"
             f" {shorten(last)}"
         )
     return last

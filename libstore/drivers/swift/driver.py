@@ -112,7 +112,9 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
     @override
     def _check_object_name(self, name: str) -> None:
         if "\0" in name:
-            raise InvalidNameError(f"Swift cannot store the name {name[:80]!r}: it has a NUL")
+            raise InvalidNameError(
+                f"Swift cannot store the name {name[:80]!r}: it contains a NUL character"
+            )
 
     # ------------------------------------------------------------------ containers
 

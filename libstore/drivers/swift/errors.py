@@ -83,7 +83,11 @@ def _conflict(response: rest.ErrorResponse) -> rest.Meaning:
         return rest.Meaning(
             ContainerAlreadyExistsError, "the container exists with another storage policy"
         )
-    return rest.Meaning(ServiceUnavailableError, "a newer write of the same name won", retry=True)
+    return rest.Meaning(
+        ServiceUnavailableError,
+        "another write of this name, with a newer timestamp, replaced this one",
+        retry=True,
+    )
 
 
 def _too_large(response: rest.ErrorResponse) -> rest.Meaning:

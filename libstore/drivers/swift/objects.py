@@ -46,7 +46,7 @@ class Objects:
     def head(
         self, container: str, name: str, version: str | None = None, *, newest: bool = False
     ) -> ObjectInfo:
-        """Return all attributes of an object, on demand by comparing all of its copies."""
+        """Return all attributes of an object; `newest` compares all of its replicas."""
         # https://docs.openstack.org/api-ref/object-store/#show-object-metadata
         response = self._client.send_to_object(
             operations.HEAD_OBJECT, container, name,
@@ -143,7 +143,7 @@ class Objects:
         return dialect.object_info(name, response.headers, rest.size_of_head(response))
 
     def checked(self, headers: dict[str, str]) -> dict[str, str]:
-        """Return headers if the cluster can store their metadata."""
+        """Return headers; raise `InvalidOptionError` if the cluster cannot store the metadata."""
         if dialect.WHOLE_MD5 in headers:
             raise InvalidOptionError(
                 "the metadata key 'libstore-md5' is reserved for this library"

@@ -25,7 +25,7 @@ Swift = get_driver("swift")
 
 
 @pytest.mark.parametrize("stem", ["...", ".a", "a b", "ä%2F", "?#&", "x" * 200, "\n\t"])
-def test_any_container_name_survives_encoding(swift_driver: SwiftDriver, stem: str) -> None:
+def test_any_container_name_is_returned_unchanged(swift_driver: SwiftDriver, stem: str) -> None:
     name = f"{stem}{uuid.uuid4().hex}"
     container = swift_driver.create_container(name)
     container.upload_object(CONTENT, "a")
