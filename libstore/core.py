@@ -314,13 +314,13 @@ def _check_hooks(cls: type[DriverHooks]) -> None:
 
 
 def _shortened(name: str) -> Iterator[str]:
-    """Yield a name, and it without each of its characters; similar names have one in common."""
+    """Yield a name with and without one character; similar names have one of them in common."""
     yield name
     for index in range(len(name)):
         yield name[:index] + name[index + 1 :]
 
 
-# Hooks by what is left of their names.
+# The hooks by their names, and by their names without one character.
 _SIMILAR = {
     part: name
     for name in vars(DriverHooks)
@@ -330,7 +330,7 @@ _SIMILAR = {
 
 
 def _check_attributes(cls: type[DriverHooks]) -> None:
-    """Refuse attributes of a class that the library would not understand."""
+    """Refuse a class whose attributes have wrong values."""
     unknown = ", ".join(sorted(cls.options - OPTIONS))
     if unknown:
         raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")

@@ -261,7 +261,7 @@ class BufferedObjectReader(_Buffered, Generic[HandleT]):
 
 
 class _Writer(_BinaryFile, Generic[HandleT]):
-    """A file whose content becomes an object when it is closed: when it is published."""
+    """The rules of all writers for when the content of a file becomes an object."""
 
     def __init__(
         self,

@@ -910,8 +910,8 @@ class Object:
 
         Args:
             destination: The path of the file, whose directory must exist, or of an existing
-                directory, in which the file gets the last piece of the object's name; or a binary
-                file object.
+                directory, in which the file gets the last component of the object's name; or a
+                binary file object.
             start: The position of the first byte; a negative one counts from the end.
             stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.

@@ -175,7 +175,7 @@ class ConditionalReads(Topic):
     def test_download_into_a_directory_keeps_the_name(
         self, container: Container, folder: Path
     ) -> None:
-        """The file gets the last piece of the object's name."""
+        """The file gets the last component of the object's name."""
         obj = container.upload_object(CONTENT, "2026/may/a b.txt")
         assert folder / "a b.txt" == obj.download(folder)
         assert CONTENT == (folder / "a b.txt").read_bytes()

@@ -120,7 +120,7 @@ def checked_destination(destination: str, overwrite: bool, name: str) -> tuple[s
     """
     Return the path of the file that a download creates, and the same with links resolved.
 
-    In a directory, the file has the last piece of the object's name.
+    In a directory, the file has the last component of the object's name.
 
     Raises:
         LocalFileIsADirectoryError: The destination is a directory, and the name ends with ``/``.
@@ -179,7 +179,7 @@ def _file_name(name: str, directory: str) -> str:
     piece = name.rpartition("/")[2]
     if piece in {"", ".", ".."} or os.sep in piece or (os.altsep and os.altsep in piece):
         raise LocalFileIsADirectoryError(
-            f"download destination {directory!r} is a directory, and the last piece of the"
+            f"download destination {directory!r} is a directory, and the last component of the"
             f" object's name {name!r} is not the name of a file; give the path of a file"
         )
     return piece

@@ -38,7 +38,7 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     def __call__(self) -> Key:
-        """Return a key; a new one if there is one."""
+        """Return the present key, or a newer one if the service has one."""
         ...
 
 

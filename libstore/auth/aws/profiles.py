@@ -226,7 +226,7 @@ def parse(path: str, shown: str) -> dict[str, Section] | None:
     except configparser.Error as error:
         fault = _fault(without_frames(error))
     if fault:  # outside of the handler, so that the error with the file's text is not its context
-        raise InvalidOptionError(f"{shown}: {fault}; see its line")
+        raise InvalidOptionError(f"{shown}: {fault}; correct the file")
     return {
         title: _section(
             [(name, Hidden(value)) for name, value in parser.items(title)], f"{shown}: [{title}]"
