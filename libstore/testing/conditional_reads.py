@@ -146,6 +146,11 @@ class ConditionalReads(Topic):
         obj.read()
         assert (len(CONTENT), stored.etag) == (obj.info.size, obj.info.etag)
 
+        ranged = container.object("a")
+        ranged.read(start=3)
+        assert (len(CONTENT), stored.etag) == (ranged.info.size, ranged.info.etag)
+        assert dict(container.get_object("a").checksums) == dict(ranged.checksums)
+
         listed = next(iter(container.list_objects()))
         listed.read(start=3)
         assert (len(CONTENT), stored.etag) == (listed.info.size, listed.info.etag)

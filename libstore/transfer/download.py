@@ -89,7 +89,7 @@ def download(
             work = _Download(driver, request, first.info, span, temporary, progress)
             verified_by = work.run(first)
             temporary.publish(overwrite)
-        return Downloaded(first.info, verified_by)
+        return Downloaded(first.known_info, verified_by)
 
     return restarting(attempt, request.wanted)
 
@@ -113,7 +113,7 @@ def download_to_stream(
             block = read_next(stream, MiB)
             write(block)
             progress.add(len(block))
-    return Downloaded(stream.info, stream.verified_by)
+    return Downloaded(stream.known_info, stream.verified_by)
 
 
 def checked_destination(destination: str, overwrite: bool, name: str) -> tuple[str, str]:

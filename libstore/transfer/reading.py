@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from ..buffers import GrowingBuffer
@@ -27,7 +27,17 @@ from ..errors import (
     TransportError,
 )
 from ..retry import Budget, Retrier
-from ..values import UNCONDITIONAL, Conditions, KiB, MiB, ObjectInfo, Reading, Span, no_checkpoint
+from ..values import (
+    UNCONDITIONAL,
+    WHOLE,
+    Conditions,
+    KiB,
+    MiB,
+    ObjectInfo,
+    Reading,
+    Span,
+    no_checkpoint,
+)
 from .options import TransferOptions
 from .verification import CompositeHooks, Verification, verification
 from .workers import map_concurrently
@@ -149,6 +159,13 @@ class ObjectStream:
         if not self.left:
             self.close()
             self._verify()
+
+    @property
+    def known_info(self) -> ObjectInfo:
+        """The attributes; a response to a range may lack checksums, so they are incomplete."""
+        if self.span == Span(0, self.info.size):
+            return self.info
+        return replace(self.info, complete=False)
 
     def readinto(self, view: memoryview) -> int:
         """
@@ -356,7 +373,9 @@ def read(driver: ReadHooks, wanted: Wanted, span: Span, known: ObjectInfo | None
     def attempt() -> Read:
         stream = ObjectStream(driver, wanted, span, known)
         try:
-            return Read(read_next(stream, stream.left), stream.info, stream.verified_by)
+            content = read_next(stream, stream.left)
+            info = stream.info if span == WHOLE else stream.known_info
+            return Read(content, info, stream.verified_by)
         finally:
             stream.close()
 
@@ -404,12 +423,12 @@ def iterate(
             raise
 
     stream, chunk = restarting(begin, wanted)
-    learn(stream.info, None)
+    learn(stream.known_info, None)
     with closing(stream):
         if chunk:
             yield chunk
         yield from _chunks(stream, chunk_size)
-    learn(stream.info, stream.verified_by)
+    learn(stream.known_info, stream.verified_by)
 
 
 def _chunks(stream: ObjectStream, size: int) -> Iterator[bytes]:
