@@ -78,11 +78,13 @@ class Copier:
         # of encryption: https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
         if options.metadata != {} and options.content_type is None and not scoped:
             return self._copy_whole(source, target, options)
-        found = self._copy_by_url(self, source, target, options)
-        if found is None and not scoped:
-            kept = replace(options, content_type=None, metadata=None)
-            return self._change(target, self._copy_whole(source, target, kept), options)
-        return found
+        # Blocks onto itself could undo what another client writes meanwhile.
+        if scoped or source != target:
+            found = self._copy_by_url(self, source, target, options)
+            if scoped or found is not None:
+                return found
+        kept = replace(options, content_type=None, metadata=None)
+        return self._change(target, self._copy_whole(source, target, kept), options)
 
     def copy_across(
         self, other: Copier, source: Place, target: Place, options: CopyOptions

@@ -174,6 +174,11 @@ def test_copy_onto_itself_copies_no_content(service: FakeAzure, driver: AzureDri
         obj.copy("box", "a", if_absent=True)
     driver.copy_object(obj, "box", "a", extra={"access_tier": "Cool"})
     assert service.seen[-1].headers["x-ms-access-tier"] == "Cool"
+    # A write of another client after the copy of the blocks would be undone.
+    driver.copy_object(obj, "box", "a", content_type="text/x-c", extra={"access_tier": "Hot"})
+    assert not service.requested("block")
+    found = driver.get_object("box", "a")
+    assert ("text/x-c", {"owner": "me"}) == (found.content_type, dict(found.metadata))
 
 
 # ---------------------------------------------------------------------- from a URL
