@@ -47,8 +47,17 @@ from ...values import (
     Span,
     Upload,
     WriteOptions,
+    utc_time,
 )
-from .content import FileBody, copy_content, etag_of, md5_of, remove_leftovers, what_is_left
+from .content import (
+    FileBody,
+    birth_time,
+    copy_content,
+    etag_of,
+    md5_of,
+    remove_leftovers,
+    what_is_left,
+)
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
 from .tree import RESERVED, Tree, at_path, closing, component_problem, locked, os_errors
 from .walk import Folders, is_text, object_names
@@ -165,9 +174,17 @@ class LocalDriver(StorageDriver):
     @override
     def _check_object_name(self, name: str) -> None:
         pieces = name.split("/")
-        problem = next(filter(None, map(component_problem, pieces)), None)
+        is_marker = len(pieces) > 1 and not pieces[-1]
+        problem = next(
+            filter(None, map(component_problem, pieces[: -1 if is_marker else None])), None
+        )
         if problem is None and pieces[0].startswith(RESERVED):
             problem = f"names that begin with {RESERVED!r} are reserved for the driver"
+        if problem is None and is_marker:
+            problem = (
+                "a name that ends with a slash marks a folder, and a directory is not an object;"
+                " directories are created for the objects in them, so skip such names"
+            )
         if problem is not None:
             raise InvalidNameError(f"no object can be named {name!r}: {problem}")
 
@@ -185,12 +202,14 @@ class LocalDriver(StorageDriver):
                         f"{os.path.join(self.root, name)!r} already exists"
                     ) from error
                 self._store.sync(root)
-        return ContainerInfo(name, complete=True)
+        return self._head_container(name)
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        with self._store.container(name):
-            return ContainerInfo(name, complete=True)
+        with self._store.container(name) as directory:
+            born = birth_time(directory)
+        created = None if born is None else utc_time(born)
+        return ContainerInfo(name, created=created, complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:
@@ -237,7 +256,7 @@ class LocalDriver(StorageDriver):
             names = object_names(self._tree, directory, query, token)
             page = fold_page((ObjectInfo(name) for name in names), query, token, limit)
             with self._store.steady(directory):
-                items = list(self._store.with_status(directory, page.items))
+                items = list(self._store.with_status(container, directory, page.items))
             return Page(items, page.token)
 
     @override
@@ -259,7 +278,10 @@ class LocalDriver(StorageDriver):
                     if found is None:
                         return []
                     with self._store.steady(directory):
-                        return list(self._store.folder(directory, found[0], prefix, found[1]))
+                        parent, entries = found
+                        return list(
+                            self._store.folder(container, directory, parent, prefix, entries)
+                        )
 
             try:
                 yield items_of
@@ -296,7 +318,7 @@ class LocalDriver(StorageDriver):
                 self._store.keep_record(descriptor, directory, name, options)
                 md5 = payload.digest("md5")
                 return self._store.publish(
-                    descriptor, directory, temporary, name, options.conditions, md5
+                    descriptor, directory, temporary, container, name, options.conditions, md5
                 )
 
     @override
@@ -343,7 +365,7 @@ class LocalDriver(StorageDriver):
                     self._store.keep_record(descriptor, directory, name, write)
                     md5 = info.checksums.get("md5") or md5_of(descriptor)
                     return self._store.publish(
-                        descriptor, directory, temporary, name, options.conditions, md5
+                        descriptor, directory, temporary, container, name, options.conditions, md5
                     )
 
     @override
@@ -370,7 +392,7 @@ class LocalDriver(StorageDriver):
                     status = os.fstat(descriptor)
                     store = self._store.attributes(directory)
                     store.seal(descriptor, directory, info.checksums["md5"], status)
-                return self._store.info(name, descriptor, directory)
+                return self._store.info(container, name, descriptor, directory)
 
     # ------------------------------------------------------------------ uploads in parts
 
@@ -410,6 +432,7 @@ class LocalDriver(StorageDriver):
                     descriptor,
                     directory,
                     temporary_name(upload),
+                    upload.container,
                     upload.name,
                     options.conditions,
                     checksums.get("md5") or md5_of(descriptor),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import os
 import stat
+import struct
 import time
 from contextlib import suppress
 
@@ -17,6 +19,9 @@ from .tree import RESERVED, directories_below, opened_down, os_errors, remove_di
 
 # The most bytes of a path that an error shows.
 _SHOWN = 120
+# Arguments of statx: the file is the descriptor itself, and its birth time is wanted.
+_AT_EMPTY_PATH = 0x1000
+_STATX_BTIME = 0x800
 
 
 class FileBody:
@@ -55,6 +60,32 @@ def etag_of(status: os.stat_result) -> str:
     A digest would have to be computed for each file that another program wrote.
     """
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+
+
+def birth_time(descriptor: int) -> float | None:
+    """Return when a file was created, in seconds since 1970, if the file system reports it."""
+    # os.stat reports it on macOS and BSD.
+    born: float | None = getattr(os.fstat(descriptor), "st_birthtime", None)
+    return _statx_birth_time(descriptor) if born is None else born
+
+
+def _statx_birth_time(descriptor: int) -> float | None:
+    """
+    Request the birth time by a system call of Linux, which Python has only from 3.15 on.
+
+    https://man7.org/linux/man-pages/man2/statx.2.html describes the call; the offsets are those of
+    ``struct statx`` in ``linux/stat.h``.
+    """
+    ctypes = importlib.import_module("ctypes")  # loaded on first use, and some builds lack it
+    statx = getattr(ctypes.CDLL(None), "statx", None)
+    if statx is None:
+        return None
+    found = ctypes.create_string_buffer(256)
+    if statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, found):
+        return None
+    (known,) = struct.unpack_from("=I", found, 0)
+    seconds, nanoseconds = struct.unpack_from("=qI", found, 80)
+    return seconds + nanoseconds / 1e9 if known & _STATX_BTIME else None
 
 
 def copy_content(origin: int, target: int) -> None:

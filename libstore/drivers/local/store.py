@@ -124,7 +124,7 @@ class FileStore:
                 except (FileNotFoundError, NotADirectoryError) as error:
                     raise ObjectNotFoundError("the object does not exist") from error
                 stack.enter_context(closing(descriptor))
-                info = self.info(name, descriptor, directory)
+                info = self.info(container, name, descriptor, directory)
             yield descriptor, directory, info
 
     @contextmanager
@@ -136,7 +136,7 @@ class FileStore:
             with locked(directory, needed=False, shared=True):
                 yield
 
-    def info(self, name: str, descriptor: int, directory: int) -> ObjectInfo:
+    def info(self, container: str, name: str, descriptor: int, directory: int) -> ObjectInfo:
         """Return the attributes of an open file."""
         status = os.fstat(descriptor)
         store = self.attributes(directory)
@@ -150,12 +150,16 @@ class FileStore:
             last_modified=utc_time(status.st_mtime),
             content_type=record.content_type if record else guess_content_type(name),
             metadata=record.metadata if record else {},
-            extra=record.extra if record else {},
+            extra={**(record.extra if record else {}), "path": self._path(container, name)},
             complete=True,
         )
 
+    def _path(self, container: str, name: str) -> str:
+        """Return the absolute path of an object's file."""
+        return os.path.join(self.tree.root, container, name)
+
     def with_status(
-        self, directory: int, items: Sequence[ObjectInfo | Prefix]
+        self, container: str, directory: int, items: Sequence[ObjectInfo | Prefix]
     ) -> Iterator[ObjectInfo | Prefix]:
         """Yield the attributes of listed objects, without those that were removed meanwhile."""
         for item in items:
@@ -164,7 +168,7 @@ class FileStore:
                 continue
             try:
                 with self.tree.parent(directory, item.name) as (parent, leaf):
-                    info = self._listed(item.name, leaf, parent, directory)
+                    info = self._listed(container, item.name, leaf, parent, directory)
             except PermissionError:
                 info = item
             except (FileNotFoundError, NotADirectoryError):
@@ -173,20 +177,29 @@ class FileStore:
                 yield info
 
     def folder(
-        self, directory: int, parent: int, folder: str, entries: Sequence[tuple[str, bool]]
+        self,
+        container: str,
+        directory: int,
+        parent: int,
+        folder: str,
+        entries: Sequence[tuple[str, bool]],
     ) -> Iterator[ObjectInfo | Prefix]:
         """Yield the attributes of the objects in a folder, and its subfolders."""
         for leaf, is_directory in entries:
             if is_directory:
                 yield Prefix(f"{folder}{leaf}/")
-            elif (info := self._listed(folder + leaf, leaf, parent, directory)) is not None:
+                continue
+            info = self._listed(container, folder + leaf, leaf, parent, directory)
+            if info is not None:
                 yield info
 
-    def _listed(self, name: str, leaf: str, parent: int, directory: int) -> ObjectInfo | None:
+    def _listed(
+        self, container: str, name: str, leaf: str, parent: int, directory: int
+    ) -> ObjectInfo | None:
         """Return the attributes of a listed object; `None` if it was removed meanwhile."""
         try:
             with closing(self.tree.open_file(leaf, parent)) as descriptor:
-                return self.info(name, descriptor, directory)
+                return self.info(container, name, descriptor, directory)
         except PermissionError:
             return ObjectInfo(name)  # reading its attributes will raise an error
         except (FileNotFoundError, NotADirectoryError):
@@ -216,6 +229,7 @@ class FileStore:
         descriptor: int,
         directory: int,
         temporary: str,
+        container: str,
         name: str,
         conditions: Conditions,
         md5: str,
@@ -239,7 +253,7 @@ class FileStore:
             self.sync(parent)
         with suppress(OSError):  # the object is published; its digest can be computed again
             self.attributes(directory).seal(descriptor, directory, md5, written)
-        return self.info(name, descriptor, directory)
+        return self.info(container, name, descriptor, directory)
 
     def _rename(
         self, temporary: str, leaf: str, directory: int, parent: int, is_new: bool

@@ -53,7 +53,12 @@ def attributes(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
 
 
 def _seen(obj: Object) -> dict[str, Any]:
-    return {"content_type": obj.content_type, "metadata": obj.metadata, **obj.extra}
+    return {"content_type": obj.content_type, "metadata": obj.metadata, **_stored_extra(obj)}
+
+
+def _stored_extra(obj: Object) -> dict[str, object]:
+    """Return the attributes in `extra` that are stored with the file."""
+    return {label: value for label, value in obj.extra.items() if label != "path"}
 
 
 def _side_files(container: Path) -> list[str]:
@@ -266,7 +271,7 @@ def container(tmp_path: Path) -> Container:
 
 def _attributes_of(container: Container) -> tuple[Any, ...]:
     obj = container.get_object("a.txt")
-    return (obj.content_type, obj.metadata, obj.extra, obj.object_hash, obj.read())
+    return (obj.content_type, obj.metadata, _stored_extra(obj), obj.object_hash, obj.read())
 
 
 @pytest.mark.parametrize("key", ["user.libstore", "user.libstore.hash"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ from libstore import (
     StorageError,
     TransferOptions,
 )
+from libstore.drivers.local import content
 
 
 @pytest.fixture
@@ -224,3 +227,25 @@ def test_name_that_is_not_utf_8_is_reported_if_it_keeps_a_container(
     assert shown in caught.value.message
     os.remove(full)
     container.delete()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it compares with stat of Linux")
+def test_container_has_the_birth_time_of_its_directory(tmp_path: Path) -> None:
+    container = new_container(tmp_path)
+    command = ["stat", "--format=%W", str(tmp_path / "c")]
+    born = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    expected = None if born in {"0", "-"} else int(born)
+
+    for handle in (
+        container,
+        container.driver.get_container("c"),
+        container.driver.container("c"),
+    ):
+        created = handle.created
+        assert expected == (None if created is None else int(created.timestamp()))
+
+
+def test_birth_time_that_the_system_does_not_report_is_none(tmp_path: Path) -> None:
+    with open(os.devnull, "rb") as device:
+        number = device.fileno()
+    assert content._statx_birth_time(number) is None  # a closed descriptor

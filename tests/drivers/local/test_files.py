@@ -20,6 +20,7 @@ from drivers.local.support import (
 )
 
 from libstore import IntegrityError, ObjectChangedError, ObjectNotFoundError, TransferOptions
+from libstore.drivers.local import LocalDriver
 
 _SMALL_PARTS = TransferOptions(part_size=1000, multipart_threshold=1000, concurrency=3)
 
@@ -98,7 +99,8 @@ def test_files_of_other_programs_are_objects(tmp_path: Path, attributes: Kept) -
     (tmp_path / "c" / "notes").write_bytes(b"")
     assert ["notes", "photos/cat.jpg"] == names(container)
     for obj in (container.get_object("photos/cat.jpg"), container.list_objects()[1]):
-        assert (4, "image/jpeg", {}, {}) == (obj.size, obj.content_type, obj.metadata, obj.extra)
+        assert (4, "image/jpeg", {}) == (obj.size, obj.content_type, obj.metadata)
+        assert {"path": str(tmp_path / "c/photos/cat.jpg")} == obj.extra
         assert (md5(b"meow"), "md5") == (obj.object_hash, obj.hash_algorithm)
         assert b"meow" == obj.read()
     assert md5(b"") == container.get_object("notes").object_hash
@@ -285,3 +287,30 @@ def test_permission_error_names_the_path() -> None:
     assert dict.fromkeys(paths, True) == {
         name: f"'{path}'" in results.get(name, "") for name, path in paths.items()
     }, results
+
+
+def test_every_handle_has_the_path_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path is absolute, also if that of the root is not."""
+    monkeypatch.chdir(tmp_path)
+    container = LocalDriver("root").create_container("c")
+    obj = container.upload_object(b"1", "a/b", cache_control="no-store")
+    handles = [
+        obj,
+        container.get_object("a/b"),
+        container.object("a/b"),
+        obj.update_metadata({"k": "v"}),
+        *container.list_objects(),
+        *(found for _, _, objs in container.walk() for found in objs),
+        container.get_object("a/b").copy(container, "a/b"),
+    ]
+
+    paths = {obj.extra["path"] for obj in handles}
+    assert {str(tmp_path / "root/c/a/b")} == paths
+    assert "no-store" == obj.extra["cache_control"]
+    assert obj.copy(container, "d").extra["path"] == str(tmp_path / "root/c/d")
+    with container.open("e", "wb") as file:
+        file.write(bytes(20_000_000))
+    assert file.object is not None
+    assert str(tmp_path / "root/c/e") == file.object.extra["path"]

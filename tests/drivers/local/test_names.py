@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from drivers.local.support import Kept, hostile_names, names, new_container, sho
 from libstore import (
     Container,
     InvalidNameError,
+    LocalFileIsADirectoryError,
     ObjectNameConflictError,
     ObjectNotFoundError,
     TransferOptions,
 )
 from libstore.drivers.local import LocalDriver
+from libstore.drivers.memory import MemoryDriver
 
 _SMALL_PARTS = TransferOptions(part_size=4, multipart_threshold=4, concurrency=2)
 
@@ -193,3 +196,30 @@ def test_case_insensitive_file_system_is_detected(tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFoundError):
         container.read_object("D/a")
     assert ["TWIN", "d/A", "d/a", "twin"] == names(container)
+
+
+@pytest.mark.parametrize("body", [b"", b"content"])
+@pytest.mark.parametrize("operation", ["copy", "move", "upload", "download"])
+def test_folder_marker_of_another_driver_is_refused(
+    tmp_path: Path, operation: str, body: bytes
+) -> None:
+    """It stays where it is, and no file and no directory is created."""
+    container = new_container(tmp_path / "root")
+    source = MemoryDriver().create_container("c")
+    marker = source.upload_object(body, "a/")
+    source.upload_object(b"1", "a/b")
+    calls: dict[str, Callable[[], object]] = {
+        "copy": lambda: marker.copy(container),
+        "move": lambda: marker.move(container),
+        "upload": lambda: container.upload_object(body, "a/"),
+        "download": lambda: marker.download(tmp_path),
+    }
+    is_download = operation == "download"
+
+    match = "is a directory|ends with" if is_download else "skip such names"
+    with pytest.raises(
+        LocalFileIsADirectoryError if is_download else InvalidNameError, match=match
+    ):
+        calls[operation]()
+    assert ["a/", "a/b"] == names(source)
+    assert {"root", "root/c"} == set(snapshot(tmp_path))
