@@ -130,7 +130,9 @@ def filled(path: Path, tables: Mapping[str, str]) -> str:
 def made_drivers() -> dict[str, StorageDriver]:
     """Return a driver of each kind; none of them can send a request that succeeds."""
     return {
-        "local": get_driver("local")("."),
+        "local": get_driver("local")(
+            ".", base_url="http://localhost:8000", signing_key="a key for this page"
+        ),
         "memory": get_driver("memory")(),
         "s3": get_driver("s3")("key", "secret", region="us-east-1"),
         "azure": get_driver("azure")("account", "a2V5"),

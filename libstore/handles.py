@@ -1295,7 +1295,8 @@ class Object:
         """
         Return a presigned URL: it allows one kind of request for this object, without credentials.
 
-        No request is sent, so the object need not exist.
+        No request is sent, so the object need not exist. The URL is a `str` with the attributes
+        `method` and `headers`: what its request needs.
 
         Args:
             method: ``"GET"``, ``"HEAD"``, ``"PUT"`` or ``"DELETE"``.

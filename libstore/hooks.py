@@ -78,6 +78,8 @@ class DriverHooks(ABC):
         transfer: The size of parts, and how many are sent at once. An instance may have its own.
         cdn: The public address that containers are served at, if the driver was made with one.
         write_tokens: Whether conditional writes get a token; see `Conditions`.
+        signed_put_headers: The headers that the service requires of each PUT with a signed URL,
+            by lower-case name. They are added to `SignedURL.headers`.
     """
 
     name: ClassVar[str]
@@ -91,6 +93,7 @@ class DriverHooks(ABC):
     transfer: TransferOptions = TransferOptions()
     cdn: str | None = None
     write_tokens: bool = True
+    signed_put_headers: ClassVar[Mapping[str, str]] = {}
 
     # ------------------------------------------------------------------ required
 

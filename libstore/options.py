@@ -389,6 +389,19 @@ class DriverOptions(Options):
     )  # fmt: skip
 
 
+def _base_url(value: object, label: str) -> str:
+    found = arguments.address(value, label)
+    return found.origin + found.path
+
+
+#: The address of presigned URLs, for drivers that have no service.
+BASE_URL = Option(
+    "The address that presigned URLs begin with, such as ``http://localhost:8000``. A server there"
+    " must carry out their requests, such as `libstore.testing.SignedURLApp`.",
+    _base_url,
+)
+
+
 # ---------------------------------------------------------------------- constructors
 
 

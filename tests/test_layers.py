@@ -51,7 +51,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "options": "values errors arguments redaction retry transfer.options",
-        "auth": "arguments errors forks http redaction retry",
+        "auth": "values arguments errors forks http redaction retry",
         "files": "values errors transfer buffers",
         "deleting": "values errors listing transfer.options transfer.workers",
     },
@@ -63,7 +63,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer.digests",
     },
     {
-        "operations": "values errors error_context arguments options listing transfer files core",
+        "operations": "readonly values errors error_context arguments options listing transfer"
+        " files core",
     },
     {
         "handles": "readonly values redaction error_context listing transfer files operations",
@@ -83,8 +84,8 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "drivers": "values errors error_context arguments content_types forks options redaction"
-        " retry listing hooks driver rest s3api http auth transfer.aborting transfer.local_files"
-        " transfer.options transfer.part_sizes transfer.payload transfer.workers",
+        " retry listing hooks handles driver rest s3api http auth transfer.aborting"
+        " transfer.local_files transfer.options transfer.part_sizes transfer.payload transfer.workers",
     },
     {
         "registry": "arguments errors driver drivers",

@@ -9,7 +9,6 @@ another process it raises an error.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import io
 import itertools
 import secrets
@@ -21,15 +20,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import accumulate
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from typing_extensions import override
 
+from ..auth.hmac_url import URLSigner
 from ..driver import StorageDriver
 from ..error_context import ErrorContext
 from ..errors import (
-    AccessDeniedError,
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     ContainerNotFoundError,
@@ -39,8 +37,10 @@ from ..errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ..handles import Object
 from ..listing import fold_page
-from ..options import DriverOptions, constructor, option
+from ..options import BASE_URL, DriverOptions, constructor, option
+from ..redaction import hide
 from ..transfer.payload import Payload
 from ..values import (
     Conditions,
@@ -96,7 +96,7 @@ class _Store:
     buckets: dict[str, _Bucket] = field(default_factory=dict)
     uploads: dict[str, _Pending] = field(default_factory=dict)
     versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    signer: URLSigner = field(default_factory=lambda: URLSigner(secrets.token_bytes(32)))
 
 
 # The stores in use; the named ones, which are never removed; and the drivers in use, by their ids.
@@ -135,24 +135,38 @@ class Settings(DriverOptions):
         " store ``default``.",
         default=None
     )  # fmt: skip
+    base_url: str | None = option(BASE_URL, default=None)
 
 
 class MemoryDriver(StorageDriver):
     """
     Store objects in memory, for tests and experiments.
 
-    Presigned URLs have the scheme ``memory://``; use them with `redeem_url`.
+    Presigned URLs begin with `base_url`. Without it they have the scheme ``memory://``; use them
+    with `redeem_url`.
+
+    Attributes:
+        base_url: The argument, which can be set later.
     """
 
     name: ClassVar[str] = "memory"
     options: ClassVar[frozenset[str]] = frozenset(
-        {"if_absent", "if_match", "delete_if_match", "storage_class", *_EXTRAS}
+        {
+            "delete_if_match",
+            "if_absent",
+            "if_match",
+            "sign_headers",
+            "sign_response_headers",
+            "storage_class",
+            *_EXTRAS,
+        }
     )
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         self._set_options(settings)
         self._store = _open_store(settings.store)
+        self.base_url = settings.base_url
         self._id = secrets.token_hex(8)
         _drivers[self._id] = self
 
@@ -170,9 +184,43 @@ class MemoryDriver(StorageDriver):
 
     @override
     def _url_options(self) -> Mapping[str, str]:
-        return {} if self._store.name == DEFAULT_STORE else {"store": self._store.name}
+        options = {"store": "" if self._store.name == DEFAULT_STORE else self._store.name}
+        options["base_url"] = self.base_url or ""
+        return {name: value for name, value in options.items() if value}
 
-    def redeem_url(self, url: str, *, method: str = "GET", content: bytes = b"") -> bytes:
+    def verify_url(
+        self, url: str, *, method: str, headers: Mapping[str, str] | None = None
+    ) -> tuple[Object, SigningOptions]:
+        """
+        Check whether a presigned URL allows a request, for the server that carries it out.
+
+        Args:
+            url: The URL, or the part of it after `base_url`: path and query.
+            method: The method of the request.
+            headers: The headers of the request.
+
+        Returns:
+            The object, whose existence is not checked, and the options that the URL was signed
+            with. Their `headers` and `expires` are those of the request and the seconds left.
+
+        Raises:
+            AccessDeniedError: The URL was changed, is for another method, has expired, or the
+                request does not have the headers that were signed.
+        """
+        with ErrorContext(self, "verify_url"):
+            container, name, options = self._store.signer.verify(
+                url, self._url_address(), method, headers or {}, time.time()
+            )
+        return self.object(container, name), options
+
+    def redeem_url(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         """
         Use a presigned URL as an HTTP client would, and return the body of the response.
 
@@ -180,34 +228,26 @@ class MemoryDriver(StorageDriver):
             url: The result of `sign_url`.
             method: The method of the request.
             content: The body of a PUT.
+            headers: The headers of the request; the content type of a PUT is stored.
 
         Raises:
-            AccessDeniedError: The URL was changed, is for another method, or has expired.
+            AccessDeniedError: The URL was changed, is for another method, has expired, or the
+                request does not have the headers that were signed.
             ObjectNotFoundError: The object of a GET or HEAD does not exist.
         """
-        parts = urlsplit(url)
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        container, _, name = (unquote(piece) for piece in parts.path[1:].partition("/"))
-        with ErrorContext(self, "redeem_url", container, name):
-            expires = query.get("expires", "")
-            expected = self._signature(container, name, method, expires)
-            signed = parts.netloc == self._store.name and query.get("method") == method
-            if not signed or not hmac.compare_digest(query.get("signature", ""), expected):
-                raise AccessDeniedError("the signature of the URL does not match this request")
-            if time.time() > float(expires):
-                raise AccessDeniedError("the presigned URL has expired")
-            return self._redeem(method, self.object(container, name), content)
-
-    def _redeem(self, method: str, obj: Any, content: bytes) -> bytes:
-        if method == "PUT":
-            self.upload_object(content, obj.container, obj.name)
-        elif method == "DELETE":
-            self.delete_object(obj)
-        elif method == "HEAD":
-            self.get_object(obj.container, obj.name)
-        else:
-            return self.read_object(obj)
-        return b""
+        obj, _ = self.verify_url(url, method=method, headers=headers)
+        with ErrorContext(self, "redeem_url", obj):
+            if method == "PUT":
+                sent = {name.lower(): text for name, text in (headers or {}).items()}
+                content_type = sent.get("content-type") or WriteOptions().content_type
+                self.upload_object(content, obj.container, obj.name, content_type=content_type)
+            elif method == "DELETE":
+                self.delete_object(obj)
+            elif method == "HEAD":
+                self.get_object(obj.container, obj.name)
+            else:
+                return self.read_object(obj)
+            return b""
 
     # ------------------------------------------------------------------ containers
 
@@ -335,16 +375,12 @@ class MemoryDriver(StorageDriver):
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        method = options.method
-        until = f"{time.time() + options.expires:.3f}"
-        query = urlencode(
-            {
-                "method": method,
-                "expires": until,
-                "signature": self._signature(container, name, method, until),
-            }
-        )
-        return f"memory://{self._store.name}/{quote(container, safe='')}/{quote(name)}?{query}"
+        signed = self._store.signer.sign(container, name, options, time.time())
+        return hide(f"{self._url_address()}/{signed}")
+
+    def _url_address(self) -> str:
+        """Return what all presigned URLs begin with."""
+        return self.base_url or f"memory://{self._store.name}"
 
     # ------------------------------------------------------------------ uploads in parts
 
@@ -458,10 +494,6 @@ class MemoryDriver(StorageDriver):
             )
             self._bucket(container).put(info, content)
             return info
-
-    def _signature(self, container: str, name: str, method: str, expires: str) -> str:
-        message = "\n".join((method, quote(container, safe=""), quote(name, safe=""), expires))
-        return hmac.new(self._store.secret, message.encode(), hashlib.sha256).hexdigest()
 
 
 def _require_match(info: ObjectInfo | None, conditions: Conditions) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from .. import arguments
 from ..core import DriverCore
 from ..errors import InvalidOptionError, InvalidTypeError
+from ..readonly import ReadOnlyDict
 from ..values import SigningOptions
 
 _METHODS = ("GET", "HEAD", "PUT", "DELETE")
@@ -26,10 +27,43 @@ _RESPONSE_HEADERS = frozenset(
 )
 
 
-class SignedURL(str):
-    """A presigned URL. It is a `str` whose `repr()` hides the query, which is a secret."""
+# Characters that end an attribute or a text in HTML; URLs of services contain only the first.
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
-    __slots__ = ()
+
+class SignedURL(str):
+    """
+    A presigned URL: a `str` with the method and the headers of the request that it allows.
+
+    `repr()` hides the query, which is a secret; `str()` and `print()` show the whole URL. A
+    notebook displays a URL for GET as a link, and saves the link with its output.
+
+    Attributes:
+        method: The method of the request.
+        headers: The headers that the request must have, by lower-case name: those that `sign_url`
+            was called with, and those that the service requires.
+    """
+
+    __slots__ = ("headers", "method")
+
+    headers: Mapping[str, str]
+    method: str
+
+    def __new__(
+        cls, url: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Self:
+        """Return a URL with the method and the headers of its request."""
+        made = super().__new__(cls, url)
+        made.method = method
+        made.headers = ReadOnlyDict(headers or {})
+        return made
+
+    def _repr_html_(self) -> str | None:
+        """Return a link for notebooks; `None` if a browser cannot follow it."""
+        if self.method != "GET" or not self.startswith("http"):
+            return None
+        href, shown = self.translate(_HTML), self.partition("?")[0].translate(_HTML)
+        return f'<a href="{href}">{shown}</a>'
 
     @override
     def __repr__(self) -> str:
@@ -62,7 +96,8 @@ def sign(
         driver._need_option("sign_headers", bool(sent))
         driver._need_option("sign_response_headers", bool(returned))
     url = driver._sign_url(container, name, SigningOptions(method, seconds, sent, returned))
-    return SignedURL(arguments.stable_url(url))
+    required = driver.signed_put_headers if method == "PUT" else {}
+    return SignedURL(arguments.stable_url(url), method, {**required, **sent})
 
 
 def _headers(given: object, label: str) -> dict[str, str]:

@@ -17,73 +17,74 @@ skipped, according to `StorageDriver.supports` and `Limits`.
 
 from __future__ import annotations
 
-from .base import Topic, fresh_name, names_of, noise, unfinished
-from .concurrency import Concurrency
-from .conditional_reads import ConditionalReads
-from .conditions import Conditionals
-from .containers import Containers
-from .copying import Copies
-from .deleting import Deletes
-from .downloads import Downloads
-from .errors import Errors
-from .handles import Handles
-from .integrity import Integrity
-from .listing import Listings
-from .metadata import MetadataPairs
-from .names import Names
-from .objects import Objects
-from .pickling import Pickles
-from .publishing import Publishing
-from .ranges import Ranges
-from .readers import Readers
-from .seekable_writers import SeekableWriters
-from .signing import Signatures
-from .sources import Sources
-from .uploads import Uploads
-from .walking import Walks
-from .writers import Writers
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .base import Topic, names_of, noise, unfinished
+    from .conformance import DriverConformance
+    from .container_pool import fresh_name
+    from .server import SignedURLApp, serve_signed_urls
+
+# Where the public names are defined. The suite needs pytest, the server does not.
+_MODULES = {
+    "DriverConformance": "conformance",
+    "SignedURLApp": "server",
+    "Topic": "base",
+    "fresh_name": "container_pool",
+    "names_of": "base",
+    "noise": "base",
+    "serve_signed_urls": "server",
+    "unfinished": "base",
+}
 
 __all__ = [
     "DriverConformance",
+    "SignedURLApp",
     "Topic",
     "fresh_name",
     "names_of",
     "noise",
+    "serve_signed_urls",
     "unfinished",
 ]
 
+_TOPICS = (
+    "concurrency",
+    "conditional_reads",
+    "conditions",
+    "containers",
+    "copying",
+    "deleting",
+    "downloads",
+    "errors",
+    "handles",
+    "integrity",
+    "listing",
+    "metadata",
+    "names",
+    "objects",
+    "pickling",
+    "ranges",
+    "readers",
+    "seekable_writers",
+    "signing",
+    "sources",
+    "uploads",
+    "walking",
+    "writers",
+)
 
-class DriverConformance(
-    Containers,
-    Objects,
-    Names,
-    Listings,
-    Walks,
-    ConditionalReads,
-    Ranges,
-    Sources,
-    Uploads,
-    Downloads,
-    Conditionals,
-    Errors,
-    Handles,
-    Readers,
-    Writers,
-    SeekableWriters,
-    Integrity,
-    MetadataPairs,
-    Copies,
-    Deletes,
-    Signatures,
-    Publishing,
-    Concurrency,
-    Pickles,
-):
-    """
-    Run all topics of the suite.
+# Assertions outside of test modules show both values only if registered before the import.
+if "pytest" in sys.modules:
+    sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS))
 
-    Fixtures:
-        driver: The driver under test, which the adopter provides. Tests may share one.
-        redeem: A function that sends a request to a presigned URL. Provide it only for a driver
-            whose URLs are not HTTP.
-    """
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value

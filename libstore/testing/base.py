@@ -35,38 +35,6 @@ __all__ = [
     "unfinished",
 ]
 
-# Assertions outside of test modules show both values only if registered before the import.
-pytest.register_assert_rewrite(
-    *(
-        f"{__package__}.{topic}"
-        for topic in (
-            "concurrency",
-            "conditional_reads",
-            "conditions",
-            "containers",
-            "copying",
-            "deleting",
-            "downloads",
-            "errors",
-            "handles",
-            "integrity",
-            "listing",
-            "metadata",
-            "names",
-            "objects",
-            "pickling",
-            "ranges",
-            "readers",
-            "seekable_writers",
-            "signing",
-            "sources",
-            "uploads",
-            "walking",
-            "writers",
-        )
-    )
-)
-
 T = TypeVar("T")
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"

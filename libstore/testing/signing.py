@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import pytest
 import requests
@@ -23,8 +23,13 @@ from libstore import (
 from .base import CONTENT, Topic
 from .names import AWKWARD, has_dots
 
-#: Sends a request with a method to a URL and returns the body of the response.
-_Redeem = Callable[[str, str], bytes]
+
+class _Redeem(Protocol):
+    """Sends a request to a URL and returns the body of the response."""
+
+    def __call__(
+        self, url: str, method: str, headers: Mapping[str, str] = ..., content: bytes = ...
+    ) -> bytes: ...
 
 
 class Signatures(Topic):
@@ -34,10 +39,14 @@ class Signatures(Topic):
     def redeem(self) -> _Redeem:
         """Return a function that sends a request to a URL; a refusal raises PermissionError."""
 
-        def send(url: str, method: str) -> bytes:
+        def send(
+            url: str, method: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+        ) -> bytes:
             with requests.Session() as session:
                 session.trust_env = False  # no credentials from a netrc file
-                response = session.request(method, url, timeout=60.0)
+                response = session.request(
+                    method, url, headers=headers, data=content, timeout=60.0
+                )
             if response.status_code >= 300:
                 raise PermissionError(f"the status is {response.status_code} {response.reason}")
             return response.content
@@ -117,11 +126,58 @@ class Signatures(Topic):
                     call()
 
     @pytest.mark.usefixtures("signs")
-    def test_a_signed_url_deletes_the_object(self, container: Container, redeem: _Redeem) -> None:
-        """A URL for DELETE deletes."""
-        obj = container.upload_object(CONTENT, "a")
-        redeem(obj.sign_url(method="DELETE"), "DELETE")
+    @pytest.mark.parametrize("content", [CONTENT, b""], ids=["some", "empty"])
+    def test_a_signed_url_uploads_the_object(
+        self, container: Container, redeem: _Redeem, content: bytes
+    ) -> None:
+        """A PUT with the headers of its URL, and no others, writes and replaces the object."""
+        url = container.object("folder/a b").sign_url(method="PUT")
+        redeem(url, url.method, url.headers, b"replaced")
+        redeem(url, url.method, url.headers, content)
+        assert content == container.read_object("folder/a b")
+
+    @pytest.mark.usefixtures("signs")
+    def test_signed_content_type_is_stored(
+        self, driver: StorageDriver, container: Container, redeem: _Redeem
+    ) -> None:
+        """The headers of the URL include the content type that was signed."""
+        if not driver.supports("sign_headers"):
+            pytest.skip("the service does not sign headers")
+        url = container.object("a").sign_url(method="PUT", headers={"Content-Type": "image/png"})
+        redeem(url, url.method, url.headers, CONTENT)
+        assert "image/png" == url.headers["content-type"]
+        assert "image/png" == container.get_object("a").content_type
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize(
+        "headers", [{}, {"content-type": "text/plain"}], ids=["none", "other"]
+    )
+    def test_request_without_signed_headers_is_refused(
+        self,
+        driver: StorageDriver,
+        container: Container,
+        redeem: _Redeem,
+        headers: Mapping[str, str],
+    ) -> None:
+        """The service refuses a request without a signed header, or with another value."""
+        if not driver.supports("sign_headers"):
+            pytest.skip("the service does not sign headers")
+        url = container.object("a").sign_url(method="PUT", headers={"content-type": "image/png"})
+        with pytest.raises(PermissionError):
+            redeem(url, url.method, headers, CONTENT)
         assert not container.object_exists("a")
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+    def test_signed_url_has_its_method(
+        self, container: Container, redeem: _Redeem, method: str
+    ) -> None:
+        """A URL has all that its request needs."""
+        url = container.upload_object(CONTENT, "a").sign_url(method=method)
+        body = redeem(url, url.method, url.headers)
+        assert method == url.method
+        assert method != "GET" or body == CONTENT
+        assert container.object_exists("a") is (method != "DELETE")
 
     @pytest.mark.usefixtures("signs")
     def test_a_signed_url_is_for_one_method(self, container: Container, redeem: _Redeem) -> None:

@@ -45,9 +45,11 @@ class TestMemory(DriverConformance):
 
     @pytest.fixture
     @override
-    def redeem(self, driver: MemoryDriver) -> Callable[[str, str], bytes]:
+    def redeem(self, driver: MemoryDriver) -> Callable[..., bytes]:
         """Redeem signed URLs, which are not HTTP."""
-        return lambda url, method: driver.redeem_url(url, method=method)
+        return lambda url, method, headers=None, content=b"": driver.redeem_url(
+            url, method=method, headers=headers, content=content
+        )
 
 
 @pytest.fixture

@@ -50,6 +50,9 @@ def swift(**options: Any) -> StorageDriver:
 
 SIGNING: dict[str, Callable[[], StorageDriver]] = {
     "memory": get_driver("memory"),
+    "local, key": lambda: get_driver("local")(
+        ".", base_url="http://localhost:8000", signing_key="a key of 16 bytes"
+    ),
     "s3": lambda: get_driver("s3")("AKID", "secret"),
     "azure, key": lambda: azure("account", KEY),
     "azure, connection string": lambda: azure(

@@ -20,7 +20,8 @@ from third_party_driver import SQLiteDriver
 from libstore import RetryPolicy, StorageDriver, TransferOptions
 from libstore.hooks import OPTIONS, DriverHooks
 from libstore.rest import RestDriver, constructor
-from libstore.testing import Downloads, DriverConformance
+from libstore.testing import DriverConformance
+from libstore.testing.downloads import Downloads
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _EXAMPLES = _DOCS / "examples"

@@ -130,6 +130,8 @@ def check_query_signature(request: Request) -> None:
     query, _, signature = raw.rpartition("&X-Goog-Signature=")
     assert query.split("&") == sorted(query.split("&"))
     names = request.query["X-Goog-SignedHeaders"].split(";")
+    if not request.headers.keys() >= set(names):
+        raise RefusedError(403, "SignatureDoesNotMatch", "A signed header is missing.")
     canonical = _canonical(request, names, query, "UNSIGNED-PAYLOAD")
     algorithm, moment = request.query["X-Goog-Algorithm"], request.query["X-Goog-Date"]
     who, _, scope = request.query["X-Goog-Credential"].partition("/")

@@ -33,6 +33,7 @@ from libstore import (
     RetryPolicy,
     SeekableObjectWriter,
     SignedURL,
+    SigningOptions,
     StorageDriver,
     StorageError,
     TransferOptions,
@@ -47,6 +48,7 @@ from libstore.drivers.local import LocalDriver
 from libstore.drivers.memory import MemoryDriver
 from libstore.drivers.s3 import S3Driver
 from libstore.drivers.swift import SwiftDriver
+from libstore.testing import SignedURLApp, serve_signed_urls
 
 
 def drivers(name: str) -> None:
@@ -69,6 +71,10 @@ def drivers(name: str) -> None:
     get_driver("local")(Path("/srv/store"), transfer=TransferOptions(part_size=1 << 20))
     memory = get_driver("memory")(retry=RetryPolicy(attempts=1))
     assert_type(memory.redeem_url("memory://..."), bytes)
+    assert_type(memory.verify_url("memory://...", method="GET"), tuple[Object, SigningOptions])
+    with serve_signed_urls(memory) as address:
+        assert_type(address, str)
+    SignedURLApp(get_driver("local")("/srv/store", base_url=address, signing_key=b"secret"))
 
     any_driver: StorageDriver = get_driver(name)("key", "secret", region="eu-west-1")
     with any_driver as entered:
@@ -132,7 +138,10 @@ def objects(obj: Object) -> None:
     assert_type(obj.extra, Mapping[str, object])
     assert_type(obj.get_cdn_url(), str)
     assert_type(obj.refresh(), Object)
-    assert_type(obj.sign_url(method="PUT", expires=60), SignedURL)
+    signed = obj.sign_url(method="PUT", expires=60)
+    assert_type(signed, SignedURL)
+    assert_type(signed.method, str)
+    assert_type(signed.headers, Mapping[str, str])
     obj.sign_url(expires=timedelta(hours=1))
     assert_type(obj.update_metadata({"author": "me"}, if_match=obj.etag), Object)
 

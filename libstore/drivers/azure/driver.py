@@ -67,6 +67,8 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
             "storage_class",
         }
     )
+    # https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob#request-headers-all-blob-types
+    signed_put_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}
     upload_extras = UPLOAD
     container_extras = CONTAINER
     # https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs

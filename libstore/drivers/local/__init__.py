@@ -11,13 +11,16 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
+from ...auth.hmac_url import URLSigner
 from ...driver import StorageDriver
+from ...error_context import ErrorContext
 from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
@@ -25,12 +28,15 @@ from ...errors import (
     InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
+    NotSupportedError,
     ObjectChangedError,
     StorageError,
 )
+from ...handles import Object
 from ...hooks import DriverHooks
 from ...listing import fold_page
-from ...options import DriverOptions, constructor, option
+from ...options import BASE_URL, DriverOptions, constructor, option
+from ...redaction import hide, type_name
 from ...transfer.local_files import write_all
 from ...transfer.payload import Payload
 from ...values import (
@@ -44,6 +50,7 @@ from ...values import (
     Part,
     Prefix,
     Reading,
+    SigningOptions,
     Span,
     Upload,
     WriteOptions,
@@ -62,6 +69,9 @@ from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
 from .tree import RESERVED, Tree, at_path, closing, component_problem, locked, os_errors
 from .walk import Folders, is_text, object_names
 
+# The length of a key of 128 bits.
+_SHORTEST_KEY = 16
+
 
 def _root(value: object, label: str) -> object:
     """Return the path of a directory."""
@@ -78,6 +88,17 @@ def _attributes(value: object, label: str) -> object:
     """Return where attributes are kept."""
     if value not in ("auto", "xattr", "file"):
         raise InvalidOptionError(f"{label} must be 'auto', 'xattr' or 'file', not {value!r}")
+    return value
+
+
+def _signing_key(value: object, label: str) -> object:
+    """Return a key of at least 16 bytes."""
+    if not isinstance(value, (str, bytes)):
+        raise InvalidTypeError(f"{label} must be str or bytes, not {type_name(value)}")
+    if len(value) < _SHORTEST_KEY:
+        raise InvalidOptionError(
+            f"{label} must have at least {_SHORTEST_KEY} bytes; secrets.token_hex() makes one"
+        )
     return value
 
 
@@ -102,13 +123,23 @@ class Settings(DriverOptions):
         ' in side files (``"file"``), or in extended attributes if supported (``"auto"``).',
         _attributes, default="auto"
     )  # fmt: skip
+    base_url: str | None = option(BASE_URL, default=None)
+    signing_key: str | bytes | None = option(
+        "A secret of at least 16 bytes that signs presigned URLs. Processes with the same key"
+        " accept each other's URLs. It is left out of pickles.",
+        _signing_key, default=None, secret=True
+    )  # fmt: skip
 
 
 class LocalDriver(StorageDriver):
     """
     Store objects as plain files in a local directory.
 
-    It requires a POSIX system. Threads and processes may share one root.
+    It requires a POSIX system. Threads and processes may share one root. Presigned URLs need
+    `base_url` and `signing_key`.
+
+    Attributes:
+        base_url: The argument, which can be set later.
 
     Raises:
         InvalidOptionError: The root exists and is not a directory, or an option is unknown.
@@ -117,13 +148,21 @@ class LocalDriver(StorageDriver):
     name: ClassVar[str] = "local"
     limits = Limits(page_size=5_000)
     options: ClassVar[frozenset[str]] = frozenset(
-        {"if_absent", "if_match", "delete_if_match", *EXTRAS}
+        {
+            "delete_if_match",
+            "if_absent",
+            "if_match",
+            "sign_headers",
+            "sign_response_headers",
+            *EXTRAS,
+        }
     )
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         self._set_options(settings)
         self._settings = settings
+        self.base_url = settings.base_url
         self.root = os.path.abspath(settings.root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; pass a directory")
@@ -136,6 +175,14 @@ class LocalDriver(StorageDriver):
             return super().__repr__()
         return f"<LocalDriver {self.root!r}>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_settings": self._settings.replaced(signing_key=None)}
+
+    @override
+    def _known_secrets(self) -> Iterable[str | bytes]:
+        key = self._settings.signing_key
+        return () if key is None else (key,)
+
     # ------------------------------------------------------------------ which store it is
 
     @override
@@ -144,7 +191,10 @@ class LocalDriver(StorageDriver):
 
     @override
     def _url_options(self) -> Mapping[str, str]:
-        return {**super()._url_options(), "root": self.root}
+        options = self._settings.texts("base_url")
+        if self.base_url is not None:
+            options["base_url"] = self.base_url
+        return {**options, "root": self.root}
 
     @override
     def _is_same_object(
@@ -393,6 +443,53 @@ class LocalDriver(StorageDriver):
                     store = self._store.attributes(directory)
                     store.seal(descriptor, directory, info.checksums["md5"], status)
                 return self._store.info(container, name, descriptor, directory)
+
+    # ------------------------------------------------------------------ presigned URLs
+
+    @override
+    def _is_configured_for(self, operation: str) -> bool:
+        return operation != "sign_url" or None not in (self.base_url, self._settings.signing_key)
+
+    @override
+    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
+        address, signer = self._signing()
+        return hide(f"{address}/{signer.sign(container, name, options, time.time())}")
+
+    def verify_url(
+        self, url: str, *, method: str, headers: Mapping[str, str] | None = None
+    ) -> tuple[Object, SigningOptions]:
+        """
+        Check whether a presigned URL allows a request, for the server that carries it out.
+
+        Args:
+            url: The URL, or the part of it after `base_url`: path and query.
+            method: The method of the request.
+            headers: The headers of the request.
+
+        Returns:
+            The object, whose existence is not checked, and the options that the URL was signed
+            with. Their `headers` and `expires` are those of the request and the seconds left.
+
+        Raises:
+            AccessDeniedError: The URL was changed, is for another method, has expired, or the
+                request does not have the headers that were signed.
+        """
+        with ErrorContext(self, "verify_url"):
+            address, signer = self._signing()
+            container, name, options = signer.verify(
+                url, address, method, headers or {}, time.time()
+            )
+        return self.object(container, name), options
+
+    def _signing(self) -> tuple[str, URLSigner]:
+        """Return what all presigned URLs begin with, and what signs them."""
+        key = self._settings.signing_key
+        if self.base_url is None or key is None:
+            raise NotSupportedError(
+                "presigned URLs of the local driver require base_url= and signing_key=; a pickle"
+                " does not contain the key"
+            )
+        return self.base_url, URLSigner(key)
 
     # ------------------------------------------------------------------ uploads in parts
 

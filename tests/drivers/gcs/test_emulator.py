@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 import pytest
+import requests
 from drivers.gcs.support import credentials
 from drivers.s3_faults import ASSERTIONS, Faulty, Raised, cases
 from typing_extensions import override
@@ -44,6 +45,8 @@ _PATHS = "gcp-storage-emulator makes paths of names, and two names may be one pa
 _DOTS = "gcp-storage-emulator ends the connection over a name that is no path"
 _FOLDER = "gcp-storage-emulator has no objects at addresses that end with a slash"
 _NO_DELETE = "gcp-storage-emulator has no DELETE of the XML API, where signed URLs lead"
+_NO_HEAD = "gcp-storage-emulator has no HEAD of the XML API, where signed URLs lead"
+_EMPTY = "gcp-storage-emulator ends the connection over an empty body of the XML API"
 _SIGNATURE = "gcp-storage-emulator verifies no signatures"
 _ACL = "gcp-storage-emulator has no access control lists of objects"
 _LINE_FEED = "Google takes no line feeds in names, so the driver refuses them"
@@ -118,8 +121,11 @@ class TestEmulator(Faulty, DriverConformance):
         ),
         r"test_different_names_are_different_objects['a\n'-'a\r\n']": _LINE_FEED,
         r"test_a_name_is_not_found_under_another['a\n'-'a\r\n']": _LINE_FEED,
-        "test_a_signed_url_deletes_the_object": _NO_DELETE,
+        "test_signed_url_has_its_method[DELETE]": _NO_DELETE,
+        "test_signed_url_has_its_method[HEAD]": _NO_HEAD,
+        "test_a_signed_url_uploads_the_object[empty]": _EMPTY,
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
+        **cases("test_request_without_signed_headers_is_refused", _SIGNATURE, "none", "other"),
         **cases(
             "test_public_object_is_readable_without_credentials",
             _ACL,
@@ -137,6 +143,8 @@ class TestEmulator(Faulty, DriverConformance):
         _PATHS: IntegrityError,
         _LINE_FEED: InvalidNameError,
         _NO_DELETE: PermissionError,
+        _NO_HEAD: PermissionError,
+        _EMPTY: requests.ConnectionError,
         _FOLDER: PermissionError,
         _ACL: NotSupportedError,
         _DOTS: TransportError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 import urllib.error
 import urllib.request
@@ -100,16 +99,6 @@ def test_presigned_url_has_the_filename(container: Container) -> None:
         obj.sign_url(response_headers={"content-type": "text/plain"})
     with pytest.raises(NotSupportedError):
         obj.sign_url(headers={"content-type": "text/plain"})
-
-
-def test_a_signed_url_puts_an_object(swift_server: SwiftServer, container: Container) -> None:
-    url = container.object("new").sign_url(method="PUT")
-    host = swift_server.endpoint.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=60)
-    connection.request("PUT", url.removeprefix(swift_server.endpoint), body=CONTENT)
-    assert 201 == connection.getresponse().status
-    connection.close()
-    assert CONTENT == container.read_object("new")
 
 
 @pytest.mark.parametrize("digest", ["sha256", "sha512"])
