@@ -9,9 +9,15 @@ import pytest
 from drivers.gcs.support import account, credentials
 from drivers.s3_faults import Faulty, Raised
 
-from libstore import InvalidNameError, get_driver, testing
+from libstore import InvalidNameError, get_driver
 from libstore.drivers.gcs import GCSDriver
 from libstore.testing import DriverConformance
+from libstore.testing.concurrency import Concurrency
+from libstore.testing.conditions import Conditionals
+from libstore.testing.integrity import Integrity
+from libstore.testing.metadata import MetadataPairs
+from libstore.testing.uploads import Uploads
+from libstore.testing.writers import Writers
 from servers.gcs_json import respond
 from servers.gcs_model import KEY, SECRET, Model, serve
 
@@ -81,12 +87,12 @@ def parallel_driver(model: Model) -> Iterator[GCSDriver]:
 
 class TestParallel(
     Faulty,
-    testing.Uploads,
-    testing.Writers,
-    testing.Conditionals,
-    testing.Integrity,
-    testing.MetadataPairs,
-    testing.Concurrency,
+    Uploads,
+    Writers,
+    Conditionals,
+    Integrity,
+    MetadataPairs,
+    Concurrency,
 ):
     """OAuth, with parts side by side."""
 
