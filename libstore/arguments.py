@@ -22,7 +22,7 @@ from .errors import (
     NotSupportedError,
     StorageError,
 )
-from .values import LARGEST, TOKEN_KEY, Limits, Span
+from .values import LARGEST, TOKEN_KEY, Limits, Prefix, Span
 
 T = TypeVar("T")
 
@@ -83,6 +83,11 @@ def text(value: object, label: str) -> str:
         raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
     _encodable(value, label)
     return value
+
+
+def prefix(value: object) -> str:
+    """Check a prefix of names, given as a str or as a `Prefix` of a listing."""
+    return text(value.name if isinstance(value, Prefix) else value, "prefix")
 
 
 def _encodable(

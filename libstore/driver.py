@@ -213,7 +213,7 @@ class StorageDriver(DriverCore):
     def list_objects(
         self,
         container: Container | str,
-        prefix: str = "",
+        prefix: Prefix | str = "",
         *,
         delimiter: Literal[""] = "",
         start_after: str = "",
@@ -222,7 +222,7 @@ class StorageDriver(DriverCore):
     def list_objects(
         self,
         container: Container | str,
-        prefix: str = "",
+        prefix: Prefix | str = "",
         *,
         delimiter: str,
         start_after: str = "",
@@ -231,7 +231,7 @@ class StorageDriver(DriverCore):
     def list_objects(
         self,
         container: Container | str,
-        prefix: str = "",
+        prefix: Prefix | str = "",
         *,
         delimiter: str = "",
         start_after: str = "",
@@ -240,7 +240,7 @@ class StorageDriver(DriverCore):
         with ErrorContext(self, "list_objects", container):
             handle = self._container_handle(container)
             query = ListQuery(
-                arguments.text(prefix, "prefix"),
+                arguments.prefix(prefix),
                 arguments.text(delimiter, "delimiter"),
                 arguments.text(start_after, "start_after"),
             )
@@ -252,20 +252,22 @@ class StorageDriver(DriverCore):
             ]
             return Page(items, page.token)
 
-        label = f"objects in {handle.name!r}" + (f" below {prefix!r}" if prefix else "")
+        label = f"objects in {handle.name!r}" + (
+            f" below {query.prefix!r}" if query.prefix else ""
+        )
         context = ErrorContext(self, "list_objects", handle)
         return LazyList(fetch, self.limits.page_size, label, context)
 
     @final
     def walk(
-        self, container: Container | str, prefix: str = "", *, delimiter: str = "/"
+        self, container: Container | str, prefix: Prefix | str = "", *, delimiter: str = "/"
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
         """Walk the tree of names that a delimiter makes. See `Container.walk`."""
         with ErrorContext(self, "walk", container):
             handle = self._container_handle(container)
             if not arguments.text(delimiter, "delimiter"):
                 raise InvalidOptionError("delimiter must not be empty: it separates the levels")
-            return self._walk(handle, arguments.text(prefix, "prefix"), delimiter)
+            return self._walk(handle, arguments.prefix(prefix), delimiter)
 
     def _walk(
         self, container: Container, prefix: str, delimiter: str

@@ -12,11 +12,12 @@ import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, cast, overload
 
 from typing_extensions import Self, Unpack, override
 
 from .error_context import ErrorContext
+from .notebooks import table
 from .readonly import no_pairs
 from .redaction import hide_keys
 from .values import ContainerInfo, DeleteResult, Extra, ObjectInfo, Prefix, Upload, WriteKeywords
@@ -124,14 +125,14 @@ class Container:
 
     @overload
     def list_objects(
-        self, prefix: str = "", *, delimiter: Literal[""] = "", start_after: str = ""
+        self, prefix: Prefix | str = "", *, delimiter: Literal[""] = "", start_after: str = ""
     ) -> LazyList[Object]: ...
     @overload
     def list_objects(
-        self, prefix: str = "", *, delimiter: str, start_after: str = ""
+        self, prefix: Prefix | str = "", *, delimiter: str, start_after: str = ""
     ) -> LazyList[Object | Prefix]: ...
     def list_objects(
-        self, prefix: str = "", *, delimiter: str = "", start_after: str = ""
+        self, prefix: Prefix | str = "", *, delimiter: str = "", start_after: str = ""
     ) -> LazyList[Any]:
         """
         List the objects lazily, in the order of their names' UTF-8 bytes.
@@ -154,7 +155,7 @@ class Container:
         return self.driver.list_objects(self, prefix, delimiter=delimiter, start_after=start_after)
 
     def walk(
-        self, prefix: str = "", *, delimiter: str = "/"
+        self, prefix: Prefix | str = "", *, delimiter: str = "/"
     ) -> Iterator[tuple[str, list[str], list[Object]]]:
         """
         Walk the names as a tree from the top, as `os.walk` does; a delimiter separates the levels.
@@ -694,6 +695,15 @@ class Container:
     def __hash__(self) -> int:
         return hash((self.driver, self.name))
 
+    def __lt__(self, other: Container) -> bool:
+        if not isinstance(other, Container):
+            return NotImplemented
+        return self.name < other.name
+
+    def _repr_html_(self) -> str:
+        """Return a table of the attributes that are known, which notebooks show."""
+        return table(repr(self), [self])
+
     @override
     def __repr__(self) -> str:
         return f"<Container {self.name!r} of {self.driver!r}>"
@@ -719,14 +729,18 @@ class Object:
     An object in a container.
 
     Attributes that are not known yet are fetched on first access, with one request: a listing, for
-    example, has no metadata. They are kept until `refresh`.
+    example, has no metadata. They are kept until `refresh`. Objects are sorted by container and
+    name, and beside prefixes by name.
 
     Attributes:
+        is_prefix: False; it is true for a `Prefix`, which listings have beside objects.
         container: The container that the object is in.
         name: The object's name.
     """
 
     __slots__ = ("_info", "_verified_by", "container", "name")
+
+    is_prefix: ClassVar[Literal[False]] = False
 
     def __init__(
         self, container: Container, info: ObjectInfo, verified_by: str | None = None
@@ -1366,6 +1380,25 @@ class Object:
     @override
     def __hash__(self) -> int:
         return hash((self.container, self.name))
+
+    def __lt__(self, other: Object | Prefix) -> bool:
+        if isinstance(other, Prefix):
+            return self.name < other.name
+        if not isinstance(other, Object):
+            return NotImplemented
+        return (self.container.name, self.name) < (other.container.name, other.name)
+
+    def __gt__(self, other: Object | Prefix) -> bool:
+        # A prefix does not know objects, so it leaves the comparison to this method.
+        if isinstance(other, Prefix):
+            return self.name > other.name
+        if not isinstance(other, Object):
+            return NotImplemented
+        return other < self
+
+    def _repr_html_(self) -> str:
+        """Return a table of the attributes that are known, which notebooks show."""
+        return table(repr(self), [self])
 
     @override
     def __repr__(self) -> str:

@@ -15,12 +15,15 @@ from typing_extensions import override
 
 from .arguments import shorten
 from .errors import InvalidTypeError, NotSupportedError, ServiceError
+from .notebooks import table
 from .values import ListQuery, ObjectInfo, Page, Prefix
 
 T = TypeVar("T")
 
 #: A listing with more consecutive empty pages than this counts as endless.
 MAX_EMPTY_PAGES = 1_000
+#: How many items `repr` and notebooks show.
+_SHOWN = 10
 
 
 def as_page(found: Page[T]) -> Page[T]:
@@ -86,6 +89,9 @@ class LazyList(Sequence[T], Generic[T]):
     that it needs; `len()`, a negative index and `reversed()` fetch all of them. To keep the items,
     make a list: ``list(container.list_objects())``.
 
+    `repr()` sends no request: it shows the first ten names if the list was read before. A notebook
+    shows a table of the first ten items, which it requests.
+
     Args:
         fetch: Returns the page of a token (`None` for the first) with at most so many items.
         page_size: The maximum number of items on a page.
@@ -94,7 +100,7 @@ class LazyList(Sequence[T], Generic[T]):
             errors.
     """
 
-    __slots__ = ("__weakref__", "_fetch", "_guard", "_label", "_page_size", "_unstarted")
+    __slots__ = ("__weakref__", "_fetch", "_first", "_guard", "_label", "_page_size", "_unstarted")
 
     def __init__(
         self,
@@ -108,6 +114,7 @@ class LazyList(Sequence[T], Generic[T]):
         self._label = label
         self._guard = guard or nullcontext()
         self._unstarted: weakref.ref[_Iteration[T]] | None = None
+        self._first: tuple[Sequence[T], bool] | None = None
 
     @override
     def __iter__(self) -> Iterator[T]:
@@ -176,7 +183,16 @@ class LazyList(Sequence[T], Generic[T]):
 
     @override
     def __repr__(self) -> str:
-        return f"<LazyList of {self._label}>"
+        if self._first is None:
+            return f"<LazyList of {self._label}>"
+        items, more = self._first
+        names = [repr(getattr(item, "name", item)) for item in items] + ["..."] * more
+        return f"<LazyList of {self._label}: {', '.join(names) or 'empty'}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the first items, which notebooks show."""
+        items = self[: _SHOWN + 1]
+        return table(self._label, items[:_SHOWN], more=len(items) > _SHOWN)
 
     @override
     def __reduce__(self) -> NoReturn:
@@ -193,11 +209,15 @@ class LazyList(Sequence[T], Generic[T]):
             return self._fetch(token, min(left, self._page_size))
 
         pages = iterate_pages(fetch, self._label)
+        first = True
         while left > 0:
             with self._guard:
                 page = next(pages, None)
             if page is None:
                 return
+            if first and (page.items or page.token is None):
+                more = len(page.items) > _SHOWN or page.token is not None
+                self._first, first = (list(page.items[:_SHOWN]), more), False
             yield from page.items
             left -= len(page.items)
 

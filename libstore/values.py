@@ -13,7 +13,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+)
 
 from .readonly import ReadOnlyDict, no_pairs, read_only
 
@@ -85,7 +94,10 @@ class ObjectInfo:
         extra: Attributes of this service only.
         complete: Whether all known attributes are here; a listing often has only some of them.
         write_token: The token of the conditional write that stored the object, if there was one.
+        is_prefix: False; see `Prefix`.
     """
+
+    is_prefix: ClassVar[Literal[False]] = False
 
     name: str
     size: int | None = None
@@ -141,9 +153,17 @@ class Prefix:
 
     Attributes:
         name: The prefix, such as ``"2026/"``.
+        is_prefix: True; it is false for objects, which listings have beside prefixes.
     """
 
+    is_prefix: ClassVar[Literal[True]] = True
+
     name: str
+
+    def __lt__(self, other: Prefix) -> bool:
+        if not isinstance(other, Prefix):
+            return NotImplemented
+        return self.name < other.name
 
 
 @dataclass(frozen=True, slots=True)

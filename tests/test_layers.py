@@ -31,6 +31,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         "content_types": "",
         "redaction": "",
         "version": "",
+        "notebooks": "",
     },
     {
         "values": "readonly errors",
@@ -43,7 +44,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "retry": "values errors arguments forks",
-        "listing": "values errors arguments",
+        "listing": "values errors arguments notebooks",
     },
     {
         "transfer": "values errors arguments retry buffers",
@@ -67,7 +68,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " files core",
     },
     {
-        "handles": "readonly values redaction error_context listing transfer files operations",
+        "handles": "readonly values redaction error_context notebooks listing transfer files"
+        " operations",
     },
     {
         "driver": "values errors error_context redaction arguments storage_url options retry"

@@ -26,6 +26,7 @@ from libstore import (
     WriteOptions,
     fold_page,
 )
+from libstore.notebooks import readable_size
 
 _MANY = 20_000
 
@@ -504,3 +505,95 @@ def test_index_method_fetches_each_page_once() -> None:
     lst = LazyList(fetch, 100, "x")
     assert 900 == lst.index(900)
     assert pages <= 10
+
+
+# ---------------------------------------------------------------------- repr, notebooks, sorting
+
+
+def test_repr_shows_the_first_names_of_a_list_that_was_read() -> None:
+    driver = FaultyDriver()
+    container = driver.create_container("c")
+    lst = container.list_objects()
+    assert [] == list(lst)
+    assert "<LazyList of objects in 'c': empty>" == repr(lst)
+    for number in range(12):
+        container.upload_object(b"", f"{number:02}")
+    assert lst
+    assert "<LazyList of objects in 'c': '00', ...>" == repr(lst)
+    assert 12 == len(lst)
+    driver.calls.clear()
+
+    names = ", ".join(f"'{number:02}'" for number in range(10))
+    assert f"<LazyList of objects in 'c': {names}, ...>" == repr(lst)
+    assert [] == driver.calls
+
+
+def test_notebook_shows_a_table_of_the_first_items_with_one_request() -> None:
+    driver = FaultyDriver()
+    container = driver.create_container("c")
+    for number in range(12):
+        container.upload_object(bytes(2048), f"<b>{number:02}")
+    driver.calls.clear()
+
+    html = container.list_objects()._repr_html_()
+    assert ["_list_objects"] == driver.hooks()
+    assert "<b>" not in html
+    assert "<td>&lt;b&gt;09</td><td>2.0 KiB</td>" in html
+    assert "&lt;b&gt;10" not in html
+    assert "<td>…</td>" in html
+    assert "Last modified" in html
+
+
+def test_notebook_shows_what_is_known_of_a_handle() -> None:
+    driver = FaultyDriver()
+    container = driver.create_container("c")
+    obj = container.upload_object(b"1", "a&b")
+    driver.calls.clear()
+
+    assert "<td>a&amp;b</td><td>1 bytes</td>" in obj._repr_html_()
+    assert "<td>a</td></tr>" in container.object("a")._repr_html_()
+    assert "<td>c</td>" in container._repr_html_()
+    assert [] == driver.calls
+    assert "<th>Name</th>" in driver.list_containers()._repr_html_()
+    with container.open("d", "wb"):
+        assert "<table>" in container.list_uploads()._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (2**63 - 1, "8.0 EiB")],
+)
+def test_size_is_readable(size: int, shown: str) -> None:
+    assert shown == readable_size(size)
+
+
+def test_objects_prefixes_and_containers_are_sorted() -> None:
+    driver = FaultyDriver()
+    one, two = driver.create_container("1"), driver.create_container("2")
+    for name in ("b", "c/d", "a"):
+        one.upload_object(b"", name)
+    lst = one.list_objects(delimiter="/")
+
+    assert ["a", "b", "c/"] == [item.name for item in sorted([lst[2], lst[1], lst[0]])]
+    assert [one.object("b"), two.object("a")] == sorted([two.object("a"), one.object("b")])
+    assert [one, two] == sorted([two, one])
+    assert [Prefix("a/"), Prefix("b/")] == sorted([Prefix("b/"), Prefix("a/")])
+    assert max(lst).is_prefix
+    for wrong in (one.object("a"), one, Prefix("a/")):
+        with pytest.raises(TypeError):
+            sorted([wrong, "a"])  # type: ignore[type-var, list-item]
+
+
+def test_prefix_of_a_listing_is_listed_and_walked() -> None:
+    driver = FaultyDriver()
+    container = driver.create_container("c")
+    for name in ("a", "b/c", "b/d/e"):
+        container.upload_object(b"", name)
+    (prefix,) = [item for item in container.list_objects(delimiter="/") if item.is_prefix]
+
+    assert ["b/c", "b/d/e"] == [obj.name for obj in container.list_objects(prefix)]
+    assert ["b/c", "b/d/"] == [
+        item.name for item in driver.list_objects("c", prefix, delimiter="/")
+    ]
+    assert ["b/", "b/d/"] == [here for here, _, _ in container.walk(prefix)]
+    assert "objects in 'c' below 'b/'" in repr(container.list_objects(prefix))

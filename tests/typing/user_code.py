@@ -115,6 +115,15 @@ def lists(driver: StorageDriver, container: Container) -> None:
     assert_type(driver.list_objects("photos"), LazyList[Object])
     folders = driver.list_objects("photos", delimiter="/")
     assert_type(folders, LazyList[Object | Prefix])
+    for item in folders:
+        if item.is_prefix is True:
+            assert_type(item, Prefix)
+            assert_type(driver.list_objects("photos", item), LazyList[Object])
+        else:
+            assert_type(item, Object)
+    assert_type(sorted(folders), list[Object | Prefix])
+    assert_type(sorted(objects), list[Object])
+    assert_type(sorted(driver.list_containers()), list[Container])
     names = [item.name for item in folders]
     assert_type(names, list[str])
 
