@@ -76,7 +76,10 @@ def _statx_birth_time(descriptor: int) -> float | None:
     https://man7.org/linux/man-pages/man2/statx.2.html describes the call; the offsets are those of
     ``struct statx`` in ``linux/stat.h``.
     """
-    ctypes = importlib.import_module("ctypes")  # loaded on first use, and some builds lack it
+    try:
+        ctypes = importlib.import_module("ctypes")  # loaded on first use
+    except ImportError:
+        return None  # some builds of Python lack it
     statx = getattr(ctypes.CDLL(None), "statx", None)
     if statx is None:
         return None
