@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import pytest
 
@@ -20,12 +20,14 @@ from libstore import (
     StorageDriver,
     TransferOptions,
     Upload,
+    WriteOptions,
 )
 
 from .container_pool import ContainerPool, container_pool_of, fresh_name
 
 __all__ = [
     "CONTENT",
+    "WRITE_OPTIONS",
     "Topic",
     "fill",
     "fresh_name",
@@ -39,6 +41,29 @@ T = TypeVar("T")
 
 CONTENT = b"The quick brown fox jumps over the lazy dog.\n"
 _SMALL_PART = 64 * 1024
+
+
+# Valid values of options whose values are not any text.
+_VALUES = {
+    "cache_control": "max-age=60, private",
+    "content_disposition": 'attachment; filename="a.txt"',
+    "content_encoding": "identity",
+    "content_language": "de-AT",
+}
+
+
+def _example(name: str, kind: object) -> Any:
+    if name in _VALUES:
+        return _VALUES[name]
+    return "example" if kind == str | None else {"name": "example"}
+
+
+#: A value of each option of a write that not every service supports.
+WRITE_OPTIONS: Mapping[str, Any] = {
+    item.name: _example(item.name, get_type_hints(WriteOptions)[item.name])
+    for item in dataclasses.fields(WriteOptions)
+    if item.default is None
+}
 
 
 class _GivenUp(Exception):

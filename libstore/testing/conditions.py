@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,33 +12,28 @@ from libstore import (
     Container,
     InvalidOptionError,
     NotSupportedError,
+    Object,
     ObjectAlreadyExistsError,
     ObjectChangedError,
     StorageDriver,
 )
 
-from .base import CONTENT, Topic, noise, unfinished
+from .base import CONTENT, WRITE_OPTIONS, Topic, noise, unfinished
 
 _SIZES = pytest.mark.parametrize(
     "parts", [pytest.param(0.1, id="small"), pytest.param(2.5, id="in parts")]
 )
+
+
+def _upload_with(container: Container, **options: Any) -> Object:
+    return container.upload_object(CONTENT, "new", **options)
+
+
 _OPTIONS: dict[str, Callable[[Container], Any]] = {
     "if_absent": lambda container: container.upload_object(CONTENT, "new", if_absent=True),
     "if_match": lambda container: container.upload_object(CONTENT, "new", if_match="e"),
     "delete_if_match": lambda container: container.delete_object("old", if_match="e"),
-    "storage_class": lambda container: container.upload_object(CONTENT, "new", storage_class="X"),
-    "cache_control": lambda container: container.upload_object(
-        CONTENT, "new", cache_control="no-store"
-    ),
-    "content_disposition": lambda container: container.upload_object(
-        CONTENT, "new", content_disposition="inline"
-    ),
-    "content_encoding": lambda container: container.upload_object(
-        CONTENT, "new", content_encoding="identity"
-    ),
-    "content_language": lambda container: container.upload_object(
-        CONTENT, "new", content_language="de"
-    ),
+    **{name: partial(_upload_with, **{name: value}) for name, value in WRITE_OPTIONS.items()},
 }
 
 
