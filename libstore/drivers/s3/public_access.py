@@ -68,13 +68,14 @@ class PublicAccess:
     def publish_object(self, container: str, name: str) -> None:
         """Make one object public."""
         # The ACL is requested first, because a server without ACLs takes PutObjectAcl for a write
-        # of the object, which would become empty.
+        # of the object, which would become empty; and afterwards, because others ignore it.
         try:
             if not self._is_public(container, name):
                 self._put(
                     container, operations.PUT_OBJECT_ACL, "acl", _PUBLIC_READ, name=name,
                     check=lambda: self._is_public(container, name),
                 )  # fmt: skip
+                self._require_public(container, name)
         except (AccessDeniedError, NotSupportedError) as error:
             error.message = f"{_NO_ACL}: {error.message}"
             raise
@@ -166,6 +167,17 @@ class PublicAccess:
         return "arn:aws"
 
     # ------------------------------------------------------------------ ACLs
+
+    def _require_public(self, container: str, name: str) -> None:
+        """Raise `NotSupportedError` if an ACL that was set has no effect."""
+        try:
+            public = self._is_public(container, name)
+        except NotSupportedError:
+            raise
+        except StorageError:  # the response to the write has shown success
+            return
+        if not public:
+            raise NotSupportedError("the service ignores object ACLs")
 
     def _is_public(self, container: str, name: str = "") -> bool:
         def send() -> XMLResponse:

@@ -227,6 +227,7 @@ def test_unavailable_service_changes_nothing(server: Server, driver: S3Driver) -
         ([grants(), refused("AccessControlListNotSupported", 400)], NotSupportedError),
         ([grants(), refused("AccessDenied", 403)], AccessDeniedError),
         ([refused("AccessDenied", 403)], AccessDeniedError),
+        ([grants(), DONE, grants("http://example.com/others")], NotSupportedError),
         ([respond(b"")], NotSupportedError),
         ([respond(CONTENT)], NotSupportedError),
     ],
