@@ -63,7 +63,8 @@ class URLSigner:
         Raises:
             AccessDeniedError: The URL does not allow the request.
         """
-        path, _, query = map(hide, hide(url).removeprefix(address).partition("?"))
+        url = hide(url)
+        path, _, query = map(hide, url.removeprefix(address).partition("?"))
         if not path.startswith("/"):
             raise AccessDeniedError(f"the presigned URL does not begin with {address}/")
         container, _, name = path[1:].partition("/")
@@ -98,7 +99,7 @@ class URLSigner:
         parts = (query, _lower(headers))
         lines = [f"{encode(container)}/{encode_path(name)}"]
         lines += (encode_query(dict(sorted(pairs.items()))) for pairs in parts)
-        return hmac.digest(self._key, "\n".join(lines).encode(), "sha256").hex()
+        return Hidden(hmac.digest(self._key, "\n".join(lines).encode(), "sha256").hex())
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

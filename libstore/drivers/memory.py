@@ -207,6 +207,7 @@ class MemoryDriver(StorageDriver):
             AccessDeniedError: The URL was changed, is for another method, has expired, or the
                 request does not have the headers that were signed.
         """
+        url = hide(url)
         with ErrorContext(self, "verify_url"):
             container, name, options = self._store.signer.verify(
                 url, self._url_address(), method, headers or {}, time.time()
@@ -235,6 +236,7 @@ class MemoryDriver(StorageDriver):
                 request does not have the headers that were signed.
             ObjectNotFoundError: The object of a GET or HEAD does not exist.
         """
+        url = hide(url)
         obj, _ = self.verify_url(url, method=method, headers=headers)
         with ErrorContext(self, "redeem_url", obj):
             if method == "PUT":

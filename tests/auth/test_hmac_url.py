@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from urllib.parse import parse_qsl
 
 import pytest
 
 from libstore import AccessDeniedError, SigningOptions
 from libstore.auth.hmac_url import URLSigner
+from libstore.drivers.memory import MemoryDriver
 
 SIGNER = URLSigner("key")
 OPTIONS = SigningOptions(
@@ -71,6 +73,18 @@ def test_expired_url_is_refused() -> None:
 def test_other_url_is_refused(url: str) -> None:
     with pytest.raises(AccessDeniedError):
         SIGNER.verify(url, "http://a", "PUT", {}, 0.0)
+
+
+def test_traceback_has_no_signature() -> None:
+    driver = MemoryDriver(base_url="http://localhost")
+    url = driver.object("c", "a").sign_url(expires=60)
+    with pytest.raises(AccessDeniedError) as caught:
+        driver.redeem_url(url, method="DELETE")
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    del frames.stack[0]  # the test itself
+
+    assert "verify" in "".join(frames.format())
+    assert url.partition("signature=")[2] not in "".join(frames.format())
 
 
 def test_parts_of_names_and_headers_cannot_be_exchanged() -> None:

@@ -474,6 +474,7 @@ class LocalDriver(StorageDriver):
             AccessDeniedError: The URL was changed, is for another method, has expired, or the
                 request does not have the headers that were signed.
         """
+        url = hide(url)
         with ErrorContext(self, "verify_url"):
             address, signer = self._signing()
             container, name, options = signer.verify(
