@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     )
     from .handles import Container, Object
     from .listing import LazyList, fold_page
+    from .operations.requesting import ServiceResponse
     from .operations.signing import SignedURL
     from .registry import get_driver, list_drivers, register_driver
     from .retry import RetryEvent, RetryPolicy
@@ -82,6 +83,8 @@ if TYPE_CHECKING:
         Page,
         Part,
         Prefix,
+        RawRequest,
+        RawResponse,
         Reading,
         SigningOptions,
         Span,
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
 #: Where the public names are defined, by module.
 _NAMES = {
     "driver": ("StorageDriver",),
+    "operations.requesting": ("ServiceResponse",),
     "operations.signing": ("SignedURL",),
     "errors": (
         "AccessDeniedError",
@@ -156,6 +160,8 @@ _NAMES = {
         "Page",
         "Part",
         "Prefix",
+        "RawRequest",
+        "RawResponse",
         "Reading",
         "SigningOptions",
         "Span",
@@ -212,11 +218,14 @@ __all__ = [
     "Payload",
     "Prefix",
     "RateLimitedError",
+    "RawRequest",
+    "RawResponse",
     "Reading",
     "RetryEvent",
     "RetryPolicy",
     "SeekableObjectWriter",
     "ServiceError",
+    "ServiceResponse",
     "ServiceUnavailableError",
     "SignedURL",
     "SigningOptions",

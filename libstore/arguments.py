@@ -334,6 +334,19 @@ def header_value(value: object, label: str) -> str | None:
     return value
 
 
+def headers(given: object, label: str) -> dict[str, str]:
+    """Return headers by their lower-case names."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(f"{label} must be a mapping of str to str, not {_kind(given)}")
+    checked: dict[str, str] = {}
+    for name, value in given.items():
+        text = header_value(value, f"{label}[{name!r}]")
+        checked[header_name(name, label)] = text or ""
+    return checked
+
+
 def etag(value: object, label: str) -> str | None:
     """
     Check an ETag and return it in the form of `Object.etag`; `None` stays `None`.

@@ -44,7 +44,14 @@ from .files import (
 )
 from .handles import Container, Object
 from .listing import LazyList, as_page
-from .operations import copying, opening, public_access, signing, unfinished_uploads
+from .operations import (
+    copying,
+    opening,
+    public_access,
+    requesting,
+    signing,
+    unfinished_uploads,
+)
 from .operations.metadata import update as update_metadata
 from .operations.opening import (
     AnyKeywords,
@@ -57,10 +64,11 @@ from .operations.opening import (
     TextReadMode,
     TextWriteMode,
 )
+from .operations.requesting import ServiceResponse
 from .operations.signing import SignedURL
 from .operations.walking import walk
 from .options import DriverOptions, constructor
-from .redaction import hide_keys
+from .redaction import hide, hide_keys
 from .storage_url import StorageURL
 from .transfer import reading
 from .transfer.digests import parse_checksum
@@ -808,6 +816,54 @@ class StorageDriver(DriverCore):
         with ErrorContext(self, "abort_uploads", container):
             name = self._container_name(container)
             return unfinished_uploads.abort_all(self, name, older_than)
+
+    # ------------------------------------------------------------------ other requests
+
+    @final
+    def request(
+        self,
+        method: str,
+        container: Container | str = "",
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        path: str = "",
+        idempotent: bool | None = None,
+    ) -> ServiceResponse:
+        """
+        Send a request of your own to the service, for what no operation does.
+
+        It is addressed, signed and retried as all others, and an error response raises the same
+        errors. Its meaning is that of this service alone. See `Container.request`, whose
+        arguments it has.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"OPTIONS"``, ``"PUT"``, ``"DELETE"``, ``"POST"`` or
+                ``"PATCH"``.
+            container: The container that it is about; empty for the account.
+            name: The name of the object that it is about; empty for the container or the account.
+
+        Raises:
+            NotSupportedError: The driver sends no requests, as those for memory and directories.
+        """
+        headers = hide(headers)  # from here on no traceback shows a key
+        content = hide(content)
+        guard = ErrorContext(self, "request", container or None, name or None)
+        with guard:
+            return requesting.request(
+                self,
+                method,
+                self._container_name(container) if container != "" else "",
+                self._valid_name(name) if name != "" else "",
+                query=query,
+                headers=headers,
+                content=content,
+                path=path,
+                idempotent=idempotent,
+                guard=guard,
+            )
 
     # ------------------------------------------------------------------ handles and names
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TextReadMode,
         TextWriteMode,
     )
+    from .operations.requesting import ServiceResponse
     from .operations.signing import SignedURL
     from .transfer.progress import ProgressCallback
     from .transfer.sources import UploadSource
@@ -634,6 +635,51 @@ class Container:
             NotSupportedError: The service has no multipart uploads.
         """
         return self.driver.abort_uploads(self, older_than=older_than)
+
+    def request(
+        self,
+        method: str,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        path: str = "",
+        idempotent: bool | None = None,
+    ) -> ServiceResponse:
+        """
+        Send a request of your own about this container or one of its objects.
+
+        It is addressed, signed and retried as all others, and an error response raises the same
+        errors. Its meaning is that of this service alone.
+
+        Args:
+            method: ``"GET"``, ``"HEAD"``, ``"OPTIONS"``, ``"PUT"``, ``"DELETE"``, ``"POST"`` or
+                ``"PATCH"``.
+            name: The name of the object that it is about; empty for the container.
+            query: The parameters of the query, in the order in which they are sent. One without a
+                value, such as ``?versioning``, has an empty text.
+            headers: The headers of the request; those of the connection and of the signature are
+                added.
+            content: The body.
+            path: A percent-encoded path that is appended to that of the container or object, such
+                as ``"/iam"`` on Google.
+            idempotent: Whether to send the request again if its response was lost. By default,
+                all methods are idempotent but POST and PATCH.
+
+        Raises:
+            NotSupportedError: The driver sends no requests, as those for memory and directories.
+        """
+        return self.driver.request(
+            method,
+            self,
+            name,
+            query=query,
+            headers=headers,
+            content=content,
+            path=path,
+            idempotent=idempotent,
+        )
 
     def enable_cdn(self) -> str:
         """

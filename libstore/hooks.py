@@ -37,6 +37,8 @@ from .values import (
     Page,
     Part,
     Prefix,
+    RawRequest,
+    RawResponse,
     Reading,
     SigningOptions,
     Span,
@@ -427,6 +429,15 @@ class DriverHooks(ABC):
         """Return the service's public URL of an object, without a request."""
         raise self._unsupported("return public URLs; it needs the option cdn")
 
+    def _request(self, container: str, name: str, request: RawRequest) -> RawResponse:
+        """
+        Send a request that a program describes itself, signed, and return its response.
+
+        An empty container is the account. A status other than 2xx is an error. `RestDriver` has
+        this hook.
+        """
+        raise self._unsupported("send requests of your own")
+
     def _list_parts(self, upload: Upload, token: str | None) -> Page[Part]:
         """
         Return one page of the parts of an unfinished upload, sorted by number.
@@ -516,6 +527,7 @@ CAPABILITIES = {
     "list_parts": "_list_parts",
     "abort_upload": "_abort_upload",
     "abort_uploads": "_list_uploads",
+    "request": "_request",
     "sign_url": "_sign_url",
     "update_metadata": "_set_metadata",
     "enable_container_cdn": "_enable_container_cdn",

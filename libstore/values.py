@@ -349,6 +349,50 @@ class SigningOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class RawRequest:
+    """
+    A request that a program describes itself; see `StorageDriver.request`.
+
+    Attributes:
+        method: The method in upper case.
+        query: The query parameters, in the order in which they are sent.
+        headers: The headers, by lower-case names.
+        content: The body.
+        path: The path below that of the container, object or account; percent-encoded.
+        idempotent: Whether it may be sent again if its response was lost.
+    """
+
+    method: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    path: str = ""
+    idempotent: bool = True
+
+
+class RawResponse(Protocol):
+    """A response to a `RawRequest`, whose body is read on demand."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers by lower-case name."""
+        ...
+
+    def read(self, limit: int) -> bytes:
+        """Return the whole body; raise `ServiceError` if it has more bytes than `limit`."""
+        ...
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Composite:
     """
     How to verify an object that has checksums of its parts only.

@@ -16,6 +16,8 @@ from libstore import (
     Container,
     Limits,
     Payload,
+    RawRequest,
+    RawResponse,
     Reading,
     RetryPolicy,
     Span,
@@ -181,6 +183,10 @@ class PublicDriver(FaultyDriver):
 
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         return f"https://public.example/{container}/{name}"
+
+    def _request(self, container: str, name: str, request: RawRequest) -> RawResponse:
+        self.calls.append(Call("_request", (container, name, request)))
+        return super()._request(container, name, request)
 
 
 class OnePutDriver(FaultyDriver):

@@ -468,6 +468,7 @@ def test_invalid_container_is_refused_by_every_operation(
 ) -> None:
     """The check is before any request."""
     given: dict[str, Any] = {"name": "a", "source": b"", "obj": driver.object("c", "a")}
+    given["method"] = "GET"
     checked = 0
     for operation in _SEALED:
         signature = inspect.signature(getattr(StorageDriver, operation))
@@ -477,6 +478,8 @@ def test_invalid_container_is_refused_by_every_operation(
             continue
         if operation == "abort_uploads":
             continue  # it lists first
+        if operation == "request" and not wrong:
+            continue  # the account has no name
         arguments = {
             name: given[name]
             for name, parameter in signature.parameters.items()

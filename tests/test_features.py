@@ -12,9 +12,9 @@ from libstore.hooks import CAPABILITIES, OPTIONS
 #: reason, since the conformance suite passes over what a driver says that it lacks.
 LACKING = {
     "local": {
-        "list_parts", "enable_container_cdn", "enable_object_cdn", "storage_class",
+        "list_parts", "request", "enable_container_cdn", "enable_object_cdn", "storage_class",
     },
-    "memory": {"enable_container_cdn", "enable_object_cdn"},
+    "memory": {"request", "enable_container_cdn", "enable_object_cdn"},
     "s3": set(),
     # A signature of a version that could bind headers is newer than what emulators know.
     "azure": {"enable_object_cdn", "sign_headers"},

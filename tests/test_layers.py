@@ -64,8 +64,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer.digests",
     },
     {
-        "operations": "readonly values errors error_context arguments options listing transfer"
-        " files core",
+        "operations": "readonly values errors error_context redaction arguments options listing"
+        " transfer files core",
     },
     {
         "handles": "readonly values redaction error_context notebooks listing transfer files"

@@ -9,7 +9,7 @@ from typing_extensions import Self, override
 
 from .. import arguments
 from ..core import DriverCore
-from ..errors import InvalidOptionError, InvalidTypeError
+from ..errors import InvalidOptionError
 from ..readonly import ReadOnlyDict
 from ..values import SigningOptions
 
@@ -91,7 +91,10 @@ def sign(
             f"expires must be above 0 and at most {driver.limits.max_expires:.0f} seconds,"
             f" not {expires!r}"
         )
-    sent, returned = _headers(headers, "headers"), _response_headers(response_headers, method)
+    sent, returned = (
+        arguments.headers(headers, "headers"),
+        _response_headers(response_headers, method),
+    )
     if driver._has_hook("sign_url"):
         driver._need_option("sign_headers", bool(sent))
         driver._need_option("sign_response_headers", bool(returned))
@@ -100,23 +103,8 @@ def sign(
     return SignedURL(arguments.stable_url(url), method, {**required, **sent})
 
 
-def _headers(given: object, label: str) -> dict[str, str]:
-    """Return headers by their lower-case names."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise InvalidTypeError(
-            f"{label} must be a mapping of str to str, not {type(given).__name__}"
-        )
-    checked: dict[str, str] = {}
-    for name, value in given.items():
-        text = arguments.header_value(value, f"{label}[{name!r}]")
-        checked[arguments.header_name(name, label)] = text or ""
-    return checked
-
-
 def _response_headers(given: object, method: str) -> dict[str, str]:
-    checked = _headers(given, "response_headers")
+    checked = arguments.headers(given, "response_headers")
     unknown = sorted(checked.keys() - _RESPONSE_HEADERS)
     if unknown:
         raise InvalidOptionError(

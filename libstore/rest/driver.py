@@ -25,12 +25,15 @@ from ..values import (
     Page,
     Part,
     Prefix,
+    RawRequest,
+    RawResponse,
     Reading,
     Span,
     Upload,
     WriteOptions,
 )
 from .client import ServiceClient
+from .operation import ACCOUNT, CONTAINER, CONTENT, OBJECT, Operation
 from .pickling import restore
 from .reading import past_the_end
 from .settings import RestSettings
@@ -153,6 +156,29 @@ class RestDriver(StorageDriver, Generic[C, S]):
     def _known_secrets(self) -> tuple[str | bytes, ...]:
         key = getattr(self._settings, "customer_key", None)
         return (*self._client.secrets(), *sent_secrets(), *([key] if key else []))
+
+    # ------------------------------------------------------------------ other requests
+
+    @override
+    @_in_one_budget
+    def _request(self, container: str, name: str, request: RawRequest) -> RawResponse:
+        subject = OBJECT if name else CONTAINER if container else ACCOUNT
+        creates = request.method == "PUT" and not request.query and not request.path
+        operation = Operation(
+            f"{request.method} request", request.method, subject, creates,
+            request.idempotent, tuple(range(200, 300)), response=CONTENT,
+        )  # fmt: skip
+        path = None
+        if request.path:
+            path = self._request_path(container, name).rstrip("/") + request.path
+        return self._client.send(
+            operation, container, name,
+            query=request.query, headers=request.headers, content=request.content, path=path,
+        )  # fmt: skip
+
+    def _request_path(self, container: str, name: str) -> str:
+        """Return the path to which a program may append one of its own."""
+        return self._client.locate(container, name).path
 
     # ------------------------------------------------------------------ listing
 

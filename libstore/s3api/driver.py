@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from typing_extensions import override
@@ -25,6 +28,8 @@ from ..values import (
     ObjectInfo,
     Page,
     Prefix,
+    RawRequest,
+    RawResponse,
     Reading,
     SigningOptions,
     Span,
@@ -90,6 +95,16 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     def _check_object_name(self, name: str) -> None:
         if self.service.tree or self.service.forbidden:
             dialect.check_name(name, self.service)
+
+    @override
+    def _request(self, container: str, name: str, request: RawRequest) -> RawResponse:
+        """Send a request, with the digest that Amazon requires for most documents."""
+        headers, content = request.headers, request.content
+        if content is not None and not any(map(_is_digest, headers)):
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
+            digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest())
+            request = replace(request, headers={**headers, "content-md5": digest.decode()})
+        return super()._request(container, name, request)
 
     # ------------------------------------------------------------------ buckets
 
@@ -258,3 +273,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         if self._client.credentials is None:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass credentials")
         return self._client.sign_url(container, name, options, self._object_settings.payer)
+
+
+def _is_digest(header: str) -> bool:
+    return header == "content-md5" or header.startswith("x-amz-checksum-")

@@ -32,6 +32,7 @@ from libstore import (
     Prefix,
     RetryPolicy,
     SeekableObjectWriter,
+    ServiceResponse,
     SignedURL,
     SigningOptions,
     StorageDriver,
@@ -174,6 +175,9 @@ def uploads(container: Container, blocks: Iterator[bytes], pipe: BinaryIO) -> No
     assert_type(container.list_uploads(), LazyList[Upload])
     assert_type(container.abort_uploads(older_than=86_400), list[Upload])
     container.abort_uploads(older_than=timedelta(days=7))
+    with container.request("GET", query={"versioning": ""}) as response:
+        assert_type(response, ServiceResponse)
+        assert_type(response.read(), bytes)
 
 
 def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:

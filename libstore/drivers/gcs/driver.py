@@ -142,6 +142,12 @@ class GCSDriver(
         default = "Application Default Credentials" if self._access.tokens is not None else None
         return super().credentials_source or default
 
+    @override
+    def _request_path(self, container: str, name: str) -> str:
+        if container:
+            return super()._request_path(container, name)
+        return f"{self._client.endpoint.prefix}/storage/v1"
+
     # ------------------------------------------------------------------ buckets
 
     @override
