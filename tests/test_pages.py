@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -29,6 +30,10 @@ from servers.gcs_model import Model, serve
 PROJECT = Path(__file__).parents[1]
 #: The packages, apart from those of the library, that a page cannot run without.
 NEEDS = {
+    "docs/cookbook/fastapi.md": ["fastapi", "python_multipart"],
+    "docs/cookbook/pandas-and-parquet.md": ["pandas", "polars", "pyarrow"],
+    "docs/cookbook/progress-bar.md": ["tqdm"],
+    "docs/guides/credentials.md": ["azure.identity"],
     "docs/guides/files.md": ["PIL"],
     "docs/providers/azure.md": ["azure.identity"],
 }
@@ -143,3 +148,16 @@ def test_examples_of_a_page_run(page: Path, folder: Path, environment: None) -> 
         for example in document:
             example.evaluate()
             services.redirect(document.namespace)
+
+
+def test_promises_name_tests_that_exist(project: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (project / "docs/promises.md").read_text("utf-8")))
+    sources = [*(project / "tests").rglob("*.py"), *(project / "libstore/testing").rglob("*.py")]
+    defined = {
+        name
+        for source in sources
+        for name in re.findall(r"^ *def (test_\w+)\(", source.read_text("utf-8"), re.MULTILINE)
+    }
+
+    assert named
+    assert set() == named - defined
