@@ -29,7 +29,7 @@ from ..errors import (
 )
 from ..values import WHOLE, MiB, ObjectInfo, Span
 from .digests import Crc
-from .local_files import local_errors, rename_new, write_all
+from .local_files import is_file_name, local_errors, read_at, rename_new, write_all
 from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks, Wanted, read_next, restarting
@@ -138,7 +138,8 @@ def checked_destination(destination: str, overwrite: bool, name: str) -> tuple[s
     mode = None
     with local_errors(destination, _ROLE), suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
-    if destination.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
+    slash = destination.endswith((os.sep, os.altsep or os.sep))
+    if slash or (mode is not None and stat.S_ISDIR(mode)):
         raise LocalFileIsADirectoryError(
             f"download destination {destination!r} is a directory"
             if mode is not None
@@ -177,7 +178,7 @@ def writer_of(destination: object) -> Callable[[bytes], None]:
 def _file_name(name: str, directory: str) -> str:
     """Return the name of the file of an object in a directory."""
     piece = name.rpartition("/")[2]
-    if piece in {"", ".", ".."} or os.sep in piece or (os.altsep and os.altsep in piece):
+    if not is_file_name(piece):
         raise LocalFileIsADirectoryError(
             f"download destination {directory!r} is a directory, and the last component of the"
             f" object's name {name!r} is not the name of a file; give the path of a file"
@@ -336,19 +337,18 @@ class _Download:
 class _TemporaryFile:
     """A file beside the destination that is renamed to it, or removed."""
 
+    _published = False
+
     def __init__(self, path: str) -> None:
         self._path = path
         directory, name = os.path.split(path)
-        stem = os.fsdecode(os.fsencode(name)[:100])
-        self._temporary: str | None = os.path.join(
-            directory, f".{stem}.{secrets.token_hex(6)}.part"
-        )
+        # 25 characters are at most 100 bytes; a file name has at most 255.
+        self._temporary = os.path.join(directory, f".{name[:25]}.{secrets.token_hex(6)}.part")
 
     def __enter__(self) -> Self:
-        assert self._temporary is not None
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with local_errors(self._path, _ROLE):
-            self._descriptor = os.open(self._temporary, flags, 0o666)
+            self._file = open(self._temporary, "x+b", buffering=0)
+        self._descriptor = self._file.fileno()
         return self
 
     def write(self, view: memoryview, offset: int) -> None:
@@ -359,23 +359,23 @@ class _TemporaryFile:
     def read(self, size: int, offset: int) -> bytes:
         """Read written bytes."""
         with local_errors(self._path, _ROLE):
-            block = os.pread(self._descriptor, size, offset)
+            block = read_at(self._descriptor, size, offset)
         if not block:
             raise IntegrityError("another program truncated the temporary file of the download")
         return block
 
     def publish(self, overwrite: bool) -> None:
-        """Rename the file to the destination."""
-        assert self._temporary is not None
+        """Close the file, as Windows requires, and rename it to the destination."""
         with local_errors(self._path, _ROLE):
+            self._file.close()
             if overwrite:
                 os.replace(self._temporary, self._path)
             else:
                 rename_new(self._temporary, self._path)
-        self._temporary = None
+        self._published = True
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._descriptor)
-        if self._temporary is not None:
+        self._file.close()
+        if not self._published:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +26,16 @@ _LONGEST_SHOWN = 1_000
 # The errors of a file system without hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
+# What Windows does not allow in the name of a file, a device's name before an extension included:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_NO_WINDOWS_NAME = re.compile(
+    r"(?is)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]) *(?:\..*)?"
+    r'|.*[<>:"/\\|?*\x00-\x1f].*'
+    r"|.*[. ]"
+)
+# One for each descriptor that was read or written at an offset without pread() and pwrite().
+_locks: dict[int, threading.Lock] = {}
+
 _KINDS: tuple[tuple[type[OSError], type[LocalFileError]], ...] = (
     (FileNotFoundError, LocalFileNotFoundError),
     (NotADirectoryError, LocalFileNotFoundError),
@@ -40,11 +53,51 @@ def local_errors(path: str, role: str) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
+        if sys.platform == "win32" and isinstance(error, PermissionError) and os.path.isdir(path):
+            # Windows reports EACCES where POSIX systems report EISDIR.
+            error = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         kind = next((kind for base, kind in _KINDS if isinstance(error, base)), LocalFileError)
         shown = repr(path) if len(path) <= _LONGEST_SHOWN else shorten(path)
         wrapped = kind(f"{role} {shown}: {error.strerror or error}")
         set_os_fields(wrapped, error.errno, error.strerror, path)
         raise wrapped from error
+
+
+def is_file_name(piece: str) -> bool:
+    """Return whether a file in a directory can have this name."""
+    if piece in {"", ".", ".."} or "/" in piece or "\0" in piece:
+        return False
+    return sys.platform != "win32" or _NO_WINDOWS_NAME.fullmatch(piece) is None
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Read at most `size` bytes at an offset; the position of the file does not change."""
+    if hasattr(os, "pread"):
+        block: bytes = os.pread(descriptor, size, offset)
+        return block
+    with _moved(descriptor, offset):
+        return os.read(descriptor, size)
+
+
+def _write_at(descriptor: int, view: memoryview, offset: int) -> int:
+    """Write bytes at an offset, and return how many; the position of the file does not change."""
+    if hasattr(os, "pwrite"):
+        written: int = os.pwrite(descriptor, view, offset)
+        return written
+    with _moved(descriptor, offset):
+        return os.write(descriptor, view)
+
+
+@contextmanager
+def _moved(descriptor: int, offset: int) -> Iterator[None]:
+    """Move a file to an offset, and back after the block, which one thread at a time enters."""
+    with _locks.setdefault(descriptor, threading.Lock()):
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        try:
+            yield
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def write_all(descriptor: int, view: memoryview, offset: int | None = None) -> None:
@@ -53,7 +106,7 @@ def write_all(descriptor: int, view: memoryview, offset: int | None = None) -> N
         if offset is None:
             written = os.write(descriptor, view)
         else:
-            written = os.pwrite(descriptor, view, offset)
+            written = _write_at(descriptor, view, offset)
             offset += written
         view = view[written:]
 
@@ -74,6 +127,9 @@ def rename_new(
     Raises:
         FileExistsError: The new name exists.
     """
+    if sys.platform == "win32":  # where rename() replaces no file
+        os.rename(source, target)
+        return
     try:
         os.link(
             source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,6 +10,7 @@ from typing_extensions import override
 from ..errors import IntegrityError
 from ..values import MiB, no_checkpoint
 from .digests import new_hasher
+from .local_files import read_at
 
 
 class Payload(ABC):
@@ -95,7 +95,7 @@ class FilePayload(Payload):
         position = 0
         while position < self.size:
             wanted = min(block_size, self.size - position)
-            block = os.pread(self._descriptor, wanted, self._offset + position)
+            block = read_at(self._descriptor, wanted, self._offset + position)
             if not block:
                 raise IntegrityError(
                     f"the source became shorter during the upload: it had {self.size} bytes and"

@@ -18,7 +18,7 @@ from ..arguments import shorten
 from ..buffers import GrowingBuffer
 from ..errors import IntegrityError, InvalidOptionError, InvalidTypeError
 from ..values import MiB
-from .local_files import local_errors
+from .local_files import local_errors, read_at
 
 #: A path, the content itself, a binary file object or an iterable of bytes.
 UploadSource: TypeAlias = Union[str, "os.PathLike[str]", Buffer, BinaryIO, Iterable[Buffer]]
@@ -224,7 +224,7 @@ class _PathSource(_FileSource):
             if not stat.S_ISREG(status.st_mode) or not status.st_size:
                 return None
             # This also applies to files in /sys and in some file systems in user space.
-            end = os.pread(descriptor, 2, status.st_size - 1)
+            end = read_at(descriptor, 2, status.st_size - 1)
             changed = os.fstat(descriptor).st_size != status.st_size
         return status.st_size if len(end) == 1 or changed else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,6 +12,10 @@ from typing import Generic, Protocol, TypeVar
 from typing_extensions import Self
 
 from ..errors import TransferCancelledError
+
+# The seconds after which a thread that waits for jobs wakes up for a moment. On Windows, Ctrl+C
+# does not interrupt a wait without a timeout: https://github.com/python/cpython/issues/80116
+_WAKE_UP = 0.5 if sys.platform == "win32" else None
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -96,7 +101,7 @@ class WorkerPool(Generic[R]):
     def _collect(self, left: int) -> None:
         """Wait until at most `left` jobs are running."""
         while len(self._running) > left:
-            done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
+            done, self._running = wait(self._running, _WAKE_UP, FIRST_COMPLETED)
             for future in done:
                 self._on_result(future.result())
 

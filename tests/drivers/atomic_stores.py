@@ -135,7 +135,22 @@ def _of_object(store: Store, sent: Sent) -> Said:
     if sent.method == "DELETE":
         store.objects.pop(sent.path, None)
         return Said(204)
-    return _error(404, "NoSuchKey") if found is None else Said(200, found.shown, found.content)
+    return _read(sent, found)
+
+
+def _read(sent: Sent, found: Kept | None) -> Said:
+    """Respond with the content, or with a range of it that has both ends."""
+    if found is None:
+        return _error(404, "NoSuchKey")
+    if sent.headers.get("if-match", f'"{found.etag}"') != f'"{found.etag}"':
+        return _error(412, "PreconditionFailed")
+    span = re.fullmatch(r"bytes=(\d+)-(\d+)", sent.headers.get("range", ""))
+    size = len(found.content)
+    if span is None or int(span[1]) >= size:
+        return Said(200, found.shown, found.content)
+    start, last = int(span[1]), min(int(span[2]), size - 1)
+    headers = {**found.shown, "Content-Range": f"bytes {start}-{last}/{size}"}
+    return Said(206, headers, found.content[start : last + 1])
 
 
 def _begin(store: Store, sent: Sent) -> Said:

@@ -667,6 +667,7 @@ def test_path_below_a_file_is_rejected(container: Container, folder: Path) -> No
     assert ["file"] == _files(folder)
 
 
+@pytest.mark.posix
 def test_device_or_pipe_is_rejected_as_destination(
     driver: FaultyDriver, container: Container, folder: Path
 ) -> None:
@@ -735,6 +736,7 @@ def test_destination_that_is_not_a_path_is_rejected(
     assert [] == driver.calls
 
 
+@pytest.mark.posix
 def test_full_disk_is_reported(
     driver: FaultyDriver, container: Container, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

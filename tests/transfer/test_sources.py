@@ -260,6 +260,7 @@ def _write_and_close(descriptor: int, content: bytes) -> None:
         file.write(content)
 
 
+@pytest.mark.posix
 def test_named_pipe_is_read(container: Container, tmp_path: Path) -> None:
     """The path of a pipe gives what is written into it, though its size is 0."""
     pipe = tmp_path / "pipe"
@@ -427,6 +428,7 @@ def test_read_that_returns_too_much_is_rejected(container: Container) -> None:
         container.upload_object(Broken(), "a")
 
 
+@pytest.mark.posix
 def test_non_blocking_file_is_rejected(container: Container) -> None:
     """A file that has nothing yet is not taken for one that has ended."""
     reading, writing = os.pipe()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -38,8 +39,11 @@ class ProcessSource:
     def __call__(self) -> Key:
         """Run the command."""
         words = self._words()
-        where = f"{self.label} (program {os.path.basename(words[0])})"
-        fields = document(self._output(words, where))
+        program = os.path.basename(words[0].strip('"'))
+        where = f"{self.label} (program {program})"
+        # Windows splits a command itself, by other rules: a backslash separates directories.
+        command = Hidden(self.command) if sys.platform == "win32" else words
+        fields = document(self._output(command, where))
         if fields.get("Version") != 1:
             raise AuthenticationError(
                 f"{where} must print a JSON object with Version 1; see"
@@ -51,7 +55,8 @@ class ProcessSource:
 
     def _words(self) -> list[str]:
         try:
-            words: list[str] = [Hidden(word) for word in shlex.split(self.command)]
+            split = shlex.split(self.command, posix=sys.platform != "win32")
+            words: list[str] = [Hidden(word) for word in split]
         except ValueError:
             words = []
         if not words:
@@ -59,10 +64,10 @@ class ProcessSource:
         return words
 
     @staticmethod
-    def _output(words: list[str], where: str) -> bytes:
+    def _output(command: str | list[str], where: str) -> bytes:
         fault = ""
         try:
-            ended = subprocess.run(words, capture_output=True, check=False, timeout=_TIMEOUT)
+            ended = subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT)
         except OSError as error:
             fault = f"could not be run: {error.strerror}"
         except subprocess.TimeoutExpired:

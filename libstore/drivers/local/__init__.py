@@ -66,7 +66,8 @@ from .content import (
     what_is_left,
 )
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
-from .tree import RESERVED, Tree, at_path, closing, component_problem, locked, os_errors
+from .system import check_system, locked
+from .tree import RESERVED, Tree, at_path, closing, component_problem, os_errors
 from .walk import Folders, is_text, object_names
 
 # The length of a key of 128 bits.
@@ -142,6 +143,7 @@ class LocalDriver(StorageDriver):
         base_url: The argument, which can be set later.
 
     Raises:
+        NotSupportedError: The system is not a POSIX system, but Windows for example.
         InvalidOptionError: The root exists and is not a directory, or an option is unknown.
     """
 
@@ -160,6 +162,7 @@ class LocalDriver(StorageDriver):
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
+        check_system()
         self._set_options(settings)
         self._settings = settings
         self.base_url = settings.base_url

@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from ...errors import InvalidOptionError
 from ...transfer.local_files import write_all
+from .system import O_DIRECTORY, O_NOFOLLOW
 from .tree import RESERVED
 
 RECORD = "user.libstore"
@@ -158,16 +159,17 @@ class ExtendedAttributes(Attributes):
     @override
     def get(self, descriptor: int, container: int, key: str) -> bytes | None:
         try:
-            return os.getxattr(descriptor, key)
+            value: bytes = os.getxattr(descriptor, key)  # type: ignore[attr-defined, unused-ignore]
         except OSError as error:
             if error.errno in (errno.ENODATA, *_UNSUPPORTED):
                 return None
             raise
+        return value
 
     @override
     def set(self, descriptor: int, container: int, key: str, value: bytes) -> None:
         try:
-            os.setxattr(descriptor, key, value)
+            os.setxattr(descriptor, key, value)  # type: ignore[attr-defined, unused-ignore]
         except OSError as error:
             if len(value) <= _LONGEST:
                 raise
@@ -281,7 +283,7 @@ class SideFiles(Attributes):
             return None
 
     def _write(self, name: str, directory: int, value: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | O_NOFOLLOW
         descriptor = os.open(name, flags, 0o666, dir_fd=directory)
         try:
             write_all(descriptor, memoryview(value))
@@ -301,7 +303,7 @@ def has_extended_attributes(descriptor: int) -> bool:
     if not hasattr(os, "setxattr"):
         return False
     try:
-        os.getxattr(descriptor, RECORD)
+        os.getxattr(descriptor, RECORD)  # type: ignore[attr-defined, unused-ignore]
     except OSError as error:
         return error.errno not in _UNSUPPORTED
     return True
@@ -322,7 +324,7 @@ def _side_name(inode: int, key: str) -> str:
 
 @contextmanager
 def _side_directory(container: int) -> Iterator[int]:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDONLY | O_DIRECTORY | O_NOFOLLOW
     descriptor = os.open(_DIRECTORY, flags, dir_fd=container)
     try:
         yield descriptor
@@ -331,6 +333,6 @@ def _side_directory(container: int) -> Iterator[int]:
 
 
 def _read(name: str, directory: int) -> tuple[bytes, int]:
-    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=directory)
+    descriptor = os.open(name, os.O_RDONLY | O_NOFOLLOW, dir_fd=directory)
     with open(descriptor, "rb") as file:
         return file.read(), os.fstat(descriptor).st_mtime_ns

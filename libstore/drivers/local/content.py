@@ -15,6 +15,7 @@ from ...arguments import shorten
 from ...transfer.local_files import write_all
 from ...values import MiB
 from .attributes import remove_side_files
+from .system import O_NOFOLLOW
 from .tree import RESERVED, directories_below, opened_down, os_errors, remove_directories
 
 # The most bytes of a path that an error shows.
@@ -38,7 +39,7 @@ class FileBody:
 
 def create(name: str, directory: int) -> int:
     """Create a file that must not exist, with the mode 0666 minus the umask."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | O_NOFOLLOW
     return os.open(name, flags, 0o666, dir_fd=directory)
 
 

@@ -45,14 +45,15 @@ from .attributes import (
     has_extended_attributes,
 )
 from .content import create, etag_of, stamp
-from .tree import RESERVED, Tree, at_path, closing, locked, os_errors, remove_empty_directory
+from .system import O_NOFOLLOW, O_NONBLOCK, locked
+from .tree import RESERVED, Tree, at_path, closing, os_errors, remove_empty_directory
 
 #: The attributes that are stored with an object beside content type and metadata.
 EXTRAS = ("cache_control", "content_disposition", "content_encoding", "content_language")
 
 
 # With O_PATH, opening a file needs no permission to read it.
-_HOLD = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | getattr(os, "O_PATH", os.O_RDONLY)
+_HOLD = O_NOFOLLOW | O_NONBLOCK | getattr(os, "O_PATH", os.O_RDONLY)
 _UPLOAD_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 

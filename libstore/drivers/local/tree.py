@@ -9,7 +9,6 @@ nor a link that another program creates at any time can lead out of the root.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import sys
@@ -25,19 +24,18 @@ from ...errors import (
     StorageError,
     StorageFullError,
 )
+from .system import O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK
 
 #: The prefix of the driver's own files in a container, which object names must not have.
 RESERVED = ".libstore-"
 #: The maximum length of a file name on POSIX file systems, in bytes.
 MAX_COMPONENT = 255
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+_DIRECTORY = os.O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # The errors of opening a component that is not a directory, or is a link that is not followed.
 _BLOCKED = (errno.ENOTDIR, errno.ELOOP)
-# The errors of a file system without locks.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.EINVAL, errno.ENOSYS)
 
 
 def component_problem(component: str) -> str | None:
@@ -120,7 +118,7 @@ class Tree:
     def __init__(self, root: str, follow_symlinks: bool) -> None:
         self.root = root
         self.follow_symlinks = follow_symlinks
-        self._no_follow = 0 if follow_symlinks else os.O_NOFOLLOW
+        self._no_follow = 0 if follow_symlinks else O_NOFOLLOW
         self._folds: bool | None = None
         self._probed = False
 
@@ -140,11 +138,11 @@ class Tree:
 
     def open_root(self) -> int:
         """Open the root."""
-        return os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(self.root, os.O_RDONLY | O_DIRECTORY)
 
     def open_directory(self, name: str, directory: int) -> int:
         """Open a directory in a directory."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | self._no_follow
+        flags = os.O_RDONLY | O_DIRECTORY | self._no_follow
         descriptor = os.open(name, flags, dir_fd=directory)
         if not self._is_exact(name, directory):
             os.close(descriptor)
@@ -219,7 +217,7 @@ class Tree:
         """
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         # Without O_NONBLOCK, opening a FIFO without a writer would block.
-        flags |= os.O_CLOEXEC | os.O_NONBLOCK | self._no_follow
+        flags |= O_NONBLOCK | self._no_follow
         try:
             descriptor = os.open(name, flags, dir_fd=directory)
         except OSError as error:
@@ -288,28 +286,6 @@ class Tree:
         if self._folds is None:
             self._folds = _folds_case(self.root)
         return not self._folds or name in os.listdir(directory)
-
-
-@contextmanager
-def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[None]:
-    """
-    Lock a container against changes of names by other threads and processes.
-
-    Args:
-        needed: Raise an error if the file system has no locks; otherwise continue without.
-        shared: Allow other shared locks, for reading.
-    """
-    try:
-        fcntl.flock(container, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-    except OSError as error:
-        if needed or error.errno not in _NO_LOCKS:
-            raise
-        yield
-        return
-    try:
-        yield
-    finally:
-        fcntl.flock(container, fcntl.LOCK_UN)
 
 
 def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], list[str]]]:
