@@ -37,7 +37,6 @@ MISSING = (
         "lockf",
         "mkfifo",
         "mknod",
-        "posix_spawn",
     ),
     *("pread", "preadv", "pwrite", "pwritev", "register_at_fork", "removexattr", "sendfile"),
     *("set_blocking", "setxattr", "statvfs", "uname"),
