@@ -160,6 +160,9 @@ def move(request: CopyRequest) -> Stored:
     """Copy an object and delete the source, unless both are one object or it was replaced."""
     source, target = request.source, request.target
     with source.context(request.operation):
+        arguments.callback(request.progress, "progress")
+        arguments.flag(request.cancel, "cancel")
+        check_cancelled(request.cancel)
         info = source.driver._head_object(*source.names, None)
         same = source.driver._is_same_object(*source.names, target.driver, *target.names)
         if same:

@@ -103,6 +103,7 @@ def download_to_stream(
     The bytes that were passed on stay there if it fails. Only damage is found after the last one.
     """
     progress = Progress(request.progress, None)
+    check_cancelled(request.cancel)
     stream = ObjectStream(driver, request.wanted, request.span)
     with closing(stream):
         progress.restart(stream.left)

@@ -107,6 +107,8 @@ class Stored(NamedTuple):
 def upload(driver: UploadHooks, request: UploadRequest, source: Source) -> Stored:
     """Upload the content of a source, and close the source."""
     try:
+        if request.cancel is not None:
+            check_cancelled(request.cancel)
         driver._learn_limits(source.size)
         payload = _single_payload(driver, request, source)
         if payload is not None:
