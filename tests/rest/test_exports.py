@@ -33,7 +33,7 @@ def test_no_public_name_is_also_one_of_the_library() -> None:
 
 @pytest.mark.parametrize("name", rest.__all__)
 def test_public_name_is_documented(name: str, project: Path) -> None:
-    reference = (project / "docs/api.md").read_text("utf-8")
+    reference = (project / "docs/reference/rest.md").read_text("utf-8")
 
     assert inspect.getdoc(getattr(rest, name))
     assert f":: {name}\n" in reference
