@@ -256,7 +256,8 @@ class Options:
 
     Attributes:
         table: The declarations of the options, by name.
-        sources: The environment variables, or the files, that values come from, by option.
+        sources: What values come from, by option: environment variables, files, or another option
+            that contains them.
     """
 
     table: ClassVar[Mapping[str, Option]] = {}

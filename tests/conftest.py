@@ -21,11 +21,13 @@ if (
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test uses credentials or settings of the machine for AWS, nor the metadata service that a
-# machine in AWS's cloud has.
-for _name in [name for name in os.environ if name.startswith("AWS_")]:
+# No test uses credentials or settings of the machine, nor the metadata service that a machine in
+# a cloud has.
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "GCE_", "OS_", "ST_")
+for _name in [name for name in os.environ if name.startswith(_CLOUDS)]:
     del os.environ[_name]
-os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_EC2_METADATA_DISABLED"] = os.environ["NO_GCE_CHECK"] = "true"
+os.environ["CLOUDSDK_CONFIG"] = os.devnull + ".none"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull + ".none"
 
 

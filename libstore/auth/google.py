@@ -1,9 +1,9 @@
 """
 Google's credentials: sources of tokens, and signers of URLs.
 
-The package google-auth, which ``libstore[gcs]`` installs, is needed for RSA keys and for
-Application Default Credentials; its credentials can be passed directly. Other tokens need nothing
-of it.
+The credentials of google-auth can be passed. Those that this library has itself, of a service
+account (`libstore.auth.google_accounts`) and of a machine (`libstore.auth.google_metadata`), have
+the same interface.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ import hashlib
 import hmac
 import json
 import math
-import os
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from .. import arguments
 from ..errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -48,10 +44,8 @@ from .bearer import BearerSigner, TokenCache
 SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 #: The scope of tokens for signing by IAM, without a private key.
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
-_ENDPOINT = "https://oauth2.googleapis.com/token"
 _IAM = "https://iamcredentials.googleapis.com"
 _RESPONSE_LIMIT = 1 << 20
-_EXTRA = "install it with: pip install 'libstore[gcs]'"
 # Google accepts a clock skew of some minutes.
 _MAX_SKEW = 240.0
 # The expiry of a token without one: the year 2100.
@@ -118,7 +112,7 @@ class GoogleCredential:
     def __init__(self, find: Callable[[], Any], transport: Transport) -> None:
         self._find = find
         self._found: Any = None
-        self._send = _AuthRequest(transport)
+        self._send = AuthRequest(transport)
         self._last_token = ""
 
     @property
@@ -164,7 +158,7 @@ def _expiry(credentials: Any) -> int:
     return int((expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)).timestamp())
 
 
-def _refusal(error: Exception, response: _AuthResponse | None) -> StorageError:
+def _refusal(error: Exception, response: AuthResponse | None) -> StorageError:
     """Return the error for a token that Google refused with its last response."""
     text = str(error)
     status = response.status if response is not None else None
@@ -195,7 +189,7 @@ def _refusal(error: Exception, response: _AuthResponse | None) -> StorageError:
     )
 
 
-def _clock_error(response: _AuthResponse | None) -> float | None:
+def _clock_error(response: AuthResponse | None) -> float | None:
     """Return the skew of the local clock in seconds, 0 if it is small, `None` if unknown."""
     when = parse_date(response.headers.get("date")) if response is not None else None
     if response is None or when is None or response.status not in {400, 401, 403}:
@@ -204,7 +198,7 @@ def _clock_error(response: _AuthResponse | None) -> float | None:
     return off if abs(off) > _MAX_SKEW else 0.0
 
 
-def _is_json_object(response: _AuthResponse) -> bool:
+def _is_json_object(response: AuthResponse) -> bool:
     """Return whether a response is a JSON object, as all of Google's are."""
     try:
         return isinstance(parse_json(response.data), dict)
@@ -212,102 +206,19 @@ def _is_json_object(response: _AuthResponse) -> bool:
         return False
 
 
-# ---------------------------------------------------------------------- google-auth
-
-
-def _module(name: str, why: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise CredentialsNotFoundError(
-            f"{why} requires the package google-auth; {_EXTRA}"
-        ) from None
-
-
-def default_credentials(
-    transport: Transport,
-) -> tuple[Callable[[], Any], Callable[[], str | None]]:
-    """
-    Return functions for Application Default Credentials, and for their project.
-
-    They look for the credentials when one of them is first called.
-
-    Raises:
-        CredentialsNotFoundError: google-auth is not installed.
-    """
-    auth = _module("google.auth", "finding Application Default Credentials")
-    lock = threading.Lock()
-    found: list[tuple[Any, str | None]] = []
-
-    def find() -> tuple[Any, str | None]:
-        with lock:
-            if not found:
-                try:
-                    # Credentials that require scopes get them later.
-                    found.append(auth.default(request=_AuthRequest(transport)))
-                except Exception as error:
-                    without_frames(error)
-                    raise CredentialsNotFoundError(
-                        "Application Default Credentials were not found; pass key= and secret=,"
-                        " service_account=, credentials= or token=, set"
-                        " GOOGLE_APPLICATION_CREDENTIALS, log in with: gcloud auth"
-                        " application-default login, or pass anonymous=True for public data"
-                    ) from error
-            return found[0]
-
-    return lambda: find()[0], lambda: find()[1]
-
-
-def service_account_credentials(
-    account: str | os.PathLike[str] | Mapping[str, str],
-) -> tuple[Any, str | None]:
-    """
-    Return the credentials of a service account, and its project.
-
-    Args:
-        account: The path of its JSON file, or the content; only ``client_email`` and
-            ``private_key`` are required.
-    """
-    account = hide(account) if isinstance(account, Mapping) else account
-    module = _module("google.oauth2.service_account", "a service account")
-    if isinstance(account, (str, os.PathLike)):
-        try:
-            with open(account, encoding="utf-8") as file:
-                account = hide(parse_json(Hidden(file.read())))
-        except (OSError, ValueError) as error:
-            raise CredentialsNotFoundError(
-                f"the file that service_account names cannot be read ({type(error).__name__}); it"
-                " must be the JSON key file of a service account"
-            ) from None
-    if not isinstance(account, Mapping) or not {"client_email", "private_key"} <= account.keys():
-        raise CredentialsNotFoundError(
-            "service_account must contain client_email and private_key, as a JSON key file does"
-        )
-    fields = hide({"token_uri": _ENDPOINT, **account})
-    arguments.address(fields["token_uri"], "token_uri of the service account")
-    try:
-        credentials = module.Credentials.from_service_account_info(fields, scopes=[SCOPE])
-    except Exception as error:
-        without_frames(error)
-        # Its message may repeat the key.
-        raise CredentialsNotFoundError(
-            f"private_key of service_account is invalid ({type(error).__name__}); it must be PEM,"
-            " including its line breaks"
-        ) from None
-    project = fields.get("project_id")
-    return credentials, project if isinstance(project, str) else None
+# ---------------------------------------------------------------------- requests for tokens
 
 
 @dataclass(frozen=True)
-class _AuthResponse:
-    """A response in the form that google-auth expects."""
+class AuthResponse:
+    """A response to a request for a token, in the form that google-auth expects."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     data: bytes = field(repr=False)
 
 
-class _AuthRequest:
+class AuthRequest:
     """
     A transport for google-auth with this library's certificates, proxies and timeouts.
 
@@ -317,7 +228,7 @@ class _AuthRequest:
 
     def __init__(self, transport: Transport) -> None:
         self._client = Client(transport, Unsigned(), _busy, RetryPolicy(attempts=3))
-        self.last: _AuthResponse | None = None
+        self.last: AuthResponse | None = None
 
     def __call__(
         self,
@@ -327,7 +238,7 @@ class _AuthRequest:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         **_: Any,
-    ) -> _AuthResponse:
+    ) -> AuthResponse:
         parts = urlsplit(url)
         body = hide(body)
         content = hide(body.encode() if isinstance(body, str) else body)
@@ -340,7 +251,7 @@ class _AuthRequest:
         )  # fmt: skip
         response = self._client.request(request)
         data = response.read(_RESPONSE_LIMIT)
-        self.last = last = _AuthResponse(response.status, response.headers, data)
+        self.last = last = AuthResponse(response.status, response.headers, data)
         return last
 
 
@@ -502,7 +413,7 @@ def _iam_fault(request: Request, status: int, headers: Mapping[str, str], body: 
         return Fault(unavailable, retry=True, throttled=status == 429)
     if status == 401:
         return Fault(AuthenticationError("IAM rejected the token", status=status), renew=True)
-    if not _is_json_object(_AuthResponse(status, headers, body)):
+    if not _is_json_object(AuthResponse(status, headers, body)):
         return Fault(_iam_error(status))
     account = request.target.rpartition("/")[2].partition(":")[0]
     denied = AccessDeniedError(

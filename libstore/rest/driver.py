@@ -128,7 +128,7 @@ class RestDriver(StorageDriver, Generic[C, S]):
     @override
     def _url_options(self) -> Mapping[str, str]:
         settings = self._settings
-        return settings.texts(*(name for name in settings.reread if name in settings.sources))
+        return settings.texts(*settings.found_again())
 
     def _changeable(self) -> dict[str, Any]:
         """Return the arguments that were set on a driver, as they are set now."""

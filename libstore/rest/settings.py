@@ -155,11 +155,16 @@ class RestSettings(DriverOptions):
         """Return what the credentials are from; `None` for requests without credentials."""
         for name in self.credential_options:
             if getattr(self, name) is not None:
-                source = self.sources.get(name)
-                if source is None:
-                    return f"argument {name}"
+                source = self.label(name)
+                if source in self.table:
+                    return f"argument {source}"
                 return f"environment variable {source}" if _VARIABLE.fullmatch(source) else source
         return None
+
+    def found_again(self) -> frozenset[str]:
+        """Return the options that were found on this machine, and are searched again elsewhere."""
+        # The source of a value that was part of another argument is that argument.
+        return frozenset(name for name in self.reread if self.label(name) not in self.table)
 
     def given_secrets(self) -> tuple[str | bytes, ...]:
         """Return the values of the secret options, for `ServiceClient.secrets`."""
@@ -176,11 +181,11 @@ class RestSettings(DriverOptions):
         Raises:
             NotSupportedError: There is a secret among them, and `pickle_secret` is false.
         """
+        searched = self.found_again()
         given = {
             name: value
             for name, known in self.table.items()
-            if not (name in self.sources and name in self.reread)
-            and (value := getattr(self, name)) != known.default
+            if name not in searched and (value := getattr(self, name)) != known.default
         }
         secrets = [name for name in given if self.table[name].secret]
         if not self.pickle_secret and (kept := sorted({*secrets} - {*public})):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from drivers.gcs.support import account, credentials
+from drivers.gcs.support import credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,11 +24,10 @@ from libstore.auth.google import (
     GoogleCredential,
     HMACSigner,
     TokenFunction,
-    service_account_credentials,
     signed_target,
 )
 from libstore.auth.sigv4 import GOOGLE, Credentials, SigV4, signing_key
-from libstore.errors import AuthenticationError, CredentialsNotFoundError, NotSupportedError
+from libstore.errors import AuthenticationError, NotSupportedError
 from libstore.http.encoding import encode_path
 from libstore.http.transport import Transport
 
@@ -227,27 +225,3 @@ def test_credentials_without_key_cannot_sign(transport: Transport) -> None:
     signer = AccountSigner(_Duck, None, TokenCache(TokenFunction("t"), SCOPE), transport)
     with pytest.raises(NotSupportedError, match="signing_account"):
         signer.identity()
-
-
-def test_service_account_is_read_from_file_or_mapping(tmp_path: Path) -> None:
-    pytest.importorskip("google.auth")
-    path = tmp_path / "key.json"
-    path.write_text(json.dumps(account()))
-    made, project = service_account_credentials(str(path))
-    assert ("test-project", account()["client_email"]) == (project, made.signer_email)
-    pair = {name: account()[name] for name in ("client_email", "private_key")}
-    made, project = service_account_credentials(pair)
-    assert project is None
-    for wrong in ({"client_email": "a@b"}, {**pair, "private_key": "PRIVATE KEY"}):
-        with pytest.raises(CredentialsNotFoundError) as caught:
-            service_account_credentials(wrong)
-        assert "PRIVATE KEY" not in str(caught.value)
-    path.write_text("no json")
-    with pytest.raises(CredentialsNotFoundError):
-        service_account_credentials(str(path))
-
-
-def test_missing_extra_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "google.oauth2.service_account", None)
-    with pytest.raises(CredentialsNotFoundError, match=r"libstore\[gcs\]"):
-        service_account_credentials(account())

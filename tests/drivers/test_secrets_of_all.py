@@ -13,6 +13,7 @@ import logging
 import pickle
 import re
 import socket
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -26,6 +27,9 @@ from scripted import Play, Server, length_of, read_head, respond
 from typing_extensions import override
 
 from libstore import RetryPolicy, StorageDriver, StorageError, TransferOptions, get_driver
+from libstore.auth.google_default import DefaultCredentials
+from libstore.http.transport import Transport
+from servers.google_metadata import FakeMetadata
 
 SECRET = "s3cret/of+the=caller&that-nobody-sees"
 TOKEN = "token.of-the/caller+that=nobody~sees"
@@ -74,6 +78,25 @@ def account(url: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+@cache
+def machine() -> Any:
+    """Return the credentials of a machine at Google, whose metadata server gives out tokens."""
+    fake = FakeMetadata(name=TOKEN).__enter__()
+    return DefaultCredentials(Transport(), {"GCE_METADATA_HOST": fake.host})._by_library()[0]
+
+
+def in_cloud(url: str, **more: Any) -> StorageDriver:
+    """Return a driver whose credentials are in OpenStack's file."""
+    pytest.importorskip("openstack.config")
+    auth = {"auth_url": f"{url}/v3", "username": "user", "password": SECRET,
+            "project_name": "project"}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "clouds.yaml")
+        path.write_text(json.dumps({"clouds": {"prod": {"auth": auth}}}))
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+        return get_driver("swift")(cloud="prod", **more)
+
+
 Maker = Callable[..., StorageDriver]
 MAKERS: Mapping[str, Maker] = {
     "s3": lambda url, **more: get_driver("s3")(
@@ -91,6 +114,9 @@ MAKERS: Mapping[str, Maker] = {
     ),
     "azure-sas": lambda url, **more: get_driver("azure")(
         "account", sas_token=SAS, endpoint=f"{url}/account", **more
+    ),
+    "azure-url": lambda url, **more: get_driver("azure")(
+        endpoint=f"{url}/account?{SAS}", **more
     ),
     "azure-string": lambda url, **more: get_driver("azure")(
         connection_string=f"AccountName=account;AccountKey={AZURE_KEY};BlobEndpoint={url}/account",
@@ -111,6 +137,10 @@ MAKERS: Mapping[str, Maker] = {
     "gcs-account": lambda url, **more: get_driver("gcs")(
         service_account=account(url), endpoint=url, **more
     ),
+    "gcs-machine": lambda url, **more: get_driver("gcs")(
+        credentials=machine(), endpoint=url, project="project", **more
+    ),
+    "swift-cloud": in_cloud,
     "swift-v1": lambda url, **more: get_driver("swift")(
         "user", SECRET, auth_url=f"{url}/auth/v1.0", temp_url_key=OTHER, **more
     ),
@@ -124,6 +154,10 @@ MAKERS: Mapping[str, Maker] = {
         token=TOKEN, temp_url_key=OTHER, storage_url=f"{url}/v1/AUTH_a", **more
     ),
 }  # fmt: skip
+
+
+# The drivers whose requests have no signature or token in a header before their login succeeds.
+UNSIGNED = {"swift-v3", "swift-application", "swift-cloud", "azure-sas", "azure-url"}
 
 
 def _planted() -> Iterator[str]:
@@ -297,7 +331,7 @@ def test_no_fault_shows_a_secret(
 
 
 @pytest.mark.parametrize("fault", ["closed", "unauthorized", "denied", "empty"])
-@pytest.mark.parametrize("label", ["swift-v1", "swift-v3", "gcs-account"])
+@pytest.mark.parametrize("label", ["swift-v1", "swift-v3", "swift-cloud", "gcs-account"])
 def test_no_fault_behind_a_login_shows_a_secret(
     label: str, fault: str, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -312,7 +346,7 @@ def test_no_fault_behind_a_login_shows_a_secret(
         "swift-v1": respond(b"", X_Auth_Token=TOKEN, X_Storage_Url=f"{server.url}/v1/AUTH_a"),
         "swift-v3": respond(json.dumps(catalog).encode(), 201, X_Subject_Token=TOKEN),
         "gcs-account": respond(token.encode(), Content_Type="application/json"),
-    }[label]
+    }[label.replace("cloud", "v3")]
     server.default = FAULTS[fault]
     for name, operation in OPERATIONS.items():
         server.steps.append(login)
@@ -337,7 +371,7 @@ def test_echoing_service_shows_no_secret(
         with made(label, server.url) as driver:
             map_concurrently(driver, lambda: signatures(server))
         found = signatures(server)
-        assert found or label in {"swift-v3", "swift-application", "azure-sas"} or "gcs" in label
+        assert found or label in UNSIGNED or "gcs" in label
         assert not shown_in(caplog.text, found)
 
 
@@ -455,6 +489,7 @@ def made_with(label: str, wrong: Mapping[str, object]) -> StorageDriver:
     {"AZURE_STORAGE_CONNECTION_STRING": f"AccountKey {AZURE_KEY};AccountName=a"},
     {"OS_AUTH_URL": "https://host/v3", "OS_USERNAME": "u", "OS_PASSWORD": f"{SECRET}\n"},
     {"OS_AUTH_URL": "https://host/v3", "OS_TOKEN": f"{TOKEN}\n"},
+    {"OS_CLOUD": "missing"}, {"IDENTITY_HEADER": OTHER, "AZURE_CLIENT_SECRET": SECRET},
     {"ST_AUTH": "https://host/auth/v1.0", "ST_USER": "u", "ST_KEY": f"{SECRET}\n"},
     {"HTTPS_PROXY": f"ftp://user:{PASSWORD}@host", "REQUESTS_CA_BUNDLE": "/no/such"},
 ], ids="+".join)  # fmt: skip

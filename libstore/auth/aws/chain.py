@@ -20,6 +20,7 @@ from ...errors import AuthenticationError, CredentialsNotFoundError, InvalidOpti
 from ...http.transport import Transport
 from ...redaction import Hidden
 from ..renewal import Renewing
+from ..searched import not_found
 from ..sigv4 import Credentials
 from .endpoints import address, configured
 from .keys import Clock, Fixed, Key, Source
@@ -114,11 +115,11 @@ class Search:
         ]
         container = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, AWS_CONTAINER_CREDENTIALS_FULL_URI"
         lines = [*variables, *files, f"{container}: not set", last]
-        return CredentialsNotFoundError(
+        return not_found(
             "no AWS credentials were found; pass key= and secret=, profile= or credentials=, set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass anonymous=True to send requests"
-            " without credentials. These places were searched:\n"
-            + "\n".join(f"  {line}" for line in lines)
+            " without credentials",
+            lines,
         )
 
     # ------------------------------------------------------------------ STS

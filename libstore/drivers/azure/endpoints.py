@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ... import rest
+from ... import arguments, rest
 from ...errors import InvalidNameError, InvalidOptionError
 
 #: The suffix of Azure's public cloud; China's is ``core.chinacloudapi.cn``, that of the US
@@ -25,6 +25,11 @@ _MAX_SEGMENTS = 254
 _OWN_HOST = re.compile(
     r"https://(?P<account>[a-z0-9]{3,24})(-secondary)?\.blob\."
     r"(?P<suffix>core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))",
+    re.ASCII,
+)
+_AZURE_HOST = re.compile(
+    r"https://[^/:]+\.blob\.(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)"
+    r"|storage\.azure\.net)",
     re.ASCII,
 )
 # The other services of an account have URLs of their own, such as its web site:
@@ -56,6 +61,16 @@ class Endpoint:
     def secure(self) -> bool:
         """Whether connections are encrypted."""
         return self.url.startswith("https:")
+
+    @property
+    def is_azure(self) -> bool:
+        """Whether the host is one of Azure's own."""
+        return _AZURE_HOST.fullmatch(self.url) is not None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the host is this machine."""
+        return arguments.is_loopback(urlsplit(self.url).hostname or "")
 
     @property
     def store_id(self) -> str | None:

@@ -10,8 +10,10 @@ from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from ... import arguments, rest
+from ...auth import entra
+from ...auth.searched import not_found, variable_line
 from ...auth.sharedkey import SharedKey, SharedKeySigner
-from ...errors import CredentialsNotFoundError, InvalidOptionError
+from ...errors import InvalidOptionError
 from ...redaction import Hidden, HiddenBytes, HiddenDict
 from . import options
 from .dialect import Encryption, encryption_headers
@@ -31,6 +33,11 @@ _EMULATOR = {
 }
 _EMULATOR_PORT = 10_000
 _CREDENTIALS = ("key", "sas_token", "credential", "connection_string")
+_ACCOUNT, _STRING = "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING"
+_ADVICE = (
+    "no Azure credentials were found; pass account= and key=, sas_token= or credential=, or pass"
+    " connection_string=, or anonymous=True to send requests without credentials"
+)
 
 
 def _credential(value: object, label: str) -> object:
@@ -51,7 +58,7 @@ class Settings(rest.RestSettings):
     account: str | None = rest.option(
         "The name of the storage account. With the suffix ``-secondary``, requests go to the"
         " read-only secondary location.",
-        default=None, variables=["AZURE_STORAGE_ACCOUNT"], kw_only=False
+        default=None, variables=[_ACCOUNT], kw_only=False
     )  # fmt: skip
     key: str | None = rest.option(
         "One of the account's keys in base64, as the portal shows it.",
@@ -63,7 +70,7 @@ class Settings(rest.RestSettings):
     )  # fmt: skip
     connection_string: str | None = rest.option(
         "The account, its URL and its credentials in one text, as the portal shows it.",
-        default=None, variables=["AZURE_STORAGE_CONNECTION_STRING"], secret=True
+        default=None, variables=[_STRING], secret=True
     )  # fmt: skip
     credential: rest.TokenCredential | None = rest.option(
         "An object with a method ``get_token(scope)``, such as the credentials of azure-identity."
@@ -72,8 +79,9 @@ class Settings(rest.RestSettings):
     )  # fmt: skip
     anonymous: bool = rest.option("Send requests without credentials.", default=False)
     endpoint: str | None = rest.option(
-        "The URL of the account, as ``https://host[:port][/account]``; by default, the account's"
-        " URL in the domain `endpoint_suffix`.",
+        "The URL of the account, as ``https://host[:port][/account]``, or a SAS URL of it, whose"
+        " query is the shared access signature; by default, the account's URL in the domain"
+        " `endpoint_suffix`.",
         default=None
     )  # fmt: skip
     endpoint_suffix: str | None = rest.option(
@@ -87,25 +95,70 @@ class Settings(rest.RestSettings):
     # ------------------------------------------------------------------ from the arguments
 
     def completed(self, environ: Mapping[str, str]) -> Settings:
-        """Return the settings with the credentials of the environment added, checked together."""
-        if self.given_credentials(anonymous=self.anonymous) or self.anonymous:
-            return self
-        found, named = self, environ.get("AZURE_STORAGE_ACCOUNT") or None
-        if self.account in {None, named}:
+        """Return the settings with the credentials that were found, checked together."""
+        given = self._with_endpoint_split()
+        if given.given_credentials(anonymous=given.anonymous) or given.anonymous:
+            return given
+        found, named = given, environ.get(_ACCOUNT) or None
+        if given.account in {None, named}:
             found = found.with_variables(environ, "account", "key")
             if found.key is None:
                 found = found.with_variables(environ, "sas_token")
         if found.key is None and found.sas_token is None:
-            text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
-            if text and self.account in {None, _read_connection_string(text).get("accountname")}:
-                found = self.with_variables(environ, "connection_string")
-        if not found.given_credentials(anonymous=False):
-            raise CredentialsNotFoundError(
-                "pass an account and its key, sas_token=, connection_string= or credential=, or"
-                " set AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or"
-                " AZURE_STORAGE_CONNECTION_STRING; anonymous=True sends requests without them"
+            text = environ.get(_STRING)
+            if text and given.account in {None, _read_connection_string(text).get("accountname")}:
+                found = given.with_variables(environ, "connection_string")
+        if found.given_credentials(anonymous=False):
+            return found
+        return found._with_default_credential(environ)
+
+    def _with_endpoint_split(self) -> Settings:
+        """Return the settings with a SAS URL split into the URL and the SAS."""
+        url, mark, query = (self.endpoint or "").partition("?")
+        if not mark or "sig=" not in query:
+            return self
+        query, given = Hidden(query), self.given_credentials(anonymous=self.anonymous)
+        if given or self.anonymous:
+            raise InvalidOptionError(
+                f"endpoint has a shared access signature, so {(*given, 'anonymous')[0]} cannot be"
+                " passed too; pass one of them"
             )
-        return found
+        return self.replaced(endpoint=url).with_found("endpoint", sas_token=query)
+
+    def _with_default_credential(self, environ: Mapping[str, str]) -> Settings:
+        """Return the settings with the credentials of azure-identity, if they can be used."""
+        searched, reason = self._searched(environ), self._reason_against_default()
+        if reason:
+            raise not_found(_ADVICE, [*searched, f"azure-identity: {reason}"])
+        credential = entra.DefaultCredential(self.endpoint_suffix, environ, _ADVICE, searched)
+        return self.with_found(entra.SOURCE, credential=credential)
+
+    def _reason_against_default(self) -> str:
+        """Return why azure-identity cannot be used, or an empty text."""
+        if self.account is None and self.endpoint is None:
+            return f"not used without an account; pass account= or set {_ACCOUNT}"
+        found = find_endpoint(
+            self.account, self.endpoint, self.endpoint_suffix, "endpoint", insecure=self.insecure
+        )
+        # The credentials of a machine are not sent to a server that is not Microsoft's.
+        if not (found.is_azure or (found.is_local and self.insecure)):
+            return (
+                f"not used for {found.url}, which is not a URL of Azure; pass"
+                " credential=DefaultAzureCredential() to use it"
+            )
+        return "" if entra.is_installed() else f"not installed; {entra.INSTALL}"
+
+    def _searched(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the places where credentials were searched in vain."""
+        named = environ.get(_ACCOUNT)
+        other = f"for the account {named!r}" if named else f"{_ACCOUNT} is not"
+        text = environ.get(_STRING)
+        inside = _read_connection_string(text).get("accountname", "")
+        return [
+            variable_line(environ, "AZURE_STORAGE_KEY", other),
+            variable_line(environ, "AZURE_STORAGE_SAS_TOKEN", other),
+            variable_line(environ, _STRING, f"for the account {str(inside)!r}"),
+        ]
 
     # ------------------------------------------------------------------ for requests
 
@@ -222,6 +275,7 @@ def _decoded_key(key: object, label: str) -> bytes:
 
 def _checked_sas(token: object, label: str) -> str:
     text = Hidden(token.strip().lstrip("?") if isinstance(token, str) else "")
+    label = "the query of endpoint" if label == "endpoint" else label
     unfit = not text.isascii() or not text.isprintable() or not {" ", "?"}.isdisjoint(text)
     if unfit or "sig=" not in text:
         raise InvalidOptionError(

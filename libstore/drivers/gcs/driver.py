@@ -66,7 +66,7 @@ class GCSDriver(
     Google Cloud Storage.
 
     Without any credentials, the driver uses Application Default Credentials, as Google's own
-    programs do. They need ``libstore[gcs]``.
+    programs do. Some of them need ``libstore[gcs]``.
 
     Raises:
         CredentialsNotFoundError: There are no credentials, and `anonymous` is false.
@@ -107,11 +107,12 @@ class GCSDriver(
 
     @constructor(Settings)
     def __init__(self, settings: Settings) -> None:
-        settings = settings.completed(Environment())
+        environ = Environment()
+        settings = settings.completed(environ)
         super().__init__(settings)
         self._endpoint = address = settings.address()
         transport = settings.transport(self.transfer.concurrency, address.url)
-        self._access = access = settings.access(transport)
+        self._access = access = settings.access(transport, environ)
         self._url_signer = access.url_signer
         self._client = client = GCSClient(
             address, transport, access.signer, settings.user_project,
@@ -139,8 +140,7 @@ class GCSDriver(
     @property
     @override
     def credentials_source(self) -> str | None:
-        default = "Application Default Credentials" if self._access.tokens is not None else None
-        return super().credentials_source or default
+        return self._access.origin
 
     @override
     def _request_path(self, container: str, name: str) -> str:

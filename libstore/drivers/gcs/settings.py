@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
@@ -18,10 +18,10 @@ from ...auth.google import (
     GoogleCredential,
     TokenFunction,
     URLSigner,
-    default_credentials,
     for_iam,
-    service_account_credentials,
 )
+from ...auth.google_accounts import service_account_credentials
+from ...auth.google_default import DefaultCredentials
 from ...errors import CredentialsNotFoundError, InvalidOptionError, InvalidTypeError
 from ...http.client import Unsigned
 from ...http.message import Signer
@@ -128,7 +128,7 @@ class Settings(RestSettings):
             raise InvalidOptionError("customer_key and kms_key exclude each other; pass one")
         if is_account(self.key, self.secret):
             account = hide({"client_email": self.key, "private_key": self.secret})
-            found = self.replaced(key=None, secret=None, service_account=account)
+            found = self.replaced(key=None, secret=None).with_found("key", service_account=account)
         elif self.secret is not None:
             credential(self.secret, "secret")
         found = found.with_variables(environ, "project", "endpoint")
@@ -171,12 +171,12 @@ class Settings(RestSettings):
 
     # ------------------------------------------------------------------ access
 
-    def access(self, transport: Transport) -> Access:
+    def access(self, transport: Transport, environ: Mapping[str, str]) -> Access:
         """Return how requests are signed; refuse to send tokens over plain http."""
-        found = self._tokens(transport)
+        found = self._tokens(transport, environ)
         if found is None:
-            return Access(Unsigned(), lambda: self.project)
-        source, find_project = found
+            return Access(Unsigned(), lambda: self.project, self.credentials_source())
+        source, find_project, origin = found
         address = self.address()
         if not (address.is_encrypted or address.is_local or self.insecure):
             raise InvalidOptionError(
@@ -194,30 +194,42 @@ class Settings(RestSettings):
             self.signing_account, for_signing, transport,
         )  # fmt: skip
         project = self.project
-        return Access(BearerSigner(tokens), lambda: project or find_project(), tokens, signer)
+        return Access(
+            BearerSigner(tokens), lambda: project or find_project(), origin, tokens, signer
+        )
 
-    def _tokens(
-        self, transport: Transport
-    ) -> tuple[TokenFunction | GoogleCredential, Callable[[], str | None]] | None:
-        """Return the source of tokens and of their project; `None` for unsigned requests."""
+    def _tokens(self, transport: Transport, environ: Mapping[str, str]) -> _Tokens | None:
+        """Return the source of tokens, its project and its name; `None` for unsigned requests."""
+        origin = self.credentials_source()
         if self.token is not None:
-            return TokenFunction(self.token), lambda: None
+            return _Tokens(TokenFunction(self.token), lambda: None, origin)
         if self.credentials is not None:
             given = self.credentials
             if any(base.__name__ == "AnonymousCredentials" for base in type(given).__mro__):
                 return None
             source = GoogleCredential(lambda: given, transport)
-            return source, lambda: text_of(getattr(given, "project_id", None))
+            return _Tokens(source, lambda: text_of(getattr(given, "project_id", None)), origin)
         if self.service_account is not None:
-            made, project = service_account_credentials(self.service_account)
-            return GoogleCredential(lambda: made, transport), lambda: project
+            made = service_account_credentials(self.service_account)
+            return _Tokens(
+                GoogleCredential(lambda: made, transport), lambda: made.project_id, origin
+            )
         address = self.address()
         local = self.endpoint is not None and address.is_local and not address.is_encrypted
         # With an HMAC key, the S3 dialect signs requests.
         if self.anonymous or self.emulated or local or self.key is not None:
             return None
-        find, find_project = default_credentials(transport)
-        return GoogleCredential(find, transport), find_project
+        default = DefaultCredentials(transport, environ)
+        source = GoogleCredential(default.credentials, transport)
+        return _Tokens(source, default.project, default.source)
+
+
+class _Tokens(NamedTuple):
+    """A source of tokens, a function for its project, and its name."""
+
+    source: TokenFunction | GoogleCredential
+    project: Callable[[], str | None]
+    origin: str | None
 
 
 @dataclass(frozen=True)
@@ -227,10 +239,12 @@ class Access:
 
     Attributes:
         project: Returns the project of new buckets and of listings, if it is known.
+        origin: The value of `StorageDriver.credentials_source`.
     """
 
     signer: Signer
     project: Callable[[], str | None]
+    origin: str | None
     tokens: TokenCache | None = None
     url_signer: URLSigner | None = None
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ... import rest
+from ...auth import clouds
 from ...auth.keystone import Identity
+from ...auth.searched import not_found, variable_line
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...options import option, string
 from .endpoints import parse_endpoint
@@ -41,7 +45,7 @@ class Settings(rest.RestSettings):
         "application_credential",
         "token",
     )
-    reread: ClassVar[tuple[str, ...]] = credential_options
+    reread: ClassVar[tuple[str, ...]] = (*credential_options, "cloud")
 
     user: str | None = option(
         "The name of the user; ``account:user`` for TempAuth.",
@@ -56,6 +60,11 @@ class Settings(rest.RestSettings):
         "Where to log in: the address of Keystone, such as ``https://host:5000/v3``, or of"
         " TempAuth, such as ``https://host/auth/v1.0``.",
         default=None, variables=["OS_AUTH_URL", "ST_AUTH"]
+    )  # fmt: skip
+    cloud: str | None = option(
+        "The name of a cloud in ``clouds.yaml``, which has the credentials and the other settings;"
+        " this needs ``libstore[openstack]``.",
+        default=None, variables=["OS_CLOUD"]
     )  # fmt: skip
     project: str | None = option(
         "The name of the project that owns the storage.",
@@ -124,15 +133,42 @@ class Settings(rest.RestSettings):
     def completed(self, environ: Mapping[str, str]) -> Settings:
         """Return the settings with those of the environment added, checked together."""
         found = self
+        if self.cloud is not None and (self.anonymous or self._has_credentials()):
+            raise InvalidOptionError(
+                "cloud and credentials or anonymous exclude each other; pass one of them"
+            )
         if not self.anonymous and not self._has_credentials():
+            found = found.with_variables(environ, "cloud")
+            if found.cloud is not None:
+                found = found._with_cloud(found.cloud)
+                found._check_credentials(environ)
+                return found
             found = self._with_identity(environ)
         found = found.with_variables(environ, "region", "interface")
         if found.auth_url is None:  # a token of one cloud is not sent to another
             found = found.with_variables(environ, "auth_url", "storage_url")
             if found.verify is True and environ.get("OS_CACERT"):
                 found = found.replaced(verify=environ["OS_CACERT"])
-        found._check_credentials()
+        found._check_credentials(environ)
         return found
+
+    def _with_cloud(self, name: str) -> Settings:
+        """Return the settings with those of a cloud that were not given."""
+        cloud = clouds.find_cloud(name, self.label("cloud"), self.region)
+        missing = {
+            key: value
+            for key, value in cloud.values.items()
+            if getattr(self, key) == self.table[key].default
+        }
+        return self.with_found(cloud.source, **missing)
+
+    @override
+    def found_again(self) -> frozenset[str]:
+        if self.cloud is None:
+            return super().found_again()
+        # All settings of a cloud are read again where it is used, not its credentials alone.
+        of_cloud = {name for name, source in self.sources.items() if source.startswith("cloud ")}
+        return super().found_again() | of_cloud
 
     def _has_credentials(self) -> bool:
         return any(getattr(self, name) is not None for name in self.credential_options)
@@ -154,7 +190,19 @@ class Settings(rest.RestSettings):
             return self.with_variables(environ, "user", "secret", prefix="ST_")
         return found.replaced(token=None) if found.secret else found
 
-    def _check_credentials(self) -> None:
+    def _searched(self, environ: Mapping[str, str]) -> Iterator[str]:
+        """Yield the places where credentials were searched, for the error."""
+        yield variable_line(environ, "OS_CLOUD")
+        secret, key = "OS_PASSWORD", "OS_APPLICATION_CREDENTIAL_SECRET"
+        for name, other in (
+            ("OS_USERNAME", secret), ("OS_USER_ID", secret), (secret, "OS_USERNAME"),
+            ("OS_APPLICATION_CREDENTIAL_ID", key), ("OS_TOKEN", ""),
+            ("ST_USER", "ST_KEY"), ("ST_KEY", "ST_USER"),
+        ):  # fmt: skip
+            yield variable_line(environ, name, f"{other} is not" if other else "")
+        yield from clouds.files(environ)
+
+    def _check_credentials(self, environ: Mapping[str, str]) -> None:
         if self.anonymous:
             if self._has_credentials():
                 raise InvalidOptionError(
@@ -165,11 +213,18 @@ class Settings(rest.RestSettings):
             return
         named = self.user or self.user_id or self.application_credential
         if not self.token and not (named and self.secret):
-            raise CredentialsNotFoundError(
-                "pass a user and a secret, an application credential and its secret, or a token;"
-                " or set OS_USERNAME and OS_PASSWORD, or ST_USER and ST_KEY;"
-                " anonymous=True sends requests without them"
+            if self.cloud is not None:
+                raise CredentialsNotFoundError(
+                    f"{self.label('cloud')} is {self.cloud!r}, but that cloud has no user with a"
+                    " password, no application credential with its secret, and no token"
+                )
+            advice = (
+                "no OpenStack credentials were found; pass user= and secret=,"
+                " application_credential= and secret=, token= or cloud=, set OS_USERNAME and"
+                " OS_PASSWORD, or ST_USER and ST_KEY, or pass anonymous=True to send requests"
+                " without credentials"
             )
+            raise not_found(advice, self._searched(environ))
         if self.token and self.secret:
             raise InvalidOptionError("token and secret exclude each other; pass one of them")
         if self.auth_url is None and not (self.token and self.storage_url):

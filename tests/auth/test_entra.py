@@ -1,0 +1,115 @@
+"""Tokens of azure-identity, whose managed identity is a server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from scripted import Server, respond
+
+from libstore.auth.entra import DefaultCredential, is_installed
+from libstore.errors import CredentialsNotFoundError
+from libstore.http.environment import Environment
+
+SCOPE = "https://storage.azure.com/.default"
+SECRET = "s3cret.of-the~machine_that-nobody-sees"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Return the managed identity of an App Service."""
+    pytest.importorskip("azure.identity")
+    found = Server()
+    token = {"access_token": "entra-token", "expires_on": str(int(time.time()) + 86_400),
+             "resource": "https://storage.azure.com", "token_type": "Bearer"}  # fmt: skip
+    found.default = respond(json.dumps(token).encode(), Content_Type="application/json")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{found.url}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", SECRET)
+    yield found
+    found.close()
+
+
+def made(domain: str | None = None) -> DefaultCredential:
+    return DefaultCredential(domain, Environment(), "nothing was found", ["VARIABLE: not set"])
+
+
+def test_credential_is_made_for_the_first_token(server: Server) -> None:
+    credential = made()
+    assert credential._made.found is None
+    assert credential.get_token(SCOPE).token == "entra-token"
+    headers = {name.lower(): value for name, value in server.seen[0].headers}
+    assert headers["x-identity-header"] == SECRET
+
+
+def test_error_has_a_line_for_each_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("azure.identity")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    with pytest.raises(CredentialsNotFoundError) as caught:
+        made().get_token(SCOPE)
+    assert caught.value.message == (
+        "nothing was found. These places were searched:\n"
+        "  VARIABLE: not set\n"
+        "  azure-identity, EnvironmentCredential: authentication unavailable"
+    )
+    assert caught.value.__context__ is None
+
+
+def test_error_repeats_no_secret(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    monkeypatch.setenv("MY_SECRET", SECRET)
+    server.default = respond(json.dumps({"message": f"no: {SECRET}"}).encode(), 400)
+    with pytest.raises(CredentialsNotFoundError) as caught:
+        made().get_token(SCOPE)
+    assert "azure-identity, ManagedIdentityCredential: " in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_unknown_error_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    assert not is_installed()
+    with pytest.raises(CredentialsNotFoundError, match="azure-identity: ModuleNotFoundError"):
+        made().get_token(SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("domain", "variable", "authority"),
+    [
+        (None, None, None),
+        ("core.windows.net", None, None),
+        ("core.chinacloudapi.cn", None, "login.chinacloudapi.cn"),
+        ("core.chinacloudapi.cn", "login.microsoftonline.com", None),
+    ],
+)
+def test_cloud_has_its_own_login(
+    monkeypatch: pytest.MonkeyPatch,
+    domain: str | None,
+    variable: str | None,
+    authority: str | None,
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("AZURE_AUTHORITY_HOST", variable)
+    assert made(domain)._authority == authority
+
+
+def test_credentials_are_equal_by_their_login() -> None:
+    assert made() == made("core.windows.net")
+    assert hash(made()) == hash(made("core.windows.net"))
+    assert made() != made("core.chinacloudapi.cn")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_process_makes_its_own(server: Server) -> None:
+    credential: Any = made()
+    credential.get_token(SCOPE)
+    child = os.fork()
+    if not child:
+        ok = credential._made.found is None and credential.get_token(SCOPE).token == "entra-token"
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert credential._made.found is not None
