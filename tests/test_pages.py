@@ -161,3 +161,14 @@ def test_promises_name_tests_that_exist(project: Path) -> None:
 
     assert named
     assert set() == named - defined
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["presign", "profile", "sso", "glob", "pattern", "parquet", "boto3", "cors", "resume", "tqdm"],
+)
+def test_a_page_has_a_word_that_readers_search_for(project: Path, word: str) -> None:
+    """The full-text search of the site finds whole words, and those with the same beginning."""
+    pages = "\n".join(page.read_text("utf-8") for page in (project / "docs").rglob("*.md"))
+
+    assert re.search(rf"\b{word}", pages, re.IGNORECASE)
