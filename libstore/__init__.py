@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .listing import LazyList, fold_page
     from .operations.requesting import ServiceResponse
     from .operations.signing import SignedURL
+    from .progress_bars import ProgressBar, progress_bar
     from .registry import get_driver, list_drivers, register_driver
     from .retry import RetryEvent, RetryPolicy
     from .transfer.options import TransferOptions
@@ -143,6 +144,7 @@ _NAMES = {
     ),
     "handles": ("Container", "Object"),
     "listing": ("LazyList", "fold_page"),
+    "progress_bars": ("ProgressBar", "progress_bar"),
     "registry": ("get_driver", "list_drivers", "register_driver"),
     "retry": ("RetryEvent", "RetryPolicy"),
     "transfer.options": ("TransferOptions",),
@@ -217,6 +219,7 @@ __all__ = [
     "Part",
     "Payload",
     "Prefix",
+    "ProgressBar",
     "RateLimitedError",
     "RawRequest",
     "RawResponse",
@@ -246,6 +249,7 @@ __all__ = [
     "get_driver",
     "list_drivers",
     "open_url",
+    "progress_bar",
     "register_driver",
 ]
 

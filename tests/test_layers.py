@@ -39,6 +39,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "storage_url": "errors redaction",
+        "progress_bars": "errors",
         "arguments": "values errors",
         "buffers": "values",
     },
@@ -97,8 +98,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         "urls": "errors options redaction storage_url driver handles registry",
     },
     {
-        "libstore": "version driver operations errors files handles listing registry retry"
-        " transfer urls values",
+        "libstore": "version driver operations errors files handles listing progress_bars registry"
+        " retry transfer urls values",
     },
     {
         "testing": "libstore",
