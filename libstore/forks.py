@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import weakref
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 
 class Forkable(Protocol):
@@ -14,16 +14,17 @@ class Forkable(Protocol):
         """Create new locks, and drop the parent process's resources."""
 
 
-_objects: weakref.WeakSet[Forkable] = weakref.WeakSet()
+# By identity: an object that equals another one has a lock of its own.
+_objects: WeakValueDictionary[int, Forkable] = WeakValueDictionary()
 
 
 def renew_after_fork(forkable: Forkable) -> None:
     """Have `after_fork` called in each child process, for as long as the object exists."""
-    _objects.add(forkable)
+    _objects[id(forkable)] = forkable
 
 
 def _renew() -> None:
-    for forkable in list(_objects):
+    for forkable in list(_objects.values()):
         forkable.after_fork()
 
 

@@ -44,25 +44,6 @@ def is_installed() -> bool:
         return False
 
 
-class _Made:
-    """The credential of azure-identity, made when it is first needed in a process."""
-
-    def __init__(self) -> None:
-        self.after_fork()
-        renew_after_fork(self)
-
-    def after_fork(self) -> None:
-        """Drop the credential, whose connections belong to the parent process."""
-        self.found: Any = None
-
-    def credential(self, authority: str | None) -> Any:
-        """Return the credential."""
-        if self.found is None:
-            given = {"authority": authority} if authority else {}
-            self.found = import_module("azure.identity").DefaultAzureCredential(**given)
-        return self.found
-
-
 class DefaultCredential:
     """
     Tokens of azure-identity's ``DefaultAzureCredential``, made when the first one is needed.
@@ -80,7 +61,12 @@ class DefaultCredential:
         self._environ = environ
         self._advice = advice
         self._searched = searched
-        self._made = _Made()
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Drop the credential, whose connections belong to the parent process."""
+        self._made: Any = None
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -99,13 +85,20 @@ class DefaultCredential:
         """
         attempts: list[str] = []
         try:
-            token: Token = self._made.credential(self._authority).get_token(*scopes)
+            token: Token = self._credential().get_token(*scopes)
         except Exception as error:  # noqa: BLE001 - its classes are those of an optional package
             attempts = list(self._attempts(error))
         else:
             return token
         # Here there is no context, whose text and variables may have secrets.
         raise not_found(self._advice, [*self._searched, *attempts])
+
+    def _credential(self) -> Any:
+        """Return the credential of azure-identity, which is made when it is first needed."""
+        if self._made is None:
+            given = {"authority": self._authority} if self._authority else {}
+            self._made = import_module("azure.identity").DefaultAzureCredential(**given)
+        return self._made
 
     def _attempts(self, error: Exception) -> Iterator[str]:
         """Yield a line for each credential that azure-identity tried."""

@@ -41,7 +41,7 @@ def made(domain: str | None = None) -> DefaultCredential:
 
 def test_credential_is_made_for_the_first_token(server: Server) -> None:
     credential = made()
-    assert credential._made.found is None
+    assert credential._made is None
     assert credential.get_token(SCOPE).token == "entra-token"
     headers = {name.lower(): value for name, value in server.seen[0].headers}
     assert headers["x-identity-header"] == SECRET
@@ -109,7 +109,7 @@ def test_forked_process_makes_its_own(server: Server) -> None:
     credential.get_token(SCOPE)
     child = os.fork()
     if not child:
-        ok = credential._made.found is None and credential.get_token(SCOPE).token == "entra-token"
+        ok = credential._made is None and credential.get_token(SCOPE).token == "entra-token"
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert credential._made.found is not None
+    assert credential._made is not None
