@@ -77,6 +77,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         " listing transfer files handles core deleting operations",
     },
     {
+        "self_signing": "values error_context redaction auth handles driver",
         "rest": "values errors arguments forks options redaction retry listing hooks driver http"
         " auth transfer.aborting transfer.options transfer.part_sizes transfer.payload"
         " transfer.workers",
@@ -86,8 +87,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer.workers",
     },
     {
-        "drivers": "values errors error_context arguments content_types forks options redaction"
-        " retry listing hooks handles driver rest s3api http auth transfer.aborting"
+        "drivers": "self_signing values errors error_context arguments content_types forks options"
+        " redaction retry listing hooks handles driver rest s3api http auth transfer.aborting"
         " transfer.local_files transfer.options transfer.part_sizes transfer.payload"
         " transfer.workers",
     },

@@ -13,7 +13,6 @@ import io
 import itertools
 import secrets
 import threading
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from weakref import WeakValueDictionary
 from typing_extensions import override
 
 from ..auth.hmac_url import URLSigner
-from ..driver import StorageDriver
 from ..error_context import ErrorContext
 from ..errors import (
     ContainerAlreadyExistsError,
@@ -37,10 +35,10 @@ from ..errors import (
     ObjectNotFoundError,
     StorageError,
 )
-from ..handles import Object
 from ..listing import fold_page
 from ..options import BASE_URL, DriverOptions, constructor, option
 from ..redaction import hide
+from ..self_signing import SelfSigningDriver
 from ..transfer.payload import Payload
 from ..values import (
     Conditions,
@@ -52,7 +50,6 @@ from ..values import (
     Part,
     Prefix,
     Reading,
-    SigningOptions,
     Span,
     Upload,
     WriteOptions,
@@ -138,7 +135,7 @@ class Settings(DriverOptions):
     base_url: str | None = option(BASE_URL, default=None)
 
 
-class MemoryDriver(StorageDriver):
+class MemoryDriver(SelfSigningDriver):
     """
     Store objects in memory, for tests and experiments.
 
@@ -187,32 +184,6 @@ class MemoryDriver(StorageDriver):
         options = {"store": "" if self._store.name == DEFAULT_STORE else self._store.name}
         options["base_url"] = self.base_url or ""
         return {name: value for name, value in options.items() if value}
-
-    def verify_url(
-        self, url: str, *, method: str, headers: Mapping[str, str] | None = None
-    ) -> tuple[Object, SigningOptions]:
-        """
-        Check whether a presigned URL allows a request, for the server that carries it out.
-
-        Args:
-            url: The URL, or the part of it after `base_url`: path and query.
-            method: The method of the request.
-            headers: The headers of the request.
-
-        Returns:
-            The object, whose existence is not checked, and the options that the URL was signed
-            with. Their `headers` and `expires` are those of the request and the seconds left.
-
-        Raises:
-            AccessDeniedError: The URL was changed, is for another method, has expired, or the
-                request does not have the headers that were signed.
-        """
-        url = hide(url)
-        with ErrorContext(self, "verify_url"):
-            container, name, options = self._store.signer.verify(
-                url, self._url_address(), method, headers or {}, time.time()
-            )
-        return self.object(container, name), options
 
     def redeem_url(
         self,
@@ -376,13 +347,8 @@ class MemoryDriver(StorageDriver):
             return info
 
     @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        signed = self._store.signer.sign(container, name, options, time.time())
-        return hide(f"{self._url_address()}/{signed}")
-
-    def _url_address(self) -> str:
-        """Return what all presigned URLs begin with."""
-        return self.base_url or f"memory://{self._store.name}"
+    def _signing(self) -> tuple[str, URLSigner]:
+        return self.base_url or f"memory://{self._store.name}", self._store.signer
 
     # ------------------------------------------------------------------ uploads in parts
 

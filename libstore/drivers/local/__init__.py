@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Literal
@@ -19,8 +18,6 @@ from typing import Any, ClassVar, Literal
 from typing_extensions import override
 
 from ...auth.hmac_url import URLSigner
-from ...driver import StorageDriver
-from ...error_context import ErrorContext
 from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
@@ -32,11 +29,11 @@ from ...errors import (
     ObjectChangedError,
     StorageError,
 )
-from ...handles import Object
 from ...hooks import DriverHooks
 from ...listing import fold_page
 from ...options import BASE_URL, DriverOptions, constructor, option
-from ...redaction import hide, type_name
+from ...redaction import type_name
+from ...self_signing import SelfSigningDriver
 from ...transfer.local_files import write_all
 from ...transfer.payload import Payload
 from ...values import (
@@ -50,7 +47,6 @@ from ...values import (
     Part,
     Prefix,
     Reading,
-    SigningOptions,
     Span,
     Upload,
     WriteOptions,
@@ -132,7 +128,7 @@ class Settings(DriverOptions):
     )  # fmt: skip
 
 
-class LocalDriver(StorageDriver):
+class LocalDriver(SelfSigningDriver):
     """
     Store objects as plain files in a local directory.
 
@@ -454,39 +450,7 @@ class LocalDriver(StorageDriver):
         return operation != "sign_url" or None not in (self.base_url, self._settings.signing_key)
 
     @override
-    def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        address, signer = self._signing()
-        return hide(f"{address}/{signer.sign(container, name, options, time.time())}")
-
-    def verify_url(
-        self, url: str, *, method: str, headers: Mapping[str, str] | None = None
-    ) -> tuple[Object, SigningOptions]:
-        """
-        Check whether a presigned URL allows a request, for the server that carries it out.
-
-        Args:
-            url: The URL, or the part of it after `base_url`: path and query.
-            method: The method of the request.
-            headers: The headers of the request.
-
-        Returns:
-            The object, whose existence is not checked, and the options that the URL was signed
-            with. Their `headers` and `expires` are those of the request and the seconds left.
-
-        Raises:
-            AccessDeniedError: The URL was changed, is for another method, has expired, or the
-                request does not have the headers that were signed.
-        """
-        url = hide(url)
-        with ErrorContext(self, "verify_url"):
-            address, signer = self._signing()
-            container, name, options = signer.verify(
-                url, address, method, headers or {}, time.time()
-            )
-        return self.object(container, name), options
-
     def _signing(self) -> tuple[str, URLSigner]:
-        """Return what all presigned URLs begin with, and what signs them."""
         key = self._settings.signing_key
         if self.base_url is None or key is None:
             raise NotSupportedError(
