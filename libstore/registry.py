@@ -10,6 +10,7 @@ point of the group ``libstore.drivers``: its name is the driver's name, and its 
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
 from . import arguments
@@ -48,27 +49,32 @@ _BUILTIN = {
 }
 # Names that other libraries and programs have for the services.
 _OTHER_NAMES = {
-    "abfs": "azure", "abfss": "azure", "aliyun_oss": "alibaba", "amazon": "s3", "aws": "s3",
-    "az": "azure", "azure_blob": "azure", "azure_blobs": "azure", "backblaze": "b2",
-    "backblaze_b2": "b2", "cloudfiles": "swift", "cloudflare": "r2", "cloudflare_r2": "r2",
+    "abfs": "azure", "abfss": "azure", "adl": "azure", "adls": "azure", "aliyun_oss": "alibaba",
+    "amazon": "s3", "amazon_s3": "s3", "aws": "s3", "aws_s3": "s3", "az": "azure",
+    "azure_blob": "azure", "azure_blobs": "azure", "backblaze": "b2", "backblaze_b2": "b2",
+    "cloudfiles": "swift", "cloudfiles_swift": "swift", "cloudflare": "r2", "cloudflare_r2": "r2",
     "cos": "tencent", "digitalocean": "spaces", "digitalocean_spaces": "spaces", "do": "spaces",
     "dummy": "memory", "file": "local", "filesystem": "local", "fs": "local", "gcp": "gcs",
     "google": "gcs", "google_cloud_storage": "gcs", "google_storage": "gcs", "gs": "gcs",
     "mem": "memory", "obs": "huawei", "openstack": "swift", "openstack_swift": "swift",
     "oss": "alibaba", "rgw": "ceph", "s3_rgw": "ceph", "s3a": "s3", "s3n": "s3", "wasb": "azure",
+    "wasbs": "azure",
 }  # fmt: skip
-# Apache Libcloud has a driver for each region of Amazon's:
+# Apache Libcloud has a driver for each region of Amazon's, with and without "_" before a digit:
 # https://libcloud.readthedocs.io/en/stable/storage/supported_providers.html
 _REGIONS = {
-    "s3_ap_northeast": "ap-northeast-1", "s3_ap_northeast_1": "ap-northeast-1",
-    "s3_ap_northeast_2": "ap-northeast-2", "s3_ap_south": "ap-south-1",
+    "s3_ap_northeast": "ap-northeast-1", "s3_ap_northeast1": "ap-northeast-1",
+    "s3_ap_northeast2": "ap-northeast-2", "s3_ap_south": "ap-south-1",
     "s3_ap_southeast": "ap-southeast-1", "s3_ap_southeast2": "ap-southeast-2",
     "s3_ca_central": "ca-central-1", "s3_cn_north": "cn-north-1",
     "s3_cn_northwest": "cn-northwest-1", "s3_eu_central": "eu-central-1",
-    "s3_eu_north_1": "eu-north-1", "s3_eu_west": "eu-west-1", "s3_eu_west_2": "eu-west-2",
-    "s3_sa_east": "sa-east-1", "s3_us_east_2": "us-east-2", "s3_us_gov_west": "us-gov-west-1",
-    "s3_us_west": "us-west-1", "s3_us_west_oregon": "us-west-2",
+    "s3_eu_north1": "eu-north-1", "s3_eu_west": "eu-west-1", "s3_eu_west2": "eu-west-2",
+    "s3_eu_west3": "eu-west-3", "s3_sa_east": "sa-east-1", "s3_us_east": "us-east-1",
+    "s3_us_east2": "us-east-2", "s3_us_gov_west": "us-gov-west-1",
+    "s3_us_standard": "us-east-1", "s3_us_west": "us-west-1", "s3_us_west_oregon": "us-west-2",
 }  # fmt: skip
+# Other schemes and drivers that are an S3 API at an address.
+_AT_ADDRESSES = {"http", "https", "s3_rgw_outscale"}
 _SERVICES = {name: f"libstore.drivers.s3:{_class_name(name)}" for name in get_args(S3Service)}
 _registered: dict[str, str] = {}
 
@@ -165,8 +171,10 @@ def _unknown(name: str) -> str:
 
 def _hint(name: str) -> str:
     plain = name.lower().replace("-", "_")
-    if plain in _REGIONS:
-        return f" Use 's3' with region={_REGIONS[plain]!r}."
+    if region := _REGIONS.get(re.sub(r"_(?=\d)", "", plain)):
+        return f" Use 's3' with region={region!r}."
+    if plain in _AT_ADDRESSES:
+        return " Use the name of the service with endpoint=, such as 's3'."
     if plain in _OTHER_NAMES:
         return f" Use {_OTHER_NAMES[plain]!r}."
     nearest = arguments.nearest(name, list_drivers())

@@ -2,15 +2,16 @@
 URLs of drivers, containers and objects: ``scheme://[key[:secret]@]container/name?option=value``.
 
 The names are percent-encoded. All of a path after the container is the name of an object, so that
-it may have empty segments; ``#`` has no special meaning.
+it may have empty segments; ``#`` and ``+`` have no special meaning.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from typing_extensions import Self, override
 
@@ -48,8 +49,8 @@ class StorageURL:
         Split a URL.
 
         Raises:
-            InvalidOptionError: It has no scheme, has an object without a container, or has an
-                option twice.
+            InvalidOptionError: It has no scheme, has an object without a container, has an option
+                twice, or is not percent-encoded as UTF-8.
         """
         url = hide_address(url)
         if not isinstance(url, str):
@@ -66,13 +67,21 @@ class StorageURL:
         user, _, container = map(hide, before.rpartition("@"))
         if scheme == "file":
             name = slash + name
+        elif ":" in container:
+            # It may be a password with a slash; so the message must not contain it.
+            raise InvalidOptionError(
+                "the URL has ':' before its first '/' or '?', and no '@' there; percent-encode '/'"
+                " and '?' in credentials, and ':' in the name of a container"
+            )
         elif name and not container:
             raise InvalidOptionError(
                 f"the URL has the name of an object but no container; write {scheme}://"
                 "container/name"
             )
-        users = tuple(hide(unquote(part)) for part in user.split(":", 1)) if user else ()
-        return cls(scheme, str(unquote(container)), str(unquote(name)), _options(query), users)
+        users = map(hide, user.split(":", 1)) if user else ()
+        return cls(
+            scheme, str(_decoded(container)), str(_decoded(name)), _options(query), _hidden(users)
+        )
 
     @override
     def __str__(self) -> str:
@@ -92,4 +101,22 @@ def _options(query: str) -> Mapping[str, str]:
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:
-    return ((name, hide(value)) for name, value in parse_qsl(query, keep_blank_values=True))
+    """Yield the options of a query, in which ``+`` stands for itself: many secrets have one."""
+    for pair in map(hide, query.split("&")):
+        name, _, value = map(hide, pair.partition("="))
+        if pair:
+            yield str(_decoded(name)), hide(_decoded(value))
+
+
+def _hidden(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(hide(_decoded(text)) for text in texts)
+
+
+def _decoded(text: str) -> str:
+    """Decode a percent-encoded text; bytes that are not UTF-8 would make two names equal."""
+    with suppress(UnicodeDecodeError):  # whose message would show the text
+        return unquote(text, errors="strict")
+    raise InvalidOptionError(
+        "the URL has percent-encoded bytes that are not UTF-8; encode names with"
+        " urllib.parse.quote"
+    )

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidOptionError
+from .errors import InvalidOptionError, UnknownDriverError
 from .options import Option, Options
 from .redaction import HiddenDict, hide_address
-from .registry import get_driver
+from .registry import get_driver, list_drivers
 from .storage_url import StorageURL
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def _of_path(place: StorageURL) -> StorageURL:
             "a file URL cannot have the option root; write local://container/name?root=…"
         )
     path = place.name
+    if not path:
+        raise InvalidOptionError("a file URL must have a path; write file:///path")
     name = ""
     if not path.endswith("/") and not os.path.isdir(path):
         path, name = posixpath.split(path)
@@ -141,10 +143,21 @@ def _of_hadoop(place: StorageURL) -> StorageURL:
 
 
 def _driver(place: StorageURL, options: Mapping[str, Any]) -> StorageDriver:
-    cls = get_driver(place.scheme)
+    cls = _class(place.scheme)
     arguments = HiddenDict({**_arguments(cls, place), **options})
     driver: StorageDriver = cls(**arguments)
     return driver
+
+
+def _class(scheme: str) -> type[Any]:
+    try:
+        return get_driver(scheme)
+    except UnknownDriverError:
+        # Schemes have no case, but the name of a registered driver may have capital letters.
+        for name in list_drivers():
+            if name.lower() == scheme:
+                return get_driver(name)
+        raise
 
 
 def _arguments(cls: type[Any], place: StorageURL) -> dict[str, object]:

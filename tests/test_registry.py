@@ -142,6 +142,11 @@ def test_driver_name_that_is_not_a_str_is_refused() -> None:
         ("Azure-Blobs", "Use 'azure'"),
         ("S3_US_WEST", "Use 's3' with region='us-west-1'"),
         ("s3_eu_central", "Use 's3' with region='eu-central-1'"),
+        ("S3_EU_WEST2", "Use 's3' with region='eu-west-2'"),
+        ("s3_us_east_2", "Use 's3' with region='us-east-2'"),
+        ("S3_US_STANDARD", "Use 's3' with region='us-east-1'"),
+        ("wasbs", "Use 'azure'"),
+        ("https", "Use the name of the service with endpoint="),
     ],
 )
 def test_name_of_another_library_is_translated(name: str, hint: str) -> None:
