@@ -15,13 +15,23 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import warnings
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Generic, SupportsIndex, TypeAlias
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Generic,
+    NoReturn,
+    SupportsIndex,
+    TypeAlias,
+)
 
 from typing_extensions import Self, TypeVar, override
 
@@ -280,6 +290,8 @@ class _Writer(_BinaryFile, Generic[HandleT]):
         self._finished = False
         self._error_at_opening = sys.exc_info()[1]
         self._process = os.getpid()
+        # As with the buffered files of `io`, threads can write to one file.
+        self._lock = threading.RLock()
         _open_writers.add(self)
 
     @property
@@ -305,6 +317,11 @@ class _Writer(_BinaryFile, Generic[HandleT]):
     @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name!r}>"
+
+    @override
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        # A copy would publish or abort the same upload.
+        raise TypeError(f"cannot copy or pickle {self!r}, which is an open file")
 
     @override
     def writable(self) -> bool:
@@ -364,6 +381,7 @@ class _Writer(_BinaryFile, Generic[HandleT]):
         # The finalizer of io would call close(), which would publish an incomplete object.
         if getattr(self, "_finished", True):
             return
+        self.abort()  # before the warning, which may be an error
         if self._process == os.getpid():
             warnings.warn(
                 f"{self!r} was never closed, so nothing was published; call close(), or open it in"
@@ -371,21 +389,21 @@ class _Writer(_BinaryFile, Generic[HandleT]):
                 ResourceWarning,
                 stacklevel=2,
             )
-        self.abort()
 
     def _finish(self) -> None:
-        if self._finished:
-            return
-        try:
-            with self._guard():
-                stored = self._store()
-        except BaseException:
-            self.abort()
-            raise
-        self._finished = True
-        _open_writers.discard(self)
-        super().close()
-        self.object = self._publish(stored)
+        with self._lock:
+            if self._finished:
+                return
+            try:
+                with self._guard():
+                    stored = self._store()
+            except BaseException:
+                self.abort()
+                raise
+            self._finished = True
+            _open_writers.discard(self)
+            super().close()
+            self.object = self._publish(stored)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -433,10 +451,12 @@ class ObjectWriter(_Writer[HandleT]):
         self._check_open()
         view = _written_view(data)
         size = view.nbytes
-        while view.nbytes:
-            view = view[self._buffer.write(view) :]
-            if self._buffer.full:
-                self._send()
+        with self._lock:
+            self._check_open()
+            while view.nbytes:
+                view = view[self._buffer.write(view) :]
+                if self._buffer.full:
+                    self._send()
         return size
 
     def _send(self) -> None:
@@ -514,8 +534,9 @@ class SeekableObjectWriter(_Writer[HandleT]):
 
     @override
     def read(self, size: int | None = -1, /) -> bytes:
-        self._check_open()
-        return self._file.read(-1 if size is None else size)
+        with self._lock:
+            self._check_open()
+            return self._file.read(-1 if size is None else size)
 
     @override
     def read1(self, size: int = -1, /) -> bytes:
@@ -523,8 +544,9 @@ class SeekableObjectWriter(_Writer[HandleT]):
 
     @override
     def readline(self, size: int | None = -1, /) -> bytes:
-        self._check_open()
-        return self._file.readline(-1 if size is None else size)
+        with self._lock:
+            self._check_open()
+            return self._file.readline(-1 if size is None else size)
 
     @override
     def tell(self) -> int:
@@ -533,29 +555,42 @@ class SeekableObjectWriter(_Writer[HandleT]):
 
     @override
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        position = self.tell()
-        return self._file.seek(_sought(offset, whence, position, self._size))
+        with self._lock:
+            position = self.tell()
+            return self._file.seek(_sought(offset, whence, position, self._size))
 
     @override
     def write(self, data: Any, /) -> int:
         self._check_open()
         view = _written_view(data)
-        if view.nbytes:
-            self._make_room(self._file.tell() + view.nbytes)
-            self._write(view)
+        with self._lock, self._abort_on_error():
+            if view.nbytes:
+                self._make_room(self.tell() + view.nbytes)
+                self._write(view)
         return view.nbytes
 
     @override
     def truncate(self, size: int | None = None, /) -> int:
-        position = self.tell()
-        size = _sought(position if size is None else size, os.SEEK_SET, 0, self._size)
-        self._make_room(size)
-        self._file.truncate(size)
-        missing = size - self._file.seek(0, os.SEEK_END)
-        if missing:  # files grow, but BytesIO does not
-            self._write(bytes(missing))
-        self._file.seek(position)
+        with self._lock:
+            position = self.tell()
+            size = _sought(position if size is None else size, os.SEEK_SET, 0, self._size)
+            with self._abort_on_error():
+                self._make_room(size)
+                self._file.truncate(size)
+                missing = size - self._file.seek(0, os.SEEK_END)
+                if missing:  # files grow, but BytesIO does not
+                    self._write(bytes(missing))
+                self._file.seek(position)
         return size
+
+    @contextmanager
+    def _abort_on_error(self) -> Iterator[None]:
+        """Discard the content if a write fails, so that no part of it can be published."""
+        try:
+            yield
+        except BaseException:
+            self.abort()
+            raise
 
     def _size(self) -> int:
         position = self._file.tell()
@@ -628,11 +663,15 @@ class ObjectTextReader(io.TextIOWrapper, Generic[HandleT]):
 
 
 class ObjectTextWriter(io.TextIOWrapper, Generic[HandleT]):
-    """A text file that writes an object; see `ObjectWriter` for when it is published."""
+    """
+    A text file that writes an object; see `ObjectWriter` for when it is published.
+
+    Opened with mode ``"w+"`` or ``"x+"``, it can also seek and be read.
+    """
 
     def __init__(
         self,
-        writer: ObjectWriter[HandleT],
+        writer: ObjectWriter[HandleT] | SeekableObjectWriter[HandleT],
         mode: str,
         encoding: str,
         errors: str | None,
@@ -642,7 +681,7 @@ class ObjectTextWriter(io.TextIOWrapper, Generic[HandleT]):
         self._mode = mode
         self._writer = writer
         # TextIOWrapper writes no byte order mark to a file that cannot seek.
-        marked = codecs.lookup(encoding).name in {"utf-16", "utf-32"}
+        marked = not writer.seekable() and codecs.lookup(encoding).name in {"utf-16", "utf-32"}
         self._byte_order_mark = "".encode(encoding) if marked else b""
 
     @property
@@ -657,7 +696,7 @@ class ObjectTextWriter(io.TextIOWrapper, Generic[HandleT]):
         return self._writer.object
 
     def abort(self) -> None:
-        """Close the file without publishing it, and delete the parts that were uploaded."""
+        """Close the file without publishing it, and delete what was written."""
         self._writer.abort()
 
     @override

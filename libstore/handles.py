@@ -523,9 +523,9 @@ class Container:
         Args:
             name: The object's name, or an `Object`. When reading by name, the first bytes are
                 requested at once, so that a missing object raises here.
-            mode: ``"rb"``, ``"wb"``, ``"xb"``, ``"w+b"`` or ``"x+b"`` for bytes, ``"r"``, ``"w"``
-                or ``"x"`` for text. ``"x"`` is ``"w"`` with `if_absent`, which is checked here
-                too, with one request.
+            mode: ``"r"``, ``"w"``, ``"x"``, ``"w+"`` or ``"x+"`` for text, and with ``"b"`` for
+                bytes, such as ``"rb"``. A ``"+"`` is for a file that can also seek and be read.
+                ``"x"`` is ``"w"`` with `if_absent`, which is checked here too, with one request.
             encoding: The encoding of text; UTF-8 by default, on every machine.
             errors: How errors of the encoding are handled, as in the builtin `open`.
             newline: How line ends are translated, as in the builtin `open`.

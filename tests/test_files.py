@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import gc
 import gzip
@@ -17,8 +18,10 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+import threading
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,7 @@ from libstore import (
     ObjectChangedError,
     ObjectNotFoundError,
     ObjectReader,
+    ObjectTextWriter,
     ObjectWriter,
     SeekableObjectWriter,
     ServiceError,
@@ -669,8 +673,6 @@ def test_writer_passes_the_options_of_an_upload(
         ("ab", {}),
         ("r+", {}),
         ("rb+", {}),
-        ("w+", {}),
-        ("x+t", {}),
         ("w++b", {}),
         ("w+bb", {}),
         ("rw", {}),
@@ -704,6 +706,18 @@ def test_invalid_mode_or_option_is_refused(
         container.open("a", mode, **options)
     assert "open_object" == caught.value.operation
     assert [] == driver.calls
+
+
+@pytest.mark.parametrize(
+    ("mode", "what"),
+    [("a", "appended to"), ("ab", "appended to"), ("at", "appended to"), ("a+b", "appended to"),
+     ("r+", "changed in place"), ("rb+", "changed in place"), ("+r", "changed in place")],
+)  # fmt: skip
+def test_mode_that_changes_an_object_is_explained(
+    container: Container, mode: str, what: str
+) -> None:
+    with pytest.raises(InvalidOptionError, match=rf"cannot be {what}.*'w\+b'.*download\(\)"):
+        container.open("a", mode)
 
 
 # ---------------------------------------------------------------------- failed writes
@@ -867,6 +881,89 @@ def test_writer_opened_in_an_except_block_publishes(old: Container) -> None:
 
 
 @_SIZES
+@pytest.mark.parametrize("mode", ["wb", "w", "w+b"])
+def test_unclosed_writer_is_aborted_where_warnings_are_errors(
+    old: Container, size: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda raised: None)
+    file = old.open("b", mode)
+    file.write("x" * size if mode == "w" else CONTENT[:size])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        del file
+        gc.collect()
+    _untouched(old)
+
+
+@pytest.mark.parametrize("mode", ["wb", "w", "w+b", "w+"])
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copy_or_pickle_of_a_writer_is_refused(
+    container: Container, mode: str, way: Callable[[object], object]
+) -> None:
+    """As it is of all files of `io`; the copy would publish or abort the same upload."""
+    with container.open("b", mode) as file, pytest.raises(TypeError, match="pickle"):
+        way(file)
+
+
+@pytest.mark.parametrize("mode", ["wb", "w+b"])
+def test_threads_write_to_one_file(old: Container, mode: str) -> None:
+    """No write is lost or divided."""
+    with old.open("b", mode) as file:
+
+        def write(number: int) -> None:
+            for _ in range(200):
+                file.write(bytes([number]) * 50)
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    written = old.read_object("b")
+    pieces = Counter(written[start : start + 50] for start in range(0, len(written), 50))
+
+    assert {bytes([number]) * 50: 200 for number in range(6)} == pieces
+
+
+@pytest.mark.parametrize("mode", ["wb", "w+b"])
+def test_threads_that_close_one_file_publish_it_once(
+    driver: FaultyDriver, container: Container, mode: str
+) -> None:
+    file = container.open("b", mode)
+    file.write(b"content")
+    barrier = threading.Barrier(4)
+
+    def close() -> None:
+        barrier.wait()
+        file.close()
+
+    threads = [threading.Thread(target=close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert ["_put_object"] == driver.hooks()
+
+
+@pytest.mark.parametrize("call", ["write", "truncate"])
+def test_failed_write_of_a_seekable_writer_publishes_nothing(
+    container: Container, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Here there is no directory for the temporary file; the same if its disk is full."""
+    file = container.open("b", "w+b")
+    file.write(b"the beginning")
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/directory")
+    size = container.driver.transfer.multipart_threshold
+    with pytest.raises(FileNotFoundError):
+        file.write(bytes(size)) if call == "write" else file.truncate(size + 1)
+    file.close()
+
+    assert (True, None) == (file.closed, file.object)
+    assert not container.object_exists("b")
+
+
+@_SIZES
 def test_unclosed_writer_publishes_nothing(old: Container, size: int) -> None:
     """Dropping the writer warns and aborts the upload."""
     file = old.open("b", "wb")
@@ -1010,6 +1107,7 @@ def test_seekable_writer_behaves_as_a_file_on_disk(
     container = driver.create_container("c")
     with tempfile.TemporaryFile() as real, container.open("b", "w+b") as own:
         for step, number in steps:
+            real.flush()  # read1() of CPython's files does not see unflushed writes
             assert _step(step, number, real) == _step(step, number, own), (step, number)
             assert real.tell() == own.tell()
         real.seek(0)
@@ -1154,6 +1252,53 @@ def test_h5py(container: Container, rows: int) -> None:
         written["rows"] = list(range(rows))
     with container.open("t.h5") as source, h5py.File(source, "r") as read:
         assert list(range(rows)) == list(read["rows"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("mode", ["w+", "x+t"])
+def test_text_writer_that_seeks_equals_a_file_on_disk(
+    container: Container, tmp_path: Path, encoding: str, mode: str
+) -> None:
+    def change(file: Any) -> list[object]:
+        file.write("gr\xfc\xdfe\nzwei\n")
+        place = file.tell()
+        file.write("drei")
+        file.seek(0)
+        lines = list(file)
+        file.seek(place)
+        file.write("vier\n")
+        file.seek(place)
+        rest = file.read()
+        file.seek(0, os.SEEK_END)
+        return [place, lines, rest, file.writable(), file.readable(), file.seekable()]
+
+    path = tmp_path / "t"
+    with container.open("t", mode, encoding=encoding, newline="") as own:
+        with path.open(mode, encoding=encoding, newline="") as real:
+            assert change(real) == change(own)
+        assert mode == own.mode
+        assert not container.object_exists("t")
+    assert isinstance(own, ObjectTextWriter)
+    assert isinstance(own.object, Object)
+    assert path.read_bytes() == container.read_object("t")
+
+
+@pytest.mark.parametrize("how", ["abort", "raise", "drop"])
+def test_unfinished_text_writer_that_seeks_publishes_nothing(old: Container, how: str) -> None:
+    file = old.open("b", "w+")
+    file.write("new")
+    file.seek(0)
+    if how == "abort":
+        file.abort()
+    elif how == "raise":
+        with pytest.raises(_OwnError), file:
+            raise _OwnError
+    else:
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            del file
+            gc.collect()
+    _untouched(old)
 
 
 def test_text_wrapper_of_a_seekable_writer(container: Container) -> None:

@@ -32,7 +32,9 @@ BinaryReadMode: TypeAlias = Literal["rb", "br"]
 BinaryWriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx"]
 BinaryUpdateMode: TypeAlias = Literal["w+b", "wb+", "bw+", "x+b", "xb+", "bx+"]
 TextReadMode: TypeAlias = Literal["r", "rt", "tr"]
-TextWriteMode: TypeAlias = Literal["w", "wt", "tw", "x", "xt", "tx"]
+TextWriteMode: TypeAlias = Literal[
+    "w", "wt", "tw", "w+", "w+t", "wt+", "tw+", "x", "xt", "tx", "x+", "x+t", "xt+", "tx+"
+]
 
 
 class TextKeywords(WriteKeywords, total=False):
@@ -90,7 +92,8 @@ class Mode(NamedTuple):
     seekable: bool
 
 
-_KINDS = {"r": ("b", "", "t"), "w": ("b", "", "t", "+b"), "x": ("b", "", "t", "+b")}
+_WRITTEN = ("b", "", "t", "+b", "+", "+t")
+_KINDS = {"r": ("b", "", "t"), "w": _WRITTEN, "x": _WRITTEN}
 #: The modes by their letters in alphabetical order: action, whether it is text, and seekable.
 _MODES = {
     "".join(sorted(action + kind)): (action, "b" not in kind, "+" in kind)
@@ -105,11 +108,7 @@ def parse_mode(
     """Return a mode with the settings of its text, or raise `InvalidOptionError`."""
     found = _MODES.get("".join(sorted(mode))) if isinstance(mode, str) else None
     if found is None:
-        raise InvalidOptionError(
-            f"mode must be 'rb', 'wb', 'xb', 'w+b', 'x+b', 'r', 'w' or 'x', not {mode!r};"
-            " objects cannot be appended to or changed in place, but download() writes one to a"
-            " file of mode 'w+b'"
-        )
+        raise InvalidOptionError(_refusal(str(mode)))
     action, is_text, seekable = found
     if is_text:
         checked = arguments.text_settings(encoding, errors, newline)
@@ -117,6 +116,23 @@ def parse_mode(
     if (encoding, errors, newline) != (None, None, None):
         raise InvalidOptionError(f"encoding, errors and newline are for text; mode is {mode!r}")
     return Mode(action, None, seekable)
+
+
+def _refusal(mode: str) -> str:
+    """Return the message for a mode that does not exist, or that objects cannot have."""
+    letters = sorted(mode.replace("t", "").replace("b", ""))
+    does = {"a": "appended to", "+a": "appended to", "+r": "changed in place"}.get(
+        "".join(letters)
+    )
+    if does is None:
+        return (
+            "mode must be 'r', 'w', 'x', 'w+' or 'x+', each also with 'b' for bytes, such as 'rb',"
+            f" not {arguments.shorten(mode)}"
+        )
+    return (
+        f"mode {mode!r} is not supported, because an object cannot be {does}; open it with mode"
+        " 'w+b', write the old content to that file with download(), and change it there"
+    )
 
 
 def refuse_options(mode: str, purpose: str, **options: object) -> None:
@@ -174,11 +190,15 @@ def open_writer(
         _refuse_existing(driver, request)
     driver._learn_limits(None)
     binary = f"{mode.action}{'+' if mode.seekable else ''}b"
+    writer: ObjectWriter[Any] | SeekableObjectWriter[Any]
     if mode.seekable:
         store, memory = partial(upload, driver, request), driver.transfer.multipart_threshold
-        return SeekableObjectWriter(request.name, binary, store, memory, publish, lambda: context)
-    uploader = Uploader(driver, request, None)
-    writer = ObjectWriter(request.name, binary, uploader, publish, lambda: context)
+        writer = SeekableObjectWriter(
+            request.name, binary, store, memory, publish, lambda: context
+        )
+    else:
+        uploader = Uploader(driver, request, None)
+        writer = ObjectWriter(request.name, binary, uploader, publish, lambda: context)
     return writer if mode.text is None else ObjectTextWriter(writer, *mode.text)
 
 

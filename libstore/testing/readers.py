@@ -288,7 +288,7 @@ class Readers(Topic):
     # ------------------------------------------------------------------ modes
 
     @pytest.mark.parametrize(
-        "mode", ["", "a", "ab", "r+", "rb+", "w+", "rw", "b", "t", "rbt", "z", None, 5], ids=ascii
+        "mode", ["", "a", "ab", "r+", "rb+", "a+", "rw", "b", "t", "rbt", "z", None, 5], ids=ascii
     )
     def test_invalid_mode_is_refused(self, container: Container, mode: Any) -> None:
         """There is no appending and no updating."""

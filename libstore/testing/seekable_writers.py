@@ -63,6 +63,17 @@ class SeekableWriters(Topic):
         assert ("a", len(CONTENT)) == (file.object.name, file.object.size)
         assert {"owner": "me"} == dict(file.object.refresh().metadata)
 
+    def test_text_writer_that_seeks_stores_its_text(self, container: Container) -> None:
+        with container.open("a", "w+", newline="") as file:
+            file.write("gr\xfc\xdfe\n2\n")
+            file.seek(0)
+            assert ["gr\xfc\xdfe\n", "2\n"] == file.readlines()
+            file.seek(0)
+            file.truncate()
+            file.write("\u65e5\u672c")
+        assert isinstance(file.object, Object)
+        assert "\u65e5\u672c".encode() == container.read_object("a")
+
     def test_seekable_writer_begins_empty_and_replaces_the_object(
         self, container: Container
     ) -> None:
@@ -112,7 +123,7 @@ class SeekableWriters(Topic):
         with zipfile.ZipFile(io.BytesIO(container.read_object("a.zip"))) as archive:
             assert (CONTENT, CONTENT * 2) == (archive.read("one"), archive.read("two"))
 
-    @pytest.mark.parametrize("mode", ["xb", "x", "x+b"])
+    @pytest.mark.parametrize("mode", ["xb", "x", "x+b", "x+"])
     def test_mode_x_finds_an_existing_object_when_it_is_opened(
         self, driver: StorageDriver, container: Container, mode: str
     ) -> None:

@@ -211,6 +211,8 @@ def files(driver: StorageDriver, container: Container, obj: Object, mode: str) -
     assert_type(container.open("cat.jpg", "w+b", if_match=obj.etag), SeekableObjectWriter[Object])
     assert_type(obj.open("x+b", metadata={"a": "b"}), SeekableObjectWriter[Object])
     assert_type(driver.open_object("photos", "cat.jpg", "wb+"), SeekableObjectWriter[Object])
+    assert_type(container.open("cat.txt", "w+", newline=""), ObjectTextWriter[Object])
+    assert_type(obj.open("xt+"), ObjectTextWriter[Object])
     assert_type(container.open("cat.txt", "r").mode, str)
     assert_type(container.open("cat.jpg", "wb").object, Object | None)
     assert_type(container.open("cat.jpg", "w+b").object, Object | None)
