@@ -304,14 +304,18 @@ class StorageDriver(DriverCore):
             )
             info = self._head_object(wanted.container, wanted.name, wanted.version)
             wanted.check(info)
-            return Object(handle, info)
+            return Object(handle, info, pinned=wanted.version)
 
     @final
-    def object_exists(self, container: Container | str, name: str) -> bool:
+    def object_exists(
+        self, container: Container | str, name: str, *, version: str | None = None
+    ) -> bool:
         """Return whether an object exists. See `Container.object_exists`, `Object.exists`."""
         with ErrorContext(self, "object_exists", container, name):
+            names = self._container_name(container), self._valid_name(name)
+            wanted = _wanted(names, None, None, version)
             try:
-                self._head_object(self._container_name(container), self._valid_name(name), None)
+                wanted.check(self._head_object(*names, wanted.version))
             except ObjectNotFoundError:
                 return False
         return True
@@ -459,13 +463,14 @@ class StorageDriver(DriverCore):
                     extra=extra,
                     **headers,
                 )
-                wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+                wanted = _wanted(self._target(obj), if_match, if_none_match, version, obj._pinned)
                 obj._verified_by = None
                 learn = partial(_learn, obj, wanted)
                 return opening.open_reader(
                     self, obj, wanted, obj._info, parsed.text, context, learn
                 )
             opening.refuse_options(mode, "reading", if_none_match=if_none_match, version=version)
+            self._current(obj)
             conditions = self._conditions(if_absent or parsed.action == "x", if_match)
             options = self._write_options(
                 obj.name, content_type, metadata, conditions, extra, **headers
@@ -524,7 +529,7 @@ class StorageDriver(DriverCore):
     ) -> Path | None:
         """Write an object to a file, and return the file's path. See `Object.download`."""
         with ErrorContext(self, "download_object", obj):
-            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version, obj._pinned)
             span = arguments.span(start, stop)
             request = DownloadRequest(wanted, span, obj._info.size, progress, cancel)
             obj._verified_by = None
@@ -550,7 +555,7 @@ class StorageDriver(DriverCore):
         """Yield an object's bytes in order. See `Object.stream`."""
         context = ErrorContext(self, "stream_object", obj)
         with context:
-            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version, obj._pinned)
             span = arguments.span(start, stop)
             size = _CHUNK_SIZE
             if chunk_size is not None:
@@ -577,11 +582,11 @@ class StorageDriver(DriverCore):
     ) -> bytes:
         """Return an object's bytes, or those of a range. See `Object.read`."""
         with ErrorContext(self, "read_object", obj):
-            wanted = _wanted(self._target(obj), if_match, if_none_match, version)
+            wanted = _wanted(self._target(obj), if_match, if_none_match, version, obj._pinned)
             obj._verified_by = None
             found = reading.read(self, wanted, arguments.span(start, stop))
             obj._verified_by = found.verified_by
-            if version is None:  # not by _learn, for speed
+            if wanted.version == obj._pinned:  # not by _learn, for speed
                 info = found.info
                 obj._info = info if info.complete else info.completed_by(obj._info)
         return found.content
@@ -590,7 +595,7 @@ class StorageDriver(DriverCore):
     def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:
         """Return the bytes of ranges, all of one version. See `Object.read_ranges`."""
         with ErrorContext(self, "read_ranges", obj):
-            wanted = Wanted(*self._target(obj))
+            wanted = _wanted(self._target(obj), None, None, None, obj._pinned)
             if not isinstance(spans, Iterable):
                 raise InvalidTypeError(
                     f"spans must be an iterable of pairs, not {type(spans).__name__}"
@@ -631,6 +636,7 @@ class StorageDriver(DriverCore):
             extra={} if extra is None else extra,
         )
         source, handle, target = self._copy_ends("copy_object", obj, container, name)
+        source = source._replace(version=obj._pinned)
         size = obj._info.size
         request = copying.CopyRequest(
             "copy_object", source, target, options, size, progress, cancel
@@ -649,6 +655,8 @@ class StorageDriver(DriverCore):
         cancel: CancelToken | None = None,
     ) -> Object:
         """Move an object, also to another service, and return it. See `Object.move`."""
+        with ErrorContext(self, "move_object", obj):
+            self._current(obj)
         source, handle, target = self._copy_ends("move_object", obj, container, name)
         options = CopyOptions(conditions=Conditions(if_absent=if_absent))
         size = obj._info.size
@@ -682,7 +690,7 @@ class StorageDriver(DriverCore):
     ) -> Object:
         """Replace an object's metadata or content type. See `Object.update_metadata`."""
         with ErrorContext(self, "update_metadata", obj):
-            names = self._target(obj)
+            names = self._current(obj)
             info = update_metadata(self, *names, metadata, content_type, if_match)
             return Object(obj.container, info)
 
@@ -700,7 +708,7 @@ class StorageDriver(DriverCore):
         with ErrorContext(self, "sign_url", obj):
             return signing.sign(
                 self,
-                *self._target(obj),
+                *self._current(obj),
                 method=method,
                 expires=expires,
                 headers=headers,
@@ -717,7 +725,7 @@ class StorageDriver(DriverCore):
     def enable_object_cdn(self, obj: Object) -> str:
         """Make one object public, and return its URL. See `Object.enable_cdn`."""
         with ErrorContext(self, "enable_object_cdn", obj):
-            return public_access.enable_object(self, *self._target(obj))
+            return public_access.enable_object(self, *self._current(obj))
 
     @final
     def get_container_cdn_url(self, container: Container | str) -> str:
@@ -729,7 +737,7 @@ class StorageDriver(DriverCore):
     def get_object_cdn_url(self, obj: Object) -> str:
         """Return the public URL of an object. See `Object.get_cdn_url`."""
         with ErrorContext(self, "get_object_cdn_url", obj):
-            return public_access.object_url(self, *self._target(obj))
+            return public_access.object_url(self, *self._current(obj))
 
     # ------------------------------------------------------------------ deleting
 
@@ -744,7 +752,8 @@ class StorageDriver(DriverCore):
     ) -> None:
         """Delete an object; a missing one is not an error. See `Object.delete`."""
         with ErrorContext(self, "delete_object", obj):
-            wanted = _wanted(self._target(obj), None, None, version)
+            names = self._current(obj) if version is None else self._target(obj)
+            wanted = _wanted(names, None, None, version)
             conditions = self._delete_conditions(obj._info, if_match)
             if not missing_ok or version is not None:
                 try:
@@ -763,7 +772,7 @@ class StorageDriver(DriverCore):
         See `Container.delete_objects`.
         """
         with ErrorContext(self, "delete_objects"):
-            targets = [self._target(obj) for obj in _many(objs)]
+            targets = [self._current(obj) for obj in _many(objs)]
             return delete_many(self, targets, self._complete_deletion)
 
     def _complete_deletion(self, error: StorageError, container: str, name: str) -> None:
@@ -901,6 +910,16 @@ class StorageDriver(DriverCore):
             raise InvalidOptionError(f"{obj!r} belongs to another driver; use obj.driver")
         return container.name, obj.name
 
+    def _current(self, obj: Object) -> tuple[str, str]:
+        """Return the names of an object for an operation that versions do not have."""
+        names = self._target(obj)
+        if obj._pinned is not None:
+            raise InvalidOptionError(
+                f"the handle stands for the version {obj._pinned!r}, which can be read, copied and"
+                " deleted with version=; for the current object, use container.object(name)"
+            )
+        return names
+
     def _object_in(self, container: Container | str, obj: builtins.object) -> Object:
         """Return an object of a container, given as a handle or by its name."""
         handle = self._container_handle(container)
@@ -960,9 +979,15 @@ class StorageDriver(DriverCore):
 
 
 def _wanted(
-    names: tuple[str, str], if_match: object, if_none_match: object, version: object
+    names: tuple[str, str],
+    if_match: object,
+    if_none_match: object,
+    version: object,
+    pinned: str | None = None,
 ) -> Wanted:
     """Return the object that is to be read, with checked conditions."""
+    if version is None:
+        version = pinned
     if if_match is None and if_none_match is None and version is None:
         return Wanted(*names)
     etags = arguments.read_conditions(if_match, if_none_match)
@@ -972,11 +997,11 @@ def _wanted(
 def _learn(obj: Object, wanted: Wanted, info: ObjectInfo, verified_by: str | None) -> None:
     """Keep in a handle what a response says about its object."""
     obj._verified_by = verified_by
-    if wanted.version is None:
+    if wanted.version == obj._pinned:
         obj._info = info.completed_by(obj._info)
 
 
-def _many(objs: object) -> Iterable[object]:
+def _many(objs: object) -> Iterable[Any]:
     """Refuse a single object or name where an iterable of them is expected."""
     if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
         raise InvalidTypeError(

@@ -195,7 +195,9 @@ class Container:
             name: The object's name.
             if_match: Return only an object with this ETag.
             if_none_match: Return only an object with another ETag.
-            version: The id of a version, in place of the current object.
+            version: The id of a version, in place of the current object. The handle stands for it:
+                reads and `copy` are of this version, and what would change the current object or
+                return a URL of it is refused.
 
         Raises:
             ObjectNotFoundError: The object does not exist.
@@ -212,18 +214,20 @@ class Container:
             self, name, if_match=if_match, if_none_match=if_none_match, version=version
         )
 
-    def object_exists(self, name: str) -> bool:
+    def object_exists(self, name: str, *, version: str | None = None) -> bool:
         """
         Return whether an object exists, with one request.
 
         Args:
             name: The object's name.
+            version: The id of a version, in place of the current object.
 
         Raises:
             ContainerNotFoundError: The container does not exist.
             AccessDeniedError: The credentials do not allow the service to reveal it.
+            NotSupportedError: `version` was given, and the service keeps no versions.
         """
-        return self.driver.object_exists(self, name)
+        return self.driver.object_exists(self, name, version=version)
 
     def object(self, name: str) -> Object:
         """
@@ -784,17 +788,22 @@ class Object:
         name: The object's name.
     """
 
-    __slots__ = ("_info", "_verified_by", "container", "name")
+    __slots__ = ("_info", "_pinned", "_verified_by", "container", "name")
 
     is_prefix: ClassVar[Literal[False]] = False
 
     def __init__(
-        self, container: Container, info: ObjectInfo, verified_by: str | None = None
+        self,
+        container: Container,
+        info: ObjectInfo,
+        verified_by: str | None = None,
+        pinned: str | None = None,
     ) -> None:
         self.container = container
         self.name = info.name
         self._info = info
         self._verified_by = verified_by
+        self._pinned = pinned
 
     @property
     def driver(self) -> StorageDriver:
@@ -898,15 +907,20 @@ class Object:
         """Attributes that only this service has, and headers such as ``"cache_control"``."""
         return cast("Mapping[str, object]", self._attribute("extra"))
 
-    def exists(self) -> bool:
+    def exists(self, *, version: str | None = None) -> bool:
         """
         Return whether the object exists, with one request.
+
+        Args:
+            version: The id of a version, in place of the current object.
 
         Raises:
             ContainerNotFoundError: The container does not exist.
             AccessDeniedError: The credentials do not allow the service to reveal it.
+            NotSupportedError: `version` was given, and the service keeps no versions.
         """
-        return self.container.driver.object_exists(self.container, self.name)
+        wanted = self._pinned if version is None else version
+        return self.container.driver.object_exists(self.container, self.name, version=wanted)
 
     def refresh(self) -> Self:
         """
@@ -915,7 +929,9 @@ class Object:
         Raises:
             ObjectNotFoundError: The object does not exist.
         """
-        self._info = self.container.driver.get_object(self.container, self.name)._info
+        self._info = self.container.driver.get_object(
+            self.container, self.name, version=self._pinned
+        )._info
         return self
 
     @overload
@@ -1421,7 +1437,11 @@ class Object:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Object):
             return NotImplemented
-        return self.name == other.name and self.container == other.container
+        return (
+            self.name == other.name
+            and self._pinned == other._pinned
+            and self.container == other.container
+        )
 
     @override
     def __hash__(self) -> int:
@@ -1448,8 +1468,9 @@ class Object:
 
     @override
     def __repr__(self) -> str:
+        version = "" if self._pinned is None else f", version {self._pinned!r}"
         size = "" if self._info.size is None else f", {self._info.size} bytes"
-        return f"<Object {self.name!r} in {self.container.name!r}{size}>"
+        return f"<Object {self.name!r} in {self.container.name!r}{version}{size}>"
 
     @property
     def _error_names(self) -> tuple[str, str]:

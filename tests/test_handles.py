@@ -363,7 +363,7 @@ def test_handle_passes_every_argument(cls: type, method: str, operation: str) ->
         name: value for name, value in arguments.items() if name != "self" and name not in given
     }
     assert given == {name: arguments[name] for name in given}
-    assert set(handles.values()) <= {"c", "a", "rb", handle, container}
+    assert set(handles.values()) <= {"c", "a", "rb", None, handle, container}
 
 
 # ---------------------------------------------------------------------- names in place of handles

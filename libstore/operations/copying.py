@@ -21,6 +21,7 @@ from ..errors import (
 from ..options import COPY_OPTIONS, WRITE_OPTIONS
 from ..transfer.copy import ObjectSource
 from ..transfer.progress import ProgressCallback
+from ..transfer.reading import Wanted
 from ..transfer.upload import Stored, UploadRequest, upload
 from ..transfer.workers import CancelToken, check_cancelled
 from ..values import Conditions, CopyOptions, ObjectInfo
@@ -30,11 +31,12 @@ _CLOCK_STEP = 2.0
 
 
 class ObjectRef(NamedTuple):
-    """An object of a driver, by its checked names."""
+    """An object of a driver, by its checked names, or one version of it."""
 
     driver: DriverCore
     container: str
     name: str
+    version: str | None = None
 
     @property
     def names(self) -> tuple[str, str]:
@@ -84,7 +86,9 @@ def copy(request: CopyRequest) -> Stored:
         if info is not None:
             _report(request.progress, request.size if info.size is None else info.size)
             return Stored(info, None)
-        content = ObjectSource(*source, reading)
+        content = ObjectSource(
+            source.driver, Wanted(*source.names, version=source.version), reading
+        )
     with writing:
         return _copy_through(content, target.driver, order, options)
 
@@ -111,6 +115,8 @@ def _copy_by_service(
     source: ObjectRef, target: ObjectRef, options: CopyOptions
 ) -> ObjectInfo | None:
     """Copy without the content passing through this process; `None` if that is impossible."""
+    if source.version is not None:
+        return None  # the hooks copy current objects
     if target.driver is not source.driver:
         return target.driver._copy_across(source.driver, *source.names, *target.names, options)
     if not source.driver.supports("copy_object"):

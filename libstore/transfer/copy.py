@@ -24,23 +24,23 @@ class ObjectSource(Source):
     """
 
     def __init__(
-        self, driver: ReadHooks, container: str, name: str, guard: AbstractContextManager[object]
+        self, driver: ReadHooks, wanted: Wanted, guard: AbstractContextManager[object]
     ) -> None:
         self._guard = guard
-        self._stream = ObjectStream(driver, Wanted(container, name), Span())
+        self._stream = ObjectStream(driver, wanted, Span())
         self.size = self._stream.left
         try:
-            self.info = self._described(driver, container, name)
+            self.info = self._described(driver, wanted)
         except BaseException:
             self._stream.close()
             raise
 
-    def _described(self, driver: ReadHooks, container: str, name: str) -> ObjectInfo:
+    def _described(self, driver: ReadHooks, wanted: Wanted) -> ObjectInfo:
         """Return all attributes; some services do not send metadata with the content."""
         info = self._stream.info
         if info.metadata is not None:
             return info
-        found = driver._head_object(container, name, None)
+        found = driver._head_object(wanted.container, wanted.name, wanted.version)
         if info.etag not in {None, found.etag}:
             raise ObjectChangedError("the object was replaced while it was being read")
         return found

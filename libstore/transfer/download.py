@@ -270,8 +270,9 @@ class _Download:
         stop = first.span.stop
         assert stop is not None
         if self._span == Span(0, self._info.size):
-            target = self._request.wanted.container, self._request.wanted.name
-            info = with_checksums(self._driver, *target, self._info)
+            wanted = self._request.wanted
+            target = wanted.container, wanted.name
+            info = with_checksums(self._driver, *target, wanted.version, self._info)
             self._verification = verification(self._driver, *target, info)
         self._workers.submit(self._fetch_stream, first)
         for span in ranges(Span(stop, self._span.stop), self._driver.transfer.part_size):

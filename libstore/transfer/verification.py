@@ -88,7 +88,7 @@ def verification(
 
 
 def with_checksums(
-    driver: CompositeHooks, container: str, name: str, info: ObjectInfo
+    driver: CompositeHooks, container: str, name: str, version: str | None, info: ObjectInfo
 ) -> ObjectInfo:
     """
     Add the checksums of the whole object to the attributes of a ranged response.
@@ -99,7 +99,7 @@ def with_checksums(
     if verifiable(info.checksums) or info.extra.get("composite") or info.etag is None:
         return info
     try:
-        known = driver._head_object(container, name, None)
+        known = driver._head_object(container, name, version)
     except StorageError:
         return info
     return known if known.etag == info.etag else info

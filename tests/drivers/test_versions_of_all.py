@@ -11,6 +11,8 @@ from drivers.gcs.support import credentials
 
 from libstore import (
     Container,
+    InvalidOptionError,
+    Object,
     ObjectChangedError,
     StorageError,
     get_driver,
@@ -137,3 +139,54 @@ def test_deleting_without_a_version_keeps_the_versions(
     assert OLD == container.read_object("a", version=versions[0])
     container.delete()
     assert not container.exists()
+
+
+def test_handle_of_a_version_stands_for_it(
+    container: Container, versions: tuple[str, str], tmp_path: Path
+) -> None:
+    """No way of reading returns the current object, whatever was read before."""
+    old, new = versions
+    obj = container.get_object("a", version=old)
+
+    assert OLD == obj.read() == b"".join(obj.stream()) == obj.as_file().read()
+    assert [OLD[4:9]] == obj.read_ranges([(4, 9)])
+    assert OLD == obj.download(tmp_path / "old").read_bytes()
+    assert (len(OLD), old) == (obj.refresh().size, obj.version)
+    assert obj.exists()
+    assert NEW == obj.read(version=new)
+    assert (len(OLD), old) == (obj.info.size, obj.info.version)
+    assert obj != container.object("a")
+    assert old in repr(obj)
+
+
+def test_version_is_restored_by_copying_its_handle(
+    container: Container, versions: tuple[str, str]
+) -> None:
+    old, _ = versions
+    restored = container.get_object("a", version=old).copy(container, "a")
+    assert OLD == restored.read() == container.read_object("a")
+    assert restored.version != old
+
+
+_REFUSED: dict[str, Callable[[Object], object]] = {
+    "delete": Object.delete,
+    "delete_objects": lambda obj: obj.container.delete_objects([obj]),
+    "move": lambda obj: obj.move(obj.container, "b"),
+    "open": lambda obj: obj.open("wb"),
+    "sign_url": Object.sign_url,
+    "get_cdn_url": Object.get_cdn_url,
+    "enable_cdn": Object.enable_cdn,
+    "update_metadata": lambda obj: obj.update_metadata({"a": "b"}),
+}
+
+
+@pytest.mark.parametrize("operation", _REFUSED)
+def test_handle_of_a_version_cannot_change_the_current_object(
+    container: Container, versions: tuple[str, str], operation: str
+) -> None:
+    obj = container.get_object("a", version=versions[0])
+    with pytest.raises(InvalidOptionError, match="stands for the version"):
+        _REFUSED[operation](obj)
+    assert NEW == container.read_object("a")
+    obj.delete(version=obj.version)
+    assert not obj.exists()
