@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytest
 from typing_extensions import Self
 
 # A cold start of the slowest server on a busy machine of two cores.
@@ -44,6 +43,8 @@ def program(name: str, package: str) -> str:
 
 def missing(package: str) -> None:
     """Skip, or fail where all servers are expected to be there."""
+    import pytest  # the benchmarks run processes without it
+
     message = f"{package} is not installed; it is in the dependency group 'servers'"
     if os.environ.get("LIBSTORE_EXPECT_SERVERS"):
         pytest.fail(message)
