@@ -11,9 +11,9 @@ import codecs
 import ipaddress
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from .errors import (
     InvalidNameError,
@@ -424,6 +424,26 @@ def callback(value: object, label: str) -> None:
         raise InvalidTypeError(f"{label} must be a function, not {_kind(value)}")
 
 
+def progress(value: object) -> None:
+    """Check that a value can be called with two numbers of bytes, or is `None`."""
+    callback(value, "progress")
+    if value is None:
+        return
+    import inspect  # noqa: PLC0415 - few transfers report their progress
+
+    try:
+        signature = inspect.signature(cast("Callable[..., object]", value))
+    except ValueError:
+        return  # a function in C that does not say what it takes
+    try:
+        signature.bind(0, 0)
+    except TypeError:
+        raise InvalidTypeError(
+            "progress must be a function of two arguments, the number of bytes so far and the"
+            " total or None; a Callback of boto3 has one, the number of bytes since its last call"
+        ) from None
+
+
 def flag(value: object, label: str) -> None:
     """Check that a value has a method `is_set`, or is `None`."""
     if value is not None and not callable(getattr(value, "is_set", None)):
@@ -446,6 +466,28 @@ def text_settings(encoding: object, errors: object, newline: object) -> str:
     except LookupError as error:
         raise InvalidOptionError(f"invalid encoding or errors: {error}") from None
     return str(encoding or "utf-8")
+
+
+# The names that boto3, azure-storage-blob and Libcloud have for what one object is written with.
+_WRITTEN_ELSEWHERE: Mapping[str, str] = {
+    "content_type": "contentsettings mimetype",
+    "customer_key": "cpk ssecustomerkey",
+    "encryption": "serversideencryption",
+    "kms_key": "kmskeyname ssekmskeyid",
+    "metadata": "usermetadata",
+    "region": "createbucketconfiguration locationconstraint",
+    "storage_class": "exstorageclass standardblobtier",
+    "tags": "tagging tagset",
+}
+
+
+def own_name(name: object, known: Collection[str]) -> str | None:
+    """Return the known name of what another library writes as ``ContentType``, if there is one."""
+    plain = re.sub("[^a-z]", "", str(name).lower())
+    for own in known:
+        if plain == own.replace("_", "") or plain in _WRITTEN_ELSEWHERE.get(own, "").split():
+            return own
+    return None
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

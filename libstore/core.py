@@ -6,7 +6,7 @@ Nothing here knows a handle; `libstore.driver` and `libstore.operations` build o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import isfunction
 from typing import Any
@@ -38,6 +38,9 @@ from .values import (
     Undecided,
     WriteOptions,
 )
+
+# The arguments of a write beside `extra`.
+_OF_WRITES = ("content_type", "metadata", *WRITE_OPTIONS)
 
 
 class DriverCore(DriverHooks):
@@ -260,7 +263,7 @@ class DriverCore(DriverHooks):
             content_type=content_type or guess_content_type(name),
             metadata={} if metadata is None else arguments.metadata(metadata, self.limits),
             conditions=conditions,
-            extra={} if extra is None else self._extra(extra, self.upload_extras),
+            extra={} if extra is None else self._extra(extra, self.upload_extras, _OF_WRITES),
             **self._service_options(options),
         )
 
@@ -273,17 +276,27 @@ class DriverCore(DriverHooks):
                 self._need_option(name, True)
         return checked
 
-    def _extra(self, given: object, known: Mapping[str, Check]) -> Mapping[str, object]:
-        """Return the options that only this service has, checked by the driver's own rules."""
+    def _extra(
+        self, given: object, known: Mapping[str, Check], beside: Collection[str] = ()
+    ) -> Mapping[str, object]:
+        """
+        Return the options that only this service has, checked by the driver's own rules.
+
+        Args:
+            beside: The arguments beside `extra`, for the error about one of them in it.
+        """
         if given is None:
             return {}
         if not isinstance(given, Mapping):
             raise InvalidTypeError(f"extra must be a mapping, not {type(given).__name__}")
         unknown = [name for name in given if name not in known]
         if unknown:
-            nearest = arguments.nearest(unknown[0], known)
+            argument = arguments.own_name(unknown[0], beside)
+            nearest = arguments.own_name(unknown[0], known) or arguments.nearest(unknown[0], known)
             meant = f" (did you mean {nearest!r}?)" if nearest else ""
             choice = f"use one of {', '.join(sorted(known))}" if known else "it has none"
+            if argument:
+                meant, choice = "", f"pass {argument}= beside extra="
             raise InvalidOptionError(
                 f"the {self.name} driver has no extra option {unknown[0]!r}{meant}; {choice}"
             )

@@ -58,7 +58,8 @@ _NAMES_ELSEWHERE: Mapping[str, str] = {
     "auth_url": "authurl os_auth_url auth host",
     "storage_url": "object_storage_url os_storage_url preauthurl",
     "endpoint": "account_url api_endpoint auth_url authurl aws_endpoint_url base_url"
-    " endpoint_override endpoint_url host hostname service_endpoint url",
+    " client_kwargs client_options endpoint_override endpoint_url host hostname port"
+    " service_endpoint url",
     "service_account": "credentials_file json_key_path key_file keyfile service_account_file"
     " service_account_info service_account_json service_account_key service_account_path",
     "account": "account_name storage_account storage_account_name user username",
@@ -72,7 +73,7 @@ _NAMES_ELSEWHERE: Mapping[str, str] = {
     "sas_token": "sas shared_access_signature",
     "connection_string": "conn_str connect_str connection_str",
     "credential": "credentials",
-    "credentials": "credential",
+    "credentials": "boto3_session credential session",
     "application_credential": "application_credential_id",
     "profile": "aws_profile profile_name",
     "region": "aws_region default_region location os_region_name region_name",
@@ -98,10 +99,12 @@ _NAMES_ELSEWHERE: Mapping[str, str] = {
     "retry": "max_attempts max_retries retries retry_config retry_options retry_policy"
     " retry_total",
     "timeout": "connect_timeout connection_timeout read_timeout request_timeout timeouts",
-    "proxies": "http_proxy https_proxy proxy proxy_url",
+    "proxies": "http_proxy https_proxy proxy proxy_options proxy_url",
     "transfer": "max_concurrency max_pool_connections multipart_chunksize multipart_threshold"
     " transfer_config",
 }
+# Those of them whose true is the option's false.
+_OPPOSITES = {"is_secure", "secure", "ssl", "use_ssl"}
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -470,8 +473,9 @@ def _mistake(
     for name in given:
         if name not in known:
             meant = _own_name(name, known) or arguments.nearest(name, known)
+            opposite = " It means the opposite." if _plain(name) in _OPPOSITES else ""
             return f"{driver} has no argument {name!r}; " + (
-                f"did you mean {meant!r}?" if meant else f"it has {', '.join(known)}"
+                f"did you mean {meant!r}?{opposite}" if meant else f"it has {', '.join(known)}"
             )
     both = [name for name in positional[: len(args)] if name in given]
     if both:
@@ -483,8 +487,12 @@ def _mistake(
 
 def _own_name(name: str, known: Mapping[str, Option]) -> str | None:
     """Return the option of a driver that another library has under this name, if any."""
-    plain = name.lower().replace("-", "_")
+    plain = _plain(name)
     return next((own for own in known if plain in _NAMES_ELSEWHERE.get(own, "").split()), None)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def _hidden(

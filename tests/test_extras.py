@@ -17,6 +17,7 @@ from libstore import (
     Part,
     SigningOptions,
     Upload,
+    get_driver,
 )
 from libstore.drivers.memory import MemoryDriver
 
@@ -95,6 +96,28 @@ def test_wrong_extra_option_is_refused_before_anything_is_sent(
     with pytest.raises(error, match=message):
         call(container, extra)
     assert [] == driver.calls
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("ContentType", "pass content_type= beside"), ("meta_data", "pass metadata= beside"),
+        ("StorageClass", "pass storage_class= beside"), ("Tagging", "did you mean 'tags'"),
+        ("ServerSideEncryption", "did you mean 'encryption'"), ("SSEKMSKeyId", "'kms_key'"),
+    ],
+)  # fmt: skip
+def test_extra_option_of_another_library_gets_a_suggestion(given: str, meant: str) -> None:
+    container = get_driver("s3")("key", "secret").container("photos")
+    with pytest.raises(InvalidOptionError, match=meant):
+        container.upload_object(b"", "a", extra={given: "x"})
+    with pytest.raises(InvalidOptionError, match=meant):
+        container.object("a").copy(container, "b", extra={given: "x"})
+
+
+def test_argument_that_copies_do_not_have_is_not_suggested() -> None:
+    obj = MemoryDriver().create_container("c").upload_object(b"", "a")
+    with pytest.raises(InvalidOptionError, match="it has none"):
+        obj.copy("c", "b", extra={"CacheControl": "x"})
 
 
 def test_extra_option_is_refused_by_a_service_without_any() -> None:

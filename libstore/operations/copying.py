@@ -105,7 +105,9 @@ def _checked_options(
         if options.metadata is None
         else arguments.metadata(options.metadata, driver.limits),
         conditions=driver._conditions(options.conditions.if_absent, None),
-        extra=driver._extra(options.extra, driver.upload_extras),
+        extra=driver._extra(
+            options.extra, driver.upload_extras, ("content_type", "metadata", *COPY_OPTIONS)
+        ),
         checkpoint=partial(check_cancelled, cancel),
         **driver._service_options(own),
     )
@@ -166,7 +168,7 @@ def move(request: CopyRequest) -> Stored:
     """Copy an object and delete the source, unless both are one object or it was replaced."""
     source, target = request.source, request.target
     with source.context(request.operation):
-        arguments.callback(request.progress, "progress")
+        arguments.progress(request.progress)
         arguments.flag(request.cancel, "cancel")
         check_cancelled(request.cancel)
         info = source.driver._head_object(*source.names, None)

@@ -56,7 +56,7 @@ class DownloadRequest:
     cancel: CancelToken | None = None
 
     def __post_init__(self) -> None:
-        arguments.callback(self.progress, "progress")
+        arguments.progress(self.progress)
         arguments.flag(self.cancel, "cancel")
 
 

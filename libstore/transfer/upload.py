@@ -87,7 +87,7 @@ class UploadRequest:
 
     def __post_init__(self) -> None:
         if self.progress is not None:
-            arguments.callback(self.progress, "progress")
+            arguments.progress(self.progress)
         if self.cancel is not None:
             arguments.flag(self.cancel, "cancel")
 

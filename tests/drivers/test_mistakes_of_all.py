@@ -203,6 +203,8 @@ def test_misspelt_argument_gets_a_suggestion(make: Maker) -> None:
         ("swift", "tenant_id", "project_id"), ("swift", "project_name", "project"),
         ("swift", "preauthurl", "storage_url"), ("swift", "auth_token", "token"),
         ("local", "path", "root"), ("local", "location", "root"),
+        ("s3", "session", "credentials"), ("s3", "port", "endpoint"),
+        ("s3", "client_kwargs", "endpoint"), ("gcs", "client_options", "endpoint"),
     ],
 )  # fmt: skip
 def test_argument_of_another_library_gets_a_suggestion(
@@ -210,6 +212,30 @@ def test_argument_of_another_library_gets_a_suggestion(
 ) -> None:
     with pytest.raises(TypeError, match=f"no argument '{given}'; did you mean '{meant}'"):
         get_driver(driver)(**{given: SECRET})
+
+
+def test_switch_of_another_library_with_the_opposite_meaning() -> None:
+    with pytest.raises(TypeError, match=r"did you mean 'insecure'\? It means the opposite"):
+        get_driver("s3")(secure=False)
+
+
+@pytest.mark.parametrize(
+    ("driver", "given", "meant"),
+    [
+        ("azure", {"account": "myaccount", "credential": "a key"}, "key=, and .* as sas_token="),
+        ("azure", {"account": "myaccount", "key": "sv=2021-12-02&sig=x"}, "as sas_token="),
+        ("azure", {"account": "https://a.blob.core.windows.net", "key": "aaaa"}, "endpoint="),
+        ("azure", {"account": "AccountName=a;AccountKey=aaaa"}, "as connection_string="),
+        ("gcs", {"key": "my-project"}, "as project="),
+        ("gcs", {"credentials": "key.json"}, "as service_account="),
+    ],
+)
+def test_value_for_another_argument_is_refused_with_its_name(
+    driver: str, given: dict[str, str], meant: str
+) -> None:
+    """As the SDKs of the services accept them, by position or in one argument."""
+    with pytest.raises(StorageError, match=meant):
+        get_driver(driver)(**given)
 
 
 def test_suggestion_is_an_option_that_the_driver_has() -> None:

@@ -46,3 +46,13 @@ def check_given(value: object, label: str) -> object:
         f"{label} must be a function that returns {KEY_HELP}, or a session or credentials of boto3"
         f" or botocore, not {type_name(value)}"
     )
+
+
+def region_of(value: object) -> str | None:
+    """Return the region that a session of boto3 or botocore has, or `None`."""
+    if not isinstance(value, CredentialsSession):
+        return None
+    region = getattr(value, "region_name", None)  # of boto3
+    if region is None and callable(configured := getattr(value, "get_config_variable", None)):
+        region = configured("region")  # of botocore
+    return region if isinstance(region, str) else None

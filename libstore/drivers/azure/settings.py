@@ -43,7 +43,8 @@ _ADVICE = (
 def _credential(value: object, label: str) -> object:
     if not callable(getattr(value, "get_token", None)):
         raise InvalidOptionError(
-            f"{label} must have a method get_token(scope), like the credentials of azure-identity"
+            f"{label} must have a method get_token(scope), like the credentials of azure-identity;"
+            " pass an account key as key=, and a shared access signature as sas_token="
         )
     return value
 
@@ -269,7 +270,8 @@ def _decoded_key(key: object, label: str) -> bytes:
     except (binascii.Error, ValueError):
         pass
     raise InvalidOptionError(
-        f"{label} must be the account's key in base64, as the portal shows it"
+        f"{label} must be the account's key in base64, as the portal shows it; pass a shared"
+        " access signature as sas_token="
     )
 
 

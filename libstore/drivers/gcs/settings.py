@@ -55,7 +55,7 @@ def _credentials(value: object, label: str) -> object:
     if not callable(getattr(value, "refresh", None)):
         raise InvalidOptionError(
             f"{label} must be credentials of google-auth, or an object with token, valid and"
-            " refresh(request)"
+            " refresh(request); pass the key of a service account as service_account="
         )
     return value
 
@@ -121,7 +121,8 @@ class Settings(RestSettings):
         found = self
         if (self.key is None) != (self.secret is None):
             raise CredentialsNotFoundError(
-                "key and secret must be passed together; pass both or neither"
+                "key and secret must be passed together; pass both or neither, and the name of a"
+                " project as project="
             )
         self.given_credentials(anonymous=self.anonymous)
         if self.customer_key is not None and self.kms_key is not None:

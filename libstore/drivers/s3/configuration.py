@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...auth.aws.endpoints import ignored, in_profile
 from ...auth.aws.profiles import Profile, SharedFiles, load, profile_name, read_flag
+from ...auth.aws.sessions import region_of
 from ...errors import CredentialsNotFoundError, InvalidOptionError
 from ...http.transport import Transport
 from .settings import Settings, region_in
@@ -40,6 +41,9 @@ class Configuration(NamedTuple):
         return self._with_bundle(self._with_address(settings))
 
     def _with_region(self, settings: Settings) -> Settings:
+        region = region_of(settings.credentials)
+        if settings.region is None and region is not None:
+            return settings.with_found("the region of the session credentials=", region=region)
         settings = settings.with_variables(self.environ, "region")
         region = self.profile.get("region")
         if settings.region is None and region is not None:

@@ -195,6 +195,25 @@ def test_session_of_boto3() -> None:
     assert driver.credentials_source == "argument credentials (boto3.Session)"
 
 
+def test_region_of_a_session_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As boto3 does it: the variables may be those of another program."""
+    boto3 = pytest.importorskip("boto3")
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    session = boto3.Session("BOTO", "s", "t", region_name="eu-west-3")
+    regions = [
+        S3Driver(credentials=given, **more)._client.region
+        for given, more in (
+            (session, {}),
+            (session._session, {}),
+            (session, {"region": "us-west-1"}),
+            (session, {"endpoint": "https://s3.eu-north-1.amazonaws.com"}),
+            (session.get_credentials(), {}),
+            (boto3.Session("BOTO", "s", "t"), {}),
+        )
+    ]
+    assert ["eu-west-3", "eu-west-3", "us-west-1", "eu-north-1", *["us-west-2"] * 2] == regions
+
+
 # ---------------------------------------------------------------------- settings
 
 
