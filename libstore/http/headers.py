@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -104,6 +105,9 @@ def parse_timestamp(text: object) -> datetime | None:
     if not isinstance(text, str) or not text.isascii():
         return None
     try:
+        if sys.version_info >= (3, 11):
+            when = datetime.fromisoformat(text)
+            return when if when.tzinfo is timezone.utc else _in_utc(when)
         # Python 3.10 supports neither the Z nor fractions of other than 3 or 6 digits.
         if text.endswith("Z"):
             body, _, fraction = text[:-1].partition(".")

@@ -9,11 +9,14 @@ use different ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import TypeAlias, overload
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 from typing_extensions import override
 
@@ -33,6 +36,9 @@ _ENCODINGS = re.compile(
 # XML parsers convert an unescaped carriage return to a line feed.
 _RETURN = {"\r": "&#13;"}
 
+#: The rows of a document in their order, each with its tag.
+Rows: TypeAlias = Sequence[tuple[str, Mapping[str, str]]]
+
 
 @dataclass(slots=True)
 class Listing:
@@ -51,7 +57,7 @@ class Listing:
 
     tag: str = ""
     head: dict[str, str] = field(default_factory=HiddenDict)
-    rows: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    rows: Rows = ()
 
     @override
     def __repr__(self) -> str:
@@ -69,9 +75,198 @@ def read_listing(data: bytes | memoryview, rows: Collection[str]) -> Listing:
         ServiceError: The document is not valid XML, or uses features that are rejected.
     """
     data = memoryview(data)  # its repr in a traceback does not show the content
-    reader = _ListingReader(frozenset(rows))
-    _parse(data, reader.prepare)
-    return reader.listing
+    tables = _read_tables(data, rows)
+    if tables is not None:
+        with suppress(ServiceError):  # the parser of the whole document finds the reason
+            listing = _ListingReader(frozenset(rows)).read(memoryview(tables.rest))
+            if len(listing.rows) == len(tables.tables):
+                listing.rows = tables
+                return listing
+    return _ListingReader(frozenset(rows)).read(data)
+
+
+def columns(rows: Rows, tag: str, names: Sequence[str]) -> Iterable[tuple[str | None, ...]]:
+    """
+    Return some texts of each row with a tag, in document order.
+
+    Args:
+        names: Their keys. The text of an element that a row does not have is `None`.
+    """
+    if isinstance(rows, _Tables):
+        return chain.from_iterable(
+            table.columns(names) for table in rows.tables if table.tag == tag
+        )
+    return [tuple(map(row.get, names)) for found, row in rows if found == tag]
+
+
+# A page of a listing is a thousand rows with the same elements. A regular expression that is made
+# from the first row reads them several times as fast as a parser can call functions. Its matches
+# count only if they have every tag from the first row to the last; all other documents, and what
+# is around the rows, are read by the parser.
+
+_UTF8 = re.compile(
+    r"""<\?xml(?: version=["']1\.0["']| encoding=["']utf-8["'])* ?\?>""", re.IGNORECASE
+)
+_UNUSUAL = re.compile("<[!?]")
+_ELEMENT = re.compile(r"<(/?)([A-Za-z_][A-Za-z0-9_.-]*)(/?)>([^<]*)")
+# The characters that XML 1.0 does not allow (section 2.2), and the return, which parsers replace.
+_REFUSED = bytes(byte for byte in range(32) if byte not in b"\t\n")
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
+_OTHER_REFERENCE = re.compile("&(?!(?:amp|lt|gt|quot|apos);)")
+
+
+class _Table:
+    """
+    Consecutive rows with the same elements.
+
+    Args:
+        keys: The keys of the elements.
+        texts: The texts of the elements, for each row.
+    """
+
+    def __init__(self, tag: str, keys: Sequence[str], texts: list[tuple[str, ...]]) -> None:
+        self.tag = tag
+        self.keys = keys
+        self.texts = texts
+
+    def columns(self, names: Sequence[str]) -> Iterable[tuple[str | None, ...]]:
+        """Return the texts with some keys, for each row."""
+        places = {key: place for place, key in enumerate(self.keys)}
+        if len(names) > 1 and places.keys() >= set(names):
+            return map(itemgetter(*[places[name] for name in names]), self.texts)
+        wanted = [places.get(name) for name in names]
+        return (
+            tuple([None if place is None else row[place] for place in wanted])
+            for row in self.texts
+        )
+
+
+class _Tables(Sequence[tuple[str, Mapping[str, str]]]):
+    """
+    The rows of a document, as tables.
+
+    Attributes:
+        rest: The document with an empty row in place of each table.
+    """
+
+    def __init__(self, tables: Sequence[_Table], rest: bytes) -> None:
+        self.tables = tables
+        self.rest = rest
+
+    @override
+    def __len__(self) -> int:
+        return sum(len(table.texts) for table in self.tables)
+
+    @override
+    def __iter__(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        for table in self.tables:
+            for texts in table.texts:
+                yield table.tag, HiddenDict(zip(table.keys, texts, strict=True))
+
+    @overload
+    def __getitem__(self, index: int, /) -> tuple[str, Mapping[str, str]]: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Rows: ...
+    @override
+    def __getitem__(self, index: int | slice, /) -> tuple[str, Mapping[str, str]] | Rows:
+        return list(self)[index]
+
+
+def _read_tables(data: memoryview, rows: Collection[str]) -> _Tables | None:
+    """Return the rows of a document; `None` if the parser has to read them."""
+    if not rows or len(data) > _LARGEST:
+        return None
+    try:
+        text = str(data, "utf-8")
+    except UnicodeDecodeError:
+        return None
+    if len(bytes(data).translate(None, _REFUSED)) != len(data) or "]]>" in text:
+        return None
+    blocks = []
+    for tag in rows:
+        start, end = text.find(f"<{tag}>"), text.rfind(f"</{tag}>") + len(f"</{tag}>")
+        if start >= 0:
+            blocks.append((start, end, tag))
+    blocks.sort()
+    tables, around, last = [], [], 0
+    for start, end, tag in blocks:
+        table = _read_table(text[start:end], tag) if last <= start < end else None
+        if table is None:
+            return None
+        tables.append(table)
+        around.append(f"{text[last:start]}<{tag}/>")
+        last = end
+    rest = "".join((*around, text[last:]))
+    declaration = _UTF8.match(rest)
+    # A comment, a section or an instruction may contain what looks like rows.
+    if not tables or _UNUSUAL.search(rest, declaration.end() if declaration else 0):
+        return None
+    return _Tables(tables, rest.encode())
+
+
+def _read_table(block: str, tag: str) -> _Table | None:
+    """Return rows with the same elements; `None` if they are not, or have anything else."""
+    form = _row_form(block, tag)
+    if form is None or _OTHER_REFERENCE.search(block):
+        return None
+    pattern, keys, marks = form
+    # In a text these have no meaning, unlike the other two.
+    for reference, character in (*_QUOTES.items(), ("&gt;", ">")):
+        if reference in block:
+            block = block.replace(reference, character)
+    texts = pattern.findall(block) if len(keys) > 1 else list(zip(pattern.findall(block)))
+    if block.count("<") != len(texts) * marks:
+        return None
+    if "&" in block:
+        texts = [tuple([unescape(text) if "&" in text else text for text in row]) for row in texts]
+    return _Table(tag, keys, texts)
+
+
+def _row_form(block: str, tag: str) -> tuple[re.Pattern[str], list[str], int] | None:
+    """
+    Return how the first row looks, if it consists of elements.
+
+    The result is a regular expression with a group for each element, the keys of the elements, and
+    the number of tags.
+    """
+    end = block.find(f"</{tag}>")
+    between = "[^<]*" if re.search(r">\s+<", block[:end]) else ""
+    pieces: list[str] = []
+    keys: list[str] = []
+    above: list[str] = []
+    position, opened = 0, False
+    while position <= end:
+        element = _ELEMENT.match(block, position)
+        if element is None:
+            return None
+        position = element.end()
+        closing, name, empty, _ = element.groups()
+        if (closing and empty) or len(above) > _DEEPEST // 2:
+            return None
+        pieces.append(f"<{closing}{re.escape(name)}{empty}>")
+        if empty and not closing:
+            keys.append("/".join((*above[1:], name)))
+            pieces.append("()")
+            opened = False
+        elif not closing:
+            above.append(name)
+            pieces.append("")
+            opened = True
+        elif not above or above[-1] != name:
+            return None
+        else:
+            if opened:
+                keys.append("/".join(above[1:]))
+                pieces[-2] = "([^<]*)"
+            above.pop()
+            opened = False
+            pieces.append("")
+    if above or keys in ([], [""]):
+        return None
+    marks = len(pieces) // 2
+    # Text between two elements has no meaning.
+    gaps = {"": between, "()": "()" + between}
+    return re.compile("".join(gaps.get(piece, piece) for piece in pieces[:-1])), keys, marks
 
 
 class _ListingReader:
@@ -83,10 +278,13 @@ class _ListingReader:
     the one that was opened last.
     """
 
-    __slots__ = ("_above", "_opened", "_parser", "_record", "_rows", "_text", "_within", "listing")
+    __slots__ = (
+        "_above", "_found", "_listing", "_opened", "_parser", "_record", "_rows", "_text", "_within"
+    )  # fmt: skip
 
     def __init__(self, rows: frozenset[str]) -> None:
-        self.listing = Listing()
+        self._found: list[tuple[str, Mapping[str, str]]] = []
+        self._listing = Listing(rows=self._found)
         self._rows = rows
         self._record: dict[str, str] = {}
         self._above: list[str] = []  # the open elements outside rows
@@ -94,8 +292,12 @@ class _ListingReader:
         self._opened = ""
         self._text = ""
 
-    def prepare(self, parser: expat.XMLParserType) -> None:
-        """Set the handlers of the parser."""
+    def read(self, data: memoryview) -> Listing:
+        """Parse the document."""
+        _parse(data, self._prepare)
+        return self._listing
+
+    def _prepare(self, parser: expat.XMLParserType) -> None:
         self._parser = parser
         parser.CharacterDataHandler = self._characters
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -112,15 +314,15 @@ class _ListingReader:
             return
         self._record = HiddenDict()
         self._opened = self._text = ""
-        self.listing.rows.append((tag, self._record))
+        self._found.append((tag, self._record))
         self._parser.StartElementHandler = self._start_in_row
         self._parser.EndElementHandler = self._end_in_row
 
     def _end(self, _name: str) -> None:
         if self._opened:
-            self.listing.head["/".join(self._above[1:])] = self._text
+            self._listing.head["/".join(self._above[1:])] = self._text
             self._opened = ""
-        self.listing.tag = self._above.pop()
+        self._listing.tag = self._above.pop()
 
     def _start_in_row(self, name: str, attributes: dict[str, str]) -> None:
         if self._opened:

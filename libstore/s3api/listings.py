@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from ..errors import ServiceError
 from ..http.headers import clean_etag, parse_size, parse_timestamp
+from ..http.xml import columns
 from ..rest.checksums import hex_digest
 from ..rest.client import XMLResponse
 from ..rest.dialect import parameters, sorted_page
@@ -19,6 +20,8 @@ from .service import Service
 _Row: TypeAlias = Mapping[str, str]
 _Decoder: TypeAlias = Callable[[str], str]
 
+# The elements of a row that describe an object.
+_OBJECT = ("Key", "Size", "ETag", "LastModified", "StorageClass")
 # Begins the token of a page that is requested by the last name before it.
 _BY_NAME = "\n"
 
@@ -69,10 +72,10 @@ def list_page(
 ) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of the page with a token, in the order of their names."""
     fields, decode = document.fields, _decoder(document)
-    items: list[ObjectInfo | Prefix] = [
-        Prefix(decode(row.get("Prefix", ""))) if tag == "CommonPrefixes" else _object(row, decode)
-        for tag, row in document.rows
-    ]
+    rows = columns(document.rows, "Contents", _OBJECT)
+    items: list[ObjectInfo | Prefix] = [_object(decode, *texts) for texts in rows]
+    for (prefix,) in columns(document.rows, "CommonPrefixes", ("Prefix",)):
+        items.append(Prefix(decode(prefix or "")))
     following = None
     if _is_truncated(document, "NextContinuationToken", "NextMarker"):
         following = fields.get("NextContinuationToken")
@@ -87,14 +90,23 @@ def list_page(
     return sorted_page(items, query, following)
 
 
-def _object(row: _Row, decode: _Decoder) -> ObjectInfo:
+def _object(
+    decode: _Decoder,
+    name: str | None,
+    size: str | None,
+    etag: str | None,
+    modified: str | None,
+    storage_class: str | None,
+    **attributes: Any,
+) -> ObjectInfo:
     # The ETag may be that of an encrypted object, so it is no checksum.
     return ObjectInfo(
-        name=decode(row.get("Key", "")),
-        size=parse_size(row.get("Size")),
-        etag=clean_etag(row.get("ETag")),
-        last_modified=parse_timestamp(row.get("LastModified")),
-        storage_class=row.get("StorageClass") or "STANDARD",
+        decode(name or ""),
+        parse_size(size),
+        clean_etag(etag),
+        last_modified=parse_timestamp(modified),
+        storage_class=storage_class or "STANDARD",
+        **attributes,
     )
 
 
@@ -213,4 +225,4 @@ def _decoder(document: XMLResponse) -> _Decoder:
 
 def _decode(text: str) -> str:
     # A space is written as a plus sign, and a plus sign as %2B.
-    return unquote(text.replace("+", " "))
+    return unquote(text.replace("+", " ")) if "%" in text or "+" in text else text

@@ -255,7 +255,7 @@ def test_listing_is_flattened_to_rows(prefix: bytes) -> None:
     assert listing.head == {
         "Name": "b", "Prefix": "", "IsTruncated": "false", "Outer/Inner": "i",
     }  # fmt: skip
-    assert listing.rows == [
+    assert list(listing.rows) == [
         (
             "Contents",
             {"Key": "a&b\r", "Size": "1", "Owner/ID": "me", "Owner/DisplayName": "", "Last": "x"},
@@ -265,10 +265,48 @@ def test_listing_is_flattened_to_rows(prefix: bytes) -> None:
     ]
 
 
+# Rows and what may be in, between and around them.
+_PIECES = (
+    "<Row><A>1</A><B>x</B></Row>", "<Row><A>2</A><B></B></Row>", "<Row><A>3</A><B/></Row>",
+    "<Row><A>4</A></Row>", "<Row>\n <A>5</A>\n <B>y</B>\n</Row>", "<Row><A>6</A>text<B>z</B></Row>",
+    "<Row><B>x</B><A>7</A></Row>", "<Row><A>8</A><A>9</A></Row>", "<Row><A>&amp;lt;</A><B>&gt;</B></Row>",
+    "<Row><A>&quot;&apos;</A><B>&#65;</B></Row>", "<Row><A><B>deep</B><C/></A></Row>", "<Row/>", "<Row></Row>",
+    "<Row>text</Row>", "<Row ><A>1</A><B>x</B></Row>", '<Row><A k="v">1</A><B>x</B></Row>',
+    "<Row><A>1</B><B>x</A></Row>", "<Row><A>1</A></B/><B>x</B></Row>", "<n:Row><n:A>1</n:A></n:Row>",
+    "<Row><A>1</A><B>x</B>", "<Row><A>&x;</A><B>y</B></Row>", "<Row><A>\x01</A><B>y</B></Row>",
+    "<Row><A>a\r\nb</A><B>\u00e9\u20ac</B></Row>", "<P><Name>p</Name></P>", "<P><Name>q</Name></P>",
+    "<P/>", "<!-- <Row><A>1</A><B>x</B></Row> -->", "<![CDATA[<Row><A>1</A><B>x</B></Row>]]>", "<?pi x?>",
+    "text", "\n  ", "<Name>n</Name>", "<Outer>", "</Outer>", "<!--", "-->", "<Row", "&", ">", "]]>",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=8), st.sampled_from(["", "utf-8", "latin-1"]))
+def test_rows_are_read_as_the_parser_reads_them(pieces: list[str], encoding: str) -> None:
+    start = f'<?xml version="1.0" encoding="{encoding}"?>' if encoding else ""
+    text = f"{start}<R>{''.join(pieces)}</R>"
+    data = memoryview(text.encode(encoding or "utf-8", "xmlcharrefreplace"))
+    rows = frozenset({"Row", "P"})
+    try:
+        expected = xml._ListingReader(rows).read(data)
+    except ServiceError as error:
+        with pytest.raises(ServiceError) as found:
+            xml.read_listing(data, rows)
+        assert str(found.value) == str(error)
+    else:
+        listing = xml.read_listing(data, rows)
+        assert (listing.tag, listing.head) == (expected.tag, expected.head)
+        assert list(listing.rows) == list(expected.rows)
+        for tag in rows:
+            keys = ("A", "Name", "A/B")
+            assert list(xml.columns(listing.rows, tag, keys)) == [
+                tuple(map(row.get, keys)) for found_tag, row in expected.rows if found_tag == tag
+            ]
+
+
 def test_rows_may_be_nested() -> None:
     data = b"<R><Blobs><Blob><Name>a</Name></Blob><Blob><Name>b</Name></Blob></Blobs><N>x</N></R>"
     listing = xml.read_listing(data, {"Blob"})
-    assert listing.rows == [("Blob", {"Name": "a"}), ("Blob", {"Name": "b"})]
+    assert list(listing.rows) == [("Blob", {"Name": "a"}), ("Blob", {"Name": "b"})]
     assert listing.head == {"N": "x"}
 
 
@@ -276,7 +314,7 @@ def test_document_without_rows_is_flattened() -> None:
     document = xml.read_listing(LISTING, ())
     assert document.head["Contents/Owner/ID"] == "me"
     assert document.head["Contents"] == ""  # the last one
-    assert (document.head["Name"], document.rows) == ("b", [])
+    assert (document.head["Name"], list(document.rows)) == ("b", [])
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;">]><a>&y;</a>'
@@ -319,7 +357,7 @@ def test_document_of_maximum_depth_is_read() -> None:
     assert xml.read_listing(data, ()).tag == "a"
     assert xml.read_listing(data, {"b"}).head == {"/".join("a" * 49): "x"}
     row = b"<R><b>" + b"<a>" * 48 + b"x" + b"</a>" * 48 + b"</b></R>"
-    assert xml.read_listing(row, {"b"}).rows == [("b", {"/".join("a" * 48): "x"})]
+    assert list(xml.read_listing(row, {"b"}).rows) == [("b", {"/".join("a" * 48): "x"})]
 
 
 @given(st.text())
