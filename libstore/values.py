@@ -124,7 +124,7 @@ class ObjectInfo:
         version: str | None = None,
         storage_class: str | None = None,
         extra: Mapping[str, object] = no_pairs(),
-        complete: bool = False,
+        complete: bool = False,  # noqa: FBT002
         write_token: str | None = None,
     ) -> None:
         # A listing creates one for each object, and this takes half the time of the method that

@@ -279,7 +279,8 @@ class _ListingReader:
     """
 
     __slots__ = (
-        "_above", "_found", "_listing", "_opened", "_parser", "_record", "_rows", "_text", "_within"
+        "_above", "_found", "_listing", "_opened", "_parser", "_record", "_rows", "_text",
+        "_within",
     )  # fmt: skip
 
     def __init__(self, rows: frozenset[str]) -> None:

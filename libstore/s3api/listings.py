@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from ..errors import ServiceError
@@ -97,7 +97,6 @@ def _object(
     etag: str | None,
     modified: str | None,
     storage_class: str | None,
-    **attributes: Any,
 ) -> ObjectInfo:
     # The ETag may be that of an encrypted object, so it is no checksum.
     return ObjectInfo(
@@ -106,7 +105,6 @@ def _object(
         clean_etag(etag),
         last_modified=parse_timestamp(modified),
         storage_class=storage_class or "STANDARD",
-        **attributes,
     )
 
 
@@ -154,7 +152,7 @@ def version_page(document: XMLResponse) -> Page[ObjectInfo]:
 def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html: an object that
     # was written without versioning has the version "null".
-    info = replace(_object(row, decode), version=row.get("VersionId", "null"))
+    info = replace(_object(decode, *map(row.get, _OBJECT)), version=row.get("VersionId", "null"))
     if tag != "DeleteMarker":
         return info
     return replace(info, storage_class=None, extra={"delete_marker": True})
