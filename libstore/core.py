@@ -116,7 +116,7 @@ class DriverCore(DriverHooks):
         if not isinstance(operation, str):
             raise InvalidTypeError(f"operation must be a str, not {type(operation).__name__}")
         if operation in OPTIONS:
-            return operation in self.options
+            return operation in self.options and self._is_configured_for(operation)
         if operation in CAPABILITIES:
             return self._has_hook(operation) and self._is_configured_for(operation)
         if operation.startswith("_") or not callable(getattr(type(self), operation, None)):

@@ -68,7 +68,7 @@ from .operations.requesting import ServiceResponse
 from .operations.signing import SignedURL
 from .operations.walking import walk
 from .options import DriverOptions, constructor
-from .redaction import hide, hide_keys
+from .redaction import hide, hide_key_headers, hide_keys
 from .storage_url import StorageURL
 from .transfer import reading
 from .transfer.digests import parse_checksum
@@ -703,8 +703,10 @@ class StorageDriver(DriverCore):
         expires: float | timedelta = 3600.0,
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
+        enforce_headers: bool = True,
     ) -> SignedURL:
         """Return a presigned URL of an object. See `Object.sign_url`."""
+        headers = hide_key_headers(headers)
         with ErrorContext(self, "sign_url", obj):
             return signing.sign(
                 self,
@@ -713,6 +715,7 @@ class StorageDriver(DriverCore):
                 expires=expires,
                 headers=headers,
                 response_headers=response_headers,
+                enforce_headers=enforce_headers,
             )
 
     @final

@@ -1367,6 +1367,7 @@ class Object:
         expires: float | timedelta = 3600.0,
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
+        enforce_headers: bool = True,
     ) -> SignedURL:
         """
         Return a presigned URL: it allows one kind of request for this object, without credentials.
@@ -1383,6 +1384,9 @@ class Object:
                 stored with the object, such as ``{"content-disposition": "attachment"}``. Possible
                 are Cache-Control, Content-Disposition, Content-Encoding, Content-Language,
                 Content-Type and Expires; some services support fewer.
+            enforce_headers: Whether a service that cannot check `headers`, such as Swift, is an
+                error. If false, they are in the URL's `headers`, so that a client sends them and
+                the service stores them, but it accepts a request without them, too.
 
         Raises:
             NotSupportedError: The service has no presigned URLs, or does not support these
@@ -1401,6 +1405,7 @@ class Object:
             expires=expires,
             headers=headers,
             response_headers=response_headers,
+            enforce_headers=enforce_headers,
         )
 
     def enable_cdn(self) -> str:

@@ -80,8 +80,6 @@ class DriverHooks(ABC):
         transfer: The size of parts, and how many are sent at once. An instance may have its own.
         cdn: The public address that containers are served at, if the driver was made with one.
         write_tokens: Whether conditional writes get a token; see `Conditions`.
-        signed_put_headers: The headers that the service requires of each PUT with a signed URL,
-            by lower-case name. They are added to `SignedURL.headers`.
     """
 
     name: ClassVar[str]
@@ -95,7 +93,6 @@ class DriverHooks(ABC):
     transfer: TransferOptions = TransferOptions()
     cdn: str | None = None
     write_tokens: bool = True
-    signed_put_headers: ClassVar[Mapping[str, str]] = {}
 
     # ------------------------------------------------------------------ required
 
@@ -243,9 +240,9 @@ class DriverHooks(ABC):
 
     def _is_configured_for(self, operation: str) -> bool:
         """
-        Return whether this instance can carry out one of `CAPABILITIES`.
+        Return whether this instance can carry out one of `CAPABILITIES` or `OPTIONS`.
 
-        It is called only for operations whose hook the class overrides. Return false, for
+        It is called only for those that the class has. Return false, for
         example, for ``"sign_url"`` if there is no key to sign with. The default is true.
         """
         return True
@@ -401,8 +398,21 @@ class DriverHooks(ABC):
         """
         raise self._unsupported("change the metadata of an object")
 
+    def _signed_headers(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """
+        Return the headers that a request with a signed URL must have, by lower-case name.
+
+        They are those that the program gave, under the service's names, and those that the
+        service or the driver's settings require. They become `SignedURL.headers`.
+        """
+        return headers
+
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
-        """Return a URL that allows one kind of request for one object."""
+        """
+        Return a URL that allows one kind of request for one object.
+
+        The headers of the options must be signed; there are none without ``"sign_headers"``.
+        """
         raise self._unsupported("sign URLs")
 
     # ------------------------------------------------------------------ public reading

@@ -42,6 +42,10 @@ _RUN = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 _WORD = re.compile(r"\w")
 
 
+#: How the headers end that have a customer-provided key, on Amazon, Google and Azure.
+_KEY_HEADERS = ("-customer-key", "-encryption-key")
+
+
 class Hidden(str):
     """
     A string whose `repr` is masked.
@@ -110,6 +114,17 @@ def hide_keys(extra: T) -> T:
         name: hide(value) if isinstance(value, kinds) else value for name, value in extra.items()
     }
     return cast("T", HiddenDict(found))
+
+
+def hide_key_headers(headers: T) -> T:
+    """Mask the `repr` of the headers that have a customer-provided encryption key."""
+    if not isinstance(headers, Mapping):
+        return headers
+    found = {
+        name: hide(value) if str(name).lower().endswith(_KEY_HEADERS) else value
+        for name, value in headers.items()
+    }
+    return cast("T", found)
 
 
 def hide_address(value: T) -> T:

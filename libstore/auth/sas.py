@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..http.encoding import encode_query
+from ..http.encoding import encode, encode_query
 from ..redaction import Hidden, hide
 from .sharedkey import sign
 
@@ -28,8 +28,8 @@ OVERRIDES = {
 }
 # Since this version the string to sign of a user delegation SAS has two more fields for users.
 _DELEGATED_USERS = "2025-07-05"
-# Since this version it has two more for required headers and query parameters.
-_BOUND_REQUESTS = "2026-04-06"
+#: Since this version it has two more for required headers and query parameters.
+BOUND_REQUESTS = "2026-04-06"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,9 @@ class Grant:
         expiry: The end of the validity in seconds since 1970.
         start: Its start in seconds since 1970; `None` means at once.
         overrides: Headers of the response, by lower-case name.
+        scope: The encryption scope that encrypts what is written.
+        headers: Headers that the request must have; only a user delegation SAS of the version
+            `BOUND_REQUESTS` can require any.
     """
 
     account: str
@@ -75,6 +78,8 @@ class Grant:
     start: float | None = None
     protocol: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def timestamp(moment: float) -> str:
@@ -101,12 +106,16 @@ def delegation_sas(grant: Grant, key: DelegationKey) -> str:
         "skv": key.version,
     }
     parameters |= known
+    if grant.headers:
+        parameters["srh"] = ",".join(encode(name) for name in grant.headers)
     # Two authorised users and a correlation id, which are not used.
     lines = [*_beginning(grant, parameters), *known.values(), "", "", ""]
     lines += ["", ""] if grant.version >= _DELEGATED_USERS else []
     ending = _ending(parameters)
-    if grant.version >= _BOUND_REQUESTS:
-        ending[6:6] = ["", ""]
+    if grant.version >= BOUND_REQUESTS:
+        # Each header has a line of its own, and an empty line follows.
+        bound = "".join(f"{name}:{value}\n" for name, value in grant.headers.items())
+        ending[6:6] = [bound, ""]
     return _signed(parameters, lines + ending, key.value)
 
 
@@ -118,6 +127,7 @@ def _parameters(grant: Grant) -> dict[str, str]:
         "spr": grant.protocol,
         "sv": grant.version,
         "sr": "c" if grant.blob is None else "b",
+        "ses": grant.scope,
     }
     parameters |= {name: grant.overrides.get(header, "") for name, header in OVERRIDES.items()}
     return {name: value for name, value in parameters.items() if value}
@@ -131,7 +141,7 @@ def _beginning(grant: Grant, parameters: Mapping[str, str]) -> list[str]:
 
 
 def _ending(parameters: Mapping[str, str]) -> list[str]:
-    # An IP address, a snapshot and an encryption scope are not used.
+    # An IP address and a snapshot are not used.
     names = ("sip", "spr", "sv", "sr", "snapshot", "ses", *OVERRIDES)
     return [parameters.get(name, "") for name in names]
 

@@ -9,8 +9,9 @@ from typing_extensions import Self, override
 
 from .. import arguments
 from ..core import DriverCore
-from ..errors import InvalidOptionError
+from ..errors import InvalidOptionError, NotSupportedError
 from ..readonly import ReadOnlyDict
+from ..redaction import hide_key_headers
 from ..values import SigningOptions
 
 _METHODS = ("GET", "HEAD", "PUT", "DELETE")
@@ -80,6 +81,7 @@ def sign(
     expires: float | timedelta,
     headers: Mapping[str, str] | None,
     response_headers: Mapping[str, str] | None,
+    enforce_headers: bool,
 ) -> SignedURL:
     """Return a URL that allows one kind of request for one object, without credentials."""
     arguments.reachable_name(container, name)
@@ -91,16 +93,25 @@ def sign(
             f"expires must be above 0 and at most {driver.limits.max_expires:.0f} seconds,"
             f" not {expires!r}"
         )
-    sent, returned = (
-        arguments.headers(headers, "headers"),
-        _response_headers(response_headers, method),
-    )
+    given = _trimmed(arguments.headers(headers, "headers"))
+    returned = _response_headers(response_headers, method)
+    signs = driver.supports("sign_headers")
     if driver._has_hook("sign_url"):
-        driver._need_option("sign_headers", bool(sent))
+        if given and enforce_headers and not signs:
+            raise NotSupportedError(
+                f"the {driver.name} driver does not support sign_headers: the service would accept"
+                " a request without these headers; pass enforce_headers=False if that is no risk"
+            )
         driver._need_option("sign_response_headers", bool(returned))
-    url = driver._sign_url(container, name, SigningOptions(method, seconds, sent, returned))
-    required = driver.signed_put_headers if method == "PUT" else {}
-    return SignedURL(arguments.stable_url(url), method, {**required, **sent})
+    sent = driver._signed_headers(method, given)
+    signed = sent if signs else {}
+    url = driver._sign_url(container, name, SigningOptions(method, seconds, signed, returned))
+    return SignedURL(arguments.stable_url(url), method, sent)
+
+
+def _trimmed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers without outer spaces, which HTTP does not keep and clients refuse."""
+    return hide_key_headers({name: value.strip(" ") for name, value in headers.items()})
 
 
 def _response_headers(given: object, method: str) -> dict[str, str]:

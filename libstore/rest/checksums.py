@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 
-from ..errors import IntegrityError
+from ..errors import IntegrityError, NotSupportedError
 from ..redaction import Hidden
 
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8}
@@ -41,6 +42,25 @@ def require_digest(expected: str | None, found: str | None, what: str) -> None:
     """
     if expected is not None and found != expected:
         raise IntegrityError(f"{what} should be {expected}, but is {found}")
+
+
+def check_key_is_sent(key: bytes | None, header: str, headers: Mapping[str, str]) -> None:
+    """
+    Refuse to sign a URL whose request needs the driver's customer-provided key but has none.
+
+    The key is never added: it would be in the headers that programs hand to clients.
+
+    Args:
+        header: The header that has the key.
+        headers: The headers that the request must have.
+    """
+    if key is not None and header not in headers:
+        raise NotSupportedError(
+            "a presigned URL does not contain the customer_key of this driver, without which the"
+            " service would store the object unencrypted by it, or not decrypt it; sign with a"
+            f" driver that has no customer_key, or pass headers= with {header} and the headers"
+            " that belong to it, which gives the key to the client"
+        )
 
 
 def key_headers(key: object, prefix: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from ..errors import (
     NotSupportedError,
     StorageError,
 )
+from ..rest.checksums import check_key_is_sent
 from ..rest.driver import ComposedDriver, SupportsUploads
 from ..rest.settings import RestSettings
 from ..values import (
@@ -39,7 +40,7 @@ from .client import S3Client
 from .copying import Copier
 from .multipart import Uploads
 from .objects import Objects
-from .options import ObjectSettings
+from .options import CUSTOMER_KEY, ObjectSettings
 from .part_checksums import find_composite
 from .service import Service
 from .xml import location_body
@@ -269,10 +270,26 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         return self._copier.copy(place, place, options)
 
     @override
+    def _signed_headers(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        if method == "DELETE":
+            return headers
+        check_key_is_sent(self._object_settings.customer_key, CUSTOMER_KEY, headers)
+        if method != "PUT":
+            return headers
+        required = self._object_settings.signed
+        if any(map(_is_encryption, headers)):  # that of the program replaces the driver's
+            required = {name: text for name, text in required.items() if not _is_encryption(name)}
+        return {**required, **headers}
+
+    @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         if self._client.credentials is None:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass credentials")
         return self._client.sign_url(container, name, options, self._object_settings.payer)
+
+
+def _is_encryption(header: str) -> bool:
+    return header.startswith("x-amz-server-side-encryption")
 
 
 def _is_digest(header: str) -> bool:

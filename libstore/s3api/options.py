@@ -13,6 +13,8 @@ from urllib.parse import quote
 from ..errors import InvalidOptionError
 from ..redaction import Hidden
 
+#: The header that has the customer-provided key.
+CUSTOMER_KEY = "x-amz-server-side-encryption-customer-key"
 _OWN = ("acl", "encryption", "kms_key", "customer_key")
 
 
@@ -77,7 +79,12 @@ class ObjectSettings:
     @cached_property
     def writes(self) -> dict[str, str]:
         """The headers of each write of an object."""
-        headers = {**self.access}
+        return {**self.access, **self.signed}
+
+    @cached_property
+    def signed(self) -> dict[str, str]:
+        """The headers of each write of an object, without those that reads have too."""
+        headers = {}
         if self.encryption is not None:
             headers["x-amz-server-side-encryption"] = self.encryption
         if self.kms_key is not None:

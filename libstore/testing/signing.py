@@ -137,6 +137,19 @@ class Signatures(Topic):
         assert content == container.read_object("folder/a b")
 
     @pytest.mark.usefixtures("signs")
+    def test_headers_that_need_not_be_enforced_are_sent_and_stored(
+        self, container: Container, redeem: _Redeem
+    ) -> None:
+        """Also a service that cannot sign headers stores what a client sends."""
+        url = container.object("a").sign_url(
+            method="PUT", headers={"Content-Type": "image/png"}, enforce_headers=False
+        )
+        redeem(url, url.method, url.headers, CONTENT)
+        assert "image/png" == url.headers["content-type"]
+        assert "image/png" == container.get_object("a").content_type
+        assert CONTENT == container.read_object("a")
+
+    @pytest.mark.usefixtures("signs")
     def test_signed_content_type_is_stored(
         self, driver: StorageDriver, container: Container, redeem: _Redeem
     ) -> None:

@@ -95,6 +95,10 @@ def their_token(grant: Grant, key: Any) -> str:
         options["start"] = timestamp(grant.start)
     if grant.protocol:
         options["protocol"] = grant.protocol
+    if grant.scope:
+        options["encryption_scope"] = grant.scope
+    if key and grant.headers:
+        options["request_headers"] = dict(grant.headers)
     if grant.blob is None:
         return str(made.generate_container(grant.container, **options))
     return str(made.generate_blob(grant.container, grant.blob, **options))
@@ -116,6 +120,10 @@ def grants(*versions: str) -> st.SearchStrategy[Grant]:
         start=st.none() | _moments,
         protocol=st.sampled_from(["", "https", "https,http"]),
         overrides=st.dictionaries(st.sampled_from(sorted(_ARGUMENTS)), _text),
+        scope=st.sampled_from(["", "scope1"]),
+        headers=st.dictionaries(
+            st.sampled_from(["content-type", "x-ms-blob-type", "x-ms-meta-a"]), _text
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import pytest
+from typing_extensions import override
 
 from libstore import InvalidOptionError, SignedURL
 from libstore.drivers.memory import MemoryDriver
@@ -19,13 +20,32 @@ LINK = "https://host/c/a%20b?expires=5&signature=0123"
 def test_signed_url_has_the_method_and_all_headers() -> None:
     class OtherDriver(MemoryDriver):
         name: ClassVar[str] = "other"
-        signed_put_headers: ClassVar[Mapping[str, str]] = {"x-kind": "block"}
+
+        @override
+        def _signed_headers(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+            return {"x-kind": "block", **headers} if method == "PUT" else headers
 
     obj = OtherDriver().object("c", "a")
     put = obj.sign_url(method="PUT", headers={"Content-Type": "a/b"})
 
     assert ("PUT", {"x-kind": "block", "content-type": "a/b"}) == (put.method, put.headers)
     assert ("GET", {}) == (obj.sign_url().method, obj.sign_url().headers)
+    assert "x-kind" in put
+
+
+def test_signed_headers_are_what_clients_can_send() -> None:
+    """Outer spaces are removed: HTTP does not keep them."""
+    url = MemoryDriver().object("c", "a").sign_url(headers={"X-A": "  a  b "})
+
+    assert {"x-a": "a  b"} == url.headers
+
+
+def test_encryption_keys_in_headers_are_not_shown() -> None:
+    names = ["x-amz-server-side-encryption-customer-key", "x-goog-encryption-key"]
+    url = MemoryDriver().object("c", "a").sign_url(headers=dict.fromkeys(names, "c2VjcmV0"))
+
+    assert dict.fromkeys(names, "c2VjcmV0") == url.headers
+    assert "c2VjcmV0" not in repr(url.headers)
 
 
 def test_headers_of_a_signed_url_are_read_only() -> None:

@@ -63,12 +63,11 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
             "delete_if_match",
             "if_absent",
             "if_match",
+            "sign_headers",
             "sign_response_headers",
             "storage_class",
         }
     )
-    # https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob#request-headers-all-blob-types
-    signed_put_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}
     upload_extras = UPLOAD
     container_extras = CONTAINER
     # https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-block-blobs--append-blobs--and-page-blobs
@@ -94,7 +93,7 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         self._objects = Objects(self._client)
         self._uploads = Uploads(self._client, self._objects, lambda: self.transfer.concurrency)
         self._copier = Copier(self._client, self._objects, self._uploads)
-        self._signer = URLSigner(self._client)
+        self._signer = URLSigner(self._client, settings.customer_key, settings.encryption_scope)
         if access.tokens is not None:
             self.limits = replace(self.limits, max_expires=MAX_EXPIRES)
 
@@ -118,7 +117,10 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
 
     @override
     def _is_configured_for(self, operation: str) -> bool:
-        return operation != "sign_url" or self._client.access.way in {"key", "credential"}
+        way = self._client.access.way
+        if operation == "sign_headers":  # the account's key signs no headers
+            return way == "credential"
+        return operation != "sign_url" or way in {"key", "credential"}
 
     @override
     def _check_container_name(self, name: str) -> None:
@@ -281,6 +283,10 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
     @override
     def _delete_objects(self, container: str, names: Sequence[str]) -> Sequence[DeleteOutcome]:
         return self._objects.delete_many(container, names)
+
+    @override
+    def _signed_headers(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return self._signer.headers(method, headers)
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:

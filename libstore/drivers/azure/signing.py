@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...auth.sas import (
+    BOUND_REQUESTS,
     OVERRIDES,
     DelegationKey,
     Grant,
@@ -13,10 +16,14 @@ from ...auth.sas import (
 )
 from ...errors import NotSupportedError, ServiceError
 from ...http.xml import write
+from ...rest.checksums import check_key_is_sent
 from ...values import SigningOptions
 from . import operations
 from .client import VERSION, AzureClient
 
+_BLOB_TYPE = "x-ms-blob-type"
+# Put Blob ignores the header Content-Disposition itself.
+_NAMES_OF_PUT = {"content-disposition": "x-ms-blob-content-disposition"}
 # Creating a blob and replacing one are two permissions.
 _PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
 # https://learn.microsoft.com/en-us/rest/api/storageservices/get-user-delegation-key
@@ -32,9 +39,23 @@ MAX_EXPIRES = _MAX_KEY_LIFE - _TOLERANCE
 class URLSigner:
     """Signs URLs of one account."""
 
-    def __init__(self, client: AzureClient) -> None:
+    def __init__(
+        self, client: AzureClient, customer_key: bytes | None, encryption_scope: str | None
+    ) -> None:
         self._client = client
+        self._customer_key = customer_key
+        self._encryption_scope = encryption_scope
         self._key: tuple[float, DelegationKey] | None = None
+
+    def headers(self, method: str, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that a request with one method must have."""
+        if method != "DELETE":
+            check_key_is_sent(self._customer_key, "x-ms-encryption-key", headers)
+        if method != "PUT":
+            return dict(headers)
+        # https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob#request-headers-all-blob-types
+        renamed = {_NAMES_OF_PUT.get(name, name): value for name, value in headers.items()}
+        return {_BLOB_TYPE: "BlockBlob", **renamed}
 
     def url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows requests with one method for one blob."""
@@ -44,6 +65,7 @@ class URLSigner:
             raise NotSupportedError(
                 f"a presigned URL of Azure cannot set the response header {min(unknown)}"
             )
+        bound = {name: value for name, value in options.headers.items() if name != _BLOB_TYPE}
         expiry = self._client.service_time() + max(1.0, options.expires)
         grant = Grant(
             access.account,
@@ -51,9 +73,11 @@ class URLSigner:
             name,
             _PERMISSIONS[options.method],
             expiry,
-            VERSION,
+            BOUND_REQUESTS if bound else VERSION,
             protocol="https" if access.endpoint.secure else "",
             overrides=options.response_headers,
+            headers=bound,
+            scope=self._scope(options),
         )
         if access.key is not None:
             query = service_sas(grant, access.key)
@@ -65,6 +89,10 @@ class URLSigner:
                 " credential="
             )
         return f"{access.endpoint.url_of(container, name)}?{query}"
+
+    def _scope(self, options: SigningOptions) -> str:
+        """Return the encryption scope of what a PUT will write."""
+        return (self._encryption_scope or "") if options.method == "PUT" else ""
 
     def _delegation_key(self, expiry: float) -> DelegationKey:
         """Return a key that is valid until then; request one if the last one is not."""

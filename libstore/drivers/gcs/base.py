@@ -12,6 +12,7 @@ from ...auth.google import URLSigner, signed_target
 from ...errors import NotSupportedError
 from ...http.encoding import host_header
 from ...options import Check
+from ...rest.checksums import check_key_is_sent
 from ...rest.driver import C, RestDriver
 from ...values import SigningOptions
 from .endpoints import PUBLIC_URL, Endpoint, check_bucket_name, check_object_name
@@ -58,6 +59,18 @@ class GoogleDriver(RestDriver[C, Settings], Generic[C]):
     @override
     def _check_object_name(self, name: str) -> None:
         check_object_name(name)
+
+    @override
+    def _signed_headers(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        if method == "DELETE":
+            return headers
+        check_key_is_sent(self._settings.customer_key, "x-goog-encryption-key", headers)
+        kms = self._settings.kms_key
+        own = any(name.startswith("x-goog-encryption-") for name in headers)
+        if method != "PUT" or kms is None or own:
+            return headers
+        # https://cloud.google.com/storage/docs/xml-api/reference-headers#xgoogencryptionkmskeyname
+        return {"x-goog-encryption-kms-key-name": kms, **headers}
 
     @override
     def _sign_url(self, container: str, name: str, options: SigningOptions) -> str:

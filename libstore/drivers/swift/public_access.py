@@ -34,8 +34,6 @@ class PublicAccess:
 
     def sign_url(self, container: str, name: str, options: SigningOptions) -> str:
         """Return a URL that allows one kind of request for one object."""
-        if options.headers:
-            raise NotSupportedError("Swift cannot sign the headers of requests")
         extra = _response_parameters(options.response_headers)
         if self._settings.anonymous and self._settings.temp_url_key is None:
             raise NotSupportedError("an anonymous driver cannot sign URLs; pass temp_url_key=")

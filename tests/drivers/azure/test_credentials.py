@@ -8,7 +8,8 @@ import pickle
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripted import Server, respond
@@ -34,6 +35,13 @@ OTHER = (
 PAGE = b'<?xml version="1.0"?><EnumerationResults><Containers/><NextMarker/></EnumerationResults>'
 
 
+class AccessToken(NamedTuple):
+    """As azure-core's is."""
+
+    token: str
+    expires_on: int
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Return an account without containers, and a managed identity."""
@@ -47,6 +55,33 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("IDENTITY_HEADER", "the-header")
     yield found
     found.close()
+
+
+def test_a_credential_signs_the_headers_of_a_request() -> None:
+    """With a version of the API that has it, and only where there are headers to sign."""
+
+    class Credential:
+        def get_token(self, *scopes: str) -> AccessToken:
+            return AccessToken("token", 2**40)
+
+    key = (
+        b'<?xml version="1.0"?><UserDelegationKey><SignedOid>o</SignedOid><SignedTid>t</SignedTid>'
+        b"<SignedStart>2020-01-01T00:00:00Z</SignedStart><SignedExpiry>2099-01-01T00:00:00Z"
+        b"</SignedExpiry><SignedService>b</SignedService><SignedVersion>2021-12-02</SignedVersion>"
+        b"<Value>a2V5</Value></UserDelegationKey>"
+    )
+    with Server(respond(key, x_ms_request_id="1", x_ms_version="2021-12-02")) as server:
+        driver = AzureDriver(
+            "mine", credential=Credential(), endpoint=f"{server.url}/mine", insecure=True
+        )
+        obj = driver.object("box", "a")
+        url = obj.sign_url(method="PUT", headers={"Content-Type": "image/png"})
+        bound, plain = (parse_qs(urlsplit(one).query) for one in (url, obj.sign_url(method="PUT")))
+
+    assert driver.supports("sign_headers")
+    assert (["content-type"], ["2026-04-06"]) == (bound["srh"], bound["sv"])
+    assert (None, ["2021-12-02"]) == (plain.get("srh"), plain["sv"])
+    assert {"content-type": "image/png", "x-ms-blob-type": "BlockBlob"} == url.headers
 
 
 # ---------------------------------------------------------------------- SAS URLs
