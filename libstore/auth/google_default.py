@@ -1,5 +1,8 @@
 """
-Application Default Credentials: by google-auth, or without it the part that is found here.
+Application Default Credentials: files by google-auth, and without it the part that is found here.
+
+The metadata server is found here in any case: google-auth waits for it much longer on a machine
+that is not at Google.
 
 https://cloud.google.com/docs/authentication/application-default-credentials
 """
@@ -79,11 +82,12 @@ class DefaultCredentials:
     def _find(self) -> tuple[Any, str | None]:
         with self._lock:
             if self._found is None:
-                self._found = self._by_google_auth() if is_installed() else self._by_library()
+                has_file = self._path is not None or os.path.exists(self._login)
+                by_package = has_file and is_installed()
+                self._found = self._by_google_auth() if by_package else self._by_library()
             return self._found
 
     def _by_google_auth(self) -> tuple[Any, str | None]:
-        line = f"{self._server.name}: google-auth found none"
         try:
             # Credentials that require scopes get them later.
             credentials, project = import_module("google.auth").default(
@@ -92,8 +96,7 @@ class DefaultCredentials:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - its text may repeat a secret
-            if self._path is not None or os.path.exists(self._login):
-                line = f"google-auth: refused the file ({type(error).__name__})"
+            line = f"google-auth: refused the file ({type(error).__name__})"
         else:
             return credentials, project
         raise self._not_found(line)

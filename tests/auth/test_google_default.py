@@ -189,11 +189,19 @@ def test_other_files_need_google_auth(
     assert "a-secret-value" not in text
 
 
-def test_google_auth_finds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_metadata_server_is_not_left_to_google_auth(fake: FakeMetadata, tmp_path: Path) -> None:
+    """It would wait for minutes on a machine that is not at Google, and raise another error."""
     pytest.importorskip("google.auth")
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    with pytest.raises(CredentialsNotFoundError, match=r"internal: google-auth found none"):
-        default({}, tmp_path).credentials()
+    found = default({"GCE_METADATA_HOST": fake.host}, tmp_path)
+    assert isinstance(found.credentials(), MetadataCredentials)
+    assert GoogleCredential(found.credentials, Transport()).get_token().token
+    nowhere = default({"GCE_METADATA_HOST": "127.0.0.1:1"}, tmp_path)
+    with pytest.raises(CredentialsNotFoundError, match="not reachable"):
+        GoogleCredential(nowhere.credentials, Transport()).get_token()
+
+
+def test_file_that_google_auth_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("google.auth")
     path = tmp_path / "key.json"
     path.write_text('{"type": "service_account", "private_key": "s3cret-of-the-file"}')
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
