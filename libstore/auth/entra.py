@@ -7,7 +7,7 @@ https://learn.microsoft.com/en-us/azure/developer/python/sdk/authentication/cred
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 from typing_extensions import override
 
 from ..forks import renew_after_fork
+from ..http.transport import Transport
 from ..redaction import Hidden, redact
 from .bearer import Token
+from .entra_transport import IdentityTransport
 from .searched import not_found
 
 #: The name for `StorageDriver.credentials_source`.
@@ -25,6 +27,7 @@ SOURCE = "DefaultAzureCredential of azure-identity"
 INSTALL = "pip install 'libstore[azure]'"
 
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
+_FABRIC = "IDENTITY_SERVER_THUMBPRINT"
 # The names of the credentials to try, which are no secret.
 _CHAIN = "AZURE_TOKEN_CREDENTIALS"
 # https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud
@@ -52,15 +55,22 @@ class DefaultCredential:
         domain: The domain of the cloud, which has its own login.
         advice: What to pass or to set, for the error.
         searched: The lines of the error about the places that were searched before.
+        transport: Returns a transport for the requests of tokens.
     """
 
     def __init__(
-        self, domain: str | None, environ: Mapping[str, str], advice: str, searched: list[str]
+        self,
+        domain: str | None,
+        environ: Mapping[str, str],
+        advice: str,
+        searched: list[str],
+        transport: Callable[[], Transport] = Transport,
     ) -> None:
         self._authority = None if environ.get(_AUTHORITY) else _AUTHORITIES.get(domain or "")
         self._environ = environ
         self._advice = advice
         self._searched = searched
+        self._transport = transport
         self.after_fork()
         renew_after_fork(self)
 
@@ -96,7 +106,10 @@ class DefaultCredential:
     def _credential(self) -> Any:
         """Return the credential of azure-identity, which is made when it is first needed."""
         if self._made is None:
-            given = {"authority": self._authority} if self._authority else {}
+            given: dict[str, Any] = {"authority": self._authority} if self._authority else {}
+            # Service Fabric has a certificate of its own, whose thumbprint azure-identity checks.
+            if not self._environ.get(_FABRIC):
+                given["transport"] = IdentityTransport(self._transport())
             self._made = import_module("azure.identity").DefaultAzureCredential(**given)
         return self._made
 

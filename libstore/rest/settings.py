@@ -121,13 +121,13 @@ class RestSettings(DriverOptions):
         default=False
     )  # fmt: skip
 
-    def transport(self, concurrency: int, url: str) -> Transport:
+    def transport(self, concurrency: int, url: str = "") -> Transport:
         """
         Return the transport, which opens connections and sends requests.
 
         Args:
             concurrency: How many transfers need a connection at the same time.
-            url: The address of the service. A proxy for it must have a valid URL.
+            url: The address of the service, if it is known. A proxy for it must have a valid URL.
         """
         timeout = _DEFAULT_TIMEOUT if self.timeout is None else self.timeout
         connect, read = timeout if isinstance(timeout, (tuple, list)) else (timeout, timeout)
@@ -140,7 +140,8 @@ class RestSettings(DriverOptions):
             cert=cast("str | tuple[str, str] | None", self.cert),
             proxies=self.proxies,
         )
-        transport.check_proxy(url)
+        if url:
+            transport.check_proxy(url)
         return transport
 
     def given_credentials(self, *, anonymous: bool) -> list[str]:

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
@@ -131,7 +132,9 @@ class Settings(rest.RestSettings):
         searched, reason = self._searched(environ), self._reason_against_default()
         if reason:
             raise not_found(_ADVICE, [*searched, f"azure-identity: {reason}"])
-        credential = entra.DefaultCredential(self.endpoint_suffix, environ, _ADVICE, searched)
+        credential = entra.DefaultCredential(
+            self.endpoint_suffix, environ, _ADVICE, searched, partial(self.transport, 1)
+        )
         return self.with_found(entra.SOURCE, credential=credential)
 
     def _reason_against_default(self) -> str:
