@@ -4,9 +4,9 @@ The search for AWS's keys, in the order of botocore.
 https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 https://github.com/boto/botocore/blob/develop/botocore/credentials.py
 
-Arguments and the variables with a key come before it; `libstore.drivers.s3` reads those. What is
-on this machine is found without a request. A container's service or the metadata service of EC2
-is there or not when the first key is requested.
+Arguments and the variables with a key that does not expire come before it; `libstore.drivers.s3`
+reads those. What is on this machine is found without a request. A container's service or the
+metadata service of EC2 is there or not when the first key is requested.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..renewal import Renewing
 from ..searched import not_found
 from ..sigv4 import Credentials
 from .endpoints import address, configured
+from .environment import environment_key
 from .keys import Clock, Fixed, Key, Source
 from .profiles import Profile, SharedFiles
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .sso import SSOLogin
     from .sts import STS, Role
 
-_ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _STATIC = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _DISABLED = "AWS_EC2_METADATA_DISABLED"
 _TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -70,22 +71,24 @@ class Search:
             InvalidOptionError: The first one is configured wrongly.
         """
         profile = self.profile
-        found = (
-            self._role(profile, (profile.name,))
-            or self._web_identity_of_environment()
-            or self._in_profile(profile)
-            or self._container()
-        )
-        if found is not None:
-            return found
-        if self.environ.get(_DISABLED, "").lower() == "true":
-            raise self.not_found(f"EC2 metadata service: {_DISABLED} is true")
-        return self._instance(self.not_found)
-
-    def _in_profile(self, profile: Profile) -> Source | None:
-        """Return the source that a profile has, besides a role that another key assumes."""
+        variables = self.environ if profile.given != "profile" else {}
         return (
-            self._web_identity(profile)
+            environment_key(variables, self.clock)
+            or self._role(profile, (profile.name,))
+            or self._in_profile(profile, variables)
+            or self._container()
+            or self._instance(self.not_found)
+        )
+
+    def _in_profile(self, profile: Profile, variables: Mapping[str, str]) -> Source | None:
+        """
+        Return the source that a profile has, besides a role that another key assumes.
+
+        Args:
+            variables: The environment, if it comes before the profile.
+        """
+        return (
+            self._web_identity(profile, variables)
             or self._sso(profile)
             or self._static(profile, profile.credentials, profile.credentials_file)
             or self._login(profile)
@@ -172,7 +175,7 @@ class Search:
         if name in seen and not (name == profile.name and static):
             raise InvalidOptionError(f"{where}, but that profile leads back to it")
         found = None if static else self._role(source, (*seen, name))
-        found = found or self._in_profile(source)
+        found = found or self._in_profile(source, {})
         if found is None:
             raise InvalidOptionError(f"{where}, but that profile has no credentials")
         return found
@@ -188,7 +191,7 @@ class Search:
             return self._instance(fail)
         found: Source | None
         if kind == "environment":
-            found, line = self._environment(), f"{_ENVIRONMENT[0]} and {_ENVIRONMENT[1]}"
+            found, line = environment_key(self.environ, self.clock), " and ".join(_ENVIRONMENT)
         elif kind == "ecscontainer":
             found, line = self._container(), "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
         else:
@@ -214,29 +217,28 @@ class Search:
             None if text is None else int(text),
         )
 
-    def _web_identity_of_environment(self) -> Source | None:
-        path = self.environ.get(_TOKEN_FILE)
-        if not path or self.profile.given == "profile":
+    def _web_identity(self, profile: Profile, variables: Mapping[str, str]) -> Source | None:
+        """Return the source of a role that is assumed with a token; each variable comes first."""
+        setting = "web_identity_token_file"
+        where, label = profile.where(setting), f"{setting} of {profile.where(setting)}"
+        # Neither a path nor the name of a role is hidden.
+        path = str(variables.get(_TOKEN_FILE, ""))
+        if path:
+            where = label = _TOKEN_FILE
+        path = path or profile.get(setting) or ""
+        if not path:
             return None
         from .sts import Role, WebIdentitySource
 
-        arn = self.environ.get("AWS_ROLE_ARN") or self.profile.get("role_arn")
+        arn = variables.get("AWS_ROLE_ARN") or profile.get("role_arn")
         if not arn:
-            raise InvalidOptionError(f"{_TOKEN_FILE} is set, but AWS_ROLE_ARN is not; set both")
-        session = self.environ.get("AWS_ROLE_SESSION_NAME") or None
-        name = f"role {arn} of {_TOKEN_FILE}"
-        return WebIdentitySource(name, Role(arn, session), str(path), _TOKEN_FILE, self._sts())
-
-    def _web_identity(self, profile: Profile) -> Source | None:
-        setting = "web_identity_token_file"
-        path = profile.get(setting)
-        if path is None:
-            return None
-        from .sts import WebIdentitySource
-
-        role, where = self._role_of(profile), profile.where(setting)
+            raise InvalidOptionError(
+                f"{label} is set, but there is no role; set AWS_ROLE_ARN, or role_arn of the"
+                " profile"
+            )
+        session = variables.get("AWS_ROLE_SESSION_NAME") or profile.get("role_session_name")
         return WebIdentitySource(
-            f"role {role.arn} of {where}", role, path, f"{setting} of {where}", self._sts()
+            f"role {arn} of {where}", Role(arn, session), path, label, self._sts()
         )
 
     # ------------------------------------------------------------------ other sources of profiles
@@ -330,18 +332,14 @@ class Search:
 
     # ------------------------------------------------------------------ sources without a profile
 
-    def _environment(self) -> Fixed | None:
-        key, secret, token = (self.environ.get(name) or None for name in _ENVIRONMENT)
-        if key is None or secret is None:
-            return None
-        return Fixed(f"environment variable {_ENVIRONMENT[0]}", Credentials(key, secret, token))
-
     def _container(self) -> Source | None:
         from .metadata import container_source
 
         return container_source(self.environ, self.transport, self.clock)
 
     def _instance(self, fail: Callable[[str], CredentialsNotFoundError]) -> InstanceSource:
+        if self.environ.get(_DISABLED, "").lower() == "true":
+            raise fail(f"EC2 metadata service: {_DISABLED} is true")
         from .metadata import instance_source
 
         return instance_source(self.profile, self.environ, fail, self.clock)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from ...errors import AuthenticationError, CredentialsNotFoundError, StorageError
+from ...forks import renew_after_fork
 from ...http.headers import parse_timestamp
 from ...redaction import HiddenDict, hide, type_name, without_frames
 from ..renewal import Lease
@@ -62,7 +63,7 @@ class DelegatedSource:
         name: The name for `StorageDriver.credentials_source`.
 
     Args:
-        find: Returns the credentials, or `None`; it is called once.
+        find: Returns the credentials, or `None`; it is called once in each process.
     """
 
     def __init__(
@@ -72,6 +73,11 @@ class DelegatedSource:
         self._find = find
         self._label = label
         self._clock = clock
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Forget the credentials, whose locks a thread of the parent process may have held."""
         self._credentials: Any = None
 
     def __call__(self) -> Key:
@@ -132,6 +138,10 @@ def _parts(found: object) -> tuple[dict[str, object], str]:
     """Return the parts of a key by the names of this library, hidden, and what they are from."""
     if isinstance(found, Mapping) and isinstance(found.get("Credentials"), Mapping):
         found = found["Credentials"]  # the whole response of STS
+    kind = type_name(found)
+    named = hasattr(found, "_fields")
+    if isinstance(found, (tuple, list)) and not named and 2 <= len(found) <= len(_NAMES):
+        found = HiddenDict(zip(_NAMES, found, strict=False))
     parts: dict[str, object] = HiddenDict()
     for part, names in _NAMES.items():
         for name in names:
@@ -141,7 +151,7 @@ def _parts(found: object) -> tuple[dict[str, object], str]:
                 break
         else:
             parts[part] = None
-    return parts, type_name(found)
+    return parts, kind
 
 
 def _expiry(value: object, label: str) -> float:

@@ -87,16 +87,29 @@ def read_key(
     return Lease(Credentials(str(key), str(secret), session), expires)
 
 
-def read_expiry(text: object, now: float, headers: Mapping[str, str] | None = None) -> float:
+def read_expiry(
+    text: object, now: float, where: str, headers: Mapping[str, str] | None = None
+) -> float:
     """
     Return an expiry by the local clock, in seconds since 1970; infinity if there is none.
 
     Args:
         text: The time in ISO 8601.
+        where: What the time is from, for messages.
         headers: The headers of the response; their date shows how far the clocks are apart.
+
+    Raises:
+        AuthenticationError: The text is not a time.
     """
-    when = parse_timestamp(text.replace("UTC", "Z") if isinstance(text, str) else text)
-    return math.inf if when is None else local_time(when, now, headers)
+    if text is None or text == "":
+        return math.inf
+    when = parse_timestamp(text)
+    if when is None:
+        raise AuthenticationError(
+            f"the expiry of the key from {where} is not a time in ISO 8601, such as"
+            " 2026-01-31T23:59:59Z"
+        )
+    return local_time(when, now, headers)
 
 
 def local_time(when: datetime, now: float, headers: Mapping[str, str] | None = None) -> float:

@@ -56,6 +56,10 @@ _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
+# The statuses of a service with version 1 alone. That version is not used, because it also gives
+# keys to requests that a program was made to forward:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+_WITHOUT_TOKENS = frozenset({403, 404, 405})
 # Six hours, as in all SDKs.
 _TOKEN_LIFE = "21600"  # noqa: S105 - a number of seconds
 # New keys are there at least five minutes before the old ones expire. If they are not, the service
@@ -118,9 +122,9 @@ class InstanceSource:
         now = self.clock()
         try:
             key = read_key(fields, shown, _NAMES)
+            expires = read_expiry(fields.get("Expiration"), now, shown, received)
         except AuthenticationError as error:
             raise _NothingError(error.message) from None
-        expires = read_expiry(fields.get("Expiration"), now, received)
         if expires < now + _NEXT_KEY:
             expires = now + random.uniform(*_EXTENSION)
         return Lease(key.value, expires)
@@ -145,6 +149,8 @@ class InstanceSource:
                 if response.status == 200 and text.strip():
                     return text, response.headers
                 reason = f"status {response.status} of {path[: len(_ROLE_PATH)]}"
+                if method == "PUT" and response.status in _WITHOUT_TOKENS:
+                    reason += "; only version 2 of the service is used"
                 if response.status == 404 and missing:
                     raise _NothingError(missing)
                 if response.status not in BUSY:
@@ -237,7 +243,7 @@ class ContainerSource:
                           operation="GetContainerCredentials")  # fmt: skip
         response = client.request(request)
         fields, now = document(response.read(MAX_DOCUMENT)), self.clock()
-        expires = read_expiry(fields.get("Expiration"), now, response.headers)
+        expires = read_expiry(fields.get("Expiration"), now, self.name, response.headers)
         return check_valid(read_key(fields, self.name, _NAMES, expires), now, self.name)
 
     def _authorization(self) -> str | None:

@@ -50,8 +50,8 @@ class ProcessSource:
                 " https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html"
             )
         now = self.clock()
-        key = read_key(fields, where, expires=read_expiry(fields.get("Expiration"), now))
-        return check_valid(key, now, where)
+        expires = read_expiry(fields.get("Expiration"), now, where)
+        return check_valid(read_key(fields, where, expires=expires), now, where)
 
     def _words(self) -> list[str]:
         try:

@@ -67,6 +67,11 @@ class Profile:
             return None
         return value if setting in _SECRETS else str(value)
 
+    def nested(self, setting: str) -> Mapping[str, str]:
+        """Return the settings below a setting, such as those of ``s3``; none if it has a text."""
+        value = self.credentials.get(setting, self.config.get(setting))
+        return value if isinstance(value, Mapping) else {}
+
     def required(self, setting: str, why: str) -> str:
         """Return the text of a setting that another one requires."""
         value = self.get(setting)
@@ -212,9 +217,11 @@ def parse(path: str, shown: str) -> dict[str, Section] | None:
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = Hidden(file.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except (OSError, UnicodeDecodeError) as error:
+        # As for the SDKs, a directory is no file, nor is what this user cannot see, such as a
+        # file in the home of root.
+        if not os.path.isfile(path):
+            return None
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise InvalidOptionError(f"{shown} cannot be read: {reason}") from None
     import configparser  # noqa: PLC0415 - many machines have no such file

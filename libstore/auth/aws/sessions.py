@@ -10,8 +10,8 @@ from ...redaction import type_name
 
 #: What a function that provides a key must return.
 KEY_HELP = (
-    "a mapping, or an object with attributes, key, secret and, if it is temporary, token and"
-    " expiry (an aware datetime, or seconds since 1970)"
+    "a mapping, an object with attributes, or a tuple: key, secret and, if it is temporary, token"
+    " and expiry (an aware datetime, or seconds since 1970)"
 )
 
 

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCr
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from hashlib import sha1
 from ...errors import AuthenticationError, CredentialsNotFoundError, ServiceError
 from ...http.client import Client, HeaderSigner
 from ...http.encoding import encode_query
-from ...http.headers import parse_epoch
+from ...http.headers import parse_epoch, parse_timestamp
 from ...http.message import Fault, Request
 from ...http.transport import Transport
 from ...redaction import Hidden, HiddenDict, hide
@@ -31,7 +32,6 @@ from .keys import (
     check_valid,
     document,
     local_time,
-    read_expiry,
     read_key,
 )
 
@@ -67,14 +67,16 @@ class SSOLogin:
                 fields = document(Hidden(file.read(MAX_DOCUMENT)))
         except (OSError, UnicodeDecodeError):
             fields = HiddenDict[str, object]()
-        token = hide(fields.get("accessToken"))
-        if not isinstance(token, str) or not token:
+        token, end = hide(fields.get("accessToken")), fields.get("expiresAt")
+        # Older versions of the AWS CLI wrote UTC in place of Z.
+        expires = parse_timestamp(end.replace("UTC", "Z") if isinstance(end, str) else end)
+        if not isinstance(token, str) or not token or expires is None:
             raise CredentialsNotFoundError(f"there is no token in {_CACHE}; {self.advice()}")
-        return token if read_expiry(fields.get("expiresAt"), 0.0) > self.clock() else None
+        return token if expires.timestamp() > self.clock() else None
 
     def advice(self) -> str:
         """Return how to log in."""
-        return f"log in with: aws sso login --profile {self.profile}"
+        return f"log in with: aws sso login --profile {shlex.quote(self.profile)}"
 
 
 @dataclass(frozen=True)

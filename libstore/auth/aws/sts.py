@@ -82,7 +82,7 @@ class STS:
         if paths[0] not in found:
             raise _unexpected(response.status)
         now = self.clock()
-        expires = read_expiry(found.get(paths[3]), now, response.headers)
+        expires = read_expiry(found.get(paths[3]), now, where, response.headers)
         return check_valid(
             read_key(found, where, (paths[0], paths[1], paths[2]), expires), now, where
         )

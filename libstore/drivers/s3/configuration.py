@@ -59,10 +59,12 @@ class Configuration(NamedTuple):
             raise CredentialsNotFoundError(
                 f"{found.sources['key']} is set, but AWS_SECRET_ACCESS_KEY is not; set both"
             )
-        return found
+        # A key with an expiry is found by `source`.
+        return settings if self.environ.get("AWS_CREDENTIAL_EXPIRATION") else found
 
     def _with_address(self, settings: Settings) -> Settings:
         """Return the settings with the endpoint or the variants of Amazon's, if none is given."""
+        settings = self._with_style(settings)
         if settings.endpoint is not None:
             return settings
         variant = settings.dualstack or settings.fips or settings.accelerate
@@ -72,11 +74,34 @@ class Configuration(NamedTuple):
                 found = in_profile("s3", self.profile, self.files)
                 if found is not None:
                     settings = settings.with_found(found.label, endpoint=found.url)
-        for name in ("dualstack", "fips"):
-            label = self._flag(f"use_{name}_endpoint")
+        labels = {"fips": self._flag("use_fips_endpoint")}
+        if settings.endpoint is None:
+            dualstack = "use_dualstack_endpoint"
+            labels["dualstack"] = self._flag(dualstack) or self._flag_of_s3(dualstack)
+            labels["accelerate"] = self._flag_of_s3("use_accelerate_endpoint")
+        for name, label in labels.items():
             if label:
                 settings = settings.with_found(label, **{name: True})
         return settings
+
+    def _with_style(self, settings: Settings) -> Settings:
+        """Return the settings with the style of addresses, if none is given."""
+        style, label = self._setting_of_s3("addressing_style")
+        if style not in {"", "auto", "path", "virtual"}:
+            raise InvalidOptionError(f"{label} must be auto, path or virtual")
+        if style in {"", "auto"} or settings.path_style is not None:
+            return settings
+        return settings.with_found(label, path_style=style == "path")
+
+    def _setting_of_s3(self, name: str) -> tuple[str, str]:
+        """Return a setting below ``s3`` of the profile as text, and what it is from."""
+        text = str(self.profile.nested("s3").get(name, ""))  # none of them is a secret
+        return text, f"{name} in s3 of {self.profile.where('s3')}"
+
+    def _flag_of_s3(self, name: str) -> str:
+        """Return what sets a switch below ``s3``; an empty text if it is off."""
+        text, label = self._setting_of_s3(name)
+        return label if text and read_flag(text, label) else ""
 
     def _flag(self, name: str) -> str:
         """Return what sets a switch; an empty text if it is off."""

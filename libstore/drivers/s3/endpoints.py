@@ -90,6 +90,11 @@ class ServiceEndpoint(Endpoint):
                 "dualstack, fips and accelerate select one of Amazon's own endpoints; they cannot"
                 " be combined with another endpoint"
             )
+        if variants.fips and variants.accelerate:
+            raise InvalidOptionError(
+                "accelerate has no endpoint with FIPS 140 cryptography; use one of fips and"
+                " accelerate"
+            )
         self.regional = not url and "{region}" in service.endpoint
 
     def store_id(self, region: str) -> str | None:
@@ -135,6 +140,8 @@ class ServiceEndpoint(Endpoint):
         secure = origin.startswith("https:")
         if secure and "." in bucket:
             return True  # the wildcard of a certificate matches one label
+        if self._variants.accelerate:
+            return False  # its endpoint finds the bucket by its host
         if self._path_style is not None:
             return self._path_style
         return bool(self.url) or self._service.path_style

@@ -49,12 +49,13 @@ class Settings(RestSettings):
     )  # fmt: skip
     token: str | None = option(
         "The session token of temporary credentials.",
-        credential, default=None, variables=["AWS_SESSION_TOKEN"], secret=True
+        credential, default=None, variables=["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"],
+        secret=True
     )  # fmt: skip
     credentials: AWSCredentials | None = option(
-        "In place of a key, a function that returns one: a mapping, or an object, with ``key``,"
-        " ``secret`` and, if it is temporary, ``token`` and ``expiry``, an aware datetime or"
-        " seconds since 1970. It is called again before the key expires. Or a session or"
+        "In place of a key, a function that returns one: a mapping, an object or a tuple, with"
+        " ``key``, ``secret`` and, if it is temporary, ``token`` and ``expiry``, an aware datetime"
+        " or seconds since 1970. It is called again before the key expires. Or a session or"
         " credentials of boto3 or botocore. It may contain a secret, so pickling requires"
         " ``pickle_secret=True``.",
         check_given, default=None, secret=True

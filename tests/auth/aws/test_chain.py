@@ -330,8 +330,25 @@ def test_web_identity_of_a_profile(home: Any) -> None:
 
 def test_web_identity_without_a_role_is_an_error(home: Any) -> None:
     home.environ["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/token"
-    with pytest.raises(InvalidOptionError, match="AWS_ROLE_ARN is not"):
+    with pytest.raises(InvalidOptionError, match="there is no role; set AWS_ROLE_ARN"):
         home.search().find()
+
+
+@pytest.mark.parametrize("profile", [None, "default"])
+def test_variables_of_a_web_identity_come_before_each_setting_of_the_profile(
+    home: Any, profile: str | None
+) -> None:
+    """As with botocore, whose documentation of the order speaks of each value by itself."""
+    path = home.write("token", "the-token")
+    settings = f"web_identity_token_file = {path}\nrole_session_name = of-profile\n"
+    home.config(f"[default]\nrole_arn = {ROLE}\nexternal_id = x\n{settings}")
+    home.environ |= {"AWS_ROLE_ARN": f"{ROLE}-of-env", "AWS_ROLE_SESSION_NAME": "of-env"}
+    home.search(profile).find()()
+    sent = home.fake.seen[0].parameters
+    expected = (ROLE, "of-profile") if profile else (f"{ROLE}-of-env", "of-env")
+    assert expected == (sent["RoleArn"], sent["RoleSessionName"])
+    # STS takes an external id from AssumeRole only.
+    assert "ExternalId" not in sent
 
 
 # ---------------------------------------------------------------------- commands
@@ -380,6 +397,19 @@ def test_expired_key_of_a_command_is_an_error(home: Any) -> None:
     home.config(f"[default]\ncredential_process = {process(home, left=-1)}\n")
     with pytest.raises(AuthenticationError, match="has expired"):
         home.search().find()()
+
+
+@pytest.mark.parametrize("text", ["whenever", "1800000000", "2027-13-01T00:00:00Z"])
+def test_expiry_that_is_no_time_is_an_error(home: Any, text: str) -> None:
+    path = home.write(
+        "key.py",
+        f"""print('{{"Version": 1, "AccessKeyId": "A",\
+ "SecretAccessKey": "s", "Expiration": "{text}"}}')""",
+    )
+    home.config(f"[default]\ncredential_process = {sys.executable} {path}\n")
+    with pytest.raises(AuthenticationError, match="is not a time in ISO 8601") as caught:
+        home.search().find()()
+    assert text not in caught.value.message
 
 
 # ---------------------------------------------------------------------- SSO
@@ -551,6 +581,40 @@ def test_relative_address_of_a_container_is_that_of_ecs(home: Any) -> None:
     assert (source.origin, source.target) == ("http://169.254.170.2", "/v2/credentials/id")
 
 
+# ---------------------------------------------------------------------- the environment
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "ENV",
+    "AWS_SECRET_ACCESS_KEY": "env-secret",
+    "AWS_SESSION_TOKEN": "env-token",
+}
+
+
+def test_temporary_key_of_the_environment_is_read_again(home: Any) -> None:
+    home.environ |= {**ENVIRONMENT, "AWS_CREDENTIAL_EXPIRATION": iso(home.now + 3600)}
+    source = home.search().find()
+    key = source()
+    assert source.name == "environment variable AWS_ACCESS_KEY_ID"
+    assert shown(key) == ("ENV", "env-secret", "env-token")
+    assert key.expires == home.now + 3600
+    home.environ |= {"AWS_ACCESS_KEY_ID": "NEXT", "AWS_SECURITY_TOKEN": "next-token"}
+    assert shown(source()) == ("NEXT", "env-secret", "next-token")
+    home.now += 3600
+    with pytest.raises(AuthenticationError, match=r"AWS_CREDENTIAL_EXPIRATION.*has expired"):
+        source()
+    del home.environ["AWS_ACCESS_KEY_ID"]
+    with pytest.raises(AuthenticationError, match="are not set any more"):
+        source()
+    assert "env-secret" not in repr(source)
+
+
+def test_temporary_key_of_the_environment_assumes_a_role(home: Any) -> None:
+    home.environ |= {**ENVIRONMENT, "AWS_CREDENTIAL_EXPIRATION": iso(home.now + 3600)}
+    home.config(f"[profile r]\nrole_arn = {ROLE}\ncredential_source = Environment\n")
+    assert shown(home.search("r").find()()) == FIRST
+    assert "Credential=ENV/" in home.fake.seen[0].headers["authorization"]
+
+
 # ---------------------------------------------------------------------- EC2
 
 TOKEN = "PUT /api/token"
@@ -566,7 +630,8 @@ def test_keys_of_an_instance_are_requested_by_version_2(home: Any) -> None:
 @pytest.mark.parametrize(
     ("faults", "line"),
     [
-        ([(403, "")], "status 403 of /latest/api/token"),
+        ([(403, "")], "status 403 of /latest/api/token; only version 2 of the service is used"),
+        ([(400, "")], "status 400 of /latest/api/token"),
         ([(200, "token"), (404, "")], "the instance has no role"),
         ([(500, ""), (503, "")], "status 503 of /latest/api/token"),
         ([(200, "the-metadata-token"), (200, "r"), (200, '{"Code": "Failed"}')], "no key for the"),
@@ -580,6 +645,14 @@ def test_instance_without_a_key_says_why(
     with pytest.raises(CredentialsNotFoundError) as caught:
         home.search().find()()
     assert line in caught.value.message.splitlines()[-1]
+
+
+def test_metadata_service_that_is_turned_off_is_no_named_source(home: Any) -> None:
+    home.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    home.config(f"[default]\nrole_arn = {ROLE}\ncredential_source = Ec2InstanceMetadata\n")
+    with pytest.raises(CredentialsNotFoundError, match="AWS_EC2_METADATA_DISABLED is true"):
+        home.search().find()
+    assert home.fake.seen == []
 
 
 def test_instance_is_tried_again(home: Any) -> None:

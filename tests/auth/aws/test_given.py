@@ -31,6 +31,8 @@ def source(value: object) -> Any:
         {"Credentials": {**PARTS, "Expiration": WHEN}, "AssumedRoleUser": {}},
         {**PARTS, "Expiration": "2027-01-15T08:01:00Z"},
         {**PARTS, "Expiration": WHEN.astimezone(timezone(timedelta(hours=2)))},
+        ("A", "s", "t", WHEN),
+        ["A", "s", "t", NOW + 60],
         SimpleNamespace(key="A", secret="s", token="t", expiry=int(NOW + 60)),
         SimpleNamespace(access_key="A", secret_key="s", token="t", expiry_time=WHEN),
     ],
@@ -43,8 +45,9 @@ def test_function_returns_a_key_by_the_names_of_this_library_or_of_the_sdk(found
     assert made.name == "argument credentials"
 
 
-def test_key_of_a_function_may_have_no_end() -> None:
-    key = source(lambda: {"key": "A", "secret": "s"})()
+@pytest.mark.parametrize("found", [{"key": "A", "secret": "s"}, ("A", "s"), ("A", "s", None)])
+def test_key_of_a_function_may_have_no_end(found: object) -> None:
+    key = source(lambda: found)()
     assert key.value.token is None
     assert key.expires == float("inf")
 
@@ -55,7 +58,8 @@ def test_key_of_a_function_may_have_no_end() -> None:
         ({"key": "A"}, "must return a mapping"),
         ({"key": 1, "secret": "s3cret"}, "must return a mapping"),
         (None, "not NoneType"),
-        (("A", "s3cret"), "not tuple"),
+        (("A",), "not tuple"),
+        (("A", "s3cret", None, None, 1), "not tuple"),
         ({"key": "A", "secret": "s3cret", "token": 3}, "must be a str, not int"),
         ({"key": "A", "secret": "s3cret", "expiry": datetime(2030, 1, 1)}, "aware datetime"),  # noqa: DTZ001
         ({"key": "A", "secret": "s3cret", "expiry": "2030-01-01T00:00:00"}, "aware datetime"),

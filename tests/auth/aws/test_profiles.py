@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import traceback
 from collections.abc import Mapping
@@ -164,10 +165,27 @@ def assert_hidden(error: BaseException) -> None:
         chain += [one.__cause__, one.__context__]
 
 
-def test_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_directory_in_place_of_a_file_is_ignored_as_by_the_sdk(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
-    with pytest.raises(InvalidOptionError, match="cannot be read: Is a directory"):
-        load({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+    found = load({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+    assert f"{tmp_path}/config: no such file" in found.summary()
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid(), reason="only root can be another")
+def test_file_in_the_home_of_another_user_is_ignored_as_by_the_sdk(tmp_path: Path) -> None:
+    """As in a container whose HOME is that of root, but whose user is not root."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/config").write_text("[default]\n")
+    (tmp_path / "home").chmod(0o700)
+    os.seteuid(65534)
+    try:
+        found = load({"AWS_CONFIG_FILE": str(tmp_path / "home/config")})
+    finally:
+        os.seteuid(0)
+    assert found.profile("default").exists is False
+
+
+def test_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"[default]\nx = \xff\n")
     with pytest.raises(InvalidOptionError, match="cannot be read: it is not UTF-8"):
         load({"AWS_CONFIG_FILE": str(tmp_path / "bytes")})

@@ -302,6 +302,81 @@ def test_region_of_the_profile_is_that_of_sts(
     assert "/eu-central-1/sts/" in fake.seen[0].headers["authorization"]
 
 
+def host_of(driver: StorageDriver, bucket: str = "box") -> str:
+    parts = urlsplit(str(driver.object(bucket, "name").sign_url()))
+    return f"{parts.netloc}{parts.path}"
+
+
+def test_settings_of_s3_in_a_profile(home: Files) -> None:
+    region = "region = eu-west-3\n"
+    home.config(
+        f"[profile path]\n{STATIC}{region}s3 =\n  addressing_style = path\n  a = b\n"
+        f"[profile virtual]\n{STATIC}{region}s3 =\n  addressing_style = virtual\n"
+        f"[profile auto]\n{STATIC}{region}s3 =\n  addressing_style = auto\n"
+        f"[profile wrong]\n{STATIC}{region}s3 =\n  addressing_style = paths\n"
+        f"[profile fast]\n{STATIC}{region}s3 =\n  use_accelerate_endpoint = true\n"
+        "  use_dualstack_endpoint = true\n  addressing_style = path\n"
+        f"[profile both]\n{STATIC}{region}use_fips_endpoint = true\n"
+        "s3 =\n  use_accelerate_endpoint = true\n"
+        f"[profile text]\n{STATIC}{region}s3 = path\n"
+    )
+    plain = "box.s3.eu-west-3.amazonaws.com/name"
+    expected = {
+        "path": "s3.eu-west-3.amazonaws.com/box/name", "virtual": plain, "auto": plain,
+        "text": plain, "fast": "box.s3-accelerate.dualstack.amazonaws.com/name",
+    }  # fmt: skip
+    assert expected == {name: host_of(S3Driver(profile=name)) for name in expected}
+    assert host_of(S3Driver(profile="path", path_style=False)) == plain
+    other = {"endpoint": "https://s3.example"}
+    assert host_of(S3Driver(profile="virtual", **other)) == "box.s3.example/name"
+    assert host_of(S3Driver(profile="fast", **other)) == "s3.example/box/name"
+    with pytest.raises(
+        InvalidOptionError,
+        match=r"^addressing_style in s3 of profile 'wrong' of ~/\.aws/config must be auto, path",
+    ):
+        S3Driver(profile="wrong")
+    with pytest.raises(InvalidOptionError, match="use one of fips and accelerate"):
+        S3Driver(profile="both")
+
+
+def test_buckets_of_the_accelerated_endpoint_are_in_its_host() -> None:
+    driver = S3Driver("A", "b", region="eu-west-1", accelerate=True, path_style=True)
+    assert host_of(driver) == "box.s3-accelerate.amazonaws.com/name"
+
+
+def test_endpoint_of_the_machine_has_no_dual_stack(
+    monkeypatch: pytest.MonkeyPatch, home: Files
+) -> None:
+    """As with botocore; FIPS is a requirement, which must not be lost."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example")
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    assert repr(S3Driver("A", "b")) == "<S3Driver https://s3.example>"
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    with pytest.raises(InvalidOptionError, match="cannot be combined with another endpoint"):
+        S3Driver("A", "b")
+
+
+def test_former_name_of_the_session_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SECURITY_TOKEN"):
+        monkeypatch.setenv(f"AWS_{name}", name)
+    assert S3Driver()._client.credentials.token == "SECURITY_TOKEN"
+
+
+def test_temporary_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FIRST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2099-01-01T00:00:00Z")
+    driver = S3Driver()
+    assert driver.credentials_source == "environment variable AWS_ACCESS_KEY_ID"
+    assert key(driver) == "FIRST"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SECOND")
+    assert key(driver) == "FIRST"
+    assert key(pickle.loads(pickle.dumps(driver))) == "SECOND"
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(CredentialsNotFoundError, match="AWS_ACCESS_KEY_ID is set, but AWS_SECRET"):
+        S3Driver()
+
+
 # ---------------------------------------------------------------------- pickles, equality, secrets
 
 
