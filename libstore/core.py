@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import isfunction
+from inspect import CO_VARARGS, isasyncgenfunction, iscoroutinefunction, isfunction, signature
 from typing import Any
 
 from typing_extensions import Self, final, override
 
 from . import arguments
 from .content_types import guess_content_type
-from .deleting import delete_full, empty
+from .deleting import check_outcomes, delete_full, empty
 from .errors import (
     InvalidOptionError,
     InvalidTypeError,
@@ -147,7 +147,15 @@ class DriverCore(DriverHooks):
     @override
     def _url_options(self) -> Mapping[str, str]:
         settings = vars(self).get("_settings")
-        return settings.texts() if isinstance(settings, Options) else {}
+        if isinstance(settings, Options):
+            return settings.texts()
+        own = signature(type(self)).parameters.keys() - DriverOptions.table.keys()
+        if own:
+            raise NotSupportedError(
+                f"the {self.name} driver has no URLs: {type(self).__name__} takes"
+                f" {', '.join(sorted(own))}, and must implement _url_options"
+            )
+        return {}
 
     @override
     def _is_same_object(
@@ -206,6 +214,7 @@ class DriverCore(DriverHooks):
     ) -> Sequence[DeleteOutcome]:
         names = [info.name for info in versions if info.version is None]
         found = self._delete_objects(container, names) if names else ()
+        check_outcomes(found, len(names))
         outcomes = dict(zip(names, found, strict=True))
         return [outcomes[info.name] if info.version is None else Undecided() for info in versions]
 
@@ -312,8 +321,10 @@ def _overrides(cls: type[DriverHooks], hook: str) -> bool:
 
 
 def _check_hooks(cls: type[DriverHooks]) -> None:
-    """Refuse a class with a method whose name is nearly that of a hook."""
+    """Refuse a class with a hook that cannot be called, or is called nearly like one."""
     for name, value in vars(cls).items():
+        if name in _HOOKS:
+            check_hook(f"{cls.__name__}.{name}", value, _HOOKS[name])
         if not name.startswith("_") or name.startswith("__") or not isfunction(value):
             continue
         if any(name in vars(ancestor) for ancestor in cls.__mro__[1:]):
@@ -326,6 +337,22 @@ def _check_hooks(cls: type[DriverHooks]) -> None:
             )
 
 
+def check_hook(label: str, value: object, hook: Callable[..., object]) -> None:
+    """Refuse a hook that is no function, is asynchronous, or takes other arguments."""
+    if not callable(value) and not hasattr(value, "__get__"):
+        raise TypeError(f"{label} is a hook and must be a method, not {type(value).__name__}")
+    if not isfunction(value):
+        return
+    if iscoroutinefunction(value) or isasyncgenfunction(value):
+        raise TypeError(f"{label} must not be asynchronous; hooks return their result")
+    assert isfunction(hook)
+    code, needed = value.__code__, hook.__code__.co_argcount
+    least = code.co_argcount - len(value.__defaults__ or ())
+    if least > needed or (code.co_argcount < needed and not code.co_flags & CO_VARARGS):
+        wanted = ", ".join(hook.__code__.co_varnames[:needed])
+        raise TypeError(f"{label} must take the arguments ({wanted})")
+
+
 def _shortened(name: str) -> Iterator[str]:
     """Yield a name with and without one character; similar names have one of them in common."""
     yield name
@@ -333,30 +360,52 @@ def _shortened(name: str) -> Iterator[str]:
         yield name[:index] + name[index + 1 :]
 
 
-# The hooks by their names, and by their names without one character.
-_SIMILAR = {
-    part: name
-    for name in vars(DriverHooks)
-    if name.startswith("_") and not name.startswith("__")
-    for part in _shortened(name)
+_HOOKS: Mapping[str, Callable[..., object]] = {
+    name: value
+    for name, value in vars(DriverHooks).items()
+    if isfunction(value) and not name.startswith("__")
 }
+# The hooks by their names, and by their names without one character.
+_SIMILAR = {part: name for name in _HOOKS for part in _shortened(name)}
 
 
 def _check_attributes(cls: type[DriverHooks]) -> None:
     """Refuse a class whose attributes have wrong values."""
-    unknown = ", ".join(sorted(cls.options - OPTIONS))
-    if unknown:
-        raise TypeError(f"{cls.__name__}.options has unknown names: {unknown}")
     for name, check in CHECKED.items():
         value = vars(cls).get(name)
         if value is not None and not hasattr(value, "__get__"):  # it may be a property
             check(value, f"{cls.__name__}.{name}")
 
 
+def _options(value: object, label: str) -> object:
+    """Check the names of the options that a driver supports."""
+    if not isinstance(value, (frozenset, set)):
+        raise InvalidTypeError(f"{label} must be a frozenset of names, not {_kind(value)}")
+    unknown = sorted(map(str, value - OPTIONS))
+    if unknown:
+        raise InvalidTypeError(
+            f"{label} has unknown names: {', '.join(unknown)}; use {', '.join(sorted(OPTIONS))}"
+        )
+    return value
+
+
+def _driver_name(value: object, label: str) -> object:
+    """Check the name of a driver, which is in its errors and begins its URLs."""
+    if not isinstance(value, str):
+        raise InvalidTypeError(f"{label} must be a str, not {_kind(value)}")
+    if not value:
+        raise InvalidOptionError(f"{label} must not be empty")
+    return value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
 def _digests(value: object, label: str) -> object:
     """Check the names of the digests that a driver needs."""
     if not isinstance(value, (tuple, list)):
-        raise InvalidTypeError(f"{label} must be a tuple of names, not {type(value).__name__}")
+        raise InvalidTypeError(f"{label} must be a tuple of names, not {_kind(value)}")
     unknown = [name for name in value if name not in ALGORITHMS]
     if unknown:
         raise InvalidTypeError(
@@ -368,6 +417,8 @@ def _digests(value: object, label: str) -> object:
 #: The checks of the attributes of drivers, which are set in the class or later.
 CHECKED: Mapping[str, Check] = {
     **DriverOptions.table,
+    "name": _driver_name,
+    "options": _options,
     "digests": _digests,
     "limits": lambda value, label: arguments.instance(value, Limits, label),
 }

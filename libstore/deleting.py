@@ -11,6 +11,7 @@ from .errors import (
     AccessDeniedError,
     ContainerNotEmptyError,
     ContainerNotFoundError,
+    InvalidTypeError,
     NotSupportedError,
     StorageError,
 )
@@ -103,8 +104,30 @@ def _delete_batch(
     try:
         outcomes = driver._delete_objects(container, names)
         return _decide(driver, container, [(name, None) for name in names], outcomes)
+    except InvalidTypeError:  # a mistake of the driver
+        raise
     except StorageError as failure:
         return [copy(failure) for _ in names]
+
+
+def check_outcomes(outcomes: object, count: int) -> None:
+    """Refuse a result of a hook that is not one outcome for each object."""
+    if not isinstance(outcomes, (list, tuple)) or len(outcomes) != count:
+        found = f"{len(outcomes)}" if isinstance(outcomes, (list, tuple)) else _kind(outcomes)
+        raise InvalidTypeError(
+            "a hook that deletes many objects must return a list with one outcome for each of"
+            f" these {count}, not {found}; libstore.hooks says what each hook returns"
+        )
+    for outcome in outcomes:
+        if outcome is not None and not isinstance(outcome, (StorageError, Undecided)):
+            raise InvalidTypeError(
+                "each outcome of a hook that deletes many objects must be None, a StorageError or"
+                f" Undecided(), not {_kind(outcome)}"
+            )
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _decide(
@@ -114,6 +137,7 @@ def _decide(
     outcomes: Sequence[DeleteOutcome],
 ) -> list[StorageError | None]:
     """Delete undecided objects of a batch by single concurrent requests; return all outcomes."""
+    check_outcomes(outcomes, len(targets))
 
     def delete(target: _Target) -> StorageError | None:
         try:

@@ -117,6 +117,10 @@ class StorageDriver(DriverCore):
 
     def _set_options(self, options: DriverOptions) -> None:
         """Set the attributes that are options of every driver, where they were given."""
+        if not hasattr(self, "name"):
+            raise InvalidTypeError(
+                f'{type(self).__name__} needs the class attribute name, such as "sqlite"'
+            )
         self._has_options = True
         for name, known in DriverOptions.table.items():
             if (value := getattr(options, name)) != known.default:
@@ -127,7 +131,16 @@ class StorageDriver(DriverCore):
         @override
         def __setattr__(self, name: str, value: object) -> None:
             known = CHECKED.get(name)
-            super().__setattr__(name, value if known is None else known(value, name))
+            checked = value if known is None else known(value, name)
+            try:
+                super().__setattr__(name, checked)
+            except AttributeError as error:
+                if name not in ("url", "credentials_source"):
+                    raise
+                raise AttributeError(
+                    f"{name} is a property of every driver; give the attribute of"
+                    f" {type(self).__name__} another name, such as _{name}"
+                ) from error
 
     # ------------------------------------------------------------------ containers
 

@@ -8,14 +8,14 @@ a tuple or nothing in place of a record.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import ClassVar, Protocol
 
 from .errors import InvalidTypeError, StorageError
 from .redaction import redact
 
-# What hooks return by mistake in place of a record.
-_NO_RECORDS = (dict, list, tuple, str, bytes, int, type(None))
+# The modules of what hooks return by mistake in place of a record, or of another record.
+_MISTAKEN = ("builtins", "libstore.values")
 # Their modules read values of other kinds, too.
 _DRIVERS = ("libstore.drivers.", "libstore.s3api.")
 
@@ -90,13 +90,19 @@ class ErrorContext:
 
 
 def _is_of_hook(error: AttributeError, traceback: TracebackType | None) -> bool:
-    """Return whether the library has read an attribute of a value that is no record."""
+    """Return whether the library has read an attribute that what a hook returned does not have."""
     module = ""
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__"))
         traceback = traceback.tb_next
     inside = module.startswith("libstore.") and not module.startswith(_DRIVERS)
-    return inside and error.name is not None and type(error.obj) in _NO_RECORDS
+    found = error.obj
+    return (
+        inside
+        and error.name is not None
+        and type(found).__module__ in _MISTAKEN
+        and not isinstance(found, (type, ModuleType))
+    )
 
 
 def _redact(error: StorageError, secrets: Iterable[str | bytes]) -> None:

@@ -122,6 +122,7 @@ class StorageError(Exception):
         code: str | None = None,
         request_id: str | None = None,
         retryable: bool | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -134,6 +135,8 @@ class StorageError(Exception):
         self.request_id = request_id
         if retryable is not None:
             self.retryable = retryable
+        if retry_after is not None:
+            self.retry_after = retry_after
         if isinstance(self, OSError):
             set_os_fields(self, self._errno, message, None)
 

@@ -209,7 +209,8 @@ class DriverHooks(ABC):
         Return the constructor's arguments that name the store, as text and without secrets.
 
         They are the query of the driver's URL. The default returns the options of the attribute
-        ``_settings``, if it is a `libstore.options.Options`, and otherwise none.
+        ``_settings``, if it is a `libstore.options.Options`. Without it, a driver whose
+        constructor has arguments of its own has no URLs.
         """
         raise NotImplementedError
 

@@ -33,6 +33,15 @@ def as_page(found: Page[T]) -> Page[T]:
             f"a hook that lists must return a Page, not {type(found).__name__}; libstore.hooks"
             " says what each hook returns"
         )
+    if not isinstance(found.items, Sequence):
+        raise InvalidTypeError(
+            f"the items of a Page must be a list or a tuple, not {type(found.items).__name__}"
+        )
+    if found.token is not None and not isinstance(found.token, str):
+        raise InvalidTypeError(
+            f"the token of a Page must be a str, or None on the last page, not"
+            f" {type(found.token).__name__}"
+        )
     return found
 
 
@@ -74,6 +83,8 @@ def iterate_pages(fetch: Callable[[str | None], Page[T]], label: str) -> Iterato
 
 
 def _endless(label: str, reason: str, token: str) -> ServiceError:
+    if not token:
+        reason += ", and only None marks the last page"
     return ServiceError(
         f"the service's listing of {label} does not end: {reason}; the last token is"
         f" {shorten(token)}"

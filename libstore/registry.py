@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
 from . import arguments
-from .errors import InvalidOptionError, UnknownDriverError
+from .errors import InvalidOptionError, InvalidTypeError, UnknownDriverError
 
 if TYPE_CHECKING:
     from .driver import StorageDriver
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .drivers.memory import MemoryDriver
     from .drivers.s3 import S3Driver
     from .drivers.swift import SwiftDriver
+
+# URLs begin with the name.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*", re.ASCII)
 
 ENTRY_POINT_GROUP = "libstore.drivers"
 
@@ -131,12 +134,21 @@ def register_driver(name: str, target: str) -> None:
     Raises:
         InvalidOptionError: `target` does not have this form.
     """
-    for value in (name, target):
-        arguments.text(value, "a driver's name or target")
+    arguments.text(name, "the name of a driver")
+    if isinstance(target, type):
+        raise InvalidTypeError(
+            f"register_driver takes the class as text: {target.__module__}:{target.__qualname__}"
+        )
+    arguments.text(target, "the target of a driver")
     module, colon, attribute = target.partition(":")
     if not (name and module and colon and attribute):
         raise InvalidOptionError(
             f"cannot register {name!r} as {target!r}; pass a name and 'module:Class'"
+        )
+    if not _NAME.fullmatch(name):
+        raise InvalidOptionError(
+            f"cannot register {name!r}: URLs begin with the name, so it may contain only ASCII"
+            " letters, digits and + . _ -, and begins with a letter"
         )
     _registered[name] = target
 
@@ -160,8 +172,14 @@ def _load(name: str, target: str) -> type[StorageDriver]:
         raise UnknownDriverError(
             f"the driver {name!r} is registered as {target!r}, which cannot be loaded: {error}"
         ) from error
-    cls: type[StorageDriver] = found
-    return cls
+    from .driver import StorageDriver
+
+    if not (isinstance(found, type) and issubclass(found, StorageDriver)):
+        raise UnknownDriverError(
+            f"the driver {name!r} is registered as {target!r}, which is not a subclass of"
+            " StorageDriver"
+        )
+    return found
 
 
 def _unknown(name: str) -> str:

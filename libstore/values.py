@@ -24,6 +24,7 @@ from typing import (
     TypeVar,
 )
 
+from .errors import InvalidOptionError
 from .readonly import ReadOnlyDict, no_pairs, read_only
 
 if TYPE_CHECKING:
@@ -529,6 +530,14 @@ class Limits:
     max_name: int = 1_024
     max_metadata: int = 2_048
     max_expires: float = 7 * 86_400.0
+
+    def __post_init__(self) -> None:
+        for name in ("min_part", "max_part", "max_parts", "page_size", "batch_size", "max_name"):
+            if getattr(self, name) < 1:
+                raise InvalidOptionError(f"limits.{name} must be at least 1")
+        for name in ("max_put", "max_metadata", "max_expires"):
+            if getattr(self, name) < 0:
+                raise InvalidOptionError(f"limits.{name} must not be negative")
 
 
 class Body(Protocol):

@@ -20,17 +20,22 @@ from faulty import FaultyDriver, OnePutDriver, PublicDriver, small_parts, stored
 from libstore import (
     Container,
     ContainerAlreadyExistsError,
+    ContainerInfo,
     ContainerNotFoundError,
     InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
+    Limits,
     LocalFileError,
     NotSupportedError,
     Object,
+    ObjectInfo,
     ObjectNotFoundError,
     Page,
+    Reading,
     RetryPolicy,
     SignedURL,
+    Span,
     StorageDriver,
     StorageError,
     TransferCancelledError,
@@ -52,6 +57,10 @@ _OF_UPLOADS = OPTIONS - {
     "sign_headers",
     "sign_response_headers",
 }
+
+
+# A response whose range has no end.
+_ENDLESS = Reading(ObjectInfo("a", size=5), Span(), io.BytesIO(b"hello"))
 
 
 @pytest.fixture
@@ -111,6 +120,77 @@ def test_misspelt_hook_is_refused(given: str, meant: str) -> None:
         type("Own", (MemoryDriver,), {"name": "own", given: lambda self: None})
 
 
+@pytest.mark.parametrize(
+    ("hook", "value", "message"),
+    [
+        ("_sign_url", "https://a", "Own._sign_url is a hook and must be a method, not str"),
+        (
+            "_head_object",
+            lambda self, container, name: None,
+            r"Own._head_object must take the arguments \(self, container, name, version\)",
+        ),
+        ("_store_id", lambda self, container: None, r"must take the arguments \(self\)"),
+    ],
+)
+def test_hook_that_cannot_be_called_is_refused(hook: str, value: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        type("Own", (MemoryDriver,), {"name": "own", hook: value})
+
+
+def test_asynchronous_hook_is_refused() -> None:
+    async def head(self: object, container: str, name: str, version: str | None) -> None:
+        """Do nothing."""
+
+    with pytest.raises(TypeError, match=r"Own\._head_object must not be asynchronous"):
+        type("Own", (MemoryDriver,), {"name": "own", "_head_object": head})
+
+
+def test_hooks_may_have_more_optional_arguments() -> None:
+    type("Own", (MemoryDriver,), {"name": "own", "_store_id": lambda self, again=False: None})
+    type("Own", (MemoryDriver,), {"name": "own", "_head_object": lambda *given: None})
+
+
+@pytest.mark.parametrize("field", ["page_size", "batch_size", "min_part", "max_parts", "max_name"])
+def test_limits_are_positive(field: str) -> None:
+    with pytest.raises(InvalidOptionError, match=f"limits.{field} must be at least 1"):
+        Limits(**{field: 0})
+
+
+@pytest.mark.parametrize("field", ["max_put", "max_metadata", "max_expires"])
+def test_limits_are_not_negative(field: str) -> None:
+    with pytest.raises(InvalidOptionError, match=f"limits.{field} must not be negative"):
+        Limits(**{field: -1})
+
+
+def test_driver_without_a_name_is_refused() -> None:
+    hooks: dict[str, Any] = dict.fromkeys(StorageDriver.__abstractmethods__, lambda *given: None)
+    with pytest.raises(InvalidTypeError, match="Own needs the class attribute name"):
+        type("Own", (StorageDriver,), hooks)()
+    with pytest.raises(InvalidOptionError, match=r"Own\.name must not be empty"):
+        type("Own", (StorageDriver,), {"name": "", **hooks})
+
+
+def test_attribute_with_the_name_of_a_property_is_refused(driver: FaultyDriver) -> None:
+    with pytest.raises(AttributeError, match=r"url is a property.*such as _url"):
+        driver.url = "https://a"  # type: ignore[misc]
+
+
+def test_driver_that_does_not_name_its_store_has_no_urls() -> None:
+    """The URL would lack an argument of the constructor, and open another store or none."""
+    hooks: dict[str, Any] = dict.fromkeys(StorageDriver.__abstractmethods__, lambda *given: None)
+
+    def init(self: StorageDriver, path: str) -> None:
+        StorageDriver.__init__(self)
+
+    own = type("Own", (StorageDriver,), {"name": "own", "__init__": init, **hooks})
+    with pytest.raises(NotSupportedError, match="Own takes path, and must implement _url_options"):
+        own("/a").container("c").url  # noqa: B018
+    named = type("Named", (own,), {"_url_options": lambda self: {"path": "/a"}})
+    assert named("/a").container("c").url == "own://c?path=/a"
+    plain = type("Plain", (StorageDriver,), {"name": "plain", **hooks})
+    assert plain().container("c").url == "plain://c"
+
+
 def test_methods_of_ones_own_may_have_other_names() -> None:
     own = {name: lambda self: None for name in ("_copy", "_list_rows", "_object", "_put_rows")}
     type("Own", (MemoryDriver,), {"name": "own", **own})
@@ -124,6 +204,10 @@ def test_methods_of_ones_own_may_have_other_names() -> None:
         ({"limits": {"max_put": 5}}, "Own.limits must be a Limits, not dict"),
         ({"transfer": {"part_size": 5}}, "Own.transfer must be a TransferOptions, not dict"),
         ({"retry": 3}, "Own.retry must be a RetryPolicy, not int"),
+        ({"options": ["if_match"]}, "Own.options must be a frozenset of names, not list"),
+        ({"options": "if_match"}, "Own.options must be a frozenset of names, not str"),
+        ({"options": {"if_macth"}}, "Own.options has unknown names: if_macth; use cache_control,"),
+        ({"name": 3}, "Own.name must be a str, not int"),
     ],
 )
 def test_class_with_a_wrong_attribute_is_refused(
@@ -172,7 +256,25 @@ def test_driver_that_ignores_its_options_is_refused() -> None:
         ("_list_objects", [{"name": "a"}], lambda c: list(c.list_objects()), "a Page, not list"),
         ("_list_objects", Page([{"name": "a"}]), lambda c: list(c.list_objects()), "dict.*'name'"),
         ("_list_objects", {"items": []}, lambda c: list(c.walk()), "a Page, not dict"),
-        ("_delete_objects", [{"code": 1}], lambda c: c.delete_objects(["a"]), "type dict"),
+        ("_list_objects", Page(None), lambda c: list(c.list_objects()), "a list.*not NoneType"),
+        (
+            "_list_objects",
+            Page([], 5),
+            lambda c: list(c.list_objects()),
+            "a str, or.*not int",
+        ),
+        (
+            "_delete_objects",
+            [{"code": 1}],
+            lambda c: c.delete_objects(["a"]),
+            "None, .*not dict",
+        ),
+        ("_delete_objects", None, lambda c: c.delete_objects(["a"]), "one outcome.*not NoneType"),
+        ("_delete_objects", [], lambda c: c.delete_objects(["a"]), "these 1, not 0"),
+        ("_sign_url", b"a", lambda c: c.object("a").sign_url(), "must return a str, not bytes"),
+        ("_create_container", True, lambda c: c.driver.create_container("b"), "bool.*'name'"),
+        ("_head_object", ContainerInfo("c"), lambda c: c.get_object("a"), "ContainerInfo.*'etag'"),
+        ("_get_object", _ENDLESS, lambda c: c.object("a").read(), "must have an end"),
     ],
 )
 def test_hook_that_returns_no_record_is_named(

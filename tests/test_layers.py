@@ -78,8 +78,8 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "self_signing": "values error_context redaction auth handles driver",
-        "rest": "values errors arguments forks options redaction retry listing hooks driver http"
-        " auth transfer.aborting transfer.options transfer.part_sizes transfer.payload"
+        "rest": "values errors arguments forks options redaction retry listing hooks core driver"
+        " http auth transfer.aborting transfer.options transfer.part_sizes transfer.payload"
         " transfer.workers",
     },
     {

@@ -10,6 +10,7 @@ import pytest
 
 from libstore import (
     InvalidOptionError,
+    InvalidTypeError,
     UnknownDriverError,
     get_driver,
     list_drivers,
@@ -52,7 +53,10 @@ def test_registered_driver_is_imported_on_first_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A later registration of the same name replaces it."""
-    (tmp_path / "own_driver_of_a_test.py").write_text("class Own: ...\nclass Other: ...\n")
+    (tmp_path / "own_driver_of_a_test.py").write_text(
+        "from libstore import StorageDriver\n"
+        "class Own(StorageDriver): ...\nclass Other(StorageDriver): ...\nvalue = 5\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     register_driver("own", "own_driver_of_a_test:Own")
     assert "own_driver_of_a_test" not in sys.modules
@@ -60,6 +64,9 @@ def test_registered_driver_is_imported_on_first_use(
     assert "Own" == get_driver("own").__name__
     register_driver("own", "own_driver_of_a_test:Other")
     assert "Other" == get_driver("own").__name__
+    register_driver("own", "own_driver_of_a_test:value")
+    with pytest.raises(UnknownDriverError, match="not a subclass of StorageDriver"):
+        get_driver("own")
     monkeypatch.delitem(sys.modules, "own_driver_of_a_test")
 
 
@@ -84,6 +91,18 @@ def test_empty_driver_name_is_refused() -> None:
         register_driver("", "libstore.drivers.memory:MemoryDriver")
 
 
+@pytest.mark.parametrize("name", ["my store", "1store", "magasin-é", "a:b", "a/b"])
+def test_driver_name_that_no_url_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InvalidOptionError, match="URLs begin with the name"):
+        register_driver(name, "libstore.drivers.memory:MemoryDriver")
+    assert name not in list_drivers()
+
+
+def test_class_in_place_of_its_name_is_refused() -> None:
+    with pytest.raises(InvalidTypeError, match=r"as text: libstore\.drivers\.memory:Memory"):
+        register_driver("own", MemoryDriver)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "target", ["no_such_module_anywhere:X", "libstore.drivers.memory:NoSuchDriver"]
 )
@@ -104,7 +123,9 @@ def _install(site: Path, name: str, entry: str) -> None:
 
 def test_entry_point_adds_a_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is not imported."""
-    (tmp_path / "third_party_driver_of_a_test.py").write_text("class ThirdParty: ...\n")
+    (tmp_path / "third_party_driver_of_a_test.py").write_text(
+        "from libstore import StorageDriver\nclass ThirdParty(StorageDriver): ...\n"
+    )
     _install(tmp_path, "third-party", "third-party = third_party_driver_of_a_test:ThirdParty")
     monkeypatch.syspath_prepend(tmp_path)
     assert "third-party" in list_drivers()

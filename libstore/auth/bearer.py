@@ -27,16 +27,21 @@ class Token(Protocol):
     """A token and its expiry in seconds since 1970, such as azure-core's ``AccessToken``."""
 
     @property
-    def token(self) -> str: ...
+    def token(self) -> str:
+        """The token."""
+        ...
+
     @property
-    def expires_on(self) -> int: ...
+    def expires_on(self) -> int:
+        """The time at which it expires, in seconds since 1970."""
+        ...
 
 
 class TokenCredential(Protocol):
     """A source of tokens, such as the credentials of azure-identity."""
 
     def get_token(self, *scopes: str) -> Token:
-        """Request a new token for these scopes."""
+        """Request a new token for these scopes; return it with its expiry."""
         ...
 
 
@@ -45,6 +50,9 @@ class TokenCache(Renewing[str]):
     The current token of a credential, shared by all threads.
 
     Args:
+        credential: Its `get_token` is called once for each token, by the first thread that needs
+            one.
+        scope: What `get_token` is called with; empty if the service has no scopes.
         clock: Returns the time in seconds since 1970.
     """
 
@@ -86,7 +94,12 @@ def _hidden_token(token: object) -> Lease[str] | str:
 
 
 class BearerSigner:
-    """A signer that sends a bearer token with each attempt."""
+    """
+    A signer that sends a bearer token with each attempt.
+
+    Args:
+        tokens: Where the token is from; all signers of a client share it.
+    """
 
     def __init__(self, tokens: TokenCache) -> None:
         self._tokens = tokens

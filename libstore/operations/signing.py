@@ -9,7 +9,7 @@ from typing_extensions import Self, override
 
 from .. import arguments
 from ..core import DriverCore
-from ..errors import InvalidOptionError, NotSupportedError
+from ..errors import InvalidOptionError, InvalidTypeError, NotSupportedError
 from ..readonly import ReadOnlyDict
 from ..redaction import hide_key_headers
 from ..values import SigningOptions
@@ -106,6 +106,8 @@ def sign(
     sent = driver._signed_headers(method, given)
     signed = sent if signs else {}
     url = driver._sign_url(container, name, SigningOptions(method, seconds, signed, returned))
+    if not isinstance(url, str):
+        raise InvalidTypeError(f"_sign_url must return a str, not {type(url).__name__}")
     return SignedURL(arguments.stable_url(url), method, sent)
 
 

@@ -9,7 +9,7 @@ docs/writing-a-driver.md. Names that are not in ``__all__`` may change in any ve
 
 from __future__ import annotations
 
-from ..auth.bearer import BearerSigner, TokenCache, TokenCredential
+from ..auth.bearer import BearerSigner, Token, TokenCache, TokenCredential
 from ..http.client import HeaderSigner, Unsigned
 from ..http.encoding import encode, encode_path
 from ..http.headers import clean_etag, parse_date, parse_epoch, parse_size, parse_timestamp
@@ -108,6 +108,7 @@ __all__ = [
     "ServiceClient",
     "Signer",
     "Subject",
+    "Token",
     "TokenCache",
     "TokenCredential",
     "Unsigned",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
+from ..core import check_hook
 from ..driver import StorageDriver
-from ..errors import ObjectChangedError, StorageError
+from ..errors import InvalidTypeError, ObjectChangedError, StorageError
 from ..listing import fold_page, iterate_pages, refolded
 from ..options import DriverOptions
 from ..redaction import sent_secrets
@@ -102,6 +103,11 @@ class RestDriver(StorageDriver, Generic[C, S]):
     _folds_wrong: frozenset[str] = frozenset()
 
     def __init__(self, settings: S) -> None:
+        if not isinstance(settings, RestSettings):
+            raise InvalidTypeError(
+                f"{type(self).__name__}.__init__ must pass its settings to super().__init__(), not"
+                f" {type(settings).__name__}; decorate it with rest.constructor"
+            )
         self._set_options(settings)
         self._settings = settings
 
@@ -137,6 +143,10 @@ class RestDriver(StorageDriver, Generic[C, S]):
     @override
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for hook in (RestDriver._list_page, RestDriver._open_object, RestDriver._can_fold):
+            name = hook.__name__
+            if name in vars(cls):
+                check_hook(f"{cls.__name__}.{name}", vars(cls)[name], hook)
         for name in _ONE_BUDGET & vars(cls).keys():
             hook = vars(cls)[name]
             # A class that removes a hook has the one of `StorageDriver`.

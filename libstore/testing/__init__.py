@@ -1,5 +1,5 @@
 """
-The conformance suite for drivers, also those of other packages.
+The conformance suite for drivers, and a server for presigned URLs.
 
 Provide the driver under test as a fixture and run pytest:
 
@@ -13,6 +13,8 @@ Provide the driver under test as a fixture and run pytest:
 
 Each test checks one rule through public operations only. Tests of unsupported features are
 skipped, according to `StorageDriver.supports` and `Limits`.
+
+Applications test their presigned URLs with `serve_signed_urls`, which needs no pytest.
 """
 
 from __future__ import annotations
@@ -79,6 +81,10 @@ _TOPICS = (
 # Assertions outside of test modules show both values only if registered before the import.
 if "pytest" in sys.modules:
     sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS))
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
 def __getattr__(name: str) -> Any:

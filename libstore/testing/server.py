@@ -23,6 +23,7 @@ from libstore import (
     AccessDeniedError,
     ContainerNotFoundError,
     InvalidOptionError,
+    NotSupportedError,
     Object,
     ObjectNameConflictError,
     ObjectNotFoundError,
@@ -77,6 +78,11 @@ class SignedURLApp:
     """
 
     def __init__(self, driver: SupportsSignedURLs) -> None:
+        if not hasattr(driver, "verify_url"):
+            raise NotSupportedError(
+                f"{driver!r} signs URLs for its service to carry out; pass a memory driver,"
+                " or a local driver with a signing_key"
+            )
         self._driver = driver
 
     def __call__(
@@ -290,9 +296,10 @@ def serve_signed_urls(driver: SupportsSignedURLs, *, port: int = 0) -> Iterator[
         ...     requests.request(url.method, url, headers=url.headers, data=b"meow")
         <Response [200]>
     """
+    app = SignedURLApp(driver)
     before = driver.base_url
     with _Server(port) as server:
-        server.set_app(SignedURLApp(driver))
+        server.set_app(app)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         driver.base_url = f"http://127.0.0.1:{server.server_port}"

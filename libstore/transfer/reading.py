@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from ..buffers import GrowingBuffer
 from ..errors import (
     IntegrityError,
+    InvalidTypeError,
     LocalFileError,
     NotSupportedError,
     ObjectChangedError,
@@ -298,8 +299,11 @@ class ObjectStream:
                     f" {info.size} bytes"
                 )
         sent = reading.span
-        assert sent.stop is not None
         assert wanted.stop is not None
+        if sent.stop is None:
+            raise InvalidTypeError(
+                "the span of a Reading must have an end, such as that of Span.clamp"
+            )
         if wanted.start < wanted.stop and not (
             sent.start <= wanted.start and wanted.stop <= sent.stop
         ):

@@ -164,12 +164,16 @@ def test_constructor_that_does_not_call_its_base_is_named() -> None:
         pickle.dumps(Plain())
     with pytest.raises(AttributeError, match="'Plain' object has no attribute 'colour'"):
         Plain().colour  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(TypeError, match=r"must pass its settings to super\(\).*not str"):
+        RestDriver.__init__(Plain(), "https://a")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"must take the arguments \(self, container, query,"):
+        type("Few", (ExampleDriver,), {"_list_page": lambda self, container, query: None})
 
 
 def test_example_driver_has_the_required_hooks_only() -> None:
     """The worked example shows what is enough."""
     given = {name for name in vars(SQLiteDriver) if hasattr(DriverHooks, name)}
-    attributes = {"options", "limits", "digests", "_identity"}
+    attributes = {"options", "limits", "digests", "_identity", "_url_options"}
     dunders = {name for name in given if name.startswith(("__", "_abc"))}
     assert DriverHooks.__abstractmethods__ | attributes == given - dunders
 

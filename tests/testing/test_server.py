@@ -18,9 +18,11 @@ import pytest
 import requests
 from typing_extensions import override
 
+import libstore.testing
 from libstore import (
     AccessDeniedError,
     Container,
+    NotSupportedError,
     Object,
     SignedURL,
     get_driver,
@@ -366,3 +368,17 @@ def lower(response: requests.Response) -> ItemsView[str, str]:
     headers = {name.lower(): value for name, value in response.headers.items()}
     del headers["date"]
     return headers.items()
+
+
+def test_driver_of_a_service_is_refused() -> None:
+    driver: Any = get_driver("s3")("key", "secret", region="eu-west-1")
+    with (
+        pytest.raises(NotSupportedError, match="pass a memory driver, or a local driver"),
+        serve_signed_urls(driver),
+    ):
+        raise AssertionError
+
+
+def test_public_names_are_shown_before_they_are_loaded() -> None:
+    """Tab completion and `dir` show them."""
+    assert set(libstore.testing.__all__) <= set(dir(libstore.testing))
