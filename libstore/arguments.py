@@ -12,8 +12,9 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, SupportsIndex, TypeVar, cast
 
 from .errors import (
     InvalidNameError,
@@ -104,16 +105,20 @@ def _encodable(
 
 def span(start: object, stop: object) -> Span:
     """Return the half-open range of bytes from `start` to `stop`; `start` may be negative."""
-    if isinstance(start, int) and start < 0:
+    first = _offset(start, "start")
+    if first < 0:
         if stop is not None:
             raise InvalidOptionError(
-                f"start={max(start, -LARGEST)} counts from the object's end, so stop must be None"
+                f"start={first} counts from the object's end, so stop must be None"
             )
-        return Span(max(start, -LARGEST))
-    first = _offset(start, "start")
+        return Span(first)
     if stop is None:
         return Span(first)
     last = _offset(stop, "stop")
+    if last < 0:
+        raise InvalidOptionError(
+            f"stop must not be negative: {last}. Offsets count from the object's beginning"
+        )
     if last < first:
         raise InvalidOptionError(f"stop must not be less than start: start={first}, stop={last}")
     return Span(first, last)
@@ -134,44 +139,55 @@ def pair(value: object) -> tuple[object, object]:
 
 
 def _offset(value: object, label: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    number = value if type(value) is int else _integer(value)
+    if number is None:
         raise InvalidTypeError(f"{label} must be an int, a number of bytes, not {_kind(value)}")
-    if value < 0:
-        raise InvalidOptionError(
-            f"{label} must not be negative: {max(value, -LARGEST)}. Offsets count from the"
-            " object's beginning"
-        )
-    return min(value, LARGEST)  # no object is larger, and services use 64-bit numbers
+    # No object is larger, and services use 64-bit numbers.
+    return max(-LARGEST, min(number, LARGEST))
 
 
 def positive_size(value: object, label: str) -> int:
     """Check a size or a count, which must be at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    number = value if type(value) is int else _integer(value)
+    if number is None:
         raise InvalidTypeError(f"{label} must be an int, not {_kind(value)}")
-    if value < 1:
-        raise InvalidOptionError(f"{label} must be at least 1, not {max(value, -LARGEST)}")
-    return min(value, LARGEST)
+    if number < 1:
+        raise InvalidOptionError(f"{label} must be at least 1, not {max(number, -LARGEST)}")
+    return min(number, LARGEST)
 
 
 def seconds(value: object, label: str) -> float:
     """Check a duration of 0 or more seconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    number = _number(value)
+    if number is None:
         raise InvalidTypeError(f"{label} must be a number of seconds, not {_kind(value)}")
-    if not value >= 0:
-        shown = max(value, -LARGEST)
+    if not number >= 0:
+        shown = max(number, -LARGEST)
         raise InvalidOptionError(f"{label} must be 0 or more seconds, not {shown!r}")
-    return float(value) if value < LARGEST else math.inf
+    return float(number) if number < LARGEST else math.inf
 
 
 def duration(value: object, label: str) -> float:
     """Return a duration in seconds, given as a number of seconds or as a timedelta."""
     if isinstance(value, timedelta):
         return seconds(value.total_seconds(), label)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if _number(value) is None:
         raise InvalidTypeError(
             f"{label} must be a number of seconds or a timedelta, not {_kind(value)}"
         )
     return seconds(value, label)
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, float) else _integer(value)
+
+
+def _integer(value: object) -> int | None:
+    """Return an integer, also one of NumPy, as an int; `None` if the value is not an integer."""
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        with suppress(TypeError):  # arrays have the method, too
+            return int(value.__index__())
+    return None
 
 
 class Address(NamedTuple):

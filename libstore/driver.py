@@ -1022,6 +1022,7 @@ def _many(objs: object) -> Iterable[Any]:
     if isinstance(objs, (str, bytes, Object)) or not isinstance(objs, Iterable):
         raise InvalidTypeError(
             f"objs must be an iterable of objects, not {type(objs).__name__};"
-            " delete_object() deletes a single one"
+            " delete_object() deletes a single one, and list_objects(prefix) returns those below a"
+            " prefix"
         )
     return objs

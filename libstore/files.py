@@ -56,13 +56,37 @@ HandleT = TypeVar("HandleT", default=Any)
 
 _log = logging.getLogger("libstore")
 
+_UNPUBLISHED = (
+    "{!r} was never closed, so nothing was published; call close(), or open it in a 'with'"
+    " statement"
+)
 _FIRST_BLOCK = 256 * KiB
 _LARGEST_BLOCK = 8 * MiB
 #: The buffer size of the `io.BufferedReader` around a reader, which makes small reads fast.
 BUFFER_SIZE = 128 * KiB
 
 
-class ObjectReader(io.RawIOBase):
+class _OpenFile:
+    """What all files do in the same way: they refuse what needs more than this process has."""
+
+    __slots__ = ()
+
+    @override
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        # A copy of a writer would publish or abort the same upload.
+        raise TypeError(
+            f"cannot copy or pickle {self!r}, which is an open file; pickle the object or the"
+            " container, and open the file again from that"
+        )
+
+    def fileno(self) -> int:
+        """Raise `io.UnsupportedOperation`: there is no file descriptor."""
+        raise io.UnsupportedOperation(
+            "fileno: an object has no file descriptor; download() writes it to a local file"
+        )
+
+
+class ObjectReader(_OpenFile, io.RawIOBase):
     """
     A seekable, unbuffered file that reads an object.
 
@@ -246,7 +270,7 @@ else:
     _BinaryFile = io.BufferedIOBase
 
 
-class BufferedObjectReader(_Buffered, Generic[HandleT]):
+class BufferedObjectReader(_OpenFile, _Buffered, Generic[HandleT]):
     """
     A seekable file that reads an object: a buffer around an `ObjectReader`.
 
@@ -270,7 +294,7 @@ class BufferedObjectReader(_Buffered, Generic[HandleT]):
             raise
 
 
-class _Writer(_BinaryFile, Generic[HandleT]):
+class _Writer(_OpenFile, _BinaryFile, Generic[HandleT]):
     """The rules of all writers for when the content of a file becomes an object."""
 
     def __init__(
@@ -317,11 +341,6 @@ class _Writer(_BinaryFile, Generic[HandleT]):
     @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name!r}>"
-
-    @override
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        # A copy would publish or abort the same upload.
-        raise TypeError(f"cannot copy or pickle {self!r}, which is an open file")
 
     @override
     def writable(self) -> bool:
@@ -383,12 +402,9 @@ class _Writer(_BinaryFile, Generic[HandleT]):
             return
         self.abort()  # before the warning, which may be an error
         if self._process == os.getpid():
-            warnings.warn(
-                f"{self!r} was never closed, so nothing was published; call close(), or open it in"
-                " a 'with' statement",
-                ResourceWarning,
-                stacklevel=2,
-            )
+            message = _UNPUBLISHED.format(self)
+            _log.warning(message)  # Python shows no ResourceWarning by default
+            warnings.warn(message, ResourceWarning, stacklevel=2)
 
     def _finish(self) -> None:
         with self._lock:
@@ -458,6 +474,21 @@ class ObjectWriter(_Writer[HandleT]):
                 if self._buffer.full:
                     self._send()
         return size
+
+    @override
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        raise self._cannot("seek")
+
+    @override
+    def truncate(self, size: int | None = None, /) -> int:
+        raise self._cannot("truncate")
+
+    def _cannot(self, method: str) -> io.UnsupportedOperation:
+        other = self.mode.replace("b", "+b")
+        return io.UnsupportedOperation(
+            f"{method}: what was written may be uploaded already; open the object with mode"
+            f" {other!r}, in which files can seek and be read"
+        )
 
     def _send(self) -> None:
         assert self._uploader is not None
@@ -635,7 +666,7 @@ def _written_view(data: object) -> memoryview:
     return view
 
 
-class ObjectTextReader(io.TextIOWrapper, Generic[HandleT]):
+class ObjectTextReader(_OpenFile, io.TextIOWrapper, Generic[HandleT]):
     """
     A text file that reads an object.
 
@@ -662,7 +693,7 @@ class ObjectTextReader(io.TextIOWrapper, Generic[HandleT]):
         return self._mode
 
 
-class ObjectTextWriter(io.TextIOWrapper, Generic[HandleT]):
+class ObjectTextWriter(_OpenFile, io.TextIOWrapper, Generic[HandleT]):
     """
     A text file that writes an object; see `ObjectWriter` for when it is published.
 
@@ -745,6 +776,8 @@ _open_writers: weakref.WeakSet[_Writer[Any]] = weakref.WeakSet()
 def _abort_open_writers() -> None:
     """Abort the uploads of open writers when the interpreter exits."""
     for writer in list(_open_writers):
+        if writer._process == os.getpid():
+            _log.warning(_UNPUBLISHED.format(writer))
         try:
             writer.abort()
         except Exception:  # the other writers must be aborted, too

@@ -27,6 +27,8 @@ def table(caption: str, items: Sequence[object], *, more: bool = False) -> str:
     Args:
         more: Whether there are more items than these.
     """
+    if not items:
+        caption += ": empty"
     # The handles have the attributes that are known in `info`; records are such themselves.
     records = [getattr(item, "info", item) for item in items]
     columns = [

@@ -55,6 +55,11 @@ class StorageURL:
         url = hide_address(url)
         if not isinstance(url, str):
             raise InvalidTypeError(f"url must be a str, not {type_name(url)}")
+        if url != url.strip():
+            raise InvalidOptionError(
+                "url has white space at its beginning or end, such as the end of a line; remove it"
+                " with strip(), or percent-encode it if it is part of a name"
+            )
         start = _SCHEME.match(url)
         if start is None:
             raise InvalidOptionError(

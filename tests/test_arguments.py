@@ -100,6 +100,39 @@ def test_invalid_span_is_refused(
         arguments.span(start, stop)
 
 
+class _Integer:
+    """An integer of another library, such as NumPy."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+class _Array:
+    """A sequence whose class has the method, as NumPy's arrays have."""
+
+    def __index__(self) -> int:
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+
+def test_integers_of_other_libraries_are_accepted() -> None:
+    """Positions in arrays are integers, and no subclass of int."""
+    assert Span(3, 7) == arguments.span(_Integer(3), _Integer(7))
+    assert Span(-8) == arguments.span(_Integer(-8), None)
+    assert int is type(arguments.span(_Integer(3), None).start)
+    assert 5 == arguments.positive_size(_Integer(5), "chunk_size")
+    assert 60.0 == arguments.duration(_Integer(60), "expires")
+    for check in (arguments.positive_size, arguments.seconds, arguments.duration):
+        with pytest.raises(InvalidTypeError, match="not _Array"):
+            check(_Array(), "size")
+    with pytest.raises(InvalidTypeError, match="start must be an int"):
+        arguments.span(_Array(), None)
+    with pytest.raises(InvalidOptionError, match="size must be at least 1, not 0"):
+        arguments.positive_size(_Integer(0), "size")
+
+
 def test_range_is_a_pair() -> None:
     """A tuple or a list of two, and nothing else."""
     assert (1, None) == arguments.pair([1, None])

@@ -973,6 +973,55 @@ def test_unclosed_writer_publishes_nothing(old: Container, size: int) -> None:
     _untouched(old)
 
 
+@pytest.mark.parametrize("mode", ["wb", "w", "w+b"])
+def test_unclosed_writer_is_logged(
+    container: Container, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Python ignores a ResourceWarning by default, and content is lost."""
+    file = container.open("lost", mode)
+    with pytest.warns(ResourceWarning):
+        del file
+    kind = "SeekableObjectWriter" if mode == "w+b" else "ObjectWriter"
+    assert 1 == len(caplog.messages)
+    assert caplog.messages[0].startswith(f"<{kind} of 'lost'> was never closed, so nothing was")
+
+
+def test_writer_that_is_open_at_exit_is_logged(container: Container) -> None:
+    """A program that ends with an open writer has lost what it wrote."""
+    code = """
+    from libstore import get_driver
+
+    file = get_driver("memory")().create_container("c").open("lost", "wb")
+    file.write(b"x")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.startswith("<ObjectWriter of 'lost'> was never closed, so nothing was")
+
+
+@pytest.mark.parametrize(("mode", "other"), [("wb", "w\\+b"), ("xb", "x\\+b")])
+def test_writer_that_cannot_seek_names_the_mode_that_can(
+    container: Container, mode: str, other: str
+) -> None:
+    with container.open("new", mode) as file:
+        for use in (lambda: file.seek(0), file.truncate):
+            with pytest.raises(io.UnsupportedOperation, match=f"with mode '{other}'"):
+                use()
+
+
+@pytest.mark.parametrize("mode", ["rb", "r", "wb", "w", "w+b"])
+def test_open_file_cannot_be_pickled(container: Container, mode: str) -> None:
+    """A worker process gets the object, and opens it."""
+    container.upload_object(CONTENT, "a")
+    with container.open("a", mode) as file:
+        for use in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="pickle the object or the container, and open"):
+                use(file)
+        with pytest.raises(io.UnsupportedOperation, match="no file descriptor; download"):
+            file.fileno()
+
+
 @pytest.mark.parametrize("hook", ["_start_upload", "_put_part", "_finish_upload", "_put_object"])
 @_ERRORS
 def test_failed_request_publishes_nothing(hook: str, error: BaseException) -> None:

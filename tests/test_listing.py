@@ -542,6 +542,7 @@ def test_notebook_shows_a_table_of_the_first_items_with_one_request() -> None:
     assert "&lt;b&gt;10" not in html
     assert "<td>…</td>" in html
     assert "Last modified" in html
+    assert "below &#x27;x&#x27;: empty</caption>" in container.list_objects("x")._repr_html_()
 
 
 def test_notebook_shows_what_is_known_of_a_handle() -> None:

@@ -204,6 +204,9 @@ def test_arguments_replace_those_of_the_url() -> None:
     [
         ("photos/a.jpg", "url must begin with the name of a driver and ://"),
         ("C:\\photos", "url must begin with the name of a driver"),
+        ("s3://photos/a\n", "url has white space at its beginning or end"),
+        (" s3://photos/a", "url has white space"),
+        ("local://photos?root=~/store", "root begins with '~', which is not expanded"),
         ("s3:///a", "an object but no container; write s3://container/name"),
         ("s3://photos?region=a&region=b", "the option 'region' twice"),
         ("s3://photos?customer_key=abc", "customer_key in the URL must be passed as an argument"),

@@ -182,7 +182,13 @@ class _FileSource(_FilledSource):
         block = self._file.read(min(view.nbytes, MiB))
         if block is None:
             raise InvalidTypeError(_NON_BLOCKING)
-        with _bytes_of(block, "read() of the source") as found:
+        found = bytes_view(block)
+        if found is None:
+            raise InvalidTypeError(
+                f"read() of the source must return bytes, not {type(block).__name__}; open a file"
+                " in binary mode ('rb')"
+            )
+        with found:
             if found.nbytes > view.nbytes:
                 raise InvalidTypeError("read(n) of the source returned more than n bytes")
             view[: found.nbytes] = found
@@ -249,6 +255,7 @@ class _PathSource(_FileSource):
 class _IterableSource(_FilledSource):
     def __init__(self, blocks: Iterable[object]) -> None:
         self._blocks: Iterator[object] = iter(blocks)
+        self._kind = type(blocks).__name__
         self._left = memoryview(b"")
 
     @override
@@ -257,7 +264,12 @@ class _IterableSource(_FilledSource):
             block = next(self._blocks, _END)
             if block is _END:
                 return 0
-            self._left = _bytes_of(block, "the source")
+            found = bytes_view(block)
+            if found is None:
+                raise InvalidTypeError(
+                    f"the source must be {_ACCEPTED}; a {self._kind} yields {type(block).__name__}"
+                )
+            self._left = found
         count = min(len(view), self._left.nbytes)
         view[:count] = self._left[:count]
         self._left = self._left[count:]
@@ -290,16 +302,6 @@ def bytes_view(value: Any) -> memoryview | None:
         pass
     # A memoryview of a memoryview crashes CPython when both are collected as garbage.
     return memoryview(bytes(view)) if type(value) is memoryview else PickleBuffer(value).raw()
-
-
-def _bytes_of(value: object, what: str) -> memoryview:
-    view = bytes_view(value)
-    if view is None:
-        raise InvalidTypeError(
-            f"{what} must return bytes, not {type(value).__name__};"
-            " open a file in binary mode ('rb')"
-        )
-    return view
 
 
 def _attribute(file: Any, name: str) -> Any:

@@ -162,6 +162,11 @@ class LocalDriver(SelfSigningDriver):
         self._set_options(settings)
         self._settings = settings
         self.base_url = settings.base_url
+        if os.fsdecode(settings.root).split("/", 1)[0] == "~":
+            raise InvalidOptionError(
+                "root begins with '~', which is not expanded; pass os.path.expanduser(root), or"
+                " './~' for a directory of this name"
+            )
         self.root = os.path.abspath(settings.root)
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise InvalidOptionError(f"root {self.root!r} is a file; pass a directory")
