@@ -54,6 +54,7 @@ def check(headers: Mapping[str, str]) -> None:
         names = ",".join(headers)
         if names.count(",") == len(headers) - 1 and _NAMES.fullmatch(names):
             return
+    del text  # so that no traceback shows it
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
             raise InvalidOptionError(f"{shorten(name)} is not a valid header name")

@@ -101,6 +101,7 @@ def read_expiry(
     Raises:
         AuthenticationError: The text is not a time.
     """
+    text = hide(text)  # until it is known to be a time
     if text is None or text == "":
         return math.inf
     when = parse_timestamp(text)

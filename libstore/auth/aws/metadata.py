@@ -296,7 +296,8 @@ def container_source(
         transport = Transport(
             pool_size=1, connect_timeout=timeout, read_timeout=timeout, proxies={}
         )
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # The query may have a secret.
+    target = Hidden((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     name = f"container credentials at {found.host} ({variable})"
     return ContainerSource(name, found.origin, target, environ, transport, clock)
 

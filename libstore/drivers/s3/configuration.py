@@ -94,8 +94,8 @@ class Configuration(NamedTuple):
         return settings.with_found(label, path_style=style == "path")
 
     def _setting_of_s3(self, name: str) -> tuple[str, str]:
-        """Return a setting below ``s3`` of the profile as text, and what it is from."""
-        text = str(self.profile.nested("s3").get(name, ""))  # none of them is a secret
+        """Return a setting below ``s3`` of the profile, and what it is from."""
+        text = self.profile.nested("s3").get(name, "")
         return text, f"{name} in s3 of {self.profile.where('s3')}"
 
     def _flag_of_s3(self, name: str) -> str:

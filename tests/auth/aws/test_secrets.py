@@ -110,6 +110,41 @@ def test_error_of_a_service_shows_no_secret(
     assert_hidden(home, caplog)
 
 
+def wrong_token(home: Any) -> None:
+    """Set a token with a line break, which cannot be sent."""
+    container(home)
+    home.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] += f"/?a={SECRET}"
+    home.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"] += "\n"
+
+
+def address_with_a_secret(home: Any) -> None:
+    container(home)
+    home.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] += f"/?a={SECRET}"
+    home.fake.authorization = "another"
+
+
+def wrong_expiry(home: Any) -> None:
+    home.environ |= {
+        "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN,
+        "AWS_CREDENTIAL_EXPIRATION": TOKEN,
+    }  # fmt: skip
+
+
+def expired_variables(home: Any) -> None:
+    wrong_expiry(home)
+    home.environ["AWS_CREDENTIAL_EXPIRATION"] = "2001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "prepare", [wrong_token, address_with_a_secret, wrong_expiry, expired_variables]
+)
+def test_error_of_a_variable_shows_no_secret(
+    home: Any, prepare: Callable[[Any], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(home)
+    assert_hidden(home, caplog)
+
+
 @pytest.mark.parametrize("prepare", [process, failing_process, wrong_command])
 def test_error_of_a_command_shows_no_secret(
     home: Any, prepare: Callable[[Any], None], caplog: pytest.LogCaptureFixture
@@ -123,11 +158,13 @@ def test_error_of_a_command_shows_no_secret(
     [
         {"key": "A", "secret": SECRET, "expiry": "soon"},
         {"key": "A", "secret": SECRET, "token": 1},
+        ("A", SECRET, TOKEN, "soon"),
+        ("A", SECRET, TOKEN, None, None),
         {"secret": SECRET},
         {"key": "A", "secret": SECRET, "expiry": 1},
     ],
 )
-def test_error_of_a_function_shows_no_secret(found: dict[str, object]) -> None:
+def test_error_of_a_function_shows_no_secret(found: object) -> None:
     with pytest.raises(StorageError) as caught:
         Renewing(given_source(lambda: found)).get()
     check(caught.value)
