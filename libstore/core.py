@@ -325,7 +325,11 @@ def _check_hooks(cls: type[DriverHooks]) -> None:
     for name, value in vars(cls).items():
         if name in _HOOKS:
             check_hook(f"{cls.__name__}.{name}", value, _HOOKS[name])
-        if not name.startswith("_") or name.startswith("__") or not isfunction(value):
+        if name.startswith("__") or not isfunction(value):
+            continue
+        if getattr(value, "__final__", False):  # an operation
+            continue
+        if not name.startswith("_") and f"_{name}" not in _HOOKS:
             continue
         if any(name in vars(ancestor) for ancestor in cls.__mro__[1:]):
             continue

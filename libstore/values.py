@@ -24,7 +24,7 @@ from typing import (
     TypeVar,
 )
 
-from .errors import InvalidOptionError
+from .errors import InvalidOptionError, InvalidTypeError
 from .readonly import ReadOnlyDict, no_pairs, read_only
 
 if TYPE_CHECKING:
@@ -532,12 +532,17 @@ class Limits:
     max_expires: float = 7 * 86_400.0
 
     def __post_init__(self) -> None:
-        for name in ("min_part", "max_part", "max_parts", "page_size", "batch_size", "max_name"):
-            if getattr(self, name) < 1:
-                raise InvalidOptionError(f"limits.{name} must be at least 1")
-        for name in ("max_put", "max_metadata", "max_expires"):
-            if getattr(self, name) < 0:
-                raise InvalidOptionError(f"limits.{name} must not be negative")
+        for known in fields(self):
+            value = getattr(self, known.name)
+            least = 0 if known.name in {"max_put", "max_metadata", "max_expires"} else 1
+            if isinstance(known.default, bool):
+                continue
+            if not isinstance(value, (int, float)):
+                raise InvalidTypeError(
+                    f"limits.{known.name} must be a number, not {type(value).__name__}"
+                )
+            if value < least:
+                raise InvalidOptionError(f"limits.{known.name} must be at least {least}")
 
 
 class Body(Protocol):

@@ -112,6 +112,7 @@ def test_driver_with_unknown_options_is_refused() -> None:
         ("_coppy_object", "_copy_object"), ("_copy_objcet", "_copy_object"),
         ("_copyobject", "_copy_object"), ("_sign_urls", "_sign_url"),
         ("_list_version", "_list_versions"), ("_enable_object_cnd", "_enable_object_cdn"),
+        ("set_metadata", "_set_metadata"),
     ],
 )  # fmt: skip
 def test_misspelt_hook_is_refused(given: str, meant: str) -> None:
@@ -158,8 +159,14 @@ def test_limits_are_positive(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["max_put", "max_metadata", "max_expires"])
 def test_limits_are_not_negative(field: str) -> None:
-    with pytest.raises(InvalidOptionError, match=f"limits.{field} must not be negative"):
+    with pytest.raises(InvalidOptionError, match=f"limits.{field} must be at least 0"):
         Limits(**{field: -1})
+
+
+def test_limits_are_numbers() -> None:
+    size: Any = "5 GiB"
+    with pytest.raises(InvalidTypeError, match=r"limits\.max_put must be a number, not str"):
+        Limits(max_put=size)
 
 
 def test_driver_without_a_name_is_refused() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from libstore import Container, InvalidOptionError, StorageDriver, get_driver
+from libstore import Container, InvalidOptionError, NotSupportedError, StorageDriver, get_driver
 
 from .base import CONTENT, Topic, fill, fresh_name, names_of
 
@@ -20,6 +20,21 @@ class Handles(Topic):
         """The container and the driver upload the same."""
         assert driver.upload_object(CONTENT, container, "a") == container.upload_object(
             CONTENT, "a"
+        )
+
+    def test_urls_begin_with_the_name_of_the_driver(
+        self, driver: StorageDriver, container: Container
+    ) -> None:
+        """Those of a container and of an object also have their names, percent-encoded."""
+        try:
+            url = driver.url
+        except NotSupportedError as error:
+            pytest.skip(error.message)
+        start, question, options = url.partition("?")
+        assert start == f"{driver.name}://"
+        assert container.url == f"{start}{container.name}{question}{options}"
+        assert (
+            container.object("a/b c").url == f"{start}{container.name}/a/b%20c{question}{options}"
         )
 
     def test_read_on_handles_and_driver_is_equal(

@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _QUERY = re.compile(r"\?\S*")
+# Pages of all sites may use the URLs, as after setting CORS rules at a service.
+_ANY_SITE = [("access-control-allow-origin", "*"), ("access-control-expose-headers", "*")]
 # The headers of metadata of Amazon S3, Google Cloud Storage, Azure and Swift.
 _METADATA = ("x-amz-meta-", "x-goog-meta-", "x-ms-meta-", "x-object-meta-")
 _ATTRIBUTES = ("cache_control", "content_disposition", "content_encoding", "content_language")
@@ -71,6 +73,7 @@ class SignedURLApp:
     A GET may have a range. A PUT stores its content type, Cache-Control, Content-Disposition,
     Content-Encoding, Content-Language, and metadata in headers such as ``x-amz-meta-author``, in
     the form of any of the services. A request that its URL does not allow gets the status 403.
+    Browsers may send requests from pages of any site.
     Contents are streamed. It is for tests and development: it has no limits and no log.
 
     Args:
@@ -98,11 +101,18 @@ class SignedURLApp:
                 next(found, HTTPStatus.INTERNAL_SERVER_ERROR), error.message
             )
         body.drain()  # a client that is still sending would not see the response
-        start_response(f"{status.value} {status.phrase}", list(headers.items()))
+        lines = [*headers.items(), *_ANY_SITE]
+        start_response(f"{status.value} {status.phrase}", lines)
         return content
 
     def _respond(self, environ: _Environment, body: _Body) -> _Response:
         method, headers = environ["REQUEST_METHOD"], _headers(environ)
+        if method == "OPTIONS":
+            # A browser asks first, without a signature, what the page of another site may send.
+            wanted = headers.get("access-control-request-headers", "*")
+            allowed = {"methods": "GET, HEAD, PUT, DELETE", "headers": wanted}
+            names = {f"access-control-allow-{kind}": text for kind, text in allowed.items()}
+            return HTTPStatus.NO_CONTENT, names, []
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         url = f"{quote(path)}?{environ['QUERY_STRING']}"
         obj, options = self._driver.verify_url(url, method=method, headers=headers)

@@ -288,6 +288,26 @@ def test_expired_url_is_status_403(driver: Driver, obj: Object) -> None:
     assert (403, True) == (response.status_code, "expired" in response.text)
 
 
+def test_browser_may_send_requests_from_another_site(obj: Object) -> None:
+    url = obj.sign_url(method="PUT", headers={"content-type": "x/y"})
+    asked = {
+        "origin": "https://example.com",
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "content-type",
+    }
+
+    response = requests.options(url, headers=asked, timeout=30)
+
+    assert (204, b"") == (response.status_code, response.content)
+    assert {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "GET, HEAD, PUT, DELETE",
+        "access-control-allow-headers": "content-type",
+    }.items() <= lower(response)
+    for answer in (send(url, data=b"a"), requests.get(url, timeout=30)):
+        assert "*" == answer.headers["access-control-allow-origin"]
+
+
 def test_refused_put_is_answered_after_the_body(obj: Object) -> None:
     """Otherwise the client sees a closed connection in place of the status."""
     url = obj.sign_url()
@@ -296,10 +316,12 @@ def test_refused_put_is_answered_after_the_body(obj: Object) -> None:
 
 
 def test_refusal_does_not_show_the_query(
-    obj: Object, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = obj.sign_url()
-    with caplog.at_level("DEBUG"):
+    driver = MemoryDriver()
+    # The request is logged after its response was sent, and before the server has ended.
+    with caplog.at_level("DEBUG"), serve_signed_urls(driver):
+        url = driver.create_container("box").object("a").sign_url()
         text = requests.delete(url, timeout=30).text
 
     signature = url.partition("signature=")[2]
