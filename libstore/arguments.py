@@ -358,8 +358,10 @@ def headers(given: object, label: str) -> dict[str, str]:
         raise InvalidTypeError(f"{label} must be a mapping of str to str, not {_kind(given)}")
     checked: dict[str, str] = {}
     for name, value in given.items():
-        text = header_value(value, f"{label}[{name!r}]")
-        checked[header_name(name, label)] = text or ""
+        text, lower = header_value(value, f"{label}[{name!r}]"), header_name(name, label)
+        if lower in checked:
+            raise InvalidOptionError(f"{label} has {name!r} twice (case is ignored)")
+        checked[lower] = text or ""
     return checked
 
 

@@ -322,23 +322,29 @@ def _overrides(cls: type[DriverHooks], hook: str) -> bool:
 
 def _check_hooks(cls: type[DriverHooks]) -> None:
     """Refuse a class with a hook that cannot be called, or is called nearly like one."""
-    for name, value in vars(cls).items():
-        if name in _HOOKS:
-            check_hook(f"{cls.__name__}.{name}", value, _HOOKS[name])
-        if name.startswith("__") or not isfunction(value):
+    for owner in cls.__mro__:
+        if owner is not cls and issubclass(owner, DriverHooks):  # it was checked when it was made
             continue
-        if getattr(value, "__final__", False):  # an operation
-            continue
-        if not name.startswith("_") and f"_{name}" not in _HOOKS:
-            continue
-        if any(name in vars(ancestor) for ancestor in cls.__mro__[1:]):
-            continue
-        meant = next((_SIMILAR[part] for part in _shortened(name) if part in _SIMILAR), None)
-        if meant is not None and meant not in vars(cls):
-            raise TypeError(
-                f"{cls.__name__}.{name} is not a hook; did you mean {meant}? Rename it if it is a"
-                " method of your own"
-            )
+        others = [vars(other) for other in cls.__mro__ if other is not owner]
+        for name, value in vars(owner).items():
+            if name in _HOOKS:
+                check_hook(f"{owner.__name__}.{name}", value, _HOOKS[name])
+            if not _may_be_hook(name, value) or any(name in names for names in others):
+                continue
+            meant = next((_SIMILAR[part] for part in _shortened(name) if part in _SIMILAR), None)
+            if meant is not None and meant not in vars(owner):
+                raise TypeError(
+                    f"{owner.__name__}.{name} is not a hook; did you mean {meant}? Rename it if it"
+                    " is a method of your own"
+                )
+
+
+def _may_be_hook(name: str, value: object) -> bool:
+    """Return whether an attribute is a method that may be meant to be a hook."""
+    is_method = isfunction(value) or isinstance(value, (staticmethod, classmethod))
+    if name.startswith("__") or not is_method or getattr(value, "__final__", False):
+        return False
+    return name.startswith("_") or f"_{name}" in _HOOKS
 
 
 def check_hook(label: str, value: object, hook: Callable[..., object]) -> None:

@@ -2,7 +2,7 @@
 Add to an error the operation, driver, container and object.
 
 Here is also where the mistake of a driver becomes an error in words: a hook that returns a dict,
-a tuple or nothing in place of a record.
+a tuple or nothing in place of a record, and an ``__init__`` that does not call that of its base.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class ErrorHooks(Protocol):
     """The attributes of a driver that an error context needs."""
 
     name: ClassVar[str]
+    _has_options: bool
 
     def _known_secrets(self) -> Iterable[str | bytes]: ...
 
@@ -66,6 +67,19 @@ class ErrorContext:
                 " what each hook returns"
             )
             self.complete(mistake)
+            raise mistake from error
+        elif isinstance(error, AttributeError) and error.obj is self._driver:
+            self._check_driver(error)
+
+    def _check_driver(self, error: AttributeError) -> None:
+        """Explain why a driver lacks an attribute, if its `__init__` made no call of its base."""
+        if not self._driver._has_options:
+            kind = type(self._driver).__name__
+            mistake = InvalidTypeError(
+                f"{kind} has no attribute {error.name!r}, because {kind}.__init__ does not call"
+                " super().__init__()"
+            )
+            mistake.driver, mistake.operation = self._driver.name, self._operation
             raise mistake from error
 
     def complete(self, error: StorageError) -> None:

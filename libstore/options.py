@@ -73,7 +73,7 @@ _NAMES_ELSEWHERE: Mapping[str, str] = {
     "sas_token": "sas shared_access_signature",
     "connection_string": "conn_str connect_str connection_str",
     "credential": "credentials",
-    "credentials": "boto3_session credential session",
+    "credentials": "boto3_session boto_session botocore_session credential session",
     "application_credential": "application_credential_id",
     "profile": "aws_profile profile_name",
     "region": "aws_region default_region location os_region_name region_name",
@@ -488,6 +488,8 @@ def _mistake(
 def _own_name(name: str, known: Mapping[str, Option]) -> str | None:
     """Return the option of a driver that another library has under this name, if any."""
     plain = _plain(name)
+    if plain in known:
+        return plain
     return next((own for own in known if plain in _NAMES_ELSEWHERE.get(own, "").split()), None)
 
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from typing import (
-    TYPE_CHECKING,
     ClassVar,
     Generic,
     Literal,
@@ -24,11 +23,8 @@ from typing import (
     TypeVar,
 )
 
-from .errors import InvalidOptionError, InvalidTypeError
+from .errors import InvalidOptionError, InvalidTypeError, StorageError
 from .readonly import ReadOnlyDict, no_pairs, read_only
-
-if TYPE_CHECKING:
-    from .errors import StorageError
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -41,6 +37,8 @@ LARGEST = 2**63 - 1
 #: Digest algorithms by strength, strongest first: which one represents an object that has more
 #: than one digest.
 HASH_PREFERENCE = ("sha512", "sha256", "sha1", "md5", "crc64nvme", "crc32c", "crc32")
+
+_HASHES = frozenset(HASH_PREFERENCE)
 
 #: The metadata key under which a service stores the token of a conditional write. Azure takes
 #: letters, digits and underscores only, and Swift drops headers that have an underscore.
@@ -137,6 +135,8 @@ class ObjectInfo:
             if type(metadata) is not ReadOnlyDict:
                 metadata = ReadOnlyDict(metadata)
         if type(checksums) is not ReadOnlyDict:
+            if not _HASHES.issuperset(checksums):
+                raise _unknown_digest(checksums)
             checksums = ReadOnlyDict(checksums)
         _set_name(self, name)
         _set_size(self, size)
@@ -175,6 +175,13 @@ class ObjectInfo:
     _set_name, _set_size, _set_etag, _set_checksums, _set_last_modified, _set_content_type,
     _set_metadata, _set_version, _set_storage_class, _set_extra, _set_complete, _set_write_token,
 ) = (getattr(ObjectInfo, item.name).__set__ for item in fields(ObjectInfo))  # fmt: skip
+
+
+def _unknown_digest(checksums: Iterable[object]) -> InvalidTypeError:
+    unknown = next(name for name in checksums if name not in _HASHES)
+    return InvalidTypeError(
+        f"checksums has the unknown name {unknown!r}; use {', '.join(sorted(_HASHES))}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from libstore import (
     StorageError,
     TransferCancelledError,
     TransferOptions,
+    get_driver,
     register_driver,
 )
 from libstore.drivers.memory import MemoryDriver
@@ -198,6 +199,19 @@ def test_driver_that_does_not_name_its_store_has_no_urls() -> None:
     assert plain().container("c").url == "plain://c"
 
 
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_misspelt_hook_of_any_kind_is_refused(kind: Callable[[object], object]) -> None:
+    hook = kind(lambda *arguments: None)
+    with pytest.raises(TypeError, match=r"Own\._coppy_object is not a hook"):
+        type("Own", (MemoryDriver,), {"name": "own", "_coppy_object": hook})
+
+
+def test_misspelt_hook_of_a_mixin_is_refused() -> None:
+    mixin = type("Mixin", (), {"_coppy_object": lambda self: None})
+    with pytest.raises(TypeError, match=r"Mixin\._coppy_object is not a hook"):
+        type("Own", (mixin, MemoryDriver), {"name": "own"})
+
+
 def test_methods_of_ones_own_may_have_other_names() -> None:
     own = {name: lambda self: None for name in ("_copy", "_list_rows", "_object", "_put_rows")}
     type("Own", (MemoryDriver,), {"name": "own", **own})
@@ -208,10 +222,10 @@ def test_methods_of_ones_own_may_have_other_names() -> None:
     [
         ({"digests": ("md5", "sha255")}, "Own.digests has the unknown name 'sha255'; use crc32,"),
         ({"digests": "md5"}, "Own.digests must be a tuple of names, not str"),
+        ({"options": ["if_match"]}, "Own.options must be a frozenset of names, not list"),
         ({"limits": {"max_put": 5}}, "Own.limits must be a Limits, not dict"),
         ({"transfer": {"part_size": 5}}, "Own.transfer must be a TransferOptions, not dict"),
         ({"retry": 3}, "Own.retry must be a RetryPolicy, not int"),
-        ({"options": ["if_match"]}, "Own.options must be a frozenset of names, not list"),
         ({"options": "if_match"}, "Own.options must be a frozenset of names, not str"),
         ({"options": {"if_macth"}}, "Own.options has unknown names: if_macth; use cache_control,"),
         ({"name": 3}, "Own.name must be a str, not int"),
@@ -229,6 +243,27 @@ def test_wrong_attribute_of_a_driver_is_refused(driver: FaultyDriver) -> None:
         driver.digests = ("sha255",)
     with pytest.raises(TypeError, match="limits must be a Limits, not dict"):
         driver.limits = {"max_put": 5}  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("name", ["local", "memory", "s3", "azure", "gcs", "swift"])
+def test_init_without_that_of_its_base_is_an_error_of_the_first_call(name: str) -> None:
+    own = type("Own", (get_driver(name),), {"__init__": lambda self: None})
+    calls: list[Callable[[], object]] = [
+        lambda: own().create_container("photos"),
+        lambda: list(own().list_containers()),
+        lambda: list(own().list_objects("photos")),
+        lambda: own().object("photos", "a").read(),
+        lambda: own().container("photos").upload_object(b"a", "a"),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidTypeError, match=r"Own.__init__ does not call super\(\)"):
+            call()
+
+
+def test_unknown_digest_of_an_object_is_refused() -> None:
+    """No transfer would be compared with it."""
+    with pytest.raises(InvalidTypeError, match="checksums has the unknown name 'MD5'; use crc32,"):
+        ObjectInfo("a", checksums={"MD5": "0cc175b9c0f1b6a831c399e269772661"})
 
 
 def test_driver_that_ignores_its_options_is_refused() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty import small_parts
 
-from libstore import NotSupportedError, get_driver, progress_bar
+from libstore import InvalidTypeError, NotSupportedError, get_driver, progress_bar
 from libstore.progress_bars import ProgressBar
 
 
@@ -53,6 +54,28 @@ def test_bar_shows_each_transfer_to_its_end(
     assert len(screen.getvalue()) > len(first)
     container.upload_object(iter([b"x" * 1000]), "b", progress=bar)
     container.upload_object(b"", "empty", progress=bar)
+
+
+@pytest.mark.parametrize("progress", [lambda done: None, lambda a, b, c: None, progress_bar, 5])
+def test_progress_that_cannot_be_called_is_refused_before_the_first_byte(
+    progress: Any, tmp_path: Path
+) -> None:
+    container = get_driver("memory")().create_container("c")
+    obj = container.upload_object(b"content", "a")
+    calls: list[Callable[[], object]] = [
+        lambda: container.upload_object(b"new", "a", progress=progress),
+        lambda: obj.download(tmp_path / "a", progress=progress),
+        lambda: obj.download(io.BytesIO(), progress=progress),
+        lambda: obj.copy(container, "b", progress=progress),
+        lambda: obj.move(container, "b", progress=progress),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidTypeError, match="progress must be a function"):
+            call()
+
+    assert [] == list(tmp_path.iterdir())
+    assert ["a"] == [found.name for found in container.list_objects()]
+    assert b"content" == obj.read()
 
 
 def test_bar_follows_totals_that_change_and_restarts(

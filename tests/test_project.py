@@ -143,6 +143,22 @@ def test_virtual_environment_in_the_checkout_is_ignored(tmp_path: Path, tracked:
     assert {"libstore"} == {name for name in top_level(tmp_path) if not name.startswith(".")}
 
 
+def test_readme_links_to_no_file(project: Path) -> None:
+    """PyPI shows it without the other files."""
+    links = re.findall(r"\]\(([^)]+)\)", (project / "README.md").read_text("utf-8"))
+
+    assert [] == [link for link in links if not link.startswith("https://")]
+
+
+def test_readme_and_install_page_list_all_extras(pyproject: dict[str, Any], project: Path) -> None:
+    for page in ("README.md", "docs/install.md"):
+        listed = set(
+            re.findall(r"\| `[^`]*libstore\[(\w+)\]", (project / page).read_text("utf-8"))
+        )
+
+        assert pyproject["project"]["optional-dependencies"].keys() == listed
+
+
 def test_links_between_pages_have_targets(project: Path) -> None:
     pages = [project / "README.md", *(project / "docs").rglob("*.md")]
     broken = [

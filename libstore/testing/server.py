@@ -205,6 +205,8 @@ def _range(wanted: str) -> tuple[int, int | None]:
     found = _RANGE.fullmatch(wanted)
     if found is None or found[0] == "bytes=-":
         return 0, None
+    if found[1] and found[2] and int(found[2]) < int(found[1]):
+        return 0, None
     if not found[1]:
         length = int(found[2])
         return (-length, None) if length else (0, 0)

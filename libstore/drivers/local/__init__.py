@@ -85,6 +85,11 @@ def _attributes(value: object, label: str) -> object:
     """Return where attributes are kept."""
     if value not in ("auto", "xattr", "file"):
         raise InvalidOptionError(f"{label} must be 'auto', 'xattr' or 'file', not {value!r}")
+    if value == "xattr" and not hasattr(os, "setxattr"):
+        raise NotSupportedError(
+            f"{label}='xattr' requires os.setxattr, which this Python does not have; pass"
+            " 'auto' or 'file'"
+        )
     return value
 
 
@@ -139,7 +144,8 @@ class LocalDriver(SelfSigningDriver):
         base_url: The argument, which can be set later.
 
     Raises:
-        NotSupportedError: The system is not a POSIX system, but Windows for example.
+        NotSupportedError: The system is not a POSIX system, but Windows for example, or has no
+            extended attributes, and `attributes` is ``"xattr"``.
         InvalidOptionError: The root exists and is not a directory, or an option is unknown.
     """
 

@@ -36,6 +36,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 # The errors of opening a component that is not a directory, or is a link that is not followed.
 _BLOCKED = (errno.ENOTDIR, errno.ELOOP)
+# The errors of directories and sockets that are opened as files; the last one is that of macOS.
+_NO_FILE = (errno.EISDIR, errno.ENXIO, errno.EOPNOTSUPP)
 
 
 def component_problem(component: str) -> str | None:
@@ -221,7 +223,7 @@ class Tree:
         try:
             descriptor = os.open(name, flags, dir_fd=directory)
         except OSError as error:
-            if error.errno in (*_BLOCKED, errno.EISDIR, errno.ENXIO):
+            if error.errno in (*_BLOCKED, *_NO_FILE):
                 raise missing from error
             raise
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and self._is_exact(name, directory):
