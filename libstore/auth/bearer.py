@@ -7,6 +7,7 @@ the service rejects it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -82,13 +83,19 @@ class TokenCache(Renewing[str]):
                 f"get_token() of the credential returned {token}, which is not a token; it must"
                 " have the attributes token, a str, and expires_on, in seconds since 1970"
             )
+        text = token.value
+        if not text or not text.isascii() or not text.isprintable():
+            raise AuthenticationError(
+                "the token that the credential returned must be printable ASCII, without line"
+                " breaks, and not empty"
+            )
         return token
 
 
 def _hidden_token(token: object) -> Lease[str] | str:
     """Return the token of a credential; the name of its type if it is not a token."""
     text, end = getattr(token, "token", None), getattr(token, "expires_on", None)
-    if isinstance(text, str) and isinstance(end, (int, float)):
+    if isinstance(text, str) and isinstance(end, (int, float)) and not math.isnan(end):
         return Lease(Hidden(text), end)
     return type(token).__name__
 

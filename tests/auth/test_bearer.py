@@ -128,3 +128,22 @@ def test_invalid_token_is_rejected(given: Any) -> None:
 
     with pytest.raises(AuthenticationError, match="not a token"):
         TokenCache(Careless(), "scope").get()
+
+
+@pytest.mark.parametrize(
+    ("token", "end", "message"),
+    [
+        ("", 2e9, "must be printable ASCII"),
+        ("s3cret\n", 2e9, "must be printable ASCII"),
+        ("s3cret\u00e9", 2e9, "must be printable ASCII"),
+        ("s3cret", float("nan"), "not a token"),
+    ],
+)
+def test_token_that_cannot_be_sent_is_rejected(token: str, end: float, message: str) -> None:
+    class Careless:
+        def get_token(self, *scopes: str) -> Any:
+            return Token(token, end)  # type: ignore[arg-type]
+
+    with pytest.raises(AuthenticationError, match=message) as caught:
+        TokenCache(Careless(), "scope").get()
+    assert "s3cret" not in str(caught.value)

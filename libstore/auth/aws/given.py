@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -25,6 +26,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "token": ("token", "SessionToken", "Token"),
     "expiry": ("expiry", "expiry_time", "Expiration"),
 }
+# The end of a time in ISO 8601 that has an offset.
+_AWARE = re.compile(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
 # The seconds for which a key of botocore is used without calling it again. It renews its keys at
 # least ten minutes before they expire.
 _RECHECK = 60.0
@@ -43,15 +46,10 @@ class FunctionSource:
         """Call the function."""
         label = "the function credentials="
         parts, kind = _parts(_called(self._function, label))
-        key, secret, token = parts["key"], parts["secret"], parts["token"]
-        if not isinstance(key, str) or not isinstance(secret, str) or not (key and secret):
+        known = _credentials(parts, label)
+        if known is None:
             raise AuthenticationError(f"{label} must return {KEY_HELP}, not {kind}")
-        if token is not None and not isinstance(token, str):
-            raise AuthenticationError(
-                f"the token that {label} returned must be a str, not {type_name(token)}"
-            )
         expires = _expiry(parts["expiry"], label)
-        known = Credentials(key, secret, token or None)
         return check_valid(Lease(known, expires), self._clock(), label)
 
 
@@ -83,11 +81,19 @@ class DelegatedSource:
     def __call__(self) -> Key:
         """Return the present key."""
         if self._credentials is None:
-            self._credentials = _called(self._find, self._label)
-            if self._credentials is None:
+            found = _called(self._find, self._label)
+            if found is None:
                 raise CredentialsNotFoundError(f"{self._label} has no credentials")
+            if not isinstance(found, FrozenCredentials):
+                raise AuthenticationError(
+                    f"the credentials of {self._label} have no get_frozen_credentials(), as those"
+                    f" of botocore have; they are of the type {type_name(found)}"
+                )
+            self._credentials = found
         frozen = _called(self._credentials.get_frozen_credentials, self._label)
-        known = Credentials(frozen.access_key, frozen.secret_key, frozen.token or None)
+        known = _credentials(_parts(frozen)[0], self._label)
+        if known is None:
+            raise CredentialsNotFoundError(f"{self._label} has no complete key")
         return Lease(known, self._clock() + _RECHECK)
 
 
@@ -154,14 +160,31 @@ def _parts(found: object) -> tuple[dict[str, object], str]:
     return parts, kind
 
 
+def _credentials(parts: Mapping[str, object], label: str) -> Credentials | None:
+    """Return a key of its parts, checked; `None` if a part is missing."""
+    key, secret, token = parts["key"], parts["secret"], parts["token"] or None
+    if not isinstance(key, str) or not isinstance(secret, str) or not (key and secret):
+        return None
+    if token is not None and not isinstance(token, str):
+        raise AuthenticationError(
+            f"the token that {label} returned must be a str, not {type_name(token)}"
+        )
+    for name, value in (("key", key), ("secret", secret), ("token", token or "")):
+        if not value.isascii() or not value.isprintable():
+            raise AuthenticationError(
+                f"the {name} that {label} returned must be printable ASCII, without line breaks"
+            )
+    return Credentials(key, secret, token)
+
+
 def _expiry(value: object, label: str) -> float:
     if value is None:
         return math.inf
     if isinstance(value, str):
-        value = parse_timestamp(value) if value[-1:] == "Z" or "+" in value else None
+        value = parse_timestamp(value) if _AWARE.search(value) else None
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.timestamp()
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not (isinstance(value, bool) or math.isnan(value)):
         return float(value)
     raise AuthenticationError(
         f"the expiry that {label} returned must be an aware datetime, or seconds since 1970"

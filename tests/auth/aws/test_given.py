@@ -30,6 +30,7 @@ def source(value: object) -> Any:
         {**PARTS, "Expiration": WHEN},
         {"Credentials": {**PARTS, "Expiration": WHEN}, "AssumedRoleUser": {}},
         {**PARTS, "Expiration": "2027-01-15T08:01:00Z"},
+        {**PARTS, "Expiration": "2027-01-15T03:01:00-05:00"},
         {**PARTS, "Expiration": WHEN.astimezone(timezone(timedelta(hours=2)))},
         ("A", "s", "t", WHEN),
         ["A", "s", "t", NOW + 60],
@@ -61,6 +62,11 @@ def test_key_of_a_function_may_have_no_end(found: object) -> None:
         (("A",), "not tuple"),
         (("A", "s3cret", None, None, 1), "not tuple"),
         ({"key": "A", "secret": "s3cret", "token": 3}, "must be a str, not int"),
+        (("A\n", "s3cret"), "the key that .* must be printable ASCII"),
+        (("A", "s3cret\n"), "the secret that .* must be printable ASCII"),
+        (("A", "s3cret", "\u00e9"), "the token that .* must be printable ASCII"),
+        (("A", "s3cret", None, float("nan")), "aware datetime"),
+        (("A", "s3cret", None, "2030-01-01T00:00:00"), "aware datetime"),
         ({"key": "A", "secret": "s3cret", "expiry": datetime(2030, 1, 1)}, "aware datetime"),  # noqa: DTZ001
         ({"key": "A", "secret": "s3cret", "expiry": "2030-01-01T00:00:00"}, "aware datetime"),
         ({"key": "A", "secret": "s3cret", "expiry": True}, "aware datetime"),
@@ -121,6 +127,34 @@ def test_credentials_of_a_session_are_requested_once() -> None:
     made = source(Session())
     assert ["A1", "A2"] == [made().value.key, made().value.key]
     assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("frozen", "message"),
+    [
+        (None, "has no complete key"),
+        (SimpleNamespace(access_key="A"), "has no complete key"),
+        (SimpleNamespace(access_key=None, secret_key=None, token=None), "has no complete key"),
+        (SimpleNamespace(access_key="A", secret_key="s\n", token=None), "printable ASCII"),
+    ],
+)
+def test_wrong_key_of_credentials_is_an_error_in_words(frozen: object, message: str) -> None:
+    class Wrong:
+        def get_frozen_credentials(self) -> object:
+            return frozen
+
+    with pytest.raises(AuthenticationError, match=message):
+        source(Wrong())()
+
+
+def test_session_with_credentials_of_another_kind_is_an_error_in_words() -> None:
+    class Session:
+        def get_credentials(self) -> str:
+            return "s3cret"
+
+    with pytest.raises(AuthenticationError, match="are of the type str") as caught:
+        source(Session())()
+    assert "s3cret" not in str(caught.value)
 
 
 def test_session_without_credentials_is_an_error() -> None:
