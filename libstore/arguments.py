@@ -458,7 +458,8 @@ def progress(value: object) -> None:
     except TypeError:
         raise InvalidTypeError(
             "progress must be a function of two arguments, the number of bytes so far and the"
-            " total or None; a Callback of boto3 has one, the number of bytes since its last call"
+            " total or None, such as progress_bar(); a Callback of boto3 has one, the number of"
+            " bytes since its last call"
         ) from None
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
-from libstore import get_driver
+import pytest
+
+from libstore import ServiceError, get_driver
 from servers.azurite import AzureServer
 from servers.gcs import GCSServer
 from servers.openstack import SwiftServer
@@ -25,6 +28,34 @@ def test_versioning_and_lifecycle_of_a_bucket(moto_server: S3Server) -> None:
 
     assert b"Enabled" in photos.request("GET", query={"versioning": ""}).read()
     assert b"logs/" in photos.request("GET", query={"lifecycle": ""}).read()
+    photos.delete()
+
+
+def test_tags_and_versions_of_an_object(moto_server: S3Server) -> None:
+    driver = get_driver("s3")(moto_server.key, moto_server.secret, endpoint=moto_server.endpoint)
+    photos = driver.create_container("own-requests")
+    with pytest.raises(ServiceError) as raised:
+        photos.request("GET", query={"lifecycle": ""})
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    photos.request("PUT", query={"versioning": ""}, content=enabled).close()
+    photos.upload_object(b"meow", "cat.jpg")
+    new = photos.upload_object(b"purr", "cat.jpg", extra={"tags": {"kind": "cat"}})
+
+    found = photos.request("GET", "cat.jpg", query={"tagging": ""}).read()
+    document = ET.fromstring(found)
+    tags = {
+        tag.findtext("{*}Key"): tag.findtext("{*}Value") for tag in document.iterfind(".//{*}Tag")
+    }
+    page = photos.request("GET", query={"versions": "", "prefix": "cat.jpg"}).read()
+    versions = [
+        (version.findtext("{*}VersionId"), version.findtext("{*}IsLatest"))
+        for version in ET.fromstring(page).iterfind("{*}Version")
+    ]
+
+    assert "NoSuchLifecycleConfiguration" == raised.value.code
+    assert {"kind": "cat"} == tags
+    assert (new.version, "true") == versions[0]
+    assert 2 == len(versions)
     photos.delete()
 
 
