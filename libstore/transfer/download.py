@@ -166,6 +166,8 @@ def writer_of(destination: object) -> Callable[[bytes], None]:
         raise InvalidTypeError(
             f"destination must be a path or a binary file object, not {type(destination).__name__}"
         )
+    if isinstance(destination, io.IOBase) and (destination.closed or not destination.writable()):
+        raise InvalidOptionError("destination must be a file object that is open for writing")
 
     def write_whole(block: bytes) -> None:
         view = memoryview(block)

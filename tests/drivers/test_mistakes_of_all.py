@@ -203,7 +203,7 @@ def test_misspelt_argument_gets_a_suggestion(make: Maker) -> None:
         ("swift", "tenant_id", "project_id"), ("swift", "project_name", "project"),
         ("swift", "preauthurl", "storage_url"), ("swift", "auth_token", "token"),
         ("local", "path", "root"), ("local", "location", "root"),
-        ("s3", "session", "credentials"), ("s3", "port", "endpoint"),
+        ("s3", "session", "credentials"), ("s3", "port", "endpoint"), ("s3", "Key", "key"),
         ("s3", "client_kwargs", "endpoint"), ("gcs", "client_options", "endpoint"),
     ],
 )  # fmt: skip

@@ -786,6 +786,20 @@ def test_destination_name_of_255_bytes_is_accepted(container: Container, tmp_pat
     assert SMALL == path.read_bytes()
 
 
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "for reading"])
+def test_file_that_cannot_be_written_is_refused(
+    container: Container, tmp_path: Path, closed: bool
+) -> None:
+    """The error comes before the object is requested, which does not exist."""
+    path = tmp_path / "a"
+    path.touch()
+    with path.open("wb" if closed else "rb") as file:
+        if closed:
+            file.close()
+        with pytest.raises(InvalidOptionError, match="open for writing"):
+            container.object("missing").download(file)
+
+
 def test_exception_of_progress_is_not_wrapped(container: Container, tmp_path: Path) -> None:
     """A `BrokenPipeError` of the callback is not turned into an error of the destination."""
 
