@@ -73,6 +73,9 @@ class DriverHooks(ABC):
         container_extras: The same for the creation of a container.
         digests: The algorithms of the digests that are computed of the whole content during an
             upload. They are compared with those in the response, and passed to `_finish_upload`.
+        multipart_digests: Those of them that are computed of the whole content of a multipart
+            upload; `None` means all. The others are of its parts only. A CRC of the whole is
+            combined from those of the parts, which takes no time.
         confirms_whole: Whether the service itself computes the digests in the info that
             `_finish_upload` returns. If it only repeats those that it received, it must have
             checked the digests of the parts.
@@ -88,6 +91,7 @@ class DriverHooks(ABC):
     upload_extras: ClassVar[Mapping[str, Check]] = {}
     container_extras: ClassVar[Mapping[str, Check]] = {}
     digests: tuple[str, ...] = ("md5",)
+    multipart_digests: tuple[str, ...] | None = None
     confirms_whole: ClassVar[bool] = True
     retry: RetryPolicy = RetryPolicy()
     transfer: TransferOptions = TransferOptions()

@@ -92,6 +92,9 @@ class S3Client(ServiceClient):
     ) -> Mapping[str, str]:
         if self._secure:
             digest = UNSIGNED
+        elif headers and "content-md5" in headers and not isinstance(content, bytes):
+            # The MD5 is signed and checked, so a second digest of the same bytes adds nothing.
+            digest = UNSIGNED
         elif content is None:
             digest = EMPTY_SHA256
         elif isinstance(content, bytes):

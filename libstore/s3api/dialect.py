@@ -131,12 +131,12 @@ def started_headers(service: Service) -> dict[str, str]:
     return {"x-amz-checksum-algorithm": service.digest.upper(), "x-amz-checksum-type": kind}
 
 
-def finished_headers(service: Service, digest: str) -> dict[str, str]:
-    """Return the headers with the checksum of all parts together."""
-    if not service.whole_crc32:
+def finished_headers(service: Service, checksums: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with the checksum of all parts together, if it is known."""
+    if not service.whole_crc32 or not checksums:
         return {}
     return {
-        "x-amz-checksum-crc32": base64_of(digest),
+        "x-amz-checksum-crc32": base64_of(checksums["crc32"]),
         "x-amz-checksum-type": "FULL_OBJECT",
     }
 

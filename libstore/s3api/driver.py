@@ -76,12 +76,15 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         Create the parts of the driver.
 
         Args:
-            digests: The names of the digests that are computed of what is sent; the first one is
-                that of multipart uploads. By default, only that with which the service verifies.
+            digests: The names of the digests that are computed of what is sent. By default, only
+                that with which the service verifies, and of a whole multipart upload only if the
+                service can confirm it.
         """
         self.service = service
         self.limits = service.limits
         self.digests = digests or (service.digest,)
+        if digests is None and not (service.whole_crc32 or service.whole_md5):
+            self.multipart_digests = ()
         self._client = client
         self._object_settings = settings
         self._objects = Objects(client, service, settings, self.digests, self._head_container)

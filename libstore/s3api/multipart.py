@@ -278,10 +278,9 @@ class Uploads:
     ) -> ObjectInfo:
         """Complete an upload; without checksums, the service has copied its parts."""
         objects, place = self._objects, (upload.container, upload.name)
-        whole, algorithm = {}, ""
-        if checksums:
-            whole = dialect.finished_headers(self._service, checksums[objects.digests[0]])
-            algorithm = dialect.part_checksum(self._service)
+        # The checksums of parts that the service has copied are not known.
+        algorithm = dialect.part_checksum(self._service) if parts[0].checksums else ""
+        whole = dialect.finished_headers(self._service, checksums)
         etag = dialect.composite_etag([part.token for part in parts])
         matches = Written(sum(part.size for part in parts), etag, checksums).matches
         info = self.requests.complete(

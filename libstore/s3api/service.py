@@ -41,6 +41,7 @@ class Service:
             ``x-amz-checksum-sha256`` or ``Content-MD5``.
         md5_etags: The ETag of an object that was uploaded in one request is its MD5.
         composite_etags: The ETag of a multipart upload is a digest of the MD5s of its parts.
+        whole_md5: The ETag of a multipart upload is the MD5 of the whole object.
         whole_crc32: The service stores the CRC-32 of the whole object of a multipart upload.
         copy_condition: The beginning of the names of `If-Match` and `If-None-Match` for the
             target of a copy; `None` if copies have no conditions.
@@ -74,6 +75,7 @@ class Service:
     digest: Literal["crc32", "sha256", "md5"] = "md5"
     md5_etags: bool = True
     composite_etags: bool = True
+    whole_md5: bool = False
     whole_crc32: bool = False
     copy_condition: str | None = None
     delimiters: Literal["any", "characters", "slashes"] = "any"

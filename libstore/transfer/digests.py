@@ -64,6 +64,16 @@ def new_hasher(algorithm: str) -> Hasher:
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
+def combined_crc(algorithm: str, pieces: Iterable[tuple[str, int]]) -> str:
+    """Return the CRC of a content, from the CRC and the size of each piece of it."""
+    whole = Crc(algorithm)
+    for digest, size in pieces:
+        piece = Crc(algorithm)
+        piece._value = int(digest, 16)
+        whole.append(piece, size)
+    return whole.hexdigest()
+
+
 class Digests:
     """
     The digests of one stream of bytes, by algorithm.

@@ -28,7 +28,8 @@ from ..values import (
     no_checkpoint,
 )
 from .aborting import abort_after_error
-from .digests import Digests, compare
+from .crc import POLYNOMIALS
+from .digests import Digests, combined_crc, compare
 from .options import TransferOptions
 from .part_sizes import part_sizes
 from .payload import BufferPayload, FilePayload, Payload
@@ -47,6 +48,8 @@ class UploadHooks(Protocol):
     def transfer(self) -> TransferOptions: ...
     @property
     def digests(self) -> tuple[str, ...]: ...
+    @property
+    def multipart_digests(self) -> tuple[str, ...] | None: ...
     @property
     def takes_parts(self) -> bool: ...
 
@@ -233,20 +236,41 @@ class Uploader:
             self._spool.close()
 
 
+class _Sent(NamedTuple):
+    """
+    A part that was sent.
+
+    Attributes:
+        digests: The digests of the part from which those of the whole are combined.
+    """
+
+    part: Part
+    digests: Mapping[str, str]
+
+
 class _PartsUpload:
-    """A multipart upload: the caller's thread computes checksums, worker threads send parts."""
+    """
+    A multipart upload: worker threads send the parts and compute their digests.
+
+    The digests of the whole that cannot be combined from those of the parts are computed in the
+    caller's thread.
+    """
 
     def __init__(self, driver: UploadHooks, request: UploadRequest, size: int | None) -> None:
         self._driver = driver
         self._request = request
         self._upload: Upload | None = None
-        algorithms = set(driver.digests) | ({request.checksum[0]} if request.checksum else set())
-        self._digests = Digests(sorted(algorithms))
+        chosen = driver.multipart_digests
+        algorithms = set(driver.digests if chosen is None else chosen)
+        if request.checksum is not None:
+            algorithms.add(request.checksum[0])
+        self._combined = sorted(algorithms & POLYNOMIALS.keys())
+        self._digests = Digests(sorted(algorithms - POLYNOMIALS.keys()))
         self._progress = Progress(request.progress, size)
         senders = 1 if driver.limits.ordered_parts else driver.transfer.concurrency
-        self._workers = WorkerPool[Part](senders, self._keep, request.cancel)
-        self._sent = 0
-        self._parts: list[Part] = []
+        self._workers = WorkerPool[_Sent](senders, self._keep, request.cancel)
+        self._count = 0
+        self._sent: list[_Sent] = []
 
     def start(self) -> None:
         """Start the multipart upload."""
@@ -256,23 +280,32 @@ class _PartsUpload:
 
     def send(self, view: memoryview) -> None:
         """Send the next part as soon as a worker is free."""
-        if self._sent == self._driver.limits.max_parts:
+        if self._count == self._driver.limits.max_parts:
             raise NotSupportedError(
-                f"the source is larger than {self._sent} parts, the maximum of this service; pass"
+                f"the source is larger than {self._count} parts, the maximum of this service; pass"
                 " a larger part_size in TransferOptions"
             )
         offset = self._digests.size
         self._digests.update(view)
-        self._sent += 1
+        self._count += 1
         payload = BufferPayload([view], self._workers.checkpoint)
-        self._workers.submit(self._driver._put_part, self._upload, self._sent, offset, payload)
+        self._workers.submit(self._send, self._count, offset, payload)
+
+    def _send(self, number: int, offset: int, payload: Payload) -> _Sent:
+        assert self._upload is not None
+        part = self._driver._put_part(self._upload, number, offset, payload)
+        return _Sent(part, {name: payload.digest(name) for name in self._combined})
 
     def finish(self) -> Stored:
         """Wait for the last part and publish the object."""
         self._workers.finish()
+        sent = sorted(self._sent, key=lambda item: item.part.number)
+        parts = [part for part, _ in sent]
         checksums = self._digests.hexdigests()
+        for name in self._combined:
+            pieces = [(digests[name], part.size) for part, digests in sent]
+            checksums[name] = combined_crc(name, pieces)
         _check_expected(self._request, checksums)
-        parts = sorted(self._parts, key=lambda part: part.number)
         upload = self._upload
         assert upload is not None
         info = self._driver._finish_upload(upload, parts, self._request.options, checksums)
@@ -289,9 +322,9 @@ class _PartsUpload:
         if upload is not None:
             abort_after_error(partial(self._driver._abort_upload, upload), upload)
 
-    def _keep(self, part: Part) -> None:
-        self._parts.append(part)
-        self._progress.add(part.size)
+    def _keep(self, sent: _Sent) -> None:
+        self._sent.append(sent)
+        self._progress.add(sent.part.size)
 
 
 def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Stored:

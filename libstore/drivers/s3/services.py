@@ -272,6 +272,7 @@ _RECORDS = (
         path_style=True,
         options=BASIC,
         composite_etags=False,
+        whole_md5=True,
         recreates=False,
         part_copies=False,
         tree=True,
