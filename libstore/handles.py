@@ -19,7 +19,7 @@ from typing_extensions import Self, Unpack, override
 from .error_context import ErrorContext
 from .notebooks import table
 from .readonly import no_pairs
-from .redaction import hide_keys
+from .redaction import hide, hide_key_headers, hide_keys
 from .values import ContainerInfo, DeleteResult, Extra, ObjectInfo, Prefix, Upload, WriteKeywords
 
 if TYPE_CHECKING:
@@ -674,6 +674,7 @@ class Container:
         Raises:
             NotSupportedError: The driver sends no requests, as those for memory and directories.
         """
+        headers, content = hide(headers), hide(content)  # no traceback shows a key
         return self.driver.request(
             method,
             self,
@@ -1399,6 +1400,7 @@ class Object:
             >>> cat.sign_url(expires=600)
             SignedURL('memory://.../photos/2026/cat.jpg?…')
         """
+        headers = hide_key_headers(headers)
         return self.container.driver.sign_url(
             self,
             method=method,

@@ -19,7 +19,7 @@ from drivers.network_drivers import DRIVERS
 from drivers.rich_server import RichServer
 from network_driver import ExampleDriver
 from sybil.evaluators.python import PythonEvaluator
-from sybil.parsers.myst import CodeBlockParser, SkipParser
+from sybil.parsers.myst import CodeBlockParser
 
 from libstore import registry
 from libstore.drivers.gcs import GCSDriver
@@ -36,12 +36,21 @@ NEEDS = {
     "docs/guides/credentials.md": ["azure.identity"],
     "docs/guides/files.md": ["PIL"],
     "docs/providers/azure.md": ["azure.identity"],
+    "docs/providers/s3.md": ["boto3"],
+    "docs/providers/swift.md": ["openstack.config"],
 }
+#: An account in the file of OpenStack.
+CLOUD = {
+    "auth": {"auth_url": "https://keystone.example.com:5000/v3", "username": "user",
+             "password": "password", "project_name": "photos"},
+}  # fmt: skip
+#: What is configured on the machine of a reader.
+CONFIGURED = {
+    "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_CONFIG_FILE": "aws",
+    "OS_CLOUD": "prod", "SIGNING_KEY": "the signing key of a server",
+}  # fmt: skip
 DOCUMENTS = sybil.Sybil(
-    [
-        CodeBlockParser("python", PythonEvaluator(future_imports=["annotations"])),
-        SkipParser(),
-    ]
+    [CodeBlockParser("python", PythonEvaluator(future_imports=["annotations"]))]
 )
 PAGES = [
     page
@@ -58,11 +67,15 @@ def name_of(page: Path) -> str:
 def folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service_account: dict[str, str]
 ) -> Path:
-    """Enter a directory that has the two files that pages name."""
+    """Enter a directory that has the files that pages name, or that their drivers read."""
     folder = tmp_path / "page"
     folder.mkdir()
     (folder / "cat.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1000))
     (folder / "key.json").write_text(json.dumps(service_account), "utf-8")
+    (folder / "clouds.yaml").write_text(json.dumps({"clouds": {"prod": CLOUD}}), "utf-8")
+    (folder / "aws").write_text(
+        "[profile prod]\naws_access_key_id = key\naws_secret_access_key = secret\n", "utf-8"
+    )
     monkeypatch.chdir(folder)
     return folder
 
@@ -91,6 +104,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setitem(sys.modules, "my_package", SimpleNamespace(MyDriver=ExampleDriver))
     before = dict(os.environ)
+    os.environ.update(CONFIGURED)
     yield
     os.environ.clear()
     os.environ.update(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -66,13 +67,12 @@ class ServiceResponse:
         Raises:
             ServiceError: The body is no JSON.
         """
-        try:
-            return json.loads(self.read())
-        except (ValueError, RecursionError):
-            with self._guard:
-                raise ServiceError(
-                    "the body of the response is not JSON", status=self.status
-                ) from None
+        content = hide(self.read())
+        with suppress(ValueError, RecursionError):
+            return json.loads(content)
+        # Not in an except block, because the frames of json show the body.
+        with self._guard:
+            raise ServiceError("the body of the response is not JSON", status=self.status)
 
     def close(self) -> None:
         """Release the connection. Calling it again is harmless."""

@@ -274,6 +274,8 @@ class RichServer(Server):
             return self._put(hashlib.md5(sent.body).hexdigest())
         if sent.method in {"POST", "DELETE"}:
             return play(204 if sent.method == "DELETE" else 202, _IDS)
+        if sent.path.count("/") == 2:
+            return play(204, {**_IDS, "x-account-bytes-used": "0"})
         if sent.path.count("/") == 3:
             return play(204, {**_IDS, "x-container-object-count": "0"})
         more = {

@@ -233,7 +233,18 @@ OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
     "container": lambda driver: driver.create_container("bucket"),
     "delete container": lambda driver: driver.delete_container("bucket"),
     "sign": lambda driver: driver.object("bucket", "name").sign_url(),
+    "sign with a key": lambda driver: driver.object("bucket", "name").sign_url(
+        method="PUT", headers={"x-goog-encryption-key": OTHER, "bad name": "1"}
+    ),
     "publish": lambda driver: driver.object("bucket", "name").enable_cdn(),
+    "request": lambda driver: driver.request("GET", "bucket", "name", query={"a": "b"}).read(),
+    "request of the account": lambda driver: driver.request("GET", path="/p").json(),
+    "request of a container": lambda driver: driver.container("bucket").request(
+        "PUT", query={"own": ""}, headers={"x-own": OTHER}, content=SECRET.encode()
+    ).close(),
+    "request refused": lambda driver: driver.request(
+        "PUT", "bucket", headers={"x-own": OTHER, "bad name": OTHER}, content=SECRET.encode()
+    ),
 }  # fmt: skip
 
 

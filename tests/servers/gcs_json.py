@@ -107,6 +107,8 @@ def bucket(request: Request, name: str) -> Reply:
             raise RefusedError(409, "conflict", "The bucket you tried to delete is not empty.")
         del model.buckets[name]
         return Reply(204)
+    if request.method == "PATCH":
+        box.fields.update(request.json())
     return json_reply(box.fields)
 
 
