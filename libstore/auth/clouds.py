@@ -33,6 +33,10 @@ _AUTH: Mapping[str, str] = {
     "project_domain": "project_domain_name",
     "project_domain_id": "project_domain_id",
 }
+_LOGIN = (
+    "password", "token", "application_credential_id", "application_credential_name",
+    "application_credential_secret",
+)  # fmt: skip
 _PASSWORD = frozenset({"password", "v3password", "v2password", "v1password"})
 _TOKEN = frozenset({"token", "v3token", "v2token"})
 _APPLICATION = "v3applicationcredential"
@@ -79,7 +83,7 @@ def find_cloud(name: str, label: str, region: str | None) -> Cloud:
             raise InvalidOptionError(
                 f"{source} is invalid ({type(error).__name__}); check its region and its form"
             ) from None
-    auth = hide(dict(found.config.get("auth") or {}))
+    auth = _auth(found.config)
     values: dict[str, Any] = HiddenDict(
         {ours: str(auth[theirs]) for ours, theirs in _AUTH.items() if auth.get(theirs)}
     )
@@ -89,6 +93,12 @@ def find_cloud(name: str, label: str, region: str | None) -> Cloud:
         "verify": None if verify is True else verify, "cert": cert,
     }  # fmt: skip
     return Cloud(source, HiddenDict({key: one for key, one in values.items() if one is not None}))
+
+
+def _auth(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a login, which may also be beside ``auth``, as in old files."""
+    beside = {name: config[name] for name in (*_AUTH.values(), *_LOGIN) if config.get(name)}
+    return hide({**beside, **(config.get("auth") or {})})
 
 
 def _load(name: str, label: str) -> Any:

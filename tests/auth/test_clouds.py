@@ -85,6 +85,19 @@ def test_region_of_a_cloud_has_settings_of_its_own() -> None:
     assert "R1" == values("prod", "R9")["region"]  # the argument takes its place later
 
 
+def test_login_may_be_beside_auth_as_in_old_files(folder: Path) -> None:
+    (folder / "clouds.yaml").write_text(
+        "clouds: {old: {auth_url: https://k.example/v3, username: me, password: s3cret,"
+        " auth: {project_name: photos}}}"
+    )
+    (folder / "secure.yaml").unlink()
+    found = find_cloud("old", "cloud", None).values
+    expected = {"user": "me", "secret": "s3cret", "project": "photos"}
+    assert expected == {name: found[name] for name in expected}
+    assert found["auth_url"] == "https://k.example/v3"
+    assert "s3cret" not in repr(found)
+
+
 def test_application_credential() -> None:
     found = values("app")
     assert ("ID", "s3cret-of-the-cloud") == (found["application_credential"], found["secret"])
