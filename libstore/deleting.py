@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, pairwise
 from typing import Protocol, TypeAlias, TypeVar
 
 from .errors import (
@@ -188,15 +188,9 @@ def _depth(target: _Target) -> int:
 
 
 def _are_nested(names: Sequence[str]) -> bool:
-    known = set(names)
-    return any(ancestor in known for name in known for ancestor in _ancestors(name))
-
-
-def _ancestors(name: str) -> Iterator[str]:
-    end = name.rfind("/")
-    while end > 0:
-        yield name[:end]
-        end = name.rfind("/", 0, end)
+    """Return whether a name is below another one. In this order, it would follow it at once."""
+    paths = sorted({f"{name}/" for name in names})
+    return any(below.startswith(path) for path, below in pairwise(paths))
 
 
 # ---------------------------------------------------------------------- containers

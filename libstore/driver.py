@@ -947,7 +947,8 @@ class StorageDriver(DriverCore):
 
     def _objects_in(self, container: Container | str, objs: builtins.object) -> Iterable[Object]:
         """Return objects of a container, given as handles or by their names."""
-        return [self._object_in(container, obj) for obj in _many(objs)]
+        handle = self._container_handle(container)
+        return [self._object_in(handle, obj) for obj in _many(objs)]
 
     def _with_checksums(self, obj: Object) -> ObjectInfo:
         """Return an object's attributes, with digests if any can be computed."""

@@ -29,6 +29,8 @@ _LARGEST = 32 * MiB
 _DEEPEST = 50
 # The characters that XML 1.0 cannot represent, even by number: section 2.2.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The characters that need more than to be copied.
+_SPECIAL = re.compile("[^\t\n !-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Other codecs of Python may not be encodings of text, or not of XML documents.
 _ENCODINGS = re.compile(
     r"utf-(?:8|16(?:be|le)?)|us-ascii|iso-8859-[0-9]{1,2}|windows-125[0-9]", re.IGNORECASE
@@ -418,19 +420,27 @@ def write(root: str, content: Tree, namespace: str | None = None) -> bytes:
 
 
 def _write(parts: list[str], opening: str, tag: str, content: Tree) -> None:
-    parts.append(f"<{opening}>")
     if isinstance(content, str):
-        unwritable = _UNWRITABLE.search(content)
-        if unwritable:
-            raise InvalidOptionError(
-                f"XML cannot represent the character U+{ord(unwritable[0]):04X} in"
-                f" {shorten(content)}"
-            )
-        parts.append(escape(content, _RETURN))
-    else:
-        for name, inner in content:
+        parts.append(f"<{opening}>{_written(content)}</{tag}>")
+        return
+    parts.append(f"<{opening}>")
+    for name, inner in content:
+        if isinstance(inner, str):  # most elements, of a thousand rows
+            parts.append(f"<{name}>{_written(inner)}</{name}>")
+        else:
             _write(parts, name, name, inner)
     parts.append(f"</{tag}>")
+
+
+def _written(text: str) -> str:
+    if not _SPECIAL.search(text):
+        return text
+    unwritable = _UNWRITABLE.search(text)
+    if unwritable:
+        raise InvalidOptionError(
+            f"XML cannot represent the character U+{ord(unwritable[0]):04X} in {shorten(text)}"
+        )
+    return escape(text, _RETURN)
 
 
 def is_xml_text(text: str) -> bool:
