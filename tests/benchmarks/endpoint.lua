@@ -3,6 +3,11 @@
 local FIXED = "0123456789abcdef0123456789abcdef"
 local RECEIVED_AT_ONCE = 256 * 1024
 local KEYS_OF_A_PAGE = 1000
+local KEYS_OF_A_DIRECTORY = 10
+local NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+local ENTRY = "<Contents><Key>%s</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
+    .. "<ETag>&quot;" .. FIXED .. "&quot;</ETag><Size>1024</Size>"
+    .. "<StorageClass>STANDARD</StorageClass></Contents>"
 
 pages = pages or {} -- the pages of listings, by path
 
@@ -52,7 +57,7 @@ end
 
 local function create_upload()
     discard_body()
-    respond("<InitiateMultipartUploadResult><Bucket>bench</Bucket><Key>key</Key>"
+    respond("<InitiateMultipartUploadResult" .. NAMESPACE .. "<Bucket>bench</Bucket><Key>key</Key>"
         .. "<UploadId>upload</UploadId></InitiateMultipartUploadResult>")
 end
 
@@ -61,7 +66,7 @@ local function complete_upload()
     for digest in whole_body():gmatch("<ETag>[^%x<]*(%x+)") do
         digests[#digests + 1] = binary(digest)
     end
-    respond("<CompleteMultipartUploadResult><Bucket>bench</Bucket><Key>key</Key><ETag>&quot;"
+    respond("<CompleteMultipartUploadResult" .. NAMESPACE .. "<Bucket>bench</Bucket><Key>key</Key><ETag>&quot;"
         .. ngx.md5(table.concat(digests)) .. "-" .. #digests
         .. "&quot;</ETag></CompleteMultipartUploadResult>")
 end
@@ -73,7 +78,7 @@ local function delete_objects()
             deleted[#deleted + 1] = "<Deleted>" .. name .. "</Deleted>"
         end
     end
-    respond('<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    respond("<DeleteResult" .. NAMESPACE
         .. table.concat(deleted) .. "</DeleteResult>")
 end
 
@@ -91,6 +96,23 @@ local function list(query)
     respond(pages[path])
 end
 
+-- A bucket tree-8 has 8 directories of 10 keys each.
+local function list_directory(count, prefix)
+    local entries = {}
+    if prefix == "" then
+        for number = 1, count do
+            entries[number] = "<CommonPrefixes><Prefix>" .. number .. "/</Prefix></CommonPrefixes>"
+        end
+    else
+        for number = 1, KEYS_OF_A_DIRECTORY do
+            entries[number] = ENTRY:format(prefix .. number)
+        end
+    end
+    respond("<ListBucketResult" .. NAMESPACE .. "<Name>tree</Name><Prefix>" .. prefix .. "</Prefix><Delimiter>/</Delimiter><MaxKeys>1000</MaxKeys>"
+        .. "<KeyCount>" .. #entries .. "</KeyCount><IsTruncated>false</IsTruncated>"
+        .. table.concat(entries) .. "</ListBucketResult>")
+end
+
 local method, query = ngx.req.get_method(), ngx.req.get_uri_args()
 if method == "PUT" then
     put()
@@ -105,7 +127,9 @@ elseif method == "DELETE" then
 elseif method == "HEAD" then
     ngx.exit(200)
 elseif query["location"] then
-    respond('<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>')
+    respond("<LocationConstraint" .. NAMESPACE .. "</LocationConstraint>")
+elseif ngx.var.uri:find("^/tree-") then
+    list_directory(tonumber(ngx.var.uri:match("%d+")), query["prefix"] or "")
 else
     list(query)
 end

@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..servers.process import ServerProcess, free_ports
+from .place import BUCKET, MIB, NotAvailableError, Place, key, listing_bucket
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-BUCKET = "bench"
-#: Sizes of objects, by name.
-OBJECTS = {"1KiB": KIB, "256MiB": 256 * MIB, "1GiB": GIB}
 #: What follows the name of an object whose ETag is its MD5; that of others is of parts.
-WITH_MD5 = "-md5"
-KEYS_OF_A_PAGE = 1_000
+_WITH_MD5 = "-md5"
+_KEYS_OF_A_PAGE = 1_000
 
 _CONFIGURATION = """\
 {modules}
@@ -55,6 +49,8 @@ http {{
     open_file_cache max=1000 inactive=1h;
     open_file_cache_valid 1h;
     etag off;
+    map_hash_max_size 16384;
+    map_hash_bucket_size 128;
     map $uri $etag {{
         default "";
 {etags}
@@ -70,7 +66,7 @@ http {{
         ssl_certificate_key {folder}/server.key;
         set $pages {folder}/pages;
         location / {{
-            root {folder}/objects;
+            root {folder};
             add_header ETag $etag;
             add_header x-amz-request-id 0123456789ABCDEF;
             # nginx would compare them with an ETag of its own, and refuse the request.
@@ -85,85 +81,42 @@ http {{
     }}
 }}
 """
-_KEY = "data/year=2026/part-{:08}.parquet"
-
-
-class NotAvailableError(Exception):
-    """What a row needs is not installed."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """
-    Where the endpoint listens.
-
-    Attributes:
-        authority: The file of the certificate authority that clients have to trust.
-        folder: Of files that the clients may read and write.
-    """
-
-    http: str
-    https: str
-    authority: str
-    folder: Path
-
-    def path(self, name: str) -> Path:
-        """Return the file that is the content of an object."""
-        return self.folder / "objects" / BUCKET / name
 
 
 @contextmanager
-def null_endpoint(objects: Collection[str], listings: Collection[int]) -> Iterator[Endpoint]:
+def null_endpoint(folder: Path, listings: Iterable[int]) -> Iterator[Place]:
     """
     Run it.
 
     Args:
-        objects: Names of objects that it has.
-        listings: Numbers of keys; bucket `keys-1000` lists 1,000 of them.
+        folder: Has its objects, in a directory for each bucket.
+        listings: Numbers of keys, for each of which there is a bucket.
     """
     nginx = _nginx()
-    with tempfile.TemporaryDirectory(prefix="libstore-bench-", dir=_memory()) as name:
-        folder = Path(name)
-        for below in ("temporary", "work", "objects/" + BUCKET):
-            (folder / below).mkdir(parents=True)
-        etags = [_make_object(folder / "objects" / BUCKET, name) for name in sorted(objects)]
-        for count in listings:
-            _make_listing(folder / "pages" / listing_bucket(count), count)
-        _make_certificate(folder)
-        http, https = free_ports(2)
-        configuration = folder / "nginx.conf"
-        configuration.write_text(
-            _CONFIGURATION.format(
-                modules=_modules(nginx),
-                folder=folder,
-                etags="\n".join(etags),
-                http=http,
-                https=https,
-                script=Path(__file__).with_name("endpoint.lua").absolute(),
-            )
+    (folder / "temporary").mkdir()
+    for count in listings:
+        _make_listing(folder / "pages" / listing_bucket(count), count)
+    _make_certificate(folder)
+    http, https = free_ports(2)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        _CONFIGURATION.format(
+            modules=_modules(nginx),
+            folder=folder,
+            etags="\n".join(_etags(folder)),
+            http=http,
+            https=https,
+            script=Path(__file__).with_name("endpoint.lua").absolute(),
         )
-        command = [nginx, "-p", str(folder), "-c", str(configuration)]
-        with ServerProcess("nginx", command, folder, [http, https]):
-            yield Endpoint(
-                f"http://127.0.0.1:{http}",
-                f"https://127.0.0.1:{https}",
-                str(folder / "authority.pem"),
-                folder,
-            )
-
-
-def listing_bucket(count: int) -> str:
-    """Return the name of a bucket with so many keys."""
-    return f"keys-{count}"
-
-
-def key(number: int) -> str:
-    """Return a key as listings have it, and as the requests to delete many."""
-    return _KEY.format(number)
-
-
-def _memory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    )
+    command = [nginx, "-p", str(folder), "-c", str(configuration)]
+    with ServerProcess("nginx", command, folder, [http, https]):
+        yield Place(
+            f"http://127.0.0.1:{http}",
+            folder,
+            str(folder / "authority.pem"),
+            f"https://127.0.0.1:{https}",
+        )
 
 
 def _nginx() -> str:
@@ -184,24 +137,22 @@ def _modules(nginx: str) -> str:
     return "\n".join(f"load_module {file};" for file in files if file.exists())
 
 
-def _make_object(folder: Path, name: str) -> str:
-    """Write a file, and return a line that says its ETag."""
-    size = OBJECTS[name.removesuffix(WITH_MD5)]
-    digest = hashlib.md5()
-    block = random.Random(size).randbytes(min(size, MIB))
-    with (folder / name).open("wb") as file:
-        for _ in range(size // len(block)):
-            file.write(block)
-            if name.endswith(WITH_MD5):
-                digest.update(block)
-    etag = digest.hexdigest() + ("" if name.endswith(WITH_MD5) else "-64")
-    return f'"/{BUCKET}/{name}" \'"{etag}"\';'
+def _etags(folder: Path) -> Iterator[str]:
+    """Return lines that say the ETag of each file."""
+    for path in sorted((folder / BUCKET).rglob("*")):
+        digest = hashlib.md5()
+        if path.name.endswith(_WITH_MD5):
+            with path.open("rb") as file:
+                while block := file.read(MIB):
+                    digest.update(block)
+        etag = digest.hexdigest() + ("" if path.name.endswith(_WITH_MD5) else "-64")
+        yield f'"/{path.relative_to(folder)}" \'"{etag}"\';'
 
 
 def _make_listing(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
-    for page, first in enumerate(range(0, count, KEYS_OF_A_PAGE)):
-        last = min(first + KEYS_OF_A_PAGE, count)
+    for page, first in enumerate(range(0, count, _KEYS_OF_A_PAGE)):
+        last = min(first + _KEYS_OF_A_PAGE, count)
         following = (
             f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last - 1:08}"
             "</NextContinuationToken>"
@@ -219,7 +170,7 @@ def _make_listing(folder: Path, count: int) -> None:
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
             f"<Name>{folder.name}</Name><Prefix></Prefix><KeyCount>{last - first}</KeyCount>"
-            f"<MaxKeys>{KEYS_OF_A_PAGE}</MaxKeys>{following}{entries}</ListBucketResult>"
+            f"<MaxKeys>{_KEYS_OF_A_PAGE}</MaxKeys>{following}{entries}</ListBucketResult>"
         )
 
 

@@ -7,21 +7,38 @@ client's process with all its threads, not that of the server.
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.context
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 #: Returns how much an operation has done: calls, bytes or keys.
 Operation = Callable[[], int]
-#: Given the name of a row; raises if the client has no such operation.
-Prepare = Callable[[str], "tuple[Operation, int]"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    What is repeated.
+
+    Attributes:
+        threads: How many repeat it at the same time.
+        in_children: It runs in processes of its own, whose memory is measured.
+    """
+
+    operation: Operation
+    threads: int = 1
+    in_children: bool = False
+
+
+#: Given the name of a row, returns its task.
+Prepare = Callable[[str], Task]
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,16 @@ class Figures:
         return [turn.cpu / turn.amount for turn in self.turns]
 
     @property
+    def rate(self) -> float:
+        """The median of the rates."""
+        return statistics.median(self.rates)
+
+    @property
+    def cost(self) -> float:
+        """The median of the costs."""
+        return statistics.median(self.costs)
+
+    @property
     def memory(self) -> int:
         """The peak of all turns."""
         return max(turn.memory for turn in self.turns)
@@ -70,19 +97,37 @@ def ratio(mine: Sequence[float], others: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(mine, others, strict=True))
 
 
-def repeat(operation: Operation, threads: int, seconds: float) -> Turn:
+def repeat(task: Task, seconds: float) -> Turn:
     """Take one turn in this process."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+    _forget_peak()
     before = _memory("VmRSS")
-    cpu, start = time.process_time(), time.perf_counter()
+    cpu, start = _cpu(), time.perf_counter()
     deadline = start + seconds
-    if threads == 1:
-        amount = _until(operation, deadline)
+    if task.threads == 1:
+        amount = _until(task.operation, deadline)
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            amount = sum(pool.map(lambda _: _until(operation, deadline), range(threads)))
-    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return Turn(amount, wall, cpu, max(0, _memory("VmHWM") - before))
+        with ThreadPoolExecutor(task.threads) as pool:
+            several = [task.operation] * task.threads
+            amount = sum(pool.map(lambda operation: _until(operation, deadline), several))
+    wall, cpu = time.perf_counter() - start, _cpu() - cpu
+    memory = max(0, _memory("VmHWM") - before)
+    if task.in_children:
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+    return Turn(amount, wall, cpu, memory)
+
+
+def _cpu() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _forget_peak() -> None:
+    """Let the peak of memory begin anew, where Linux allows it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
 
 
 def _until(operation: Operation, deadline: float) -> int:
@@ -100,36 +145,40 @@ def _memory(name: str) -> int:
 
 
 def measure(
-    clients: Mapping[str, tuple[Callable[..., Prepare], tuple[Any, ...]]],
-    row: str,
-    rounds: int,
-    seconds: float,
+    clients: Mapping[str, Prepare], row: str, processes: int, rounds: int, seconds: float
 ) -> dict[str, Figures]:
     """
     Return the figures of all clients at a row.
 
     Args:
-        clients: What makes them, in their own processes, and its arguments.
+        clients: Called with the name of the row, in a process of its own.
+        processes: How many processes of each client work at the same time.
     """
     context = multiprocessing.get_context("spawn")
     figures = {name: Figures() for name in clients}
-    processes: dict[str, tuple[BaseProcess, Connection]] = {}
-    for name, (make, arguments) in clients.items():
-        own, theirs = context.Pipe()
-        process: BaseProcess = context.Process(target=_work, args=(theirs, make, arguments, row))
-        process.start()
-        theirs.close()
-        processes[name] = process, own
-    try:
+    with ExitStack() as stack:
+        workers: dict[str, list[Connection]] = {}
+        for name, prepare in clients.items():
+            workers[name] = [
+                _start(stack, context, prepare, row) for _ in range(processes)
+            ]  # fmt: skip
         for number in range(rounds + 1):
             for name in _rotated(list(clients), number):
                 # The first round warms up.
-                _take_turn(processes[name][1], figures[name], seconds, kept=number > 0)
-    finally:
-        for process, own in processes.values():
-            own.close()
-            process.join()
+                _take_turn(workers[name], figures[name], seconds, kept=number > 0)
     return figures
+
+
+def _start(
+    stack: ExitStack, context: multiprocessing.context.SpawnContext, prepare: Prepare, row: str
+) -> Connection:
+    own, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, prepare, row))
+    process.start()
+    theirs.close()
+    stack.callback(process.join)
+    stack.callback(own.close)
+    return own
 
 
 def _rotated(names: list[str], number: int) -> list[str]:
@@ -137,35 +186,39 @@ def _rotated(names: list[str], number: int) -> list[str]:
     return names[first:] + names[:first]
 
 
-def _take_turn(connection: Connection, figures: Figures, seconds: float, *, kept: bool) -> None:
+def _take_turn(workers: list[Connection], figures: Figures, seconds: float, *, kept: bool) -> None:
     if figures.failure:
         return
     try:
-        connection.send(seconds)
-        result = connection.recv()
+        for worker in workers:
+            worker.send(seconds)
+        results = [worker.recv() for worker in workers]
     except (EOFError, OSError):
-        result = "its process has ended"
-    if isinstance(result, str):
-        figures.failure = result
+        results = ["its process has ended"]
+    failures = [result for result in results if isinstance(result, str)]
+    if failures:
+        figures.failure = failures[0]
     elif kept:
-        figures.turns.append(result)
+        figures.turns.append(
+            Turn(
+                sum(turn.amount for turn in results),
+                max(turn.wall for turn in results),
+                sum(turn.cpu for turn in results),
+                sum(turn.memory for turn in results),
+            )
+        )
 
 
-def _work(
-    connection: Connection,
-    make: Callable[..., Prepare],
-    arguments: tuple[Any, ...],
-    row: str,
-) -> None:
+def _work(connection: Connection, prepare: Prepare, row: str) -> None:
     """Take a turn each time that a number of seconds arrives, until the connection is closed."""
-    prepared: tuple[Operation, int] | None = None
+    task: Task | None = None
     while True:
         try:
             seconds = connection.recv()
         except EOFError:
             return
         try:
-            prepared = prepared or make(*arguments)(row)
-            connection.send(repeat(*prepared, seconds))
+            task = task or prepare(row)
+            connection.send(repeat(task, seconds))
         except Exception as error:
-            connection.send(f"{type(error).__name__}: {error}"[:200])
+            connection.send(" ".join(f"{type(error).__name__}: {error}".split())[:200])
