@@ -54,7 +54,8 @@ class StorageURL:
         """
         url = hide_address(url)
         if not isinstance(url, str):
-            raise InvalidTypeError(f"url must be a str, not {type_name(url)}")
+            missing = "; is the variable that it is from set?" if url is None else ""
+            raise InvalidTypeError(f"url must be a str, not {type_name(url)}{missing}")
         if url != url.strip():
             raise InvalidOptionError(
                 "url has white space at its beginning or end, such as the end of a line; remove it"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from .errors import InvalidOptionError, UnknownDriverError
 from .options import Option, Options
@@ -35,6 +37,23 @@ SCHEMES = {
     "abfss": "azure",
     "s3a": "s3",
 }
+
+
+_ADDRESS = re.compile(r"\s*(https?)://(?:[^/?#]*@)?([^/?#]*)/?([^?#]*)", re.IGNORECASE | re.ASCII)
+_HOST = re.compile(r"(?:[\w.-]+|\[[\dA-Fa-f:]+\])(?::\d+)?", re.ASCII)
+# The addresses of buckets and objects that browsers and the consoles of the services show:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+# https://cloud.google.com/storage/docs/request-endpoints
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview
+_REGION = r"(?P<region>[a-z]+(?:-[a-z]+)+-\d)"
+_HOSTS = (
+    (
+        "s3",
+        rf"(?:(?P<container>.+)\.)?s3(?:[.-](?:dualstack\.)?{_REGION})?\.amazonaws\.com(?:\.cn)?",
+    ),
+    ("gs", r"(?:(?P<container>.+)\.)?storage\.(?:googleapis|cloud\.google)\.com"),
+    ("az", r"(?P<account>[a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net"),
+)
 
 
 def open_url(url: str, **options: Any) -> StorageDriver | Container | Object:
@@ -87,6 +106,12 @@ def driver_from_url(url: str, **options: Any) -> StorageDriver:
 
 def _resolved(url: str) -> StorageURL:
     """Return the parts of a URL whose scheme is the name of a driver."""
+    instead = _in_place_of_address(url)
+    if instead is not None:
+        raise UnknownDriverError(
+            "the URL is the address of a server, and not that of an object or a container; write"
+            f" {instead}"
+        )
     place = StorageURL.parse(url)
     if place.scheme == "file":
         place = _of_path(place)
@@ -95,6 +120,24 @@ def _resolved(url: str) -> StorageURL:
     if place.scheme == "memory":  # URLs without a store have the same one
         place = replace(place, options={"store": "default", **place.options})
     return replace(place, scheme=SCHEMES.get(place.scheme, place.scheme))
+
+
+def _in_place_of_address(url: object) -> str | None:
+    """Return what to write in place of the ``https`` address of an object, without its query."""
+    address = _ADDRESS.match(url) if isinstance(url, str) else None
+    if address is None or address[1].lower() in list_drivers():
+        return None
+    scheme, host, path = address.groups()
+    for driver, pattern in _HOSTS:
+        if found := re.fullmatch(pattern, host.lower()):
+            options = {name: text for name, text in found.groupdict().items() if text}
+            container = options.pop("container", "")
+            if not container:
+                container, _, path = path.partition("/")
+            return str(StorageURL(driver, container, unquote(path), options))
+    if "@" in path or not _HOST.fullmatch(host):  # it may be a part of a secret with a slash
+        host = "host"
+    return f"the name of the service, such as s3://container/name?endpoint={scheme}://{host}"
 
 
 def _of_path(place: StorageURL) -> StorageURL:

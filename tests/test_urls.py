@@ -234,9 +234,39 @@ def test_url_must_be_text(tmp_path: Path) -> None:
         open_url(tmp_path)  # type: ignore[arg-type]
 
 
+def test_missing_variable_is_a_likely_reason() -> None:
+    with pytest.raises(InvalidTypeError, match=r"not NoneType; is the variable .* set"):
+        open_url(None)  # type: ignore[arg-type]
+
+
 def test_unknown_option_of_a_url_suggests_a_similar_one() -> None:
     with pytest.raises(InvalidTypeError, match="no argument 'regoin'; did you mean 'region'"):
         open_url("s3://photos?regoin=eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        (
+            "https://photos.s3.eu-west-1.amazonaws.com/2026/a%20b.jpg?X-Amz-Signature=5ec2e7",
+            "write s3://photos/2026/a%20b.jpg?region=eu-west-1",
+        ),
+        ("https://a.b.s3.amazonaws.com/c", "write s3://a.b/c"),
+        ("https://s3.dualstack.us-gov-west-1.amazonaws.com/photos/a", "?region=us-gov-west-1"),
+        ("https://s3-us-west-2.amazonaws.com/photos/", "write s3://photos?region=us-west-2"),
+        ("https://storage.googleapis.com/photos/2026/a.jpg", "write gs://photos/2026/a.jpg"),
+        ("https://photos.storage.googleapis.com/a", "write gs://photos/a"),
+        ("https://mine.blob.core.windows.net/photos/a?sig=5ec2e7", "az://photos/a?account=mine"),
+        ("http://me:5ec2e7@localhost:9000/photos/a", "name?endpoint=http://localhost:9000"),
+        ("HTTPS://example.com", "such as s3://container/name?endpoint=HTTPS://example.com"),
+    ],
+)
+def test_address_of_a_server_is_answered_with_the_url(address: str, hint: str) -> None:
+    """Consoles and browsers show addresses, which name no driver."""
+    with pytest.raises(UnknownDriverError) as caught:
+        open_url(address)
+    assert str(caught.value).endswith(hint)
+    assert "5ec2e7" not in str(caught.value)
 
 
 def test_unknown_scheme_names_the_driver() -> None:
@@ -294,6 +324,9 @@ def test_path_of_a_key_file_in_a_url_is_no_secret(tmp_path: Path) -> None:
         f"s3://{KEY}:{SECRET}@photos/a",
         f"s3://{KEY}:{SECRET.replace('/', '?')}@photos/a",
         f"s3://{KEY}:{SECRET.replace('/', '%ff')}@photos/a",
+        f"https://{KEY}:{SECRET}@photos/a",
+        f"https://{KEY}:{SECRET.replace('/', '%2F')}@photos/a",
+        f"https://photos.s3.amazonaws.com/a?X-Amz-Signature={SECRET}",
     ],
 )
 @pytest.mark.filterwarnings("ignore:the URL contains the credentials")
