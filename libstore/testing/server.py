@@ -25,6 +25,8 @@ from libstore import (
     InvalidOptionError,
     NotSupportedError,
     Object,
+    ObjectAlreadyExistsError,
+    ObjectChangedError,
     ObjectNameConflictError,
     ObjectNotFoundError,
     SigningOptions,
@@ -50,6 +52,8 @@ _STATUS: Mapping[type[StorageError], HTTPStatus] = {
     ContainerNotFoundError: HTTPStatus.NOT_FOUND,
     ObjectNotFoundError: HTTPStatus.NOT_FOUND,
     ObjectNameConflictError: HTTPStatus.CONFLICT,
+    ObjectAlreadyExistsError: HTTPStatus.PRECONDITION_FAILED,
+    ObjectChangedError: HTTPStatus.PRECONDITION_FAILED,
     InvalidOptionError: HTTPStatus.BAD_REQUEST,
 }
 
@@ -72,7 +76,8 @@ class SignedURLApp:
 
     A GET may have a range. A PUT stores its content type, Cache-Control, Content-Disposition,
     Content-Encoding, Content-Language, and metadata in headers such as ``x-amz-meta-author``, in
-    the form of any of the services. A request that its URL does not allow gets the status 403.
+    the form of any of the services, and its conditions If-None-Match: * and If-Match are checked.
+    A request that its URL does not allow gets the status 403.
     Browsers may send requests from pages of any site.
     Contents are streamed. It is for tests and development: it has no limits and no log.
 
@@ -175,6 +180,8 @@ def _put(obj: Object, headers: Mapping[str, str], body: _Body) -> _Response:
         content_disposition=headers.get("content-disposition"),
         content_encoding=headers.get("content-encoding"),
         content_language=headers.get("content-language"),
+        if_absent=headers.get("if-none-match") == "*",
+        if_match=headers.get("if-match"),
     )
     return HTTPStatus.OK, {"etag": f'"{stored.etag}"'}, []
 

@@ -406,3 +406,18 @@ def test_driver_of_a_service_is_refused() -> None:
 def test_public_names_are_shown_before_they_are_loaded() -> None:
     """Tab completion and `dir` show them."""
     assert set(libstore.testing.__all__) <= set(dir(libstore.testing))
+
+
+@pytest.mark.parametrize("header", ["if-none-match", "if-match"])
+def test_conditions_of_a_put_are_checked(header: str) -> None:
+    """A URL that never replaces an object can be signed, as on services."""
+    driver = MemoryDriver()
+    container = driver.create_container("c")
+    given = {header: "*" if header == "if-none-match" else '"another"'}
+    container.upload_object(b"old", "a")
+    with serve_signed_urls(driver):
+        url = container.object("a").sign_url(method="PUT", headers=given)
+        response = requests.request(url.method, url, headers=url.headers, data=b"new", timeout=10)
+
+    assert 412 == response.status_code
+    assert b"old" == container.read_object("a")
