@@ -306,12 +306,10 @@ class _Leased:
 
     Attributes:
         channel: The open channel, or `None`.
-        extra: Whether the connection exceeds the pool's size, and will not be kept.
         lease: The number of the current lease, which is required to release the connection, once.
     """
 
     channel: Channel | None = None
-    extra = False
     lease = 0
 
 

@@ -27,6 +27,10 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
 )
+# OpenSSL's codes for a certificate of another host or address, and for one that is not valid now:
+# https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
+_OTHER_HOST = frozenset({62, 64})
+_OUTDATED = frozenset({9, 10})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,14 @@ class Peer:
         proxy: ``host:port`` of the proxy, without its credentials.
         connect_timeout: The timeout in seconds.
         read_timeout: The timeout in seconds.
+        authorities: The files and directories of certificate authorities, if they are known.
     """
 
     origin: str
     proxy: str | None
     connect_timeout: float
     read_timeout: float
+    authorities: tuple[str, ...] = ()
 
     @property
     def hop(self) -> str:
@@ -129,11 +135,7 @@ def _connecting(error: Exception, peer: Peer) -> tuple[str, bool]:
 def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:
     """Return a message for a failed TLS handshake, and whether another attempt may succeed."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"TLS: the certificate of {peer.origin} is not trusted: {error.verify_message};"
-            " for a private certificate authority, pass its file as verify= or in"
-            " REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
-        ), False
+        return _untrusted(error, peer), False
     reason = error.reason or type(error).__name__
     if reason in _NO_TLS:
         return (
@@ -143,6 +145,20 @@ def _tls(error: ssl.SSLError, peer: Peer) -> tuple[str, bool]:
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         return f"TLS: {peer.hop} closed the connection during the handshake", True
     return f"TLS: the handshake with {peer.origin} failed ({reason})", False
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, peer: Peer) -> str:
+    reason = error.verify_message.rstrip(".")
+    text = f"TLS: the certificate of {peer.origin} is not trusted: {reason}"
+    if error.verify_code in _OTHER_HOST:
+        return f"{text}; use a host name that the certificate has as the endpoint"
+    if error.verify_code in _OUTDATED:
+        return f"{text}; renew it, or correct the clock of this machine"
+    used = f" in place of {' and '.join(map(repr, peer.authorities))}" if peer.authorities else ""
+    return (
+        f"{text}; for a private certificate authority, pass its file as verify= or in"
+        f" REQUESTS_CA_BUNDLE or SSL_CERT_FILE{used}"
+    )
 
 
 def receiving(error: Exception, peer: Peer, what: str, *, first: bool = False) -> TransportError:

@@ -21,9 +21,9 @@ from ..forks import renew_after_fork
 from .connection import Channel, Connection, PlainConnection, SecureConnection
 from .network_errors import OutageError, Peer, connecting
 
-# If no connection is released for this long, an extra one is opened, because the threads that hold
-# the connections may be waiting for this thread.
-_STUCK = 5.0
+# If no connection is released for this long, the pool becomes larger: the connections are held by
+# streams whose readers are slow, or by threads that wait for this thread.
+_STUCK = 1.0
 
 
 class PlainPool(HTTPConnectionPool):
@@ -42,6 +42,9 @@ class ConnectionPool:
     """
     Keep at most `size` connections, and reuse the most recent one first.
 
+    The size doubles if all connections are in use and none is released for a second, so that a
+    server that streams to many slow clients waits once for each doubling and not in each request.
+
     Args:
         tunnel: Whether to connect through a tunnel of the proxy.
     """
@@ -51,6 +54,7 @@ class ConnectionPool:
         self._pool = pool
         # urllib3's annotation of this method does not accept its own connections.
         self._tunnel: Callable[[Any], None] | None = pool._prepare_proxy if tunnel else None
+        self._size = size
         self._free: list[Connection | None] = [None] * size
         # A driver that is not closed leaves no open sockets.
         weakref.finalize(self, _close_all, self._free)
@@ -70,7 +74,7 @@ class ConnectionPool:
         except IndexError:
             connection = self._wait()
         if connection is None:
-            return self._make(extra=False)
+            return self._make()
         if connection.channel is not None and not connection.channel.idle():
             connection.close()
         return connection
@@ -85,10 +89,9 @@ class ConnectionPool:
         if connection.lease != lease:
             return
         connection.lease += 1
-        if not keep or connection.extra or self._closed:
+        if not keep or self._closed:
             connection.close()
-        if not connection.extra:
-            self._put(connection)
+        self._put(connection)
         if self._closed:  # another thread may just have closed it
             self.close()
 
@@ -142,15 +145,13 @@ class ConnectionPool:
         for channel in list(self._channels):
             channel.drop()
 
-    def _make(self, *, extra: bool) -> Connection:
+    def _make(self) -> Connection:
         try:
             connection = self._pool._new_conn()
         except BaseException:
-            if not extra:
-                self._put(None)
+            self._put(None)
             raise
         assert isinstance(connection, (PlainConnection, SecureConnection))
-        connection.extra = extra
         return connection
 
     def _put(self, connection: Connection | None) -> None:
@@ -170,11 +171,13 @@ class ConnectionPool:
                         return self._free.pop()
                     except IndexError:
                         returned = self._returned
-                    if not self._condition.wait(_STUCK) and returned == self._returned:
-                        break
+                    released = self._condition.wait(_STUCK) or returned != self._returned
+                    if not released and not self._free:
+                        self._free += [None] * self._size
+                        self._size *= 2
+                        self._condition.notify_all()
             finally:
                 self._waiting -= 1
-        return self._make(extra=True)
 
 
 def _close_all(free: list[Connection | None]) -> int:

@@ -270,7 +270,9 @@ class Transport:
             lines |= {
                 name.lower(): Hidden(value) for name, value in urllib3_pool.proxy_headers.items()
             }
-        peer = Peer(f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout)
+        peer = Peer(
+            f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout, self._bundles
+        )
         pool = ConnectionPool(
             urllib3_pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
         )

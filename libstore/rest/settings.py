@@ -62,6 +62,9 @@ def _timeout(value: object, label: str) -> object:
     return value
 
 
+_PROXY_SCHEMES = ("http", "https", "all")
+
+
 def _proxies(value: object, label: str) -> object:
     """Return checked URLs of proxies by scheme."""
     if not isinstance(value, Mapping):
@@ -69,6 +72,10 @@ def _proxies(value: object, label: str) -> object:
             f"{label} must be a mapping of schemes to URLs, not {type_name(value)}"
         )
     for scheme, url in value.items():
+        if scheme not in _PROXY_SCHEMES:
+            raise InvalidOptionError(
+                f"{label} has the key {scheme!r}; the keys are {', '.join(_PROXY_SCHEMES)}"
+            )
         if url:
             proxy_address(url, f"{label}[{scheme!r}]")
     return value

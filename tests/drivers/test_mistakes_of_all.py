@@ -132,7 +132,14 @@ def test_a_wrong_type_is_named_with_the_argument(make: Maker, given: dict[str, o
         make(**given)
 
 
-@pytest.mark.parametrize("given", [{"timeout": 0}, {"timeout": (5,)}, {"cdn": "cdn.example.com"}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"timeout": 0}, {"timeout": (5,)}, {"cdn": "cdn.example.com"},
+        {"proxies": {"https://": "http://proxy"}}, {"proxies": {"HTTPS": "http://proxy"}},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_a_value_that_cannot_work_is_named_with_the_argument(
     make: Maker, given: dict[str, object]
 ) -> None:
