@@ -78,11 +78,7 @@ class URLSigner:
         if fields.get("method") != method or not hmac.compare_digest(
             signature.encode("utf-8", "replace"), expected.encode()
         ):
-            needed = f", without the signed headers {', '.join(names)}" if names else ""
-            raise AccessDeniedError(
-                f"the presigned URL was changed, or signed for another request than {method}"
-                f"{needed}, or with another key"
-            )
+            raise AccessDeniedError(_refusal(method, names, sent))
         left = float(fields["expires"]) - now
         if left < 0:
             raise AccessDeniedError("the presigned URL has expired")
@@ -100,6 +96,18 @@ class URLSigner:
         lines = [f"{encode(container)}/{encode_path(name)}"]
         lines += (encode_query(dict(sorted(pairs.items()))) for pairs in parts)
         return Hidden(hmac.digest(self._key, "\n".join(lines).encode(), "sha256").hex())
+
+
+def _refusal(method: str, signed: list[str], sent: Mapping[str, str]) -> str:
+    """Return the message for a request whose signature does not match."""
+    missing = [name for name in signed if name not in sent]
+    if missing:
+        return f"the request does not have the signed headers {', '.join(missing)}"
+    values = f", for other values of the headers {', '.join(signed)}" if signed else ""
+    return (
+        f"the presigned URL was changed, or signed for another method than {method}{values}, or"
+        " with another key"
+    )
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,8 @@ _RESPONSE_HEADERS = frozenset(
         "expires",
     }
 )
-
+# Headers that belong to the connection or to the signature itself.
+_UNSIGNED = frozenset({"authorization", "connection", "host", "transfer-encoding"})
 
 # Characters that end an attribute or a text in HTML; URLs of services contain only the first.
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
@@ -93,7 +94,7 @@ def sign(
             f"expires must be above 0 and at most {driver.limits.max_expires:.0f} seconds,"
             f" not {expires!r}"
         )
-    given = _trimmed(arguments.headers(headers, "headers"))
+    given = _request_headers(headers)
     returned = _response_headers(response_headers, method)
     signs = driver.supports("sign_headers")
     if driver._has_hook("sign_url"):
@@ -111,9 +112,13 @@ def sign(
     return SignedURL(arguments.stable_url(url), method, sent)
 
 
-def _trimmed(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers without outer spaces, which HTTP does not keep and clients refuse."""
-    return hide_key_headers({name: value.strip(" ") for name, value in headers.items()})
+def _request_headers(given: object) -> dict[str, str]:
+    checked = arguments.headers(given, "headers")
+    unsigned = sorted(_UNSIGNED.intersection(checked))
+    if unsigned:
+        raise InvalidOptionError(f"{unsigned[0]} cannot be signed; leave it out of headers")
+    # Without outer spaces, which HTTP does not keep and clients refuse.
+    return hide_key_headers({name: value.strip(" ") for name, value in checked.items()})
 
 
 def _response_headers(given: object, method: str) -> dict[str, str]:

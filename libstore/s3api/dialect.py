@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..errors import InvalidNameError, InvalidOptionError
+from ..errors import InvalidNameError
 from ..http.encoding import encode_path
 from ..http.headers import clean_etag, parse_size, parse_timestamp
 from ..rest.checksums import base64_of, hex_digest
@@ -51,7 +51,6 @@ HEADERS = HeaderDialect(
 DIGESTS = ("crc32", "crc32c", "crc64nvme", "md5", "sha1", "sha256")
 _CHECKSUM = "x-amz-checksum-"
 _CHECKSUM_HEADERS = {_CHECKSUM + algorithm: algorithm for algorithm in DIGESTS}
-_NOT_SIGNED = frozenset({"host", "authorization", "content-length", "transfer-encoding"})
 _MD5 = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("(?:[0-9a-f]{2}){16,32}")
 _COMPOSITE = re.compile("[0-9a-f]{32}-[1-9][0-9]{0,8}")
@@ -65,8 +64,6 @@ _OPAQUE = ("aws:kms", "aws:kms:dsse")
 def signed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that requests to a signed URL must have."""
     for name, value in headers.items():
-        if name in _NOT_SIGNED:
-            raise InvalidOptionError(f"{name} cannot be signed; leave it out of headers")
         ascii_value(value, f"headers[{name!r}]")
     return dict(headers)
 

@@ -181,6 +181,27 @@ class Signatures(Topic):
         assert not container.object_exists("a")
 
     @pytest.mark.usefixtures("signs")
+    def test_signed_length_limits_an_upload(
+        self, driver: StorageDriver, container: Container, redeem: _Redeem
+    ) -> None:
+        """A signed Content-Length permits an upload of this size only."""
+        if not driver.supports("sign_headers"):
+            pytest.skip("the service does not sign headers")
+        length = {"content-length": str(len(CONTENT))}
+        url = container.object("a").sign_url(method="PUT", headers=length)
+        with pytest.raises(PermissionError):
+            redeem(url, url.method, {}, CONTENT * 2)
+        redeem(url, url.method, url.headers, CONTENT)
+        assert CONTENT == container.read_object("a")
+
+    @pytest.mark.usefixtures("signs")
+    @pytest.mark.parametrize("name", ["Host", "authorization", "Transfer-Encoding"])
+    def test_header_of_the_connection_is_not_signed(self, container: Container, name: str) -> None:
+        """It raises InvalidOptionError."""
+        with pytest.raises(InvalidOptionError, match="cannot be signed"):
+            container.object("a").sign_url(method="PUT", headers={name: "x"})
+
+    @pytest.mark.usefixtures("signs")
     @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
     def test_signed_url_has_its_method(
         self, container: Container, redeem: _Redeem, method: str

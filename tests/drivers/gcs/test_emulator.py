@@ -125,6 +125,7 @@ class TestEmulator(Faulty, DriverConformance):
         "test_signed_url_has_its_method[HEAD]": _NO_HEAD,
         "test_a_signed_url_uploads_the_object[empty]": _EMPTY,
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
+        "test_signed_length_limits_an_upload": _SIGNATURE,
         **cases("test_request_without_signed_headers_is_refused", _SIGNATURE, "none", "other"),
         **cases(
             "test_public_object_is_readable_without_credentials",
