@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import ModuleType, TracebackType
 from typing import ClassVar, Protocol
 
-from .errors import InvalidTypeError, StorageError
+from .errors import AccessDeniedError, AuthenticationError, InvalidTypeError, StorageError
 from .redaction import redact
 
 # The modules of what hooks return by mistake in place of a record, or of another record.
@@ -91,6 +91,11 @@ class ErrorContext:
         error.operation = error.operation or self._operation
         error.container = error.container or container
         error.object = error.object or name
+        if error.status is not None and isinstance(
+            error, (AuthenticationError, AccessDeniedError)
+        ):
+            source = getattr(self._driver, "credentials_source", None)
+            error.credentials_source = error.credentials_source or source
 
     def _names(self) -> tuple[str | None, str | None]:
         """Return the names of the container and the object, as far as they are known."""

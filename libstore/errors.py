@@ -99,6 +99,8 @@ class StorageError(Exception):
         request_id: The service's id of the request, for its support.
         retryable: Whether the same call may succeed later, unchanged.
         retry_after: The number of seconds to wait before that, if the service sent one.
+        credentials_source: What the credentials are from that the service rejected, or that do not
+            permit the operation, such as ``"environment variable AWS_ACCESS_KEY_ID"``.
         upload_id: The id of an unfinished upload that could not be aborted; pass it to
             `abort_upload` to delete its parts. `None` if nothing is left.
     """
@@ -106,6 +108,7 @@ class StorageError(Exception):
     retryable: bool = False
     retry_after: float | None = None
     upload_id: str | None = None
+    credentials_source: str | None = None
     _errno: ClassVar[int | None] = None
     # The error was raised before the request was sent, by the renewal of its credentials.
     _unsent: bool = False
@@ -152,6 +155,7 @@ class StorageError(Exception):
                 ("status", self.status),
                 ("code", self.code),
                 ("request id", self.request_id),
+                ("credentials", self.credentials_source),
                 ("unfinished upload", self.upload_id),
             )
             if value is not None

@@ -121,10 +121,15 @@ def _load(name: str, label: str) -> Any:
         ) from None
     path = config.config_filename
     if path is None:
-        raise CredentialsNotFoundError(
-            f"{label} is {name!r}, but there is no valid clouds.yaml in this directory, in"
-            f" {_OWN} or in {_COMMON}, and OS_CLIENT_CONFIG_FILE names none"
+        # openstacksdk ignores a file that it cannot parse.
+        broken = next(_files(os.environ), None)
+        reason = (
+            f"{broken} has no clouds; check that it is valid YAML"
+            if broken
+            else f"there is no clouds.yaml in this directory, in {_OWN} or in {_COMMON}, and"
+            " OS_CLIENT_CONFIG_FILE names none"
         )
+        raise CredentialsNotFoundError(f"{label} is {name!r}, but {reason}")
     names = sorted(str(one) for one in config.cloud_config["clouds"] if one != config.envvar_key)
     if name not in names:
         raise CredentialsNotFoundError(
@@ -156,8 +161,14 @@ def _secrets(kind: str, auth: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def files(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for each ``clouds.yaml`` on this machine, for the error without a cloud."""
+    for path in _files(environ):
+        yield f"{path}: there is a file, but no cloud is given; pass cloud= or set OS_CLOUD"
+
+
+def _files(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the path of each ``clouds.yaml`` on this machine."""
     given = environ.get("OS_CLIENT_CONFIG_FILE")
     paths = [os.path.join(folder, name) for folder in ("", _OWN, _COMMON) for name in _NAMES]
     for path in [given, *paths] if given else paths:
         if os.path.isfile(os.path.expanduser(path)):
-            yield f"{path}: there is a file, but no cloud is given; pass cloud= or set OS_CLOUD"
+            yield path

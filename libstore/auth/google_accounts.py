@@ -142,6 +142,11 @@ def service_account_credentials(
         CredentialsNotFoundError: There is no valid key, or no package that can sign with it.
     """
     given: object = hide(account) if isinstance(account, Mapping) else account
+    if isinstance(account, str) and account.lstrip().startswith("{"):
+        account = given = ""  # so that no traceback has it
+        raise CredentialsNotFoundError(
+            f"{label} is the text of a JSON key file in place of its path; pass json.loads(text)"
+        )
     if isinstance(account, (str, os.PathLike)):
         try:
             given = read_file(account)

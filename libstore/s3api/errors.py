@@ -108,11 +108,13 @@ CODES: Mapping[str, rest.Entry] = {
         AuthenticationError,
         "the service does not know this access key; check that it is complete and for this"
         " service",
+        renew=True,
     ),
     "SignatureDoesNotMatch": rest.Meaning(
         AuthenticationError,
         "the secret does not match the access key, or a proxy changes requests; check the secret"
         " and any proxy",
+        renew=True,
     ),
     "AuthorizationHeaderMalformed": rest.Meaning(AuthenticationError, _REGION),
     **dict.fromkeys(("InvalidSecurity", "CredentialsNotSupported"), _UNKNOWN),

@@ -128,7 +128,9 @@ def test_missing_cloud_is_reported_with_those_that_exist(folder: Path) -> None:
 
 def test_file_that_is_not_yaml_is_not_repeated(folder: Path) -> None:
     (folder / "clouds.yaml").write_text("clouds: {prod: {auth: {password: s3cret: x]")
-    with pytest.raises(CredentialsNotFoundError, match="there is no valid clouds") as caught:
+    with pytest.raises(
+        CredentialsNotFoundError, match=r"clouds\.yaml has no clouds; check that it is valid"
+    ) as caught:
         values("prod")
     assert "s3cret" not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__

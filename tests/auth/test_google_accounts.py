@@ -37,6 +37,9 @@ def test_service_account_is_read_from_file_or_mapping(tmp_path: Path) -> None:
         with pytest.raises(CredentialsNotFoundError) as caught:
             service_account_credentials(wrong)
         assert "PRIVATE KEY" not in str(caught.value)
+    with pytest.raises(CredentialsNotFoundError, match=r"pass json\.loads\(text\)") as caught:
+        service_account_credentials(json.dumps(account()))
+    assert "PRIVATE KEY" not in str(caught.value)
     path.write_text("no json")
     with pytest.raises(CredentialsNotFoundError):
         service_account_credentials(str(path))

@@ -22,6 +22,7 @@ from ...errors import (
     CredentialsNotFoundError,
     InvalidOptionError,
     StorageError,
+    TransportError,
     TransportTimeoutError,
 )
 from ...http.client import Client, Unsigned
@@ -241,7 +242,13 @@ class ContainerSource:
         client = Client(self.transport, Unsigned(), self._read_error, _CONTAINER_RETRY, self.clock)
         request = Request("GET", self.origin, self.target, headers, expected=frozenset({200}),
                           operation="GetContainerCredentials")  # fmt: skip
-        response = client.request(request)
+        try:
+            response = client.request(request)
+        except TransportError as error:
+            # Its URL alone could be taken for that of the storage service.
+            raise type(error)(
+                f"no key from {self.name}: {error.message}", retryable=error.retryable
+            ) from None
         fields, now = document(response.read(MAX_DOCUMENT)), self.clock()
         expires = read_expiry(fields.get("Expiration"), now, self.name, response.headers)
         return check_valid(read_key(fields, self.name, _NAMES, expires), now, self.name)

@@ -98,6 +98,7 @@ class SharedFiles:
         sessions: The sections ``[sso-session name]``.
         services: The sections ``[services name]``.
         read: The files that exist, as messages show them.
+        titles: The titles of all sections of the configuration.
     """
 
     config_file: str
@@ -107,6 +108,7 @@ class SharedFiles:
     sessions: Mapping[str, Section]
     services: Mapping[str, Section]
     read: frozenset[str]
+    titles: frozenset[str]
 
     def profile(self, name: str, given: str = "") -> Profile:
         """
@@ -117,8 +119,11 @@ class SharedFiles:
         """
         exists = name in self.config or name in self.credentials
         if given and not exists:
+            found = list(self.summary())
+            if name in self.titles:
+                found.append(f"the section [{name}] of it must be titled [profile {name}]")
             raise CredentialsNotFoundError(
-                f"{given} is {name!r}, but there is no such profile; {'; '.join(self.summary())}"
+                f"{given} is {name!r}, but there is no such profile; {'; '.join(found)}"
             )
         return Profile(
             name, given, exists, self.config_file, self.credentials_file,
@@ -182,6 +187,7 @@ def load(environ: Mapping[str, str]) -> SharedFiles:
         frozenset(
             name for name, found in ((shown, sections), (keys_shown, keys)) if found is not None
         ),
+        frozenset(sections or ()),
     )
 
 

@@ -17,6 +17,7 @@ from libstore import (
     InvalidOptionError,
     ServiceError,
     ServiceUnavailableError,
+    TransportError,
 )
 from libstore.auth.aws.keys import Key
 from servers.aws_credentials import iso, sts_error
@@ -148,6 +149,9 @@ def test_profile_that_does_not_exist_is_an_error_with_the_names_of_the_others(ho
         "profile is 'prd', but there is no such profile; ~/.aws/credentials: profiles dev, prod;"
         " ~/.aws/config: no such file"
     )
+    home.config("[prod]\n[prd]\n")
+    with pytest.raises(CredentialsNotFoundError, match=r"must be titled \[profile prd\]$"):
+        home.search("prd")
     home.environ["AWS_PROFILE"] = "missing"
     with pytest.raises(CredentialsNotFoundError, match=r"^AWS_PROFILE is 'missing'"):
         home.search()
@@ -550,6 +554,14 @@ def test_container_sends_the_token_of_the_variable(home: Any) -> None:
     with pytest.raises(AuthenticationError, match="refused to provide a key") as caught:
         home.search().find()()
     assert caught.value.code == "Denied"
+
+
+def test_container_service_that_is_not_reachable_is_named(home: Any) -> None:
+    """The address alone could be taken for that of the storage service."""
+    home.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://127.0.0.1:1/x"
+    source = home.search().find()
+    with pytest.raises(TransportError, match=r"no key from .*\(AWS_CONTAINER_.* refused"):
+        source()
 
 
 @pytest.mark.parametrize(

@@ -465,7 +465,10 @@ class SmallS3:
         valid: Returns whether a key is valid now.
         keys: The keys of the requests in their order, and whether they were valid.
         before_part: Called with the number of parts so far, under a lock.
+        code: The error code of requests with another key.
     """
+
+    code = "ExpiredToken"
 
     def __init__(self, valid: Callable[[str], bool]) -> None:
         self.valid = valid
@@ -512,7 +515,7 @@ def _handler(store: SmallS3) -> type[BaseHTTPRequestHandler]:
             found = re.search(r"Credential=(\w+)/", self.headers["authorization"])
             assert found is not None
             if not store.accept(found[1], number, hashlib.md5(body).digest()):
-                self._send(400, "<Error><Code>ExpiredToken</Code><Message>x</Message></Error>")
+                self._send(400, f"<Error><Code>{store.code}</Code><Message>x</Message></Error>")
             elif "uploads" in query:
                 tag = "InitiateMultipartUpload"
                 self._send(200, f"<{tag}Result><UploadId>id</UploadId></{tag}Result>")
@@ -670,3 +673,37 @@ def test_role_on_moto(moto_server: Any, monkeypatch: pytest.MonkeyPatch, home: F
         assert container.get_object("name").read() == b"content"
         container.delete()
     assert driver.credentials_source == f"role {ROLE} of profile 'default' of ~/.aws/config"
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
+def test_function_is_called_again_after_its_key_was_rotated(code: str) -> None:
+    """The service no longer knows the old key, or the key has another secret."""
+    keys = ["OLD"]
+    with SmallS3(lambda key: key == "NEW") as store:
+        store.code = code
+        driver = S3Driver(
+            region="us-east-1", endpoint=store.url,
+            credentials=lambda: {"key": keys[-1], "secret": "a-secret"},
+        )  # fmt: skip
+        container = driver.container("bucket")
+        with pytest.raises(
+            AuthenticationError, match="credentials argument credentials"
+        ) as caught:
+            container.upload_object(b"a", "a")
+        assert caught.value.credentials_source == "argument credentials"
+        keys.append("NEW")
+        assert container.upload_object(b"a", "a").size == 1
+    assert [key for key, _ in store.keys] == ["OLD", "OLD", "NEW"]
+
+
+def test_error_names_the_credentials_that_were_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OLD")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+    with SmallS3(lambda key: False) as store:
+        container = S3Driver(region="us-east-1", endpoint=store.url).container("bucket")
+        with pytest.raises(
+            AuthenticationError, match="credentials environment variable AWS_ACCESS_KEY_ID"
+        ) as caught:
+            container.upload_object(b"a", "a")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.credentials_source == "environment variable AWS_ACCESS_KEY_ID"
