@@ -282,7 +282,14 @@ class BufferedObjectReader(_OpenFile, _Buffered, Generic[HandleT]):
 
     def __init__(self, raw: ObjectReader, buffer_size: int, obj: HandleT) -> None:
         super().__init__(raw, buffer_size)
+        self._reader = raw
         self.object = obj
+
+    @property
+    def size(self) -> int:
+        """The object's size in bytes."""
+        # Without it, Django's File would take the size of a local file of the object's name.
+        return self._reader.size
 
     @override
     def seek(self, target: int, whence: int = os.SEEK_SET, /) -> int:
@@ -684,7 +691,13 @@ class ObjectTextReader(_OpenFile, io.TextIOWrapper, Generic[HandleT]):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline)
         self._mode = mode
+        self._binary = buffer
         self.object: HandleT = buffer.object
+
+    @property
+    def size(self) -> int:
+        """The object's size in bytes."""
+        return self._binary.size
 
     @property
     @override

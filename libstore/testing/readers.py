@@ -62,6 +62,14 @@ class Readers(Topic):
         assert sizes[:-1] == tuple(len(block) for block in blocks[:-1])
         assert noise(_LARGE) == b"".join(blocks)
 
+    @pytest.mark.parametrize("mode", ["rb", "r"])
+    def test_reader_has_the_size_of_the_object(self, container: Container, mode: str) -> None:
+        """Programs that find none take the size of a local file of this name."""
+        container.upload_object(CONTENT, "a")
+        for opened in (container.open("a", mode), container.get_object("a").open(mode)):
+            with opened as file:
+                assert len(CONTENT) == file.size
+
     @pytest.mark.parametrize(
         "make",
         [

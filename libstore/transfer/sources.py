@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, Coroutine, Iterable, Iterator
 from pickle import PickleBuffer
 from typing import Any, BinaryIO, TypeAlias, Union
 
@@ -32,6 +32,9 @@ _ACCEPTED = (
 _END = object()
 _FAILED = object()
 _BLOCKS = "iter(lambda: source.read(1048576), b'')"
+_WRITE_BLOCKS = (
+    "write each block that you receive to a file: with container.open(name, 'wb') as file"
+)
 _NON_BLOCKING = (
     "the source is a file in non-blocking mode; call os.set_blocking(file.fileno(), True) first"
 )
@@ -91,9 +94,16 @@ def open_source(source: object) -> Source:
     if view is not None:
         return _BufferSource(view)
     if _attribute(source, "read") is not None or _attribute(source, "readinto") is not None:
+        if _attribute(source, "is_prefix") is False:
+            raise InvalidTypeError(
+                "the source is the handle of an object; copy the object with obj.copy(...), or"
+                " pass its bytes, obj.stream()"
+            )
         return _FileSource(source)
     if isinstance(source, Iterable):
         return _IterableSource(source)
+    if isinstance(source, AsyncIterable):
+        raise InvalidTypeError(f"the source is asynchronous; {_WRITE_BLOCKS}")
     raise InvalidTypeError(f"the source must be {_ACCEPTED}, not {type(source).__name__}")
 
 
@@ -182,6 +192,12 @@ class _FileSource(_FilledSource):
         block = self._file.read(min(view.nbytes, MiB))
         if block is None:
             raise InvalidTypeError(_NON_BLOCKING)
+        if isinstance(block, Coroutine):
+            block.close()
+            raise InvalidTypeError(
+                "the source is an asynchronous file; pass the synchronous one that it wraps, such"
+                f" as UploadFile.file, or {_WRITE_BLOCKS}"
+            )
         found = bytes_view(block)
         if found is None:
             raise InvalidTypeError(

@@ -12,7 +12,7 @@ import socket
 import tempfile
 import threading
 from collections import UserString, deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -404,6 +404,30 @@ def test_unsupported_source_is_rejected(container: Container, source: Any, messa
     assert not container.object_exists("a")
     if container.driver.supports("list_uploads"):
         assert [] == list(container.list_uploads())
+
+
+def test_asynchronous_source_is_rejected(container: Container) -> None:
+    """The coroutine of an asynchronous read() is closed, which causes no warning."""
+
+    class Upload:
+        async def read(self, size: int = -1) -> bytes:
+            return b""
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield b""
+
+    for source, message in ((Upload(), r"such as UploadFile\.file"), (blocks(), "asynchronous")):
+        with pytest.raises(InvalidTypeError, match=message):
+            container.upload_object(source, "a")  # type: ignore[arg-type]
+    assert not container.object_exists("a")
+
+
+def test_handle_is_no_source(container: Container) -> None:
+    """Its read() is not that of a file."""
+    obj = container.upload_object(CONTENT, "a")
+    with pytest.raises(InvalidTypeError, match=r"handle of an object; copy the object"):
+        container.upload_object(obj, "b")  # type: ignore[arg-type]
+    assert CONTENT == container.upload_object(obj.stream(), "b").read()
 
 
 def test_text_file_is_rejected(container: Container, path: Path) -> None:
