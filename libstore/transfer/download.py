@@ -169,11 +169,21 @@ def writer_of(destination: object) -> Callable[[bytes], None]:
     if isinstance(destination, io.IOBase) and (destination.closed or not destination.writable()):
         raise InvalidOptionError("destination must be a file object that is open for writing")
 
+    # A raw file in non-blocking mode returns `None` if it has written nothing.
+    raw = isinstance(destination, io.RawIOBase)
+
     def write_whole(block: bytes) -> None:
         view = memoryview(block)
         while view:
             count = write(view)
-            view = view[len(view) if count is None else count :]
+            if count is None and not raw:
+                return
+            if not isinstance(count, int) or not 0 < count <= len(view):
+                raise InvalidTypeError(
+                    f"write() of the destination returned {count!r} for {len(view)} bytes; it must"
+                    " return how many it has written"
+                )
+            view = view[count:]
 
     return write_whole
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import itertools
 import os
 import threading
@@ -798,6 +799,21 @@ def test_file_that_cannot_be_written_is_refused(
             file.close()
         with pytest.raises(InvalidOptionError, match="open for writing"):
             container.object("missing").download(file)
+
+
+@pytest.mark.parametrize("count", [0, -1, len(SMALL) + 1, "all", None])
+def test_file_that_returns_a_wrong_count_is_refused(container: Container, count: Any) -> None:
+    """A raw file returns `None` if it would have to wait; no byte may be left out silently."""
+
+    class Destination(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, _data: Any, /) -> Any:
+            return count
+
+    with pytest.raises(InvalidTypeError, match="must return how many it has written"):
+        container.object("small").download(Destination())
 
 
 def test_exception_of_progress_is_not_wrapped(container: Container, tmp_path: Path) -> None:

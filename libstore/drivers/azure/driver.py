@@ -83,6 +83,10 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         max_expires=3_650 * 86_400.0,
     )
 
+    @override
+    def _url_options(self) -> Mapping[str, str]:
+        return {**self._settings.addresses(), **super()._url_options()}
+
     @rest.constructor(Settings)
     def __init__(self, settings: Settings) -> None:
         settings = settings.completed(Environment())

@@ -164,6 +164,16 @@ class Settings(rest.RestSettings):
             variable_line(environ, _STRING, f"for the account {str(inside)!r}"),
         ]
 
+    def addresses(self) -> dict[str, str]:
+        """Return the options for what a connection string that was passed says of the address."""
+        if "connection_string" in self.found_again():
+            return {}
+        fields = _read_connection_string(self.connection_string)
+        named = {"account": "accountname", "endpoint": "blobendpoint"}
+        if "blobendpoint" not in fields:
+            named["endpoint_suffix"] = "endpointsuffix"
+        return {name: str(fields[field]) for name, field in named.items() if fields.get(field)}
+
     # ------------------------------------------------------------------ for requests
 
     def encryption(self) -> Encryption:

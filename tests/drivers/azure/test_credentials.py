@@ -19,6 +19,7 @@ from libstore import (
     InvalidOptionError,
     NotSupportedError,
     RetryPolicy,
+    driver_from_url,
     open_url,
 )
 from libstore.auth.entra import SOURCE
@@ -94,6 +95,21 @@ def test_query_of_the_endpoint_is_the_sas(mark: str) -> None:
     assert (URL, "mine", SAS) == (access.endpoint.url, access.account, access.sas)
     assert driver.credentials_source == "argument endpoint"
     assert AzureDriver(endpoint=URL, sas_token=SAS) == driver
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ("EndpointSuffix=core.chinacloudapi.cn", "?account=mine&endpoint_suffix=core.chinacloudapi.cn"),
+        ("BlobEndpoint=http://127.0.0.1:9/mine", "?account=mine&endpoint=http://127.0.0.1:9/mine"),
+    ],
+)  # fmt: skip
+def test_url_has_the_address_of_a_connection_string(fields: str, url: str) -> None:
+    """The URL does not have the key, but it leads to the same account."""
+    key = "A" * 86 + "=="
+    driver = AzureDriver(connection_string=f"AccountName=mine;AccountKey={key};{fields}")
+    assert driver.url == f"azure://{url}"
+    assert driver_from_url(driver.url, key=key) == driver
 
 
 def test_sas_of_the_endpoint_is_hidden() -> None:
