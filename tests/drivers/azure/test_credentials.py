@@ -98,17 +98,17 @@ def test_query_of_the_endpoint_is_the_sas(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "url"),
+    ("fields", "option"),
     [
-        ("EndpointSuffix=core.chinacloudapi.cn", "?account=mine&endpoint_suffix=core.chinacloudapi.cn"),
-        ("BlobEndpoint=http://127.0.0.1:9/mine", "?account=mine&endpoint=http://127.0.0.1:9/mine"),
+        ("EndpointSuffix=core.chinacloudapi.cn", "endpoint_suffix=core.chinacloudapi.cn"),
+        ("BlobEndpoint=http://127.0.0.1:9/mine", "endpoint=http://127.0.0.1:9/mine"),
     ],
 )  # fmt: skip
-def test_url_has_the_address_of_a_connection_string(fields: str, url: str) -> None:
+def test_url_has_the_address_of_a_connection_string(fields: str, option: str) -> None:
     """The URL does not have the key, but it leads to the same account."""
     key = "A" * 86 + "=="
     driver = AzureDriver(connection_string=f"AccountName=mine;AccountKey={key};{fields}")
-    assert driver.url == f"azure://{url}"
+    assert driver.url == f"azure://?account=mine&{option}"
     assert driver_from_url(driver.url, key=key) == driver
 
 
