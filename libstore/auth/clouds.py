@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from .searched import shown_path
 _INSTALL = "pip install 'libstore[openstack]'"
 _OWN, _COMMON = os.path.join("~", ".config", "openstack"), "/etc/openstack"
 _SERVICE = "object-store"
-_NAMES = ("clouds.yaml", "clouds.yml")
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 # The settings of a cloud by the names of `SwiftDriver`'s arguments, as openstacksdk names them.
 _AUTH: Mapping[str, str] = {
@@ -111,7 +111,13 @@ def _load(name: str, label: str) -> Any:
             f" install it with: {_INSTALL}"
         ) from None
     try:
-        config = module.OpenStackConfig()
+        # The first folder of openstacksdk is the directory in which it was imported.
+        folders = [os.getcwd(), *module.loader.CONFIG_SEARCH_PATH[1:]]
+        config = module.OpenStackConfig(
+            config_files=_paths("clouds", folders),
+            vendor_files=_paths("clouds-public", folders),
+            secure_files=_paths("secure", folders),
+        )
     except Exception as error:  # noqa: BLE001 - its classes are those of an optional package
         without_frames(error)
         # Its message may repeat a line of the file.
@@ -168,7 +174,12 @@ def files(environ: Mapping[str, str]) -> Iterator[str]:
 def _files(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the path of each ``clouds.yaml`` on this machine."""
     given = environ.get("OS_CLIENT_CONFIG_FILE")
-    paths = [os.path.join(folder, name) for folder in ("", _OWN, _COMMON) for name in _NAMES]
+    paths = _paths("clouds", ("", _OWN, _COMMON))
     for path in [given, *paths] if given else paths:
         if os.path.isfile(os.path.expanduser(path)):
             yield path
+
+
+def _paths(stem: str, folders: Iterable[str]) -> list[str]:
+    """Return the paths that a file may have, in the order in which openstacksdk reads them."""
+    return [os.path.join(folder, stem + suffix) for folder in folders for suffix in _SUFFIXES]

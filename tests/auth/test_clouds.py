@@ -73,6 +73,20 @@ def test_password_is_in_the_secure_file(folder: Path) -> None:
     assert "s3cret" not in repr(found)
 
 
+def test_file_is_in_the_directory_that_is_current_at_the_call(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values("prod")  # imports openstacksdk in another directory
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE")
+    monkeypatch.delenv("OS_CLIENT_SECURE_FILE")
+    monkeypatch.chdir(folder)
+
+    found = find_cloud("prod", "cloud", None)
+
+    assert found.source == f"cloud 'prod' of {folder / 'clouds.yaml'}"
+    assert found.values["secret"] == "s3cret{of}the%file"
+
+
 def test_region_of_a_cloud_has_settings_of_its_own() -> None:
     first, second = values("regions"), values("regions", "R2")
     assert ("R1", None) == (first["region"], first.get("storage_url"))
