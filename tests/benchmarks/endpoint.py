@@ -2,17 +2,22 @@
 An endpoint of S3 that does as little as it can, so that what is measured is the client.
 
 nginx sends objects and pages of listings that are made beforehand, and discards what it receives.
-It checks neither signatures nor digests. Its data is in memory where there is /dev/shm.
+It checks neither signatures nor digests. Where it is not installed, Granian does the same, with an
+application in Python: the fastest clients wait for it, but use as much CPU time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from ..servers.process import ServerProcess, free_ports
@@ -92,25 +97,14 @@ def null_endpoint(folder: Path, listings: Iterable[int]) -> Iterator[Place]:
         folder: Has its objects, in a directory for each bucket.
         listings: Numbers of keys, for each of which there is a bucket.
     """
-    nginx = _nginx()
-    (folder / "temporary").mkdir()
     for count in listings:
         _make_listing(folder / "pages" / listing_bucket(count), count)
     _make_certificate(folder)
+    etags = dict(_etags(folder))
     http, https = free_ports(2)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        _CONFIGURATION.format(
-            modules=_modules(nginx),
-            folder=folder,
-            etags="\n".join(_etags(folder)),
-            http=http,
-            https=https,
-            script=Path(__file__).with_name("endpoint.lua").absolute(),
-        )
-    )
-    command = [nginx, "-p", str(folder), "-c", str(configuration)]
-    with ServerProcess("nginx", command, folder, [http, https]):
+    nginx = _nginx()
+    serve = partial(_serve_with_nginx, nginx) if nginx else _serve_with_granian
+    with serve(folder, etags, http, https):
         yield Place(
             f"http://127.0.0.1:{http}",
             folder,
@@ -119,34 +113,76 @@ def null_endpoint(folder: Path, listings: Iterable[int]) -> Iterator[Place]:
         )
 
 
-def _nginx() -> str:
+@contextmanager
+def _serve_with_nginx(
+    program: str, folder: Path, etags: Mapping[str, str], http: int, https: int
+) -> Iterator[None]:
+    (folder / "temporary").mkdir()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        _CONFIGURATION.format(
+            modules="\n".join(f"load_module {file};" for file in _modules(program)),
+            folder=folder,
+            etags="\n".join(f"\"{path}\" '{etag}';" for path, etag in etags.items()),
+            http=http,
+            https=https,
+            script=Path(__file__).with_name("endpoint.lua").absolute(),
+        )
+    )
+    command = [program, "-p", str(folder), "-c", str(configuration)]
+    with ServerProcess("nginx", command, folder, [http, https]):
+        yield
+
+
+@contextmanager
+def _serve_with_granian(
+    folder: Path, etags: Mapping[str, str], http: int, https: int
+) -> Iterator[None]:
+    if importlib.util.find_spec("granian") is None:
+        raise NotAvailableError("nginx with its Lua module, or granian")
+    print("The server is Granian, because nginx with its Lua module is not installed.")
+    (folder / "etags.json").write_text(json.dumps(etags))
+    root = str(Path(__file__).parents[2])
+    environment = {"LIBSTORE_BENCH_FOLDER": str(folder), "PYTHONPATH": root}
+    certificate = ["--ssl-certificate", f"{folder}/server.pem"]
+    certificate += ["--ssl-keyfile", f"{folder}/server.key"]
+    with ExitStack() as stack:
+        for port, options in ((http, []), (https, certificate)):
+            command = [
+                sys.executable, "-m", "granian", "--port", str(port), "--http", "1", "--no-log",
+                "--no-ws", *options, "tests.benchmarks.endpoint_app:app",
+            ]  # fmt: skip
+            name = f"granian-{port}"
+            stack.enter_context(ServerProcess(name, command, folder, [port], environment))
+        yield
+
+
+def _nginx() -> str | None:
+    """Return the program, if it has its Lua module."""
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/openresty/bin"))
-    for name in ("nginx", "openresty"):
-        found = shutil.which(name, path=path)
-        if found is not None:
-            return found
-    raise NotAvailableError("nginx with its Lua module; on Debian: libnginx-mod-http-lua")
+    openresty, nginx = shutil.which("openresty", path=path), shutil.which("nginx", path=path)
+    return openresty or (nginx if nginx and _modules(nginx) else None)
 
 
-def _modules(nginx: str) -> str:
-    """Return the lines that load the modules, unless this nginx has them built in."""
-    built = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=True).stderr
+def _modules(program: str) -> list[Path]:
+    """Return the modules to load; OpenResty has them built in."""
+    built = subprocess.run([program, "-V"], capture_output=True, text=True, check=True).stderr
     _, _, rest = built.partition("--modules-path=")
     folder = Path(rest.split()[0]) if rest else Path("/usr/lib/nginx/modules")
     files = [folder / "ndk_http_module.so", folder / "ngx_http_lua_module.so"]
-    return "\n".join(f"load_module {file};" for file in files if file.exists())
+    return files if all(file.exists() for file in files) else []
 
 
-def _etags(folder: Path) -> Iterator[str]:
-    """Return lines that say the ETag of each file."""
+def _etags(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the path and the ETag of each object."""
     for path in sorted((folder / BUCKET).rglob("*")):
         digest = hashlib.md5()
         if path.name.endswith(_WITH_MD5):
             with path.open("rb") as file:
                 while block := file.read(MIB):
                     digest.update(block)
-        etag = digest.hexdigest() + ("" if path.name.endswith(_WITH_MD5) else "-64")
-        yield f'"/{path.relative_to(folder)}" \'"{etag}"\';'
+        suffix = "" if path.name.endswith(_WITH_MD5) else "-64"
+        yield f"/{path.relative_to(folder)}", f'"{digest.hexdigest()}{suffix}"'
 
 
 def _make_listing(folder: Path, count: int) -> None:

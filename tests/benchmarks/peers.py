@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -76,7 +77,9 @@ class Boto3CRT:
         session = Session()
         session.set_credentials(KEY, SECRET)
         provider = crt.BotocoreCRTCredentialsWrapper(session.get_credentials())
-        self._manager = crt.CRTTransferManager(
+        # Leaving a manager waits until a file has its name; boto3 makes one for each transfer.
+        self._manager = partial(
+            crt.CRTTransferManager,
             crt.create_s3_crt_client(
                 REGION,
                 provider.to_crt_credentials_provider(),
@@ -89,13 +92,16 @@ class Boto3CRT:
         )
 
     def upload(self, name: str, path: Path) -> None:
-        self._manager.upload(str(path), BUCKET, name).result()
+        with self._manager() as manager:
+            manager.upload(str(path), BUCKET, name).result()
 
     def upload_stream(self, name: str, stream: BinaryIO) -> None:
-        self._manager.upload(stream, BUCKET, name).result()
+        with self._manager() as manager:
+            manager.upload(stream, BUCKET, name).result()
 
     def download(self, name: str, path: Path) -> None:
-        self._manager.download(BUCKET, name, str(path)).result()
+        with self._manager() as manager:
+            manager.download(BUCKET, name, str(path)).result()
 
 
 class OpenDAL:
@@ -368,7 +374,7 @@ class Raw:
 
 
 def _length(head: bytes) -> int:
-    return int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+    return int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
 
 class AzureBlob:

@@ -77,7 +77,7 @@ def write(page: Path, results: Results) -> None:
     measured = {
         row: {client: one for client, one in figures.items() if not one.failure}
         for row, figures in results.items()
-        if not figures[OWN].failure
+        if OWN in figures and not figures[OWN].failure
     }
     page.write_text(f"{before}{begin}\n{_document(measured)}\n{end}{after}")
     _plot(page.with_name(_PLOT), measured)
