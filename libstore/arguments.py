@@ -513,7 +513,8 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that is most similar to a misspelt one, if any is."""
     import difflib  # noqa: PLC0415 - only messages need it
 
-    return next(iter(difflib.get_close_matches(str(name).lower(), list(known), n=1)), None)
+    found = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.65)
+    return next(iter(found), None)
 
 
 def shorten(value: str) -> str:

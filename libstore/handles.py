@@ -141,7 +141,7 @@ class Container:
         Pages are requested while the list is read, and again when it is read again.
 
         Args:
-            prefix: List only names that begin with this text.
+            prefix: List only names that begin with this text, or with that of a `Prefix`.
             delimiter: A text such as ``"/"``. Names that contain it after the prefix are grouped
                 into one `Prefix` for each group, like subdirectories.
             start_after: List only names that sort after this one.
@@ -380,7 +380,8 @@ class Container:
             obj: The object, or its name.
             destination: The path of the file, whose directory must exist, or of an existing
                 directory, or a binary file object.
-            start: The position of the first byte; a negative one counts from the end.
+            start: The position of the first byte; a negative one counts from the end, without
+                `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
             if_match: Read only the object with this ETag.
@@ -420,7 +421,7 @@ class Container:
         Args:
             obj: The object, or its name.
             start: The position of the first byte; a range beyond the end is empty. A negative one
-                counts from the end.
+                counts from the end, without `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
             if_match: Read only the object with this ETag.
@@ -454,7 +455,7 @@ class Container:
         Args:
             obj: The object, or its name.
             start: The position of the first byte; a range beyond the end is empty. A negative one
-                counts from the end: ``read(start=-8)`` returns the last 8 bytes.
+                counts from the end, without `stop`: ``read(start=-8)`` returns the last 8 bytes.
             stop: The position after the last byte; at most, and by default, the end of the object.
             if_match: Read only the object with this ETag.
             if_none_match: Read only an object with another ETag, such as one that is not in a
@@ -538,6 +539,8 @@ class Container:
 
         Raises:
             ObjectNotFoundError: There is no such object to read.
+            ObjectChangedError: The object to read has another ETag than that of `if_match`.
+            ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
             ObjectAlreadyExistsError: The mode has ``"x"``, and the object exists.
             InvalidOptionError: The mode is unknown, or an option cannot be used with it.
 
@@ -865,7 +868,7 @@ class Object:
     @property
     def verified_by(self) -> str | None:
         """
-        The digest that the last transfer by this handle was verified by.
+        The digest that verified the last transfer by this handle.
 
         It is the algorithm of a digest of the whole content, such as ``"md5"``, or ``"composite
         md5"`` for digests of the parts. It is `None` before a transfer has ended, after reading a
@@ -989,7 +992,8 @@ class Object:
             destination: The path of the file, whose directory must exist, or of an existing
                 directory, in which the file gets the last component of the object's name; or a
                 binary file object.
-            start: The position of the first byte; a negative one counts from the end.
+            start: The position of the first byte; a negative one counts from the end, without
+                `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
             if_match: Read only the object with this ETag.
@@ -1045,7 +1049,7 @@ class Object:
 
         Args:
             start: The position of the first byte; a range beyond the end is empty. A negative one
-                counts from the end.
+                counts from the end, without `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             chunk_size: The number of bytes of each chunk but the last; 1 MiB by default.
             if_match: Read only the object with this ETag.
@@ -1055,7 +1059,10 @@ class Object:
 
         Raises:
             ObjectNotFoundError: The object does not exist. It is raised at the first chunk.
-            ObjectChangedError: The object was replaced while it was read.
+            ObjectChangedError: The object has another ETag than that of `if_match`, or was
+                replaced while it was read.
+            ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
+            NotSupportedError: `version` was given, and the service keeps no versions.
             IntegrityError: The bytes do not have the digest that the service keeps.
 
         Example:
@@ -1086,7 +1093,7 @@ class Object:
 
         Args:
             start: The position of the first byte; a range beyond the end is empty. A negative one
-                counts from the end: ``read(start=-8)`` returns the last 8 bytes.
+                counts from the end, without `stop`: ``read(start=-8)`` returns the last 8 bytes.
             stop: The position after the last byte; at most, and by default, the end of the object.
             if_match: Read only the object with this ETag.
             if_none_match: Read only an object with another ETag, such as one that is not in a
@@ -1097,7 +1104,8 @@ class Object:
             ObjectNotFoundError: The object does not exist.
             ObjectNotModifiedError: The object still has the ETag of `if_none_match`.
             NotSupportedError: `version` was given, and the service keeps no versions.
-            ObjectChangedError: The object was replaced while it was read, more than once.
+            ObjectChangedError: The object has another ETag than that of `if_match`, or was
+                replaced while it was read, more than once.
             IntegrityError: The bytes of the whole object do not have the digest that the service
                 keeps, even after a second request.
 
@@ -1315,8 +1323,8 @@ class Object:
             if_match: Raise `ObjectChangedError` unless the object has this ETag.
             missing_ok: If false, a missing object raises `ObjectNotFoundError`. Services do not
                 report it, so that it takes a second request.
-            version: The id of the version to delete for good, in place of the current object. It
-                is checked by a second request that the service has this version.
+            version: The id of the version to delete for good, in place of the current object. A
+                second request checks that the service has this version.
 
         Raises:
             ContainerNotFoundError: The container does not exist.
@@ -1373,7 +1381,7 @@ class Object:
         """
         Return a presigned URL: it allows one kind of request for this object, without credentials.
 
-        No request is sent, so the object need not exist. The URL is a `str` with the attributes
+        The object is not requested and need not exist. The URL is a `str` with the attributes
         `method` and `headers`: what its request needs.
 
         Args:

@@ -189,6 +189,11 @@ def test_misspelt_argument_gets_a_suggestion(make: Maker) -> None:
             make(**{misspelt: None})
 
 
+def test_argument_that_resembles_no_other_gets_the_list() -> None:
+    with pytest.raises(TypeError, match="no argument 'bucket'; it has key, secret"):
+        get_driver("s3")(bucket="photos")
+
+
 @pytest.mark.parametrize(
     ("driver", "given", "meant"),
     [
