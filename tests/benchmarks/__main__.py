@@ -13,6 +13,8 @@ import argparse
 import cProfile
 import os
 import pstats
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ from .rows import ROWS, Preparing
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the server, removes its data
     known = {name: None for clients in CLIENTS.values() for name in clients}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

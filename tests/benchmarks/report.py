@@ -54,11 +54,16 @@ def lines(row: Row, figures: Mapping[str, Figures]) -> str:
             found.append(f"  {name:26}  {one.failure}")
             continue
         found.append(
-            f"  {name:36}{one.rate * factor:11,.0f}{spread(one.rates):5.0%}"
-            f"{one.cost * cost_factor:13,.2f}{spread(one.costs):5.0%}"
+            f"  {name:36}{_number(one.rate * factor):>11}{spread(one.rates):5.0%}"
+            f"{_number(one.cost * cost_factor):>13}{spread(one.costs):5.0%}"
             f"{_ratios(one, figures.get(reference), len(reference) + 4)}{one.memory >> 20:10,}"
         )
     return "\n".join(found)
+
+
+def _number(value: float) -> str:
+    """Return a number with at least two digits that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _ratios(one: Figures, reference: Figures | None, width: int) -> str:
@@ -111,8 +116,8 @@ def _line(row: Row, figures: Mapping[str, Figures]) -> str:
         if name not in {OWN, reference}
     )
     return (
-        f"| {row.title} | {own.rate * factor:,.0f} {rate_unit} ± {spread(own.rates):.0%},"
-        f" {own.cost * cost_factor:,.2f} {cost_unit}, {own.memory >> 20} MiB |"
+        f"| {row.title} | {_number(own.rate * factor)} {rate_unit} ± {spread(own.rates):.0%},"
+        f" {_number(own.cost * cost_factor)} {cost_unit}, {own.memory >> 20} MiB |"
         f" {compared} | {others} |"
     )
 

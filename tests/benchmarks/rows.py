@@ -282,6 +282,7 @@ FILES = 5_000
 _SMALL = (("1KiB-md5", KIB),)
 _MANY = tuple((f"many/{number}-md5", KIB) for number in range(1_000))
 _FILE = (("4KiB-md5", 4 * KIB),)
+_SIXTEEN = (("16MiB", 16 * MIB),)
 _QUARTER = (("256MiB", 256 * MIB),)
 _LARGE = (("1GiB", GIB),)
 _LARGE_MD5 = (("1GiB-md5", GIB),)
@@ -300,6 +301,8 @@ ROWS: dict[str, Row] = {
     "many": Row("GET 1,000 objects of 1 KiB in one call", _get_many, objects=_MANY),
     "get-tls": Row("GET 1 KiB, TLS", _GET, tls=True, objects=_SMALL),
     "put-tls": Row("PUT 1 KiB, TLS", _put, tls=True),
+    "up16": Row("16 MiB from a file", _upload("16MiB", 16 * MIB), "MB", objects=_SIXTEEN),
+    "down16": Row("16 MiB to a file", _download("16MiB", 16 * MIB), "MB", objects=_SIXTEEN),
     "up": Row("1 GiB from a file", _upload("1GiB", GIB), "MB", objects=_LARGE),
     "up-tls": Row("1 GiB from a file, TLS", _upload("1GiB", GIB), "MB", tls=True, objects=_LARGE),
     "stream": Row("512 MiB from a stream", _upload_stream, "MB"),
