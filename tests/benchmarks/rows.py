@@ -121,6 +121,17 @@ def _put(client: Client, place: Place) -> Operation:
     return operation
 
 
+def _put_new(client: Client, place: Place) -> Operation:
+    """Store objects that replace none, which takes fewer requests at Swift."""
+    numbers = itertools.count()
+
+    def operation() -> int:
+        client.put(f"{os.getpid()}/{next(numbers)}", b"x" * KIB)
+        return 1
+
+    return operation
+
+
 def _head(client: Client, place: Place) -> Operation:
     return _counted(lambda: client.head("1KiB-md5"), KIB, 1)
 
@@ -355,6 +366,7 @@ for _service, _title in (("azure", "Azurite"), ("gcs", "fake-gcs-server"), ("swi
         ),
     }  # fmt: skip
 ROWS |= {
+    "swift-new": Row("Swift: PUT 1 KiB, a new object", _put_new, service="swift"),
     "local-get": Row("local: get 1 KiB", _GET, service="local", objects=_SMALL),
     "local-put": Row("local: put 1 KiB", _put, service="local"),
     "local-up": Row(
