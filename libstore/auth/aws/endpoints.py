@@ -74,7 +74,7 @@ def in_profile(service: str, profile: Profile, files: SharedFiles) -> Configured
         nested = files.services[name].get(service)
         if isinstance(nested, Mapping) and nested.get("endpoint_url"):
             label = f"endpoint_url of {service} in [services {name}] of {files.config_file}"
-            return Configured(nested["endpoint_url"], label)
+            return Configured(str(nested["endpoint_url"]), label)  # not hidden, as in URLs
     url = profile.get("endpoint_url")
     return None if url is None else Configured(url, f"endpoint_url of {profile.where()}")
 

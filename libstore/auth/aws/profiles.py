@@ -198,7 +198,7 @@ def _path(environ: Mapping[str, str], variable: str, default: str) -> tuple[str,
 
 def named(sections: Mapping[str, Section], kind: str) -> dict[str, Section]:
     """Return the sections of a kind by their name, such as those titled ``[profile name]``."""
-    import shlex  # noqa: PLC0415 - as above
+    import shlex  # noqa: PLC0415 - many machines have no such file
 
     found = {}
     for title, section in sections.items():

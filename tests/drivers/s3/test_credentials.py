@@ -236,6 +236,7 @@ def test_settings_of_a_profile(home: Files, tmp_path: Path) -> None:
     assert first._settings.verify == str(bundle)
     assert S3Driver(profile="a", verify=False)._settings.verify is False
     assert repr(S3Driver(profile="b")) == "<S3Driver https://s3.example>"
+    assert "endpoint=https://s3.example" in S3Driver(profile="b").url
     assert repr(S3Driver(profile="c")) == "<S3Driver https://c.example>"
     assert (
         repr(S3Driver(profile="c", endpoint="https://o.example")) == "<S3Driver https://o.example>"
