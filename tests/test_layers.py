@@ -88,9 +88,9 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "drivers": "self_signing values errors error_context arguments content_types forks options"
-        " redaction retry listing hooks handles driver rest s3api http auth transfer.aborting"
-        " transfer.local_files transfer.options transfer.part_sizes transfer.payload"
-        " transfer.workers",
+        " readonly redaction retry listing hooks handles driver rest s3api http auth"
+        " transfer.aborting transfer.local_files transfer.options transfer.part_sizes"
+        " transfer.payload transfer.workers",
     },
     {
         "registry": "arguments errors driver drivers",

@@ -37,6 +37,7 @@ from ...self_signing import SelfSigningDriver
 from ...transfer.local_files import write_all
 from ...transfer.payload import Payload
 from ...values import (
+    UNCONDITIONAL,
     Conditions,
     ContainerInfo,
     CopyOptions,
@@ -62,9 +63,9 @@ from .content import (
     what_is_left,
 )
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
-from .system import check_system, locked
-from .tree import RESERVED, Tree, at_path, closing, component_problem, os_errors
-from .walk import Folders, is_text, object_names
+from .system import Locked, check_system
+from .tree import RESERVED, AtPath, Closing, OSErrors, Tree, component_problem
+from .walk import Folders, is_text, object_files
 
 # The length of a key of 128 bits.
 _SHORTEST_KEY = 16
@@ -252,9 +253,9 @@ class LocalDriver(SelfSigningDriver):
 
     @override
     def _create_container(self, name: str, extra: Mapping[str, object]) -> ContainerInfo:
-        with os_errors(self.root):
+        with OSErrors(self.root):
             self._tree.make_root(self._store.fsync)
-            with closing(self._tree.open_root()) as root:
+            with Closing(self._tree.open_root()) as root:
                 try:
                     os.mkdir(name, dir_fd=root)
                 except FileExistsError as error:
@@ -266,18 +267,19 @@ class LocalDriver(SelfSigningDriver):
 
     @override
     def _head_container(self, name: str) -> ContainerInfo:
-        with self._store.container(name) as directory:
-            born = birth_time(directory)
+        with self._store.container(name) as opened:
+            born = birth_time(opened.descriptor)
         created = None if born is None else utc_time(born)
         return ContainerInfo(name, created=created, complete=True)
 
     @override
     def _delete_container(self, name: str) -> None:
-        with self._store.container(name) as container:
-            if next(object_names(self._tree, container, ListQuery(), None), None) is not None:
+        with self._store.container(name) as opened:
+            container = opened.descriptor
+            if next(object_files(self._tree, container, ListQuery(), None), None) is not None:
                 raise ContainerNotEmptyError("the container is not empty; empty it first")
             remove_leftovers(container)
-            with closing(self._tree.open_root()) as root, at_path(""):
+            with Closing(self._tree.open_root()) as root, AtPath(""):
                 try:
                     os.rmdir(name, dir_fd=root)
                 except OSError as error:
@@ -288,12 +290,12 @@ class LocalDriver(SelfSigningDriver):
 
     @override
     def _list_containers(self, token: str | None) -> Page[ContainerInfo]:
-        with os_errors(self.root):
+        with OSErrors(self.root):
             try:
                 root = self._tree.open_root()
             except FileNotFoundError:
                 return Page([])
-            with closing(root), os.scandir(root) as entries:
+            with Closing(root), os.scandir(root) as entries:
                 names = sorted(
                     entry.name
                     for entry in entries
@@ -312,12 +314,10 @@ class LocalDriver(SelfSigningDriver):
     def _list_objects(
         self, container: str, query: ListQuery, token: str | None, limit: int
     ) -> Page[ObjectInfo | Prefix]:
-        with self._store.container(container) as directory:
-            names = object_names(self._tree, directory, query, token)
-            page = fold_page((ObjectInfo(name) for name in names), query, token, limit)
-            with self._store.steady(directory):
-                items = list(self._store.with_status(container, directory, page.items))
-            return Page(items, page.token)
+        with self._store.container(container) as opened:
+            files = object_files(self._tree, opened.descriptor, query, token)
+            with self._store.steady(opened):
+                return fold_page(self._store.infos(opened, query, files), query, token, limit)
 
     @override
     @contextmanager
@@ -333,15 +333,12 @@ class LocalDriver(SelfSigningDriver):
             def items_of(prefix: str) -> Sequence[ObjectInfo | Prefix]:
                 if prefix and not prefix.endswith("/"):
                     return one_by_one(prefix)
-                with self._store.container(container) as directory:
-                    found = folders.entries(directory, prefix)
+                with self._store.container(container) as opened:
+                    found = folders.entries(opened.descriptor, prefix)
                     if found is None:
                         return []
-                    with self._store.steady(directory):
-                        parent, entries = found
-                        return list(
-                            self._store.folder(container, directory, parent, prefix, entries)
-                        )
+                    with self._store.steady(opened):
+                        return list(self._store.folder(opened, prefix, *found))
 
             try:
                 yield items_of
@@ -350,82 +347,93 @@ class LocalDriver(SelfSigningDriver):
 
     @override
     def _head_object(self, container: str, name: str, version: str | None) -> ObjectInfo:
-        with self._store.opened(container, name) as (_, _, info):
-            return info
+        with self._store.container(container) as opened:
+            descriptor, info = self._store.open_object(opened, name)
+            os.close(descriptor)
+        return info
 
     @override
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
     ) -> Reading:
-        with self._store.opened(container, name) as (descriptor, _, info):
-            if conditions.if_match not in (None, info.etag):
-                raise changed(conditions, info.etag)
-            assert info.size is not None
-            sent = span.clamp(info.size)
-            file = io.FileIO(os.dup(descriptor))
-            file.seek(sent.start)
-            return Reading(info, sent, FileBody(file, self.root, container, name), file.close)
+        with self._store.container(container) as opened:
+            descriptor, info = self._store.open_object(opened, name)
+            file = io.FileIO(descriptor)
+            try:
+                if conditions.if_match not in (None, info.etag):
+                    raise changed(conditions, info.etag)
+                assert info.size is not None
+                sent = span.clamp(info.size)
+                if sent.start:
+                    file.seek(sent.start)
+            except BaseException:
+                file.close()
+                raise
+        return Reading(info, sent, FileBody(file, self.root, container, name), file.close)
 
     @override
     def _put_object(
         self, container: str, name: str, payload: Payload, options: WriteOptions
     ) -> ObjectInfo:
-        with self._store.container(container) as directory:
-            self._store.require(directory, name, options.conditions)
-            with self._store.temporary_file(directory) as (descriptor, temporary):
+        conditions = options.conditions
+        with self._store.container(container) as opened:
+            if conditions != UNCONDITIONAL:
+                self._store.require(opened, name, conditions)
+            with self._store.temporary_file(opened) as (descriptor, temporary):
                 for block in payload.blocks():
                     write_all(descriptor, block)
-                self._store.keep_record(descriptor, directory, name, options)
+                record = self._store.keep_record(opened, descriptor, name, options)
                 md5 = payload.digest("md5")
-                return self._store.publish(
-                    descriptor, directory, temporary, container, name, options.conditions, md5
-                )
+                return self._store.publish(opened, descriptor, temporary, record, conditions, md5)
 
     @override
     def _delete_object(
         self, container: str, name: str, conditions: Conditions, version: str | None
     ) -> None:
-        with self._store.container(container) as directory:
-            self._store.remove(directory, name, conditions)
+        with self._store.container(container) as opened:
+            self._store.remove(opened, name, conditions)
 
     @override
     def _delete_objects(
         self, container: str, names: Sequence[str]
     ) -> Sequence[StorageError | None]:
-        with self._store.container(container) as directory:
-            return self._store.remove_all(directory, container, names)
+        with self._store.container(container) as opened:
+            return self._store.remove_all(opened, names)
 
     @override
     def _compute_checksums(self, container: str, name: str) -> Mapping[str, str]:
-        with self._store.opened(container, name) as (descriptor, directory, _):
-            before = os.fstat(descriptor)
-            md5 = md5_of(descriptor)
-            after = os.fstat(descriptor)
-            if etag_of(before) != etag_of(after):
-                return {}  # another program is writing the file, so no digest would stay valid
-            # The digest of a file without write permission cannot be stored.
-            with suppress(OSError):
-                self._store.attributes(directory).seal(descriptor, directory, md5, after)
-            return {"md5": md5}
+        with self._store.container(container) as opened:
+            descriptor, _ = self._store.open_object(opened, name)
+            with Closing(descriptor):
+                before = os.fstat(descriptor)
+                md5 = md5_of(descriptor)
+                after = os.fstat(descriptor)
+                if etag_of(before) != etag_of(after):
+                    return {}  # another program is writing the file, so no digest would stay valid
+                # The digest of a file without write permission cannot be stored.
+                with suppress(OSError):
+                    opened.attributes.seal(descriptor, opened.descriptor, md5, after)
+                return {"md5": md5}
 
     @override
     def _copy_object(
         self, source_container: str, source: str, container: str, name: str, options: CopyOptions
     ) -> ObjectInfo:
-        with self._store.opened(source_container, source) as (origin, _, info):
-            with self._store.container(container) as directory:
-                self._store.require(directory, name, options.conditions)
-                with self._store.temporary_file(directory) as (descriptor, temporary):
+        with self._store.container(source_container) as opened:
+            origin, info = self._store.open_object(opened, source)
+            with Closing(origin), self._store.container(container) as target:
+                self._store.require(target, name, options.conditions)
+                with self._store.temporary_file(target) as (descriptor, temporary):
                     copy_content(origin, descriptor)
                     if etag_of(os.fstat(origin)) != info.etag:
                         raise ObjectChangedError(
                             "the source was changed while it was being copied"
                         )
                     write = copied_options(info, options)
-                    self._store.keep_record(descriptor, directory, name, write)
+                    record = self._store.keep_record(target, descriptor, name, write)
                     md5 = info.checksums.get("md5") or md5_of(descriptor)
                     return self._store.publish(
-                        descriptor, directory, temporary, container, name, options.conditions, md5
+                        target, descriptor, temporary, record, options.conditions, md5
                     )
 
     @override
@@ -437,22 +445,20 @@ class LocalDriver(SelfSigningDriver):
         content_type: str | None,
         conditions: Conditions,
     ) -> ObjectInfo:
-        with self._store.container(container) as locking:
-            with (
-                locked(locking, needed=conditions.if_match is not None),
-                self._store.opened(container, name, in_lock=True) as (descriptor, directory, info),
-            ):
-                if conditions.if_match not in (None, info.etag):
-                    raise changed(conditions, info.etag)
-                copied = CopyOptions(content_type=content_type, metadata=metadata)
-                options = copied_options(info, copied)
-                self._store.keep_record(descriptor, directory, name, options, same_content=True)
-                self._store.sync(descriptor)
-                if "md5" in info.checksums:
-                    status = os.fstat(descriptor)
-                    store = self._store.attributes(directory)
-                    store.seal(descriptor, directory, info.checksums["md5"], status)
-                return self._store.info(container, name, descriptor, directory)
+        with self._store.container(container) as opened:
+            with Locked(opened.descriptor, needed=conditions.if_match is not None):
+                descriptor, info = self._store.open_object(opened, name, in_lock=True)
+                with Closing(descriptor):
+                    if conditions.if_match not in (None, info.etag):
+                        raise changed(conditions, info.etag)
+                    copied = CopyOptions(content_type=content_type, metadata=metadata)
+                    options = copied_options(info, copied)
+                    self._store.keep_record(opened, descriptor, name, options, same_content=True)
+                    self._store.sync(descriptor)
+                    if "md5" in info.checksums:
+                        digest, status = info.checksums["md5"], os.fstat(descriptor)
+                        opened.attributes.seal(descriptor, opened.descriptor, digest, status)
+                    return self._store.info(opened, name, descriptor, os.fstat(descriptor))
 
     # ------------------------------------------------------------------ presigned URLs
 
@@ -474,14 +480,15 @@ class LocalDriver(SelfSigningDriver):
 
     @override
     def _start_upload(self, container: str, name: str, options: WriteOptions) -> str:
-        with self._store.container(container) as directory:
-            self._store.require(directory, name, options.conditions)
-            return self._store.create_upload(directory, name, options)
+        with self._store.container(container) as opened:
+            self._store.require(opened, name, options.conditions)
+            return self._store.create_upload(opened, name, options)
 
     @override
     def _put_part(self, upload: Upload, number: int, offset: int, payload: Payload) -> Part:
-        with self._store.container(upload.container) as directory:
-            with closing(self._store.open_upload(upload, directory)) as descriptor:
+        with self._store.container(upload.container) as opened:
+            descriptor, _ = self._store.open_upload(upload, opened)
+            with Closing(descriptor):
                 position = offset
                 for block in payload.blocks():
                     write_all(descriptor, block, position)
@@ -496,32 +503,27 @@ class LocalDriver(SelfSigningDriver):
         options: WriteOptions,
         checksums: Mapping[str, str],
     ) -> ObjectInfo:
-        with self._store.container(upload.container) as directory:
-            with closing(self._store.open_upload(upload, directory)) as descriptor:
-                size, expected = os.fstat(descriptor).st_size, sum(part.size for part in parts)
+        with self._store.container(upload.container) as opened:
+            descriptor, status = self._store.open_upload(upload, opened)
+            with Closing(descriptor):
+                size, expected = status.st_size, sum(part.size for part in parts)
                 if size != expected:
                     raise IntegrityError(
                         f"the parts have {expected} bytes in total, but their file has {size}"
                     )
-                self._store.keep_record(descriptor, directory, upload.name, options)
-                info = self._store.publish(
-                    descriptor,
-                    directory,
-                    temporary_name(upload),
-                    upload.container,
-                    upload.name,
-                    options.conditions,
-                    checksums.get("md5") or md5_of(descriptor),
+                record = self._store.keep_record(opened, descriptor, upload.name, options)
+                md5 = checksums.get("md5") or md5_of(descriptor)
+                return self._store.publish(
+                    opened, descriptor, temporary_name(upload), record, options.conditions, md5
                 )
-        return info
 
     @override
     def _abort_upload(self, upload: Upload) -> None:
-        with self._store.container(upload.container) as directory:
-            self._store.remove_upload(upload, directory)
+        with self._store.container(upload.container) as opened:
+            self._store.remove_upload(upload, opened)
 
     @override
     def _list_uploads(self, container: str, token: str | None) -> Page[Upload]:
-        with self._store.container(container) as directory:
-            uploads = self._store.uploads(container, directory)
+        with self._store.container(container) as opened:
+            uploads = self._store.uploads(opened)
             return Page(sorted(uploads, key=lambda upload: (upload.name, upload.id)))

@@ -20,9 +20,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain
+from typing import NamedTuple
 
 from typing_extensions import override
 
@@ -46,8 +46,7 @@ _SLACK = (0, 20_000, 200_000)
 _WINDOW = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """
     The attributes that are stored with an object.
 
@@ -73,22 +72,22 @@ class Record:
         """Parse a record; `None` if it is missing or invalid."""
         try:
             version, name, content_type, started, count, *rest = (data or b"").decode().split("\0")
-            pairs = list(zip(rest[::2], rest[1::2], strict=True))
+            last = int(count)
             if version != _VERSION or not name:
                 return None
+            pairs = list(zip(rest[::2], rest[1::2], strict=True)) if rest else ()
             return cls(
                 name,
                 content_type,
-                dict(pairs[: int(count)]),
-                dict(pairs[int(count) :]),
+                dict(pairs[:last]),
+                dict(pairs[last:]),
                 datetime.fromisoformat(started).astimezone(timezone.utc) if started else None,
             )
         except (ValueError, OverflowError):
             return None
 
 
-@dataclass(frozen=True)
-class Seal:
+class Seal(NamedTuple):
     """
     A digest, and the state of the file for which it is valid.
 
@@ -140,8 +139,13 @@ class Attributes(ABC):
         """Delete the values of a removed file, whose inode must not be free yet."""
 
     @abstractmethod
-    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> None:
-        """Store the digest of a file, with the status at the time of its computation."""
+    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> bool:
+        """
+        Store the digest of a file, with the status at the time of its computation.
+
+        Returns:
+            Whether the digest is valid, which it is not if the file was changed meanwhile.
+        """
 
     def record(self, name: str, descriptor: int, container: int) -> Record | None:
         """Return the record of an object's file."""
@@ -183,7 +187,7 @@ class ExtendedAttributes(Attributes):
         return
 
     @override
-    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> None:
+    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> bool:
         for slack in _SLACK:
             until = time.time_ns() + slack
             seal = Seal(md5, status.st_size, status.st_mtime_ns, until)
@@ -193,7 +197,8 @@ class ExtendedAttributes(Attributes):
                 while time.time_ns() <= until:
                     continue
                 _advance_file_clock()
-                return
+                return True
+        return False
 
 
 def _advance_file_clock() -> None:
@@ -260,10 +265,11 @@ class SideFiles(Attributes):
                 os.unlink(_side_name(inode, key), dir_fd=directory)
 
     @override
-    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> None:
-        changed = os.fstat(descriptor).st_ctime_ns
-        seal = Seal(md5, status.st_size, status.st_mtime_ns, changed)
+    def seal(self, descriptor: int, container: int, md5: str, status: os.stat_result) -> bool:
+        now = os.fstat(descriptor)
+        seal = Seal(md5, status.st_size, status.st_mtime_ns, now.st_ctime_ns)
         self.set(descriptor, container, SEAL, seal.dump())
+        return seal.holds(now)
 
     @override
     def record(self, name: str, descriptor: int, container: int) -> Record | None:

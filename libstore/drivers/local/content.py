@@ -16,7 +16,7 @@ from ...transfer.local_files import write_all
 from ...values import MiB
 from .attributes import remove_side_files
 from .system import O_NOFOLLOW
-from .tree import RESERVED, directories_below, opened_down, os_errors, remove_directories
+from .tree import RESERVED, OSErrors, directories_below, opened_down, remove_directories
 
 # The most bytes of a path that an error shows.
 _SHOWN = 120
@@ -30,10 +30,10 @@ class FileBody:
 
     def __init__(self, file: io.FileIO, *path: str) -> None:
         self._file = file
-        self._path = path
+        self._errors = OSErrors(*path)
 
     def readinto(self, buffer: memoryview, /) -> int:
-        with os_errors(*self._path):
+        with self._errors:
             return self._file.readinto(buffer) or 0
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ...errors import NotSupportedError
@@ -51,23 +49,31 @@ def check_system() -> None:
         )
 
 
-@contextmanager
-def locked(container: int, *, needed: bool, shared: bool = False) -> Iterator[None]:
+class Locked:
     """
-    Lock a container against changes of names by other threads and processes.
+    Locks a container against changes of names by other threads and processes.
 
     Args:
         needed: Raise an error if the file system has no locks; otherwise continue without.
         shared: Allow other shared locks, for reading.
     """
-    try:
-        _fcntl.flock(container, _fcntl.LOCK_SH if shared else _fcntl.LOCK_EX)
-    except OSError as error:
-        if needed or error.errno not in _NO_LOCKS:
-            raise
-        yield
-        return
-    try:
-        yield
-    finally:
-        _fcntl.flock(container, _fcntl.LOCK_UN)
+
+    __slots__ = ("_container", "_held", "_needed", "_shared")
+
+    def __init__(self, container: int, *, needed: bool, shared: bool = False) -> None:
+        self._container = container
+        self._needed = needed
+        self._shared = shared
+
+    def __enter__(self) -> None:
+        try:
+            _fcntl.flock(self._container, _fcntl.LOCK_SH if self._shared else _fcntl.LOCK_EX)
+            self._held = True
+        except OSError as error:
+            if self._needed or error.errno not in _NO_LOCKS:
+                raise
+            self._held = False
+
+    def __exit__(self, *exception: object) -> None:
+        if self._held:
+            _fcntl.flock(self._container, _fcntl.LOCK_UN)

@@ -14,6 +14,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from types import TracebackType
 
 from ...arguments import shorten
 from ...errors import (
@@ -55,57 +56,82 @@ def component_problem(component: str) -> str | None:
     return None
 
 
-@contextmanager
-def at_path(path: str) -> Iterator[None]:
-    """Set the path of errors of the operating system, which name the last component only."""
-    try:
-        yield
-    except OSError as error:
-        if not isinstance(error, StorageError):
-            error.filename = path
-        raise
+class AtPath:
+    """Sets the path of errors of the operating system, which name the last component only."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            error.filename = self._path
 
 
-@contextmanager
-def os_errors(*where: str) -> Iterator[None]:
+class OSErrors:
     """
-    Convert errors of the operating system to those of the library.
+    Converts errors of the operating system to those of the library.
 
     Args:
         where: The components of the directory that paths in errors are relative to.
     """
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        text = f"{error.strerror or error}"
-        path = os.path.join(*where, error.filename if isinstance(error.filename, str) else "")
-        if path:
-            text += f": {shorten(path.rstrip('/'))}"
-        if error.errno in _NO_ROOM:
-            raise StorageFullError(f"no space is left: {text}") from error
-        if error.errno in _NOT_ALLOWED:
-            raise AccessDeniedError(
-                f"the operating system denied access: {text}; check the owner and the mode of this"
-                " path and of its parent directories"
-            ) from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise InvalidNameError(f"the name is too long for the file system: {text}") from error
-        raise ServiceError(f"the file system failed: {text}", code=_code(error)) from error
+
+    __slots__ = ("_where",)
+
+    def __init__(self, *where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise converted(error, *self._where) from error
+
+
+def converted(error: OSError, *where: str) -> StorageError:
+    """Return the error of the library for one of the operating system. See `OSErrors`."""
+    text = f"{error.strerror or error}"
+    path = os.path.join(*where, error.filename if isinstance(error.filename, str) else "")
+    if path:
+        text += f": {shorten(path.rstrip('/'))}"
+    if error.errno in _NO_ROOM:
+        return StorageFullError(f"no space is left: {text}")
+    if error.errno in _NOT_ALLOWED:
+        return AccessDeniedError(
+            f"the operating system denied access: {text}; check the owner and the mode of this"
+            " path and of its parent directories"
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return InvalidNameError(f"the name is too long for the file system: {text}")
+    return ServiceError(f"the file system failed: {text}", code=_code(error))
 
 
 def _code(error: OSError) -> str | None:
     return None if error.errno is None else errno.errorcode.get(error.errno)
 
 
-@contextmanager
-def closing(descriptor: int) -> Iterator[int]:
-    """Close a descriptor at the end."""
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+class Closing:
+    """Closes a descriptor at the end."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._descriptor)
 
 
 class Tree:
@@ -135,101 +161,78 @@ class Tree:
             with suppress(FileExistsError):
                 os.mkdir(directory)
             if sync:
-                with closing(os.open(os.path.dirname(directory), os.O_RDONLY)) as above:
+                with Closing(os.open(os.path.dirname(directory), os.O_RDONLY)) as above:
                     os.fsync(above)
 
     def open_root(self) -> int:
         """Open the root."""
         return os.open(self.root, os.O_RDONLY | O_DIRECTORY)
 
+    def open_container(self, name: str) -> int:
+        """Open a directory in the root."""
+        # Links in the path of the root are followed; its last component is the container.
+        flags = os.O_RDONLY | O_DIRECTORY | self._no_follow
+        descriptor = os.open(f"{self.root}/{name}", flags)
+        return self._exact(descriptor, name, self.root)
+
     def open_directory(self, name: str, directory: int) -> int:
         """Open a directory in a directory."""
         flags = os.O_RDONLY | O_DIRECTORY | self._no_follow
-        descriptor = os.open(name, flags, dir_fd=directory)
+        return self._exact(os.open(name, flags, dir_fd=directory), name, directory)
+
+    def _exact(self, descriptor: int, name: str, directory: int | str) -> int:
+        """Return the descriptor of an entry if it has exactly this name, otherwise close it."""
         if not self._is_exact(name, directory):
             os.close(descriptor)
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+            raise _missing(name)
         return descriptor
 
-    @contextmanager
-    def parent(self, container: int, name: str) -> Iterator[tuple[int, str]]:
-        """
-        Open the parent directory of an object's file; yield it with the file's own name.
+    def parent(self, container: int, name: str) -> Parent:
+        """Return the parent directory of an object's file; a ``with`` statement opens it."""
+        return Parent(self, container, name)
 
-        Errors of the operating system contain the path relative to the container.
-
-        Raises:
-            FileNotFoundError: The directory does not exist.
-            NotADirectoryError: A component of the name is not a directory, or is a link.
-        """
-        *directories, leaf = name.split("/")
-        descriptor = os.dup(container)
-        here = ""
+    def descend(self, piece: str, directory: int) -> int:
+        """Open a subdirectory."""
         try:
-            for piece in directories:
-                with at_path(here + piece):
-                    descriptor = self._descend(piece, descriptor)
-                here += piece + "/"
-            with at_path(name):
-                yield descriptor, leaf
-        finally:
-            os.close(descriptor)
-
-    @contextmanager
-    def made_parent(self, container: int, name: str, sync: bool) -> Iterator[tuple[int, str]]:
-        """Open the parent directory as `parent` does, and create missing directories."""
-        *directories, leaf = name.split("/")
-        descriptor = os.dup(container)
-        here = ""
-        try:
-            for piece in directories:
-                with at_path(here + piece):
-                    try:
-                        os.mkdir(piece, dir_fd=descriptor)
-                        if sync:
-                            os.fsync(descriptor)
-                    except FileExistsError:
-                        self._refuse_other_spelling(piece, descriptor)
-                    descriptor = self._descend(piece, descriptor)
-                here += piece + "/"
-            with at_path(name):
-                yield descriptor, leaf
-        finally:
-            os.close(descriptor)
-
-    def _descend(self, piece: str, directory: int) -> int:
-        """Open a subdirectory and close its parent."""
-        try:
-            below = self.open_directory(piece, directory)
+            return self.open_directory(piece, directory)
         except OSError as error:
             if error.errno in _BLOCKED:
                 raise NotADirectoryError(
                     errno.ENOTDIR, f"{piece!r} is a file or a link, not a directory", piece
                 ) from error
             raise
-        os.close(directory)
-        return below
 
-    def open_file(self, name: str, directory: int, flags: int = os.O_RDONLY) -> int:
+    def make_directory(self, piece: str, directory: int, sync: bool) -> None:
+        """Create a subdirectory, unless it exists."""
+        try:
+            os.mkdir(piece, dir_fd=directory)
+            if sync:
+                os.fsync(directory)
+        except FileExistsError:
+            self._refuse_other_spelling(piece, directory)
+
+    def open_file(
+        self, name: str, directory: int, flags: int = os.O_RDONLY
+    ) -> tuple[int, os.stat_result]:
         """
-        Open a regular file in a directory.
+        Open a regular file in a directory, and return its descriptor and its status.
 
         Raises:
             FileNotFoundError: The file does not exist, or is a directory, a device or a link.
         """
-        missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         # Without O_NONBLOCK, opening a FIFO without a writer would block.
         flags |= O_NONBLOCK | self._no_follow
         try:
             descriptor = os.open(name, flags, dir_fd=directory)
         except OSError as error:
             if error.errno in (*_BLOCKED, *_NO_FILE):
-                raise missing from error
+                raise _missing(name) from error
             raise
-        if stat.S_ISREG(os.fstat(descriptor).st_mode) and self._is_exact(name, directory):
-            return descriptor
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and self._is_exact(name, directory):
+            return descriptor, status
         os.close(descriptor)
-        raise missing
+        raise _missing(name)
 
     def file_status(self, name: str, directory: int) -> os.stat_result | None:
         """
@@ -283,11 +286,82 @@ class Tree:
                 " differs in case or Unicode form only"
             )
 
-    def _is_exact(self, name: str, directory: int) -> bool:
+    def _is_exact(self, name: str, directory: int | str) -> bool:
         """Return whether an entry that was found has exactly this name."""
         if self._folds is None:
             self._folds = _folds_case(self.root)
         return not self._folds or name in os.listdir(directory)
+
+
+class Parent:
+    """
+    The parent directory of an object's file, as a context manager.
+
+    Errors of the operating system contain the path relative to the container.
+
+    Attributes:
+        descriptor: The directory, when it is open.
+
+    Raises:
+        FileNotFoundError: The directory does not exist.
+        NotADirectoryError: A component of the name is not a directory, or is a link.
+    """
+
+    __slots__ = ("_container", "_name", "_tree", "descriptor")
+
+    def __init__(self, tree: Tree, container: int, name: str) -> None:
+        self._tree = tree
+        self._container = self.descriptor = container
+        self._name = name
+
+    def __enter__(self) -> tuple[int, str]:
+        return self.open()
+
+    def open(self, *, make: bool = False, sync: bool = False) -> tuple[int, str]:
+        """
+        Open the directory, component by component, and return it with the file's own name.
+
+        Args:
+            make: Create the components that are missing.
+            sync: Write those to disk.
+        """
+        if "/" not in self._name:
+            return self.descriptor, self._name
+        tree = self._tree
+        *directories, leaf = self._name.split("/")
+        here = ""
+        try:
+            for piece in directories:
+                here += piece
+                try:
+                    below = tree.descend(piece, self.descriptor)
+                except FileNotFoundError:
+                    if not make:
+                        raise
+                    tree.make_directory(piece, self.descriptor, sync)
+                    below = tree.descend(piece, self.descriptor)
+                self.close()
+                self.descriptor = below
+                here += "/"
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                error.filename = here
+            raise
+        return self.descriptor, leaf
+
+    def close(self) -> None:
+        """Close the directory, unless it is the container's."""
+        descriptor, self.descriptor = self.descriptor, self._container
+        if descriptor != self._container:
+            os.close(descriptor)
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            error.filename = self._name
 
 
 def directories_below(directory: int, name: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -354,6 +428,10 @@ def _folds_case(path: str) -> bool:
         return os.path.samefile(os.path.join(directory, name.swapcase()), path)
     except OSError:
         return False
+
+
+def _missing(name: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _kind(mode: int) -> str:

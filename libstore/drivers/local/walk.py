@@ -7,20 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...values import ListQuery
-from .tree import RESERVED, Tree, at_path, component_problem
+from .tree import RESERVED, AtPath, Tree, component_problem
 
 # The maximum number of parent directories that stay open during a walk.
 _KEPT_OPEN = 16
 
 
-def object_names(tree: Tree, container: int, query: ListQuery, token: str | None) -> Iterator[str]:
+def object_files(
+    tree: Tree, container: int, query: ListQuery, token: str | None
+) -> Iterator[tuple[str, int, str]]:
     """
     Yield the names of regular files in the order of their UTF-8 bytes.
+
+    With each name come the descriptor of the open parent directory, and the file's name in it.
 
     Names before the token or `query.start_after` are skipped where that saves work, and only the
     first name of a folded directory is yielded.
     """
-    return _Walk(tree, query, max(token or "", query.start_after)).names(container)
+    return _Walk(tree, query, max(token or "", query.start_after)).files(container)
 
 
 @dataclass
@@ -41,7 +45,7 @@ class _Walk:
         # The directories on the path, to detect links to a parent directory.
         self._identities: set[tuple[int, int]] = set()
 
-    def names(self, container: int) -> Iterator[str]:
+    def files(self, container: int) -> Iterator[tuple[str, int, str]]:
         # No recursion: names may be deeper than Python's stack.
         levels: list[_Level] = []
         try:
@@ -53,9 +57,10 @@ class _Walk:
                     self._leave(levels)
                 elif is_directory:
                     self._enter(name, levels)
-                elif self._is_listed(here.folder + name):
-                    yield here.folder + name
-                    self._leave_folded(levels)
+                elif self._is_listed(full := here.folder + name):
+                    yield full, here.descriptor, name
+                    if self._query.delimiter == "/":
+                        self._leave_folded(levels)
         finally:
             for level in levels:
                 os.close(level.descriptor)
@@ -81,7 +86,7 @@ class _Walk:
     def _level(self, descriptor: int, folder: str) -> _Level:
         try:
             identity = _identity(descriptor)
-            with at_path(folder):
+            with AtPath(folder):
                 entries = _entries(descriptor, not folder, self._tree.follow_symlinks)
         except BaseException:
             os.close(descriptor)
@@ -91,7 +96,7 @@ class _Walk:
 
     def _open(self, name: str, directory: int, folder: str) -> int | None:
         try:
-            with at_path(folder + name):
+            with AtPath(folder + name):
                 return self._tree.open_directory(name, directory)
         except (FileNotFoundError, NotADirectoryError):
             return None  # it was removed or replaced meanwhile
@@ -131,8 +136,7 @@ class _Walk:
 
     def _is_folded(self, folder: str) -> bool:
         prefix = self._query.prefix
-        inside = folder.startswith(prefix) and len(folder) > len(prefix)
-        return self._query.delimiter == "/" and inside
+        return folder.startswith(prefix) and len(folder) > len(prefix)
 
 
 class Folders:
@@ -167,7 +171,7 @@ class Folders:
         descriptor = self._opened(container, folder)
         if descriptor is None:
             return None
-        with at_path(folder):
+        with AtPath(folder):
             found = _entries(descriptor, not folder, follow=False)
         return descriptor, [
             (name, is_directory)
@@ -183,7 +187,7 @@ class Folders:
             if component_problem(piece) or (not here and piece.startswith(RESERVED)):
                 return None
             try:
-                with at_path(here + piece):
+                with AtPath(here + piece):
                     descriptor = self._tree.open_directory(piece, descriptor)
             except (FileNotFoundError, NotADirectoryError):
                 return None
@@ -213,12 +217,12 @@ class Folders:
                     continue
                 inner = f"{here}{below}/"
                 try:
-                    with at_path(inner):
+                    with AtPath(inner):
                         descriptor = self._tree.open_directory(below, above)
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 waiting.append((descriptor, inner, iter(())))
-                with at_path(inner):
+                with AtPath(inner):
                     entries = _entries(descriptor, top=False, follow=False)
                 directories = [entry for entry, is_directory in entries if is_directory]
                 found = len(directories) < len(entries)
