@@ -240,7 +240,7 @@ OPERATIONS: Mapping[str, Callable[[StorageDriver], Any]] = {
     "request": lambda driver: driver.request("GET", "bucket", "name", query={"a": "b"}).read(),
     "request of the account": lambda driver: driver.request("GET", path="/p").json(),
     "request of a container": lambda driver: driver.container("bucket").request(
-        "PUT", query={"own": ""}, headers={"x-own": OTHER}, content=SECRET.encode()
+        "PUT", query={"own": ""}, headers={"x-own": OTHER}, content=b"content"
     ).close(),
     "request refused": lambda driver: driver.request(
         "PUT", "bucket", headers={"x-own": OTHER, "bad name": OTHER}, content=SECRET.encode()
@@ -339,6 +339,17 @@ def test_no_fault_shows_a_secret(
         assert map_concurrently(driver) > 3
         assert not shown_in(repr(driver) + repr(vars(driver)))
     assert not shown_in(caplog.text)
+
+
+@pytest.mark.parametrize("fault", ["closed", "denied", "failed"])
+def test_content_of_an_own_request_is_not_in_tracebacks(
+    label: str, fault: str, server: Server
+) -> None:
+    """A message may have it, if the service repeats it: users need to read what is wrong in it."""
+    server.default = FAULTS[fault]
+    with made(label, server.url) as driver, pytest.raises(StorageError) as caught:
+        driver.request("PUT", "bucket", query={"own": ""}, content=SECRET.encode())
+    check(caught.value)
 
 
 @pytest.mark.parametrize("fault", ["closed", "unauthorized", "denied", "empty"])
