@@ -108,10 +108,15 @@ def find_endpoint(
                 f" .{other[2]}."
             )
         return Endpoint(url, f"{path}/")
-    if account is None or not _ACCOUNT.fullmatch(account):
+    if not account:
         raise InvalidOptionError(
-            "account must be the name of a storage account: 3 to 24 lower-case letters and digits;"
-            " pass a URL as endpoint=, and a connection string as connection_string="
+            "no account is given; pass account=, endpoint= or connection_string=, or set"
+            " AZURE_STORAGE_ACCOUNT"
+        )
+    if not _ACCOUNT.fullmatch(account):
+        raise InvalidOptionError(
+            f"{label} must be the name of a storage account: 3 to 24 lower-case letters and"
+            " digits; pass a URL as endpoint=, and a connection string as connection_string="
         )
     if suffix is not None and not _SUFFIX.fullmatch(suffix):
         raise InvalidOptionError("endpoint_suffix must be like 'core.windows.net'")

@@ -35,6 +35,7 @@ _EMULATOR = {
 _EMULATOR_PORT = 10_000
 _CREDENTIALS = ("key", "sas_token", "credential", "connection_string")
 _ACCOUNT, _STRING = "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING"
+_NAME = "accountname"  # the field of a connection string
 _ADVICE = (
     "no Azure credentials were found; pass account= and key=, sas_token= or credential=, or pass"
     " connection_string=, or anonymous=True to send requests without credentials"
@@ -108,7 +109,7 @@ class Settings(rest.RestSettings):
                 found = found.with_variables(environ, "sas_token")
         if found.key is None and found.sas_token is None:
             text = environ.get(_STRING)
-            if text and given.account in {None, _read_connection_string(text).get("accountname")}:
+            if text and given.account in {None, _read_connection_string(text, _STRING).get(_NAME)}:
                 found = given.with_variables(environ, "connection_string")
         if found.given_credentials(anonymous=False):
             return found
@@ -141,8 +142,9 @@ class Settings(rest.RestSettings):
         """Return why azure-identity cannot be used, or an empty text."""
         if self.account is None and self.endpoint is None:
             return f"not used without an account; pass account= or set {_ACCOUNT}"
+        label = self.label("account") if self.endpoint is None else "endpoint"
         found = find_endpoint(
-            self.account, self.endpoint, self.endpoint_suffix, "endpoint", insecure=self.insecure
+            self.account, self.endpoint, self.endpoint_suffix, label, insecure=self.insecure
         )
         # The credentials of a machine are not sent to a server that is not Microsoft's.
         if not (found.is_azure or (found.is_local and self.insecure)):
@@ -157,19 +159,23 @@ class Settings(rest.RestSettings):
         named = environ.get(_ACCOUNT)
         other = f"for the account {named!r}" if named else f"{_ACCOUNT} is not"
         text = environ.get(_STRING)
-        inside = _read_connection_string(text).get("accountname", "")
+        inside = _read_connection_string(text, _STRING).get(_NAME, "")
         return [
             variable_line(environ, "AZURE_STORAGE_KEY", other),
             variable_line(environ, "AZURE_STORAGE_SAS_TOKEN", other),
             variable_line(environ, _STRING, f"for the account {str(inside)!r}"),
         ]
 
+    def _fields(self) -> Mapping[str, str]:
+        """Return the fields of the connection string by lower-case name; none without one."""
+        return _read_connection_string(self.connection_string, self.label("connection_string"))
+
     def addresses(self) -> dict[str, str]:
         """Return the options for what a connection string that was passed says of the address."""
         if "connection_string" in self.found_again():
             return {}
-        fields = _read_connection_string(self.connection_string)
-        named = {"account": "accountname", "endpoint": "blobendpoint"}
+        fields = self._fields()
+        named = {"account": _NAME, "endpoint": "blobendpoint"}
         if "blobendpoint" not in fields:
             named["endpoint_suffix"] = "endpointsuffix"
         return {name: str(fields[field]) for name, field in named.items() if fields.get(field)}
@@ -184,26 +190,33 @@ class Settings(rest.RestSettings):
 
     def access(self) -> Access:
         """Return the URL of the account, and how its requests are signed."""
-        fields = _read_connection_string(self.connection_string)
+        fields, string = self._fields(), self.label("connection_string")
         key = fields.get("accountkey", self.key)
         token = fields.get("sharedaccesssignature", self.sas_token)
         if self.connection_string is not None and key is None and token is None:
-            raise InvalidOptionError(
-                "the connection string has neither AccountKey nor SharedAccessSignature"
-            )
-        account = self.account or fields.get("accountname")
+            raise InvalidOptionError(f"{string} has neither AccountKey nor SharedAccessSignature")
+        account = self.account or fields.get(_NAME)
         endpoint = self.endpoint or fields.get("blobendpoint")
+        if self.connection_string is not None and not account and not endpoint:
+            raise InvalidOptionError(f"{string} has neither AccountName nor BlobEndpoint")
         suffix = self.endpoint_suffix or fields.get("endpointsuffix")
-        label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
+        if endpoint is None:
+            label = self.label("account") if self.account else "AccountName"
+        else:
+            label = "endpoint" if endpoint == self.endpoint else "BlobEndpoint"
         found = find_endpoint(account, endpoint, suffix, label, insecure=self.insecure)
         # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key: the
         # signature contains the name of the account, also for its second location.
         account = (account or account_at(found)).removesuffix("-secondary")
         if key is not None:
-            secret = _decoded_key(key, self.label("key"))
+            label = self.label("key") if key is self.key else f"AccountKey in {string}"
+            secret = _decoded_key(key, label)
             return Access(found, account, SharedKeySigner(SharedKey(account, secret)), key=secret)
         if token is not None:
-            sas = _checked_sas(token, self.label("sas_token"))
+            inside = f"SharedAccessSignature in {string}"
+            sas = _checked_sas(
+                token, self.label("sas_token") if token is self.sas_token else inside
+            )
             return Access(found, account, rest.Unsigned(), sas=sas)
         if self.credential is not None:
             if not found.secure and not self.insecure:
@@ -251,15 +264,13 @@ class Access:
         return tuple(found)
 
 
-def _read_connection_string(text: str | None) -> Mapping[str, str]:
+def _read_connection_string(text: str | None, label: str) -> Mapping[str, str]:
     """Return the fields of a connection string by lower-case name; none without a string."""
     # https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
     pieces = (text or "").strip().split(";")
     if not all("=" in piece for piece in pieces if piece):
         pieces.clear()
-        raise InvalidOptionError(
-            "the connection string must be Name=value;Name=value, as the portal shows it"
-        )
+        raise InvalidOptionError(f"{label} must be Name=value;Name=value, as the portal shows it")
     found = HiddenDict(map(_read_piece, pieces))
     pieces.clear()  # so that no traceback shows them
     if found.get("usedevelopmentstorage", "").lower() != "true":

@@ -127,6 +127,41 @@ def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
         assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"KEY": KEY}, "no account is given; pass account="),
+        ({"KEY": KEY, "ACCOUNT": "My Account"}, "AZURE_STORAGE_ACCOUNT must be the name of"),
+        ({"KEY": "no", "ACCOUNT": "mine"}, "AZURE_STORAGE_KEY must be the account's key"),
+        ({"CONNECTION_STRING": "mine"}, "AZURE_STORAGE_CONNECTION_STRING must be Name=value"),
+        (
+            {"CONNECTION_STRING": f"AccountKey={KEY}"},
+            "AZURE_STORAGE_CONNECTION_STRING has neither AccountName nor BlobEndpoint",
+        ),
+        (
+            {"CONNECTION_STRING": "AccountName=mine"},
+            "AZURE_STORAGE_CONNECTION_STRING has neither AccountKey nor SharedAccessSignature",
+        ),
+        (
+            {"CONNECTION_STRING": "AccountName=mine;AccountKey=no"},
+            "AccountKey in AZURE_STORAGE_CONNECTION_STRING must be the account's key",
+        ),
+        (
+            {"CONNECTION_STRING": "AccountName=mine;SharedAccessSignature=no"},
+            "SharedAccessSignature in AZURE_STORAGE_CONNECTION_STRING must be a shared access",
+        ),
+    ],
+)
+def test_invalid_variable_is_named(
+    variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"AZURE_STORAGE_{name}", value)
+
+    with pytest.raises(InvalidOptionError, match=f"^{message}"):
+        AzureDriver()
+
+
 def test_a_connection_string_is_read() -> None:
     text = f"AccountName=mine;AccountKey={KEY};EndpointSuffix=core.usgovcloudapi.net;"
     driver = AzureDriver(connection_string=text)
