@@ -218,6 +218,8 @@ class Container:
         """
         Return whether an object exists, with one request.
 
+        If it is missing, most services need a second request for whether its container exists.
+
         Args:
             name: The object's name.
             version: The id of a version, in place of the current object.
@@ -530,7 +532,8 @@ class Container:
                 requested at once, so that a missing object raises here.
             mode: ``"r"``, ``"w"``, ``"x"``, ``"w+"`` or ``"x+"`` for text, and with ``"b"`` for
                 bytes, such as ``"rb"``. A ``"+"`` is for a file that can also seek and be read.
-                ``"x"`` is ``"w"`` with `if_absent`, which is checked here too, with one request.
+                ``"x"`` is ``"w"`` with `if_absent`, which is checked here too, as by
+                `object_exists`.
             encoding: The encoding of text; UTF-8 by default, on every machine.
             errors: How errors of the encoding are handled, as in the builtin `open`.
             newline: How line ends are translated, as in the builtin `open`.
@@ -914,6 +917,8 @@ class Object:
     def exists(self, *, version: str | None = None) -> bool:
         """
         Return whether the object exists, with one request.
+
+        If it is missing, most services need a second request for whether its container exists.
 
         Args:
             version: The id of a version, in place of the current object.
