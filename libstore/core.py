@@ -42,6 +42,9 @@ from .values import (
 # The arguments of a write beside `extra`.
 _OF_WRITES = ("content_type", "metadata", *WRITE_OPTIONS)
 
+# The hooks that read the content of an object.
+_READING = ("_get_object", "_open_object")
+
 
 class DriverCore(DriverHooks):
     """Default hooks, and the checks that come before a hook."""
@@ -222,6 +225,16 @@ class DriverCore(DriverHooks):
     def takes_parts(self) -> bool:
         """Whether the service has multipart uploads."""
         return type(self)._start_upload is not DriverHooks._start_upload
+
+    @property
+    def _starts_reads(self) -> bool:
+        """Whether `_start_read` sends the request of `_get_object` in this class."""
+        for kind in type(self).__mro__:
+            if "_start_read" in vars(kind):
+                return kind is not DriverHooks
+            if not vars(kind).keys().isdisjoint(_READING):
+                break
+        return False
 
     # ------------------------------------------------------------------ checks
 

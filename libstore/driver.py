@@ -28,8 +28,10 @@ from .core import CHECKED, DriverCore
 from .deleting import delete_many
 from .error_context import ErrorContext
 from .errors import (
+    AuthenticationError,
     ContainerAlreadyExistsError,
     ContainerNotFoundError,
+    InvalidNameError,
     InvalidOptionError,
     InvalidTypeError,
     ObjectNotFoundError,
@@ -80,6 +82,7 @@ from .transfer.download import (
     writer_of,
 )
 from .transfer.progress import ProgressCallback
+from .transfer.read_ahead import read_many
 from .transfer.reading import Wanted
 from .transfer.sources import UploadSource, open_source
 from .transfer.upload import UploadRequest, upload
@@ -101,6 +104,10 @@ from .values import (
 )
 
 _CHUNK_SIZE = MiB
+# The most requests of `read_objects` that wait for their responses; each needs a connection.
+_MAX_READS = 64
+# The errors that all objects of a container would have.
+_OF_ALL = (AuthenticationError, ContainerNotFoundError)
 
 
 class StorageDriver(DriverCore):
@@ -603,6 +610,56 @@ class StorageDriver(DriverCore):
                 info = found.info
                 obj._info = info if info.complete else info.completed_by(obj._info)
         return found.content
+
+    @final
+    def read_objects(
+        self,
+        container: Container | str,
+        names: Iterable[Object | str],
+        *,
+        concurrency: int = 32,
+    ) -> Iterator[tuple[str, bytes | StorageError]]:
+        """Yield the names and bytes of many objects. See `Container.read_objects`."""
+        with ErrorContext(self, "read_objects", container):
+            handle = self._container_handle(container)
+            size = arguments.positive_size(concurrency, "concurrency")
+            if isinstance(names, (str, bytes, Object)) or not isinstance(names, Iterable):
+                raise InvalidTypeError(
+                    f"names must be an iterable of names, not {type(names).__name__};"
+                    " read_object() reads a single object"
+                )
+            return self._read_objects(handle, names, size)
+
+    def _read_objects(
+        self, container: Container, names: Iterable[Object | str], size: int
+    ) -> Iterator[tuple[str, bytes | StorageError]]:
+        def targets() -> Iterator[tuple[Object | str, Wanted | StorageError]]:
+            for item in names:
+                try:
+                    if isinstance(item, Object):
+                        obj = self._object_in(container, item)
+                        yield obj, Wanted(container.name, obj.name, version=obj._pinned)
+                    else:
+                        yield item, Wanted(container.name, self._valid_name(item))
+                except InvalidNameError as error:
+                    yield item, error
+
+        with (
+            ErrorContext(self, "read_objects", container),
+            closing(read_many(self, targets(), min(size, _MAX_READS))) as results,
+        ):
+            for item, found in results:
+                name = item.name if isinstance(item, Object) else item
+                if isinstance(found, StorageError):
+                    ErrorContext(self, "read_objects", container, name).complete(found)
+                    if isinstance(found, _OF_ALL):
+                        raise found
+                    yield name, found
+                    continue
+                if isinstance(item, Object):
+                    item._verified_by = found.verified_by
+                    item._info = found.info.completed_by(item._info)
+                yield name, found.content
 
     @final
     def read_ranges(self, obj: Object, spans: Iterable[tuple[int, int | None]]) -> list[bytes]:

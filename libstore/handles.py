@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .driver import StorageDriver
+    from .errors import StorageError
     from .files import (
         BufferedObjectReader,
         ObjectTextReader,
@@ -472,6 +473,39 @@ class Container:
             if_none_match=if_none_match,
             version=version,
         )
+
+    def read_objects(
+        self, names: Iterable[Object | str], *, concurrency: int = 32
+    ) -> Iterator[tuple[str, bytes | StorageError]]:
+        """
+        Read many small objects, and yield the name and the bytes of each, in their order.
+
+        Requests are sent before the responses to earlier ones have arrived, on connections of
+        their own, and each object is verified as by `read`. An object that cannot be read does
+        not stop the others: it has its error in place of its bytes. Closing the iterator, also by
+        leaving a loop, drops the responses that were not received.
+
+        At most `concurrency` names are taken from `names` ahead of the results, so it may be
+        endless. One object at a time is in memory, with what the system buffers of the others;
+        with a driver of another package, up to `concurrency` objects.
+
+        Args:
+            names: The objects, or their names.
+            concurrency: The number of requests that wait for their responses, at most 64. The
+                drivers for memory and directories send none, and read one object after another.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist. It is raised while the iterator
+                is read, and so is `AuthenticationError`.
+            AuthenticationError: The service rejected the credentials.
+
+        Example:
+            >>> for name, content in photos.read_objects(["2026/cat.jpg", "missing"]):
+            ...     print(name, len(content) if isinstance(content, bytes) else content.message)
+            2026/cat.jpg 4
+            missing the object does not exist
+        """
+        return self.driver.read_objects(self, names, concurrency=concurrency)
 
     @overload
     def open(

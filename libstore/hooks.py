@@ -42,6 +42,7 @@ from .values import (
     Reading,
     SigningOptions,
     Span,
+    StartedRead,
     Upload,
     WriteOptions,
 )
@@ -299,6 +300,18 @@ class DriverHooks(ABC):
         It is called when the whole object is about to be read, and `info`, from the same
         response, has a true ``extra["composite"]`` and no digest of the whole. It may send a
         request. With `None`, the default, the content is not verified.
+        """
+        return None
+
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead | None:
+        """
+        Send the request to read a whole object, and return without waiting for the response.
+
+        `read_objects` does so with many objects before it receives the first response. The
+        request must be the one that `_get_object` sends for ``Span()`` without conditions. Return
+        `None` to have the object read by `_get_object` in its turn, such as when too many
+        responses are awaited already. With the default, `read_objects` calls `_get_object` in
+        threads, and so it does if a subclass overrides `_get_object` and not this hook.
         """
         return None
 

@@ -578,3 +578,18 @@ class Reading:
     span: Span
     body: Body
     close: Callable[[], None] = _nothing_to_close
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRead:
+    """
+    A read whose request was sent, and whose response was not received yet.
+
+    Attributes:
+        receive: Receives the response; it returns and raises what `_get_object` does. The library
+            calls it once, or `close`.
+        close: Gives up the response.
+    """
+
+    receive: Callable[[], Reading]
+    close: Callable[[], None] = _nothing_to_close

@@ -184,6 +184,7 @@ class _Scene:
             "download_object": {"destination": self.folder / "download"},
             "stream_object": {"start": 3, "chunk_size": 2},
             "read_object": {"start": 3, "stop": 8},
+            "read_objects": {"names": ["a", "missing", "b/b"]},
             "read_ranges": {"spans": [(0, 3), (5, None)]},
             "open_object": {"mode": "r", "encoding": "ascii"},
             "copy_object": {"container": "c", "name": "copy", "content_type": "a/b"},
@@ -428,6 +429,7 @@ def test_object_of_another_driver_is_refused() -> None:
             given |= {"name": "a"} if "name" in parameters else {}
             given |= {"source": b""} if "source" in parameters else {}
             given |= {"method": "GET"} if "method" in parameters else {}
+            given |= {"names": ["a"]} if "names" in parameters else {}
         else:
             continue
         with pytest.raises(InvalidOptionError, match="belongs to another driver"):

@@ -69,8 +69,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer files core",
     },
     {
-        "handles": "readonly values redaction error_context notebooks listing transfer files"
-        " operations",
+        "handles": "readonly values errors redaction error_context notebooks listing transfer"
+        " files operations",
     },
     {
         "driver": "values errors error_context redaction arguments storage_url options retry"

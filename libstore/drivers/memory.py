@@ -17,6 +17,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from itertools import accumulate
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -41,6 +42,8 @@ from ..redaction import hide
 from ..self_signing import SelfSigningDriver
 from ..transfer.payload import Payload
 from ..values import (
+    UNCONDITIONAL,
+    WHOLE,
     Conditions,
     ContainerInfo,
     CopyOptions,
@@ -51,6 +54,7 @@ from ..values import (
     Prefix,
     Reading,
     Span,
+    StartedRead,
     Upload,
     WriteOptions,
 )
@@ -281,6 +285,13 @@ class MemoryDriver(SelfSigningDriver):
         _require_match(info, conditions)
         sent = span.clamp(len(content))
         return Reading(info, sent, io.BytesIO(memoryview(content)[sent.start : sent.stop]))
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead:
+        # There is no response to wait for.
+        return StartedRead(
+            partial(self._get_object, container, name, WHOLE, UNCONDITIONAL, version)
+        )
 
     @override
     def _put_object(

@@ -23,7 +23,7 @@ from . import headers as header_rules
 from .message import ErrorReader, Request, Response, Signer
 from .network_errors import OutageError
 from .response import WireResponse
-from .transport import Transport
+from .transport import Exchange, Transport
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ _MIN_SKEW = 30.0
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
 # https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key
 _ACCEPTED_SKEW = 900.0
+
+
+# The statuses of responses that may refuse a signature.
+_REFUSALS = frozenset({400, 401, 403})
 
 
 class Unsigned:
@@ -113,9 +117,24 @@ class Client:
         ahead = self.skew if when is None else when.timestamp() - received
         return self.clock() + (self.skew if abs(ahead - self.skew) < tolerance else ahead)
 
-    def request(self, request: Request) -> Response:
+    def start(self, request: Request) -> Exchange | None:
+        """
+        Send a request that has no body, and return without waiting for the response.
+
+        `request` receives it. `None` if too many such requests wait for that already.
+        """
+        skew = self.skew
+        exchange = self.transport.start(request, self.signer.sign(request, self.clock() + skew))
+        if exchange is not None:
+            exchange.skew = skew
+        return exchange
+
+    def request(self, request: Request, started: Exchange | None = None) -> Response:
         """
         Send a request and return its response, which has one of the expected statuses.
+
+        Args:
+            started: The first attempt, if it was sent already.
 
         Raises:
             TransportError: No attempt received a response.
@@ -123,14 +142,18 @@ class Client:
         budget = current_budget()
         if budget is None:
             with Budget(self.retrier):
-                return self.request(request)
+                return self.request(request, started)
         budget.operation = request.operation
         attempts: _Attempts | None = None
         while True:
-            skew = self.skew
-            headers = self.signer.sign(request, self.clock() + skew)
+            exchange, started = started, None
+            skew = self.skew if exchange is None else exchange.skew
             try:
-                response = self.transport.send(request, headers)
+                if exchange is None:
+                    headers = self.signer.sign(request, self.clock() + skew)
+                    response = self.transport.send(request, headers)
+                else:
+                    response = exchange.receive()
             except OutageError as outage:
                 attempts = attempts or _Attempts(self, request, budget)
                 attempts.after_outage(outage)
@@ -138,6 +161,10 @@ class Client:
             self._last = response.headers, self.clock()
             if response.status in request.expected:
                 return response
+            if exchange is not None and response.status in _REFUSALS:
+                # The key or the clock may have been corrected since it was signed.
+                response.close()
+                continue
             attempts = attempts or _Attempts(self, request, budget)
             attempts.after_error(response, skew)
 

@@ -79,6 +79,10 @@ class ConnectionPool:
             connection.close()
         return connection
 
+    def lease_free(self) -> Connection | None:
+        """Return a connection, open or new; `None` if all are in use."""
+        return self.lease() if self._free else None
+
     def give_back(self, connection: Connection, lease: int, *, keep: bool) -> None:
         """
         Release a connection. Releasing it again is harmless.

@@ -49,6 +49,8 @@ from .response_head import BAD_SIZE
 
 # With virtual-hosted addressing, each bucket is an origin.
 _MAX_ORIGINS = 64
+#: The maximum number of requests to one origin that wait for nobody to receive their responses.
+MAX_AHEAD = 64
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -138,16 +140,29 @@ class _Origin:
 
     Attributes:
         pool: The connections.
+        ahead: The connections of requests that were sent before their response is awaited.
         before_target: The prefix of each target: the origin for a plain proxy, otherwise empty.
         lines: The headers of all requests, by lower-case name.
         block: The lines of these headers.
     """
 
-    def __init__(self, pool: ConnectionPool, before_target: str, lines: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        ahead: ConnectionPool,
+        before_target: str,
+        lines: Mapping[str, str],
+    ) -> None:
         self.pool = pool
+        self.ahead = ahead
         self.before_target = before_target
         self.lines = lines
         self.block = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+
+    def close(self) -> None:
+        """Close the idle connections, and the others when they are released."""
+        self.pool.close()
+        self.ahead.close()
 
 
 class Transport:
@@ -230,13 +245,31 @@ class Transport:
             pool.give_back(connection, lease, keep=False)
             raise
 
+    def start(self, request: Request, headers: Mapping[str, str]) -> Exchange | None:
+        """
+        Send a request that has no body, and return without waiting for the response.
+
+        It is sent on a connection that `send` does not use: while nothing receives the response,
+        no other request waits for that connection. `None` if too many are in use already.
+
+        Raises:
+            InvalidOptionError: The request cannot be sent. Nothing was sent.
+        """
+        last_request.sent = headers, self._secrets
+        origin = self._origins.get(request.url) or self._origin(request.url)
+        head = _head(origin, request, headers)
+        connection = origin.ahead.lease_free()
+        if connection is None:
+            return None
+        return Exchange(self, request, headers, head, origin.ahead, connection)
+
     def close(self) -> None:
         """Close all connections; those in use, when they are released. It can be used again."""
         with self._lock:
             origins, self._origins = self._origins, {}
             adapters, self._adapters = self._adapters, {}
         for origin in origins.values():
-            origin.pool.close()
+            origin.close()
         for adapter in adapters.values():
             adapter.close()
 
@@ -247,7 +280,7 @@ class Transport:
             if origin is None:
                 origin = self._origins[url] = self._new_origin(url)
                 if len(self._origins) > _MAX_ORIGINS:
-                    self._origins.pop(next(iter(self._origins))).pool.close()
+                    self._origins.pop(next(iter(self._origins))).close()
         return origin
 
     def _new_origin(self, url: str) -> _Origin:
@@ -273,10 +306,10 @@ class Transport:
         peer = Peer(
             f"{scheme}://{name}", hop, options.connect_timeout, options.read_timeout, self._bundles
         )
-        pool = ConnectionPool(
-            urllib3_pool, peer, options.pool_size, tunnel=proxy is not None and scheme == "https"
-        )
-        return _Origin(pool, f"{scheme}://{name}" if forwarded else "", lines)
+        tunnel = proxy is not None and scheme == "https"
+        pool = ConnectionPool(urllib3_pool, peer, options.pool_size, tunnel=tunnel)
+        ahead = ConnectionPool(urllib3_pool, peer, MAX_AHEAD, tunnel=tunnel)
+        return _Origin(pool, ahead, f"{scheme}://{name}" if forwarded else "", lines)
 
     def _adapter(self, *, secure: bool) -> _Adapter:
         adapter = self._adapters.get(secure)
@@ -328,16 +361,96 @@ class _StaleError(Exception):
     """The service has closed a kept connection."""
 
 
+class Exchange:
+    """
+    A request that was sent, whose response is received later.
+
+    A new connection is made in a thread, so that many of them take the time of one.
+
+    Attributes:
+        skew: The clock skew that the request was signed with.
+    """
+
+    __slots__ = (
+        "_connection", "_failure", "_head", "_headers", "_lease", "_pool", "_thread", "_transport",
+        "request", "skew",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        transport: Transport,
+        request: Request,
+        headers: Mapping[str, str],
+        head: memoryview,
+        pool: ConnectionPool,
+        connection: Connection,
+    ) -> None:
+        self._transport = transport
+        self.request = request
+        self.skew = 0.0
+        self._headers = headers
+        self._head = head
+        self._pool = pool
+        self._connection = connection
+        self._lease = connection.lease
+        self._failure: Exception | None = None
+        self._thread: threading.Thread | None = None
+        if connection.channel is None:
+            self._thread = threading.Thread(target=self._send, name="libstore", daemon=True)
+            self._thread.start()
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        connection = self._connection
+        try:
+            channel = connection.channel or self._pool.open(connection)
+            channel.send(self._head, None)
+        except (OSError, OutageError) as error:
+            self._failure = without_frames(error)
+
+    def receive(self) -> WireResponse:
+        """
+        Return the response; send the request again if the connection was closed before it arrived.
+
+        Raises:
+            OutageError: There was no response.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        connection, pool, failure = self._connection, self._pool, self._failure
+        try:
+            channel = connection.channel
+            if failure is None and channel is not None:
+                return _exchange(channel, None, self.request, pool, connection)
+        except _StaleError:
+            self.close()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        if isinstance(failure, OutageError):
+            raise failure
+        return self._transport.send(self.request, self._headers)
+
+    def close(self) -> None:
+        """Give up the response. Calling it again is harmless."""
+        if self._thread is not None:
+            self._thread.join()
+        self._pool.give_back(self._connection, self._lease, keep=False)
+
+
 def _exchange(
     channel: Channel,
-    head: memoryview,
+    head: memoryview | None,
     request: Request,
     pool: ConnectionPool,
     connection: Connection,
 ) -> WireResponse:
+    """Return the response to a request; without its head, it was sent already."""
     stale = channel.used
     try:
-        complete = channel.send(head, request.content)
+        complete = head is None or channel.send(head, request.content)
         received = channel.receive_head()
         if received.size == BAD_SIZE and request.method != "HEAD":
             raise MalformedResponseError("its length is not a number")

@@ -17,8 +17,8 @@ from ..http.client import Client
 from ..http.encoding import encode_query
 from ..http.headers import retry_after
 from ..http.json import parse_json
-from ..http.message import Content, Response, Signer
-from ..http.transport import Transport
+from ..http.message import Content, Request, Response, Signer
+from ..http.transport import Exchange, Transport
 from ..http.xml import read_listing
 from ..redaction import HiddenBytes
 from ..retry import Budget, Retrier, RetryPolicy
@@ -58,6 +58,13 @@ class Location(NamedTuple):
     key: str = ""
 
 
+class StartedRequest(NamedTuple):
+    """A request that was sent to a location, whose response is received later."""
+
+    location: Location
+    exchange: Exchange
+
+
 class RequestOptions(TypedDict, total=False):
     """
     The options of `ServiceClient.send`, `send_xml` and `send_json`.
@@ -69,6 +76,7 @@ class RequestOptions(TypedDict, total=False):
         path: The path, percent-encoded, of a resource that is neither a container nor an object.
         idempotent: False for a request that must not be sent twice although its operation is
             idempotent, such as one with a condition.
+        started: The first attempt, if `start` has sent it already.
     """
 
     query: Mapping[str, str] | None
@@ -76,6 +84,7 @@ class RequestOptions(TypedDict, total=False):
     content: bytes | Content | None
     path: str | None
     idempotent: bool
+    started: StartedRequest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,7 @@ class ServiceClient(ABC):
         content: bytes | Content | None = None,
         path: str | None = None,
         idempotent: bool = True,
+        started: StartedRequest | None = None,
     ) -> Response:
         """
         Send a request about an object, a container or the account; return the response.
@@ -203,24 +213,59 @@ class ServiceClient(ABC):
             StorageError: The request failed, after all retries that may help, or a response of
                 success does not prove that it was carried out.
         """
-        headers = self.complete_headers(headers, content)
         moves = 0
         while True:
-            location = self.locate(container, name)
-            request = ServiceRequest(
-                operation.method, location.url,
-                self.target(location.path if path is None else path, query), headers, content,
-                idempotent and operation.idempotent, operation.expected, operation.name, operation,
-            )  # fmt: skip
+            exchange: Exchange | None = None
+            if started is None:
+                location = self.locate(container, name)
+                request: Request = ServiceRequest(
+                    operation.method, location.url,
+                    self.target(location.path if path is None else path, query),
+                    self.complete_headers(headers, content), content,
+                    idempotent and operation.idempotent, operation.expected, operation.name,
+                    operation,
+                )  # fmt: skip
+            else:
+                location, exchange = started
+                request = exchange.request
             client = self._clients.get(location.key) or self.client_at(location)
             try:
-                response = client.request(request)
+                response = client.request(request, exchange)
             except MovedError as moved:
+                if started is not None:
+                    started = None
+                    if self.locate(container, name) != location:
+                        continue  # the new location became known after the request was sent
                 moves += 1
                 if moves > _MAX_MOVES or not self.follow(operation, container, location, moved):
                     raise moved.error from None
             else:
                 return self.check(operation, response)
+
+    def start(
+        self,
+        operation: Operation,
+        container: str,
+        name: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> StartedRequest | None:
+        """
+        Send a request about an object, and return without waiting for the response.
+
+        Pass the result to `send` with the same arguments, which receives the response, or close
+        its exchange. `None` if too many such requests wait for that already.
+        """
+        location = self.locate(container, name)
+        request = ServiceRequest(
+            operation.method, location.url, self.target(location.path, query),
+            self.complete_headers(headers, None), None, operation.idempotent, operation.expected,
+            operation.name, operation,
+        )  # fmt: skip
+        client = self._clients.get(location.key) or self.client_at(location)
+        exchange = client.start(request)
+        return None if exchange is None else StartedRequest(location, exchange)
 
     def send_proved(
         self,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from ..errors import ObjectChangedError, ServiceError
 from ..http.headers import parse_content_range, parse_size
 from ..http.message import Response
-from ..values import Conditions, ObjectInfo, Reading, Span
+from ..values import (
+    UNCONDITIONAL,
+    WHOLE,
+    Conditions,
+    ObjectInfo,
+    Reading,
+    Span,
+    StartedRead,
+)
+from .client import StartedRequest
 from .dialect import condition_headers, quoted_etag
 from .errors import unexpected_message
-
-_WHOLE = Span()
 
 
 def range_of(span: Span) -> str:
@@ -25,7 +35,7 @@ def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
     headers = {} if conditions.if_match is None else condition_headers(conditions)
     if conditions.if_none_match is not None:
         headers["if-none-match"] = quoted_etag(conditions.if_none_match)
-    if span != _WHOLE:
+    if span != WHOLE:
         headers["range"] = range_of(span)
     return headers
 
@@ -123,6 +133,24 @@ def past_the_end(info: ObjectInfo, conditions: Conditions) -> Reading:
         raise ObjectChangedError("the object has another ETag")
     size = info.size or 0
     return Reading(info, Span(size, size), _EmptyBody())
+
+
+def started_read(
+    started: StartedRequest | None, receive: Callable[..., Reading], container: str, name: str,
+    version: str | None,
+) -> StartedRead | None:  # fmt: skip
+    """
+    Return what `_start_read` returns, after a request that `ServiceClient.start` has sent.
+
+    Args:
+        receive: Opens an object as `_open_object` does, with the request as `started`.
+    """
+    if started is None:
+        return None
+    return StartedRead(
+        partial(receive, container, name, WHOLE, UNCONDITIONAL, version, started=started),
+        started.exchange.close,
+    )
 
 
 class _EmptyBody:

@@ -18,6 +18,7 @@ from ..errors import (
 )
 from ..rest.checksums import check_key_is_sent
 from ..rest.driver import ComposedDriver, SupportsUploads
+from ..rest.reading import started_read
 from ..rest.settings import RestSettings
 from ..values import (
     Composite,
@@ -34,6 +35,7 @@ from ..values import (
     Reading,
     SigningOptions,
     Span,
+    StartedRead,
 )
 from . import dialect, listings, operations
 from .client import S3Client
@@ -236,6 +238,11 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
     ) -> Reading:
         threshold = self.transfer.multipart_threshold
         return self._objects.open(container, name, span, conditions, version, threshold)
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead | None:
+        started = self._objects.start(container, name, version)
+        return started_read(started, self._objects.open, container, name, version)
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:

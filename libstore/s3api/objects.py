@@ -16,6 +16,7 @@ from ..errors import (
 from ..http.message import Response
 from ..http.xml import is_xml_text
 from ..rest.checksums import require_digest
+from ..rest.client import StartedRequest
 from ..rest.confirming import UNPROTECTED, Protection, Written
 from ..rest.copying import find_missing, require_etag
 from ..rest.dialect import condition_headers, with_token
@@ -107,6 +108,13 @@ class Objects:
         )  # fmt: skip
         return dialect.object_info(name, response.headers, size_of_head(response), self.service)
 
+    def start(self, container: str, name: str, version: str | None) -> StartedRequest | None:
+        """Send the request of `open` for the whole object."""
+        return self.client.start(
+            operations.GET_OBJECT, container, name,
+            query={"versionId": version} if version else None, headers=self._reads,
+        )  # fmt: skip
+
     def open(
         self,
         container: str,
@@ -115,19 +123,21 @@ class Objects:
         conditions: Conditions,
         version: str | None,
         threshold: int = LARGEST,
+        started: StartedRequest | None = None,
     ) -> Reading:
         """
         Open an object for reading.
 
         Args:
             threshold: The span of the first request of a large download.
+            started: The result of `start`, for the whole object without conditions.
         """
         headers = self._reads
         if conditions != UNCONDITIONAL or span != _WHOLE:
             headers = {**headers, **read_headers(span, conditions)}
         response = self.client.send(
             operations.GET_OBJECT, container, name,
-            query={"versionId": version} if version else None, headers=headers,
+            query={"versionId": version} if version else None, headers=headers, started=started,
         )  # fmt: skip
         sent, size = sent_span(response)
         info = dialect.object_info(name, response.headers, size, self.service)

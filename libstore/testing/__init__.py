@@ -64,6 +64,7 @@ _TOPICS = (
     "handles",
     "integrity",
     "listing",
+    "many_reads",
     "metadata",
     "names",
     "objects",

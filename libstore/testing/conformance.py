@@ -13,6 +13,7 @@ from .errors import Errors
 from .handles import Handles
 from .integrity import Integrity
 from .listing import Listings
+from .many_reads import ManyReads
 from .metadata import MetadataPairs
 from .names import Names
 from .objects import Objects
@@ -36,6 +37,7 @@ class DriverConformance(
     Walks,
     ConditionalReads,
     Ranges,
+    ManyReads,
     Sources,
     Uploads,
     Downloads,

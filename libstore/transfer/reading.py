@@ -37,6 +37,7 @@ from ..values import (
     ObjectInfo,
     Reading,
     Span,
+    StartedRead,
     no_checkpoint,
 )
 from .options import TransferOptions
@@ -122,6 +123,7 @@ class ObjectStream:
 
     Args:
         known: The attributes of the version to read; `None` reads the current one.
+        started: The first request, if it was sent already.
     """
 
     def __init__(
@@ -130,12 +132,14 @@ class ObjectStream:
         wanted: Wanted,
         span: Span,
         known: ObjectInfo | None = None,
+        started: StartedRead | None = None,
     ) -> None:
         self.checkpoint: Callable[[], None] = no_checkpoint
         self.verified_by: str | None = None
         self._driver = driver
         self._wanted = wanted
         self._known = known
+        self._started = started
         self._reading: Reading | None = None
         self._surplus = 0
         retrier = driver._retrier
@@ -264,9 +268,13 @@ class ObjectStream:
                 conditions = Conditions(
                     if_match=wanted.if_match, if_none_match=wanted.if_none_match
                 )
-            reading = self._driver._get_object(
-                wanted.container, wanted.name, span, conditions, wanted.version
-            )
+            started, self._started = self._started, None
+            if started is None:
+                reading = self._driver._get_object(
+                    wanted.container, wanted.name, span, conditions, wanted.version
+                )
+            else:
+                reading = started.receive()
             self._reading = reading
             if reading.info.size is None and span == Span():
                 # A proxy may have removed the length; the response to a range has it twice.
@@ -371,11 +379,25 @@ def restarting(attempt: Callable[[], R], wanted: Wanted, *, pinned: bool = False
                   "replaced" if damaged is None else "damaged in transit")  # fmt: skip
 
 
-def read(driver: ReadHooks, wanted: Wanted, span: Span, known: ObjectInfo | None = None) -> Read:
-    """Read a span, of the version with the attributes `known` unless they are `None`."""
+def read(
+    driver: ReadHooks,
+    wanted: Wanted,
+    span: Span,
+    known: ObjectInfo | None = None,
+    started: StartedRead | None = None,
+) -> Read:
+    """
+    Read a span.
+
+    Args:
+        known: The attributes of the version to read; `None` reads the current one.
+        started: The first request, if it was sent already.
+    """
 
     def attempt() -> Read:
-        stream = ObjectStream(driver, wanted, span, known)
+        nonlocal started
+        first, started = started, None
+        stream = ObjectStream(driver, wanted, span, known, first)
         try:
             content = read_next(stream, stream.left)
             info = stream.info if span == WHOLE else stream.known_info

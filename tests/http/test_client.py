@@ -10,6 +10,7 @@ from scripted import Connect, Play, Serve, Server, Time, respond
 from libstore.errors import ServiceError, TransportError, TransportTimeoutError
 from libstore.http.headers import http_date
 from libstore.http.message import Fault, Request
+from libstore.http.transport import MAX_AHEAD
 from libstore.retry import RetryPolicy
 
 NOTHING = Play(b"", "close")
@@ -298,3 +299,71 @@ def test_log_of_retry_has_no_query(
     assert len(lines) == 1
     assert lines[0].startswith("GetObject: attempt 1 of 5 failed (status 500, code Oops)")
     assert "abc" not in caplog.text
+
+
+def get(server: Server | str) -> Request:
+    return Request("GET", getattr(server, "url", server), "/x")
+
+
+def test_started_request_is_sent_once_and_its_connection_is_kept(
+    serve: Serve, connect: Connect
+) -> None:
+    server = serve()
+    client = connect(Signer())
+    for _ in range(3):
+        started = [client.start(get(server)) for _ in range(2)]
+        for exchange in started:
+            assert client.request(exchange.request, exchange).read(9) == b"ok"
+    assert (len(server.seen), server.connections) == (6, 2)
+
+
+def test_started_requests_leave_connections_to_others(serve: Serve, connect: Connect) -> None:
+    server = serve()
+    client = connect(pool_size=1)
+    started = [client.start(get(server)) for _ in range(MAX_AHEAD)]
+    assert client.start(get(server)) is None
+    assert client.request(get(server)).read(9) == b"ok"
+    for exchange in started:
+        exchange.close()
+        exchange.close()
+    again = client.start(get(server))
+    again.close()
+
+
+def test_started_request_on_a_closed_connection_is_sent_again(
+    serve: Serve, connect: Connect, time: Time
+) -> None:
+    server = serve(respond(b"one"), NOTHING, NOTHING, respond(b"two"))
+    client = connect(retry=RetryPolicy(attempts=2))
+    first = client.start(get(server))
+    assert client.request(first.request, first).read(9) == b"one"
+    stale = client.start(get(server))
+    assert client.request(stale.request, stale).read(9) == b"two"
+    assert len(time.slept) == 1  # the second connection was closed, too
+    assert [seen.connection for seen in server.seen] == [1, 1, 2, 3]
+
+
+def test_attempt_of_a_started_request_counts(serve: Serve, connect: Connect, time: Time) -> None:
+    server = serve(NOTHING, NOTHING)
+    client = connect(retry=RetryPolicy(attempts=2))
+    exchange = client.start(get(server))
+    with pytest.raises(TransportError):
+        client.request(exchange.request, exchange)
+    assert (len(server.seen), len(time.slept)) == (2, 1)
+
+
+def test_started_request_without_a_connection_is_an_attempt(connect: Connect, time: Time) -> None:
+    client = connect(retry=RetryPolicy(attempts=3))
+    exchange = client.start(get(DEAD_PORT))
+    with pytest.raises(TransportError):
+        client.request(exchange.request, exchange)
+    assert len(time.slept) == 2
+
+
+def test_refused_started_request_is_signed_again(serve: Serve, connect: Connect) -> None:
+    """The key may have been renewed since, for another request."""
+    server = serve(respond(b"Expired", 403), respond(b"Expired", 403), respond(b"ok"))
+    client = connect(Signer())
+    exchange = client.start(get(server))
+    assert client.request(exchange.request, exchange).read(9) == b"ok"
+    assert [dict(seen.headers)["x-signature"] for seen in server.seen] == ["1", "2", "3"]

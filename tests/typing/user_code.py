@@ -187,6 +187,9 @@ def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
     assert_type(obj.read(start=10, stop=20), bytes)
     assert_type(container.read_object(obj), bytes)
     assert_type(obj.stream(chunk_size=1 << 16), Iterator[bytes])
+    many = container.read_objects([obj, "b"], concurrency=8)
+    assert_type(many, Iterator[tuple[str, bytes | StorageError]])
+    assert_type(driver.read_objects(container, ["a"]), Iterator[tuple[str, bytes | StorageError]])
     assert_type(obj.read_ranges([(0, 10), (1_000, None)]), list[bytes])
 
 

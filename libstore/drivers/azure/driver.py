@@ -15,6 +15,7 @@ from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
 from ...rest.driver import ComposedDriver
+from ...rest.reading import started_read
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -27,6 +28,7 @@ from ...values import (
     Page,
     Prefix,
     SigningOptions,
+    StartedRead,
 )
 from . import dialect, operations
 from .client import PAGE_SIZE, AzureClient
@@ -262,6 +264,11 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
     ) -> ObjectInfo:
         place, info = (container, name), ObjectInfo(name)
         return self._objects.change(place, info, metadata, content_type, conditions)
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead | None:
+        started = self._objects.start(container, name, version)
+        return started_read(started, self._objects.open, container, name, version)
 
     @override
     def _copy_object(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ... import rest
 from ...errors import AuthenticationError, ContainerNotFoundError, ObjectError, StorageError
 from ...rest.batches import read_batch, write_batch
+from ...rest.client import StartedRequest
 from ...rest.copying import changed_info, require_etag
 from ...rest.dialect import parameters
 from ...transfer.payload import Payload
@@ -62,10 +63,23 @@ class Objects:
         reads = encryption if "x-ms-encryption-key" in encryption else {}
         return self.head(container, name, None, reads)
 
+    def start(self, container: str, name: str, version: str | None) -> StartedRequest | None:
+        """Send the request of `open` for the whole blob."""
+        return self._client.start(
+            operations.GET_BLOB, container, name,
+            query=_version_query(version), headers=self._client.encryption.reads,
+        )  # fmt: skip
+
     def open(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+        self,
+        container: str,
+        name: str,
+        span: Span,
+        conditions: Conditions,
+        version: str | None,
+        started: StartedRequest | None = None,
     ) -> Reading:
-        """Request the content of a blob."""
+        """Request the content of a blob, unless `start` has done so."""
         if span.start < 0:
             # There are no ranges that count from the end:
             # https://learn.microsoft.com/en-us/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations
@@ -77,6 +91,7 @@ class Objects:
             operations.GET_BLOB, container, name,
             query=_version_query(version),
             headers={**self._client.encryption.reads, **rest.read_headers(span, conditions)},
+            started=started,
         )  # fmt: skip
         sent, size = rest.sent_span(response)
         info = dialect.object_info(name, response.headers, size)

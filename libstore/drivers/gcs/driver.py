@@ -14,6 +14,7 @@ from ...http.environment import Environment
 from ...options import constructor
 from ...redaction import HiddenDict
 from ...rest.driver import ComposedDriver, SupportsUploads
+from ...rest.reading import started_read
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -26,6 +27,7 @@ from ...values import (
     ObjectInfo,
     Page,
     Prefix,
+    StartedRead,
     TiB,
 )
 from . import dialect, operations, public_access
@@ -236,6 +238,11 @@ class GCSDriver(
         conditions: Conditions,
     ) -> ObjectInfo:
         return self._objects.set_metadata(container, name, metadata, content_type, conditions)
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead | None:
+        started = self._objects.start(container, name, version)
+        return started_read(started, self._objects.open, container, name, version)
 
     @override
     def _copy_object(

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import ObjectChangedError
 from ...http.message import Response
 from ...rest.checksums import base64_of
+from ...rest.client import StartedRequest
 from ...rest.confirming import Written
 from ...rest.copying import require_etag
 from ...rest.reading import read_headers, require_stored_form
@@ -57,10 +58,35 @@ class Objects:
         )  # fmt: skip
         return resource
 
+    def start(self, container: str, name: str, version: str | None) -> StartedRequest | None:
+        """Send the request of `open` for the whole object."""
+        query, headers = self._read_request(Span(), Conditions(), version)
+        return self._client.start(
+            operations.READ_OBJECT, container, name, query=query, headers=headers
+        )
+
     def open(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+        self,
+        container: str,
+        name: str,
+        span: Span,
+        conditions: Conditions,
+        version: str | None,
+        started: StartedRequest | None = None,
     ) -> Reading:
-        """Open an object for reading."""
+        """Open an object for reading, unless `start` has done so."""
+        query, headers = self._read_request(span, conditions, version)
+        response = self._client.send(
+            operations.READ_OBJECT, container, name, query=query, headers=headers, started=started
+        )
+        require_stored_form(response)
+        info, sent = dialect.read_info(name, response)
+        return Reading(info, sent, response, response.close)
+
+    def _read_request(
+        self, span: Span, conditions: Conditions, version: str | None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the query and the headers of a read."""
         # Without Accept-Encoding Google decompresses what is stored compressed, and hash and size
         # are not those of the bytes: https://cloud.google.com/storage/docs/transcoding
         headers = {
@@ -70,12 +96,7 @@ class Objects:
         query = {"alt": "media", **dialect.conditions(conditions)}
         if version:
             query["generation"] = version
-        response = self._client.send(
-            operations.READ_OBJECT, container, name, query=query, headers=headers
-        )
-        require_stored_form(response)
-        info, sent = dialect.read_info(name, response)
-        return Reading(info, sent, response, response.close)
+        return query, headers
 
     def put(
         self, container: str, name: str, payload: Payload, options: WriteOptions

@@ -13,6 +13,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
@@ -38,6 +39,7 @@ from ...transfer.local_files import write_all
 from ...transfer.payload import Payload
 from ...values import (
     UNCONDITIONAL,
+    WHOLE,
     Conditions,
     ContainerInfo,
     CopyOptions,
@@ -49,6 +51,7 @@ from ...values import (
     Prefix,
     Reading,
     Span,
+    StartedRead,
     Upload,
     WriteOptions,
     utc_time,
@@ -370,6 +373,13 @@ class LocalDriver(SelfSigningDriver):
                 file.close()
                 raise
         return Reading(info, sent, FileBody(file, self.root, container, name), file.close)
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead:
+        # There is no response to wait for.
+        return StartedRead(
+            partial(self._get_object, container, name, WHOLE, UNCONDITIONAL, version)
+        )
 
     @override
     def _put_object(

@@ -18,6 +18,7 @@ from ...errors import (
 from ...http.environment import Environment
 from ...options import constructor
 from ...rest.driver import ComposedDriver
+from ...rest.reading import started_read
 from ...values import (
     Composite,
     Conditions,
@@ -31,6 +32,7 @@ from ...values import (
     Page,
     Prefix,
     SigningOptions,
+    StartedRead,
 )
 from . import dialect, operations
 from .client import SwiftClient
@@ -222,6 +224,11 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
     @override
     def _head_newest(self, container: str, name: str) -> ObjectInfo:
         return self._objects.head(container, name, newest=True)
+
+    @override
+    def _start_read(self, container: str, name: str, version: str | None) -> StartedRead | None:
+        started = self._objects.start(container, name, version)
+        return started_read(started, self._objects.open, container, name, version)
 
     @override
     def _find_composite(self, container: str, name: str, info: ObjectInfo) -> Composite | None:

@@ -14,6 +14,7 @@ from ...errors import (
     ObjectNotFoundError,
     StorageError,
 )
+from ...rest.client import StartedRequest
 from ...rest.copying import changed_info
 from ...transfer.payload import Payload
 from ...values import (
@@ -55,14 +56,27 @@ class Objects:
         )  # fmt: skip
         return dialect.object_info(name, response.headers, rest.size_of_head(response))
 
+    def start(self, container: str, name: str, version: str | None) -> StartedRequest | None:
+        """Send the request of `open` for the whole object."""
+        return self._client.start(
+            operations.GET_OBJECT, container, name,
+            query={"version-id": version} if version else None, headers={},
+        )  # fmt: skip
+
     def open(
-        self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
+        self,
+        container: str,
+        name: str,
+        span: Span,
+        conditions: Conditions,
+        version: str | None,
+        started: StartedRequest | None = None,
     ) -> Reading:
-        """Open an object for reading."""
+        """Open an object for reading, unless `start` has done so."""
         response = self._client.send_to_object(
             operations.GET_OBJECT, container, name,
             query={"version-id": version} if version else None,
-            headers=rest.read_headers(span, conditions),
+            headers=rest.read_headers(span, conditions), started=started,
         )  # fmt: skip
         if dialect.has_unknown_size(response.headers):
             response.close()
