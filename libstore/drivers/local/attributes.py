@@ -27,6 +27,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from ...errors import InvalidOptionError
+from ...readonly import no_pairs
 from ...transfer.local_files import write_all
 from .system import O_DIRECTORY, O_NOFOLLOW
 from .tree import RESERVED
@@ -44,6 +45,10 @@ _LONGEST = 3_500
 _SLACK = (0, 20_000, 200_000)
 # How long before that time the change time may be; coarse clocks advance in steps of 10 ms.
 _WINDOW = 1_000_000_000
+
+
+# The temporary file of `_advance_file_clock`, while no thread uses it.
+_clocks: list[tuple[int, tuple[int, int]]] = []
 
 
 class Record(NamedTuple):
@@ -75,14 +80,11 @@ class Record(NamedTuple):
             last = int(count)
             if version != _VERSION or not name:
                 return None
-            pairs = list(zip(rest[::2], rest[1::2], strict=True)) if rest else ()
-            return cls(
-                name,
-                content_type,
-                dict(pairs[:last]),
-                dict(pairs[last:]),
-                datetime.fromisoformat(started).astimezone(timezone.utc) if started else None,
-            )
+            begun = datetime.fromisoformat(started).astimezone(timezone.utc) if started else None
+            if not rest:
+                return cls(name, content_type, no_pairs(), no_pairs(), begun)
+            pairs = list(zip(rest[::2], rest[1::2], strict=True))
+            return cls(name, content_type, dict(pairs[:last]), dict(pairs[last:]), begun)
         except (ValueError, OverflowError):
             return None
 
@@ -209,16 +211,37 @@ def _advance_file_clock() -> None:
     file gets a fine-grained one if its timestamp was queried since its last change, and would not
     advance otherwise. This function changes a temporary file until it gets one.
     https://docs.kernel.org/filesystems/multigrain-ts.html
+
+    The file stays open for the next call.
     """
     if not hasattr(os, "memfd_create"):
         return
-    descriptor = os.memfd_create("libstore")
+    descriptor, identity = _taken_clock()
     try:
         for _ in range(2):
             os.fstat(descriptor)
             os.utime(descriptor)
     finally:
-        os.close(descriptor)
+        if _clocks:
+            os.close(descriptor)
+        else:
+            _clocks.append((descriptor, identity))
+
+
+def _taken_clock() -> tuple[int, tuple[int, int]]:
+    """Return a temporary file that no other thread uses, and what identifies it."""
+    with suppress(IndexError, OSError):
+        descriptor, identity = _clocks.pop()
+        if _identity(descriptor) == identity:
+            return descriptor, identity
+        # The program has closed all descriptors, as daemons do, and opened other files since.
+    descriptor = os.memfd_create("libstore")
+    return descriptor, _identity(descriptor)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 class SideFiles(Attributes):

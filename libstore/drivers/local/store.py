@@ -378,12 +378,14 @@ class FileStore:
         same_content: bool = False,
     ) -> Record:
         """Store the attributes of an object with its open file, and return them."""
-        extras = {label: getattr(options, label) for label in EXTRAS}
+        extras = {
+            label: value for label in EXTRAS if (value := getattr(options, label)) is not None
+        }
         record = Record(
             name,
             options.content_type,
             dict(options.metadata),
-            {label: value for label, value in extras.items() if value is not None},
+            extras,
             started,
         )
         if not same_content:

@@ -294,3 +294,22 @@ except PermissionError:
         pytest.skip("the system does not show descriptors as paths")
     digest = md5(b"content")
     assert f"{digest} {digest}" == run_python(program, tmp_path, attributes).strip()
+
+
+def test_digest_is_kept_after_all_descriptors_were_closed(tmp_path: Path) -> None:
+    """A program may close every descriptor, as daemons do; files that it opens then stay as is."""
+    if not has_extended_attributes(tmp_path):
+        pytest.skip("the file system of the temporary directory has no extended attributes")
+    program = """
+import os, sys
+from libstore import get_driver
+container = get_driver("local")(sys.argv[1], attributes="xattr").create_container("c")
+container.upload_object(b"before", "a")
+os.closerange(3, 64)
+others = [os.open(sys.argv[2], os.O_RDWR | os.O_CREAT) for _ in range(8)]
+before = os.stat(sys.argv[2]).st_ctime_ns
+container.upload_object(b"behind", "a")
+assert before == os.stat(sys.argv[2]).st_ctime_ns
+print(container.get_object("a").object_hash)
+"""
+    assert md5(b"behind") == run_python(program, tmp_path / "root", tmp_path / "other").strip()
