@@ -474,15 +474,16 @@ class OpenContainer:
         return self._attributes
 
     def __enter__(self) -> Self:
-        with OSErrors(self._store.tree.root, self.name), AtPath(""):
-            try:
-                self.descriptor = self._store.tree.open_container(self.name)
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                    raise ContainerNotFoundError(
-                        "the container does not exist", container=self.name
-                    ) from error
-                raise
+        tree = self._store.tree
+        try:
+            self.descriptor = tree.open_container(self.name)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise ContainerNotFoundError(
+                    "the container does not exist", container=self.name
+                ) from error
+            error.filename = ""
+            raise converted(error, tree.root, self.name) from error
         return self
 
     def __exit__(
