@@ -23,7 +23,7 @@ from .errors import (
     NotSupportedError,
     StorageError,
 )
-from .values import LARGEST, TOKEN_KEY, Limits, Prefix, Span
+from .values import LARGEST, TOKEN_KEY, WHOLE, Limits, Prefix, Span
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ _PORTS = {"http": 80, "https": 443}
 def object_name(name: object, limits: Limits) -> str:
     """Check the name of an object against a service's limits."""
     text = _name(name, "an object")
-    size = len(text.encode())
+    size = len(text) if text.isascii() else len(text.encode())
     if size > limits.max_name:
         raise InvalidNameError(
             f"the object name {shorten(text)} has {size} bytes in UTF-8;"
@@ -113,7 +113,7 @@ def span(start: object, stop: object) -> Span:
             )
         return Span(first)
     if stop is None:
-        return Span(first)
+        return Span(first) if first else WHOLE
     last = _offset(stop, "stop")
     if last < 0:
         raise InvalidOptionError(

@@ -27,6 +27,7 @@ from .options import WRITE_OPTIONS, Check, DriverOptions, Options, document
 from .retry import Retrier, TokenBucket
 from .transfer.digests import ALGORITHMS
 from .values import (
+    UNCONDITIONAL,
     Conditions,
     ContainerInfo,
     DeleteOutcome,
@@ -253,7 +254,7 @@ class DriverCore(DriverHooks):
     def _conditions(self, if_absent: bool, if_match: str | None) -> Conditions:
         """Return the conditions of one write, with a token unless the driver writes none."""
         if not if_absent and if_match is None:
-            return Conditions()
+            return UNCONDITIONAL
         conditions = Conditions(bool(if_absent), arguments.etag(if_match, "if_match"))
         if conditions.if_absent and conditions.if_match is not None:
             raise InvalidOptionError("if_absent and if_match exclude each other; pass one of them")

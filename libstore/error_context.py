@@ -57,6 +57,8 @@ class ErrorContext:
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None:
+            return
         if isinstance(error, StorageError):
             self.complete(error)
         elif isinstance(error, AttributeError) and _is_of_hook(error, traceback):

@@ -207,7 +207,8 @@ class Budget:
         self.operation = ""
         self._retrier = retrier
         self._policy = policy = retrier.policy()
-        self._deadline = retrier.clock() + policy.total
+        # That of a stream is set by its first block.
+        self._deadline = 0.0 if lasting else retrier.clock() + policy.total
         self._lasting = lasting
         self._failures = 0
         self._cost = 0

@@ -133,7 +133,7 @@ class ObjectInfo:
                 write_token = metadata[TOKEN_KEY]
                 metadata = {key: value for key, value in metadata.items() if key != TOKEN_KEY}
             if type(metadata) is not ReadOnlyDict:
-                metadata = ReadOnlyDict(metadata)
+                metadata = ReadOnlyDict(metadata) if metadata else no_pairs()
         if type(checksums) is not ReadOnlyDict:
             if not _HASHES.issuperset(checksums):
                 raise _unknown_digest(checksums)
@@ -155,6 +155,16 @@ class ObjectInfo:
     def hash_algorithm(self) -> str | None:
         """The algorithm of the strongest digest."""
         return next((name for name in HASH_PREFERENCE if name in self.checksums), None)
+
+    def with_content(
+        self, size: int, content_type: str | None, metadata: Mapping[str, str] | None
+    ) -> ObjectInfo:
+        """Return these attributes with those that a write has sent."""
+        # `replace` takes three times as long.
+        return ObjectInfo(
+            self.name, size, self.etag, self.checksums, self.last_modified, content_type, metadata,
+            self.version, self.storage_class, self.extra, self.complete, self.write_token,
+        )  # fmt: skip
 
     def completed_by(self, known: ObjectInfo) -> ObjectInfo:
         """Return these attributes with those added that are known of the same object."""
@@ -246,6 +256,11 @@ class Span:
     start: int = 0
     stop: int | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all bytes of an object of any size."""
+        return not self.start and self.stop is None
+
     def clamp(self, size: int) -> Span:
         """Limit this span to an object of `size` bytes."""
         start = min(self.start, size) if self.start >= 0 else max(0, size + self.start)
@@ -260,7 +275,7 @@ WHOLE = Span()
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """
-    The preconditions of a request.
+    The preconditions of a request; false if there is none.
 
     Attributes:
         if_absent: No object of this name exists; otherwise `ObjectAlreadyExistsError`.
@@ -277,9 +292,12 @@ class Conditions:
     if_none_match: str | None = None
     token: str | None = field(default=None, repr=False, compare=False)
 
+    def __bool__(self) -> bool:
+        return self.if_absent or self.if_match is not None or self.if_none_match is not None
+
     def with_token(self) -> Conditions:
         """Add a new token, if there is any condition."""
-        if self == Conditions():
+        if not self:
             return self
         token = os.urandom(16).hex()
         if self.if_match is not None:

@@ -109,13 +109,12 @@ def canonical_request(
     lines = ""
     for name in names:
         lines += f"{name}:{headers[name]}\n"
-    lines = lines[:-1]
-    if "  " in lines or ": " in lines or " \n" in lines or lines.endswith(" "):
-        lines = "\n".join(f"{name}:{_trimmed(headers[name])}" for name in names)
-    if "&" in query or (query and "=" not in query):
+    if " " in lines and ("  " in lines or ": " in lines or " \n" in lines):
+        lines = "".join(f"{name}:{_trimmed(headers[name])}\n" for name in names)
+    if query and ("&" in query or "=" not in query):
         query = _canonical_query(query)
     signed = ";".join(names)
-    return f"{method}\n{path}\n{query}\n{lines}\n\n{signed}\n{payload_hash}", signed
+    return f"{method}\n{path}\n{query}\n{lines}\n{signed}\n{payload_hash}", signed
 
 
 def _trimmed(value: str) -> str:

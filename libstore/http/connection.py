@@ -8,9 +8,12 @@ email, where requests spends most of its time.
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from time import monotonic
 
 from typing_extensions import override
@@ -27,12 +30,15 @@ from .response_head import Head, parse_head
 _BUFFER = 64 * KiB
 # The maximum size of a body that is sent with the head in one call.
 _TOGETHER = 64 * KiB
+_NOTHING: Iterable[memoryview] = ()
 # After each block of this size, check whether the service has already responded.
 _PIECE = 256 * KiB
 # A service that processes a request may send white space to keep the connection open:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 # It may do so for this many timeouts, except after a GET.
 _PROCESSING_TIMEOUTS = 10
+# The kernel's timeouts are multiples of its ticks, of which a second has at least 100.
+_ROUNDING = 0.02
 # The maximum number of responses with status 1xx before the final one.
 _MAX_INTERIM = 16
 
@@ -55,8 +61,9 @@ class Channel:
     """
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
-        sock.settimeout(timeout)
+        self._blocking_for = _limit_waiting(sock, timeout)
         self._sock = sock
+        self._has_data = _reads_of(sock)
         # Bytes that TLS has decrypted, which waiting for the socket does not show.
         self._pending = sock.pending if isinstance(sock, ssl.SSLSocket) else None
         self._timeout = timeout
@@ -84,7 +91,7 @@ class Channel:
         """
         if self._start != self._stop or (self._pending is not None and self._pending()):
             return False
-        return not wait_for_read(self._sock, 0.0)
+        return not self._has_data(0)
 
     def drop(self) -> None:
         """Close the socket, without shutting down TLS."""
@@ -105,22 +112,24 @@ class Channel:
         self._timeouts = 1 if head[0] == _GET else _PROCESSING_TIMEOUTS
         self.untouched = False
         self.silent = True
-        if content is None or isinstance(content, bytes):
-            pieces = iter((memoryview(content or b""),))
-        else:
-            pieces = _exactly(content)
-        first = next(pieces, memoryview(b""))
-        together = first.nbytes <= _TOGETHER
+        size, pieces = 0, _NOTHING
+        if isinstance(content, bytes):
+            size, pieces = len(content), (memoryview(content),)
+        elif content is not None:
+            size, pieces = content.size, content.blocks()
+        if size <= _TOGETHER:
+            whole = memoryview(b"".join((head, *pieces)))
+            if len(whole) != len(head) + size:
+                raise _wrong_size(size, len(whole) - len(head))
+            head, pieces = whole, _NOTHING
         try:
-            self._send_all(memoryview(b"".join((head, first))) if together else head)
+            self._send_all(head)
         except PEER_LEFT:
             # The peer closed the connection before it received the request, so it cannot have
             # processed it. It may have sent a response with the reason.
             self.untouched = True
             return False
-        if not together and not self._send_piece(first):
-            return False
-        return all(map(self._send_piece, pieces))
+        return pieces is _NOTHING or all(map(self._send_piece, _exactly(pieces, size)))
 
     def _send_piece(self, piece: memoryview) -> bool:
         for start in range(0, piece.nbytes, _PIECE):
@@ -139,7 +148,10 @@ class Channel:
     def _send_all(self, data: memoryview) -> None:
         while data:
             began = monotonic()
-            count = self._sock.send(data)
+            try:
+                count = self._sock.send(data)
+            except BlockingIOError:  # the kernel's timeout
+                raise TimeoutError from None
             self._waited += monotonic() - began
             self._moved += count
             if self._waited > self._window:
@@ -148,7 +160,7 @@ class Channel:
 
     def _has_early_response(self) -> bool:
         """Return whether the service responded before the whole request was sent."""
-        if not wait_for_read(self._sock, 0.0):
+        if not self._has_data(0):
             return False
         self._sock.settimeout(0.0)
         try:
@@ -158,7 +170,7 @@ class Channel:
         except PEER_LEFT:
             return True
         finally:
-            self._sock.settimeout(self._timeout)
+            self._sock.settimeout(self._blocking_for)
         self._stop += count
         self.silent = self.silent and not count
         # An interim response does not stop sending; anything else does, including the end.
@@ -189,6 +201,9 @@ class Channel:
 
     def _head_bytes(self) -> bytes:
         buffer = self._buffer
+        if self._start == self._stop:
+            self._start = self._stop = 0
+            self._receive_more()
         searched = self._start
         while True:
             end = buffer.find(b"\r\n\r\n", searched, self._stop)
@@ -196,7 +211,7 @@ class Channel:
                 head = bytes(self._view[self._start : end])
                 self._start = end + 4
                 return head
-            if self._stop and not buffer.startswith(b"HTTP/1.", self._start, self._stop):
+            if not buffer.startswith(b"HTTP/1.", self._start, self._stop):
                 start = bytes(self._view[self._start : min(self._start + 7, self._stop)])
                 if not b"HTTP/1.".startswith(start):
                     raise MalformedResponseError("it does not begin with HTTP/1")
@@ -206,10 +221,14 @@ class Channel:
                     raise MalformedResponseError(f"its head is longer than {_BUFFER} bytes")
                 searched -= self._start
                 self._move_to_front()
-            count = self._receive(self._view[self._stop :])
-            if not count:
-                raise IncompleteResponseError
-            self._stop += count
+            self._receive_more()
+
+    def _receive_more(self) -> None:
+        """Receive more of the head."""
+        count = self._receive(self._view[self._stop :])
+        if not count:
+            raise IncompleteResponseError
+        self._stop += count
 
     def fill(self) -> int:
         """Receive bytes into the buffer; return how many, 0 at the end of the connection."""
@@ -267,14 +286,17 @@ class Channel:
                 if not got:
                     break
                 dropped += got
-            self._sock.settimeout(self._timeout)
+            self._sock.settimeout(self._blocking_for)
         except OSError:
             pass  # no more bytes are available, so the caller closes the connection
         return dropped
 
     def _receive(self, target: memoryview) -> int:
         began = monotonic()
-        count = self._sock.recv_into(target)
+        try:
+            count = self._sock.recv_into(target)
+        except BlockingIOError:  # the kernel's timeout
+            raise TimeoutError from None
         if count:
             self.silent = False
         self._waited += monotonic() - began
@@ -298,6 +320,47 @@ class Channel:
         rest = self.buffered
         self._buffer[:rest] = self._buffer[self._start : self._stop]
         self._start, self._stop = 0, rest
+
+
+def _limit_waiting(sock: socket.socket, timeout: float) -> float | None:
+    """
+    Set the timeout of a socket's calls; return the one that Python must know of, or `None`.
+
+    Python waits for a socket that has a timeout with a call of its own before each call, and
+    releases the interpreter lock for both. A kernel that has the timeout makes one call of them.
+    """
+    # OpenSSL continues after a timeout of the kernel, and the sockets of gevent have none.
+    if type(sock).__module__ != "socket" or not _set_kernel_timeout(sock, timeout):
+        sock.settimeout(timeout)
+        return timeout
+    sock.settimeout(None)
+    return None
+
+
+def _set_kernel_timeout(sock: socket.socket, timeout: float) -> bool:
+    """Set the kernel's timeout of sending and receiving; return whether it has one now."""
+    form = struct.Struct("@ll")
+    seconds, fraction = divmod(timeout, 1)
+    limit = form.pack(int(seconds), max(int(fraction * 1e6), 1))
+    try:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            sock.setsockopt(socket.SOL_SOCKET, option, limit)
+            # The kernel rounds it. A system with another form of times has read something else.
+            found, micro = form.unpack(sock.getsockopt(socket.SOL_SOCKET, option, form.size))
+            if abs(found + micro / 1e6 - timeout) > _ROUNDING:
+                return False
+    except (AttributeError, OSError, struct.error):
+        return False
+    return True
+
+
+def _reads_of(sock: socket.socket) -> Callable[[float], object]:
+    """Return a function that returns whether a socket can be read, after a number of seconds."""
+    if not hasattr(select, "poll"):  # Windows
+        return partial(wait_for_read, sock)
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll.poll
 
 
 class _Leased:
@@ -334,16 +397,20 @@ class SecureConnection(_Leased, HTTPSConnection):
 Connection = PlainConnection | SecureConnection
 
 
-def _exactly(content: Content) -> Iterator[memoryview]:
-    """Yield the blocks of the content, and raise an error if they do not match its size."""
-    left = content.size
-    for piece in content.blocks():
-        left -= piece.nbytes
-        if left < 0:
+def _exactly(pieces: Iterable[memoryview], size: int) -> Iterator[memoryview]:
+    """Yield the blocks of a content, and raise an error if they do not match its size."""
+    sent = 0
+    for piece in pieces:
+        sent += piece.nbytes
+        if sent > size:
             break
         yield piece
-    if left:
-        raise IntegrityError(
-            f"the content was announced with {content.size} bytes, but has"
-            f" {'more' if left < 0 else f'only {content.size - left}'}"
-        )
+    if sent != size:
+        raise _wrong_size(size, sent)
+
+
+def _wrong_size(size: int, found: int) -> IntegrityError:
+    return IntegrityError(
+        f"the content was announced with {size} bytes, but has"
+        f" {'more' if found > size else f'only {found}'}"
+    )

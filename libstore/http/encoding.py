@@ -8,12 +8,15 @@ slashes and percent signs are part of a name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
 from .. import arguments
 from ..errors import InvalidOptionError
+
+_UNCHANGED = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 def encode(text: str) -> str:
@@ -23,7 +26,7 @@ def encode(text: str) -> str:
 
 def encode_path(name: str) -> str:
     """Percent-encode a name, except its slashes."""
-    return quote(name, safe="/")
+    return name if _UNCHANGED.fullmatch(name) else quote(name, safe="/")
 
 
 def encode_query(parameters: Mapping[str, str]) -> str:

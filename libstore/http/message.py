@@ -17,7 +17,7 @@ class Content(Protocol):
     def blocks(self, block_size: int = ..., /) -> Iterable[memoryview]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
     """
     An unsigned request.

@@ -76,12 +76,12 @@ class WireResponse:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Read the next bytes into a buffer; return how many, 0 at the end."""
-        if self._connection is None or not buffer.nbytes:
-            if self._connection is None and not self._whole:
+        connection = self._connection
+        if connection is None or not buffer.nbytes:
+            if connection is None and not self._whole:
                 raise TransportError("the response was closed before it was read to its end")
             return 0
         try:
-            connection = self._connection
             channel = connection.channel if connection.lease == self._lease else None
             if channel is None:
                 raise IncompleteResponseError

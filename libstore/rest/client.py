@@ -310,7 +310,7 @@ class ServiceClient(ABC):
                 token.
         """
         # A second request with a condition would meet the effect of the first one.
-        idempotent = options.setdefault("idempotent", conditions == UNCONDITIONAL)
+        idempotent = options.setdefault("idempotent", not conditions)
 
         def send() -> ObjectInfo:
             response = self.send(operation, container, name, **options)

@@ -212,7 +212,7 @@ class Confirmer:
             OutcomeUnknownError: The response to a conditional write was lost, and nothing shows
                 its outcome.
         """
-        if conditions != UNCONDITIONAL:
+        if conditions:
             judge = _Judge(self, head, conditions, protection, _UNKNOWN_WRITE, token)
             return self.run(send, judge.find_write, checks_first=protection.checks_first)
 

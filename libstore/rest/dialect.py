@@ -218,25 +218,27 @@ class HeaderDialect:
         metadata: dict[str, str] = {}
         more: dict[str, object] = {}
         prefix, labels = self.metadata_prefix, self.extra
-        for header, value in headers.items():
-            if header in labels:
-                more[labels[header]] = value
-            elif header.startswith(prefix):
-                key = self.decode_key(header[len(prefix) :])
-                metadata[key] = self.decode_value(value)
+        # Most responses have neither metadata nor other headers to return.
+        if prefix in " ".join(headers) or not labels.keys().isdisjoint(headers):
+            for header, value in headers.items():
+                if header in labels:
+                    more[labels[header]] = value
+                elif header.startswith(prefix):
+                    key = self.decode_key(header[len(prefix) :])
+                    metadata[key] = self.decode_value(value)
         if extra:
             more.update(extra)
         return ObjectInfo(
-            name=name,
-            size=size,
-            etag=etag,
-            checksums=checksums,
-            last_modified=last_modified or parse_date(headers.get("last-modified")),
-            content_type=headers.get("content-type"),
-            metadata=metadata,
-            version=self.version_of(headers),
-            storage_class=headers.get(self.storage_class, self.default_class),
-            extra=more,
+            name,
+            size,
+            etag,
+            checksums,
+            last_modified or parse_date(headers.get("last-modified")),
+            headers.get("content-type"),
+            metadata,
+            self.version_of(headers),
+            headers.get(self.storage_class, self.default_class),
+            more,
             complete=True,
         )
 

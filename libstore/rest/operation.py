@@ -116,7 +116,7 @@ def unproven(status: int | None, message: str = "") -> ServiceError:
     return error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ServiceRequest(Request):
     """A request of a driver, with its operation."""
 

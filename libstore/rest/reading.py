@@ -35,7 +35,7 @@ def read_headers(span: Span, conditions: Conditions) -> dict[str, str]:
     headers = {} if conditions.if_match is None else condition_headers(conditions)
     if conditions.if_none_match is not None:
         headers["if-none-match"] = quoted_etag(conditions.if_none_match)
-    if span != WHOLE:
+    if not span.is_whole:
         headers["range"] = range_of(span)
     return headers
 

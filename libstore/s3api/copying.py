@@ -26,7 +26,7 @@ from ..rest.copying import (
 )
 from ..rest.dialect import condition_headers, with_token
 from ..transfer.payload import BufferPayload
-from ..values import UNCONDITIONAL, Conditions, CopyOptions, ObjectInfo, Upload
+from ..values import Conditions, CopyOptions, ObjectInfo, Upload
 from . import dialect, operations
 from .multipart import Uploads
 from .objects import Objects
@@ -94,7 +94,7 @@ class Copier:
             return self._copy_onto_itself(copy)
         self._objects.check_conditions(*target, options.conditions)
         info: ObjectInfo | None = None
-        conditional = options.conditions != UNCONDITIONAL
+        conditional = bool(options.conditions)
         in_parts = conditional and self._service.copy_condition is None
         # The service carries over all metadata or none, so a token among them needs the others.
         given = (options.metadata, options.content_type, options.conditions.token)
@@ -167,7 +167,7 @@ class Copier:
         if not onto_itself:
             prefix = self._service.copy_condition or ""
             headers |= condition_headers(copy.options.conditions, prefix)
-        once = onto_itself or copy.options.conditions != UNCONDITIONAL
+        once = onto_itself or bool(copy.options.conditions)
 
         def send() -> ObjectInfo:
             try:

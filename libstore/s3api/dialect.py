@@ -218,6 +218,8 @@ def _digests(
             whole["md5"] = md5
         elif multipart and service.composite_etags:
             combined["md5"] = etag
+    if _CHECKSUM_HEADERS.keys().isdisjoint(headers):
+        return whole, combined
     kind = headers.get("x-amz-checksum-type")
     # Without a type, the checksum of a multipart upload may be that of its parts' checksums.
     of_whole = kind == "FULL_OBJECT" if multipart else kind != "COMPOSITE"

@@ -30,20 +30,20 @@ class KnownObjects:
     """The objects that one driver has seen last, by name and ETag."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], KnownObject] = {}
+        self._known: dict[tuple[str, str, str], tuple[str | None, datetime | None]] = {}
 
     def note(self, container: str, info: ObjectInfo) -> ObjectInfo:
         """Remember an object that a response describes, and return it."""
         if info.etag is not None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            known = KnownObject(info.write_token, info.last_modified)
-            self._known[container, info.name, info.etag] = known
+            self._known[container, info.name, info.etag] = info.write_token, info.last_modified
         return info
 
     def find(self, container: str, name: str, conditions: Conditions) -> KnownObject | None:
         """Return the object of a condition as far as it is known, or `None`."""
-        return self._known.get((container, name, conditions.if_match or ""))
+        known = self._known.get((container, name, conditions.if_match or ""))
+        return None if known is None else KnownObject(*known)
 
 
 def is_young(info: ObjectInfo, began: float) -> bool:

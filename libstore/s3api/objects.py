@@ -25,6 +25,7 @@ from ..transfer.payload import Payload
 from ..values import (
     LARGEST,
     UNCONDITIONAL,
+    WHOLE,
     Conditions,
     DeleteOutcome,
     MiB,
@@ -44,7 +45,6 @@ from .xml import delete_body
 
 # Up to this size any digest is cheap.
 _SMALL = MiB
-_WHOLE = Span()
 
 
 class Objects:
@@ -133,7 +133,7 @@ class Objects:
             started: The result of `start`, for the whole object without conditions.
         """
         headers = self._reads
-        if conditions != UNCONDITIONAL or span != _WHOLE:
+        if conditions is not UNCONDITIONAL or span is not WHOLE:
             headers = {**headers, **read_headers(span, conditions)}
         response = self.client.send(
             operations.GET_OBJECT, container, name,
@@ -171,7 +171,7 @@ class Objects:
         """Write an object with one request."""
         settings = self.settings.overridden(options.extra) if options.extra else self.settings
         headers = self.write_headers(options, settings)
-        if options.conditions != UNCONDITIONAL:
+        if options.conditions:
             self.check_conditions(container, name, options.conditions)
         return self.put_content(container, name, payload, headers, settings, options.conditions)
 
@@ -189,7 +189,7 @@ class Objects:
         checksum = dialect.checksum_headers(service, payload.digest(service.digest))
         sent = {**headers, **checksum}
         protection = UNPROTECTED
-        if conditions != UNCONDITIONAL:
+        if conditions:
             sent |= condition_headers(conditions)
             protection = self._protection(container, name, conditions)
 
@@ -200,7 +200,7 @@ class Objects:
         info = self.client.write(
             operations.PUT_OBJECT, container, name, read,
             lambda: self.head_stored(container, name, settings.reads),
-            Written(content=payload, algorithms=("md5", "crc32")).matches,
+            lambda info: Written(content=payload, algorithms=("md5", "crc32")).matches(info),
             conditions, token, protection, headers=sent, content=payload,
         )  # fmt: skip
         compare(payload, info, "content", self.digests)
@@ -222,7 +222,7 @@ class Objects:
 
         Such a service would replace an object where it should refuse the write.
         """
-        if not self.service.guarded or conditions == UNCONDITIONAL:
+        if not self.service.guarded or not conditions:
             return
         try:
             info = self.known.note(container, self.head_stored(container, name, self._reads))

@@ -46,12 +46,13 @@ class Payload(ABC):
 
     def digest(self, algorithm: str) -> str:
         """Return the hexadecimal digest of the content, which is computed at the first call."""
-        if algorithm not in self.digests:
+        digest = self.digests.get(algorithm)
+        if digest is None:
             hasher = new_hasher(algorithm)
             for block in self.blocks():
                 hasher.update(block)
-            self.digests[algorithm] = hasher.hexdigest()
-        return self.digests[algorithm]
+            digest = self.digests[algorithm] = hasher.hexdigest()
+        return digest
 
 
 class BufferPayload(Payload):

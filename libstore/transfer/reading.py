@@ -70,7 +70,7 @@ class ReadHooks(CompositeHooks, Protocol):
     ) -> Reading: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wanted:
     """
     The object that is to be read.
@@ -191,7 +191,11 @@ class ObjectStream:
                 filled += count
                 self._position += count
                 self.left -= count
-                if self._verification is not None:
+                if self._verification is None:
+                    continue
+                if count == rest.nbytes:
+                    self._verification.update(rest)
+                else:
                     with rest[:count] as block:
                         self._verification.update(block)
         if not self.left:
@@ -225,13 +229,14 @@ class ObjectStream:
                 reading = self._reading
                 assert reading is not None
                 # Measure only the time that the service takes, not that of the reader.
-                began = self._clock()
+                clock = self._clock
+                began = clock()
                 try:
                     if self._surplus:
                         self._skip(reading)
                     count = reading.body.readinto(view)
                 finally:
-                    self._seconds += self._clock() - began
+                    self._seconds += clock() - began
                 if count:
                     return count
                 if "content_encoding" in reading.info.extra:
@@ -276,7 +281,7 @@ class ObjectStream:
             else:
                 reading = started.receive()
             self._reading = reading
-            if reading.info.size is None and span == Span():
+            if reading.info.size is None and span.is_whole:
                 # A proxy may have removed the length; the response to a range has it twice.
                 self._release()
                 return self._open(Span(0, _ANY_SIZE))
@@ -400,7 +405,7 @@ def read(
         stream = ObjectStream(driver, wanted, span, known, first)
         try:
             content = read_next(stream, stream.left)
-            info = stream.info if span == WHOLE else stream.known_info
+            info = stream.info if span is WHOLE else stream.known_info
             return Read(content, info, stream.verified_by)
         finally:
             stream.close()

@@ -84,15 +84,15 @@ def open_source(source: object) -> Source:
         InvalidTypeError: The type of the source is not supported.
         LocalFileError: The source is a path that cannot be opened.
     """
+    view = bytes_view(source)
+    if view is not None:
+        return _BufferSource(view)
     if isinstance(source, (str, os.PathLike)):
         return _PathSource(os.fsdecode(source))
     if isinstance(source, io.TextIOBase):
         raise InvalidTypeError(
             "the source is a text file; open it in binary mode ('rb'), or upload its 'buffer'"
         )
-    view = bytes_view(source)
-    if view is not None:
-        return _BufferSource(view)
     if _attribute(source, "read") is not None or _attribute(source, "readinto") is not None:
         if _attribute(source, "is_prefix") is False:
             raise InvalidTypeError(
@@ -107,6 +107,9 @@ def open_source(source: object) -> Source:
     raise InvalidTypeError(f"the source must be {_ACCEPTED}, not {type(source).__name__}")
 
 
+_EMPTY = memoryview(b"")
+
+
 class _BufferSource(Source):
     def __init__(self, view: memoryview) -> None:
         self._left = view
@@ -114,8 +117,12 @@ class _BufferSource(Source):
 
     @override
     def take(self, size: int) -> memoryview:
-        taken, self._left = self._left[:size], self._left[size:]
-        return taken
+        taken = self._left
+        if size >= taken.nbytes:
+            self._left = _EMPTY
+            return taken
+        self._left = taken[size:]
+        return taken[:size]
 
 
 class _FilledSource(Source):

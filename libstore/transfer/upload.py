@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, ClassVar, NamedTuple, Protocol
 
@@ -71,7 +71,7 @@ class UploadHooks(Protocol):
     def _abort_upload(self, upload: Upload) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class UploadRequest:
     """
     The target and the options of an upload.
@@ -334,8 +334,11 @@ def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Store
     if request.checksum is not None:
         _check_expected(request, {request.checksum[0]: payload.digest(request.checksum[0])})
     info = driver._put_object(request.container, request.name, payload, request.options)
-    known = info.checksums.keys()
-    computed = {name: payload.digest(name) for name in known & {*driver.digests, *payload.digests}}
+    computed = {
+        name: payload.digest(name)
+        for name in info.checksums
+        if name in payload.digests or name in driver.digests
+    }
     verified_by = _verified_by(info, computed)
     info = _confirmed(request, info, payload.size, computed)
     if request.progress is not None:
@@ -368,7 +371,7 @@ def _confirmed(
     content_type, metadata = request.options.content_type, request.options.metadata
     if (info.size, info.content_type, info.metadata) == (size, content_type, metadata):
         return info
-    return replace(info, size=size, content_type=content_type, metadata=metadata)
+    return info.with_content(size, content_type, metadata)
 
 
 def _check_expected(request: UploadRequest, checksums: Mapping[str, str]) -> None:
