@@ -12,7 +12,9 @@ import io
 import os
 import secrets
 import stat
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -27,7 +29,7 @@ from ..errors import (
     LocalFileExistsError,
     LocalFileIsADirectoryError,
 )
-from ..values import WHOLE, MiB, ObjectInfo, Span
+from ..values import WHOLE, KiB, MiB, ObjectInfo, Span
 from .digests import Crc
 from .local_files import is_file_name, local_errors, read_at, rename_new, write_all
 from .part_sizes import ranges
@@ -37,6 +39,8 @@ from .verification import Verification, verification, with_checksums
 from .workers import CancelToken, WorkerPool, check_cancelled
 
 _ROLE = "download destination"
+# Small enough for the cache of a processor.
+_HASHED = 256 * KiB
 
 
 @dataclass(frozen=True)
@@ -266,10 +270,13 @@ class _Download:
         )
         self._verification: Verification | None = None
         self._received: dict[int, _Range] = {}
-        self._verified = 0
+        self._next = 0
+        # Hashes while the next ranges arrive. What waits for it is in the file, not in memory.
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="libstore")
+        self._hashed: deque[Future[None]] = deque()
 
     def run(self, first: ObjectStream) -> str | None:
-        with self._workers:
+        with closing(self), self._workers:
             if first.span == self._span:
                 self._copy(first, self._progress, None)
                 verified_by = first.verified_by
@@ -277,6 +284,10 @@ class _Download:
                 verified_by = self._run_ranges(first)
             self._workers.checkpoint()
         return verified_by
+
+    def close(self) -> None:
+        """Wait for the thread that hashes; the end of the workers has stopped it."""
+        self._hashing.shutdown(cancel_futures=True)
 
     def _run_ranges(self, first: ObjectStream) -> str | None:
         stop = first.span.stop
@@ -292,6 +303,8 @@ class _Download:
         self._workers.finish()
         if self._verification is None:
             return None
+        while self._hashed:
+            self._hashed.popleft().result()
         self._verification.finish("the bytes that were downloaded")
         return self._verification.by
 
@@ -332,20 +345,26 @@ class _Download:
             return
         # Bytes are verified in order: process all ranges without a gap before them.
         self._received[received.span.start] = received
-        while self._verified in self._received:
-            self._verify(self._verification, self._received.pop(self._verified))
+        while self._next in self._received:
+            ready = self._received.pop(self._next)
+            assert ready.span.stop is not None
+            self._next = ready.span.stop
+            self._hashed.append(self._hashing.submit(self._verify, self._verification, ready))
+        while self._hashed and self._hashed[0].done():
+            self._hashed.popleft().result()
 
     def _verify(self, expected: Verification, received: _Range) -> None:
-        stop = received.span.stop
+        start, stop = received.span.start, received.span.stop
         assert stop is not None
         if received.crc is not None:
             assert expected.crc is not None
-            expected.crc.append(received.crc, stop - received.span.start)
-            self._verified = stop
-        while self._verified < stop:
-            block = self._file.read(min(MiB, stop - self._verified), self._verified)
+            expected.crc.append(received.crc, stop - start)
+            return
+        while start < stop:
+            self._workers.checkpoint()
+            block = self._file.read(min(_HASHED, stop - start), start)
             expected.update(memoryview(block))
-            self._verified += len(block)
+            start += len(block)
 
 
 class _TemporaryFile:

@@ -251,6 +251,17 @@ def test_changed_bit_leaves_no_file(
     _is_clean(folder)
 
 
+@pytest.mark.parametrize("part", range(5))
+def test_changed_bit_in_any_range_ends_all_threads(
+    driver: FaultyDriver, container: Container, folder: Path, part: int
+) -> None:
+    """What hashes is not left waiting for ranges that do not come."""
+    flip_bit(driver, part * PART + 3)
+    with pytest.raises(IntegrityError, match="md5"):
+        container.download_object("large", folder / "a")
+    assert [] == [t.name for t in threading.enumerate() if t.name.startswith("libstore")]
+
+
 @pytest.mark.parametrize(
     ("name", "position"),
     [("small", 0), ("small", 2 * PART - 1), ("large", 5), ("large", 5 * PART), ("large", 92164)],

@@ -15,6 +15,7 @@ from ...options import constructor
 from ...redaction import HiddenDict
 from ...rest.driver import ComposedDriver, SupportsUploads
 from ...rest.reading import started_read
+from ...transfer.options import TransferOptions
 from ...values import (
     Conditions,
     ContainerInfo,
@@ -59,6 +60,9 @@ _LIMITS = Limits(
 _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
+# One part is read while one is sent, which takes less memory than the parts that other uploads
+# send at once, and each request of a session waits for the one before it.
+_LARGE_PARTS = TransferOptions(part_size=16 * MiB)
 
 
 class GCSDriver(
@@ -127,6 +131,8 @@ class GCSDriver(
             self.digests = multipart_digests()
         else:
             self.limits = _ORDERED
+            if settings.transfer is None:
+                self.transfer = _LARGE_PARTS
         encryption = Encryption(settings.customer_key, settings.kms_key)
         self._objects = objects = Objects(client, encryption, self.digests)
         self._copier = Copier(client, objects, encryption)

@@ -13,6 +13,7 @@ from drivers.gcs.support import (
     BUSY,
     HMAC,
     PART,
+    TOKEN,
     Once,
     made,
     noise,
@@ -27,10 +28,11 @@ from libstore import (
     ServiceError,
     TransferCancelledError,
     TransferOptions,
+    get_driver,
 )
 from libstore.drivers.gcs import GCSDriver
 from libstore.transfer.payload import BufferPayload
-from libstore.values import Upload, WriteOptions
+from libstore.values import MiB, Upload, WriteOptions
 from servers import gcs_json
 from servers.gcs_model import Model, RefusedError, Reply, Request
 
@@ -157,6 +159,31 @@ def test_completion_with_a_wrong_digest_is_refused(model: Model, driver: GCSDriv
     with pytest.raises(IntegrityError):
         driver._finish_upload(record, [part], WriteOptions(), {"md5": "0" * 32})
     assert not model.buckets["box"].live
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_changed_bit_in_any_request_is_refused(
+    model: Model, driver: GCSDriver, number: int
+) -> None:
+    """The last request has the digest of the whole, and nothing is published before."""
+    start = number * PART
+
+    def damage(request: Request) -> None:
+        if request.headers.get("content-range", "").startswith(f"bytes {start}-"):
+            request.body = bytes([request.body[0] ^ 1]) + request.body[1:]
+
+    model.before = damage
+    with pytest.raises(IntegrityError):
+        driver.upload_object(noise(SIZE), "box", "big")
+    assert not model.buckets["box"].live
+
+
+def test_large_uploads_have_few_requests_by_default(model: Model) -> None:
+    """Each of them waits for the one before it."""
+    with get_driver("gcs")(token=TOKEN, endpoint=model.url, project="p") as driver:
+        driver.create_container("box").upload_object(bytes(64 * MiB), "big")
+    ranges = [one["content-range"] for one in model.headers if "content-range" in one]
+    assert 5 == len(ranges)
 
 
 def test_url_of_a_session_is_not_logged(
