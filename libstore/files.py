@@ -28,6 +28,7 @@ from typing import (
     Any,
     BinaryIO,
     Generic,
+    NamedTuple,
     NoReturn,
     SupportsIndex,
     TypeAlias,
@@ -62,6 +63,12 @@ _UNPUBLISHED = (
 )
 _FIRST_BLOCK = 256 * KiB
 _LARGEST_BLOCK = 8 * MiB
+# The first block at a position that continues no other one.
+_RANDOM_BLOCK = 64 * KiB
+# The largest block while more than one part of an object is being read.
+_SHARED_BLOCK = 2 * MiB
+# How many blocks are kept; together they have at most the size of the largest one.
+_MAX_BLOCKS = 16
 #: The buffer size of the `io.BufferedReader` around a reader, which makes small reads fast.
 BUFFER_SIZE = 128 * KiB
 
@@ -86,9 +93,26 @@ class _OpenFile:
         )
 
 
+class _Block(NamedTuple):
+    """
+    Bytes of an object that were fetched.
+
+    Attributes:
+        run: The number of the first of the blocks that this one continues.
+    """
+
+    start: int
+    stop: int
+    data: bytes
+    run: int
+
+
 class ObjectReader(_OpenFile, io.RawIOBase):
     """
     A seekable, unbuffered file that reads an object.
+
+    It keeps the blocks that were used last, of at most 8 MiB together. Blocks grow while the
+    object is read in order, forwards or backwards, also at more than one place by turns.
 
     All reads are of one version of the object: if it is replaced meanwhile, the next read that
     sends a request raises `ObjectChangedError`. Reading sequentially from the beginning to the end
@@ -122,9 +146,8 @@ class ObjectReader(_OpenFile, io.RawIOBase):
         self._size_was_used = False
         self._info: ObjectInfo | None = None
         self._position = 0
-        self._block = b""
-        self._block_start = 0
-        self._block_size = _FIRST_BLOCK
+        self._blocks: list[_Block] = []  # the one that was used last is at the end
+        self._runs = 0
         self._digests: Digests | None = None
         self._checksums: dict[str, str] = {}
         if size is None:
@@ -169,19 +192,18 @@ class ObjectReader(_OpenFile, io.RawIOBase):
         with view:
             if not view.nbytes or self._at_end():
                 return 0
-            if not self._in_block():
-                self._fetch(self._position)
+            block = self._find_block() or self._fetch(self._position, view.nbytes)
             if self._at_end():
                 return 0
-            start = self._position - self._block_start
-            count = min(view.nbytes, len(self._block) - start)
-            view[:count] = memoryview(self._block)[start : start + count]
+            start = self._position - block.start
+            count = min(view.nbytes, len(block.data) - start)
+            view[:count] = memoryview(block.data)[start : start + count]
         self._position += count
         return count
 
     @override
     def close(self) -> None:
-        self._block = b""
+        self._blocks = []
         super().close()
 
     def _check_open(self) -> None:
@@ -193,23 +215,31 @@ class ObjectReader(_OpenFile, io.RawIOBase):
         final = self._info is not None or self._size_was_used
         return final and self._position >= self.size
 
-    def _in_block(self) -> bool:
-        return 0 <= self._position - self._block_start < len(self._block)
+    def _find_block(self) -> _Block | None:
+        """Return the block with the position, which was then used last."""
+        blocks = self._blocks
+        for index in range(len(blocks) - 1, -1, -1):
+            block = blocks[index]
+            if block.start <= self._position < block.stop:
+                blocks.append(blocks.pop(index))
+                return block
+        return None
 
-    def _fetch(self, start: int) -> None:
-        """Fetch a block with the byte at `start`; a larger one if reading is sequential."""
-        sequential = self._block and start == self._block_start + len(self._block)
-        if sequential:
-            self._block_size = min(2 * self._block_size, _LARGEST_BLOCK)
-        else:
-            self._block_size = _FIRST_BLOCK
-            # A size that is out of date may be smaller than `start`.
-            if self._size is not None and start < self._size:
-                # Programs that read near the end, such as readers of archives, read more there.
-                start = max(0, min(start, self._size - self._block_size))
-        span = Span(start, start + self._block_size)
-        self._block = b""  # so that the old and the new block are not in memory together
-        block, info, verified_by = self._fetch_span(span, self._info)
+    def _fetch(self, position: int, wanted: int = 0) -> _Block:
+        """Fetch a block with the byte at a position, of which `wanted` bytes are to be read."""
+        span, run = self._next_span(position, wanted)
+        assert span.stop is not None
+        left = _LARGEST_BLOCK - (span.stop - span.start)
+        kept = []
+        for block in reversed(self._blocks[1 - _MAX_BLOCKS :]):
+            left -= len(block.data)
+            if left < 0:
+                break
+            kept.append(block)
+        self._blocks = kept[::-1]
+        kept = []
+        start = span.start
+        data, info, verified_by = self._fetch_span(span, self._info)
         if self._info is None and self._size_was_used and info.etag != self._expected_etag:
             raise ObjectChangedError("the object was replaced after its size was read")
         if self._info is None and self._learn is not None:
@@ -218,8 +248,37 @@ class ObjectReader(_OpenFile, io.RawIOBase):
         if start == 0 and verified_by is not None:
             self._finish_verification(verified_by)
         else:
-            self._verify(start, block, info)
-        self._block, self._block_start = block, start
+            self._verify(start, data, info)
+        fetched = _Block(start, start + len(data), data, run)
+        self._blocks.append(fetched)
+        return fetched
+
+    def _next_span(self, position: int, wanted: int) -> tuple[Span, int]:
+        """Return the span of the next block, and the number of its run."""
+        for block in reversed(self._blocks):
+            size = self._grown(block)
+            if position == block.stop:
+                return Span(position, position + size), block.run
+            if block.start - size <= position < block.start:
+                return Span(max(0, block.start - size), block.start), block.run
+        self._runs += 1
+        size = _FIRST_BLOCK
+        if self._blocks:
+            # A read of more than the buffer passes its size on.
+            size = _RANDOM_BLOCK if wanted <= BUFFER_SIZE else min(wanted, _LARGEST_BLOCK)
+        # A size that is out of date may be smaller than the position.
+        if self._size is not None and position < self._size:
+            # Programs that read near the end, such as readers of archives, read more there.
+            if position >= self._size - _FIRST_BLOCK:
+                size = max(size, _FIRST_BLOCK)
+            position = max(0, min(position, self._size - size))
+        return Span(position, position + size), self._runs
+
+    def _grown(self, block: _Block) -> int:
+        """Return the size of the block after or before another one."""
+        alone = all(other.run == block.run for other in self._blocks)
+        largest = _LARGEST_BLOCK if alone else _SHARED_BLOCK
+        return max(_RANDOM_BLOCK, min(2 * len(block.data), largest))
 
     def _verify(self, start: int, block: bytes, info: ObjectInfo) -> None:
         if start == 0:

@@ -209,7 +209,8 @@ def test_reader_behaves_as_bytesio(
     content = bytes(byte % 17 for byte in CONTENT[:size])
     driver = FaultyDriver()
     container = stored(driver, content)
-    first, files._FIRST_BLOCK = files._FIRST_BLOCK, block
+    first, other = files._FIRST_BLOCK, files._RANDOM_BLOCK
+    files._FIRST_BLOCK = files._RANDOM_BLOCK = block
     try:
         raw = container.open("a") if not known else container.get_object("a").as_file()
         assert isinstance(raw, io.BufferedReader)
@@ -217,7 +218,7 @@ def test_reader_behaves_as_bytesio(
         for step, number in steps:
             _compare(step, number, own, real)
     finally:
-        files._FIRST_BLOCK = first
+        files._FIRST_BLOCK, files._RANDOM_BLOCK = first, other
 
 
 def _compare(step: str, number: int, own: Any, real: Any) -> None:
