@@ -216,7 +216,7 @@ def _advance_file_clock() -> None:
     """
     if not hasattr(os, "memfd_create"):
         return
-    descriptor, identity = _taken_clock()
+    descriptor, identity = _kept_clock() or _new_clock(os.memfd_create("libstore"))
     try:
         for _ in range(2):
             os.fstat(descriptor)
@@ -228,14 +228,17 @@ def _advance_file_clock() -> None:
             _clocks.append((descriptor, identity))
 
 
-def _taken_clock() -> tuple[int, tuple[int, int]]:
+def _kept_clock() -> tuple[int, tuple[int, int]] | None:
     """Return a temporary file that no other thread uses, and what identifies it."""
     with suppress(IndexError, OSError):
         descriptor, identity = _clocks.pop()
+        # The program may have closed all descriptors, as daemons do, and opened other files since.
         if _identity(descriptor) == identity:
             return descriptor, identity
-        # The program has closed all descriptors, as daemons do, and opened other files since.
-    descriptor = os.memfd_create("libstore")
+    return None
+
+
+def _new_clock(descriptor: int) -> tuple[int, tuple[int, int]]:
     return descriptor, _identity(descriptor)
 
 
