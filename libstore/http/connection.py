@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from time import monotonic
@@ -356,7 +357,7 @@ def _set_kernel_timeout(sock: socket.socket, timeout: float) -> bool:
 
 def _reads_of(sock: socket.socket) -> Callable[[float], object]:
     """Return a function that returns whether a socket can be read, after a number of seconds."""
-    if not hasattr(select, "poll"):  # Windows
+    if sys.platform == "win32" or not hasattr(select, "poll"):
         return partial(wait_for_read, sock)
     poll = select.poll()
     poll.register(sock, select.POLLIN)
