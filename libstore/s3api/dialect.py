@@ -145,8 +145,12 @@ def part_checksum(service: Service) -> str:
 
 def body_headers(body: bytes, content_type: str = "application/xml") -> dict[str, str]:
     """Return the headers of a document; some services require its MD5."""
-    digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return {"content-md5": base64_of(digest), "content-type": content_type}
+    return {**md5_header(body), "content-type": content_type}
+
+
+def md5_header(body: bytes) -> dict[str, str]:
+    """Return the header with the MD5 of a body."""
+    return {"content-md5": base64_of(hashlib.md5(body, usedforsecurity=False).hexdigest())}
 
 
 def is_composite(etag: str | None) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -108,8 +106,7 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         headers, content = request.headers, request.content
         if content is not None and not any(map(_is_digest, headers)):
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html
-            digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest())
-            request = replace(request, headers={**headers, "content-md5": digest.decode()})
+            request = replace(request, headers={**headers, **dialect.md5_header(content)})
         return super()._request(container, name, request)
 
     # ------------------------------------------------------------------ buckets

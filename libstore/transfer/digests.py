@@ -66,12 +66,10 @@ def new_hasher(algorithm: str) -> Hasher:
 
 def combined_crc(algorithm: str, pieces: Iterable[tuple[str, int]]) -> str:
     """Return the CRC of a content, from the CRC and the size of each piece of it."""
-    whole = Crc(algorithm)
+    value = 0
     for digest, size in pieces:
-        piece = Crc(algorithm)
-        piece._value = int(digest, 16)
-        whole.append(piece, size)
-    return whole.hexdigest()
+        value = crc_combine(algorithm, value, int(digest, 16), size)
+    return f"{value:0{_HEX_LENGTH[algorithm]}x}"
 
 
 class Digests:
