@@ -49,7 +49,7 @@ from .response_head import BAD_SIZE
 
 # With virtual-hosted addressing, each bucket is an origin.
 _MAX_ORIGINS = 64
-#: The maximum number of requests to one origin that wait for nobody to receive their responses.
+#: The maximum number of requests to one origin whose responses are received later.
 MAX_AHEAD = 64
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),

@@ -114,7 +114,7 @@ def collecting_between() -> Iterator[Callable[[], object]]:
     Collect garbage only when the function is called that this yields.
 
     Otherwise it may be collected while a document is read that is nested too deep, and finalizers
-    find no room on the stack.
+    exceed the maximum depth of the stack.
     """
     gc.disable()
     try:
