@@ -35,6 +35,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "values": "readonly errors",
+        "patterns": "errors",
         "error_context": "errors redaction",
     },
     {
