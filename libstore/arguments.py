@@ -46,8 +46,10 @@ _PORTS = {"http": 80, "https": 443}
 
 def object_name(name: object, limits: Limits) -> str:
     """Check the name of an object against a service's limits."""
+    if isinstance(name, str) and name.isascii() and 0 < len(name) <= limits.max_name:
+        return name
     text = _name(name, "an object")
-    size = len(text) if text.isascii() else len(text.encode())
+    size = len(text.encode())
     if size > limits.max_name:
         raise InvalidNameError(
             f"the object name {shorten(text)} has {size} bytes in UTF-8;"

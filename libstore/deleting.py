@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from itertools import chain, groupby, islice, pairwise
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Protocol, TypeAlias, TypeVar
 
 from .errors import (
@@ -84,17 +85,25 @@ def delete_many(
         complete: Adds the container and the object to an error.
     """
     results: list[DeleteResult] = []
-    for container, group in groupby(targets, key=lambda target: target[0]):
-        given = [name for _, name in group]
-        errors: dict[str, StorageError | None] = {}
-        for names in _batches(_deepest_first(given), driver.limits.batch_size):
-            errors.update(zip(names, _delete_batch(driver, container, names), strict=True))
-        for name in given:
-            error = errors[name]
+    for container, group in groupby(targets, key=itemgetter(0)):
+        results += delete_names(driver, container, [name for _, name in group], complete)
+    return results
+
+
+def delete_names(
+    driver: DeleteHooks,
+    container: str,
+    names: Sequence[str],
+    complete: Callable[[StorageError, str, str], None],
+) -> list[DeleteResult]:
+    """Delete objects of one container; return one result for each name, in their order."""
+    errors: dict[str, StorageError] = {}
+    for batch in _batches(_deepest_first(names), driver.limits.batch_size):
+        for name, error in zip(batch, _delete_batch(driver, container, batch), strict=True):
             if error is not None:
                 complete(error, container, name)
-            results.append(DeleteResult(container, name, error))
-    return results
+                errors[name] = error
+    return [DeleteResult(container, name, errors.get(name)) for name in names]
 
 
 def _delete_batch(
@@ -151,14 +160,14 @@ def _decide(
     undecided = [
         target
         for target, outcome in zip(targets, outcomes, strict=True)
-        if isinstance(outcome, Undecided)
+        if outcome is not None and isinstance(outcome, Undecided)
     ]
     decided: dict[_Target, StorageError | None] = {}
     for level in _levels(undecided):
         errors = map_concurrently(delete, level, driver.transfer.concurrency)
         decided.update(zip(level, errors, strict=True))
     return [
-        decided[target] if isinstance(outcome, Undecided) else outcome
+        decided[target] if outcome is not None and isinstance(outcome, Undecided) else outcome
         for target, outcome in zip(targets, outcomes, strict=True)
     ]
 
@@ -190,7 +199,7 @@ def _depth(target: _Target) -> int:
 def _are_nested(names: Sequence[str]) -> bool:
     """Return whether a name is below another one. In this order, it would follow it at once."""
     paths = sorted({f"{name}/" for name in names})
-    return any(below.startswith(path) for path, below in pairwise(paths))
+    return any(map(str.startswith, islice(paths, 1, None), paths))
 
 
 # ---------------------------------------------------------------------- containers

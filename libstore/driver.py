@@ -25,7 +25,7 @@ from typing_extensions import Self, Unpack, final, override
 
 from . import arguments
 from .core import CHECKED, DriverCore
-from .deleting import delete_many
+from .deleting import delete_many, delete_names
 from .error_context import ErrorContext
 from .errors import (
     AuthenticationError,
@@ -848,6 +848,13 @@ class StorageDriver(DriverCore):
             targets = [self._current(obj) for obj in _many(objs)]
             return delete_many(self, targets, self._complete_deletion)
 
+    def _delete_in(self, container: Container, objs: Iterable[Object | str]) -> list[DeleteResult]:
+        """Delete objects of a container, given as handles or by their names."""
+        with ErrorContext(self, "delete_objects", container):
+            names = self._names_in(container, objs)
+        with ErrorContext(self, "delete_objects"):
+            return delete_names(self, container.name, names, self._complete_deletion)
+
     def _complete_deletion(self, error: StorageError, container: str, name: str) -> None:
         ErrorContext(self, "delete_objects", container, name).complete(error)
 
@@ -1002,10 +1009,15 @@ class StorageDriver(DriverCore):
             raise InvalidOptionError(f"{obj!r} is not in {handle.name!r}")
         return obj
 
-    def _objects_in(self, container: Container | str, objs: builtins.object) -> Iterable[Object]:
-        """Return objects of a container, given as handles or by their names."""
-        handle = self._container_handle(container)
-        return [self._object_in(handle, obj) for obj in _many(objs)]
+    def _names_in(self, container: Container, objs: Iterable[Object | str]) -> list[str]:
+        """Return the names of a container's objects, given as handles or by their names."""
+        valid = self._valid_name
+        return [
+            self._current(self._object_in(container, obj))[1]
+            if isinstance(obj, Object)
+            else valid(obj)
+            for obj in _many(objs)
+        ]
 
     def _with_checksums(self, obj: Object) -> ObjectInfo:
         """Return an object's attributes, with digests if any can be computed."""

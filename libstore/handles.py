@@ -651,9 +651,7 @@ class Container:
             >>> [result.ok for result in photos.delete_objects(["2026/cat.jpg", "missing"])]
             [True, True]
         """
-        with ErrorContext(self.driver, "delete_objects", self):
-            targets = self.driver._objects_in(self, objs)
-        return self.driver.delete_objects(targets)
+        return self.driver._delete_in(self, objs)
 
     def list_uploads(self) -> LazyList[Upload]:
         """

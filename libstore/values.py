@@ -519,10 +519,21 @@ class DeleteResult:
     name: str
     error: StorageError | None = None
 
+    def __init__(self, container: str, name: str, error: StorageError | None = None) -> None:
+        # As in `ObjectInfo`: a batch has one for each object.
+        _set_result_container(self, container)
+        _set_result_name(self, name)
+        _set_result_error(self, error)
+
     @property
     def ok(self) -> bool:
         """Whether the object is gone."""
         return self.error is None
+
+
+_set_result_container, _set_result_name, _set_result_error = (
+    getattr(DeleteResult, item.name).__set__ for item in fields(DeleteResult)
+)
 
 
 @dataclass(frozen=True, slots=True)

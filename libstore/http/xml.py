@@ -443,6 +443,18 @@ def _written(text: str) -> str:
     return escape(text, _RETURN)
 
 
+def written(texts: Sequence[str]) -> list[str]:
+    """
+    Return texts as they are written in a document, after one search for what must be escaped.
+
+    Raises:
+        InvalidOptionError: A text contains a character that XML 1.0 cannot represent.
+    """
+    if _SPECIAL.search("".join(texts)):
+        return [_written(text) for text in texts]
+    return list(texts)
+
+
 def is_xml_text(text: str) -> bool:
     """Return whether XML 1.0 can represent all characters of a text."""
     return not _UNWRITABLE.search(text)

@@ -300,14 +300,18 @@ class Objects:
         self, container: str, targets: Sequence[tuple[str, str | None]]
     ) -> Sequence[DeleteOutcome]:
         """Delete objects, given as name and version, with one request."""
+        if not self.service.batches:
+            return [Undecided()] * len(targets)
+        batch, left = targets, frozenset[tuple[str, str | None]]()
         # XML cannot carry every name: some would arrive as the name of another object.
-        batch = [one for one in targets if self.service.batches and is_xml_text(one[0])]
+        if not is_xml_text("".join([name for name, _ in targets])):
+            left = frozenset(one for one in targets if not is_xml_text(one[0]))
+            batch = [one for one in targets if one not in left]
         try:
             errors = self._send_batch(container, batch) if batch else {}
         except NotSupportedError:  # an endpoint without DeleteObjects
             return [Undecided()] * len(targets)
-        sent = set(batch)
-        return [errors.get(one[0]) if one in sent else Undecided() for one in targets]
+        return [Undecided() if one in left else errors.get(one[0]) for one in targets]
 
     def _send_batch(
         self, container: str, targets: Sequence[tuple[str, str | None]]
@@ -324,7 +328,7 @@ class Objects:
             error = self.client.errors.embedded(error_document(row), None, document.headers)
             if not isinstance(error, ObjectNotFoundError):
                 found[row.get("Key", "")] = error
-        if found.keys() - {name for name, _ in targets}:
+        if found and found.keys() - {name for name, _ in targets}:
             raise ServiceError(
                 "the response to DeleteObjects names objects that the request did not name"
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from ..http.xml import write
+from ..http.xml import write, written
 from ..rest.checksums import base64_of
 from ..values import Part
 
@@ -16,13 +16,19 @@ def location_body(region: str) -> bytes:
     return write("CreateBucketConfiguration", [("LocationConstraint", region)], _NAMESPACE)
 
 
-def delete_body(objects: Iterable[tuple[str, str | None]]) -> bytes:
+def delete_body(objects: Sequence[tuple[str, str | None]]) -> bytes:
     """Return the body of DeleteObjects, of names and versions; its response has errors only."""
-    content = [
-        ("Object", [("Key", name)] + ([("VersionId", version)] if version else []))
-        for name, version in objects
+    names = written([name for name, _ in objects])
+    versions = written([version or "" for _, version in objects])
+    rows = [
+        f"<Key>{name}</Key><VersionId>{version}</VersionId>" if version else f"<Key>{name}</Key>"
+        for name, version in zip(names, versions, strict=True)
     ]
-    return write("Delete", [("Quiet", "true"), *content], _NAMESPACE)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>'
+        f"<Object>{'</Object><Object>'.join(rows)}</Object></Delete>"
+    ).encode()
 
 
 def public_access_body(blocked: Mapping[str, bool]) -> bytes:
