@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import ObjectChangedError, ServiceError
 from ...http.headers import parse_date, parse_size, parse_timestamp
 from ...http.message import Response
+from ...readonly import no_pairs
 from ...rest.checksums import base64_of, hex_digest
 from ...rest.dialect import parameters, sorted_page, with_token
 from ...rest.errors import rejects_malformed
@@ -50,6 +51,7 @@ _EXTRAS = {
     "metageneration": "metageneration",
     "componentCount": "components",
 }
+_LABELS = tuple(_EXTRAS.values())
 _HEADER_EXTRAS = {
     "cache-control": "cache_control",
     "content-disposition": "content_disposition",
@@ -81,38 +83,48 @@ MAX_METADATA = 8_192
 @rejects_malformed
 def object_info(resource: Mapping[str, Any]) -> ObjectInfo:
     """Return the attributes of an object, from its resource."""
-    name = resource.get("name")
+    return _object_info(resource)
+
+
+def _object_info(resource: Mapping[str, Any]) -> ObjectInfo:
+    get = resource.get
+    name = get("name")
     if not isinstance(name, str):
         raise ServiceError("the response is not an object resource: it has no name")
-    generation = _number(resource.get("generation"))
-    extra = {label: resource[field] for field, label in _EXTRAS.items() if resource.get(field)}
-    customer = resource.get("customerEncryption")
-    if isinstance(customer, Mapping):
+    generation = _number(get("generation"))
+    extra = {
+        label: value for label, value in zip(_LABELS, map(get, _EXTRAS), strict=True) if value
+    }
+    customer = get("customerEncryption")
+    if isinstance(customer, dict):
         extra["customer_encryption"] = customer.get("encryptionAlgorithm")
-    metadata = resource.get("metadata")
-    if not isinstance(metadata, Mapping):
-        metadata = {}
+    checksums = {}
+    for algorithm, field in DIGESTS.items():
+        digest = hex_digest(algorithm, get(field))
+        if digest is not None:
+            checksums[algorithm] = digest
+    metadata = get("metadata")
     return ObjectInfo(
-        name=name,
-        size=_size(resource),
-        etag=generation or text_of(resource.get("etag")),
-        checksums={
-            algorithm: digest
-            for algorithm, field in DIGESTS.items()
-            if (digest := hex_digest(algorithm, resource.get(field))) is not None
-        },
-        last_modified=parse_timestamp(resource.get("updated") or resource.get("timeCreated")),
-        content_type=text_of(resource.get("contentType")) or "application/octet-stream",
-        metadata={
-            str(key).lower(): decode_text(value)
-            for key, value in metadata.items()
-            if isinstance(value, str)
-        },
-        version=generation,
-        storage_class=text_of(resource.get("storageClass")),
-        extra=extra,
+        name,
+        _size(resource),
+        generation or text_of(get("etag")),
+        checksums,
+        parse_timestamp(get("updated") or get("timeCreated")),
+        text_of(get("contentType")) or "application/octet-stream",
+        _metadata(metadata) if isinstance(metadata, dict) else no_pairs(),
+        generation,
+        text_of(get("storageClass")),
+        extra,
         complete=True,
     )
+
+
+def _metadata(stored: Mapping[object, object]) -> dict[str, str]:
+    return {
+        str(key).lower(): decode_text(value)
+        for key, value in stored.items()
+        if isinstance(value, str)
+    }
 
 
 def _size(resource: Mapping[str, Any]) -> int | None:
@@ -269,9 +281,10 @@ def next_token(document: Mapping[str, Any]) -> str | None:
     return str(document.get("nextPageToken") or "") or None
 
 
+@rejects_malformed
 def list_page(document: Mapping[str, Any], query: ListQuery) -> Page[ObjectInfo | Prefix]:
     """Return the objects and prefixes of one page, sorted by name."""
-    items: list[ObjectInfo | Prefix] = [object_info(one) for one in listed(document, "items")]
+    items: list[ObjectInfo | Prefix] = [_object_info(one) for one in listed(document, "items")]
     items += [Prefix(str(name)) for name in listed(document, "prefixes")]
     return sorted_page(items, query, next_token(document))
 
