@@ -54,6 +54,7 @@ from .operations import (
     signing,
     unfinished_uploads,
 )
+from .operations.listings import narrowed
 from .operations.metadata import update as update_metadata
 from .operations.opening import (
     AnyKeywords,
@@ -245,6 +246,7 @@ class StorageDriver(DriverCore):
         *,
         delimiter: Literal[""] = "",
         start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Object]: ...
     @overload
     def list_objects(
@@ -254,6 +256,7 @@ class StorageDriver(DriverCore):
         *,
         delimiter: str,
         start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Object | Prefix]: ...
     @final
     def list_objects(
@@ -263,6 +266,7 @@ class StorageDriver(DriverCore):
         *,
         delimiter: str = "",
         start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Any]:
         """List objects lazily, in the order of their names. See `Container.list_objects`."""
         with ErrorContext(self, "list_objects", container):
@@ -272,9 +276,10 @@ class StorageDriver(DriverCore):
                 arguments.text(delimiter, "delimiter"),
                 arguments.text(start_after, "start_after"),
             )
+            sent, matches = (query, None) if pattern is None else narrowed(query, pattern)
 
         def fetch(token: str | None, limit: int) -> Page[Object | Prefix]:
-            page = as_page(self._list_objects(handle.name, query, token, limit))
+            page = as_page(self._list_objects(handle.name, sent, token, limit))
             items = [
                 item if isinstance(item, Prefix) else Object(handle, item) for item in page.items
             ]
@@ -284,7 +289,10 @@ class StorageDriver(DriverCore):
             f" below {query.prefix!r}" if query.prefix else ""
         )
         context = ErrorContext(self, "list_objects", handle)
-        return LazyList(fetch, self.limits.page_size, label, context)
+        if matches is None:
+            return LazyList(fetch, self.limits.page_size, label, context)
+        label += f" matching {arguments.shorten(str(pattern))}"
+        return LazyList(fetch, self.limits.page_size, label, context, matches)
 
     @final
     def walk(

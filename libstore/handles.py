@@ -127,14 +127,29 @@ class Container:
 
     @overload
     def list_objects(
-        self, prefix: Prefix | str = "", *, delimiter: Literal[""] = "", start_after: str = ""
+        self,
+        prefix: Prefix | str = "",
+        *,
+        delimiter: Literal[""] = "",
+        start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Object]: ...
     @overload
     def list_objects(
-        self, prefix: Prefix | str = "", *, delimiter: str, start_after: str = ""
+        self,
+        prefix: Prefix | str = "",
+        *,
+        delimiter: str,
+        start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Object | Prefix]: ...
     def list_objects(
-        self, prefix: Prefix | str = "", *, delimiter: str = "", start_after: str = ""
+        self,
+        prefix: Prefix | str = "",
+        *,
+        delimiter: str = "",
+        start_after: str = "",
+        pattern: str | None = None,
     ) -> LazyList[Any]:
         """
         List the objects lazily, in the order of their names' UTF-8 bytes.
@@ -146,15 +161,24 @@ class Container:
             delimiter: A text such as ``"/"``. Names that contain it after the prefix are grouped
                 into one `Prefix` for each group, like subdirectories.
             start_after: List only names that sort after this one.
+            pattern: List only names that match it as a whole, such as ``"2026/**/*.jpg"``. ``*``
+                and ``?`` do not stand for slashes, ``**`` stands for any number of levels, and
+                ``[...]`` for one of some characters. The names are compared here; the service
+                lists those that begin with the pattern's text before its first wildcard.
 
         Raises:
             ContainerNotFoundError: The container does not exist. It is raised on the first read.
+            InvalidOptionError: There is a delimiter beside the pattern, or the pattern is empty.
 
         Example:
             >>> [item.name for item in photos.list_objects("2026/", delimiter="/")]
             ['2026/cat.jpg', '2026/may/']
+            >>> [obj.name for obj in photos.list_objects(pattern="**/d*.jpg")]
+            ['2026/may/dog.jpg']
         """
-        return self.driver.list_objects(self, prefix, delimiter=delimiter, start_after=start_after)
+        return self.driver.list_objects(
+            self, prefix, delimiter=delimiter, start_after=start_after, pattern=pattern
+        )
 
     def walk(
         self, prefix: Prefix | str = "", *, delimiter: str = "/"

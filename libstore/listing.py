@@ -109,9 +109,19 @@ class LazyList(Sequence[T], Generic[T]):
         label: The subject of the listing, for `repr()` and error messages.
         guard: A context manager that is entered while a page is fetched; it adds the operation to
             errors.
+        keep: Returns whether an item belongs to the list; a page may have none that does.
     """
 
-    __slots__ = ("__weakref__", "_fetch", "_first", "_guard", "_label", "_page_size", "_unstarted")
+    __slots__ = (
+        "__weakref__",
+        "_fetch",
+        "_first",
+        "_guard",
+        "_keep",
+        "_label",
+        "_page_size",
+        "_unstarted",
+    )
 
     def __init__(
         self,
@@ -119,8 +129,10 @@ class LazyList(Sequence[T], Generic[T]):
         page_size: int,
         label: str,
         guard: AbstractContextManager[None] | None = None,
+        keep: Callable[[T], bool] | None = None,
     ) -> None:
         self._fetch = fetch
+        self._keep = keep
         self._page_size = page_size
         self._label = label
         self._guard = guard or nullcontext()
@@ -213,11 +225,12 @@ class LazyList(Sequence[T], Generic[T]):
         )
 
     def _items(self, wanted: int | None = None) -> Iterator[T]:
-        """Yield items from pages of at most `wanted` items."""
+        """Yield items from pages of at most `wanted` items, and at least so many if there are."""
         left = sys.maxsize if wanted is None else wanted
+        keep = self._keep
 
         def fetch(token: str | None) -> Page[T]:
-            return self._fetch(token, min(left, self._page_size))
+            return self._fetch(token, self._page_size if keep else min(left, self._page_size))
 
         pages = iterate_pages(fetch, self._label)
         first = True
@@ -226,11 +239,12 @@ class LazyList(Sequence[T], Generic[T]):
                 page = next(pages, None)
             if page is None:
                 return
-            if first and (page.items or page.token is None):
-                more = len(page.items) > _SHOWN or page.token is not None
-                self._first, first = (list(page.items[:_SHOWN]), more), False
-            yield from page.items
-            left -= len(page.items)
+            items = [item for item in page.items if keep(item)] if keep else page.items
+            if first and (items or page.token is None):
+                more = len(items) > _SHOWN or page.token is not None
+                self._first, first = (list(items[:_SHOWN]), more), False
+            yield from items
+            left -= len(items)
 
 
 def _within(*bounds: int | None) -> Iterator[int | None]:

@@ -66,8 +66,8 @@ LAYERS: tuple[dict[str, str], ...] = (
         " transfer.digests",
     },
     {
-        "operations": "readonly values errors error_context redaction arguments options listing"
-        " transfer files core",
+        "operations": "readonly values errors patterns error_context redaction arguments options"
+        " listing transfer files core",
     },
     {
         "handles": "readonly values errors redaction error_context notebooks listing transfer"

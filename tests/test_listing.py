@@ -71,6 +71,30 @@ def _limits(container: Container) -> list[int]:
     return [arguments[3] for arguments in driver.requested("_list_objects")]
 
 
+# ---------------------------------------------------------------------- patterns
+
+
+def test_pattern_sends_its_literal_prefix(full: Container) -> None:
+    found = full.list_objects(pattern="0000*[05]")
+
+    assert 20 == len(found)
+    assert "000005" == found[1].name
+    assert "matching '0000*[05]'" in repr(found)
+    driver = full.driver
+    assert isinstance(driver, FaultyDriver)
+    assert {"0000"} == {query.prefix for _, query, *_ in driver.requested("_list_objects")}
+
+
+def test_match_is_found_behind_more_than_a_thousand_pages_without_one() -> None:
+    items = [ObjectInfo(f"{number:06}") for number in range(3_000)]
+    pages = _Pages(items)
+
+    found = LazyList(pages.fetch, 1, "test items", keep=lambda item: item.name == "002999")
+
+    assert [items[-1]] == list(found)
+    assert [items[-1]] == found[:1]
+
+
 # ---------------------------------------------------------------------- requests
 
 

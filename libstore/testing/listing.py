@@ -10,6 +10,7 @@ import pytest
 
 from libstore import (
     Container,
+    InvalidOptionError,
     InvalidTypeError,
     LazyList,
     Object,
@@ -288,6 +289,46 @@ class Listings(Topic):
     def test_repr_of_a_list_names_the_container(self, container: Container) -> None:
         """It sends no request."""
         assert container.name in repr(container.list_objects())
+
+    @pytest.mark.parametrize(
+        ("pattern", "expected"),
+        [
+            ("*", ["1", "a-b", "a0", "b", "b--1", "b--2--3", "z"]),
+            ("**", list(_TREE)),
+            ("**/[0-3]", ["1", "a/1", "a/2", "a/b/3"]),
+            ("a/?", ["a/1", "a/2"]),
+            ("a/**", ["a/1", "a/2", "a/b/3"]),
+            ("c/**/[!4]", ["c/d/f/5"]),
+            ("b", ["b"]),
+            ("zz*", []),
+        ],
+    )
+    def test_pattern_selects_names(
+        self, tree: Container, pattern: str, expected: list[str]
+    ) -> None:
+        """A pattern matches whole names, and only `**` stands for slashes."""
+        assert expected == names_of(tree.list_objects(pattern=pattern))
+
+    @pytest.mark.usefixtures("two_by_two")
+    def test_pages_without_a_match_are_passed_over(self, tree: Container) -> None:
+        """The list goes on to the last page, for indexes, slices and lengths, too."""
+        listing = tree.list_objects(pattern="**/[35z]")
+        expected = ["a/b/3", "c/d/f/5", "z"]
+        assert expected == names_of(listing)
+        assert expected[1:] == names_of(listing[1:])
+        assert ("a/b/3", "z", 3) == (listing[0].name, listing[-1].name, len(listing))
+
+    def test_pattern_is_combined_with_prefix_and_start(self, tree: Container) -> None:
+        """A name has to match everything."""
+        assert ["a/b/3"] == names_of(tree.list_objects("a/b", pattern="a/**"))
+        assert ["a/b/3"] == names_of(tree.list_objects("a", pattern="a/b/*"))
+        assert ["a/2"] == names_of(tree.list_objects(pattern="a/*", start_after="a/1"))
+        assert [] == names_of(tree.list_objects("b", pattern="a/*"))
+
+    def test_pattern_with_a_delimiter_is_refused(self, container: Container) -> None:
+        """A pattern compares objects, and prefixes are none."""
+        with pytest.raises(InvalidOptionError, match="delimiter"):
+            container.list_objects(pattern="*", delimiter="/")
 
     @pytest.mark.parametrize("argument", ["prefix", "delimiter", "start_after"])
     @pytest.mark.parametrize("value", [None, 5, b"a"], ids=ascii)

@@ -112,6 +112,7 @@ def lists(driver: StorageDriver, container: Container) -> None:
     assert_type(len(objects), int)
     for obj in objects:
         assert_type(obj, Object)
+    assert_type(container.list_objects(pattern="**/*.jpg"), LazyList[Object])
 
     assert_type(driver.list_objects("photos"), LazyList[Object])
     folders = driver.list_objects("photos", delimiter="/")
