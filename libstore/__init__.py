@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .registry import get_driver, list_drivers, register_driver
     from .retry import RetryEvent, RetryPolicy
     from .transfer.options import TransferOptions
+    from .transfer.partials import clean_partials
     from .transfer.payload import Payload
     from .urls import driver_from_url, open_url
     from .values import (
@@ -149,6 +150,7 @@ _NAMES = {
     "registry": ("get_driver", "list_drivers", "register_driver"),
     "retry": ("RetryEvent", "RetryPolicy"),
     "transfer.options": ("TransferOptions",),
+    "transfer.partials": ("clean_partials",),
     "transfer.payload": ("Payload",),
     "urls": ("driver_from_url", "open_url"),
     "values": (
@@ -247,6 +249,7 @@ __all__ = [
     "UnknownDriverError",
     "Upload",
     "WriteOptions",
+    "clean_partials",
     "driver_from_url",
     "fold_page",
     "get_driver",

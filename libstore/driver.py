@@ -519,6 +519,7 @@ class StorageDriver(DriverCore):
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -534,6 +535,7 @@ class StorageDriver(DriverCore):
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -549,6 +551,7 @@ class StorageDriver(DriverCore):
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -563,8 +566,10 @@ class StorageDriver(DriverCore):
             obj._verified_by = None
             if isinstance(destination, (str, os.PathLike)):
                 file, path = checked_destination(os.fsdecode(destination), overwrite, obj.name)
-                _learn(obj, wanted, *download(self, request, path, overwrite))
+                _learn(obj, wanted, *download(self, request, path, overwrite, resume=resume))
                 return Path(file)
+            if resume:
+                raise InvalidOptionError("resume=True needs the path of a file as destination")
             _learn(obj, wanted, *download_to_stream(self, request, writer_of(destination)))
             return None
 

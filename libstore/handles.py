@@ -365,6 +365,7 @@ class Container:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -380,6 +381,7 @@ class Container:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -394,6 +396,7 @@ class Container:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -411,6 +414,8 @@ class Container:
                 `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
+            resume: Continue the download that an earlier call with `resume` has begun, also in
+                another process; and if this one is interrupted, keep its partial file.
             if_match: Read only the object with this ETag.
             if_none_match: Read only an object with another ETag, such as one that is not in a
                 cache yet.
@@ -424,6 +429,7 @@ class Container:
             start=start,
             stop=stop,
             overwrite=overwrite,
+            resume=resume,
             if_match=if_match,
             if_none_match=if_none_match,
             version=version,
@@ -1007,6 +1013,7 @@ class Object:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -1021,6 +1028,7 @@ class Object:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -1034,6 +1042,7 @@ class Object:
         start: int = 0,
         stop: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
         if_match: str | None = None,
         if_none_match: str | None = None,
         version: str | None = None,
@@ -1046,6 +1055,10 @@ class Object:
         The file appears under its name when its last byte has been verified, or not at all. A
         large object is requested in ranges, some of them at once, all of one version.
 
+        With `resume`, the bytes that arrived before an interruption are not fetched again, if the
+        object still has the same ETag. They are in a hidden file beside the destination, which
+        `clean_partials` deletes.
+
         A file object gets the bytes in order, from its position. What is written stays there if
         the download fails.
 
@@ -1057,6 +1070,8 @@ class Object:
                 `stop`.
             stop: The position after the last byte; at most, and by default, the end of the object.
             overwrite: Replace the file if it exists.
+            resume: Continue the download that an earlier call with `resume` has begun, also in
+                another process; and if this one is interrupted, keep its partial file.
             if_match: Read only the object with this ETag.
             if_none_match: Read only an object with another ETag, such as one that is not in a
                 cache yet.
@@ -1085,6 +1100,7 @@ class Object:
             start=start,
             stop=stop,
             overwrite=overwrite,
+            resume=resume,
             if_match=if_match,
             if_none_match=if_none_match,
             version=version,

@@ -13,11 +13,11 @@ import os
 import secrets
 import stat
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from typing_extensions import Self
 
@@ -28,15 +28,19 @@ from ..errors import (
     InvalidTypeError,
     LocalFileExistsError,
     LocalFileIsADirectoryError,
+    ObjectChangedError,
 )
 from ..values import WHOLE, KiB, MiB, ObjectInfo, Span
 from .digests import Crc
-from .local_files import is_file_name, local_errors, read_at, rename_new, write_all
+from .local_files import is_file_name, local_errors, read_at, rename_new, try_lock, write_all
 from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks, Wanted, read_next, restarting
 from .verification import Verification, verification, with_checksums
 from .workers import CancelToken, WorkerPool, check_cancelled
+
+if TYPE_CHECKING:
+    from .partials import PartialFile
 
 _ROLE = "download destination"
 # Small enough for the cache of a processor.
@@ -72,7 +76,12 @@ class Downloaded(NamedTuple):
 
 
 def download(
-    driver: ReadHooks, request: DownloadRequest, path: str, overwrite: bool
+    driver: ReadHooks,
+    request: DownloadRequest,
+    path: str,
+    overwrite: bool,
+    *,
+    resume: bool = False,
 ) -> Downloaded:
     """
     Write an object, or a range of it, to a file.
@@ -82,8 +91,12 @@ def download(
 
     Args:
         path: The result of `checked_destination`.
+        resume: Continue an interrupted download, and keep the partial file of this one if it is
+            interrupted.
     """
     progress = Progress(request.progress, None)
+    if resume:
+        return _download_resumably(driver, request, path, overwrite, progress)
 
     def attempt() -> Downloaded:
         check_cancelled(request.cancel)
@@ -96,6 +109,74 @@ def download(
         return Downloaded(first.known_info, verified_by)
 
     return restarting(attempt, request.wanted)
+
+
+def _download_resumably(
+    driver: ReadHooks, request: DownloadRequest, path: str, overwrite: bool, progress: Progress
+) -> Downloaded:
+    from .partials import PartialFile  # noqa: PLC0415 - few downloads need it
+
+    def attempt() -> Downloaded:
+        try:
+            continued = _continue(driver, request, partial, progress)
+            downloaded = continued or _start(driver, request, partial, progress)
+        except (IntegrityError, ObjectChangedError):
+            partial.clear()
+            raise
+        partial.publish(overwrite)
+        return downloaded
+
+    check_cancelled(request.cancel)
+    with PartialFile(path) as partial:
+        return restarting(attempt, request.wanted)
+
+
+def _continue(
+    driver: ReadHooks, request: DownloadRequest, partial: PartialFile, progress: Progress
+) -> Downloaded | None:
+    """Complete a partial file; return `None` if it has no pieces of the object."""
+    if not partial.has_pieces():
+        return None
+    wanted = request.wanted
+    info = driver._head_object(wanted.container, wanted.name, wanted.version)
+    wanted.check(info)
+    span = request.span.clamp(info.size or 0)
+    kept = partial.restore(
+        _pinned(wanted, info, span), span, lambda: check_cancelled(request.cancel)
+    )
+    if not kept:
+        return None
+    progress.restart(_length(span))
+    work = _Download(driver, request, info, span, partial, progress, partial)
+    return Downloaded(info, work.run(None, kept))
+
+
+def _start(
+    driver: ReadHooks, request: DownloadRequest, partial: PartialFile, progress: Progress
+) -> Downloaded:
+    """Download into an empty partial file."""
+    check_cancelled(request.cancel)
+    with closing(_open_first(driver, request)) as first:
+        span = _resolved(request.span, first)
+        progress.restart(_length(span))
+        partial.begin(_pinned(request.wanted, first.info, span), span)
+        # Without an ETag, nothing shows that the rest is of the same version.
+        journal = None if first.info.etag is None else partial
+        work = _Download(driver, request, first.info, span, partial, progress, journal)
+        return Downloaded(first.known_info, work.run(first))
+
+
+def _pinned(wanted: Wanted, info: ObjectInfo, span: Span) -> dict[str, object]:
+    """Return what must be equal for the pieces of an earlier download to be of use."""
+    return {
+        "container": wanted.container,
+        "name": wanted.name,
+        "version": wanted.version,
+        "etag": info.etag,
+        "size": info.size,
+        "start": span.start,
+        "stop": span.stop,
+    }
 
 
 def download_to_stream(
@@ -235,20 +316,42 @@ def _length(span: Span) -> int:
     return span.stop - span.start
 
 
+def _gaps(span: Span, known: Sequence[Span]) -> Iterator[Span]:
+    """Yield what lies between ranges that are in order."""
+    position = span.start
+    for part in known:
+        if position < part.start:
+            yield Span(position, part.start)
+        assert part.stop is not None
+        position = part.stop
+    assert span.stop is not None
+    if position < span.stop:
+        yield Span(position, span.stop)
+
+
 class _Range(NamedTuple):
     """
     A range that was written to the file.
 
     Attributes:
         crc: The digest of its bytes, if it can be appended to that of the bytes before.
+        recorded: Whether the journal has it.
+        crc32: The digest for the journal.
     """
 
     span: Span
     crc: Crc | None
+    recorded: bool = False
+    crc32: int = 0
 
 
 class _Download:
-    """One attempt to download an object into an open file."""
+    """
+    One attempt to download an object into an open file.
+
+    Args:
+        journal: The partial file whose journal gets each range that was written.
+    """
 
     def __init__(
         self,
@@ -256,8 +359,9 @@ class _Download:
         request: DownloadRequest,
         info: ObjectInfo,
         span: Span,
-        file: _TemporaryFile,
+        file: _TemporaryFile | PartialFile,
         progress: Progress,
+        journal: PartialFile | None = None,
     ) -> None:
         self._driver = driver
         self._request = request
@@ -265,6 +369,7 @@ class _Download:
         self._span = span
         self._file = file
         self._progress = progress
+        self._journal = journal
         self._workers = WorkerPool[_Range](
             driver.transfer.concurrency, self._on_range, request.cancel
         )
@@ -275,13 +380,20 @@ class _Download:
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="libstore")
         self._hashed: deque[Future[None]] = deque()
 
-    def run(self, first: ObjectStream) -> str | None:
+    def run(self, first: ObjectStream | None, kept: Sequence[Span] = ()) -> str | None:
+        """
+        Download what is missing, and return the checksum that verified the object.
+
+        Args:
+            first: The first range that is missing, if it was requested.
+            kept: The ranges that are in the file.
+        """
         with closing(self), self._workers:
-            if first.span == self._span:
-                self._copy(first, self._progress, None)
+            if first is not None and first.span == self._span:
+                self._copy(first, self._progress, ())
                 verified_by = first.verified_by
             else:
-                verified_by = self._run_ranges(first)
+                verified_by = self._run_ranges(first, kept)
             self._workers.checkpoint()
         return verified_by
 
@@ -289,17 +401,21 @@ class _Download:
         """Wait for the thread that hashes; the end of the workers has stopped it."""
         self._hashing.shutdown(cancel_futures=True)
 
-    def _run_ranges(self, first: ObjectStream) -> str | None:
-        stop = first.span.stop
-        assert stop is not None
+    def _run_ranges(self, first: ObjectStream | None, kept: Sequence[Span]) -> str | None:
         if self._span == Span(0, self._info.size):
             wanted = self._request.wanted
             target = wanted.container, wanted.name
             info = with_checksums(self._driver, *target, wanted.version, self._info)
             self._verification = verification(self._driver, *target, info)
-        self._workers.submit(self._fetch_stream, first)
-        for span in ranges(Span(stop, self._span.stop), self._driver.transfer.part_size):
-            self._workers.submit(self._fetch, span)
+        for span in kept:
+            self._on_range(_Range(span, None, recorded=True))
+        known = list(kept)
+        if first is not None:
+            self._workers.submit(self._fetch_stream, first)
+            known.append(first.span)
+        for gap in _gaps(self._span, known):
+            for span in ranges(gap, self._driver.transfer.part_size):
+                self._workers.submit(self._fetch, span)
         self._workers.finish()
         if self._verification is None:
             return None
@@ -316,13 +432,17 @@ class _Download:
     def _fetch_stream(self, stream: ObjectStream) -> _Range:
         whole = None if self._verification is None else self._verification.crc
         crc = None if whole is None else Crc(whole.algorithm)
+        own = None if self._journal is None else Crc("crc32")
         try:
-            self._copy(stream, None, crc)
+            self._copy(stream, None, [each for each in (crc, own) if each is not None])
         finally:
             stream.close()
-        return _Range(stream.span, crc)
+        if self._journal is None or own is None:
+            return _Range(stream.span, crc)
+        self._journal.flush()
+        return _Range(stream.span, crc, crc32=int(own.hexdigest(), 16))
 
-    def _copy(self, stream: ObjectStream, progress: Progress | None, crc: Crc | None) -> None:
+    def _copy(self, stream: ObjectStream, progress: Progress | None, crcs: Sequence[Crc]) -> None:
         buffer = memoryview(bytearray(max(1, min(MiB, stream.left))))
         position = stream.span.start
         stream.checkpoint = self._workers.checkpoint
@@ -330,7 +450,7 @@ class _Download:
             self._workers.checkpoint()
             count = stream.readinto(buffer)
             self._file.write(buffer[:count], position - self._span.start)
-            if crc is not None:
+            for crc in crcs:
                 crc.update(buffer[:count])
             position += count
             if progress is not None:
@@ -340,6 +460,8 @@ class _Download:
 
     def _on_range(self, received: _Range) -> None:
         assert received.span.stop is not None
+        if self._journal is not None and not received.recorded:
+            self._journal.record(received.span, received.crc32)
         self._progress.add(received.span.stop - received.span.start)
         if self._verification is None:
             return
@@ -374,15 +496,24 @@ class _TemporaryFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        directory, name = os.path.split(path)
-        # 25 characters are at most 100 bytes; a file name has at most 255.
-        self._temporary = os.path.join(directory, f".{name[:25]}.{secrets.token_hex(6)}.part")
 
     def __enter__(self) -> Self:
-        with local_errors(self._path, _ROLE):
-            self._file = open(self._temporary, "x+b", buffering=0)
-        self._descriptor = self._file.fileno()
-        return self
+        directory, name = os.path.split(self._path)
+        while True:
+            # 25 characters are at most 100 bytes; a file name has at most 255.
+            self._temporary = os.path.join(directory, f".{name[:25]}.{secrets.token_hex(6)}.part")
+            with local_errors(self._path, _ROLE):
+                self._file = open(self._temporary, "x+b", buffering=0)
+            self._descriptor = self._file.fileno()
+            if self._is_claimed():
+                return self
+            self._file.close()
+
+    def _is_claimed(self) -> bool:
+        """Lock the file, unless `clean_partials` deletes it before it is locked."""
+        with suppress(OSError):  # a file system without locks
+            return try_lock(self._descriptor) and os.fstat(self._descriptor).st_nlink > 0
+        return True
 
     def write(self, view: memoryview, offset: int) -> None:
         """Write bytes at an offset."""

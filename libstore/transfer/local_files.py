@@ -21,6 +21,9 @@ from ..errors import (
     set_os_fields,
 )
 
+if sys.platform != "win32":
+    import fcntl
+
 # A longer path is most likely content that was passed as a path.
 _LONGEST_SHOWN = 1_000
 # The errors of a file system without hard links.
@@ -68,6 +71,24 @@ def is_file_name(piece: str) -> bool:
     if piece in {"", ".", ".."} or "/" in piece or "\0" in piece:
         return False
     return sys.platform != "win32" or _NO_WINDOWS_NAME.fullmatch(piece) is None
+
+
+def try_lock(descriptor: int) -> bool:
+    """
+    Lock an open file without waiting; return `False` if it is locked.
+
+    The lock is advisory, and ends when the file is closed or the process ends. Windows has none,
+    but deletes no open file.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:

@@ -39,6 +39,7 @@ from libstore import (
     StorageError,
     TransferOptions,
     Upload,
+    clean_partials,
     get_driver,
     list_drivers,
     register_driver,
@@ -185,6 +186,8 @@ def downloads(driver: StorageDriver, container: Container, obj: Object) -> None:
     assert_type(obj.download("copy.jpg", overwrite=True), Path)
     assert_type(container.download_object("cat.jpg", Path("copy.jpg")), Path)
     assert_type(driver.download_object(obj, "copy.jpg"), Path)
+    assert_type(obj.download("copy.jpg", resume=True), Path)
+    assert_type(clean_partials(Path("folder"), older_than=timedelta(days=1)), list[Path])
     assert_type(obj.read(start=10, stop=20), bytes)
     assert_type(container.read_object(obj), bytes)
     assert_type(obj.stream(chunk_size=1 << 16), Iterator[bytes])
