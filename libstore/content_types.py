@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
+from collections.abc import Mapping
+from functools import cache
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
-# `mimetypes.guess_type` reads the system's tables, so its results differ between machines.
-_TYPES = mimetypes.MimeTypes(filenames=())
-for _extension, _type in {
+_OTHER_TYPES = {
     ".7z": "application/x-7z-compressed",
     ".avif": "image/avif",
     ".avro": "application/vnd.apache.avro",
@@ -39,12 +39,18 @@ for _extension, _type in {
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
     ".zst": "application/zstd",
-}.items():
-    _TYPES.add_type(_type, _extension)
+}
+
+
+@cache
+def _types() -> Mapping[str, str]:
+    """Return the types by extension; reads do not need them."""
+    # `mimetypes.guess_type` reads the system's tables, so its results differ between machines.
+    return {**mimetypes.MimeTypes(filenames=()).types_map[True], **_OTHER_TYPES}
 
 
 def guess_content_type(name: str) -> str:
     """Guess the type from a name's extension; the default is ``"application/octet-stream"``."""
     # `x.tar.gz` is stored compressed, so its last extension counts.
     extension = posixpath.splitext(name)[1].lower()
-    return _TYPES.types_map[True].get(extension, DEFAULT_CONTENT_TYPE)
+    return _types().get(extension, DEFAULT_CONTENT_TYPE)
