@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .progress_bars import ProgressBar, progress_bar
     from .registry import get_driver, list_drivers, register_driver
     from .retry import RetryEvent, RetryPolicy
+    from .sync.report import SyncAction, SyncReport
     from .transfer.options import TransferOptions
     from .transfer.partials import clean_partials
     from .transfer.payload import Payload
@@ -149,6 +150,7 @@ _NAMES = {
     "progress_bars": ("ProgressBar", "progress_bar"),
     "registry": ("get_driver", "list_drivers", "register_driver"),
     "retry": ("RetryEvent", "RetryPolicy"),
+    "sync.report": ("SyncAction", "SyncReport"),
     "transfer.options": ("TransferOptions",),
     "transfer.partials": ("clean_partials",),
     "transfer.payload": ("Payload",),
@@ -241,6 +243,8 @@ __all__ = [
     "StorageDriver",
     "StorageError",
     "StorageFullError",
+    "SyncAction",
+    "SyncReport",
     "TransferCancelledError",
     "TransferOptions",
     "TransportError",

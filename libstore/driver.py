@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, Union, overload
 
 from typing_extensions import Self, Unpack, final, override
 
@@ -103,6 +104,14 @@ from .values import (
     Upload,
     WriteKeywords,
 )
+
+if TYPE_CHECKING:
+    from .sync.planning import Compare
+    from .sync.report import SyncAction, SyncReport
+    from .sync.trees import Symlinks
+
+#: The path of a directory, a container, or a container and a prefix.
+SyncEnd: TypeAlias = Union[str, "os.PathLike[str]", Container, "tuple[Container, Prefix | str]"]
 
 _CHUNK_SIZE = MiB
 # The most requests of `read_objects` that wait for their responses; each needs a connection.
@@ -870,6 +879,250 @@ class StorageDriver(DriverCore):
 
     def _complete_deletion(self, error: StorageError, container: str, name: str) -> None:
         ErrorContext(self, "delete_objects", container, name).complete(error)
+
+    # ------------------------------------------------------------------ trees
+
+    @final
+    def sync(
+        self,
+        source: SyncEnd,
+        target: SyncEnd,
+        *,
+        delete: bool = False,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        max_delete: int | None = None,
+        symlinks: Symlinks = "skip",
+        preserve: bool = False,
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """
+        Make a directory, a container or a prefix equal to another one, and return a report.
+
+        Files and objects that are equal already are not sent. Source and target are listed once,
+        in the same order, so memory does not depend on their number. Deletions are the last
+        actions, and there is none if anything has failed.
+
+        Args:
+            source: The path of a directory, a container, or a container and a prefix as a tuple.
+                Source or target, or both, are of this driver; the other container may be of
+                any driver.
+            target: As `source`. A directory is created if it does not exist.
+            delete: Delete from the target what the source does not have.
+            include: Patterns such as ``"*.jpg"`` or ``"2026/**"``; if there are any, only names
+                that match one take part. A pattern without a slash is about the last component.
+            exclude: Patterns of names that do not take part, and are not deleted either.
+            compare: ``"size+mtime"``, ``"hash"`` (size and digest; the modification time where a
+                service has no digest in common with the other side) or ``"both"``.
+            max_delete: Delete nothing if there is more than this to delete.
+            symlinks: ``"skip"``, ``"follow"`` or ``"error"``, for links in a local directory.
+            preserve: Store modification time and mode of files in the metadata of objects, and
+                restore them.
+            dry_run: Do nothing; the report has what would be done.
+            progress: Called with the number of bytes that are done so far, and at the end with
+                the total, too.
+            executor: Does the transfers; by default, these are 16 threads. With one of processes,
+                the drivers are pickled.
+            on_error: Called with each action that failed or was refused, and its error; what it
+                raises ends the sync.
+
+        Returns:
+            The counts, and the action of each name. An error of one name is there, and does not
+                stop the others.
+
+        Raises:
+            ContainerNotFoundError: A container does not exist.
+            LocalFileNotFoundError: The directory of the source does not exist.
+            InvalidOptionError: Neither end is of this driver, or one is within the other.
+        """
+        from .sync import engine
+
+        with ErrorContext(self, "sync"):
+            options = engine.SyncOptions(
+                delete=delete,
+                include=include,
+                exclude=exclude,
+                compare=compare,
+                max_delete=max_delete,
+                symlinks=symlinks,
+                preserve=preserve,
+                dry_run=dry_run,
+                progress=progress,
+                executor=executor,
+                on_error=on_error,
+            )
+            ends = (
+                self._sync_tree(source, options),
+                self._sync_tree(target, options, missing_ok=True),
+            )
+            if not any(self._owns_tree(end) for end in ends):
+                raise InvalidOptionError(
+                    "neither source nor target is a container of this driver; use the driver of"
+                    " one of them"
+                )
+            return engine.sync(*ends, options)
+
+    @final
+    def upload_tree(
+        self,
+        container: Container | str,
+        path: str | os.PathLike[str],
+        prefix: Prefix | str = "",
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        symlinks: Symlinks = "skip",
+        preserve: bool = False,
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """Store the files below a directory. See `Container.upload_tree`."""
+        from .sync import engine
+
+        with ErrorContext(self, "upload_tree", container):
+            handle = self._container_handle(container)
+            options = engine.SyncOptions(
+                include=include,
+                exclude=exclude,
+                compare=compare,
+                symlinks=symlinks,
+                preserve=preserve,
+                dry_run=dry_run,
+                progress=progress,
+                executor=executor,
+                on_error=on_error,
+            )
+            source = engine.local_tree(path, options)
+            return engine.sync(
+                source, engine.object_tree(handle, arguments.prefix(prefix)), options
+            )
+
+    @final
+    def download_tree(
+        self,
+        container: Container | str,
+        prefix: Prefix | str,
+        path: str | os.PathLike[str],
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        symlinks: Symlinks = "skip",
+        preserve: bool = False,
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """Write the objects below a prefix to files. See `Container.download_tree`."""
+        from .sync import engine
+
+        with ErrorContext(self, "download_tree", container):
+            handle = self._container_handle(container)
+            options = engine.SyncOptions(
+                include=include,
+                exclude=exclude,
+                compare=compare,
+                symlinks=symlinks,
+                preserve=preserve,
+                dry_run=dry_run,
+                progress=progress,
+                executor=executor,
+                on_error=on_error,
+            )
+            target = engine.local_tree(path, options, missing_ok=True)
+            return engine.sync(
+                engine.object_tree(handle, arguments.prefix(prefix)), target, options
+            )
+
+    @final
+    def copy_tree(
+        self,
+        container: Container | str,
+        source_prefix: Prefix | str,
+        target: Container,
+        prefix: Prefix | str = "",
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """Copy the objects below a prefix. See `Container.copy_tree`."""
+        from .sync import engine
+
+        with ErrorContext(self, "copy_tree", container):
+            handle = self._container_handle(container)
+            options = engine.SyncOptions(
+                include=include,
+                exclude=exclude,
+                compare=compare,
+                dry_run=dry_run,
+                progress=progress,
+                executor=executor,
+                on_error=on_error,
+            )
+            if not isinstance(target, Container):
+                raise InvalidTypeError(f"target must be a Container, not {type(target).__name__}")
+            source = engine.object_tree(handle, arguments.prefix(source_prefix))
+            to = engine.object_tree(target, arguments.prefix(prefix))
+            return engine.sync(source, to, options)
+
+    @final
+    def delete_tree(
+        self,
+        container: Container | str,
+        prefix: Prefix | str,
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_delete: int | None = None,
+        dry_run: bool = False,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """Delete the objects below a prefix. See `Container.delete_tree`."""
+        from .sync import engine
+
+        with ErrorContext(self, "delete_tree", container):
+            handle = self._container_handle(container)
+            options = engine.SyncOptions(
+                include=include,
+                exclude=exclude,
+                max_delete=max_delete,
+                dry_run=dry_run,
+                on_error=on_error,
+                delete=True,
+            )
+            target = engine.object_tree(handle, arguments.prefix(prefix))
+            return engine.sync(engine.NO_TREE, target, options)
+
+    def _sync_tree(self, end: builtins.object, options: Any, *, missing_ok: bool = False) -> Any:
+        """Return the tree that an end of a sync stands for."""
+        from .sync import engine
+
+        container, prefix = end if isinstance(end, tuple) and len(end) == 2 else (end, "")
+        if isinstance(container, Container):
+            return engine.object_tree(container, arguments.prefix(prefix))
+        if isinstance(end, (str, os.PathLike)):
+            return engine.local_tree(end, options, missing_ok=missing_ok)
+        raise InvalidTypeError(
+            "source and target must each be a path, a Container, or a Container and a prefix as a"
+            f" tuple, not {type(end).__name__}"
+        )
+
+    def _owns_tree(self, tree: Any) -> bool:
+        container = getattr(tree, "container", None)
+        return container is not None and (container.driver is self or container.driver == self)
 
     # ------------------------------------------------------------------ unfinished uploads
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, cast, overload
 
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     )
     from .operations.requesting import ServiceResponse
     from .operations.signing import SignedURL
+    from .sync.planning import Compare
+    from .sync.report import SyncAction, SyncReport
+    from .sync.trees import Symlinks
     from .transfer.progress import ProgressCallback
     from .transfer.sources import UploadSource
     from .transfer.workers import CancelToken
@@ -682,6 +686,220 @@ class Container:
             [True, True]
         """
         return self.driver._delete_in(self, objs)
+
+    def upload_tree(
+        self,
+        path: str | os.PathLike[str],
+        prefix: Prefix | str = "",
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        symlinks: Symlinks = "skip",
+        preserve: bool = False,
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """
+        Store the files below a directory, and return a report.
+
+        Files whose objects are equal already are not sent; see `StorageDriver.sync`.
+
+        Args:
+            path: The path of the directory.
+            prefix: The prefix of the objects' names; a slash is added at its end.
+            include: Patterns; if there are any, only names that match one take
+                part.
+            exclude: Patterns of names that do not take part.
+            compare: ``"size+mtime"``, ``"hash"`` or ``"both"``.
+            symlinks: ``"skip"``, ``"follow"`` or ``"error"``, for links in the directory.
+            preserve: Keep modification time and mode of files in the metadata.
+            dry_run: Do nothing; the report has what would be done.
+            progress: Called with the number of bytes that are done so far.
+            executor: Does the transfers; by default, these are 16 threads.
+            on_error: Called with each action that failed or was refused, and its error.
+
+        Raises:
+            LocalFileNotFoundError: The directory does not exist.
+            ContainerNotFoundError: The container does not exist.
+
+        Example:
+            >>> photos.download_tree("2026/", "pictures")
+            <SyncReport 2 downloaded>
+            >>> photos.upload_tree("pictures", "2027/")
+            <SyncReport 2 uploaded>
+        """
+        return self.driver.upload_tree(
+            self,
+            path,
+            prefix,
+            include=include,
+            exclude=exclude,
+            compare=compare,
+            symlinks=symlinks,
+            preserve=preserve,
+            dry_run=dry_run,
+            progress=progress,
+            executor=executor,
+            on_error=on_error,
+        )
+
+    def download_tree(
+        self,
+        prefix: Prefix | str,
+        path: str | os.PathLike[str],
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        symlinks: Symlinks = "skip",
+        preserve: bool = False,
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """
+        Write the objects below a prefix to files, and return a report.
+
+        Objects whose files are equal already are not requested; see `StorageDriver.sync`. A file
+        gets the modification time of its object. Names that no file can have, and those that lead
+        out of the directory, are refused in the report.
+
+        Args:
+            prefix: The prefix of the objects' names; a slash is added at its end, and an empty one
+                stands for the whole container.
+            path: The path of the directory, which is created if it does not exist.
+            include: Patterns; if there are any, only names that match one take
+                part.
+            exclude: Patterns of names that do not take part.
+            compare: ``"size+mtime"``, ``"hash"`` or ``"both"``.
+            symlinks: ``"skip"``, ``"follow"`` or ``"error"``, for links in the directory.
+            preserve: Keep modification time and mode of files in the metadata.
+            dry_run: Do nothing; the report has what would be done.
+            progress: Called with the number of bytes that are done so far.
+            executor: Does the transfers; by default, these are 16 threads.
+            on_error: Called with each action that failed or was refused, and its error.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist.
+
+        Example:
+            >>> photos.download_tree("2026/", "pictures")
+            <SyncReport 2 downloaded>
+        """
+        return self.driver.download_tree(
+            self,
+            prefix,
+            path,
+            include=include,
+            exclude=exclude,
+            compare=compare,
+            symlinks=symlinks,
+            preserve=preserve,
+            dry_run=dry_run,
+            progress=progress,
+            executor=executor,
+            on_error=on_error,
+        )
+
+    def copy_tree(
+        self,
+        source_prefix: Prefix | str,
+        target: Container,
+        prefix: Prefix | str = "",
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: Compare = "size+mtime",
+        dry_run: bool = False,
+        progress: ProgressCallback | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """
+        Copy the objects below a prefix, also to another service, and return a report.
+
+        Objects whose copies are equal already are left out; see `StorageDriver.sync`.
+
+        Args:
+            source_prefix: The prefix of the objects' names; a slash is added at its end.
+            target: The container of the copies, which may be of any driver.
+            prefix: The prefix of the names of the copies, in place of `source_prefix`.
+            include: Patterns; if there are any, only names that match one take
+                part.
+            exclude: Patterns of names that do not take part.
+            compare: ``"size+mtime"``, ``"hash"`` or ``"both"``.
+            dry_run: Do nothing; the report has what would be done.
+            progress: Called with the number of bytes that are done so far.
+            executor: Does the transfers; by default, these are 16 threads.
+            on_error: Called with each action that failed or was refused, and its error.
+
+        Raises:
+            InvalidOptionError: The copies would be among the objects that are copied.
+            ContainerNotFoundError: A container does not exist.
+
+        Example:
+            >>> photos.copy_tree("2026/", photos, "backup/")
+            <SyncReport 2 copied>
+        """
+        return self.driver.copy_tree(
+            self,
+            source_prefix,
+            target,
+            prefix,
+            include=include,
+            exclude=exclude,
+            compare=compare,
+            dry_run=dry_run,
+            progress=progress,
+            executor=executor,
+            on_error=on_error,
+        )
+
+    def delete_tree(
+        self,
+        prefix: Prefix | str,
+        *,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_delete: int | None = None,
+        dry_run: bool = False,
+        on_error: Callable[[SyncAction, StorageError], builtins.object] | None = None,
+    ) -> SyncReport:
+        """
+        Delete the objects below a prefix, and return a report.
+
+        An object that cannot be deleted does not stop the others.
+
+        Args:
+            prefix: The prefix of the objects' names; a slash is added at its end, and an empty one
+                stands for the whole container.
+            include: Patterns; if there are any, only names that match one take
+                part.
+            exclude: Patterns of names that do not take part.
+            max_delete: Delete nothing if there is more than this to delete.
+            dry_run: Do nothing; the report has what would be done.
+            on_error: Called with each action that failed or was refused, and its error.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist.
+
+        Example:
+            >>> photos.delete_tree("2026/")
+            <SyncReport 2 deleted>
+        """
+        return self.driver.delete_tree(
+            self,
+            prefix,
+            include=include,
+            exclude=exclude,
+            max_delete=max_delete,
+            dry_run=dry_run,
+            on_error=on_error,
+        )
 
     def list_uploads(self) -> LazyList[Upload]:
         """

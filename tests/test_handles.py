@@ -29,6 +29,7 @@ from libstore import (
     SignedURL,
     StorageDriver,
     StorageError,
+    SyncReport,
     get_driver,
 )
 from libstore.drivers.local import LocalDriver
@@ -127,6 +128,7 @@ def test_operations_without_a_handle_are_those_of_the_driver() -> None:
         "list_containers",
         "list_parts",
         "supports",
+        "sync",
     }
 
 
@@ -172,6 +174,9 @@ class _Scene:
         self.container.upload_object(b"content of a", "a", metadata={"k": "v"})
         self.container.upload_object(b"content of b", "b/b", content_type="x/y")
         self.obj = self.container.object("a")
+        tree = self.folder.parent / "tree"
+        tree.mkdir(exist_ok=True)
+        (tree / "file").write_bytes(b"content of a file")
 
     def arguments(self, operation: str) -> dict[str, Any]:
         """Return arguments for all parameters without a default, and for some with one."""
@@ -194,6 +199,10 @@ class _Scene:
             "sign_url": {"method": "PUT", "expires": 60.0},
             "abort_uploads": {"older_than": 0.0},
             "delete_container": {"recursive": True},
+            "upload_tree": {"path": self.folder.parent / "tree", "prefix": "p"},
+            "download_tree": {"prefix": "b", "path": self.folder},
+            "copy_tree": {"source_prefix": "b", "target": self.container, "prefix": "p"},
+            "delete_tree": {"prefix": "b"},
         }
         return dict(given.get(operation, {}))
 
@@ -239,6 +248,11 @@ def _(value: io.IOBase) -> Any:
 @_plain.register
 def _(value: SignedURL) -> Any:
     return ("url", "/c/a?" in value, "method=PUT" in value)
+
+
+@_plain.register
+def _(value: SyncReport) -> Any:
+    return (repr(value), list(value.actions()))
 
 
 @_plain.register
@@ -433,6 +447,10 @@ def test_object_of_another_driver_is_refused() -> None:
             given |= {"source": b""} if "source" in parameters else {}
             given |= {"method": "GET"} if "method" in parameters else {}
             given |= {"names": ["a"]} if "names" in parameters else {}
+            given |= {"path": "x"} if "path" in parameters else {}
+            given |= {"prefix": "x"} if "prefix" in parameters else {}
+            given |= {"source_prefix": "x"} if "source_prefix" in parameters else {}
+            given |= {"target": other.container} if "target" in parameters else {}
         else:
             continue
         with pytest.raises(InvalidOptionError, match="belongs to another driver"):

@@ -70,12 +70,15 @@ LAYERS: tuple[dict[str, str], ...] = (
         " listing transfer files core",
     },
     {
+        "sync": "values errors transfer patterns",
+    },
+    {
         "handles": "readonly values errors redaction error_context notebooks listing transfer"
-        " files operations",
+        " files operations sync",
     },
     {
         "driver": "values errors error_context redaction arguments storage_url options retry"
-        " listing transfer files handles core deleting operations",
+        " listing transfer files handles core deleting operations sync",
     },
     {
         "self_signing": "values error_context redaction auth handles driver",
@@ -101,7 +104,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "libstore": "version driver operations errors files handles listing progress_bars registry"
-        " retry transfer urls values",
+        " retry sync transfer urls values",
     },
     {
         "testing": "libstore",
