@@ -616,7 +616,8 @@ def test_invalid_container_is_refused_by_every_operation(
 ) -> None:
     """The check is before any request."""
     given: dict[str, Any] = {"name": "a", "source": b"", "obj": driver.object("c", "a")}
-    given |= {"method": "GET", "names": ["a"]}
+    given |= {"method": "GET", "names": ["a"], "path": "x", "prefix": "x"}
+    given |= {"source_prefix": "x", "target": driver.container("c")}
     checked = 0
     for operation in _SEALED:
         signature = inspect.signature(getattr(StorageDriver, operation))

@@ -200,6 +200,7 @@ OF_DRIVERS = {
     "list_containers",
     "list_parts",
     "supports",
+    "sync",
 }
 OF_HANDLES = {"as_file", "refresh"}
 #: The arguments of a driver's method in whose place a handle's method is called.

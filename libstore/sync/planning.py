@@ -142,12 +142,19 @@ class Plan:
             return True  # the size is all that is known
         if self._kind == "download":
             if _is_kept(ours.modified, theirs.modified):
-                return True
+                # An object may be replaced within the second of its download.
+                recent = theirs.changed is not None and theirs.changed - ours.modified < _COARSE
+                return not recent or self._same_content(ours, theirs, fetch=False) is not False
             return self._has_kept_time(ours, theirs.modified)
-        # Services may keep whole seconds. Within one, the content decides, if a listing has it.
-        if int(theirs.modified) == int(ours.modified):
-            return self._same_content(ours, theirs, fetch=False) is not False
-        return theirs.modified > ours.modified
+        later = theirs.modified - ours.modified
+        if abs(later) >= 1:
+            return later > 0
+        # Services may round to whole seconds, down or up. Then the content decides, if a listing
+        # has its digest.
+        same = self._same_content(ours, theirs, fetch=False)
+        if same is not None:
+            return same
+        return later >= 0 or ours.modified.is_integer() or theirs.modified.is_integer()
 
     def _has_kept_time(self, ours: Entry, modified: float) -> bool:
         """Return whether a file has the time that the metadata of the object has."""

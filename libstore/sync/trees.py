@@ -60,6 +60,7 @@ class Entry:
     Attributes:
         name: The name below the root of the tree.
         modified: The time of the last modification, in seconds since 1970.
+        changed: The time of the last change of a file, also of its attributes.
         skipped: Why it takes no part by choice; empty if it does.
         error: Why it cannot take part.
         info: The attributes of an object.
@@ -68,6 +69,7 @@ class Entry:
     name: str
     size: int | None = None
     modified: float | None = None
+    changed: float | None = None
     skipped: str = ""
     error: StorageError | None = None
     info: ObjectInfo | None = None
@@ -149,7 +151,7 @@ class LocalTree:
             return name, status, None
         if not stat.S_ISREG(status.st_mode):
             return name, status, Entry(name, skipped="not a regular file")
-        return name, status, Entry(name, status.st_size, status.st_mtime)
+        return name, status, Entry(name, status.st_size, status.st_mtime, status.st_ctime)
 
     def _of_link(self, name: str) -> Entry:
         if self.symlinks == "error":
