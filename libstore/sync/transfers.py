@@ -120,7 +120,8 @@ def _download(
                 os.chmod(path, int(mode, 8) & 0o777)
     if modified is not None:
         with local_errors(path, "file"):
-            os.utime(path, ns=(round(modified * 1e6) * 1_000,) * 2)
+            nanoseconds = round(modified * 1e6) * 1_000
+            os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
 def delete(target: Tree, steps: Sequence[Step]) -> list[Outcome]:
