@@ -15,6 +15,7 @@ PORTABLE = (
     "tests/drivers/test_memory.py",
     "tests/drivers/s3/test_transfers.py",
     "tests/transfer/test_download.py",
+    "tests/transfer/test_partials.py",
     "tests/transfer/test_payload.py",
     "tests/transfer/test_sources.py",
     "tests/transfer/test_workers.py",

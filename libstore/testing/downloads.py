@@ -42,6 +42,42 @@ class Downloads(Topic):
         container.upload_object(CONTENT, "a")
         assert CONTENT == container.download_object("a", folder / "file").read_bytes()
 
+    def test_an_interrupted_download_is_continued(
+        self, container: Container, folder: Path, part_size: int
+    ) -> None:
+        """With resume, what arrived before an interruption is used, and nothing remains."""
+        content = noise(4 * part_size)
+        obj = container.upload_object(content, "a")
+
+        def stop(done: int, total: int | None) -> None:
+            raise _StoppedByCallback
+
+        with pytest.raises(_StoppedByCallback):
+            obj.download(folder / "file", resume=True, progress=stop)
+        done: list[tuple[int, int | None]] = []
+        path = obj.download(
+            folder / "file", resume=True, progress=lambda *count: done.append(count)
+        )
+        assert content == path.read_bytes()
+        assert (len(content), len(content)) == done[-1]
+        assert [path] == list(folder.iterdir())
+
+    def test_an_interrupted_download_of_a_changed_object_starts_anew(
+        self, container: Container, folder: Path, part_size: int
+    ) -> None:
+        """With resume, bytes of two versions are not mixed."""
+        obj = container.upload_object(noise(4 * part_size), "a")
+
+        def stop(done: int, total: int | None) -> None:
+            raise _StoppedByCallback
+
+        with pytest.raises(_StoppedByCallback):
+            obj.download(folder / "file", resume=True, progress=stop)
+        content = noise(4 * part_size + 1)[1:]
+        container.upload_object(content, "a")
+        path = container.download_object("a", folder / "file", resume=True)
+        assert content == path.read_bytes()
+
     def test_an_empty_object_becomes_an_empty_file(
         self, container: Container, folder: Path
     ) -> None:

@@ -264,10 +264,12 @@ class _Lock:
         """Create and lock a journal; return `None` if another process or thread has locked it."""
         if sys.platform == "win32":
             # Windows deletes the file when it is closed, also by the end of the process.
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_TEMPORARY", 0)
+            flags = _OPEN | os.O_CREAT | os.O_EXCL | getattr(os, "O_TEMPORARY", 0)
             try:
                 held = os.open(base + _LOCK, flags)
             except (FileExistsError, PermissionError):
+                if not os.path.exists(base + _LOCK):
+                    raise
                 return None
             return cls(base, _open_own(base + _JOURNAL), held)
         while True:
@@ -284,7 +286,8 @@ class _Lock:
         """Delete the journal, and release the lock."""
         if sys.platform == "win32":  # which deletes no open file
             os.close(self.descriptor)
-            os.unlink(self._base + _JOURNAL)
+            with suppress(FileNotFoundError):
+                os.unlink(self._base + _JOURNAL)
             self._release_held()
         else:
             with suppress(FileNotFoundError):

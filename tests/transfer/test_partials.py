@@ -310,6 +310,7 @@ def test_existing_destination_is_kept(
     assert CONTENT == target.read_bytes()
 
 
+@pytest.mark.posix
 def test_link_in_place_of_the_partial_file_is_not_followed(
     driver: FaultyDriver, container: Container, target: Path
 ) -> None:
