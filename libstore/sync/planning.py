@@ -112,6 +112,8 @@ class Plan:
         try:
             self._target.check_name(ours.name)
             reason = "it is not in the target" if theirs is None else self._change(ours, theirs)
+            if reason and isinstance(self._target, LocalTree):
+                self._target.prepare(ours.name, create=False)
         except StorageError as error:
             action = SyncAction("refuse", ours.name, ours.size, error=str(error))
             return Step(action, ours, error=error)

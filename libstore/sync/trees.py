@@ -17,7 +17,9 @@ from ..values import ObjectInfo
 Symlinks: TypeAlias = Literal["skip", "follow", "error"]
 
 # The temporary files of downloads.
-_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.part", re.DOTALL)
+_TEMPORARY = re.compile(
+    r"\..{1,25}\.[0-9a-f]{12}\.(?:part|libstore-(?:partial|journal|lock))", re.DOTALL
+)
 # The longest file name of usual file systems, in bytes.
 _MAX_COMPONENT = 255
 _ROLE = "directory"
@@ -183,28 +185,32 @@ class LocalTree:
                     f" {_MAX_COMPONENT} bytes"
                 )
 
-    def prepare(self, name: str) -> str:
+    def prepare(self, name: str, *, create: bool = True) -> str:
         """
         Return the path that a file will have, after creating its directory.
+
+        Args:
+            create: False to check the path only.
 
         Raises:
             InvalidNameError: A symbolic link is in the way, or another kind of file.
         """
         self.check_name(name)
         path = self.root
-        with local_errors(path, _ROLE):
-            os.makedirs(path, exist_ok=True)
+        if create:
+            with local_errors(path, _ROLE):
+                os.makedirs(path, exist_ok=True)
         *folders, last = name.split("/")
         for piece in folders:
             path = os.path.join(path, piece)
-            with local_errors(path, _ROLE):
-                if not os.path.lexists(path):
+            self._check_link(path, name)
+            if create:
+                with local_errors(path, _ROLE):
                     try:
                         os.mkdir(path)
                     except FileExistsError:
-                        pass  # another thread created it
-            self._check_link(path, name)
-            if not os.path.isdir(path):
+                        pass
+            if os.path.exists(path) and not os.path.isdir(path):
                 raise InvalidNameError(
                     f"{name!r} cannot be stored: {path!r} exists and is not a directory"
                 )

@@ -248,6 +248,14 @@ def test_progress_ends_with_the_total(container: Container, folder: Path) -> Non
     assert (7, 7) == calls[-1]
 
 
+@pytest.mark.parametrize("end", ["part", "libstore-partial", "libstore-journal"])
+def test_files_of_interrupted_downloads_are_left_out(folder: Path, end: str) -> None:
+    container = MemoryDriver().create_container("c")
+    (folder / f".a.0123456789ab.{end}").write_bytes(b"")
+
+    assert 5 == container.upload_tree(folder).uploaded
+
+
 # ---------------------------------------------------------------------- downloads
 
 
@@ -332,8 +340,9 @@ def test_links_in_the_target_are_not_followed_out_of_it(tmp_path: Path, name: st
     (target / "file-link").symlink_to(outside / "file")
 
     for symlinks in ("skip", "follow"):
+        plan = container.download_tree("", target, symlinks=symlinks, dry_run=True)
         report = container.download_tree("", target, symlinks=symlinks)
-        assert 1 == report.refused
+        assert (1, 1) == (plan.refused, report.refused)
     assert {"file": b"good"} == files(outside)
 
 
@@ -349,12 +358,21 @@ def test_file_that_is_in_the_way_is_refused(tmp_path: Path) -> None:
 
 def test_file_that_was_not_listed_is_not_replaced(tmp_path: Path) -> None:
     """So an object is not written over another one whose name differs in case only."""
-    container = MemoryDriver().create_container("c")
+    container = FaultyDriver().create_container("c")
     container.upload_object(b"1", "a")
-    write(tmp_path / "t", {".a.0123456789ab.part": b"", "a": b"2"})
+    container.upload_object(b"1", "d/a")
+    driver = container.driver
+    target = tmp_path / "t"
 
-    report = container.download_tree("", tmp_path / "t")
-    assert [("download", "a")] == kinds(report.actions())
+    def appear(real: Callable[..., Any], *arguments: Any) -> Any:
+        write(target, {"a": b"2"})
+        return real(*arguments)
+
+    assert isinstance(driver, FaultyDriver)
+    driver.around("_get_object", appear)
+    report = container.download_tree("", target, include="a", exclude="d/**")
+    assert [("refuse", "a")] == kinds(report.actions())
+    assert b"2" == (target / "a").read_bytes()
 
 
 # ---------------------------------------------------------------------- containers
