@@ -54,6 +54,7 @@ from .operations import (
     requesting,
     signing,
     unfinished_uploads,
+    versions,
 )
 from .operations.listings import narrowed
 from .operations.metadata import update as update_metadata
@@ -320,6 +321,30 @@ class StorageDriver(DriverCore):
         with closing(walk(self, container.name, prefix, delimiter)) as steps:
             for here, prefixes, infos in steps:
                 yield here, prefixes, [Object(container, info) for info in infos]
+
+    @final
+    def list_versions(
+        self, container: Container | str, prefix: Prefix | str = ""
+    ) -> LazyList[Object]:
+        """List the versions of objects lazily, sorted by name. See `Container.list_versions`."""
+        with ErrorContext(self, "list_versions", container):
+            handle = self._container_handle(container)
+            fetch = versions.pages(self, handle.name, arguments.prefix(prefix))
+
+        def fetch_objects(token: str | None, limit: int) -> Page[Object]:
+            page = fetch(token, limit)
+            found = [Object(handle, info, pinned=info.version) for info in page.items]
+            return Page(found, page.token)
+
+        context = ErrorContext(self, "list_versions", handle)
+        label = f"versions in {handle.name!r}"
+        return LazyList(fetch_objects, self.limits.page_size, label, context)
+
+    @final
+    def enable_versioning(self, container: Container | str) -> None:
+        """Keep the old versions of objects from now on. See `Container.enable_versioning`."""
+        with ErrorContext(self, "enable_versioning", container):
+            self._enable_versioning(self._container_name(container))
 
     # ------------------------------------------------------------------ one object
 
@@ -850,7 +875,9 @@ class StorageDriver(DriverCore):
             names = self._current(obj) if version is None else self._target(obj)
             wanted = _wanted(names, None, None, version)
             conditions = self._delete_conditions(obj._info, if_match)
-            if not missing_ok or version is not None:
+            # A service returns no attributes of a delete marker.
+            marker = version is not None and version == obj._pinned and obj.is_delete_marker
+            if not marker and (not missing_ok or version is not None):
                 try:
                     wanted.check(self._head_object(wanted.container, wanted.name, version))
                 except ObjectNotFoundError:

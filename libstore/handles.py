@@ -209,6 +209,39 @@ class Container:
         """
         return self.driver.walk(self, prefix, delimiter=delimiter)
 
+    def list_versions(self, prefix: Prefix | str = "") -> LazyList[Object]:
+        """
+        List the versions of the objects lazily, sorted by name.
+
+        The current objects are among them. Each handle stands for its version, as one from
+        `get_object` with `version` does: reads and `copy` are of this version. A copy to its own
+        name restores it. The order of the versions of one name is that of the service.
+
+        A service that keeps a marker in place of a deleted object lists it, too; see
+        `Object.is_delete_marker`. Where the container keeps no versions, the list has the current
+        objects.
+
+        Args:
+            prefix: List only names that begin with this text, or with that of a `Prefix`.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist. It is raised on the first read.
+            NotSupportedError: The service keeps no versions.
+        """
+        return self.driver.list_versions(self, prefix)
+
+    def enable_versioning(self) -> None:
+        """
+        Keep the old versions of objects from now on, when they are replaced or deleted.
+
+        A container that keeps them already is not an error.
+
+        Raises:
+            ContainerNotFoundError: The container does not exist.
+            NotSupportedError: The service keeps no versions, or they are a setting of the account.
+        """
+        self.driver.enable_versioning(self)
+
     def get_object(
         self,
         name: str,
@@ -1183,6 +1216,24 @@ class Object:
     def version(self) -> str | None:
         """The id of this version; `None` if the service keeps no versions."""
         return cast("str | None", self._attribute("version"))
+
+    @property
+    def is_current(self) -> bool | None:
+        """
+        Whether a version from `Container.list_versions` was the current one.
+
+        `None` for other handles, and if the service's listing does not say it. No request is sent.
+        """
+        return cast("bool | None", self._info.extra.get("is_current"))
+
+    @property
+    def is_delete_marker(self) -> bool:
+        """
+        Whether this is a marker that a service keeps in place of a deleted object.
+
+        Only `Container.list_versions` returns markers. No request is sent.
+        """
+        return self._info.extra.get("delete_marker") is True
 
     @property
     def storage_class(self) -> str | None:

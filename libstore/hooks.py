@@ -323,10 +323,20 @@ class DriverHooks(ABC):
 
         The current versions are among them, and each has its `version`. A marker that the service
         keeps for a deleted object is one of them too, with a true ``extra["delete_marker"]``.
-        They are sorted by name. Raise `NotSupportedError` if there are no versions, which is what
-        the default does, and `ContainerNotFoundError` if there is no such container.
+        If the listing says which one is current, set ``extra["is_current"]`` of each. They are
+        sorted by name. Raise `NotSupportedError` if there are no versions, which is what the
+        default does, and `ContainerNotFoundError` if there is no such container.
         """
         raise self._unsupported("list versions")
+
+    def _enable_versioning(self, container: str) -> None:
+        """
+        Keep the old versions of objects from now on.
+
+        A container that keeps them already is not an error. Raise `ContainerNotFoundError`, and
+        `NotSupportedError` if the service or its configuration has no versions.
+        """
+        raise self._unsupported("enable the versions of a container")
 
     def _delete_versions(
         self, container: str, versions: Sequence[ObjectInfo]
@@ -553,6 +563,8 @@ CAPABILITIES = {
     "delete_objects": "_delete_objects",
     "list_uploads": "_list_uploads",
     "list_parts": "_list_parts",
+    "list_versions": "_list_versions",
+    "enable_versioning": "_enable_versioning",
     "abort_upload": "_abort_upload",
     "abort_uploads": "_list_uploads",
     "request": "_request",

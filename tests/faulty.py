@@ -29,6 +29,7 @@ from libstore import (
 from libstore.drivers.memory import MemoryDriver
 from libstore.hooks import MULTIPART_HOOKS
 from libstore.options import Check
+from libstore.values import ListQuery, ObjectInfo, Page
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -183,6 +184,16 @@ class PublicDriver(FaultyDriver):
 
     def _get_object_cdn_url(self, container: str, name: str) -> str:
         return f"https://public.example/{container}/{name}"
+
+    def _list_versions(
+        self, container: str, prefix: str, token: str | None, limit: int
+    ) -> Page[ObjectInfo]:
+        page = self._list_objects(container, ListQuery(prefix), token, limit)
+        return Page([item for item in page.items if isinstance(item, ObjectInfo)], page.token)
+
+    def _enable_versioning(self, container: str) -> None:
+        self.calls.append(Call("_enable_versioning", (container,)))
+        self._head_container(container)
 
     def _request(self, container: str, name: str, request: RawRequest) -> RawResponse:
         self.calls.append(Call("_request", (container, name, request)))

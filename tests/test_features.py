@@ -13,11 +13,15 @@ from libstore.hooks import CAPABILITIES, OPTIONS
 LACKING = {
     "local": {
         "list_parts", "request", "enable_container_cdn", "enable_object_cdn", "storage_class",
+        "list_versions", "enable_versioning",
     },
-    "memory": {"request", "enable_container_cdn", "enable_object_cdn"},
+    "memory": {
+        "request", "enable_container_cdn", "enable_object_cdn", "list_versions",
+        "enable_versioning",
+    },
     "s3": set(),
     # A signature of a version that could bind headers is newer than what emulators know.
-    "azure": {"enable_object_cdn", "sign_headers"},
+    "azure": {"enable_object_cdn", "enable_versioning", "sign_headers"},
     "gcs": set(),
     "gcs (HMAC)": set(),
     "swift": {

@@ -47,6 +47,7 @@ _ONE_BUDGET = frozenset(
         "_abort_upload",
         "_create_container",
         "_delete_object",
+        "_enable_versioning",
         "_finish_upload",
         "_head_container",
         "_head_object",

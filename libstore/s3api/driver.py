@@ -43,7 +43,7 @@ from .objects import Objects
 from .options import CUSTOMER_KEY, ObjectSettings
 from .part_checksums import find_composite
 from .service import Service
-from .xml import location_body
+from .xml import location_body, versioning_body
 
 _DEFAULT_REGION = "us-east-1"
 # The second one is Ceph's; the third one is sent by servers that ignore ?versions.
@@ -226,6 +226,27 @@ class S3APIDriver(ComposedDriver[S3Client, S, Objects, SupportsUploads]):
         if "Contents/Key" in document.fields:  # a listing of objects: the query was ignored
             raise NotSupportedError("the endpoint does not list versions of objects")
         return listings.version_page(document)
+
+    @override
+    def _enable_versioning(self, container: str) -> None:
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html
+        client, payer, body = self._client, self._object_settings.payer, versioning_body()
+
+        def send() -> bool:
+            client.send(
+                operations.PUT_BUCKET_VERSIONING, container, query={"versioning": ""},
+                headers={**payer, **dialect.body_headers(body)}, content=body,
+            ).close()  # fmt: skip
+            return True
+
+        def check() -> bool | None:
+            document = client.send_xml(
+                operations.GET_BUCKET_VERSIONING, container,
+                root="VersioningConfiguration", query={"versioning": ""}, headers=payer,
+            )  # fmt: skip
+            return document.fields.get("Status") == "Enabled" or None
+
+        client.confirmer.prove(send, check)
 
     # ------------------------------------------------------------------ objects
 

@@ -152,10 +152,12 @@ def version_page(document: XMLResponse) -> Page[ObjectInfo]:
 def _version(tag: str, row: _Row, decode: _Decoder) -> ObjectInfo:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html: an object that
     # was written without versioning has the version "null".
-    info = replace(_object(decode, *map(row.get, _OBJECT)), version=row.get("VersionId", "null"))
+    info = _object(decode, *map(row.get, _OBJECT))
+    version, extra = row.get("VersionId", "null"), {"is_current": row.get("IsLatest") == "true"}
     if tag != "DeleteMarker":
-        return info
-    return replace(info, storage_class=None, extra={"delete_marker": True})
+        return replace(info, version=version, extra=extra)
+    extra["delete_marker"] = True
+    return replace(info, version=version, storage_class=None, extra=extra)
 
 
 def part_page(document: XMLResponse, token: str | None) -> Page[Part]:

@@ -23,6 +23,8 @@ GET_BUCKET_POLICY = Operation("GetBucketPolicy", "GET", CONTAINER, response=CONT
 PUT_BUCKET_POLICY = Operation(
     "PutBucketPolicy", "PUT", CONTAINER, success=(200, 204), proof=_GENUINE
 )
+GET_BUCKET_VERSIONING = Operation("GetBucketVersioning", "GET", CONTAINER, response=XML)
+PUT_BUCKET_VERSIONING = Operation("PutBucketVersioning", "PUT", CONTAINER, proof=_GENUINE)
 GET_PUBLIC_ACCESS_BLOCK = Operation("GetPublicAccessBlock", "GET", CONTAINER, response=XML)
 PUT_PUBLIC_ACCESS_BLOCK = Operation("PutPublicAccessBlock", "PUT", CONTAINER, proof=_GENUINE)
 PUT_BUCKET_ACL = Operation("PutBucketAcl", "PUT", CONTAINER, proof=_GENUINE)

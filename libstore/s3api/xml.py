@@ -31,6 +31,11 @@ def delete_body(objects: Sequence[tuple[str, str | None]]) -> bytes:
     ).encode()
 
 
+def versioning_body() -> bytes:
+    """Return the body of PutBucketVersioning."""
+    return write("VersioningConfiguration", [("Status", "Enabled")], _NAMESPACE)
+
+
 def public_access_body(blocked: Mapping[str, bool]) -> bytes:
     """Return the body of PutPublicAccessBlock."""
     content = [(name, str(value).lower()) for name, value in blocked.items()]

@@ -75,6 +75,7 @@ _TOPICS = (
     "signing",
     "sources",
     "uploads",
+    "versions",
     "walking",
     "writers",
 )

@@ -25,6 +25,7 @@ from .seekable_writers import SeekableWriters
 from .signing import Signatures
 from .sources import Sources
 from .uploads import Uploads
+from .versions import Versions
 from .walking import Walks
 from .writers import Writers
 
@@ -51,6 +52,7 @@ class DriverConformance(
     MetadataPairs,
     Copies,
     Deletes,
+    Versions,
     Signatures,
     Publishing,
     Concurrency,

@@ -214,6 +214,8 @@ class Errors(Topic):
             "sign_url": obj.sign_url,
             "update_metadata": lambda: obj.update_metadata({"a": "b"}),
             "list_uploads": container.list_uploads,
+            "list_versions": container.list_versions,
+            "enable_versioning": container.enable_versioning,
         }
         for operation, call in calls.items():
             if not driver.supports(operation):

@@ -251,16 +251,25 @@ def _md5(stored: Stored) -> str:
 # ---------------------------------------------------------------------- buckets
 
 
+def put_bucket(request: Request, name: str) -> Reply:
+    model, query = request.model, request.query
+    if "versioning" in query:
+        enabled = b"<Status>Enabled" in request.body
+        model.bucket(name).fields["versioning"] = {"enabled": enabled}
+        return Reply()
+    if name in model.buckets:
+        raise RefusedError(409, "BucketAlreadyOwnedByYou", "You have it already.")
+    model.buckets[name] = Bucket(name, {"name": name})
+    return Reply()
+
+
 def bucket_request(request: Request, name: str) -> Reply:
     model, query = request.model, request.query
     if request.method == "PUT" and "defaultObjectAcl" in query:
         model.bucket(name).default_public = request.headers["x-goog-acl"] == "public-read"
         return Reply()
     if request.method == "PUT":
-        if name in model.buckets:
-            raise RefusedError(409, "BucketAlreadyOwnedByYou", "You have it already.")
-        model.buckets[name] = Bucket(name, {"name": name})
-        return Reply()
+        return put_bucket(request, name)
     box = model.bucket(name)
     if request.method == "DELETE":
         if box.versions:

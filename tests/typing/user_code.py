@@ -175,6 +175,10 @@ def uploads(container: Container, blocks: Iterator[bytes], pipe: BinaryIO) -> No
     with open("cat.jpg", "rb") as file:
         container.driver.upload_object(file, container, "cat.jpg")
     assert_type(container.list_uploads(), LazyList[Upload])
+    assert_type(container.list_versions("cat"), LazyList[Object])
+    assert_type([found.is_current for found in container.list_versions()], list[bool | None])
+    assert_type([found.is_delete_marker for found in container.list_versions()], list[bool])
+    container.enable_versioning()
     assert_type(container.abort_uploads(older_than=86_400), list[Upload])
     container.abort_uploads(older_than=timedelta(days=7))
     with container.request("GET", query={"versioning": ""}) as response:

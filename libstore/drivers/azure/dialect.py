@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
@@ -251,6 +251,14 @@ def row_info(row: Mapping[str, str]) -> ObjectInfo:
         storage_class=row.get("Properties/AccessTier") or None,
         extra={label: row[path] for path, label in _LISTED_EXTRAS.items() if row.get(path)},
     )
+
+
+def version_info(row: Mapping[str, str]) -> ObjectInfo:
+    """Return the version of a blob in a row; accounts without versions list current blobs only."""
+    # https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs
+    info = row_info(row)
+    current = info.version is None or row.get("IsCurrentVersion") == "true"
+    return replace(info, extra={**info.extra, "is_current": current})
 
 
 def container_page(page: rest.XMLResponse) -> Page[ContainerInfo]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from ... import rest
-from ...errors import ContainerNotEmptyError
+from ...errors import ContainerNotEmptyError, NotSupportedError
 from ...hooks import DriverHooks
 from ...http.environment import Environment
 from ...listing import iterate_pages
@@ -126,6 +126,8 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         way = self._client.access.way
         if operation == "sign_headers":  # the account's key signs no headers
             return way == "credential"
+        if operation == "enable_versioning":
+            return False
         return operation != "sign_url" or way in {"key", "credential"}
 
     @override
@@ -251,7 +253,15 @@ class AzureDriver(ComposedDriver[AzureClient, Settings, Objects, Uploads]):
         self, container: str, prefix: str, token: str | None, limit: int
     ) -> Page[ObjectInfo]:
         page = self._objects.rows(container, ListQuery(prefix), token, limit, "versions")
-        return Page([dialect.row_info(row) for _, row in page.items], page.token)
+        return Page([dialect.version_info(row) for _, row in page.items], page.token)
+
+    @override
+    def _enable_versioning(self, container: str) -> None:
+        # https://learn.microsoft.com/en-us/azure/storage/blobs/versioning-enable
+        raise NotSupportedError(
+            "Azure keeps versions for a whole account, and its owner enables them there: az"
+            " storage account blob-service-properties update --enable-versioning true"
+        )
 
     @override
     def _set_metadata(

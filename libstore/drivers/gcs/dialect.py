@@ -127,6 +127,13 @@ def _metadata(stored: Mapping[object, object]) -> dict[str, str]:
     }
 
 
+def version_info(resource: Mapping[str, Any]) -> ObjectInfo:
+    """Return one version of an object; only versions that are not current have a deletion time."""
+    # https://cloud.google.com/storage/docs/json_api/v1/objects#resource
+    info = object_info(resource)
+    return replace(info, extra={**info.extra, "is_current": "timeDeleted" not in resource})
+
+
 def _size(resource: Mapping[str, Any]) -> int | None:
     """Return the size of an object; Google's storage-testbench omits that of an empty one."""
     if "size" not in resource and resource.get("crc32c") == _EMPTY_CRC32C:

@@ -214,8 +214,16 @@ class GCSDriver(
     ) -> Page[ObjectInfo]:
         query = dialect.list_query(ListQuery(prefix), token, limit)
         document = self._list(container, {**query, "versions": "true"})
-        found = [dialect.object_info(one) for one in dialect.listed(document, "items")]
+        found = [dialect.version_info(one) for one in dialect.listed(document, "items")]
         return Page(found, dialect.next_token(document))
+
+    @override
+    def _enable_versioning(self, container: str) -> None:
+        # https://cloud.google.com/storage/docs/using-object-versioning
+        document = self._client.send_json(
+            operations.PATCH_BUCKET, container, body={"versioning": {"enabled": True}}
+        )
+        dialect.require_name(document, container)
 
     def _list(self, container: str, query: Mapping[str, str]) -> Any:
         path = f"{self._client.endpoint.path(container)}/o"

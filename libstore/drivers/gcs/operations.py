@@ -13,6 +13,7 @@ CREATE_BUCKET = Operation(
     "CreateBucket", "POST", CONTAINER, creates=True, idempotent=False, response=JSON
 )
 GET_BUCKET = Operation("GetBucket", "GET", CONTAINER, response=JSON)
+PATCH_BUCKET = Operation("PatchBucket", "PATCH", CONTAINER, response=JSON)
 DELETE_BUCKET = Operation("DeleteBucket", "DELETE", CONTAINER, idempotent=False, success=(204,))
 GET_POLICY = Operation("GetPolicy", "GET", CONTAINER, response=JSON)
 SET_POLICY = Operation("SetPolicy", "PUT", CONTAINER, response=JSON)

@@ -154,7 +154,7 @@ def driver_class(service: Service, name: str | None = None) -> type[S3Driver]:
     """
     lacking = (
         *(() if service.batches else ("_delete_objects",)),
-        *(() if service.versions else ("_list_versions",)),
+        *(() if service.versions else ("_list_versions", "_enable_versioning")),
         *(() if service.parts else (*MULTIPART_HOOKS, "_list_parts")),
         *(() if service.public else CDN_HOOKS),
         *(() if service.public and service.object_acls else ("_enable_object_cdn",)),

@@ -305,6 +305,8 @@ def version_page(rows: Rows, token: str | None) -> Page[ObjectInfo]:
         info = _row_info(row)
         if info.content_type is not None and info.content_type.startswith(_DELETE_MARKER):
             info = replace(info, extra={"delete_marker": True})
+        if isinstance(row.get("is_latest"), bool):
+            info = replace(info, extra={**info.extra, "is_current": row["is_latest"]})
         # An object that was written before the container had versions.
         found.append(info if version in {None, "null"} else replace(info, version=version))
     if not rows:

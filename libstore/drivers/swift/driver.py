@@ -13,6 +13,7 @@ from ...errors import (
     ContainerAlreadyExistsError,
     ContainerNotEmptyError,
     InvalidNameError,
+    NotSupportedError,
     ServiceError,
 )
 from ...http.environment import Environment
@@ -203,6 +204,18 @@ class SwiftDriver(ComposedDriver[SwiftClient, Settings, Objects, Uploads]):
     ) -> Page[ObjectInfo]:
         query = dialect.version_query(prefix, token, min(limit, self.limits.page_size))
         return dialect.version_page(self._rows(operations.LIST_CONTAINER, container, query), token)
+
+    @override
+    def _enable_versioning(self, container: str) -> None:
+        # https://docs.openstack.org/swift/latest/middleware.html#object-versioning
+        if not self._client.info.has("object_versioning"):
+            raise NotSupportedError(
+                "this cluster keeps no versions of objects; ask its operator for the middleware"
+                " versioned_writes with allow_object_versioning"
+            )
+        self._client.send(
+            operations.POST_CONTAINER, container, headers={"x-versions-enabled": "true"}
+        ).close()
 
     def _rows(
         self, operation: rest.Operation, container: str, query: dict[str, str]

@@ -47,6 +47,7 @@ _FOLDER = "gcp-storage-emulator has no objects at addresses that end with a slas
 _NO_DELETE = "gcp-storage-emulator has no DELETE of the XML API, where signed URLs lead"
 _NO_HEAD = "gcp-storage-emulator has no HEAD of the XML API, where signed URLs lead"
 _EMPTY = "gcp-storage-emulator ends the connection over an empty body of the XML API"
+_NO_VERSIONS = "gcp-storage-emulator keeps no versions"
 _SIGNATURE = "gcp-storage-emulator verifies no signatures"
 _ACL = "gcp-storage-emulator has no access control lists of objects"
 _LINE_FEED = "Google takes no line feeds in names, so the driver refuses them"
@@ -136,6 +137,10 @@ class TestEmulator(Faulty, DriverConformance):
         "test_a_public_url_leads_to_the_object_or_is_refused": _DOTS,
         **cases("test_a_signed_url_leads_to_the_object_or_is_refused", _FOLDER, "'a/'", "'/'"),
         "test_deleting_a_container_deletes_unfinished_uploads": _UPLOADS,
+        "test_a_replaced_object_is_read_and_restored": _NO_VERSIONS,
+        "test_a_deleted_version_is_not_listed": _NO_VERSIONS,
+        "test_a_deleted_object_is_kept_as_a_version": _NO_VERSIONS,
+        "test_versions_are_listed_by_name_and_prefix": _NO_VERSIONS,
         "test_sequentially_read_file_sets_verified_by": _NO_HASH,
     }  # fmt: skip
     raising: ClassVar[Mapping[str, Raised]] = {
@@ -143,6 +148,7 @@ class TestEmulator(Faulty, DriverConformance):
         _UNVERSIONED: (*ASSERTIONS, ObjectChangedError),
         _PATHS: IntegrityError,
         _LINE_FEED: InvalidNameError,
+        _NO_VERSIONS: (*ASSERTIONS, NotSupportedError, ValueError),
         _NO_DELETE: PermissionError,
         _NO_HEAD: PermissionError,
         _EMPTY: requests.ConnectionError,

@@ -17,6 +17,7 @@ from servers.gcs import GCSServer
 _CONDITIONS = "fake-gcs-server passes over conditions but those of uploads in one request"
 _PATCH = "fake-gcs-server keeps an empty text of metadata that was taken away"
 _FOLDED_PAGES = "fake-gcs-server passes over maxResults where it folds"
+_VERSIONS = "fake-gcs-server keeps a version that is deleted"
 _SIGNATURE = "fake-gcs-server verifies no signatures"
 _POLICY = "fake-gcs-server has no policies"
 _LINE_FEED = "Google takes no line feeds in names, so the driver refuses them"
@@ -52,6 +53,8 @@ class TestFakeGCS(Faulty, DriverConformance):
         "test_listing_of_many_pages_has_each_item_once[-/-]": _FOLDED_PAGES,
         "test_listing_of_many_pages_has_each_item_once[-/-a]": _FOLDED_PAGES,
         "test_listing_of_many_pages_has_each_item_once[-/-a/]": _FOLDED_PAGES,
+        "test_a_deleted_version_is_not_listed": _VERSIONS,
+        "test_a_deleted_object_is_kept_as_a_version": _VERSIONS,
         "test_a_signed_url_is_for_one_method": _SIGNATURE,
         "test_a_signed_url_is_for_one_object": _SIGNATURE,
         "test_signed_length_limits_an_upload": _SIGNATURE,
