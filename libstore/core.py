@@ -26,6 +26,7 @@ from .listing import iterate_pages
 from .options import WRITE_OPTIONS, Check, DriverOptions, Options, document
 from .retry import Retrier, TokenBucket
 from .transfer.digests import ALGORITHMS
+from .transfer.pacing import Pacing, RateLimit
 from .values import (
     UNCONDITIONAL,
     Conditions,
@@ -147,6 +148,16 @@ class DriverCore(DriverHooks):
         # Not made in __init__, which a driver need not call.
         tokens = vars(self).setdefault("_retry_tokens", TokenBucket())
         return Retrier(lambda: self.retry, tokens)
+
+    @property
+    def _pacing(self) -> Pacing | None:
+        """The limited rate that all transfers of this driver share, if there is one."""
+        rate = self.transfer.max_bytes_per_second
+        if rate is None:
+            return None
+        limit = vars(self).setdefault("_rate_limit", RateLimit())
+        retrier = self._retrier
+        return Pacing(limit, rate, retrier.clock, retrier.sleep)
 
     @override
     def _url_options(self) -> Mapping[str, str]:

@@ -49,7 +49,7 @@ LAYERS: tuple[dict[str, str], ...] = (
         "listing": "values errors arguments notebooks",
     },
     {
-        "transfer": "values errors arguments retry buffers",
+        "transfer": "values errors arguments forks retry buffers",
         "http": "values errors arguments forks retry buffers redaction version",
     },
     {
@@ -63,7 +63,7 @@ LAYERS: tuple[dict[str, str], ...] = (
     },
     {
         "core": "values errors content_types arguments deleting hooks listing options retry"
-        " transfer.digests",
+        " transfer.digests transfer.pacing",
     },
     {
         "operations": "readonly values errors patterns error_context redaction arguments options"

@@ -8,6 +8,7 @@ of the first response.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import secrets
@@ -190,6 +191,7 @@ def download_to_stream(
     progress = Progress(request.progress, None)
     check_cancelled(request.cancel)
     stream = ObjectStream(driver, request.wanted, request.span)
+    stream.checkpoint = functools.partial(check_cancelled, request.cancel)
     with closing(stream):
         progress.restart(stream.left)
         if not stream.left:

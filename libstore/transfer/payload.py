@@ -22,11 +22,12 @@ class Payload(ABC):
     Attributes:
         size: The number of bytes.
         digests: The digests that have been computed, by algorithm.
+        checkpoint: Raises an error if the transfer was cancelled.
     """
 
     def __init__(self, size: int, checkpoint: Callable[[], None] = no_checkpoint) -> None:
         self.size = size
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self.digests: dict[str, str] = {}
 
     @abstractmethod
@@ -39,6 +40,14 @@ class Payload(ABC):
         Raises:
             TransferCancelledError: The transfer was cancelled meanwhile.
         """
+
+    def keep(self, size: int) -> Payload:  # noqa: ARG002
+        """
+        Return the same content, of which `size` bytes are kept to be sent later.
+
+        A limit of the rate counts these bytes now, and none while iterating over the result.
+        """
+        return self
 
     def read(self) -> bytes:
         """Return the whole content as one `bytes` object."""
@@ -66,14 +75,14 @@ class BufferPayload(Payload):
 
     @override
     def blocks(self, block_size: int = MiB) -> Iterator[memoryview]:
-        if self.size <= block_size and self._checkpoint is no_checkpoint:
+        if self.size <= block_size and self.checkpoint is no_checkpoint:
             return filter(len, self._buffers)
         return self._split(block_size)
 
     def _split(self, block_size: int) -> Iterator[memoryview]:
         for buffer in self._buffers:
             for start in range(0, buffer.nbytes, block_size):
-                self._checkpoint()
+                self.checkpoint()
                 yield buffer[start : start + block_size]
 
 
@@ -103,5 +112,5 @@ class FilePayload(Payload):
                     f" now has {position}"
                 )
             position += len(block)
-            self._checkpoint()
+            self.checkpoint()
             yield memoryview(block)

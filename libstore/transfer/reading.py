@@ -41,6 +41,7 @@ from ..values import (
     no_checkpoint,
 )
 from .options import TransferOptions
+from .pacing import Pacing
 from .verification import CompositeHooks, Verification, verification
 from .workers import map_concurrently
 
@@ -64,6 +65,8 @@ class ReadHooks(CompositeHooks, Protocol):
     def _retrier(self) -> Retrier: ...
     @property
     def transfer(self) -> TransferOptions: ...
+    @property
+    def _pacing(self) -> Pacing | None: ...
 
     def _get_object(
         self, container: str, name: str, span: Span, conditions: Conditions, version: str | None
@@ -142,6 +145,8 @@ class ObjectStream:
         self._started = started
         self._reading: Reading | None = None
         self._surplus = 0
+        limited = driver.transfer.max_bytes_per_second is not None
+        self._pacing = driver._pacing if limited else None
         retrier = driver._retrier
         self._clock = retrier.clock
         self._budget = Budget(retrier, lasting=True)
@@ -184,20 +189,25 @@ class ObjectStream:
         """
         wanted = min(view.nbytes, self.left)
         filled = 0
+        pacing = self._pacing
+        stop = wanted
         while filled < wanted:
+            if pacing is not None:
+                stop = min(wanted, filled + pacing.block_size)
             # Release slices at once: a traceback that holds one would hold the buffer.
-            with view[filled:wanted] as rest:
+            with view[filled:stop] as rest:
                 count = self._read_some(rest)
                 filled += count
                 self._position += count
                 self.left -= count
-                if self._verification is None:
-                    continue
-                if count == rest.nbytes:
-                    self._verification.update(rest)
-                else:
-                    with rest[:count] as block:
-                        self._verification.update(block)
+                if self._verification is not None:
+                    if count == rest.nbytes:
+                        self._verification.update(rest)
+                    else:
+                        with rest[:count] as block:
+                            self._verification.update(block)
+            if pacing is not None:
+                pacing.wait(count, self.checkpoint)
         if not self.left:
             self._verify()
         return filled

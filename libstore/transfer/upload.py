@@ -31,6 +31,7 @@ from .aborting import abort_after_error
 from .crc import POLYNOMIALS
 from .digests import Digests, combined_crc, compare
 from .options import TransferOptions
+from .pacing import PacedPayload, Pacing
 from .part_sizes import part_sizes
 from .payload import BufferPayload, FilePayload, Payload
 from .progress import Progress, ProgressCallback
@@ -46,6 +47,8 @@ class UploadHooks(Protocol):
     def limits(self) -> Limits: ...
     @property
     def transfer(self) -> TransferOptions: ...
+    @property
+    def _pacing(self) -> Pacing | None: ...
     @property
     def digests(self) -> tuple[str, ...]: ...
     @property
@@ -288,7 +291,9 @@ class _PartsUpload:
         offset = self._digests.size
         self._digests.update(view)
         self._count += 1
-        payload = BufferPayload([view], self._workers.checkpoint)
+        payload: Payload = BufferPayload([view], self._workers.checkpoint)
+        if self._driver.transfer.max_bytes_per_second is not None:
+            payload = _paced(self._driver, payload)
         self._workers.submit(self._send, self._count, offset, payload)
 
     def _send(self, number: int, offset: int, payload: Payload) -> _Sent:
@@ -333,6 +338,8 @@ def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Store
         check_cancelled(request.cancel)
     if request.checksum is not None:
         _check_expected(request, {request.checksum[0]: payload.digest(request.checksum[0])})
+    if driver.transfer.max_bytes_per_second is not None:
+        payload = _paced(driver, payload)
     info = driver._put_object(request.container, request.name, payload, request.options)
     computed = {
         name: payload.digest(name)
@@ -344,6 +351,12 @@ def _put(driver: UploadHooks, request: UploadRequest, payload: Payload) -> Store
     if request.progress is not None:
         request.progress(payload.size, payload.size)
     return Stored(info, verified_by)
+
+
+def _paced(driver: UploadHooks, payload: Payload) -> Payload:
+    """Return a payload that is sent at the limited rate of the driver."""
+    pacing = driver._pacing
+    return payload if pacing is None else PacedPayload(payload, pacing)
 
 
 def _verified_by(info: ObjectInfo, computed: Mapping[str, str]) -> str | None:

@@ -213,7 +213,8 @@ class Resumable:
         if sendable:
             stop = session.received - len(session.rest) + sendable
             self._client.confirmer.run(_Sender(self._client, session, stop, payload).send)
-        rest = _Bytes(session.rest, payload, sendable, available)
+        content = payload.keep(min(payload.size, available - sendable))
+        rest = _Bytes(session.rest, content, sendable, available)
         session.rest = b"".join(bytes(block) for block in rest.blocks())
         session.received += payload.size
 
