@@ -42,7 +42,7 @@ from .multipart import MixedUploads, ParallelUploads
 from .objects import Objects
 from .options import Encryption
 from .resumable import QUANTUM, Resumable
-from .settings import Settings, is_account, upload_digests
+from .settings import Settings, is_account, multipart_digests
 
 # https://cloud.google.com/storage/quotas
 _LIMITS = Limits(
@@ -61,8 +61,8 @@ _ORDERED = replace(
     _LIMITS, min_part=QUANTUM, max_part=5 * TiB, max_parts=1_000_000, ordered_parts=True
 )
 # One part is read while one is sent, which takes less memory than the parts that other uploads
-# send at once, and each request of a session waits for the one before it; so does the first.
-_LARGE_PARTS = TransferOptions(part_size=16 * MiB, multipart_threshold=64 * MiB)
+# send at once, and each request of a session waits for the one before it.
+_LARGE_PARTS = TransferOptions(part_size=16 * MiB)
 
 
 class GCSDriver(
@@ -127,8 +127,9 @@ class GCSDriver(
         parallel = settings.parallel_uploads
         if parallel is None:
             parallel = address.url == PUBLIC_URL and access.tokens is not None
-        self.digests = upload_digests()
-        if not parallel:
+        if parallel:
+            self.digests = multipart_digests()
+        else:
             self.limits = _ORDERED
             if settings.transfer is None:
                 self.transfer = _LARGE_PARTS

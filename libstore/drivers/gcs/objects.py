@@ -118,10 +118,7 @@ class Objects:
         def read(response: Response) -> ObjectInfo:
             document = self._client.read_json(operations.INSERT_OBJECT, response)
             dialect.require_name(document, name)
-            info = dialect.object_info(document)
-            if digests.keys().isdisjoint(info.checksums) and "md5" in info.checksums:
-                payload.digest("md5")  # the upload compares what was computed
-            return info
+            return dialect.object_info(document)
 
         return self._client.write(
             operations.INSERT_OBJECT, container, "", read,

@@ -265,13 +265,6 @@ def multipart_digests() -> tuple[str, ...]:
     return ("md5", "crc32c") if found else ("md5",)
 
 
-def upload_digests() -> tuple[str, ...]:
-    """Return the cheapest digest that shows whether the JSON API stored what was sent."""
-    # Google checks either, computes CRC-32C of every object, and MD5 takes ten times as long:
-    # https://cloud.google.com/storage/docs/data-validation
-    return multipart_digests()[-1:]
-
-
 def is_account(key: object, secret: object) -> bool:
     """Return whether a pair is the e-mail address and the private key of a service account."""
     pair = isinstance(key, str) and isinstance(secret, str) and (key, secret)

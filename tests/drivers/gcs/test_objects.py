@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from libstore import (
     ServiceError,
 )
 from libstore.drivers.gcs import GCSDriver
-from servers.gcs_model import Model, Request, Stored
+from servers.gcs_model import Model, Request
 
 
 def test_other_object_after_a_lost_response_is_a_conflict(model: Model, driver: GCSDriver) -> None:
@@ -114,27 +113,6 @@ def test_objects_without_md5_are_verified_by_crc32c(model: Model, driver: GCSDri
             obj.read()
     finally:
         type(stored).digests = kept
-
-
-class _MD5Only(dict[str, str]):
-    """The digests of an object of which the server reports an MD5 alone."""
-
-    def __missing__(self, algorithm: str) -> str:
-        return ""
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_upload_is_compared_with_the_md5_if_there_is_no_other_digest(
-    driver: GCSDriver, monkeypatch: pytest.MonkeyPatch, right: bool
-) -> None:
-    digest = hashlib.md5(b"1" if right else b"2").digest()
-    reported = _MD5Only(md5=base64.b64encode(digest).decode())
-    monkeypatch.setattr(Stored, "digests", reported)
-    if right:
-        assert "md5" == driver.upload_object(b"1", "box", "a").verified_by
-    else:
-        with pytest.raises(IntegrityError):
-            driver.upload_object(b"1", "box", "a")
 
 
 def test_lost_upload_is_checked_with_its_own_key(model: Model, driver: GCSDriver) -> None:
