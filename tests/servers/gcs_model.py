@@ -300,6 +300,15 @@ def media(request: Request, stored: Stored) -> Reply:
     return Reply(status, data, headers)
 
 
+def _listed(box: Bucket, stored: Stored) -> dict[str, Any]:
+    """Return a resource; one that is not current has the time at which it was replaced."""
+    found = stored.resource(box.name)
+    # https://cloud.google.com/storage/docs/json_api/v1/objects#resource
+    if box.live.get(stored.name) is not stored:
+        found["timeDeleted"] = stored.updated
+    return found
+
+
 def listing(box: Bucket, query: dict[str, str], versions: bool) -> dict[str, Any]:
     """Return a page: names after a token, folded at a delimiter."""
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
@@ -320,7 +329,7 @@ def listing(box: Bucket, query: dict[str, str], versions: bool) -> dict[str, Any
     names = sorted(found)
     page = names[:limit]
     response: dict[str, Any] = {
-        "items": [one.resource(box.name) for name in page for one in found[name]],
+        "items": [_listed(box, one) for name in page for one in found[name]],
         "prefixes": [name for name in page if not found[name]],
     }
     if len(names) > limit:
