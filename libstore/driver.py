@@ -1149,7 +1149,7 @@ class StorageDriver(DriverCore):
 
     def _owns_tree(self, tree: Any) -> bool:
         container = getattr(tree, "container", None)
-        return container is not None and (container.driver is self or container.driver == self)
+        return container is not None and container.driver == self
 
     # ------------------------------------------------------------------ unfinished uploads
 

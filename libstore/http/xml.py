@@ -414,23 +414,28 @@ def write(root: str, content: Tree, namespace: str | None = None) -> bytes:
     Raises:
         InvalidOptionError: A text contains a character that XML 1.0 cannot represent.
     """
-    parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
-    name = f"{root} xmlns={quoteattr(namespace)}" if namespace else root
-    _write(parts, name, root, content)
-    return "".join(parts).encode()
+    parts: list[str] = []
+    _write(parts, content)
+    return enclose(root, "".join(parts), namespace)
 
 
-def _write(parts: list[str], opening: str, tag: str, content: Tree) -> None:
+def enclose(root: str, content: str, namespace: str | None = None) -> bytes:
+    """Return a document, in UTF-8, of content that is written as it stands in a document."""
+    opening = f"{root} xmlns={quoteattr(namespace)}" if namespace else root
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{opening}>{content}</{root}>'.encode()
+
+
+def _write(parts: list[str], content: Tree) -> None:
     if isinstance(content, str):
-        parts.append(f"<{opening}>{_written(content)}</{tag}>")
+        parts.append(_written(content))
         return
-    parts.append(f"<{opening}>")
     for name, inner in content:
         if isinstance(inner, str):  # most elements, of a thousand rows
             parts.append(f"<{name}>{_written(inner)}</{name}>")
         else:
-            _write(parts, name, name, inner)
-    parts.append(f"</{tag}>")
+            parts.append(f"<{name}>")
+            _write(parts, inner)
+            parts.append(f"</{name}>")
 
 
 def _written(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..http.xml import write, written
+from ..http.xml import enclose, write, written
 from ..rest.checksums import base64_of
 from ..values import Part
 
@@ -24,11 +24,8 @@ def delete_body(objects: Sequence[tuple[str, str | None]]) -> bytes:
         f"<Key>{name}</Key><VersionId>{version}</VersionId>" if version else f"<Key>{name}</Key>"
         for name, version in zip(names, versions, strict=True)
     ]
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>'
-        f"<Object>{'</Object><Object>'.join(rows)}</Object></Delete>"
-    ).encode()
+    content = f"<Quiet>true</Quiet><Object>{'</Object><Object>'.join(rows)}</Object>"
+    return enclose("Delete", content, _NAMESPACE)
 
 
 def versioning_body() -> bytes:

@@ -108,9 +108,7 @@ def sync(source: Tree | NoTree, target: Tree, options: SyncOptions) -> SyncRepor
 def _refuse_overlap(source: ObjectTree, target: ObjectTree) -> None:
     """Refuse a target within its source, whose listing would have the copies, too."""
     first, second = source.container, target.container
-    same = first.name == second.name and (
-        first.driver is second.driver or first.driver == second.driver
-    )
+    same = first.name == second.name and first.driver == second.driver
     if same and (
         source.prefix.startswith(target.prefix) or target.prefix.startswith(source.prefix)
     ):
@@ -139,7 +137,7 @@ class _Run:
         if progress is not None:
             progress(self.report.bytes, self.report.bytes)
 
-    def _note(self, steps: Iterator[Step]) -> None:
+    def _note(self, steps: Iterable[Step]) -> None:
         for step in steps:
             self._record(Outcome(step.action, step.error))
 
@@ -178,7 +176,7 @@ class _Run:
         for batch in batches(steps, _DELETIONS):
             refused = batch[0].action.kind == "refuse"
             if refused or self._options.dry_run:
-                self._note(iter(batch))
+                self._note(batch)
             else:
                 for outcome in delete(self._ends.target, batch):
                     self._record(outcome)

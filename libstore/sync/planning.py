@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..errors import InvalidOptionError, StorageError
+from ..transfer.digests import new_hasher
 from ..transfer.local_files import local_errors
 from ..values import MiB
 from .filters import NameFilter
@@ -206,10 +206,9 @@ def _is_kept(wanted: float, found: float) -> bool:
     return abs(wanted - found) < _TOLERANCE
 
 
-def kept_time(metadata: object) -> float | None:
+def kept_time(metadata: Mapping[str, str]) -> float | None:
     """Return the modification time that metadata has, as rclone writes it, too."""
-    get = getattr(metadata, "get", None)
-    text = get("mtime") if get is not None else None
+    text = metadata.get("mtime")
     try:
         return None if text is None else float(text)
     except ValueError:
@@ -219,7 +218,7 @@ def kept_time(metadata: object) -> float | None:
 def _digest_of(tree: LocalTree, name: str, algorithm: str) -> str:
     path = tree.path(name)
     with local_errors(path, "file"), open(path, "rb") as file:
-        digest = hashlib.new(algorithm, usedforsecurity=False)
+        digest = new_hasher(algorithm)
         while block := file.read(MiB):
             digest.update(block)
     return digest.hexdigest()

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..errors import InvalidNameError, InvalidOptionError, LocalFileError, StorageError
-from ..transfer.local_files import is_file_name, local_errors
+from ..transfer.local_files import is_file_name, is_text, local_errors
+from ..transfer.partials import is_temporary
 from ..values import ObjectInfo
 
 #: What is done with symbolic links of a local directory.
 Symlinks: TypeAlias = Literal["skip", "follow", "error"]
 
-# The temporary files of downloads.
-_TEMPORARY = re.compile(
-    r"\..{1,25}\.[0-9a-f]{12}\.(?:part|libstore-(?:partial|journal|lock))", re.DOTALL
-)
 # The longest file name of usual file systems, in bytes.
 _MAX_COMPONENT = 255
 _ROLE = "directory"
@@ -123,7 +119,7 @@ class LocalTree:
             found = [
                 (item.name + "/" if self._is_directory(item) else item.name, item)
                 for item in entries
-                if not _TEMPORARY.fullmatch(item.name)
+                if not is_temporary(item.name)
             ]
         found.sort(key=lambda pair: pair[0].encode("utf-8", "surrogateescape"))
         return (self._entry(folder + item.name, item) for _, item in found)
@@ -146,7 +142,7 @@ class LocalTree:
         except OSError as error:
             problem = LocalFileError(f"file {item.path!r}: {error.strerror or error}")
             return name, os.stat(self.root), Entry(name, error=problem)
-        if not _is_text(name):
+        if not is_text(name):
             shown = InvalidNameError(f"the file name {item.path!r} is not UTF-8")
             return name, status, Entry(ascii(name), error=shown)
         if stat.S_ISDIR(status.st_mode):
@@ -299,11 +295,3 @@ class NoTree:
 
 
 Tree: TypeAlias = "LocalTree | ObjectTree"
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

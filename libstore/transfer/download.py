@@ -20,7 +20,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from .. import arguments
 from ..errors import (
@@ -33,7 +33,14 @@ from ..errors import (
 )
 from ..values import WHOLE, KiB, MiB, ObjectInfo, Span
 from .digests import Crc
-from .local_files import is_file_name, local_errors, read_at, rename_new, try_lock, write_all
+from .local_files import (
+    DESTINATION,
+    UnpublishedFile,
+    is_file_name,
+    local_errors,
+    temporary_path,
+    try_lock,
+)
 from .part_sizes import ranges
 from .progress import Progress, ProgressCallback
 from .reading import ObjectStream, ReadHooks, Wanted, read_next, restarting
@@ -43,7 +50,6 @@ from .workers import CancelToken, WorkerPool, check_cancelled
 if TYPE_CHECKING:
     from .partials import PartialFile
 
-_ROLE = "download destination"
 # Small enough for the cache of a processor.
 _HASHED = 256 * KiB
 
@@ -224,7 +230,7 @@ def checked_destination(destination: str, overwrite: bool, name: str) -> tuple[s
         destination = os.path.join(destination, _file_name(name, destination))
     path = os.path.realpath(destination) if os.path.islink(destination) else destination
     mode = None
-    with local_errors(destination, _ROLE), suppress(FileNotFoundError):
+    with local_errors(destination, DESTINATION), suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
     slash = destination.endswith((os.sep, os.altsep or os.sep))
     if slash or (mode is not None and stat.S_ISDIR(mode)):
@@ -361,7 +367,7 @@ class _Download:
         request: DownloadRequest,
         info: ObjectInfo,
         span: Span,
-        file: _TemporaryFile | PartialFile,
+        file: UnpublishedFile,
         progress: Progress,
         journal: PartialFile | None = None,
     ) -> None:
@@ -491,25 +497,18 @@ class _Download:
             start += len(block)
 
 
-class _TemporaryFile:
+class _TemporaryFile(UnpublishedFile):
     """A file beside the destination that is renamed to it, or removed."""
 
-    _published = False
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
     def __enter__(self) -> Self:
-        directory, name = os.path.split(self._path)
         while True:
-            # 25 characters are at most 100 bytes; a file name has at most 255.
-            self._temporary = os.path.join(directory, f".{name[:25]}.{secrets.token_hex(6)}.part")
-            with local_errors(self._path, _ROLE):
+            self._temporary = temporary_path(self._path, secrets.token_hex(6)) + ".part"
+            with local_errors(self._path, DESTINATION):
                 self._file = open(self._temporary, "x+b", buffering=0)
             self._descriptor = self._file.fileno()
             if self._is_claimed():
                 return self
-            self._file.close()
+            self._close()
 
     def _is_claimed(self) -> bool:
         """Lock the file, unless `clean_partials` deletes it before it is locked."""
@@ -517,31 +516,12 @@ class _TemporaryFile:
             return try_lock(self._descriptor) and os.fstat(self._descriptor).st_nlink > 0
         return True
 
-    def write(self, view: memoryview, offset: int) -> None:
-        """Write bytes at an offset."""
-        with local_errors(self._path, _ROLE):
-            write_all(self._descriptor, view, offset)
-
-    def read(self, size: int, offset: int) -> bytes:
-        """Read written bytes."""
-        with local_errors(self._path, _ROLE):
-            block = read_at(self._descriptor, size, offset)
-        if not block:
-            raise IntegrityError("another program truncated the temporary file of the download")
-        return block
-
-    def publish(self, overwrite: bool) -> None:
-        """Close the file, as Windows requires, and rename it to the destination."""
-        with local_errors(self._path, _ROLE):
-            self._file.close()
-            if overwrite:
-                os.replace(self._temporary, self._path)
-            else:
-                rename_new(self._temporary, self._path)
-        self._published = True
+    @override
+    def _close(self) -> None:
+        self._file.close()
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()
+        self._close()
         if not self._published:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)

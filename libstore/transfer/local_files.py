@@ -7,11 +7,13 @@ import os
 import re
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..arguments import shorten
 from ..errors import (
+    IntegrityError,
     LocalFileError,
     LocalFileExistsError,
     LocalFileIsADirectoryError,
@@ -24,6 +26,8 @@ from ..errors import (
 if sys.platform != "win32":
     import fcntl
 
+#: What errors call the file that a download writes.
+DESTINATION = "download destination"
 # A longer path is most likely content that was passed as a path.
 _LONGEST_SHOWN = 1_000
 # The errors of a file system without hard links.
@@ -89,6 +93,67 @@ def try_lock(descriptor: int) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file name is UTF-8, and so can be the name of an object."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def temporary_path(path: str, token: str) -> str:
+    """Return a path beside that of a file, of a hidden name that has no ending yet."""
+    directory, name = os.path.split(path)
+    # 25 characters are at most 100 bytes; a file name has at most 255.
+    return os.path.join(directory, f".{name[:25]}.{token}")
+
+
+class UnpublishedFile(ABC):
+    """
+    A file beside the destination of a download, which becomes it at the end.
+
+    A subclass opens the file, sets `_temporary` and `_descriptor`, and removes what is left.
+
+    Args:
+        path: The destination.
+    """
+
+    _temporary: str
+    _descriptor: int
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._published = False
+
+    def write(self, view: memoryview, offset: int) -> None:
+        """Write bytes at an offset."""
+        with local_errors(self._path, DESTINATION):
+            write_all(self._descriptor, view, offset)
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Read written bytes."""
+        with local_errors(self._path, DESTINATION):
+            block = read_at(self._descriptor, size, offset)
+        if not block:
+            raise IntegrityError("another program truncated the temporary file of the download")
+        return block
+
+    def publish(self, overwrite: bool) -> None:
+        """Close the file, as Windows requires, and rename it to the destination."""
+        with local_errors(self._path, DESTINATION):
+            self._close()
+            if overwrite:
+                os.replace(self._temporary, self._path)
+            else:
+                rename_new(self._temporary, self._path)
+        self._published = True
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close the file, if it is open."""
 
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:

@@ -24,14 +24,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from .. import arguments
-from ..errors import IntegrityError, LocalFileError
+from ..errors import LocalFileError
 from ..values import MiB, Span
-from .local_files import local_errors, read_at, rename_new, try_lock, write_all
+from .local_files import (
+    DESTINATION,
+    UnpublishedFile,
+    local_errors,
+    read_at,
+    temporary_path,
+    try_lock,
+    write_all,
+)
 
-_ROLE = "download destination"
 _DATA, _JOURNAL, _LOCK = ".libstore-partial", ".libstore-journal", ".libstore-lock"
 _RESUMABLE = re.compile(
     rf"(?s)(\..{{1,25}}\.[0-9a-f]{{12}})(?:{re.escape(_DATA)}|{re.escape(_JOURNAL)}"
@@ -56,21 +63,20 @@ class _Piece(NamedTuple):
     crc: int
 
 
-class PartialFile:
+class PartialFile(UnpublishedFile):
     """A file beside the destination that is renamed to it, or kept with its journal."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        directory, name = os.path.split(path)
-        digest = hashlib.sha256(os.fsencode(name)).hexdigest()
-        # 25 characters are at most 100 bytes; a file name has at most 255.
-        self._base = os.path.join(directory, f".{name[:25]}.{digest[:12]}")
+        super().__init__(path)
+        digest = hashlib.sha256(os.fsencode(os.path.basename(path))).hexdigest()
+        self._base = temporary_path(path, digest[:12])
+        self._temporary = self._base + _DATA
         self._descriptor = -1
         self._first = 0
-        self._kept = self._published = False
+        self._kept = False
 
     def __enter__(self) -> Self:
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             lock = _Lock.acquire(self._base)
             if lock is None:
                 raise LocalFileError(
@@ -79,7 +85,7 @@ class PartialFile:
                 )
             self._lock = lock
             try:
-                self._descriptor = _open_own(self._base + _DATA)
+                self._descriptor = _open_own(self._temporary)
             except BaseException:
                 lock.release()
                 raise
@@ -87,7 +93,7 @@ class PartialFile:
 
     def has_pieces(self) -> bool:
         """Return whether an earlier download has left finished pieces."""
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             self._kept = _parse(self._lock.descriptor).pinned is not None
         return self._kept
 
@@ -99,7 +105,7 @@ class PartialFile:
 
         There are none if the journal is of another version or range than `pinned`.
         """
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             journal = _parse(self._lock.descriptor)
             if journal.pinned != {"libstore": _FORMAT, **pinned}:
                 return []
@@ -122,63 +128,41 @@ class PartialFile:
         self.clear()
         self._first = span.start
         header = json.dumps({"libstore": _FORMAT, **pinned}) + "\n"
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             write_all(self._lock.descriptor, memoryview(header.encode()), 0)
             os.fsync(self._lock.descriptor)
 
     def clear(self) -> None:
         """Forget all pieces."""
         self._kept = False
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             os.ftruncate(self._lock.descriptor, 0)
             os.ftruncate(self._descriptor, 0)
 
-    def write(self, view: memoryview, offset: int) -> None:
-        """Write bytes at an offset."""
-        with local_errors(self._path, _ROLE):
-            write_all(self._descriptor, view, offset)
-
     def flush(self) -> None:
         """Wait until all written bytes are on the disk."""
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             os.fsync(self._descriptor)
-
-    def read(self, size: int, offset: int) -> bytes:
-        """Read written bytes."""
-        with local_errors(self._path, _ROLE):
-            block = read_at(self._descriptor, size, offset)
-        if not block:
-            raise IntegrityError("another program truncated the temporary file of the download")
-        return block
 
     def record(self, span: Span, crc: int) -> None:
         """Add a piece, whose bytes were flushed, to the journal."""
         line = json.dumps([span.start, span.stop, crc]) + "\n"
         journal = self._lock.descriptor
-        with local_errors(self._path, _ROLE):
+        with local_errors(self._path, DESTINATION):
             write_all(journal, memoryview(line.encode()), os.fstat(journal).st_size)
         self._kept = True
-
-    def publish(self, overwrite: bool) -> None:
-        """Close the file, as Windows requires, and rename it to the destination."""
-        with local_errors(self._path, _ROLE):
-            self._close()
-            if overwrite:
-                os.replace(self._base + _DATA, self._path)
-            else:
-                rename_new(self._base + _DATA, self._path)
-        self._published = True
 
     def __exit__(self, *exception: object) -> None:
         self._close()
         if not self._published and not self._kept:
             with suppress(FileNotFoundError):
-                os.unlink(self._base + _DATA)
+                os.unlink(self._temporary)
         if self._published or not self._kept:
             self._lock.remove()
         else:
             self._lock.release()
 
+    @override
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -329,6 +313,11 @@ def _open_own(path: str) -> int:
 
 def _is_own(status: os.stat_result) -> bool:
     return sys.platform == "win32" or status.st_uid == os.geteuid()
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file name is one of those that downloads give to their temporary files."""
+    return any(pattern.fullmatch(name) for pattern in (_PLAIN, _RESUMABLE))
 
 
 def clean_partials(

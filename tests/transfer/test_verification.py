@@ -296,9 +296,9 @@ def test_crcs_of_ranges_are_combined(
     driver: FaultyDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str
 ) -> None:
     """A download in ranges does not read its file again, and notices one changed bit."""
-    from libstore.transfer.download import _TemporaryFile
+    from libstore.transfer.local_files import UnpublishedFile
 
-    monkeypatch.delattr(_TemporaryFile, "read")
+    monkeypatch.delattr(UnpublishedFile, "read")
     digest = digest_of(algorithm, CONTENT)
     beside(driver, lambda driver: set_digest(driver, "_get_object", **{algorithm: digest}))
     obj = driver.object("c", "a")

@@ -35,7 +35,7 @@ from ...listing import fold_page
 from ...options import BASE_URL, DriverOptions, constructor, option
 from ...redaction import type_name
 from ...self_signing import SelfSigningDriver
-from ...transfer.local_files import write_all
+from ...transfer.local_files import is_text, write_all
 from ...transfer.payload import Payload
 from ...values import (
     UNCONDITIONAL,
@@ -68,7 +68,7 @@ from .content import (
 from .store import EXTRAS, FileStore, changed, copied_options, temporary_name
 from .system import Locked, check_system
 from .tree import RESERVED, AtPath, Closing, OSErrors, Tree, component_problem
-from .walk import Folders, is_text, object_files
+from .walk import Folders, object_files
 
 # The length of a key of 128 bits.
 _SHORTEST_KEY = 16

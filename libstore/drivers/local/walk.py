@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...transfer.local_files import is_text
 from ...values import ListQuery
 from .tree import RESERVED, AtPath, Tree, component_problem
 
@@ -263,15 +264,6 @@ def _is_directory(entry: os.DirEntry[str], follow: bool) -> bool | None:
         return False if entry.is_file(follow_symlinks=follow) else None
     except OSError:
         return None  # a link to itself
-
-
-def is_text(name: str) -> bool:
-    """Return whether a file name is UTF-8, and so can be the name of an object."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _identity(descriptor: int) -> tuple[int, int]:
